@@ -1,0 +1,1 @@
+"""Async Python client for the CleverReach REST API v3."""

@@ -1,0 +1,1 @@
+"""OAuth 2 for CleverReach: grants, tokens and where they are kept."""

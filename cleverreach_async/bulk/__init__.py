@@ -1,0 +1,1 @@
+"""The bulk importer: rows in, parallel batches out, one outcome per row."""

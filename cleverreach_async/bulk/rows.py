@@ -1,0 +1,77 @@
+"""What a source yields, and what becomes of it."""
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from cleverreach_async.resources.receivers import ReceiverInput
+
+__all__ = ["BadRow", "Outcome", "RowResult", "SourceRow"]
+
+
+@attrs.define
+class SourceRow:
+    """A row read from a file.
+
+    Attributes:
+        receiver: The receiver to write.
+        line: One-based line of the file on which the row begins.
+    """
+
+    receiver: ReceiverInput
+    line: int
+
+
+@attrs.define
+class BadRow:
+    """A row that could not be turned into a receiver. It is rejected; the others go on.
+
+    Attributes:
+        line: One-based line of the file on which the row begins.
+        code: Stable word for the kind of problem, such as ``invalid_date``.
+        message: What is wrong and in which column, without personal data.
+        record: The row as it was read, by column.
+    """
+
+    line: int
+    code: str
+    message: str
+    record: Mapping[str, Any] = attrs.field(repr=False)
+
+
+class Outcome(enum.Enum):
+    """What became of a row."""
+
+    ACCEPTED = "accepted"
+    """The server shows that it stored the row."""
+    REJECTED = "rejected"
+    """The row was refused, here or by the server."""
+    UNKNOWN = "unknown"
+    """It may or may not have been stored, and sending it again could store something twice."""
+    PENDING = "pending"
+    """The import stopped before the row was sent."""
+    SUPERSEDED = "superseded"
+    """A later row of the same address, close behind, took its place before it was sent."""
+
+
+@attrs.define
+class RowResult:
+    """The outcome of one row.
+
+    Attributes:
+        row: One-based number of the row in the source.
+        line: Line of the file, where the source is a file.
+        outcome: What became of it.
+        code: Stable word for the reason, such as ``invalid_email``; empty when accepted.
+        message: The reason in words; from the server where it gave one.
+        receiver: The receiver as JSON, or the record as it was read; empty when accepted.
+    """
+
+    row: int
+    line: int | None
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+    receiver: bytes = attrs.field(default=b"", repr=False)

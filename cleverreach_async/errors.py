@@ -1,0 +1,256 @@
+"""Every exception of the library.
+
+::
+
+    CleverReachError
+    ├── ConfigurationError        (also ValueError)    wrong arguments, found before any request
+    ├── SourceError               (also ValueError)    an input file that cannot be read as rows
+    ├── ClientClosedError         (also RuntimeError)  used after close, or in another event loop
+    ├── TokenError                the token endpoint refused: .error, .description
+    ├── APIConnectionError        no usable answer: .sent tells whether the request may have arrived
+    │   └── APITimeoutError       the deadline passed
+    ├── ResponseDecodeError       a 2xx answer that is not what the model says: .problems
+    ├── APIStatusError            .status_code .code .message .headers .body .method .path
+    │   ├── BadRequestError           400
+    │   ├── AuthenticationError       401
+    │   ├── PermissionDeniedError     403
+    │   ├── NotFoundError             404
+    │   ├── ConflictError             409
+    │   ├── PayloadTooLargeError      413
+    │   ├── UnprocessableEntityError  422
+    │   ├── RateLimitError            429 (.retry_after)
+    │   └── InternalServerError       5xx
+    └── ImportFailedError         an import that is not complete: .report
+
+All carry plain values, survive pickle and copy, and never hold an object of the HTTP library.
+``path`` is always the template (``/groups/{group_id}/receivers``), never the filled path, because
+a filled path may contain an e-mail address.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CleverReachError",
+    "ClientClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "ImportFailedError",
+    "InternalServerError",
+    "NotFoundError",
+    "PayloadTooLargeError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ResponseDecodeError",
+    "SourceError",
+    "TokenError",
+    "UnprocessableEntityError",
+    "status_error",
+]
+
+
+class CleverReachError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls cls(*args), which fails for constructors with keyword-only arguments.
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
+
+def _restore(
+    cls: type[CleverReachError], args: tuple[Any, ...], state: dict[str, Any]
+) -> CleverReachError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(CleverReachError, ValueError):
+    """Wrong arguments, found before any request was sent. Fix the call; retrying cannot help."""
+
+
+class SourceError(CleverReachError, ValueError):
+    """An input file that cannot be read as rows. The message names file, line and remedy.
+
+    Attributes:
+        path: The file as the caller named it.
+        line: One-based line in the file, where one can be told.
+    """
+
+    def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
+        place = path if line is None else f"{path}, line {line}"
+        super().__init__(f"{place}: {message}")
+        self.path = path
+        self.line = line
+
+
+class ClientClosedError(CleverReachError, RuntimeError):
+    """The client was used after it was closed, or in an event loop other than its own."""
+
+
+class TokenError(CleverReachError):
+    """The token endpoint refused. Check the client id and secret, or authorise again.
+
+    Attributes:
+        error: The OAuth error code (RFC 6749 §5.2), such as ``invalid_client``.
+        description: The server's explanation, or an empty string.
+        status_code: HTTP status of the refusal.
+    """
+
+    def __init__(self, error: str, description: str = "", *, status_code: int = 400) -> None:
+        super().__init__(
+            f"the token endpoint refused: {error}" + (f" ({description})" if description else "")
+        )
+        self.error = error
+        self.description = description
+        self.status_code = status_code
+
+
+class APIConnectionError(CleverReachError):
+    """No usable answer arrived.
+
+    Attributes:
+        sent: ``False`` when the request surely never reached the server, ``True`` when it may have
+            been executed although no answer came back.
+        method: HTTP method.
+        path: Path template.
+    """
+
+    def __init__(self, message: str, *, sent: bool, method: str = "", path: str = "") -> None:
+        place = f"{method} {path}: " if method else ""
+        hint = "" if not sent else " (the server may have executed the request)"
+        super().__init__(f"{place}{message}{hint}")
+        self.message = message
+        self.sent = sent
+        self.method = method
+        self.path = path
+
+
+class APITimeoutError(APIConnectionError):
+    """The deadline passed. Raise it with ``client.with_options(timeout=…)``, in seconds."""
+
+
+class ResponseDecodeError(CleverReachError):
+    """A successful answer that is not what the model says.
+
+    Attributes:
+        problems: One line per problem, such as ``required field missing @ $.id``.
+        method: HTTP method.
+        path: Path template.
+    """
+
+    def __init__(self, problems: Sequence[str], *, method: str, path: str) -> None:
+        super().__init__(f"{method} {path}: unexpected answer: {'; '.join(problems)}")
+        self.problems = tuple(problems)
+        self.method = method
+        self.path = path
+
+
+class APIStatusError(CleverReachError):
+    """The server answered with an error.
+
+    Attributes:
+        status_code: HTTP status; when an error body arrives with HTTP 200, the code in the body.
+        code: The vendor's code in the error body, if there is one.
+        message: The vendor's sentence, e-mail addresses masked.
+        method: HTTP method.
+        path: Path template.
+        headers: Answer headers, lower-case names, without credentials.
+        body: The answer's text, e-mail addresses masked, cut after 200 characters.
+        retry_after: Seconds the server asked to wait, or ``None``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        code: int | None = None,
+        method: str = "",
+        path: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{method} {path}: {status_code} {message}".strip())
+        self.status_code = status_code
+        self.code = code
+        self.message = message
+        self.method = method
+        self.path = path
+        self.headers = dict(headers or {})
+        self.body = body
+        self.retry_after = retry_after
+
+
+class BadRequestError(APIStatusError):
+    """400: the server rejects the input. The message names the field."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the token is missing, expired or revoked, and a refresh did not help."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: a missing right, an exhausted contact licence, or an address refused as suspicious."""
+
+
+class NotFoundError(APIStatusError):
+    """404: no such thing. Right after its creation a receiver may be unknown for a moment."""
+
+
+class ConflictError(APIStatusError):
+    """409: the thing exists already, or is locked."""
+
+
+class PayloadTooLargeError(APIStatusError):
+    """413: too many rows or bytes in one call. Send smaller batches."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the input is well-formed but refused."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests. ``retry_after`` holds the seconds to wait when the server says so."""
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the server failed. For a write it is unknown whether it was executed."""
+
+
+class ImportFailedError(CleverReachError):
+    """An import that is not complete: rows were rejected, are unknown, or are still pending.
+
+    Attributes:
+        report: The :class:`~cleverreach_async.ImportReport` with counts and samples.
+    """
+
+    def __init__(self, message: str, report: Any) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+_BY_STATUS: Final[Mapping[int, type[APIStatusError]]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: PayloadTooLargeError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def status_error(status_code: int) -> type[APIStatusError]:
+    """Return the exception class for an HTTP status."""
+    if status_code >= 500:  # noqa: PLR2004 - the family is the number
+        return InternalServerError
+    return _BY_STATUS.get(status_code, APIStatusError)

@@ -1,0 +1,1 @@
+"""The vendor's nouns: one file each, models on top, calls below."""

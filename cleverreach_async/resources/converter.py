@@ -1,0 +1,147 @@
+"""The one cattrs converter: JSON answers to models.
+
+The API is loose with types: ids arrive as numbers and as strings, times as seconds in either form,
+empty maps as ``[]``. That is straightened here, so that a model says what its caller may rely on.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar, cast
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+
+from cleverreach_async.errors import ResponseDecodeError
+
+__all__ = ["Extra", "StringMap", "structure"]
+
+T = TypeVar("T")
+
+
+class _ExtraMark:
+    """Marks the field that keeps what the model does not name."""
+
+
+class _StringMapMark:
+    """Marks a map of names to text; PHP sends an empty one as a list."""
+
+
+Extra = Annotated[Mapping[str, Any], _ExtraMark()]
+StringMap = Annotated[Mapping[str, str], _StringMapMark()]
+
+
+def structure(value: Any, kind: type[T], *, method: str, path: str) -> T:
+    """Turn decoded JSON into ``kind``.
+
+    Args:
+        value: Decoded JSON.
+        kind: A model class or a generic such as ``list[Group]``.
+        method: HTTP method, for the error.
+        path: Path template, for the error.
+
+    Raises:
+        ResponseDecodeError: The value does not fit; its problems name the fields.
+    """
+    try:
+        return _converter().structure(value, kind)
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
+        problems = cattrs.transform_error(error)
+        raise ResponseDecodeError(problems, method=method, path=path) from None
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+    converter.register_structure_hook(int, _to_int)
+    converter.register_structure_hook(float, _to_float)
+    converter.register_structure_hook(str, _to_str)
+    converter.register_structure_hook(bool, _to_bool)
+    converter.register_structure_hook(datetime, _to_datetime)
+    converter.register_structure_hook_func(_is_optional_time, _to_optional_datetime)
+    converter.register_structure_hook_func(_is_string_map, _to_string_map)
+    converter.register_structure_hook_factory(attrs.has, functools.partial(_model_hook, converter))
+    return converter
+
+
+def _model_hook(converter: cattrs.Converter, kind: type[Any]) -> Callable[[Any, Any], Any]:
+    """Structure a model: older names count as the model's, unknown keys go to ``extra``.
+
+    ``null`` counts as absent, because the API sends either for "nothing there".
+    """
+    fields = attrs.fields_dict(attrs.resolve_types(kind))
+    inner = make_dict_structure_fn(kind, converter, extra=override(omit=True))
+    aliases: Mapping[str, str] = getattr(kind, "aliases", {})
+    known = frozenset(fields) - {"extra"}
+
+    def hook(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, got {type(value).__name__}")
+        named: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for name, item in cast("dict[str, Any]", value).items():
+            ours = aliases.get(name, name)
+            if ours not in known:
+                extra[name] = item
+            elif item is not None and (ours == name or ours not in value):
+                named[ours] = item
+        model = inner(named, kind)
+        return attrs.evolve(model, extra=extra) if extra else model
+
+    return hook
+
+
+def _to_int(value: Any, _: Any) -> int:
+    if value == "" or value is None:
+        raise ValueError("expected a whole number, got an empty value")
+    return int(value)
+
+
+def _to_float(value: Any, _: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number
+
+
+def _to_str(value: Any, _: Any) -> str:
+    if isinstance(value, dict | list):
+        raise TypeError(f"expected text, got {type(cast('object', value)).__name__}")
+    return str(value)
+
+
+_FALSE: Final = frozenset({"", "0", "false", "no"})
+
+
+def _to_bool(value: Any, _: Any) -> bool:
+    return value.lower() not in _FALSE if isinstance(value, str) else bool(value)
+
+
+def _to_datetime(value: Any, _: Any) -> datetime:
+    return datetime.fromtimestamp(float(value), UTC)
+
+
+def _is_optional_time(kind: Any) -> bool:
+    return bool(kind == datetime | None)
+
+
+def _to_optional_datetime(value: Any, _: Any) -> datetime | None:
+    """Read unix seconds; ``0`` is the vendor's word for never."""
+    if value in (None, "", 0, "0", False):
+        return None
+    return datetime.fromtimestamp(float(value), UTC)
+
+
+def _is_string_map(kind: Any) -> bool:
+    return kind is StringMap
+
+
+def _to_string_map(value: Any, _: Any) -> Mapping[str, str]:
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {type(value).__name__}")
+    raw = cast("dict[str, Any]", value)
+    return {str(name): "" if item is None else str(item) for name, item in raw.items()}

@@ -1,0 +1,171 @@
+"""Groups: the vendor's word for recipient lists."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import attrs
+
+from cleverreach_async.resources.base import UNSET, Resource, Unset, body
+from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.pages import Paginator
+
+__all__ = ["Group", "GroupStats", "Groups"]
+
+GroupOrder = Literal["created ASC", "created DESC", "changed ASC", "changed DESC"]
+
+
+@attrs.frozen(kw_only=True)
+class Group:
+    """A recipient list.
+
+    Attributes:
+        id: Group id.
+        name: Name as shown in the account.
+        locked: Lock flag.
+        backup: Backup flag.
+        receiver_info: Text that tells receivers why they get mail.
+        stamp: When it was created.
+        last_mailing: When a mailing last went to it.
+        last_changed: When it last changed.
+        extra: What the answer holds beyond these fields.
+    """
+
+    id: int
+    name: str = ""
+    locked: bool = attrs.field(default=False, repr=False)
+    backup: bool = attrs.field(default=False, repr=False)
+    receiver_info: str = attrs.field(default="", repr=False)
+    stamp: datetime | None = attrs.field(default=None, repr=False)
+    last_mailing: datetime | None = attrs.field(default=None, repr=False)
+    last_changed: datetime | None = attrs.field(default=None, repr=False)
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class GroupStats:
+    """Counters of a group, cached by the server.
+
+    Attributes:
+        total_count: All receivers.
+        active_count: Receivers who get mail.
+        inactive_count: Unconfirmed and unsubscribed receivers.
+        bounce_count: Receivers whose mail bounced.
+        order_count: Orders of its receivers.
+        avg_points: Mean of the receivers' points.
+        quality: The vendor's rating of the list.
+        time: When the counters were computed.
+        extra: What the answer holds beyond these fields.
+    """
+
+    total_count: int = 0
+    active_count: int = 0
+    inactive_count: int = 0
+    bounce_count: int = 0
+    order_count: int = 0
+    avg_points: float = 0.0
+    quality: int = 0
+    time: datetime | None = None
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+class Groups(Resource):
+    """``cr.groups``: list, create, change and empty groups."""
+
+    def list(self, *, order: GroupOrder | None = None) -> Paginator[Group]:
+        """List all groups; the API does not page them.
+
+        Args:
+            order: Sort key and direction.
+
+        ``GET /groups``
+        """
+        return self._list(Group, "/groups", query={"order": order})
+
+    async def get(self, group_id: int) -> Group:
+        """Return one group.
+
+        Raises:
+            NotFoundError: No such group.
+
+        ``GET /groups/{id}``
+        """
+        return await self._call(Group, "GET", "/groups/{group_id}", path={"group_id": group_id})
+
+    async def create(
+        self,
+        *,
+        name: str,
+        receiver_info: str | Unset = UNSET,
+        locked: bool | Unset = UNSET,
+        backup: bool | Unset = UNSET,
+    ) -> Group:
+        """Create a group. Two calls make two groups, so it is not repeated after a lost answer.
+
+        Args:
+            name: Name as shown in the account.
+            receiver_info: Text that tells receivers why they get mail.
+            locked: Lock flag.
+            backup: Backup flag.
+
+        ``POST /groups``
+        """
+        fields = body(name=name, receiver_info=receiver_info, locked=locked, backup=backup)
+        return await self._call(Group, "POST", "/groups", json=fields)
+
+    async def update(
+        self,
+        group_id: int,
+        *,
+        name: str | Unset = UNSET,
+        receiver_info: str | Unset = UNSET,
+        locked: bool | Unset = UNSET,
+        backup: bool | Unset = UNSET,
+    ) -> Group:
+        """Change the fields that are given.
+
+        Args:
+            group_id: Group id.
+            name: Name as shown in the account.
+            receiver_info: Text that tells receivers why they get mail.
+            locked: Lock flag.
+            backup: Backup flag.
+
+        ``PUT /groups/{id}``
+        """
+        fields = body(name=name, receiver_info=receiver_info, locked=locked, backup=backup)
+        return await self._call(
+            Group, "PUT", "/groups/{group_id}", path={"group_id": group_id}, json=fields
+        )
+
+    async def delete(self, group_id: int) -> None:
+        """Delete a group with its receivers.
+
+        ``DELETE /groups/{id}``
+        """
+        await self._do("DELETE", "/groups/{group_id}", path={"group_id": group_id})
+
+    async def clear(self, group_id: int) -> None:
+        """Remove every receiver from a group but keep the group.
+
+        ``DELETE /groups/{id}/clear``
+        """
+        await self._do("DELETE", "/groups/{group_id}/clear", path={"group_id": group_id})
+
+    async def stats(self, group_id: int) -> GroupStats:
+        """Return the group's counters, which the server caches.
+
+        ``GET /groups/{id}/stats``
+        """
+        return await self._call(
+            GroupStats, "GET", "/groups/{group_id}/stats", path={"group_id": group_id}
+        )
+
+    async def advanced_stats(self, group_id: int) -> Mapping[str, Any]:
+        """Return the extended counters, whose fields the vendor does not document.
+
+        ``GET /groups/{id}/advancedstats``
+        """
+        return await self._call(
+            dict[str, Any], "GET", "/groups/{group_id}/advancedstats", path={"group_id": group_id}
+        )

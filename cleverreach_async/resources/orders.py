@@ -1,0 +1,152 @@
+"""Orders: what a receiver bought, one line per product."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import attrs
+
+from cleverreach_async.resources.base import UNSET, Resource, Unset, receiver_path, to_unix
+from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.pages import Paginator
+
+__all__ = ["Order", "OrderInput", "Orders"]
+
+
+@attrs.define
+class OrderInput:
+    """One product line of an order. Lines of one order share the ``order_id``.
+
+    Attributes:
+        order_id: The shop's order number.
+        product: Product name.
+        product_id: Article number.
+        price: Price of one piece.
+        currency: ISO 4217 code, such as ``EUR``.
+        quantity: Number of pieces.
+        mailing_id: The mailing that led to the order (the ``crmailing`` tracking parameter).
+        source: Name of the shop.
+        brand: Brand.
+        product_category: Category names, separated by commas.
+        attributes: ``key:value`` pairs, separated by commas.
+        stamp: When it was bought, aware or in unix seconds; now when left out.
+    """
+
+    order_id: str
+    product: str
+    product_id: str | Unset = UNSET
+    price: Decimal | float | Unset = UNSET
+    currency: str | Unset = UNSET
+    quantity: int | Unset = UNSET
+    mailing_id: int | str | Unset = UNSET
+    source: str | Unset = UNSET
+    brand: str | Unset = UNSET
+    product_category: str | Unset = UNSET
+    attributes: str | Unset = UNSET
+    stamp: datetime | int | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """One product line as the API returns it.
+
+    Attributes:
+        order_id: The shop's order number.
+        product: Product name.
+        product_id: Article number.
+        price: Price of one piece.
+        currency: ISO 4217 code, or an empty string.
+        quantity: Number of pieces; older answers call it ``amount``.
+        mailing_id: The mailing that led to the order, or 0.
+        source: Name of the shop; older answers call it ``product_source``.
+        brand: Brand; older answers call it ``vendor``.
+        product_category: Category names, separated by commas.
+        attributes: ``key:value`` pairs, separated by commas.
+        stamp: When it was bought.
+        extra: What the answer holds beyond these fields.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        "amount": "quantity",
+        "product_source": "source",
+        "vendor": "brand",
+    }
+
+    order_id: str
+    product: str = ""
+    product_id: str = ""
+    price: float = 0.0
+    currency: str = ""
+    quantity: int = 1
+    mailing_id: int = 0
+    source: str = ""
+    brand: str = ""
+    product_category: str = ""
+    attributes: str = ""
+    stamp: datetime | None = None
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+def order_on_wire(order: OrderInput) -> OrderInput:
+    """Return the order with its time in unix seconds; the input is left as it is."""
+    if not isinstance(order.stamp, datetime):
+        return order
+    return attrs.evolve(order, stamp=to_unix(order.stamp))
+
+
+class Orders(Resource):
+    """``cr.orders``: a receiver's orders, over all groups or in one.
+
+    A receiver is named by id or by e-mail address.
+    """
+
+    def list(self, receiver_id: int | str, *, group_id: int | None = None) -> Paginator[Order]:
+        """List a receiver's order lines; the API does not page them.
+
+        ``GET /receivers/{id}/orders``, ``GET /groups/{group_id}/receivers/{pool_id}/orders``
+        """
+        template, path = receiver_path(receiver_id, group_id)
+        return self._list(Order, f"{template}/orders", path=path)
+
+    async def create(
+        self, receiver_id: int | str, order: OrderInput, *, group_id: int | None = None
+    ) -> None:
+        """Add an order line.
+
+        Whether the server recognises a repeated line is not known, so the call is not repeated
+        after a lost answer.
+
+        ``POST /receivers/{pool_id}/orders``, ``POST /groups/{group_id}/receivers/{pool_id}/orders``
+        """
+        template, path = receiver_path(receiver_id, group_id)
+        await self._do("POST", f"{template}/orders", path=path, json=order_on_wire(order))
+
+    async def update(
+        self, receiver_id: int | str, order: OrderInput, *, group_id: int | None = None
+    ) -> None:
+        """Change the order line that has the input's ``order_id``.
+
+        ``PUT /receivers/{pool_id}/orders/{id}``,
+        ``PUT /groups/{group_id}/receivers/{pool_id}/orders/{id}``
+        """
+        template, path = receiver_path(receiver_id, group_id)
+        await self._do(
+            "PUT",
+            f"{template}/orders/{{order_id}}",
+            path={**path, "order_id": order.order_id},
+            json=order_on_wire(order),
+        )
+
+    async def delete(
+        self, receiver_id: int | str, order_id: str, *, group_id: int | None = None
+    ) -> None:
+        """Delete an order.
+
+        ``DELETE /receivers/{pool_id}/orders/{id}``,
+        ``DELETE /groups/{group_id}/receivers/{pool_id}/orders/{id}``
+        """
+        template, path = receiver_path(receiver_id, group_id)
+        await self._do(
+            "DELETE", f"{template}/orders/{{order_id}}", path={**path, "order_id": order_id}
+        )

@@ -1,0 +1,90 @@
+"""Pages: await a listing for its first page, or iterate over it for everything."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+import attrs
+
+__all__ = ["Page", "Paginator"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class Page(Sequence[T], Generic[T]):
+    """One page of a listing, itself a sequence of its items.
+
+    Attributes:
+        items: The items.
+        number: Zero-based page number.
+        is_last: Whether the listing ends here. The API sends no totals; a page shorter than asked
+            for is the last one.
+    """
+
+    items: tuple[T, ...]
+    number: int
+    is_last: bool
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+
+class Paginator(Generic[T]):
+    """A listing. ``await`` it for the first page, ``async for`` it for every item.
+
+    Pages are fetched as they are needed; leaving a loop early leaves nothing
+    open. While others write to the account, offsets shift: an item may then be seen twice or not.
+    """
+
+    def __init__(self, fetch: Callable[[int], Awaitable[Page[T]]], *, first: int = 0) -> None:
+        self._fetch = fetch
+        self._first = first
+
+    def __await__(self) -> Generator[Any, Any, Page[T]]:
+        return self._fetch(self._first).__await__()
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Items(self.pages())
+
+    def pages(self) -> AsyncIterator[Page[T]]:
+        """Iterate over the pages from the first to the last."""
+        return _Pages(self._fetch, self._first)
+
+
+class _Pages(AsyncIterator[Page[T]]):
+    """A plain iterator rather than a generator, so that abandoning it needs no clean-up."""
+
+    def __init__(self, fetch: Callable[[int], Awaitable[Page[T]]], number: int) -> None:
+        self._fetch = fetch
+        self._number = number
+        self._done = False
+
+    async def __anext__(self) -> Page[T]:
+        if self._done:
+            raise StopAsyncIteration
+        page = await self._fetch(self._number)
+        self._number += 1
+        self._done = page.is_last
+        return page
+
+
+class _Items(AsyncIterator[T]):
+    def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
+        self._pages = pages
+        self._page: Iterator[T] = iter(())
+
+    async def __anext__(self) -> T:
+        while True:
+            for item in self._page:
+                return item
+            self._page = iter(await anext(self._pages))

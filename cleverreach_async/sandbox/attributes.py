@@ -1,0 +1,215 @@
+"""Attribute definitions, account-wide (group 0) and local to a group."""
+
+import re
+
+from .call import Call, has_group, required, text, whole
+from .errors import ApiError, bad_value, not_found
+from .routing import Route
+from .store import Row, Store
+from .values import Json
+
+TYPES = frozenset({"text", "number", "gender", "date"})
+RESERVED = frozenset({"email", "activated", "registered", "deactivated", "bounced", "source"})
+_NOT_IN_NAME = re.compile(r"\W")
+
+
+def definitions(store: Store, group_id: int) -> dict[str, str]:
+    """The type of every attribute of a group, or of the account for group 0, by name."""
+    rows = store.tuples("SELECT name, type FROM attributes WHERE group_id = ? ORDER BY id", group_id)
+    return dict(rows)
+
+
+def attribute_answer(row: Row) -> dict[str, Json]:
+    """A definition on the wire: ids are ints here, unlike elsewhere (H, recorded)."""
+    return {
+        "id": row["id"],
+        "groups_id": row["group_id"],
+        "name": row["name"],
+        "type": row["type"],
+        "description": row["description"],
+        "preview_value": row["preview_value"],
+        "value": row["default_value"],
+        "tag": row["tag"],
+    }
+
+
+def load_attribute(store: Store, attribute_id: int, group_id: int | None = None) -> Row:
+    """One definition, which has to exist, and in the group if one is named."""
+    row = store.one("SELECT * FROM attributes WHERE id = ?", attribute_id)
+    if row is None or group_id not in {None, row["group_id"]}:
+        raise not_found("attribute")
+    return row
+
+
+def _name(fields: dict[str, Json]) -> str:
+    """The name as it is stored: lower case (H), with underscores (M)."""
+    name = _NOT_IN_NAME.sub("_", required(fields, "name").lower())
+    if name in RESERVED:
+        raise bad_value("name", "a name that is not reserved")
+    return name
+
+
+def _type(fields: dict[str, Json]) -> str:
+    """The type, one of four."""
+    kind = required(fields, "type")
+    if kind not in TYPES:
+        raise bad_value("type", "one of text, number, gender, date")
+    return kind
+
+
+def _check_free(call: Call, group_id: int, name: str) -> None:
+    """Refuse a name that is taken, with 409 (M-H: the vendor's integration core handles it)."""
+    if name in definitions(call.store, group_id):
+        raise ApiError(409, "Conflict: attribute already exists")
+
+
+def _check_cap(call: Call, group_id: int) -> None:
+    """Refuse one attribute too many; 40 is one importer's number (M), the status is open (U)."""
+    used = len(definitions(call.store, group_id)) + (len(definitions(call.store, 0)) if group_id else 0)
+    if used >= call.behaviour.attribute_cap:
+        raise ApiError(call.behaviour.attribute_cap_status, "maximum number of attributes reached")
+
+
+def _list(call: Call, group_id: int) -> Json:
+    """The definitions of a group or of the account."""
+    rows = call.store.rows("SELECT * FROM attributes WHERE group_id = ? ORDER BY id", group_id)
+    return [attribute_answer(row) for row in rows]
+
+
+def _create(call: Call, group_id: int) -> Json:
+    """Add a definition to a group or to the account."""
+    fields = call.fields()
+    name, kind = _name(fields), _type(fields)
+    _check_free(call, group_id, name)
+    _check_cap(call, group_id)
+    attribute_id = call.store.insert(
+        "INSERT INTO attributes (group_id, name, type, description, preview_value, default_value, tag)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        group_id,
+        name,
+        kind,
+        text(fields, "description"),
+        text(fields, "preview_value"),
+        text(fields, "default_value") or None,
+        text(fields, "tag") or f"{{{name.upper()}}}",
+    )
+    return attribute_answer(load_attribute(call.store, attribute_id))
+
+
+def _rename_values(store: Store, group_id: int, old: str, new: str) -> None:
+    """Move the stored values of a renamed attribute; names hold word characters only."""
+    table, column = ("members", "attributes") if group_id else ("receivers", "global_attributes")
+    where = f"group_id = {group_id} AND " if group_id else ""
+    store.run(
+        f"UPDATE {table} SET {column} ="  # noqa: S608 - fixed names
+        f" json_remove(json_set({column}, ?, json_extract({column}, ?)), ?)"
+        f" WHERE {where}json_type({column}, ?) IS NOT NULL",
+        f'$."{new}"',
+        *[f'$."{old}"'] * 3,
+    )
+
+
+def _drop_values(store: Store, group_id: int, name: str) -> None:
+    """Forget the stored values of a deleted attribute."""
+    table, column = ("members", "attributes") if group_id else ("receivers", "global_attributes")
+    where = f" WHERE group_id = {group_id}" if group_id else ""
+    store.run(f"UPDATE {table} SET {column} = json_remove({column}, ?){where}", f'$."{name}"')  # noqa: S608 - fixed names
+
+
+def _update(call: Call, row: Row) -> Json:
+    """Change a definition; values follow a new name."""
+    fields = call.fields()
+    name = _name(fields) if "name" in fields else row["name"]
+    kind = _type(fields) if "type" in fields else row["type"]
+    with call.store.transaction():
+        if name != row["name"]:
+            _check_free(call, row["group_id"], name)
+            _rename_values(call.store, row["group_id"], row["name"], name)
+        call.store.run(
+            "UPDATE attributes SET name = ?, type = ?, description = ?, preview_value = ?,"
+            " default_value = ?, tag = ? WHERE id = ?",
+            name,
+            kind,
+            text(fields, "description", row["description"]),
+            text(fields, "preview_value", row["preview_value"]),
+            text(fields, "default_value", row["default_value"] or "") or None,
+            text(fields, "tag", row["tag"]),
+            row["id"],
+        )
+    return attribute_answer(load_attribute(call.store, row["id"]))
+
+
+def _delete(call: Call, row: Row) -> Json:
+    """Delete a definition and its values."""
+    with call.store.transaction():
+        _drop_values(call.store, row["group_id"], row["name"])
+        call.store.run("DELETE FROM attributes WHERE id = ?", row["id"])
+    return True
+
+
+def list_attributes(call: Call) -> Json:
+    """GET /attributes: the account's, or a group's with ``group_id``."""
+    return _list(call, call.query_number("group_id"))
+
+
+def create_attribute(call: Call) -> Json:
+    """POST /attributes: for the account, or for the group that ``group_id`` names."""
+    group_id = whole(call.fields(), "group_id")
+    if group_id and not has_group(call.store, group_id):
+        raise not_found("group")
+    return _create(call, group_id)
+
+
+def attribute_limits(call: Call) -> Json:
+    """GET /attributes/limits; its fields are not recorded anywhere (L)."""
+    used = call.store.value("SELECT count(*) FROM attributes")
+    return {"limit": call.behaviour.attribute_cap, "used": used}
+
+
+def get_attribute(call: Call) -> Json:
+    """GET /attributes/{id}."""
+    return attribute_answer(load_attribute(call.store, call.number("id", "attribute")))
+
+
+def update_attribute(call: Call) -> Json:
+    """PUT /attributes/{id}."""
+    return _update(call, load_attribute(call.store, call.number("id", "attribute")))
+
+
+def delete_attribute(call: Call) -> Json:
+    """DELETE /attributes/{id}."""
+    return _delete(call, load_attribute(call.store, call.number("id", "attribute")))
+
+
+def list_group_attributes(call: Call) -> Json:
+    """GET /groups/{id}/attributes."""
+    return _list(call, call.group())
+
+
+def create_group_attribute(call: Call) -> Json:
+    """POST /groups/{id}/attributes."""
+    return _create(call, call.group())
+
+
+def update_group_attribute(call: Call) -> Json:
+    """PUT /groups/{id}/attributes/{id}."""
+    return _update(call, load_attribute(call.store, call.number("id", "attribute"), call.group()))
+
+
+def delete_group_attribute(call: Call) -> Json:
+    """DELETE /groups/{id}/attributes/{id}."""
+    return _delete(call, load_attribute(call.store, call.number("id", "attribute"), call.group()))
+
+
+ROUTES = (
+    Route("GET", "/v3/attributes", list_attributes),
+    Route("POST", "/v3/attributes", create_attribute),
+    Route("GET", "/v3/attributes/limits", attribute_limits),
+    Route("GET", "/v3/attributes/{id}", get_attribute),
+    Route("PUT", "/v3/attributes/{id}", update_attribute),
+    Route("DELETE", "/v3/attributes/{id}", delete_attribute),
+    Route("GET", "/v3/groups/{group}/attributes", list_group_attributes),
+    Route("POST", "/v3/groups/{group}/attributes", create_group_attribute),
+    Route("PUT", "/v3/groups/{group}/attributes/{id}", update_group_attribute),
+    Route("DELETE", "/v3/groups/{group}/attributes/{id}", delete_group_attribute),
+)

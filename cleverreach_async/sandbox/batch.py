@@ -1,0 +1,302 @@
+"""Writing many receivers at once: insert, update, upsert and the \\*plus calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .attributes import definitions
+from .behaviour import RowText
+from .call import Account, Call, has_group
+from .errors import ApiError, not_found
+from .members import (
+    Member,
+    change_data,
+    change_times,
+    find_member,
+    find_members,
+    ids_after,
+    join_group,
+    save_members,
+    save_orders,
+    stranger,
+)
+from .profiles import ORDERS, TAGS, profiles
+from .routing import Route
+from .rows import InputRow, RowRefusedError, parse_row
+from .values import Json, as_list, as_map
+
+Mode = Literal["insert", "update", "upsert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row that was written."""
+
+    member: Member
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that was not."""
+
+    text: str
+
+
+Outcome = Stored | Refused
+
+
+def batch_group(call: Call) -> int:
+    """The group of a batch call; one that does not exist is 404, or 405 as on v2 (M)."""
+    try:
+        return call.group()
+    except ApiError as error:
+        if call.behaviour.missing_group_on_batch == error.code:
+            raise
+        raise ApiError(405, "Method Not Allowed: invalid group") from error
+
+
+def check_size(call: Call, items: Sequence[Json]) -> None:
+    """Refuse a batch of too many rows with 413; 1000 is field practice (M)."""
+    if len(items) > call.behaviour.max_rows:
+        raise ApiError(413, "Request Entity Too Large")
+
+
+def batch_items(call: Call) -> tuple[list[Json], bool]:
+    """The rows of a batch, and whether they came as a list (H); a single object works too (M)."""
+    body = call.body()
+    wrapped = as_map(body)
+    if wrapped is not None and "postdata" in wrapped:
+        body = wrapped["postdata"]  # L: a few clients wrap the list and get away with it
+    items = as_list(body)
+    if items is not None:
+        check_size(call, items)
+        return items, True
+    if as_map(body) is None:
+        raise ApiError(400, "Bad Request: list of receivers expected")
+    return [body], False
+
+
+class Writer:
+    """Applies the rows of one call to one group, in order and in one transaction."""
+
+    def __init__(self, account: Account, group_id: int, mode: Mode, *, plus: bool) -> None:
+        self._store = account.store
+        self._behaviour = account.behaviour
+        self._group_id = group_id
+        self._mode = mode
+        self._plus = plus
+        self._now = account.now()
+        self._local = definitions(self._store, group_id)
+        self._shared = definitions(self._store, 0)
+        self._members: dict[str, Member] = {}
+        self._touched: dict[str, Member] = {}
+        self._orders: list[tuple[int, dict[str, Json]]] = []
+
+    def write(self, items: Sequence[Json]) -> list[Outcome]:
+        """Store what can be stored; one bad row does not fail the others (M)."""
+        rows = [self._parse(item) for item in items]
+        keys = [row.key for row in rows if isinstance(row, InputRow)]
+        with self._store.transaction():
+            self._members = find_members(self._store, self._group_id, keys)
+            known = len(self._members)
+            self._new_ids = iter(ids_after(self._store))
+            self._blocked = self._blacklisted(keys)
+            outcomes = [self._apply(row) if isinstance(row, InputRow) else row for row in rows]
+            self._check_limit(len(self._members) - known)
+            save_members(self._store, list(self._touched.values()))
+            save_orders(self._store, self._orders, dedupe=self._behaviour.dedupe_orders)
+        return outcomes
+
+    def _parse(self, item: Json) -> InputRow | Refused:
+        """Check one row."""
+        try:
+            return parse_row(item, self._local, self._shared, self._now)
+        except RowRefusedError as error:
+            return Refused(error.text)
+
+    def _blacklisted(self, keys: Sequence[str]) -> frozenset[str]:
+        """The addresses that are not to be written."""
+        if self._behaviour.blacklisted_row == "accept":
+            return frozenset()
+        sql = "SELECT email_key FROM blacklist WHERE group_id IN (0, ?)"
+        return frozenset(key for (key,) in self._store.tuples(sql, self._group_id)) & frozenset(keys)
+
+    def _apply(self, row: InputRow) -> Outcome:
+        """Apply one row to what is known of its receiver."""
+        member = self._members.get(row.key)
+        present = member is not None and member.group_id != 0
+        if row.key in self._blocked:
+            return Refused(f"blacklisted address '{row.email}'")
+        if present and self._mode == "insert":
+            return Refused(f"duplicate address '{row.email}'")  # M: prefix seen on v2 and v3
+        if not present and self._mode == "update":
+            return Refused(f"invalid receiver '{row.email}'")
+        if member is None:
+            member = self._members[row.key] = stranger(next(self._new_ids), row.email)
+        if present:
+            change_times(member, row.times, self._behaviour)
+        else:
+            pending = self._plus and not self._behaviour.doi_state_in_one_call
+            join_group(member, self._group_id, row.times, self._now, ignore_pending=pending)
+        change_data(member, row, self._local, self._shared, self._now)
+        self._touched[row.key] = member
+        self._orders.extend((member.id, order) for order in row.orders)
+        # H: the literals `insert success` and `update success` were read on v3.
+        return Stored(member, "update success" if present else "insert success")
+
+    def _check_limit(self, new: int) -> None:
+        """Refuse the whole call when the licence has no room for its new receivers (M)."""
+        limit = self._behaviour.contact_limit
+        if limit is not None and new:
+            used: int = self._store.value("SELECT count(*) FROM receivers")
+            if used + new > limit:
+                raise ApiError(403, "Forbidden: receiver limit reached")
+
+
+# The answers.
+
+
+def refused_row(text: str, shape: RowText) -> Json:
+    """A refused row: a bare string, as v2 wrote it, or an object with the text as status (M)."""
+    return text if shape == "string" else {"status": text}
+
+
+def lean_answer(call: Call, outcomes: Sequence[Outcome]) -> list[Json]:
+    """One entry per input row, in order (M-H)."""
+    as_id = str if call.behaviour.batch_item_id == "str" else int
+    return [
+        {"status": outcome.status, "id": as_id(outcome.member.id)}
+        if isinstance(outcome, Stored)
+        else refused_row(outcome.text, call.behaviour.bad_row_as)
+        for outcome in outcomes
+    ]
+
+
+def plus_answer(call: Call, outcomes: Sequence[Outcome]) -> list[Json]:
+    """Full profiles of what was stored (H); refused rows are missing (M)."""
+    behaviour = call.behaviour
+    stored = {o.member.key: o.member for o in outcomes if isinstance(o, Stored)}
+    detail = TAGS | (ORDERS if behaviour.plus_with_orders else 0)
+    answers = dict(zip(stored, profiles(call, stored.values(), detail), strict=True))
+    result: list[Json] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Refused):
+            if behaviour.refused_plus_row != "omit":
+                result.append(refused_row(outcome.text, behaviour.refused_plus_row))
+        elif behaviour.repeated_row == "each":
+            result.append(answers[outcome.member.key])
+        elif outcome.member.key in answers:
+            result.append(answers.pop(outcome.member.key))
+    if behaviour.plus_order == "reversed":
+        result.reverse()
+    elif behaviour.plus_order == "shuffled":
+        call.account.random.shuffle(result)
+    return result
+
+
+def _write(call: Call, mode: Mode, *, plus: bool) -> Json:
+    """The body of the five batch calls."""
+    group_id = batch_group(call)
+    items, is_list = batch_items(call)
+    outcomes = Writer(call.account, group_id, mode, plus=plus).write(items)
+    if not plus:
+        answer = lean_answer(call, outcomes)
+    elif not any(isinstance(outcome, Stored) for outcome in outcomes) and outcomes:
+        # M: a bare `false` says that the whole call failed.
+        answer = plus_answer(call, outcomes)
+        if call.behaviour.plus_nothing_stored == "false":
+            return False
+    else:
+        answer = plus_answer(call, outcomes)
+    if is_list:
+        return answer
+    return answer[0] if answer else False  # M: an object in gives an object out
+
+
+def insert(call: Call) -> Json:
+    """POST /groups/{id}/receivers/insert."""
+    return _write(call, "insert", plus=False)
+
+
+def update(call: Call) -> Json:
+    """PUT /groups/{id}/receivers/update."""
+    return _write(call, "update", plus=False)
+
+
+def update_plus(call: Call) -> Json:
+    """PUT /groups/{id}/receivers/updateplus."""
+    return _write(call, "update", plus=True)
+
+
+def upsert(call: Call) -> Json:
+    """POST /groups/{id}/receivers/upsert."""
+    return _write(call, "upsert", plus=False)
+
+
+def upsert_plus(call: Call) -> Json:
+    """POST /groups/{id}/receivers/upsertplus."""
+    return _write(call, "upsert", plus=True)
+
+
+def create(call: Call) -> Json:
+    """POST /groups/{id}/receivers: one receiver (H), or a list of them (M)."""
+    group_id = call.group()
+    items, is_list = batch_items(call)
+    outcomes = Writer(call.account, group_id, "insert", plus=False).write(items)
+    first = outcomes[0] if outcomes else None
+    if not is_list and isinstance(first, Refused):
+        # U: the code of a duplicate; M: its message contains `duplicate address`.
+        duplicate = first.text.startswith("duplicate address")
+        raise ApiError(call.behaviour.duplicate_status if duplicate else 400, first.text)
+    stored = iter(profiles(call, [o.member for o in outcomes if isinstance(o, Stored)], TAGS))
+    answer = [
+        next(stored) if isinstance(o, Stored) else refused_row(o.text, call.behaviour.bad_row_as)
+        for o in outcomes
+    ]
+    return answer if is_list else answer[0]
+
+
+def delete(call: Call) -> Json:
+    """POST /groups/{id}/receivers/delete: a bare list of ids or addresses (M)."""
+    group_id = batch_group(call)
+    items = as_list(call.body())
+    if items is None:
+        raise ApiError(400, "Bad Request: list of receivers expected")
+    check_size(call, items)
+    answer: list[Json] = []
+    with call.store.transaction():
+        for item in items:
+            member = find_member(call.store, group_id, str(item))
+            if member is None:
+                answer.append(refused_row(f"invalid receiver '{item}'", call.behaviour.bad_row_as))
+                continue
+            leave_group(call, member)
+            answer.append({"status": "success"})
+    return answer if call.behaviour.batch_delete_answer == "objects" else True
+
+
+def leave_group(call: Call, member: Member) -> None:
+    """Take a receiver out of its group, and out of the account when that was the last one."""
+    store = call.store
+    store.run("DELETE FROM members WHERE group_id = ? AND receiver_id = ?", member.group_id, member.id)
+    if store.value("SELECT 1 FROM members WHERE receiver_id = ?", member.id) is None:
+        forget_receiver(call, member.id)
+
+
+def forget_receiver(call: Call, receiver_id: int) -> None:
+    """Delete a receiver with all that hangs on it."""
+    for table in ("members", "orders", "events"):
+        call.store.run(f"DELETE FROM {table} WHERE receiver_id = ?", receiver_id)  # noqa: S608 - fixed names
+    call.store.run("DELETE FROM receivers WHERE id = ?", receiver_id)
+
+
+ROUTES = (
+    Route("POST", "/v3/groups/{group}/receivers", create),
+    Route("POST", "/v3/groups/{group}/receivers/insert", insert),
+    Route("PUT", "/v3/groups/{group}/receivers/update", update),
+    Route("PUT", "/v3/groups/{group}/receivers/updateplus", update_plus),
+    Route("POST", "/v3/groups/{group}/receivers/upsert", upsert),
+    Route("POST", "/v3/groups/{group}/receivers/upsertplus", upsert_plus),
+    Route("POST", "/v3/groups/{group}/receivers/delete", delete),
+)

@@ -1,0 +1,263 @@
+"""OAuth 2: grants, rotation, expiry, revocation, and the debug calls about tokens."""
+
+import json
+import secrets
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hmac import compare_digest
+from urllib.parse import parse_qsl, unquote_plus, urlencode
+
+from starlette.responses import RedirectResponse
+
+from .call import Account, Call
+from .errors import ApiError, OAuthError
+from .routing import Route
+from .values import Json, as_map, dump_json, parse_json
+
+CODE_LIFETIME = 30
+REFRESH_GRACE = 14 * 86_400
+"""A refresh token dies within two weeks after its access token (M)."""
+
+
+def _part(raw: bytes) -> str:
+    """One part of a JWT: unpadded base64url."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
+    """A text in the shape of the vendor's access tokens (H); its signature is noise."""
+    claims = {
+        "iss": "sandbox",
+        "iat": issued_at,
+        "exp": expires_at,
+        "client_id": account_id,
+        "jti": secrets.token_hex(8),
+    }
+    header = json.dumps({"typ": "JWT", "alg": "HS256"}).encode()
+    return ".".join([_part(header), _part(dump_json(claims)), _part(secrets.token_bytes(32))])
+
+
+def issue(account: Account, *, refreshable: bool) -> dict[str, Json]:
+    """Store a new access token, and a refresh token when asked for; the answer of the token endpoint."""
+    now = account.now()
+    expires_at = now + account.token_lifetime
+    access = make_jwt(account.id, now, expires_at)
+    refresh = secrets.token_hex(20) if refreshable else None
+    answer: dict[str, Json] = {
+        "access_token": access,
+        "expires_in": account.token_lifetime,
+        "token_type": "bearer",
+        "scope": "basic",
+    }
+    with account.store.transaction():
+        add_access_token(account, access, expires_at, refresh)
+        if refresh is not None:
+            account.store.run(
+                "INSERT INTO refresh_tokens (token, expires_at) VALUES (?, ?)",
+                refresh,
+                expires_at + REFRESH_GRACE,
+            )
+            answer["refresh_token"] = refresh
+    return answer
+
+
+def add_access_token(account: Account, token: str, expires_at: int, refresh: str | None = None) -> None:
+    """Make a text a valid access token."""
+    account.store.run(
+        "INSERT OR REPLACE INTO access_tokens (token, expires_at, refresh_token) VALUES (?, ?, ?)",
+        token,
+        expires_at,
+        refresh,
+    )
+
+
+def check_token(account: Account, token: str) -> int:
+    """The seconds an access token has left.
+
+    Raises:
+        ApiError: 401, the token is missing, unknown or too old.
+    """
+    expires_at = account.store.value("SELECT expires_at FROM access_tokens WHERE token = ?", token)
+    if expires_at is None:
+        raise ApiError(401, "Unauthorized")  # H: a live probe without a token
+    if expires_at <= account.now():
+        raise ApiError(401, "Unauthorized: token expired")  # M: one production client matches it
+    return int(expires_at - account.now())
+
+
+def expire_token(account: Account, token: str) -> None:
+    """Let one access token be too old from now on."""
+    account.store.run("UPDATE access_tokens SET expires_at = 0 WHERE token = ?", token)
+
+
+# The token endpoint.
+
+
+def _grant_fields(call: Call) -> dict[str, str]:
+    """The fields of a token request: a form or JSON, both work (H)."""
+    try:
+        if call.headers.get("content-type", "").startswith("application/json"):
+            fields = as_map(parse_json(call.raw)) or {}
+        else:
+            fields = dict(parse_qsl(call.raw.decode(), keep_blank_values=True))
+    except ValueError as error:
+        raise OAuthError("invalid_request", "The body could not be read") from error
+    return {name: str(value) for name, value in fields.items()}
+
+
+def _basic_credentials(header: str) -> tuple[str, str] | None:
+    """The user and password of a Basic header, percent-decoded as RFC 6749 has it."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return unquote_plus(user), unquote_plus(password)
+
+
+def _check_client(call: Call, fields: Mapping[str, str]) -> None:
+    """Refuse a client that is not the one app; Basic or body credentials, both work (H)."""
+    basic = _basic_credentials(call.headers.get("authorization", ""))
+    client_id, secret = basic or (fields.get("client_id", ""), fields.get("client_secret", ""))
+    known = compare_digest(client_id.encode(), call.account.client_id.encode())
+    if not (known and compare_digest(secret.encode(), call.account.client_secret.encode())):
+        raise OAuthError("invalid_client", "The client credentials are invalid")
+
+
+def _use_code(call: Call, fields: Mapping[str, str]) -> None:
+    """Take an authorization code, which works once and only for seconds."""
+    code = fields.get("code", "")
+    row = call.store.one("DELETE FROM codes WHERE code = ? RETURNING redirect_uri, expires_at", code)
+    if row is None or row["expires_at"] <= call.now():
+        raise OAuthError("invalid_grant", "Authorization code doesn't exist or is invalid for the client")
+    if row["redirect_uri"] != fields.get("redirect_uri", ""):
+        raise OAuthError("redirect_uri_mismatch", "The redirect URI is missing or do not match")
+
+
+def _use_refresh_token(call: Call, fields: Mapping[str, str]) -> None:
+    """Take a refresh token; a used one is refused unless the behaviour says otherwise (M)."""
+    token = fields.get("refresh_token", "")
+    row = call.store.one("SELECT * FROM refresh_tokens WHERE token = ?", token)
+    spent = row is not None and row["used"] and call.behaviour.old_refresh_token == "refuse"
+    if row is None or spent or row["expires_at"] <= call.now():
+        raise OAuthError("invalid_grant", "Invalid refresh token")
+    call.store.run("UPDATE refresh_tokens SET used = 1 WHERE token = ?", token)
+
+
+def create_token(call: Call) -> Json:
+    """POST /oauth/token.php."""
+    fields = _grant_fields(call)
+    _check_client(call, fields)
+    match fields.get("grant_type"):
+        case "client_credentials":
+            return issue(call.account, refreshable=call.behaviour.client_credentials_refresh)
+        case "authorization_code":
+            _use_code(call, fields)
+        case "refresh_token":
+            _use_refresh_token(call, fields)
+        case None:
+            raise OAuthError("invalid_request", "The grant type was not specified in the request")
+        case other:
+            raise OAuthError("unsupported_grant_type", f'Grant type "{other}" not supported')
+    return issue(call.account, refreshable=True)
+
+
+def authorize(call: Call) -> Json:
+    """GET /oauth/authorize.php: consents at once and sends the browser back with a code."""
+    query = call.query
+    if query.get("client_id") != call.account.client_id:
+        # H: a plugin relies on this answer being JSON with error_description.
+        raise OAuthError("invalid_client", "The client id supplied is invalid")
+    if query.get("response_type") != "code" or query.get("grant", "basic") != "basic":
+        raise OAuthError("invalid_request", "Invalid or missing response type or grant")
+    redirect_uri = query.get("redirect_uri", "")
+    if not redirect_uri:
+        raise OAuthError("invalid_uri", "No redirect URI was supplied or stored")
+    code = secrets.token_hex(20)
+    call.store.run("INSERT INTO codes VALUES (?, ?, ?)", code, redirect_uri, call.now() + CODE_LIFETIME)
+    answer = {"code": code} | {name: query[name] for name in ("state",) if name in query}
+    joint = "&" if "?" in redirect_uri else "?"
+    return RedirectResponse(f"{redirect_uri}{joint}{urlencode(answer)}", status_code=302)
+
+
+def revoke(call: Call) -> Json:
+    """DELETE /v3/oauth/token: the token of the call, and its refresh token, stop working."""
+    _drop(call)
+    return True
+
+
+def _drop(call: Call) -> None:
+    """Forget the token of the call and its refresh token."""
+    with call.store.transaction():
+        call.store.run(
+            "DELETE FROM refresh_tokens WHERE token ="
+            " (SELECT refresh_token FROM access_tokens WHERE token = ?)",
+            call.token,
+        )
+        call.store.run("DELETE FROM access_tokens WHERE token = ?", call.token)
+
+
+# The debug calls.
+
+
+def exchange(call: Call) -> Json:
+    """GET /v3/debug/exchange: a new token for the current one, which stops working (M)."""
+    with call.store.transaction():
+        _drop(call)
+        answer = issue(call.account, refreshable=True)
+    return answer if call.behaviour.exchange_answer == "object" else answer["access_token"]
+
+
+def time_to_live(call: Call) -> Json:
+    """GET /v3/debug/ttl."""
+    left = check_token(call.account, call.token)
+    expires = datetime.fromtimestamp(call.now() + left, UTC)
+    return {"ttl": left, "date": expires.strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def validate(_call: Call) -> Json:
+    """GET /v3/debug/validate."""
+    return True
+
+
+def ping(_call: Call) -> Json:
+    """GET /v3/debug/ping, which needs no token (H); its body is not recorded anywhere."""
+    return True
+
+
+def whoami(call: Call) -> Json:
+    """GET /v3/debug/whoami, with the fields of a recorded answer (H)."""
+    account_id = str(call.account.id)
+    return {
+        "id": account_id,
+        "salutation": "",
+        "name": "Muster",
+        "firstname": "Mia",
+        "company": "Sandbox",
+        "street": "",
+        "zip": "",
+        "city": "Hamburg",
+        "country": "DE",
+        "email": "mia@example.org",
+        "phone": "",
+        "fax": "",
+        "login_domain": f"{account_id}.eu2.cleverreach.example",
+        "whitelabel_id": "0",
+        "lang": "de",
+    }
+
+
+ROUTES = (
+    Route("POST", "/oauth/token.php", create_token, needs_token=False),
+    Route("GET", "/oauth/authorize.php", authorize, needs_token=False),
+    Route("DELETE", "/oauth/token", revoke),
+    Route("DELETE", "/v3/oauth/token", revoke),
+    Route("GET", "/v3/debug/ping", ping, needs_token=False),
+    Route("GET", "/v3/debug/exchange", exchange),
+    Route("GET", "/v3/debug/ttl", time_to_live),
+    Route("GET", "/v3/debug/validate", validate),
+    Route("GET", "/v3/debug/whoami", whoami),
+)

@@ -1,0 +1,118 @@
+"""Receivers as they are answered."""
+
+from collections.abc import Collection, Iterable
+
+from .attributes import definitions
+from .behaviour import Behaviour
+from .call import Call
+from .members import Member
+from .store import Store
+from .values import Json, dump_text, load_map
+
+EVENTS, ORDERS, TAGS = 1, 2, 4
+"""The bits of ``detail`` (H)."""
+
+MAX_EVENTS = 250
+"""At most so many events per receiver are answered (M)."""
+
+_UNSURE = (
+    "imported",
+    "bounced",
+    "last_changed",
+    "active",
+    "conversion_rate",
+    "open_rate",
+    "click_rate",
+)
+
+
+def maybe_empty(values: dict[str, str], behaviour: Behaviour) -> Json:
+    """A map of attributes; an empty one may come as a list, as PHP writes it (H that both have to be read)."""
+    return values if values or behaviour.empty_map == "object" else []
+
+
+def profile(member: Member, shared_names: Collection[str], behaviour: Behaviour) -> dict[str, Json]:
+    """A receiver without events, orders and tags.
+
+    Args:
+        member: The receiver.
+        shared_names: The names of all attributes of the account.
+        behaviour: The switches.
+    """
+    stored = member.global_attributes
+    answer: dict[str, Json] = {
+        # H: ids of receivers and groups are strings, as recorded.
+        "id": str(member.id),
+        "email": member.key if behaviour.email_case == "lower" else member.email,
+        "imported": member.imported,
+        "bounced": member.bounced,
+        "group_id": str(member.group_id) if member.group_id else "",
+        "activated": member.activated,
+        "registered": member.registered,
+        "deactivated": member.deactivated,
+        "last_changed": member.last_changed,
+        "last_ip": "",
+        "last_location": "",
+        "last_client": "",
+        "points": 0,
+        "stars": 0,
+        "source": member.source,
+        "active": member.active,
+        "conversion_rate": 0,
+        "open_rate": 0,
+        "click_rate": 0,
+        "attributes": maybe_empty(member.attributes, behaviour),
+        # H: every attribute of the account is there, an unset one as the empty text.
+        "global_attributes": maybe_empty({name: stored.get(name, "") for name in shared_names}, behaviour),
+    }
+    if behaviour.sparse_profiles:
+        for name in _UNSURE:
+            del answer[name]
+    return answer
+
+
+def order_answer(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]:
+    """An order line on the wire."""
+    if behaviour.order_quantity_key == "amount" and "quantity" in line:
+        return {("amount" if name == "quantity" else name): value for name, value in line.items()}
+    return line
+
+
+def _hanging(store: Store, table: str, key: str, ids: Iterable[int]) -> dict[int, list[dict[str, Json]]]:
+    """The events or orders of some receivers, by receiver id."""
+    found: dict[int, list[dict[str, Json]]] = {}
+    sql = (
+        f"SELECT receiver_id, data FROM {table}"  # noqa: S608 - fixed names
+        f" WHERE receiver_id IN (SELECT value FROM json_each(?)) ORDER BY {key}"
+    )
+    for receiver_id, data in store.tuples(sql, dump_text(list(ids))):
+        found.setdefault(receiver_id, []).append(load_map(data))
+    return found
+
+
+def orders_of(store: Store, ids: Iterable[int]) -> dict[int, list[dict[str, Json]]]:
+    """The order lines of some receivers, oldest first."""
+    return _hanging(store, "orders", "line", ids)
+
+
+def events_of(store: Store, ids: Iterable[int]) -> dict[int, list[dict[str, Json]]]:
+    """The events of some receivers, oldest first."""
+    return _hanging(store, "events", "id", ids)
+
+
+def profiles(call: Call, members: Collection[Member], detail: int) -> list[dict[str, Json]]:
+    """Receivers on the wire, with what the bits of ``detail`` ask for (H)."""
+    store, behaviour = call.store, call.behaviour
+    shared_names = definitions(store, 0)
+    answers = [profile(member, shared_names, behaviour) for member in members]
+    ids = [member.id for member in members]
+    events = events_of(store, ids) if detail & EVENTS else {}
+    orders = orders_of(store, ids) if detail & ORDERS else {}
+    for member, answer in zip(members, answers, strict=True):
+        if detail & EVENTS:
+            answer["events"] = events.get(member.id, [])[-MAX_EVENTS:]
+        if detail & ORDERS:
+            answer["orders"] = [order_answer(line, behaviour) for line in orders.get(member.id, [])]
+        if detail & TAGS:
+            answer["tags"] = member.tags
+    return answers

@@ -1,0 +1,213 @@
+"""Receivers as they arrive: from a JSON value to a checked row, or to the reason for a refusal. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .values import Json, as_list, as_map, attribute_text, is_email, shifted, to_int
+
+TIMES = ("registered", "activated", "deactivated")
+_ORDER_TEXTS = ("product_id", "currency", "mailing_id", "source", "brand", "product_category", "attributes")
+
+
+class RowRefusedError(ValueError):
+    """One row cannot be stored.
+
+    Attributes:
+        text: The reason in the vendor's words.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+@dataclass(slots=True)
+class InputRow:
+    """One checked receiver of a request.
+
+    Attributes:
+        email: The address as it was spelled.
+        key: The address in lower case, the identity.
+        times: The times that were sent.
+        source: The origin, None when it was not sent.
+        attributes: New values of the group's attributes; the empty text unsets.
+        global_attributes: New values of the account's attributes.
+        tags: Tags to add, and with a leading ``-`` to remove; None when not sent.
+        orders: Order lines to append.
+    """
+
+    email: str
+    key: str
+    times: dict[str, int]
+    source: str | None
+    attributes: dict[str, str]
+    global_attributes: dict[str, str]
+    tags: list[str] | None
+    orders: list[dict[str, Json]]
+
+
+def parse_row(value: Json, local: Mapping[str, str], shared: Mapping[str, str], now: int) -> InputRow:
+    """Check one receiver of a request.
+
+    Args:
+        value: The JSON value.
+        local: The types of the group's attributes by name.
+        shared: The types of the account's attributes by name.
+        now: The time in unix seconds.
+
+    Raises:
+        RowRefusedError: The row cannot be stored.
+    """
+    fields = as_map(value)
+    if fields is None:
+        raise RowRefusedError("invalid receiver")
+    email = fields.get("email")
+    if not isinstance(email, str) or not is_email(email):
+        # M: v2 answered `invalid address '<x>'` per row, and the other rows of the batch were stored.
+        raise RowRefusedError(f"invalid address '{email}'")
+    return parse_fields(fields, email, local, shared, now)
+
+
+def parse_fields(
+    fields: Mapping[str, Json], email: str, local: Mapping[str, str], shared: Mapping[str, str], now: int
+) -> InputRow:
+    """Check everything but the address.
+
+    Raises:
+        RowRefusedError: A field has a wrong type.
+    """
+    source = fields.get("source")
+    if isinstance(source, bool) or not isinstance(source, str | int | None):
+        raise RowRefusedError("invalid source")
+    return InputRow(
+        email=email,
+        key=email.lower(),
+        times=_times(fields),
+        source=None if source is None else str(source),
+        attributes=parse_attributes(fields.get("attributes"), local),
+        global_attributes=parse_attributes(fields.get("global_attributes"), shared),
+        tags=_tags(fields.get("tags")),
+        orders=_orders(fields.get("orders"), now),
+    )
+
+
+def _times(fields: Mapping[str, Json]) -> dict[str, int]:
+    """The times that were sent; null counts as not sent."""
+    times: dict[str, int] = {}
+    for name in TIMES:
+        if (value := fields.get(name)) is not None:
+            seconds = to_int(value)
+            if seconds is None or seconds < 0:
+                raise RowRefusedError(f"invalid {name}")
+            times[name] = seconds
+    return times
+
+
+def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, str]:
+    """The values of attributes that exist; others are dropped without a word (M).
+
+    An empty PHP array is an empty object (M), and the old text ``k:v,k:v`` works (H).
+
+    Raises:
+        RowRefusedError: The value, or one inside, has a wrong type.
+    """
+    if value is None or value == [] or value == "":
+        return {}
+    if isinstance(value, str):
+        pairs = (part.partition(":") for part in value.split(","))
+        return {name.strip(): text.strip() for name, _, text in pairs if name.strip() in types}
+    given = as_map(value)
+    if given is None:
+        raise RowRefusedError("invalid attributes")
+    values: dict[str, str] = {}
+    for name, item in given.items():
+        if name in types:
+            # M: null and the empty text unset a value.
+            text = "" if item is None else attribute_text(item)
+            if text is None:
+                raise RowRefusedError(f"invalid attribute {name}")
+            values[name] = text
+    return values
+
+
+def merge_attributes(
+    stored: Mapping[str, str], changes: Mapping[str, str], types: Mapping[str, str]
+) -> dict[str, str]:
+    """The stored values after a change; ``+n`` and ``-n`` count in number attributes (M)."""
+    result = dict(stored)
+    for name, text in changes.items():
+        if text == "":
+            result.pop(name, None)
+            continue
+        total = shifted(result.get(name, "0"), text) if types.get(name) == "number" else None
+        result[name] = text if total is None else total
+    return result
+
+
+def _tags(value: Json) -> list[str] | None:
+    """The tags, all of them texts."""
+    if value is None:
+        return None
+    tags = as_list(value)
+    if tags is None or not all(isinstance(tag, str) for tag in tags):
+        raise RowRefusedError("invalid tags")
+    return tags
+
+
+def _orders(value: Json, now: int) -> list[dict[str, Json]]:
+    """The order lines."""
+    if value is None:
+        return []
+    lines = as_list(value)
+    if lines is None:
+        raise RowRefusedError("invalid orders")
+    return [parse_order(line, now) for line in lines]
+
+
+def parse_order(value: Json, now: int) -> dict[str, Json]:
+    """Check one order line, of which order_id and product are required (H).
+
+    Raises:
+        RowRefusedError: The line cannot be stored.
+    """
+    fields = as_map(value)
+    if fields is None:
+        raise RowRefusedError("invalid order")
+    order: dict[str, Json] = {"order_id": "", "product": ""}
+    return order | {"stamp": now} | parse_order_changes(fields, required=("order_id", "product"))
+
+
+def parse_order_changes(fields: Mapping[str, Json], required: tuple[str, ...] = ()) -> dict[str, Json]:
+    """Check the fields of an order line that were sent.
+
+    Raises:
+        RowRefusedError: A field is missing or has a wrong type.
+    """
+    order: dict[str, Json] = {}
+    for name in ("order_id", "product", *_ORDER_TEXTS):
+        text = attribute_text(fields.get(name, "") or "")
+        if text is None or (name in required and not text):
+            raise RowRefusedError(f"invalid order: {name}")
+        if text:
+            order[name] = text
+    if fields.get("price") is not None:
+        order["price"] = _price(fields["price"])
+    # M: quantity is what clients write; old material says amount.
+    for name, key in (("amount", "quantity"), ("quantity", "quantity"), ("stamp", "stamp")):
+        if fields.get(name) is not None:
+            number = to_int(fields[name])
+            if number is None:
+                raise RowRefusedError(f"invalid order: {name}")
+            order[key] = number
+    return order
+
+
+def _price(value: Json) -> float:
+    """A price; numeric texts are taken."""
+    try:
+        price = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        price = float("nan")
+    if not abs(price) < float("inf"):
+        raise RowRefusedError("invalid order: price")
+    return price

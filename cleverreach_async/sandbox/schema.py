@@ -1,0 +1,73 @@
+"""The tables of the sandbox."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS access_tokens (
+    token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, refresh_token TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refresh_tokens (
+    token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS codes (
+    code TEXT PRIMARY KEY, redirect_uri TEXT NOT NULL, expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS recipient_groups (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, locked INTEGER NOT NULL,
+    backup INTEGER NOT NULL, receiver_info TEXT NOT NULL, stamp INTEGER NOT NULL,
+    last_mailing INTEGER NOT NULL DEFAULT 0, last_changed INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS attributes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, group_id INTEGER NOT NULL, name TEXT NOT NULL,
+    type TEXT NOT NULL, description TEXT NOT NULL, preview_value TEXT NOT NULL,
+    default_value TEXT, tag TEXT NOT NULL, UNIQUE (group_id, name)
+);
+
+CREATE TABLE IF NOT EXISTS receivers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, email_key TEXT NOT NULL UNIQUE, email TEXT NOT NULL,
+    global_attributes TEXT NOT NULL DEFAULT '{}'
+);
+CREATE TABLE IF NOT EXISTS members (
+    group_id INTEGER NOT NULL, receiver_id INTEGER NOT NULL,
+    registered INTEGER NOT NULL, activated INTEGER NOT NULL, deactivated INTEGER NOT NULL,
+    imported INTEGER NOT NULL, bounced INTEGER NOT NULL, last_changed INTEGER NOT NULL,
+    source TEXT NOT NULL, attributes TEXT NOT NULL, tags TEXT NOT NULL,
+    PRIMARY KEY (group_id, receiver_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS members_by_receiver ON members (receiver_id);
+CREATE TABLE IF NOT EXISTS orders (
+    line INTEGER PRIMARY KEY AUTOINCREMENT, receiver_id INTEGER NOT NULL,
+    order_id TEXT NOT NULL, product TEXT NOT NULL, data TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS orders_by_receiver ON orders (receiver_id);
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, receiver_id INTEGER NOT NULL,
+    group_id INTEGER NOT NULL, data TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_receiver ON events (receiver_id);
+
+CREATE TABLE IF NOT EXISTS forms (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, group_id INTEGER NOT NULL, name TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS mails (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, form_id INTEGER NOT NULL, group_id INTEGER NOT NULL,
+    receiver_id INTEGER NOT NULL, email TEXT NOT NULL, kind TEXT NOT NULL, doidata TEXT NOT NULL,
+    stamp INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS mailings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL, data TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS reports (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, finished INTEGER NOT NULL, data TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS blacklist (
+    group_id INTEGER NOT NULL, email_key TEXT NOT NULL, email TEXT NOT NULL,
+    comment TEXT NOT NULL, stamp INTEGER NOT NULL, locked INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (group_id, email_key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bounces (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL, data TEXT NOT NULL
+);
+"""
+
+FIRST_IDS = {"recipient_groups": 540_000, "attributes": 80, "forms": 3_000, "mailings": 77_000}
+"""Where the ids of a new database begin, so that an id of one kind is not mistaken for another's."""

@@ -1,0 +1,153 @@
+"""Pure helpers on plain values: JSON, addresses, times, tags."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, cast
+
+Json = Any
+"""A JSON value; Any is its honest type."""
+
+MAX_INT = 2**53
+"""The largest number accepted from outside; it fits SQLite and every JSON reader."""
+
+_LABEL = r"\w(?:[\w-]*\w)?"
+_EMAIL = re.compile(rf"[^\s@,;:<>()\"\[\]\\]+@(?:{_LABEL}\.)+\w{{2,}}")
+_EMAIL_LENGTH = 254
+_NOT_IN_TAG = re.compile(r"[^A-Za-z0-9_-]")
+_NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,9})?")
+
+
+def as_map(value: object) -> dict[str, Json] | None:
+    """The value as a JSON object, or None when it is something else."""
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
+
+
+def as_list(value: object) -> list[Json] | None:
+    """The value as a JSON list, or None when it is something else."""
+    return cast("list[Json]", value) if isinstance(value, list) else None
+
+
+def parse_json(raw: bytes) -> Json:
+    """Decode a JSON body.
+
+    Raises:
+        ValueError: The body is no JSON, or holds what JSON forbids: NaN, lone surrogates, endless nesting.
+    """
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+        if b"\\ud" in raw.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return value
+
+
+def _refuse_constant(name: str) -> Json:
+    """Refuse NaN and the infinities, which Python's decoder would let through."""
+    raise ValueError(f"{name} is no JSON")
+
+
+def dump_json(value: Json) -> bytes:
+    """Encode an answer, compactly."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def dump_text(value: Json) -> str:
+    """Encode a JSON column."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else _EMPTY[type(value)]
+
+
+_EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
+
+
+def load_map(text: str) -> dict[str, Json]:
+    """Decode a JSON object column."""
+    return {} if text == "{}" else cast("dict[str, Json]", json.loads(text))
+
+
+def load_list(text: str) -> list[Json]:
+    """Decode a JSON list column."""
+    return [] if text == "[]" else cast("list[Json]", json.loads(text))
+
+
+def is_email(text: str) -> bool:
+    """Whether a text passes as an e-mail address."""
+    if len(text) > _EMAIL_LENGTH or _EMAIL.fullmatch(text) is None:
+        return False
+    local = text.partition("@")[0]
+    return not (local.startswith(".") or local.endswith(".") or ".." in local)
+
+
+def to_int(value: object) -> int | None:
+    """A whole number from an int, a float or a numeric string; None for everything else."""
+    # L: seconds as strings and with fractions have been sent without an error.
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value) is None:
+            return None
+        value = float(value) if "." in value else int(value)
+    if not isinstance(value, int | float) or not -MAX_INT <= value <= MAX_INT:
+        return None
+    return int(value)
+
+
+def to_bool(value: object) -> bool:
+    """A flag as PHP reads it: 1, "1", "true" and true are true."""
+    return str(value).lower() in {"1", "true", "yes", "on"}
+
+
+def attribute_text(value: object) -> str | None:
+    """An attribute value as it is stored; None when the type is not storable."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "1" if value else ""
+        case int() | float():
+            return str(value)
+        case _:
+            return None
+
+
+def split_csv(value: object) -> list[str]:
+    """The parts of a comma-separated text, or of a list."""
+    parts: Iterable[object] = as_list(value) or [] if isinstance(value, list) else str(value).split(",")
+    return [text for part in parts if (text := str(part).strip())]
+
+
+def clean_tag(tag: str) -> str:
+    """A tag as it is stored: ``name`` or ``origin.name``, odd characters as ``_`` (M)."""
+    origin, dot, name = tag.partition(".")
+    if not dot:
+        return _NOT_IN_TAG.sub("_", tag)
+    return f"{_NOT_IN_TAG.sub('_', origin)}.{_NOT_IN_TAG.sub('_', name)}"
+
+
+def change_tags(tags: list[str], changes: Iterable[str]) -> list[str]:
+    """The tags after a list of changes: a name adds, a leading ``-`` removes (H), ``-origin.*`` sweeps (M)."""
+    result = dict.fromkeys(tags)
+    for change in changes:
+        if not change.startswith("-"):
+            if tag := clean_tag(change):
+                result[tag] = None
+        elif change.endswith(".*"):
+            prefix = clean_tag(change[1:-1])
+            result = {tag: None for tag in result if not tag.startswith(prefix)}
+        else:
+            result.pop(clean_tag(change[1:]), None)
+    return list(result)
+
+
+def number_text(value: float) -> str:
+    """A number without a trailing ``.0``."""
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def shifted(stored: str, change: str) -> str | None:
+    """The sum for a ``+n`` or ``-n`` change of a number attribute, None when the change is no such thing."""
+    if change[:1] not in {"+", "-"} or _NUMBER.fullmatch(change) is None:
+        return None
+    base = float(stored) if _NUMBER.fullmatch(stored) else 0.0
+    return number_text(base + float(change))

@@ -1,0 +1,1 @@
+"""One call, done right: build, send, classify, retry, decode."""

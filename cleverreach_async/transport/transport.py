@@ -1,0 +1,289 @@
+"""One call: token → gate → send → classify → retry.
+
+Ordinary calls retry here. The importer sends single attempts through the same gate and budget and
+decides itself, so that retries never multiply.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import attrs
+
+from cleverreach_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
+    CleverReachError,
+)
+from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
+from cleverreach_async.transport.gate import AccountGate
+from cleverreach_async.transport.http import Sender
+from cleverreach_async.transport.retry import (
+    RetryBudget,
+    RetryPolicy,
+    classify,
+    may_repeat,
+    pushes_back,
+    wait_before,
+)
+from cleverreach_async.transport.wire import Request, Response, error_in
+
+__all__ = ["Account", "Auth", "Call", "Credential", "RequestEvent", "TokenSource", "Transport"]
+
+_log: Final = logging.getLogger("cleverreach_async")
+
+Call = Callable[[Request], Awaitable[Response]]
+
+
+@attrs.frozen
+class Credential:
+    """A token in force.
+
+    Attributes:
+        authorization: Value of the ``Authorization`` header.
+        generation: Number that grows with each renewal, to tell a stale 401 from a fresh one.
+    """
+
+    authorization: str = attrs.field(repr=False)
+    generation: int
+
+
+class TokenSource(Protocol):
+    """Hands out the account's token and renews it once, whoever asks."""
+
+    async def credential(self) -> Credential:
+        """Return the token in force, fetching one first where needed."""
+        ...
+
+    async def renew(self, generation: int) -> bool:
+        """Replace the token of ``generation``, unless somebody has; ``False`` if it cannot be."""
+        ...
+
+
+class Auth(Protocol):
+    """A way to authenticate, before it is tied to a client."""
+
+    def bind(self, call: Call, clock: Clock) -> TokenSource:
+        """Return the source of tokens.
+
+        Args:
+            call: Sends a request to the token endpoint.
+            clock: Source of time.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class RequestEvent:
+    """What happened to one attempt, for metrics and logs. Holds no personal data.
+
+    Attributes:
+        method: HTTP method.
+        path: Path template.
+        status_code: HTTP status, or ``None`` without an answer.
+        attempt: One-based number of the attempt.
+        elapsed: Seconds the attempt took.
+        wait: Seconds until the next attempt, or ``None`` when there is none.
+    """
+
+    method: str
+    path: str
+    status_code: int | None
+    attempt: int
+    elapsed: float
+    wait: float | None
+
+
+@attrs.define(eq=False)
+class Account:
+    """What all calls of one account share: its tokens, its gate and its retry budget."""
+
+    tokens: TokenSource
+    gate: AccountGate
+    budget: RetryBudget
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Transport:
+    """Sends requests of one account over a shared sender.
+
+    Attributes:
+        sender: Owner of the connections.
+        account: Tokens, gate and budget; ``None`` for calls that need no account.
+        base_url: The server's root, without a trailing slash.
+        timeout: Seconds that one attempt may take; ``None`` for no deadline.
+        retry: Retry policy of ordinary calls.
+        user_agent: Value of the ``User-Agent`` header.
+        on_event: Called with one :class:`RequestEvent` per attempt.
+        clock: Source of time.
+        rng: Source of jitter.
+    """
+
+    sender: Sender
+    account: Account | None = None
+    base_url: str
+    timeout: float | None
+    retry: RetryPolicy
+    user_agent: str
+    on_event: Callable[[RequestEvent], None] | None = None
+    clock: Clock = SYSTEM_CLOCK
+    rng: Random = SYSTEM_RANDOM
+
+    def with_auth(self, auth: Auth) -> "Transport":
+        """Return a transport of another account over the same connections."""
+        account = Account(
+            tokens=auth.bind(self.call, self.clock),
+            gate=AccountGate(self.clock, self.rng),
+            budget=RetryBudget(),
+        )
+        return attrs.evolve(self, account=account)
+
+    async def call(self, request: Request) -> Response:
+        """Send a request, retrying as the policy and the request's idempotency allow.
+
+        Raises:
+            APIStatusError: The server answered with an error.
+            APIConnectionError: No usable answer.
+            TokenError: The token endpoint refused.
+        """
+        attempt = 1
+        while True:
+            started = self.clock.monotonic()
+            try:
+                response = await self.call_once(request)
+            except CleverReachError as error:
+                wait = self._wait_after(error, request, attempt)
+                self._tell(request, _status(error), attempt, started, wait)
+                if wait is None:
+                    raise
+            else:
+                self._tell(request, response.status_code, attempt, started, None)
+                return response
+            await self.clock.sleep(wait)
+            attempt += 1
+
+    async def call_once(
+        self, request: Request, *, timeout: float | None = None, max_wait: float | None = None
+    ) -> Response:
+        """Send a request once, renewing the token and resending after a 401.
+
+        Args:
+            request: The request.
+            timeout: Seconds for the exchange, instead of the transport's.
+            max_wait: Longest wait in seconds for a closed gate, instead of the policy's.
+        """
+        account = self.account
+        seconds = self.timeout if timeout is None else timeout
+        if account is None or not request.authenticated:
+            return await self._exchange(request, None, seconds)
+        patience = self.retry.max_retry_after if max_wait is None else max_wait
+        credential = await account.tokens.credential()
+        try:
+            return await self._pass_gate(account, request, credential, seconds, patience)
+        except AuthenticationError:
+            if not await account.tokens.renew(credential.generation):
+                raise
+        credential = await account.tokens.credential()
+        return await self._pass_gate(account, request, credential, seconds, patience)
+
+    async def _pass_gate(
+        self,
+        account: Account,
+        request: Request,
+        credential: Credential,
+        timeout: float | None,
+        max_wait: float,
+    ) -> Response:
+        async with account.gate.passage(max_wait=max_wait) as passage:
+            try:
+                response = await self._exchange(request, credential, timeout)
+            except (APIStatusError, APIConnectionError) as error:
+                if pushes_back(error):
+                    passage.pushed_back(getattr(error, "retry_after", None))
+                else:
+                    passage.succeeded()
+                raise
+            passage.succeeded()
+            account.budget.succeeded(self.clock.monotonic())
+            return response
+
+    async def _exchange(
+        self, request: Request, credential: Credential | None, timeout: float | None
+    ) -> Response:
+        headers = [("accept", "application/json"), ("accept-encoding", "gzip, deflate")]
+        headers += [("user-agent", self.user_agent), *request.headers]
+        if request.content:
+            headers.append(("content-type", request.content_type))
+        if credential is not None:
+            headers.append(("authorization", credential.authorization))
+        try:
+            response = await self.sender.send(
+                request.method,
+                self.base_url + request.target,
+                headers=headers,
+                content=request.content,
+                timeout=timeout,
+            )
+        except APIConnectionError as error:
+            raise _placed(error, request) from error.__cause__
+        refusal = error_in(response, request, now=self.clock.now())
+        if refusal is not None:
+            raise refusal
+        return response
+
+    def _wait_after(self, error: CleverReachError, request: Request, attempt: int) -> float | None:
+        """Seconds until the next attempt, or ``None`` when the error stands."""
+        fault = classify(error)
+        if fault is None or not may_repeat(fault, idempotent=request.idempotent):
+            return None
+        if attempt >= self.retry.attempts:
+            return None
+        told: float | None = getattr(error, "retry_after", None)
+        if told is not None and told > self.retry.max_retry_after:
+            return None
+        budget = self.account.budget if self.account and request.authenticated else None
+        if budget is not None and not budget.spend(fault, self.clock.monotonic()):
+            error.add_note("no retry: the account's retry budget is exhausted")
+            return None
+        return wait_before(self.retry, fault, attempt=attempt, retry_after=told, rng=self.rng)
+
+    def _tell(
+        self,
+        request: Request,
+        status_code: int | None,
+        attempt: int,
+        started: float,
+        wait: float | None,
+    ) -> None:
+        level = logging.DEBUG if wait is None else logging.WARNING
+        if self.on_event is None and not _log.isEnabledFor(level):
+            return
+        event = RequestEvent(
+            method=request.method,
+            path=request.template,
+            status_code=status_code,
+            attempt=attempt,
+            elapsed=self.clock.monotonic() - started,
+            wait=wait,
+        )
+        _log.log(
+            level,
+            "%s %s -> %s (attempt %d, next in %s s)",
+            event.method,
+            event.path,
+            event.status_code,
+            event.attempt,
+            event.wait,
+        )
+        if self.on_event is not None:
+            self.on_event(event)
+
+
+def _status(error: CleverReachError) -> int | None:
+    return error.status_code if isinstance(error, APIStatusError) else None
+
+
+def _placed(error: APIConnectionError, request: Request) -> APIConnectionError:
+    """Return the same error, telling which call it belongs to."""
+    return type(error)(error.message, sent=error.sent, method=request.method, path=request.template)

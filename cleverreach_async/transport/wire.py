@@ -1,0 +1,323 @@
+"""What goes over the wire, as plain values: no event loop, no HTTP library.
+
+Requests are built here and answers are read here. That error bodies come in four shapes, and some
+of them with HTTP 200, is known in this file and nowhere else.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final, cast
+from urllib.parse import quote, urlencode
+
+import attrs
+import msgspec
+
+from cleverreach_async.errors import (
+    APIStatusError,
+    ConfigurationError,
+    ResponseDecodeError,
+    status_error,
+)
+
+__all__ = [
+    "JSON",
+    "Request",
+    "Response",
+    "as_list",
+    "as_object",
+    "build_request",
+    "decode_json",
+    "encode_json",
+    "error_in",
+    "mask_emails",
+    "parse_retry_after",
+]
+
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+
+_BODY_EXCERPT: Final = 200
+_HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenticate"})
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+_EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]+@[^\s@<>'\"(),;:]+")
+_QUOTED_ADDRESS: Final = re.compile(r"(address\s+)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder().decode
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One request, ready to be sent any number of times.
+
+    Attributes:
+        method: HTTP method.
+        target: Path and query on the server, such as ``/v3/groups/7?page=0``.
+        template: The path before ids were filled in; the only form that is logged.
+        content: Body bytes; empty for none.
+        content_type: Media type of the body.
+        headers: Further headers, lower-case names.
+        idempotent: Whether executing it twice leaves the same state as executing it once.
+        authenticated: Whether it carries the account's token and passes the account's gate.
+        accepts_false: Whether a bare ``false`` is a value here; elsewhere it means failure.
+    """
+
+    method: str
+    target: str = attrs.field(repr=False)
+    template: str
+    content: bytes = attrs.field(default=b"", repr=False)
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    idempotent: bool = False
+    authenticated: bool = True
+    accepts_false: bool = False
+
+
+@attrs.frozen
+class Response:
+    """One answer.
+
+    Attributes:
+        status_code: HTTP status.
+        headers: Lower-case names.
+        content: Body bytes, decoded from gzip and the like.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = attrs.field(repr=False)
+
+
+def build_request(
+    method: str,
+    template: str,
+    *,
+    path: Mapping[str, str | int] | None = None,
+    query: Mapping[str, Any] | None = None,
+    json: Any = msgspec.UNSET,
+    idempotent: bool | None = None,
+    accepts_false: bool = False,
+) -> Request:
+    """Build a request to the REST API.
+
+    Args:
+        method: HTTP method.
+        template: Path below ``/v3``, such as ``/groups/{group_id}``.
+        path: Values for the placeholders; an empty one is refused.
+        query: Query parameters; ``None`` and ``UNSET`` are left out.
+        json: Body; ``UNSET`` means no body, ``None`` sends ``null``.
+        idempotent: Whether a repeat is harmless; by default it is for every method but POST.
+        accepts_false: Whether a bare ``false`` is a value rather than a failure.
+
+    Raises:
+        ConfigurationError: A path value is missing, empty, or ``.``, ``..``.
+    """
+    if idempotent is None:
+        idempotent = method != "POST"
+    return Request(
+        method=method,
+        target=f"/v3{fill_path(template, path or {})}{encode_query(query or {})}",
+        template=template,
+        content=b"" if json is msgspec.UNSET else encode_json(json),
+        idempotent=idempotent,
+        accepts_false=accepts_false,
+    )
+
+
+def fill_path(template: str, values: Mapping[str, str | int]) -> str:
+    """Fill ``{name}`` placeholders, percent-encoding each value as one segment.
+
+    An empty segment is refused: ``DELETE /groups/7/receivers/`` without a receiver has emptied
+    groups.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in values:
+            raise ConfigurationError(f"{template}: no value for {{{name}}}")
+        text = str(values[name]).strip()
+        if text in {"", ".", ".."}:
+            raise ConfigurationError(
+                f"{template}: {name} is {text!r}; an empty or dotted path segment is refused, "
+                "because it would address something else"
+            )
+        return quote(text, safe="")
+
+    filled = _PLACEHOLDER.sub(fill, template)
+    if not filled.startswith("/") or "//" in filled or filled.endswith("/"):
+        raise ConfigurationError(
+            f"{mask_emails(template)}: a path starts with one slash and has no empty segment"
+        )
+    return filled
+
+
+def encode_query(values: Mapping[str, Any]) -> str:
+    """Encode query parameters, ``?`` included; the empty string when there are none."""
+    pairs = [
+        (name, _query_value(value))
+        for name, value in values.items()
+        if value is not None and value is not msgspec.UNSET
+    ]
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def _query_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return str(int(value.timestamp()))
+    if isinstance(value, str | int | float):
+        return str(value)
+    return ",".join(str(item) for item in value)
+
+
+def encode_json(value: Any) -> bytes:
+    """Encode to JSON: attrs classes natively, ``UNSET`` fields left out, Decimal as a number."""
+    return _encode(value)
+
+
+def decode_json(response: Response, request: Request) -> Any:
+    """Decode an answer; an empty body is ``None``.
+
+    Raises:
+        ResponseDecodeError: The body is not JSON.
+    """
+    if not response.content.strip():
+        return None
+    try:
+        return _decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        kind = response.headers.get("content-type", "no content type")
+        raise ResponseDecodeError(
+            [f"not JSON ({kind}, {len(response.content)} bytes)"],
+            method=request.method,
+            path=request.template,
+        ) from None
+
+
+def error_in(response: Response, request: Request, *, now: float) -> APIStatusError | None:
+    """Return the error that an answer stands for, or ``None`` for a success.
+
+    Args:
+        response: The answer.
+        request: The request it belongs to.
+        now: Unix time, for a ``Retry-After`` date when the answer carries no ``Date``.
+    """
+    status = response.status_code
+    content = response.content
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        if content.strip() == b"false" and not request.accepts_false:
+            return _error(response, request, status, None, "the server answered false", now)
+        # Lists cannot hold a top-level error; looking before parsing keeps large answers cheap.
+        if content[:1] != b"{" or b'"error"' not in content:
+            return None
+    body = _json_object(content)
+    code, message = _read_error(body)
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        if not body.get("error"):
+            return None
+        status = code if code is not None and 400 <= code <= 599 else 400  # noqa: PLR2004
+    elif status < HTTPStatus.BAD_REQUEST:
+        message = "the server redirects, which an API call does not follow: check base_url"
+    return _error(response, request, status, code, message or _status_text(status), now)
+
+
+def _error(
+    response: Response,
+    request: Request,
+    status: int,
+    code: int | None,
+    message: str,
+    now: float,
+) -> APIStatusError:
+    text = response.content[: 4 * _BODY_EXCERPT].decode("utf-8", "replace")
+    return status_error(status)(
+        mask_emails(message),
+        status_code=status,
+        code=code,
+        method=request.method,
+        path=mask_emails(request.template),
+        headers={k: v for k, v in response.headers.items() if k not in _HIDDEN_HEADERS},
+        body=mask_emails(text)[:_BODY_EXCERPT],
+        retry_after=parse_retry_after(response.headers, now=now),
+    )
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        value = _decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return as_object(value)
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return a decoded JSON object, or an empty one for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a decoded JSON list, or anything else as a list of one."""
+    items: list[Any] = value if isinstance(value, list) else [value]
+    return items
+
+
+def _read_error(body: Mapping[str, Any]) -> tuple[int | None, str]:
+    """Read code and message from the nested, the OAuth and the two flat shapes."""
+    error = body.get("error")
+    nested = as_object(error)
+    if nested:
+        return _as_int(nested.get("code")), str(nested.get("message") or "")
+    description = body.get("error_description")
+    if isinstance(error, str) and error:
+        return None, f"{error}: {description}" if description else error
+    return _as_int(body.get("code")), str(description or body.get("message") or "")
+
+
+def _as_int(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _status_text(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "unknown status"
+
+
+def parse_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Read ``Retry-After`` as seconds.
+
+    A date is taken relative to the answer's own ``Date``, so a wrong local clock does no harm.
+    Garbage, negative and non-finite values count as absent.
+    """
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        then = _http_date(value)
+        if then is None:
+            return None
+        seconds = max(0.0, then - (_http_date(headers.get("date", "")) or now))
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _http_date(value: str) -> float | None:
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def mask_emails(text: str) -> str:
+    """Replace e-mail addresses, and whatever the vendor quotes as an address, by a mark."""
+    return _QUOTED_ADDRESS.sub(r"\1<hidden>", _EMAIL.sub("<e-mail>", text))
