@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -262,8 +262,11 @@ def as_object(value: Any) -> dict[str, Any]:
 
 def as_list(value: Any) -> list[Any]:
     """Return a decoded JSON list, or anything else as a list of one."""
-    items: list[Any] = value if isinstance(value, list) else [value]
-    return items
+    return value if _is_list(value) else [value]
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _read_error(body: Mapping[str, Any]) -> tuple[int | None, str]:
