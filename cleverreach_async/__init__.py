@@ -1,1 +1,180 @@
-"""Async Python client for the CleverReach REST API v3."""
+"""Async Python client for the CleverReach REST API v3.
+
+Every public name is imported from here. Each is loaded when it is first used, so that importing
+the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from cleverreach_async.auth.app import BearerToken, ClientCredentials, OAuthApp
+    from cleverreach_async.auth.secret import Secret
+    from cleverreach_async.auth.tokens import Token
+    from cleverreach_async.bulk.importer import ImportRun
+    from cleverreach_async.bulk.report import ImportProgress, ImportReport
+    from cleverreach_async.bulk.rows import BadRow, Outcome, RowResult, SourceRow
+    from cleverreach_async.bulk.sources import read_csv, read_json_lines, read_rows
+    from cleverreach_async.client import CleverReach
+    from cleverreach_async.errors import (
+        APIConnectionError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        CleverReachError,
+        ClientClosedError,
+        ConfigurationError,
+        ConflictError,
+        ImportFailedError,
+        InternalServerError,
+        NotFoundError,
+        PayloadTooLargeError,
+        PermissionDeniedError,
+        RateLimitError,
+        ResponseDecodeError,
+        SourceError,
+        TokenError,
+        UnprocessableEntityError,
+    )
+    from cleverreach_async.resources.attributes import Attribute
+    from cleverreach_async.resources.base import UNSET, Unset
+    from cleverreach_async.resources.debug import TokenTTL, Whoami
+    from cleverreach_async.resources.forms import Form
+    from cleverreach_async.resources.groups import Group, GroupStats
+    from cleverreach_async.resources.mailings import Mailing
+    from cleverreach_async.resources.orders import Order, OrderInput
+    from cleverreach_async.resources.pages import Page, Paginator
+    from cleverreach_async.resources.receivers import (
+        BatchItem,
+        Detail,
+        Event,
+        Receiver,
+        ReceiverInput,
+    )
+    from cleverreach_async.resources.reports import Report
+    from cleverreach_async.resources.tags import Tag
+    from cleverreach_async.transport.retry import RetryPolicy
+    from cleverreach_async.transport.transport import RequestEvent
+
+__version__ = "0.1.0"
+
+_HOMES: Final = {
+    "auth.app": ("BearerToken", "ClientCredentials", "OAuthApp"),
+    "auth.secret": ("Secret",),
+    "auth.tokens": ("Token",),
+    "bulk.importer": ("ImportRun",),
+    "bulk.report": ("ImportProgress", "ImportReport"),
+    "bulk.rows": ("BadRow", "Outcome", "RowResult", "SourceRow"),
+    "bulk.sources": ("read_csv", "read_json_lines", "read_rows"),
+    "client": ("CleverReach",),
+    "errors": (
+        "APIConnectionError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadRequestError",
+        "CleverReachError",
+        "ClientClosedError",
+        "ConfigurationError",
+        "ConflictError",
+        "ImportFailedError",
+        "InternalServerError",
+        "NotFoundError",
+        "PayloadTooLargeError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "ResponseDecodeError",
+        "SourceError",
+        "TokenError",
+        "UnprocessableEntityError",
+    ),
+    "resources.attributes": ("Attribute",),
+    "resources.base": ("UNSET", "Unset"),
+    "resources.debug": ("TokenTTL", "Whoami"),
+    "resources.forms": ("Form",),
+    "resources.groups": ("Group", "GroupStats"),
+    "resources.mailings": ("Mailing",),
+    "resources.orders": ("Order", "OrderInput"),
+    "resources.pages": ("Page", "Paginator"),
+    "resources.receivers": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
+    "resources.reports": ("Report",),
+    "resources.tags": ("Tag",),
+    "transport.retry": ("RetryPolicy",),
+    "transport.transport": ("RequestEvent",),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "UNSET",
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "Attribute",
+    "AuthenticationError",
+    "BadRequestError",
+    "BadRow",
+    "BatchItem",
+    "BearerToken",
+    "CleverReach",
+    "CleverReachError",
+    "ClientClosedError",
+    "ClientCredentials",
+    "ConfigurationError",
+    "ConflictError",
+    "Detail",
+    "Event",
+    "Form",
+    "Group",
+    "GroupStats",
+    "ImportFailedError",
+    "ImportProgress",
+    "ImportReport",
+    "ImportRun",
+    "InternalServerError",
+    "Mailing",
+    "NotFoundError",
+    "OAuthApp",
+    "Order",
+    "OrderInput",
+    "Outcome",
+    "Page",
+    "Paginator",
+    "PayloadTooLargeError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "Receiver",
+    "ReceiverInput",
+    "Report",
+    "RequestEvent",
+    "ResponseDecodeError",
+    "RetryPolicy",
+    "RowResult",
+    "Secret",
+    "SourceError",
+    "SourceRow",
+    "Tag",
+    "Token",
+    "TokenError",
+    "TokenTTL",
+    "UnprocessableEntityError",
+    "Unset",
+    "Whoami",
+    "__version__",
+    "read_csv",
+    "read_json_lines",
+    "read_rows",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

@@ -66,7 +66,8 @@ class RowResult:
         outcome: What became of it.
         code: Stable word for the reason, such as ``invalid_email``; empty when accepted.
         message: The reason in words; from the server where it gave one.
-        receiver: The receiver as JSON, or the record as it was read; empty when accepted.
+        receiver: The receiver as JSON, when there is one.
+        record: The record as it was read, as JSON, when it did not make a receiver.
     """
 
     row: int
@@ -75,3 +76,4 @@ class RowResult:
     code: str = ""
     message: str = ""
     receiver: bytes = attrs.field(default=b"", repr=False)
+    record: bytes = attrs.field(default=b"", repr=False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
 
+import attrs
 import msgspec
 
 from cleverreach_async.errors import ConfigurationError, NotFoundError
@@ -14,6 +15,7 @@ from cleverreach_async.transport.wire import Request, as_list, build_request, de
 
 __all__ = [
     "UNSET",
+    "Created",
     "Resource",
     "Unset",
     "body",
@@ -29,6 +31,17 @@ UNSET: Final = msgspec.UNSET
 """Not sent, as opposed to ``None``, which is sent as ``null``."""
 
 Unset = msgspec.UnsetType
+
+
+@attrs.frozen(kw_only=True)
+class Created:
+    """What the API answers where it does not return the thing it made.
+
+    Attributes:
+        id: Id of the new thing.
+    """
+
+    id: int
 
 
 class Resource:

@@ -6,9 +6,10 @@ empty maps as ``[]``. That is straightened here, so that a model says what its c
 
 import functools
 import math
+import types
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -62,6 +63,8 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(datetime, _to_datetime)
     converter.register_structure_hook_func(_is_optional_time, _to_optional_datetime)
     converter.register_structure_hook_func(_is_string_map, _to_string_map)
+    converter.register_structure_hook_func(_is_json_map, _to_json_map)
+    converter.register_structure_hook_func(_is_open_literal, _to_str)
     converter.register_structure_hook_factory(attrs.has, functools.partial(_model_hook, converter))
     return converter
 
@@ -69,26 +72,30 @@ def _converter() -> cattrs.Converter:
 def _model_hook(converter: cattrs.Converter, kind: type[Any]) -> Callable[[Any, Any], Any]:
     """Structure a model: older names count as the model's, unknown keys go to ``extra``.
 
-    ``null`` counts as absent, because the API sends either for "nothing there".
+    ``null`` counts as absent, because the API sends either for "nothing there"; so does an empty
+    text where a number belongs, as the ``group_id`` of a receiver read across groups. A model
+    without ``extra`` drops what it does not know.
     """
     fields = attrs.fields_dict(attrs.resolve_types(kind))
     inner = make_dict_structure_fn(kind, converter, extra=override(omit=True))
     aliases: Mapping[str, str] = getattr(kind, "aliases", {})
     known = frozenset(fields) - {"extra"}
+    numbers = frozenset(name for name, field in fields.items() if _is_number(field.type))
 
     def hook(value: Any, _: Any) -> Any:
-        if not isinstance(value, dict):
-            raise TypeError(f"expected an object, got {type(value).__name__}")
         named: dict[str, Any] = {}
         extra: dict[str, Any] = {}
-        for name, item in cast("dict[str, Any]", value).items():
+        raw = _to_json_map(value, kind)
+        for name, item in raw.items():
             ours = aliases.get(name, name)
             if ours not in known:
                 extra[name] = item
-            elif item is not None and (ours == name or ours not in value):
+            elif item is None or (item == "" and ours in numbers):
+                continue
+            elif ours == name or raw.get(ours) is None:
                 named[ours] = item
         model = inner(named, kind)
-        return attrs.evolve(model, extra=extra) if extra else model
+        return attrs.evolve(model, extra=extra) if extra and "extra" in fields else model
 
     return hook
 
@@ -132,6 +139,31 @@ def _to_optional_datetime(value: Any, _: Any) -> datetime | None:
     if value in (None, "", 0, "0", False):
         return None
     return datetime.fromtimestamp(float(value), UTC)
+
+
+def _is_number(kind: Any) -> bool:
+    return kind in (int, float) or bool({int, float} & set(get_args(kind)))
+
+
+def _is_open_literal(kind: Any) -> bool:
+    """Whether a type is ``Literal[...] | str``: known words, and any other the API may add."""
+    if get_origin(kind) not in (Union, types.UnionType):
+        return False
+    members = get_args(kind)
+    return str in members and all(it is str or get_origin(it) is Literal for it in members)
+
+
+def _is_json_map(kind: Any) -> bool:
+    return kind in (dict[str, Any], Mapping[str, Any])
+
+
+def _to_json_map(value: Any, _: Any) -> Mapping[str, Any]:
+    """Read an object; PHP sends an empty one as a list."""
+    if value == []:
+        return {}
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {type(value).__name__}")
+    return cast("dict[str, Any]", value)
 
 
 def _is_string_map(kind: Any) -> bool:

@@ -85,12 +85,21 @@ def wait_before(
     if retry_after is not None:
         return retry_after + rng.random() * max(0.25, retry_after / 10)
     if fault is Fault.THROTTLED:
-        ceiling = min(policy.cap, policy.throttled_wait * 2.0 ** (attempt - 1))
+        ceiling = min(policy.cap, policy.throttled_wait * _growth(attempt))
         return ceiling / 2 + rng.random() * ceiling / 2
-    return rng.random() * min(policy.cap, policy.wait * 2.0 ** (attempt - 1))
+    return rng.random() * min(policy.cap, policy.wait * _growth(attempt))
+
+
+def _growth(attempt: int) -> float:
+    # Any cap is long reached by then, and a float overflows past 2 to the power of 1023.
+    return 2.0 ** min(attempt - 1, 64)
 
 
 _COST = {Fault.THROTTLED: 1.0, Fault.NOT_SENT: 3.0, Fault.AMBIGUOUS: 5.0}
+
+
+def _capacity(budget: "RetryBudget") -> float:
+    return budget.capacity
 
 
 @attrs.define
@@ -101,14 +110,14 @@ class RetryBudget:
         capacity: Most tokens it holds.
         refund: Tokens a success gives back.
         trickle: Tokens per second that come back by themselves.
-        level: Tokens left.
+        level: Tokens left; a new budget is full.
         at: Clock reading of the last change, in seconds.
     """
 
     capacity: float = 50.0
     refund: float = 0.2
     trickle: float = 0.1
-    level: float = 50.0
+    level: float = attrs.Factory(_capacity, takes_self=True)
     at: float | None = None
 
     def spend(self, fault: Fault, now: float) -> bool:

@@ -20,6 +20,7 @@ from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.http import Sender
 from cleverreach_async.transport.retry import (
+    Fault,
     RetryBudget,
     RetryPolicy,
     classify,
@@ -232,6 +233,11 @@ class Transport:
             raise refusal
         return response
 
+    def spend(self, fault: Fault) -> bool:
+        """Take the price of one retry from the account's budget; ``False`` when it is short."""
+        account = self.account
+        return account is None or account.budget.spend(fault, self.clock.monotonic())
+
     def _wait_after(self, error: CleverReachError, request: Request, attempt: int) -> float | None:
         """Seconds until the next attempt, or ``None`` when the error stands."""
         fault = classify(error)
@@ -242,8 +248,7 @@ class Transport:
         told: float | None = getattr(error, "retry_after", None)
         if told is not None and told > self.retry.max_retry_after:
             return None
-        budget = self.account.budget if self.account and request.authenticated else None
-        if budget is not None and not budget.spend(fault, self.clock.monotonic()):
+        if request.authenticated and not self.spend(fault):
             error.add_note("no retry: the account's retry budget is exhausted")
             return None
         return wait_before(self.retry, fault, attempt=attempt, retry_after=told, rng=self.rng)

@@ -43,7 +43,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 _BODY_EXCERPT: Final = 200
 _HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenticate"})
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-_EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]+@[^\s@<>'\"(),;:]+")
+_EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]+(?:@|%40)[^\s@<>'\"(),;:]+")
 _QUOTED_ADDRESS: Final = re.compile(r"(address\s+)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -169,6 +169,8 @@ def _query_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ConfigurationError(f"{value!r} has no time zone; pass an aware datetime")
         return str(int(value.timestamp()))
     if isinstance(value, str | int | float):
         return str(value)
@@ -213,7 +215,7 @@ def error_in(response: Response, request: Request, *, now: float) -> APIStatusEr
         if content.strip() == b"false" and not request.accepts_false:
             return _error(response, request, status, None, "the server answered false", now)
         # Lists cannot hold a top-level error; looking before parsing keeps large answers cheap.
-        if content[:1] != b"{" or b'"error"' not in content:
+        if content[:64].lstrip()[:1] != b"{" or b'"error"' not in content:
             return None
     body = _json_object(content)
     code, message = _read_error(body)

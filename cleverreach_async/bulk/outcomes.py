@@ -1,0 +1,129 @@
+"""An answer to one outcome per row: pure functions.
+
+The answer's items are matched by e-mail address. Position counts only where the lengths agree and
+no address contradicts it, because the calls that return whole receivers leave refused rows out. A
+row that the answer does not show is never taken for accepted.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from cleverreach_async.bulk.encoding import EncodedRow, email_key
+from cleverreach_async.bulk.rows import Outcome, RowResult
+from cleverreach_async.resources.receivers import BatchItem, read_batch_item
+from cleverreach_async.transport.wire import Response, as_list, mask_emails
+
+__all__ = ["Matched", "match_rows", "read_items", "refusal"]
+
+
+class _Item(msgspec.Struct, gc=False):
+    """The fields of an answer's item that matter here; decoding the rest would be waste."""
+
+    email: str | None = None
+    status: str | None = None
+
+
+_decode_fast: Final = msgspec.json.Decoder(list[_Item]).decode
+_decode_any: Final = msgspec.json.Decoder().decode
+_QUOTED: Final = re.compile(r"['\"<]([^'\"<>\s]+@[^'\"<>\s]+)['\">]")
+
+Item = BatchItem | _Item | None
+
+
+@attrs.define
+class Matched:
+    """What an answer says.
+
+    Attributes:
+        accepted: Rows that it shows as stored.
+        refused: Rows that it refuses, each with the server's words.
+        missing: Rows that it does not show.
+        unexpected: Number of items that belong to no row sent.
+    """
+
+    accepted: list[EncodedRow] = attrs.field(factory=list[EncodedRow])
+    refused: list[tuple[EncodedRow, str]] = attrs.field(factory=list[tuple[EncodedRow, str]])
+    missing: list[EncodedRow] = attrs.field(factory=list[EncodedRow])
+    unexpected: int = 0
+
+
+def read_items(response: Response) -> Sequence[BatchItem | _Item] | None:
+    """Read the items of an answer; ``None`` when it is no JSON at all.
+
+    The typed decoding covers the usual case at a fraction of the cost; whatever does not fit it
+    (bare strings, a lone object, odd types) is read the patient way.
+    """
+    try:
+        return _decode_fast(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        value: Any = _decode_any(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return [read_batch_item(item) for item in as_list(value)] if value else []
+
+
+def match_rows(rows: Sequence[EncodedRow], items: Sequence[BatchItem | _Item]) -> Matched:
+    """Match an answer's items to the rows that were sent, whose keys are unique."""
+    if len(items) == len(rows) and all(
+        _key(item) in (None, row.key) for row, item in zip(rows, items, strict=True)
+    ):
+        matched = Matched()
+        for row, item in zip(rows, items, strict=True):
+            _judge(matched, row, item)
+        return matched
+    return _match_by_key(rows, items)
+
+
+def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[BatchItem | _Item]) -> Matched:
+    matched = Matched()
+    open_rows = {row.key: row for row in rows}
+    for item in items:
+        key = _key(item)
+        row = open_rows.pop(key, None) if key is not None else None
+        if row is None:
+            matched.unexpected += 1
+        else:
+            _judge(matched, row, item)
+    matched.missing.extend(open_rows.values())
+    return matched
+
+
+def _key(item: BatchItem | _Item) -> str | None:
+    if item.email:
+        return email_key(item.email)
+    if item.status and "@" in item.status:
+        quoted = _QUOTED.search(item.status)
+        return email_key(quoted[1]) if quoted else None
+    return None
+
+
+def _judge(matched: Matched, row: EncodedRow, item: BatchItem | _Item) -> None:
+    status = item.status
+    if not status:
+        # A whole receiver carries no status: that it is shown is the proof.
+        (matched.accepted if item.email else matched.missing).append(row)
+    elif status.lower().endswith("success"):
+        matched.accepted.append(row)
+    else:
+        matched.refused.append((row, status))
+
+
+def refusal(row: EncodedRow, words: str) -> RowResult:
+    """Return the rejection of a row in the server's words, addresses masked."""
+    lowered = words.lower()
+    code = (
+        "invalid_email"
+        if "invalid address" in lowered
+        else "duplicate"
+        if "duplicate" in lowered
+        else "refused"
+    )
+    return RowResult(
+        row.number, row.line, Outcome.REJECTED, code, mask_emails(words), receiver=row.body
+    )

@@ -1,0 +1,258 @@
+"""The client: wires the layers and owns their lifetime."""
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+import anyio.lowlevel
+import attrs
+
+from cleverreach_async import __version__
+from cleverreach_async.auth.app import as_auth
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.errors import ClientClosedError, ConfigurationError
+from cleverreach_async.resources.attributes import Attributes
+from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.resources.debug import Debug
+from cleverreach_async.resources.forms import Forms
+from cleverreach_async.resources.groups import Groups
+from cleverreach_async.resources.mailings import Mailings
+from cleverreach_async.resources.orders import Orders
+from cleverreach_async.resources.receivers import Receivers
+from cleverreach_async.resources.reports import Reports
+from cleverreach_async.resources.tags import Tags
+from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
+from cleverreach_async.transport.http import Headers, Sender, make_sender
+from cleverreach_async.transport.retry import RetryPolicy
+from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
+from cleverreach_async.transport.wire import Response, build_request, decode_json
+
+__all__ = ["DEFAULT_BASE_URL", "CleverReach"]
+
+DEFAULT_BASE_URL: Final = "https://rest.cleverreach.com"
+DEFAULT_TIMEOUT: Final = 30.0
+
+
+class CleverReach:
+    """A client for one CleverReach account.
+
+    Open it with ``async with``, or close it with :meth:`aclose`. Making one does no I/O and needs
+    no event loop. One client serves any number of tasks of one event loop; :meth:`with_auth` gives
+    further accounts a client of their own over the same connections.
+
+    Args:
+        auth: How to authenticate: ``OAuthApp(…).client_credentials()``, or a bearer token as text.
+        base_url: The server's root; ``/v3`` and ``/oauth`` follow from it.
+        timeout: Seconds that one attempt may take from connecting to the last byte; ``None`` waits
+            for ever.
+        retry: How ordinary calls are retried.
+        http_client: An ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` of yours, for proxies, TLS
+            and HTTP/2 settings of your own. It is neither closed nor changed. Note that httpx logs
+            full URLs, which may hold e-mail addresses, at INFO.
+        max_connections: Most connections at a time; without effect on a client of yours.
+        on_event: Called with a :class:`RequestEvent` per attempt, for metrics.
+        clock: Source of time, for tests.
+        rng: Source of jitter, for tests.
+
+    Raises:
+        ConfigurationError: An argument cannot be used.
+    """
+
+    groups: Groups
+    receivers: Receivers
+    attributes: Attributes
+    orders: Orders
+    tags: Tags
+    forms: Forms
+    mailings: Mailings
+    reports: Reports
+    debug: Debug
+    bulk: Bulk
+
+    def __init__(
+        self,
+        auth: Auth | str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+        http_client: Any = None,
+        max_connections: int = 100,
+        on_event: Callable[[RequestEvent], None] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        rng: Random = SYSTEM_RANDOM,
+    ) -> None:
+        root = _checked_base_url(base_url)
+        _check_timeout(timeout)
+        sender = make_sender(http_client, base_url=root, max_connections=max_connections)
+        connections = _Connections(sender)
+        transport = Transport(
+            sender=connections,
+            base_url=root,
+            timeout=timeout,
+            retry=retry or RetryPolicy(),
+            user_agent=f"cleverreach-async/{__version__}",
+            on_event=on_event,
+            clock=clock,
+            rng=rng,
+        )
+        self._wire_up(connections, transport.with_auth(as_auth(auth)), owner=True)
+
+    def _wire_up(self, connections: "_Connections", transport: Transport, *, owner: bool) -> None:
+        self._connections = connections
+        self._transport = transport
+        self._owner = owner
+        call = transport.call
+        self.groups = Groups(call)
+        self.receivers = Receivers(call)
+        self.attributes = Attributes(call)
+        self.orders = Orders(call)
+        self.tags = Tags(call)
+        self.forms = Forms(call)
+        self.mailings = Mailings(call)
+        self.reports = Reports(call)
+        self.debug = Debug(call)
+        self.bulk = Bulk(transport)
+
+    def with_auth(self, auth: Auth | str) -> "CleverReach":
+        """Return a client of another account over the same connections; closing it does nothing.
+
+        Args:
+            auth: How to authenticate.
+        """
+        return self._sibling(self._transport.with_auth(as_auth(auth)))
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Unset | None = UNSET,
+        retry: RetryPolicy | Unset = UNSET,
+        on_event: Callable[[RequestEvent], None] | Unset | None = UNSET,
+    ) -> "CleverReach":
+        """Return a client of the same account with other options; closing it does nothing.
+
+        Args:
+            timeout: Seconds that one attempt may take; ``None`` waits for ever.
+            retry: How ordinary calls are retried.
+            on_event: Called with a :class:`RequestEvent` per attempt.
+        """
+        options = {"timeout": timeout, "retry": retry, "on_event": on_event}
+        changes: dict[str, Any] = {k: v for k, v in options.items() if v is not UNSET}
+        if "timeout" in changes:
+            _check_timeout(timeout)
+        return self._sibling(attrs.evolve(self._transport, **changes))
+
+    def _sibling(self, transport: Transport) -> "CleverReach":
+        client = object.__new__(CleverReach)
+        client._wire_up(self._connections, transport, owner=False)
+        return client
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        path_params: Mapping[str, str | int] | None = None,
+        query: Mapping[str, Any] | None = None,
+        json: Any = UNSET,
+        idempotent: bool | None = None,
+    ) -> Any:
+        """Call anything that has no method here, with the same authentication and retries.
+
+        Args:
+            method: HTTP method.
+            path: Path below ``/v3``, with placeholders such as ``/groups/{group_id}`` for values
+                that come from elsewhere.
+            path_params: Values for the placeholders, escaped here.
+            query: Query parameters.
+            json: Body.
+            idempotent: Whether a repeat is harmless; by default it is for every method but POST.
+
+        Returns:
+            The decoded JSON; ``None`` for an empty answer.
+
+        Raises:
+            CleverReachError: As any other call.
+        """
+        request = build_request(
+            method.upper(),
+            path.removeprefix("/v3"),
+            path=path_params,
+            query=query,
+            json=json,
+            idempotent=idempotent,
+            accepts_false=True,
+        )
+        return decode_json(await self._transport.call(request), request)
+
+    async def aclose(self) -> None:
+        """Close the connections that this client opened. A sibling and a second call do nothing."""
+        if self._owner:
+            await self._connections.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._connections.check()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<CleverReach {self._transport.base_url} {self._connections.state}>"
+
+
+class _Connections:
+    """The sender of a family of clients, and whether it may be used."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._loop: object = None
+        self.state = "unopened"
+
+    def check(self) -> None:
+        """Raise unless the client is usable in this event loop."""
+        if self.state == "closed":
+            raise ClientClosedError("the client is closed; make a new one")
+        loop = anyio.lowlevel.current_token()
+        if self._loop is None:
+            self._loop = loop
+            self.state = "open"
+        elif self._loop != loop:
+            raise ClientClosedError(
+                "the client belongs to another event loop; make one inside each asyncio.run() or "
+                "anyio.run()"
+            )
+
+    async def send(
+        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+    ) -> Response:
+        """See :meth:`Sender.send`."""
+        self.check()
+        return await self._sender.send(
+            method, url, headers=headers, content=content, timeout=timeout
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections, once."""
+        if self.state != "closed":
+            self.state = "closed"
+            await self._sender.aclose()
+
+
+def _checked_base_url(base_url: str) -> str:
+    root = base_url.rstrip("/").removesuffix("/v3")
+    if not root.startswith(("https://", "http://")):
+        raise ConfigurationError(
+            f"base_url is {base_url!r}; it is the server's root, such as {DEFAULT_BASE_URL}"
+        )
+    return root
+
+
+def _check_timeout(timeout: object) -> None:
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+        raise ConfigurationError(f"timeout is {timeout!r}; it is a number of seconds above 0")
