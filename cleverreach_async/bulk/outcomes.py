@@ -25,13 +25,14 @@ class _Item(msgspec.Struct, gc=False):
 
     email: str | None = None
     status: str | None = None
+    error: str | None = None
 
 
 _decode_fast: Final = msgspec.json.Decoder(list[_Item]).decode
 _decode_any: Final = msgspec.json.Decoder().decode
 _QUOTED: Final = re.compile(r"['\"<]([^'\"<>\s]+@[^'\"<>\s]+)['\">]")
 
-Item = BatchItem | _Item | None
+Item = BatchItem | _Item
 
 
 @attrs.define
@@ -51,7 +52,7 @@ class Matched:
     unexpected: int = 0
 
 
-def read_items(response: Response) -> Sequence[BatchItem | _Item] | None:
+def read_items(response: Response) -> Sequence[Item] | None:
     """Read the items of an answer; ``None`` when it is no JSON at all.
 
     The typed decoding covers the usual case at a fraction of the cost; whatever does not fit it
@@ -68,7 +69,7 @@ def read_items(response: Response) -> Sequence[BatchItem | _Item] | None:
     return [read_batch_item(item) for item in as_list(value)] if value else []
 
 
-def match_rows(rows: Sequence[EncodedRow], items: Sequence[BatchItem | _Item]) -> Matched:
+def match_rows(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
     """Match an answer's items to the rows that were sent, whose keys are unique."""
     if len(items) == len(rows) and all(
         _key(item) in (None, row.key) for row, item in zip(rows, items, strict=True)
@@ -80,7 +81,7 @@ def match_rows(rows: Sequence[EncodedRow], items: Sequence[BatchItem | _Item]) -
     return _match_by_key(rows, items)
 
 
-def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[BatchItem | _Item]) -> Matched:
+def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
     matched = Matched()
     open_rows = {row.key: row for row in rows}
     for item in items:
@@ -94,24 +95,29 @@ def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[BatchItem | _Item]
     return matched
 
 
-def _key(item: BatchItem | _Item) -> str | None:
+def _key(item: Item) -> str | None:
     if item.email:
         return email_key(item.email)
-    if item.status and "@" in item.status:
-        quoted = _QUOTED.search(item.status)
+    words = _words(item)
+    if words and "@" in words:
+        quoted = _QUOTED.search(words)
         return email_key(quoted[1]) if quoted else None
     return None
 
 
-def _judge(matched: Matched, row: EncodedRow, item: BatchItem | _Item) -> None:
-    status = item.status
-    if not status:
+def _words(item: Item) -> str | None:
+    return item.status or (item.error if isinstance(item, _Item) else None)
+
+
+def _judge(matched: Matched, row: EncodedRow, item: Item) -> None:
+    words = _words(item)
+    if not words:
         # A whole receiver carries no status: that it is shown is the proof.
         (matched.accepted if item.email else matched.missing).append(row)
-    elif status.lower().endswith("success"):
+    elif words.lower().endswith("success"):
         matched.accepted.append(row)
     else:
-        matched.refused.append((row, status))
+        matched.refused.append((row, words))
 
 
 def refusal(row: EncodedRow, words: str) -> RowResult:

@@ -1,0 +1,245 @@
+"""Which column of a file goes where: recognised headers, and the caller's word over them."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal
+
+import attrs
+
+from cleverreach_async.errors import ConfigurationError, SourceError
+
+__all__ = ["AttributeType", "ColumnMapping", "map_columns"]
+
+AttributeType = Literal["text", "number", "gender", "date"]
+"""Type of an attribute's definition. No column is taken for numbers: a customer number is text."""
+
+TIME_TARGETS: Final = ("registered", "activated", "deactivated")
+FIELD_TARGETS: Final = ("email", *TIME_TARGETS, "source", "tags")
+GROUP_PREFIX: Final = "attributes."
+LEAVE_OUT: Final = frozenset({"", "-"})
+
+_RESERVED: Final = frozenset({"email", *TIME_TARGETS, "bounced", "source"})
+_NAME: Final = re.compile(r"\w+")
+
+_TYPES: Final[Mapping[str, AttributeType]] = {"gender": "gender", "birthday": "date"}
+
+# In order of preference: where a file has "Name" and "Nachname", the latter is the last name.
+_HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "email": (
+        *("E-Mail-Adresse", "E-Mail", "Email address", "Mail-Adresse", "Mail", "Kunden-E-Mail"),
+        *("Customer email", "Subscriber email", "E-Mail 1"),
+    ),
+    "registered": (
+        *("Registriert am", "Registrierungsdatum", "Registriert", "Registered at", "Registered"),
+        *("Registration date", "Angemeldet am", "Anmeldedatum", "Anmeldung am", "Signup date"),
+        *("Sign-up date", "Subscribed at", "Kunde seit", "Customer since", "Erstellt am"),
+        *("Angelegt am", "Created at", "Created", "Date created"),
+    ),
+    "activated": (
+        *("Newsletter bestätigt am", "Double-Opt-In am", "Double-Opt-In", "DOI am", "Opt-In am"),
+        *("Double opt-in date", "Bestätigt am", "Bestätigungsdatum", "Confirmed at", "Confirmed"),
+        *("Aktiviert am", "Aktiviert", "Activated at", "Activated", "Opt-in date"),
+    ),
+    "deactivated": (
+        *("Abgemeldet am", "Abmeldedatum", "Newsletter abgemeldet am", "Abmeldung am"),
+        *("Unsubscribed at", "Unsubscribed", "Unsubscribe date", "Opt-Out am", "Opt-out date"),
+        *("Deaktiviert am", "Deactivated at", "Deactivated"),
+    ),
+    "source": ("Quelle", "Herkunft", "Source"),
+    "tags": ("Tags", "Schlagworte", "Schlagwörter"),
+    "firstname": ("Vorname", "First name", "Given name", "Forename"),
+    "lastname": ("Nachname", "Last name", "Familienname", "Surname", "Family name", "Name"),
+    "salutation": ("Anrede", "Salutation"),
+    "gender": ("Geschlecht", "Gender", "Sex"),
+    "title": ("Titel", "Title", "Akademischer Titel"),
+    "company": ("Firma", "Firmenname", "Unternehmen", "Company", "Company name"),
+    "street": (
+        *("Straße und Hausnummer", "Straße", "Straße/Nr.", "Straße + Nr.", "Straße Hausnummer"),
+        *("Street", "Street address", "Adresse", "Anschrift", "Address", "Address 1"),
+    ),
+    "house_number": ("Hausnummer", "Haus-Nr.", "House number", "Street number"),
+    "zip": ("PLZ", "Postleitzahl", "ZIP", "ZIP code", "Postcode", "Postal code"),
+    "city": ("Ort", "Stadt", "Wohnort", "City", "Town"),
+    "country": ("Land", "Country"),
+    "phone": ("Telefon", "Telefonnummer", "Tel.", "Phone", "Phone number", "Telephone"),
+    "birthday": ("Geburtsdatum", "Geburtstag", "Geboren am", "Birthday", "Birth date", "DOB"),
+    "customer_number": (
+        *("Kundennummer", "Kunden-Nr.", "Kundennr", "KdNr", "Customer number", "Customer no."),
+        *("Kunden-ID", "Customer ID"),
+    ),
+    "language": ("Sprache", "Language"),
+}
+
+
+@attrs.frozen
+class ColumnMapping:
+    """What column of a file goes where.
+
+    A target is a receiver field, the name of a global attribute, or ``attributes.NAME`` for an
+    attribute of the group.
+
+    Attributes:
+        headers: All columns, in the file's order.
+        pairs: Column and target of those that are used, in the file's order.
+        left_out: Columns that go nowhere.
+        global_attributes: Type of each global attribute that is filled, by name.
+        group_attributes: Type of each attribute of the group that is filled, by name.
+    """
+
+    headers: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+    global_attributes: Mapping[str, AttributeType]
+    group_attributes: Mapping[str, AttributeType]
+
+    def index(self, target: str) -> int | None:
+        """Return the place of the column that goes to a target, or ``None``."""
+        column = next((name for name, goal in self.pairs if goal == target), None)
+        return None if column is None else self.headers.index(column)
+
+
+def map_columns(
+    headers: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    *,
+    date_attributes: Collection[str] = frozenset(),
+    path: str = "",
+) -> ColumnMapping:
+    """Decide what column goes where.
+
+    Args:
+        headers: The file's columns; each name is there once.
+        columns: Target by column, over what is recognised; an empty target or ``-`` leaves the
+            column out.
+        date_attributes: Attributes that hold a day, named as targets are.
+        path: The file, for the error.
+
+    Raises:
+        ConfigurationError: No such column, no such target, or a target twice.
+        SourceError: No column holds the e-mail address, or two may.
+    """
+    chosen = _chosen(headers, columns or {})
+    targets = {**_recognised(headers, chosen, path), **chosen}
+    pairs = tuple((name, target) for name in headers if (target := targets.get(name, "")))
+    if "email" not in targets.values():
+        raise SourceError(_no_email(headers), path=path)
+    days = {_target(name, headers) for name in date_attributes}
+    names = [target for _, target in pairs if target not in FIELD_TARGETS]
+    return ColumnMapping(
+        headers=tuple(headers),
+        pairs=pairs,
+        left_out=tuple(name for name in headers if not targets.get(name)),
+        global_attributes={
+            name: _type(name, days) for name in names if not name.startswith(GROUP_PREFIX)
+        },
+        group_attributes={
+            name.removeprefix(GROUP_PREFIX): _type(name, days)
+            for name in names
+            if name.startswith(GROUP_PREFIX)
+        },
+    )
+
+
+def _type(target: str, days: Collection[str]) -> AttributeType:
+    if target in days:
+        return "date"
+    return _TYPES.get(target.removeprefix(GROUP_PREFIX), "text")
+
+
+def _chosen(headers: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Check the caller's mapping; columns that are to be left out have an empty target."""
+    chosen: dict[str, str] = {}
+    for wanted, goal in columns.items():
+        column = _column(wanted, headers)
+        target = _target(goal, headers)
+        if column in chosen:
+            raise ConfigurationError(f"column {column!r} is mapped twice")
+        if target and target in chosen.values():
+            raise ConfigurationError(f"two columns are mapped to {target!r}; a target takes one")
+        chosen[column] = target
+    return chosen
+
+
+def _column(wanted: str, headers: Sequence[str]) -> str:
+    if wanted in headers:
+        return wanted
+    folded = wanted.strip().casefold()
+    found = [name for name in headers if name.casefold() == folded]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigurationError(f"{wanted!r} may be any of the columns {_list(found)}")
+    close = difflib.get_close_matches(wanted, headers, 1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ConfigurationError(
+        f"the file has no column {wanted!r}.{hint} Its columns: {_list(headers)}"
+    )
+
+
+def _target(goal: str, headers: Sequence[str]) -> str:
+    """Return a target as it is compared: lower case, as attributes are stored."""
+    target = goal.strip().lower()
+    if target in LEAVE_OUT:
+        return ""
+    name = target.removeprefix(GROUP_PREFIX)
+    is_field = target in FIELD_TARGETS
+    if is_field or (_NAME.fullmatch(name) and name not in _RESERVED and target != "orders"):
+        return target
+    raise ConfigurationError(
+        f"{goal!r} is no target. A column may go to {', '.join(FIELD_TARGETS)}, to a global"
+        " attribute by its name (letters, digits and _), to attributes.NAME for one of the group,"
+        f" or to - to be left out. The file's columns: {_list(headers)}"
+    )
+
+
+def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) -> dict[str, str]:
+    """Return the targets of known headers; what the caller decided is left alone."""
+    best: dict[str, tuple[int, str]] = {}
+    addresses: list[str] = []
+    for name in headers:
+        target, rank = _KNOWN.get(_fold(name), ("", 0))
+        if not target or name in chosen or target in chosen.values():
+            continue
+        if target == "email":
+            addresses.append(name)
+        if target not in best or rank < best[target][0]:
+            best[target] = (rank, name)
+    if len(addresses) > 1:
+        # The wrong one would write to people who gave their address for something else.
+        raise SourceError(
+            f"each of the columns {_list(addresses)} may hold the address; name the right one"
+            ' with --map COLUMN=email or columns={"COLUMN": "email"}',
+            path=path,
+        )
+    return {name: target for target, (_, name) in best.items()}
+
+
+def _no_email(headers: Sequence[str]) -> str:
+    if any("@" in name for name in headers):
+        # The names are not shown, since they are somebody's data.
+        return "the first line looks like a row; a file needs a first line with column names"
+    return (
+        f"no column is known to hold the e-mail address. The columns: {_list(headers)}; name it"
+        ' with --map COLUMN=email or columns={"COLUMN": "email"}'
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _fold(header: str) -> str:
+    """Fold case, umlauts and punctuation: Straße, STRASSE and strasse: are the same."""
+    text = unicodedata.normalize("NFC", header).casefold()
+    text = text.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in letters if letter.isalnum())
+
+
+_KNOWN: Final = {
+    _fold(header): (target, rank)
+    for target, known in _HEADERS.items()
+    for rank, header in enumerate(known)
+}

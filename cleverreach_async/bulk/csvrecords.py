@@ -1,0 +1,195 @@
+"""Records of a CSV file, each with the line on which it begins.
+
+The ``csv`` module forgives a quote that is never closed: it takes all lines up to the next quote,
+or the rest of the file, for one cell, and those rows are lost without a word. So a record of
+several lines is accepted only where it obeys the rules of quoting; if not, its first line is
+rejected and reading goes on behind it.
+"""
+
+import contextlib
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, TextIO
+
+import attrs
+
+from cleverreach_async.bulk.textfile import TextFile
+from cleverreach_async.errors import ConfigurationError, SourceError
+
+__all__ = ["FLAWS", "Header", "check_delimiter", "column_name", "read_header", "records"]
+
+MAX_CELL: Final = 1 << 20
+"""Characters. The module's own limit of 131 072 is too small for some remarks."""
+
+_DELIMITERS: Final = (";", ",", "\t", "|")
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
+
+Record = tuple[int, list[str], str]
+"""Line, cells, and a key of ``FLAWS`` or an empty string."""
+
+FLAWS: Final = {
+    "unclosed_quote": "a quote that opens in this line is not closed as it should be",
+    "cell_too_long": f"a cell is longer than {MAX_CELL} characters",
+    "ragged_row": "the line has not as many cells as there are columns",
+}
+
+
+@attrs.frozen
+class Header:
+    """The first record of a file.
+
+    Attributes:
+        names: One name per column, each there once.
+        delimiter: What stands between cells.
+        lines: Lines up to and with the header.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str
+    lines: int
+
+
+def check_delimiter(delimiter: str | None) -> None:
+    """Refuse a delimiter that cannot be one.
+
+    Raises:
+        ConfigurationError: It is not a single character, or one with another meaning.
+    """
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n '):
+        raise ConfigurationError(
+            f"delimiter is {delimiter!r}; it takes one character, such as ';', ',' or a tab"
+        )
+
+
+def read_header(text: TextFile, delimiter: str | None = None) -> Header:
+    """Read the column names and find out what stands between cells.
+
+    Args:
+        text: The file.
+        delimiter: What stands between cells, if the caller knows.
+
+    Raises:
+        SourceError: There are no column names, or a name is there twice.
+    """
+    _raise_limit()
+    with text.open() as lines:
+        first = next(lines, "")
+    stated = _SEPARATOR_LINE.fullmatch(first)
+    skipped = 1 if stated else 0
+    if delimiter is None and stated:
+        delimiter = stated[1]
+    candidates = _DELIMITERS if delimiter is None else (delimiter,)
+    found = [_first_record(text, candidate, skipped) for candidate in candidates]
+    # max() takes the first of equals, so the order of candidates breaks ties.
+    line, cells, delimiter = max(found, key=lambda item: len(item[1]))
+    if not cells:
+        reason = (
+            "has no column names" if not line else "the quotes around column names do not match up"
+        )
+        raise SourceError(reason, path=text.path, line=line or None)
+    return Header(_names(cells, text.path), delimiter, line)
+
+
+def _first_record(text: TextFile, delimiter: str, skipped: int) -> tuple[int, list[str], str]:
+    """Return the line on which the first record ends, its cells, and the delimiter."""
+    with text.open() as lines:
+        for _ in range(skipped):
+            next(lines)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    return skipped + reader.line_num, cells, delimiter
+        except csv.Error:
+            return skipped + 1, [], delimiter
+    return 0, [], delimiter
+
+
+def _names(cells: list[str], path: str) -> tuple[str, ...]:
+    names = tuple(
+        " ".join(cell.split()) or column_name(place) for place, cell in enumerate(cells, 1)
+    )
+    for name in names:
+        if names.count(name) > 1:
+            raise SourceError(
+                f"two columns are named {name!r}; give each its own name in the file", path=path
+            )
+    return names
+
+
+def column_name(place: int) -> str:
+    """Return what to call a column that has no name."""
+    return f"column {place}"
+
+
+def records(lines: TextIO, delimiter: str, width: int, begin: int) -> Iterator[Record]:
+    """Read records; blank lines are passed over.
+
+    Args:
+        lines: The file behind its header, with line ends as they are.
+        delimiter: What stands between cells.
+        width: Number of columns.
+        begin: One-based number of the first line.
+    """
+    _raise_limit()
+    again: deque[str] = deque()
+    doubtful = 0  # up to this line rows were part of a torn record: believed only if complete
+    line = begin
+    while True:
+        pending: list[str] = []
+        with contextlib.suppress(csv.Error):
+            for cells in csv.reader(_noted(lines, again, pending), delimiter=delimiter):
+                if len(pending) > 1 and not _obeys(pending, delimiter):
+                    break
+                if cells:
+                    is_left = line <= doubtful and len(cells) != width
+                    yield line, cells, "ragged_row" if is_left else ""
+                line += len(pending)
+                pending.clear()
+        if not pending[0]:
+            return
+        rest = [text for text in pending[1:] if text]
+        again.extendleft(reversed(rest))
+        doubtful = max(doubtful, line + len(rest))
+        yield line, *_first_line(pending[0], delimiter)
+        line += 1
+
+
+def _noted(lines: TextIO, again: deque[str], pending: list[str]) -> Iterator[str]:
+    """Hand out lines, those to be read again first, and note them.
+
+    The end is noted as an empty line: a record that asked for more than its last line is open.
+    """
+    while again:
+        pending.append(again[0])
+        yield again.popleft()
+    for line in lines:
+        pending.append(line)
+        yield line
+    pending.append("")
+
+
+def _obeys(lines: list[str], delimiter: str) -> bool:
+    """Whether lines are one record by the letter of the rules."""
+    if not lines[-1]:
+        return False
+    try:
+        return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
+    except csv.Error:
+        return False
+
+
+def _first_line(line: str, delimiter: str) -> tuple[list[str], str]:
+    """Return the cells of a torn record's first line, for showing, and what is wrong."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter)), "unclosed_quote"
+    except csv.Error:
+        return [], "cell_too_long"
+
+
+def _raise_limit() -> None:
+    # The limit is one for the whole process, so it is never lowered.
+    if csv.field_size_limit() < MAX_CELL:
+        csv.field_size_limit(MAX_CELL)

@@ -1,0 +1,143 @@
+"""Files of customers, read as rows.
+
+A source is read lazily and holds no more than a row. Making one reads the file once, though, to
+find its encoding and refuse what is not text: about one second per gigabyte, before any row is
+sent.
+"""
+
+import os
+from collections.abc import Collection, Mapping
+from datetime import tzinfo
+from pathlib import PurePath
+from typing import Final
+
+from cleverreach_async.bulk.columns import ColumnMapping, map_columns
+from cleverreach_async.bulk.csvrecords import check_delimiter, read_header
+from cleverreach_async.bulk.csvsource import CsvSource
+from cleverreach_async.bulk.filesource import FileSource
+from cleverreach_async.bulk.jsonlines import JsonLinesSource
+from cleverreach_async.bulk.textfile import TextFile, inspect_text
+from cleverreach_async.bulk.values import find_zone, time_parser
+from cleverreach_async.errors import ConfigurationError
+
+__all__ = [
+    "ColumnMapping",
+    "CsvSource",
+    "FileSource",
+    "JsonLinesSource",
+    "read_csv",
+    "read_json_lines",
+    "read_rows",
+]
+
+Path = str | os.PathLike[str]
+
+_CSV: Final = frozenset({".csv", ".txt", ".tsv", ".tab"})
+_JSON: Final = frozenset({".jsonl", ".ndjson", ".json", ".jsonlines"})
+
+
+def read_csv(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    timezone: str | tzinfo = "Europe/Berlin",
+    date_attributes: Collection[str] = frozenset(),
+) -> CsvSource:
+    """Read receivers from a CSV file, as shop systems and spreadsheets export it.
+
+    Common German and English headers are recognised; ``.mapping`` of the result tells what column
+    goes where. An empty cell is not sent, so what the server has stays.
+
+    Args:
+        path: The file. Its first line names the columns.
+        columns: Target by column, over what is recognised: ``email``, ``registered``,
+            ``activated``, ``deactivated``, ``source``, ``tags``, the name of a global attribute,
+            or ``attributes.NAME`` for one of the group; empty or ``-`` leaves the column out.
+        delimiter: What stands between cells; found out when left out.
+        encoding: The file's encoding; found out among UTF-8, UTF-16 and Windows-1252.
+        timezone: Where the clocks stood that the file's dates were read from.
+        date_attributes: Attributes that hold a day, named as targets are; they are sent as
+            ``YYYY-MM-DD``.
+
+    Raises:
+        ConfigurationError: The arguments do not fit the file's columns.
+        SourceError: The file cannot be read as rows; the message says why and on which line.
+    """
+    check_delimiter(delimiter)
+    parse_time = time_parser(find_zone(timezone))
+    text = inspect_text(path, encoding)
+    header = read_header(text, delimiter)
+    mapping = map_columns(header.names, columns, date_attributes=date_attributes, path=text.path)
+    return CsvSource(text, header, mapping, parse_time)
+
+
+def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> JsonLinesSource:
+    """Read receivers from a file with one JSON object per line, shaped as ``ReceiverInput``.
+
+    Times are unix seconds or text such as ``2025-12-31T14:30:05+01:00``. The lines of a rejects
+    file are read as well, so a repaired one can be imported.
+
+    Args:
+        path: The file, in UTF-8.
+        timezone: Where the clocks stood that dates without an offset were read from.
+
+    Raises:
+        ConfigurationError: There is no such time zone.
+        SourceError: The file is not UTF-8 text, or not JSON Lines.
+    """
+    parse_time = time_parser(find_zone(timezone))
+    return JsonLinesSource(inspect_text(path, "utf-8"), parse_time)
+
+
+def read_rows(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    timezone: str | tzinfo = "Europe/Berlin",
+    date_attributes: Collection[str] = frozenset(),
+) -> FileSource:
+    """Read receivers from a CSV or JSON Lines file, told apart by suffix or first character.
+
+    Args:
+        path: The file.
+        columns: As for :func:`read_csv`; CSV only.
+        delimiter: As for :func:`read_csv`; CSV only.
+        encoding: As for :func:`read_csv`; CSV only.
+        timezone: Where the clocks stood that the file's dates were read from.
+        date_attributes: As for :func:`read_csv`; CSV only.
+
+    Raises:
+        ConfigurationError: The arguments do not fit the file.
+        SourceError: The file cannot be read as rows.
+    """
+    if not _is_json(path):
+        return read_csv(
+            path,
+            columns=columns,
+            delimiter=delimiter,
+            encoding=encoding,
+            timezone=timezone,
+            date_attributes=date_attributes,
+        )
+    if columns or delimiter or encoding or date_attributes:
+        raise ConfigurationError(
+            f"{os.fsdecode(path)} is JSON Lines: columns, delimiter, encoding and date_attributes"
+            " are for CSV files; name the receiver's fields in the file itself"
+        )
+    return read_json_lines(path, timezone=timezone)
+
+
+def _is_json(path: Path) -> bool:
+    suffix = PurePath(os.fsdecode(path)).suffix.lower()
+    if suffix in _CSV | _JSON:
+        return suffix in _JSON
+    return _first_character(inspect_text(path)) == "{"
+
+
+def _first_character(text: TextFile) -> str:
+    with text.open() as file:
+        return file.read(1 << 12).lstrip()[:1]

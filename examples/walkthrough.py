@@ -1,0 +1,137 @@
+"""Walk through the vendor's guide on a local sandbox, in one run and without an account.
+
+    uv run --all-extras python examples/walkthrough.py
+
+Point the same calls at the real service by giving ``CleverReach`` your own app's credentials and
+no ``http_client``.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import anyio
+import httpx
+
+from cleverreach_async import (
+    CleverReach,
+    Detail,
+    ImportProgress,
+    NotFoundError,
+    OAuthApp,
+    OrderInput,
+    ReceiverInput,
+    RetryPolicy,
+)
+from cleverreach_async.sandbox import Sandbox
+
+
+def customers(count: int) -> Iterator[ReceiverInput]:
+    """Yield what a shop's database would: customers with the orders they have placed."""
+    signed_up = datetime(2025, 1, 1, tzinfo=UTC)
+    for number in range(count):
+        when = signed_up + timedelta(minutes=number)
+        yield ReceiverInput(
+            email=f"customer{number}@shop.example",
+            registered=when,
+            activated=when,
+            source="walkthrough shop",
+            global_attributes={"firstname": f"Kim {number}", "city": "Köln"},
+            tags=["shop.customer"],
+            orders=[
+                OrderInput(
+                    order_id=f"SO-{number}",
+                    product="Blue mug",
+                    product_id="MUG-B",
+                    price=Decimal("9.90"),
+                    currency="EUR",
+                    quantity=2,
+                    stamp=when,
+                )
+            ],
+        )
+
+
+async def prepare(cr: CleverReach) -> int:
+    """Create a group and the account's attributes; returns the group's id."""
+    group = await cr.groups.create(name="Newsletter")
+    print(f"group {group.id}: {group.name}")
+    for name, description in {"firstname": "First name", "city": "City"}.items():
+        attribute = await cr.attributes.create(name=name, type="text", description=description)
+        print(f"global attribute {attribute.id}: {attribute.tag}")
+    return group.id
+
+
+async def initial_import(cr: CleverReach, group_id: int) -> None:
+    """Bring the customer base over, orders included, in stacks of 1000."""
+
+    def show(progress: ImportProgress) -> None:
+        if not progress.finished:
+            print(f"  {progress.accepted} accepted, {progress.rejected} rejected")
+
+    report = await cr.bulk.upsert(customers(3500), group_id=group_id, on_progress=show)
+    report.raise_for_failures()
+    print(f"imported {report.accepted} customers in {report.requests} requests")
+
+
+async def live_order(cr: CleverReach, group_id: int) -> None:
+    """Tell of an order the moment it is placed, without keeping the checkout waiting."""
+    checkout = cr.with_options(timeout=2.0, retry=RetryPolicy(attempts=1))
+    await checkout.orders.create(
+        "customer7@shop.example",
+        OrderInput("SO-90001", "Desk lamp", price=Decimal("49.90"), currency="EUR"),
+        group_id=group_id,
+    )
+    receiver = await cr.receivers.get("customer7@shop.example", group_id=group_id)
+    print(f"customer 7 has bought: {', '.join(order.product for order in receiver.orders)}")
+
+
+async def double_opt_in(cr: CleverReach, group_id: int, form_id: int) -> None:
+    """Create a receiver as inactive, then have the form mail the confirmation link."""
+    await cr.receivers.create(
+        ReceiverInput("new@visitor.example", registered=datetime.now(UTC), activated=0),
+        group_id=group_id,
+    )
+    await cr.forms.send_activation(
+        form_id,
+        email="new@visitor.example",
+        user_ip="203.0.113.7",
+        referer="https://shop.example/newsletter",
+        user_agent="Mozilla/5.0",
+    )
+    inactive = [r.email async for r in cr.receivers.list(group_id=group_id, state="inactive")]
+    print(f"waiting for their confirmation: {', '.join(inactive)}")
+
+
+async def look_around(cr: CleverReach, group_id: int) -> None:
+    """List drafts, page through receivers, and meet a typed error."""
+    drafts = await cr.mailings.list(state="draft")
+    print(f"drafts: {', '.join(mailing.name for mailing in drafts)}")
+    page = await cr.receivers.list(group_id=group_id, detail=Detail.TAGS, page_size=2)
+    print(f"first page: {', '.join(f'{r.email} {list(r.tags)}' for r in page)}")
+    try:
+        await cr.reports.get(4711)
+    except NotFoundError as error:
+        print(f"no such report: {error}")
+
+
+async def main() -> None:
+    """Run the guide from the token to the report."""
+    sandbox = Sandbox()
+    sandbox.add_mailing(name="Spring sale", state="draft")
+    app = OAuthApp("sandbox", "sandbox-secret")
+    in_process = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
+    async with CleverReach(app.client_credentials(), http_client=in_process) as cr:
+        account = await cr.debug.whoami()
+        print(f"token works for account {account.id}")
+        group_id = await prepare(cr)
+        form_id = await cr.forms.create_from_template(group_id, name="Sign-up")
+        await initial_import(cr, group_id)
+        await live_order(cr, group_id)
+        await double_opt_in(cr, group_id, form_id)
+        await look_around(cr, group_id)
+    sandbox.close()
+
+
+if __name__ == "__main__":
+    anyio.run(main)

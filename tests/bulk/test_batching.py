@@ -1,0 +1,170 @@
+"""Which rows travel together, and which wait."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleverreach_async.bulk.batching import KeyQueue, Window
+from cleverreach_async.bulk.encoding import EncodedRow
+
+
+def row(key: str, number: int, size: int = 10) -> EncodedRow:
+    """Return a row of ``size`` bytes."""
+    return EncodedRow(key, b"x" * size, number, None, repeatable=True)
+
+
+def test_a_window_keeps_the_last_row_of_an_address() -> None:
+    """The earlier row is handed back as superseded; the later takes its place."""
+    window = Window(max_rows=10, max_bytes=1000)
+
+    assert window.add(row("a", 1)) is None
+    assert window.add(row("b", 2)) is None
+
+    superseded = window.add(row("a", 3))
+
+    assert superseded is not None
+    assert 1 == superseded.number
+    assert {"b": 2, "a": 3} == {key: item.number for key, item in window.take().items()}
+
+
+def test_a_window_is_full_by_rows() -> None:
+    """A row of a new address has to wait for the next window; a repeated one replaces."""
+    window = Window(max_rows=2, max_bytes=1000)
+    window.add(row("a", 1))
+    window.add(row("b", 2))
+
+    assert not window.has_room_for(row("c", 3))
+    assert window.has_room_for(row("a", 3))
+
+
+def test_a_window_is_full_by_bytes() -> None:
+    """The byte ceiling closes a window early."""
+    window = Window(max_rows=100, max_bytes=25)
+    window.add(row("a", 1))
+
+    assert window.has_room_for(row("b", 2))
+
+    window.add(row("b", 2))
+
+    assert not window.has_room_for(row("c", 3))
+
+
+def test_an_oversize_row_makes_a_window_of_its_own() -> None:
+    """A row above the ceiling is sent alone rather than never."""
+    window = Window(max_rows=100, max_bytes=25)
+
+    assert window.has_room_for(row("a", 1, size=500))
+
+    window.add(row("a", 1, size=500))
+
+    assert not window.has_room_for(row("b", 2))
+    assert 1 == len(window)
+
+
+def test_taking_a_window_starts_anew() -> None:
+    """Rows and bytes of the taken window do not count for the next."""
+    window = Window(max_rows=2, max_bytes=25)
+    window.add(row("a", 1))
+    window.add(row("b", 2))
+    window.take()
+
+    assert window.has_room_for(row("c", 3))
+    assert 0 == len(window)
+
+
+def test_a_row_waits_while_its_address_is_on_its_way() -> None:
+    """The second row of an address goes only after the first has arrived."""
+    queue = KeyQueue()
+    first = queue.admit({"a": row("a", 1), "b": row("b", 2)})
+    second = queue.admit({"a": row("a", 3), "c": row("c", 4)})
+
+    assert [1, 2] == [item.number for item in first]
+    assert [4] == [item.number for item in second]
+    assert 1 == queue.waiting
+    assert [] == queue.take_ready(max_rows=10, max_bytes=1000)
+
+    queue.release(["a", "b"])
+
+    assert [3] == [item.number for item in queue.take_ready(max_rows=10, max_bytes=1000)]
+    assert 0 == queue.waiting
+
+
+def test_waiting_rows_of_one_address_go_one_at_a_time_and_in_order() -> None:
+    """A line of three leaves in the order of the source, each after the one before it."""
+    queue = KeyQueue()
+    queue.admit({"a": row("a", 1)})
+    queue.admit({"a": row("a", 2)})
+    queue.admit({"a": row("a", 3)})
+
+    seen: list[int] = []
+    while queue.waiting:
+        queue.release(["a"])
+        ready = queue.take_ready(max_rows=10, max_bytes=1000)
+        seen += [item.number for item in ready]
+        assert 1 == len(ready)
+
+    assert [2, 3] == seen
+
+
+def test_a_newer_row_does_not_overtake_one_that_is_ready() -> None:
+    """A row whose turn has come but which is not sent yet still blocks its address."""
+    queue = KeyQueue()
+    queue.admit({"a": row("a", 1)})
+    queue.admit({"a": row("a", 2)})
+    queue.release(["a"])
+
+    assert [] == queue.admit({"a": row("a", 3)})
+    assert [2] == [item.number for item in queue.take_ready(max_rows=10, max_bytes=1000)]
+
+
+def test_ready_rows_respect_the_limits() -> None:
+    """Rows and bytes limit what is taken; the rest stays ready."""
+    queue = KeyQueue()
+    queue.admit({key: row(key, n) for n, key in enumerate("abc")})
+    queue.admit({key: row(key, n + 10) for n, key in enumerate("abc")})
+    queue.release("abc")
+
+    assert 2 == len(queue.take_ready(max_rows=2, max_bytes=1000))
+    assert 1 == len(queue.take_ready(max_rows=2, max_bytes=5))
+    assert 0 == queue.waiting
+
+
+def test_draining_gives_up_every_waiting_row() -> None:
+    """When an import stops, waiting rows are accounted for."""
+    queue = KeyQueue()
+    queue.admit({"a": row("a", 1)})
+    queue.admit({"a": row("a", 2)})
+    queue.admit({"a": row("a", 3)})
+
+    assert [2, 3] == [item.number for item in queue.drain()]
+    assert 0 == queue.waiting
+
+
+@given(st.lists(st.sampled_from("abcde"), max_size=60), st.data())
+def test_no_row_is_lost_overtaken_or_doubled(keys: list[str], data: st.DataObject) -> None:
+    """Whatever arrives when: every row leaves once, in order per address, one at a time."""
+    queue = KeyQueue()
+    sent: list[EncodedRow] = []
+    flying: set[str] = set()
+
+    def send(rows: list[EncodedRow]) -> None:
+        for item in rows:
+            assert item.key not in flying
+            flying.add(item.key)
+            sent.append(item)
+
+    for number, key in enumerate(keys):
+        send(queue.admit({key: row(key, number)}))
+        if flying and data.draw(st.booleans()):
+            gone = data.draw(st.sets(st.sampled_from(sorted(flying))))
+            flying -= gone
+            queue.release(gone)
+            send(queue.take_ready(max_rows=3, max_bytes=1000))
+    while queue.waiting:
+        gone, flying = flying, set()
+        queue.release(gone)
+        send(queue.take_ready(max_rows=3, max_bytes=1000))
+
+    assert list(range(len(keys))) == sorted(item.number for item in sent)
+    for key in set(keys):
+        numbers = [item.number for item in sent if item.key == key]
+        assert sorted(numbers) == numbers

@@ -1,0 +1,191 @@
+"""Rows to bytes, and what is refused before it is sent."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from cleverreach_async import BadRow, OrderInput, ReceiverInput, SourceRow
+from cleverreach_async.bulk.encoding import (
+    EncodedRow,
+    Item,
+    email_key,
+    encode_rows,
+    join_rows,
+    without_orders,
+)
+from cleverreach_async.bulk.rows import RowResult
+
+
+def encode_one(item: Item) -> EncodedRow | RowResult:
+    """Encode a single row, whatever becomes of it."""
+    rows, rejected = encode_rows([item], first=1)
+    return (rows or rejected)[0]
+
+
+def test_only_what_is_set_is_sent() -> None:
+    """Fields left out are absent; ``None`` inside a map is sent as null."""
+    row = encode_one(ReceiverInput("a@example.org", attributes={"city": None}))
+
+    assert isinstance(row, EncodedRow)
+    assert {"email": "a@example.org", "attributes": {"city": None}} == json.loads(row.body)
+
+
+def test_times_become_unix_seconds_and_the_input_stays() -> None:
+    """Aware datetimes are converted on a copy."""
+    when = datetime(2025, 12, 31, 12, 0, tzinfo=UTC)
+    receiver = ReceiverInput(
+        "a@example.org",
+        registered=when,
+        activated=0,
+        orders=[OrderInput("A-1", "Lamp", price=Decimal("49.90"), stamp=when)],
+    )
+    before = repr(receiver)
+
+    row = encode_one(receiver)
+
+    assert isinstance(row, EncodedRow)
+    sent = json.loads(row.body)
+    assert (1767182400, 0) == (sent["registered"], sent["activated"])
+    assert (1767182400, 49.9) == (sent["orders"][0]["stamp"], sent["orders"][0]["price"])
+    assert before == repr(receiver)
+
+
+def test_keys_ignore_case_and_the_row_keeps_its_spelling() -> None:
+    """The key is lower case; the body is as written."""
+    row = encode_one(ReceiverInput("Bruce@Wayne.Example"))
+
+    assert isinstance(row, EncodedRow)
+    assert "bruce@wayne.example" == row.key
+    assert b"Bruce@Wayne.Example" in row.body
+    assert email_key(" A@B.example ") == "a@b.example"
+
+
+def test_rows_with_orders_are_not_repeatable() -> None:
+    """Orders may be stored twice; everything else may be sent again."""
+    plain = encode_one(ReceiverInput("a@example.org", tags=["x"]))
+    with_order = encode_one(ReceiverInput("a@example.org", orders=[OrderInput("1", "Lamp")]))
+
+    assert isinstance(plain, EncodedRow)
+    assert isinstance(with_order, EncodedRow)
+    assert plain.repeatable
+    assert not with_order.repeatable
+
+    bare = without_orders(with_order)
+
+    assert bare.repeatable
+    assert {"email": "a@example.org"} == json.loads(bare.body)
+    assert plain is without_orders(plain)
+
+
+@pytest.mark.parametrize(
+    ("email", "code"),
+    [
+        ("", "missing_email"),
+        ("   ", "missing_email"),
+        (None, "missing_email"),
+        (17, "missing_email"),
+        ("plain", "invalid_email"),
+        ("two@@example.org", "invalid_email"),
+        ("a@b@example.org", "invalid_email"),
+        ("in side@example.org", "invalid_email"),
+        ("no-domain@", "invalid_email"),
+        ("no-dot@localhost", "invalid_email"),
+        ("dots@example..org", "invalid_email"),
+        ("@example.org", "invalid_email"),
+        ("a@example.org\nb@example.org", "invalid_email"),
+    ],
+)
+def test_broken_addresses_are_rejected_with_a_reason(email: object, code: str) -> None:
+    """A row without a usable address never reaches the server, and keeps its place."""
+    result = encode_one(SourceRow(ReceiverInput(cast("str", email)), line=41))
+
+    assert isinstance(result, RowResult)
+    assert (code, 1, 41) == (result.code, result.row, result.line)
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["o'brien+news@example.org", "müller@exämple.example", "a_b-c.d@sub.example.co", "1@2.example"],
+)
+def test_odd_but_valid_addresses_pass(email: str) -> None:
+    """The server is the judge of what is merely unusual."""
+    assert isinstance(encode_one(ReceiverInput(email)), EncodedRow)
+
+
+def test_blanks_around_an_address_are_mended() -> None:
+    """Surrounding blanks are no reason to lose a customer."""
+    row = encode_one(ReceiverInput(" a@example.org\t"))
+
+    assert isinstance(row, EncodedRow)
+    assert {"email": "a@example.org"} == json.loads(row.body)
+
+
+def test_mappings_are_rows_too() -> None:
+    """A mapping of the fields counts as a receiver; an unknown field is named."""
+    row = encode_one({"email": "a@example.org", "tags": ["x"]})
+    odd = encode_one({"email": "a@example.org", "nickname": "x"})
+
+    assert isinstance(row, EncodedRow)
+    assert {"email": "a@example.org", "tags": ["x"]} == json.loads(row.body)
+    assert isinstance(odd, RowResult)
+    assert "unknown_field" == odd.code
+    assert {"email": "a@example.org", "nickname": "x"} == json.loads(odd.record)
+
+
+@pytest.mark.parametrize(
+    "receiver",
+    [
+        ReceiverInput("a@example.org", source=cast("str", object())),
+        ReceiverInput("a@example.org", registered=datetime(2025, 1, 1)),  # noqa: DTZ001
+        ReceiverInput("a@example.org", source="\ud800"),
+        ReceiverInput("a@example.org", orders=cast("Any", [17])),
+    ],
+    ids=["not JSON", "naive time", "lone surrogate", "no order"],
+)
+def test_values_that_cannot_be_sent_are_rejected(receiver: ReceiverInput) -> None:
+    """A row that cannot be encoded is a rejected row, not the end of the import."""
+    result = encode_one(receiver)
+
+    assert isinstance(result, RowResult)
+    assert "invalid_value" == result.code
+
+
+def test_what_is_no_row_is_rejected() -> None:
+    """A stray object in the source is named by its type."""
+    result = encode_one(cast("Mapping[str, Any]", 17))
+
+    assert isinstance(result, RowResult)
+    assert "int" in result.message
+
+
+def test_a_bad_row_of_a_file_keeps_its_reason_and_record() -> None:
+    """What the file reader found wrong is passed on."""
+    bad = BadRow(line=9, code="invalid_date", message="no date", record={"Datum": "31.02.2024"})
+    result = encode_one(bad)
+
+    assert isinstance(result, RowResult)
+    assert ("invalid_date", 9) == (result.code, result.line)
+    assert {"Datum": "31.02.2024"} == json.loads(result.record)
+
+
+def test_numbers_count_every_row() -> None:
+    """Rows are numbered as they stand in the source, rejected ones included."""
+    rows, rejected = encode_rows(
+        [ReceiverInput("a@example.org"), ReceiverInput("nope"), ReceiverInput("b@example.org")],
+        first=65,
+    )
+
+    assert [65, 67] == [row.number for row in rows]
+    assert [66] == [result.row for result in rejected]
+
+
+def test_a_body_is_a_bare_array() -> None:
+    """The batch calls take the list itself."""
+    rows, _ = encode_rows([ReceiverInput("a@example.org"), ReceiverInput("b@example.org")], first=1)
+
+    assert [{"email": "a@example.org"}, {"email": "b@example.org"}] == json.loads(join_rows(rows))
+    assert b"[]" == join_rows([])

@@ -1,0 +1,110 @@
+"""What is told of an import."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+from cleverreach_async import (
+    ConfigurationError,
+    ImportFailedError,
+    ImportReport,
+    Outcome,
+    RowResult,
+)
+from cleverreach_async.bulk.report import RejectsFile
+
+
+def result(number: int, outcome: Outcome = Outcome.REJECTED) -> RowResult:
+    """Return a result with a reason and a receiver."""
+    return RowResult(
+        number, number + 1, outcome, "refused", "no", receiver=b'{"email":"a@b.example"}'
+    )
+
+
+def test_the_law_of_conservation_is_checked() -> None:
+    """A report that does not add up is a defect, and says so."""
+    report = ImportReport(read=3, accepted=2)
+
+    with pytest.raises(AssertionError, match="3 rows were read, but 2"):
+        report.assert_balanced()
+
+    report.count([result(3, Outcome.UNKNOWN)])
+    report.assert_balanced()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING])
+def test_failures_raise_on_request(outcome: Outcome) -> None:
+    """Rejected, unknown and pending rows make an error that carries the report."""
+    report = ImportReport(read=1)
+    report.count([result(1, outcome)])
+
+    with pytest.raises(ImportFailedError) as caught:
+        report.raise_for_failures()
+
+    assert report == caught.value.report
+    assert report == pickle.loads(pickle.dumps(caught.value)).report  # noqa: S301 - our own bytes
+
+
+def test_superseded_rows_are_no_failures() -> None:
+    """They were replaced on purpose, and are no samples of trouble either."""
+    report = ImportReport(read=2, accepted=1)
+    report.count([result(1, Outcome.SUPERSEDED)])
+    report.raise_for_failures()
+
+    assert (1, []) == (report.superseded, report.samples)
+
+
+def test_samples_are_few_and_without_data() -> None:
+    """However many rows are rejected, the report stays small and holds no addresses."""
+    report = ImportReport(read=1000)
+    report.count([result(number) for number in range(1000)])
+
+    assert (1000, 20) == (report.rejected, len(report.samples))
+    assert {b""} == {sample.receiver for sample in report.samples}
+
+
+def test_progress_knows_its_speed() -> None:
+    """Rows per second count what has arrived at its outcome."""
+    report = ImportReport(read=100, accepted=30, rejected=10)
+
+    assert 20.0 == report.progress(2.0).rows_per_second
+    assert 0.0 == report.progress(0.0).rows_per_second
+
+
+def test_the_rejects_file_replaces_an_older_one(tmp_path: Path) -> None:
+    """Lines of an earlier run would be taken for rejects of this one."""
+    path = tmp_path / "rejects.jsonl"
+    path.write_text("old\n")
+    with RejectsFile(path) as rejects:
+        rejects.write([result(1), result(2, Outcome.SUPERSEDED), result(3, Outcome.UNKNOWN)])
+
+    entries = [json.loads(line) for line in path.read_bytes().splitlines()]
+
+    assert [(1, "rejected"), (3, "unknown")] == [(e["row"], e["outcome"]) for e in entries]
+    assert {"email": "a@b.example"} == entries[0]["receiver"]
+
+
+def test_rejects_reach_the_file_before_the_import_ends(tmp_path: Path) -> None:
+    """A process that dies loses no rejects that it has counted."""
+    path = tmp_path / "rejects.jsonl"
+    with RejectsFile(path) as rejects:
+        rejects.write([result(1)])
+
+        assert 1 == len(path.read_bytes().splitlines())
+
+
+def test_without_a_path_nothing_is_written() -> None:
+    """The rejects file is optional."""
+    with RejectsFile(None) as rejects:
+        rejects.write([result(1)])
+
+
+def test_a_file_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path) -> None:
+    """The message names the path and the system's reason."""
+    with (
+        pytest.raises(ConfigurationError, match="cannot write the rejects file: Is a directory"),
+        RejectsFile(tmp_path),
+    ):
+        pass

@@ -1,0 +1,136 @@
+"""A model of the receiver batch calls, behind the library's own sender seam.
+
+Small enough to be seen to be right, so that the importer can be held against it.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import anyio.lowlevel
+import attrs
+
+from cleverreach_async import APIConnectionError, RetryPolicy
+from cleverreach_async.auth.app import as_auth
+from cleverreach_async.transport.clock import Clock, Random
+from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.transport import Transport
+from cleverreach_async.transport.wire import Response
+
+from .clocks import FakeClock, FixedRandom
+
+Row = dict[str, Any]
+
+
+@attrs.define
+class Reply:
+    """What the server does with one request instead of answering it well.
+
+    Attributes:
+        status: Status to answer with; ``None`` to break the connection.
+        executed: Whether the rows are stored all the same.
+        headers: Answer headers.
+        content: Answer body.
+        reshape: Turns the items of a good answer into those that are sent.
+    """
+
+    status: int | None = 200
+    executed: bool = True
+    headers: dict[str, str] = attrs.field(factory=dict[str, str])
+    content: bytes | None = None
+    reshape: Callable[[list[Any]], list[Any]] | None = None
+
+
+Script = Callable[[int, list[Row]], Reply | None]
+
+
+class ModelServer:
+    """Stores receivers by address and answers as the vendor does.
+
+    Args:
+        script: Decides what happens to a request, by its number and rows.
+        steps: Turns of the event loop that a request takes.
+
+    Attributes:
+        requests: Verb and rows of every request, in order of arrival.
+        stored: The last row stored per address.
+        bodies: Body of every request.
+        order_ids: Every order line stored, repeated ones included.
+        in_flight: Requests under way now.
+        peak: Most requests that were under way at once.
+    """
+
+    def __init__(self, script: Script | None = None, *, steps: int = 1) -> None:
+        self._script = script
+        self._steps = steps
+        self.requests: list[tuple[str, list[Row]]] = []
+        self.bodies: list[bytes] = []
+        self.stored: dict[str, Row] = {}
+        self.order_ids: list[str] = []
+        self.in_flight = 0
+        self.peak = 0
+
+    async def send(
+        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+    ) -> Response:
+        """Take one request."""
+        del method, headers, timeout
+        rows: list[Row] = json.loads(content)
+        number = len(self.requests)
+        verb = url.rsplit("/", 1)[1]
+        self.requests.append((verb, rows))
+        self.bodies.append(content)
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        try:
+            for _ in range(self._steps):
+                await anyio.lowlevel.checkpoint()
+            reply = (self._script and self._script(number, rows)) or Reply()
+            return self._answer(verb, rows, reply)
+        finally:
+            self.in_flight -= 1
+
+    def _answer(self, verb: str, rows: list[Row], reply: Reply) -> Response:
+        items = self._execute(verb, rows) if reply.executed else []
+        if reply.status is None:
+            raise APIConnectionError("the line is cut", sent=reply.executed)
+        if reply.reshape is not None:
+            items = reply.reshape(items)
+        content = json.dumps(items).encode() if reply.content is None else reply.content
+        return Response(reply.status, reply.headers, content)
+
+    def _execute(self, verb: str, rows: list[Row]) -> list[Any]:
+        items: list[Any] = []
+        for row in rows:
+            email = row["email"]
+            if "refuse" in email:
+                if verb == "upsert":
+                    items.append(f"invalid address '{email}'")
+                continue
+            self.stored[email.lower()] = row
+            self.order_ids += [order["order_id"] for order in row.get("orders", ())]
+            items.append(
+                {"id": "7", "status": "insert success"}
+                if verb == "upsert"
+                else {"id": "7", "email": email, "active": True}
+            )
+        return items
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+def transport_to(
+    server: ModelServer, *, clock: Clock | None = None, rng: Random | None = None
+) -> Transport:
+    """Return a transport that sends to the model server."""
+    transport = Transport(
+        sender=server,
+        base_url="https://api.example",
+        timeout=30.0,
+        retry=RetryPolicy(),
+        user_agent="test",
+        clock=clock or FakeClock(),
+        rng=rng or FixedRandom(0.5),
+    )
+    return transport.with_auth(as_auth("a-token"))
