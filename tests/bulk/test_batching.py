@@ -154,8 +154,9 @@ def test_no_row_is_lost_overtaken_or_doubled(keys: list[str], data: st.DataObjec
 
     for number, key in enumerate(keys):
         send(queue.admit({key: row(key, number)}))
-        if flying and data.draw(st.booleans()):
-            gone = data.draw(st.sets(st.sampled_from(sorted(flying))))
+        arrive: bool = data.draw(st.booleans())
+        if flying and arrive:
+            gone: set[str] = data.draw(st.sets(st.sampled_from(sorted(flying))))
             flying -= gone
             queue.release(gone)
             send(queue.take_ready(max_rows=3, max_bytes=1000))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.clocks import FakeClock
-from support.model_server import ModelServer, Reply, Row, transport_to
+from support.model_server import ModelServer, Reply, Row, always, at, transport_to
 
 from cleverreach_async import (
     BadRow,
@@ -182,9 +182,7 @@ async def test_refused_rows_are_rejected_with_the_servers_words(tmp_path: Path) 
 
 async def test_rows_that_an_answer_forgets_are_found_again() -> None:
     """A short answer is not a rejection: the second call shows that the rows are stored."""
-    server = ModelServer(
-        lambda number, _: Reply(reshape=lambda items: items[:4]) if number == 0 else None
-    )
+    server = ModelServer(at(Reply(reshape=lambda items: items[:4]), 0))
     report = await upsert(server, people(10))
 
     assert {"read": 10, "accepted": 10} == counts(report)
@@ -193,7 +191,7 @@ async def test_rows_that_an_answer_forgets_are_found_again() -> None:
 
 async def test_a_row_that_no_answer_shows_is_rejected() -> None:
     """Never shown, never accepted."""
-    report = await upsert(ModelServer(lambda *_: Reply(content=b"[]")), people(3))
+    report = await upsert(ModelServer(always(Reply(content=b"[]"))), people(3))
 
     assert {"read": 3, "rejected": 3} == counts(report)
     assert {"not_returned"} == {sample.code for sample in report.samples}
@@ -201,7 +199,7 @@ async def test_a_row_that_no_answer_shows_is_rejected() -> None:
 
 async def test_upserts_are_repeated_with_identical_bytes() -> None:
     """A lost answer is followed by the same body, and the rows count once."""
-    server = ModelServer(lambda number, _: Reply(None) if number == 0 else None)
+    server = ModelServer(at(Reply(None), 0))
     report = await upsert(server, people(10))
 
     assert {"read": 10, "accepted": 10} == counts(report)
@@ -211,7 +209,7 @@ async def test_upserts_are_repeated_with_identical_bytes() -> None:
 
 async def test_orders_are_never_sent_twice_after_a_lost_answer() -> None:
     """Rows with orders become unknown; the others of the batch are repeated."""
-    server = ModelServer(lambda number, _: Reply(None) if number == 0 else None)
+    server = ModelServer(at(Reply(None), 0))
     rows = [
         ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")]),
         ReceiverInput("b@example.org"),
@@ -224,7 +222,7 @@ async def test_orders_are_never_sent_twice_after_a_lost_answer() -> None:
 
 async def test_orders_are_sent_again_when_the_server_refused_them_unseen() -> None:
     """429 comes before processing, so nothing can be stored twice."""
-    server = ModelServer(lambda n, _: Reply(429, executed=False) if n == 0 else None)
+    server = ModelServer(at(Reply(429, executed=False), 0))
     rows = [ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])]
 
     assert {"read": 1, "accepted": 1} == counts(await upsert(server, rows))
@@ -233,7 +231,7 @@ async def test_orders_are_sent_again_when_the_server_refused_them_unseen() -> No
 
 async def test_orders_stay_at_home_on_the_second_look() -> None:
     """An answer that forgets a row with orders leaves it unknown rather than doubled."""
-    server = ModelServer(lambda n, _: Reply(content=b"[]") if n == 0 else None)
+    server = ModelServer(at(Reply(content=b"[]"), 0))
     rows = [ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])]
     report = await upsert(server, rows)
 
@@ -259,7 +257,7 @@ async def test_one_poisonous_row_does_not_take_its_batch_down(status: int) -> No
 
 async def test_a_batch_refused_as_a_whole_does_not_storm_the_server() -> None:
     """Splitting has a budget; what is left when it is spent is rejected together."""
-    server = ModelServer(lambda *_: Reply(422, executed=False, content=b"{}"))
+    server = ModelServer(always(Reply(422, executed=False, content=b"{}")))
     report = await upsert(server, people(1000))
 
     assert {"read": 1000, "rejected": 1000} == counts(report)
@@ -268,14 +266,14 @@ async def test_a_batch_refused_as_a_whole_does_not_storm_the_server() -> None:
 
 async def test_false_for_a_batch_is_a_refusal() -> None:
     """The API says ``false`` when it stored nothing; the rows are tried in parts."""
-    server = ModelServer(lambda n, _: Reply(executed=False, content=b"false") if n == 0 else None)
+    server = ModelServer(at(Reply(executed=False, content=b"false"), 0))
 
     assert {"read": 8, "accepted": 8} == counts(await upsert(server, people(8)))
 
 
 async def test_answers_that_are_no_json_leave_the_rows_unknown() -> None:
     """After a few unreadable answers nobody can say what was stored."""
-    report = await upsert(ModelServer(lambda *_: Reply(content=b"<html>")), people(3))
+    report = await upsert(ModelServer(always(Reply(content=b"<html>"))), people(3))
 
     assert {"read": 3, "unknown": 3} == counts(report)
 
@@ -299,7 +297,7 @@ async def test_errors_that_no_batch_survives_stop_the_import(status: int) -> Non
 async def test_an_outage_without_end_stops_the_import_in_order() -> None:
     """After ``max_outage`` seconds of failures the rows stay pending; none is rejected."""
     clock = FakeClock()
-    server = ModelServer(lambda *_: Reply(503, executed=False))
+    server = ModelServer(always(Reply(503, executed=False)))
     started = clock.time
     with pytest.raises(ImportFailedError) as caught:
         await Bulk(transport_to(server, clock=clock)).upsert(people(50), group_id=7, max_outage=600)
@@ -311,7 +309,7 @@ async def test_an_outage_without_end_stops_the_import_in_order() -> None:
 
 async def test_a_wait_longer_than_the_outage_allowed_stops_at_once() -> None:
     """A Retry-After of a day is not slept through."""
-    server = ModelServer(lambda *_: Reply(429, executed=False, headers={"retry-after": "86400"}))
+    server = ModelServer(always(Reply(429, executed=False, headers={"retry-after": "86400"})))
     with pytest.raises(ImportFailedError):
         await upsert(server, people(5))
 

@@ -148,7 +148,7 @@ def test_reasons_hide_addresses() -> None:
 ITEMS = st.one_of(
     st.none(),
     st.text(max_size=30),
-    st.builds(lambda key: f"invalid address '{key}'", st.sampled_from([A, B, C, "x@example.org"])),
+    st.sampled_from([f"invalid address '{key}'" for key in (A, B, C, "x@example.org")]),
     st.fixed_dictionaries(
         {},
         optional={

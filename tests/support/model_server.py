@@ -134,3 +134,13 @@ def transport_to(
         rng=rng or FixedRandom(0.5),
     )
     return transport.with_auth(as_auth("a-token"))
+
+
+def always(reply: Reply) -> Script:
+    """Do the same with every request."""
+    return lambda _number, _rows: reply
+
+
+def at(reply: Reply, *numbers: int) -> Script:
+    """Do it with the requests of these numbers, counted from 0; answer the others well."""
+    return lambda number, _rows: reply if number in numbers else None
