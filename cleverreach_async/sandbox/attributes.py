@@ -15,7 +15,9 @@ _NOT_IN_NAME = re.compile(r"\W")
 
 def definitions(store: Store, group_id: int) -> dict[str, str]:
     """The type of every attribute of a group, or of the account for group 0, by name."""
-    rows = store.tuples("SELECT name, type FROM attributes WHERE group_id = ? ORDER BY id", group_id)
+    rows = store.tuples(
+        "SELECT name, type FROM attributes WHERE group_id = ? ORDER BY id", group_id
+    )
     return dict(rows)
 
 
@@ -65,7 +67,9 @@ def _check_free(call: Call, group_id: int, name: str) -> None:
 
 def _check_cap(call: Call, group_id: int) -> None:
     """Refuse one attribute too many; 40 is one importer's number (M), the status is open (U)."""
-    used = len(definitions(call.store, group_id)) + (len(definitions(call.store, 0)) if group_id else 0)
+    used = len(definitions(call.store, group_id)) + (
+        len(definitions(call.store, 0)) if group_id else 0
+    )
     if used >= call.behaviour.attribute_cap:
         raise ApiError(call.behaviour.attribute_cap_status, "maximum number of attributes reached")
 
@@ -83,7 +87,8 @@ def _create(call: Call, group_id: int) -> Json:
     _check_free(call, group_id, name)
     _check_cap(call, group_id)
     attribute_id = call.store.insert(
-        "INSERT INTO attributes (group_id, name, type, description, preview_value, default_value, tag)"
+        "INSERT INTO attributes"
+        " (group_id, name, type, description, preview_value, default_value, tag)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         group_id,
         name,
@@ -113,7 +118,8 @@ def _drop_values(store: Store, group_id: int, name: str) -> None:
     """Forget the stored values of a deleted attribute."""
     table, column = ("members", "attributes") if group_id else ("receivers", "global_attributes")
     where = f" WHERE group_id = {group_id}" if group_id else ""
-    store.run(f"UPDATE {table} SET {column} = json_remove({column}, ?){where}", f'$."{name}"')  # noqa: S608 - fixed names
+    sql = f"UPDATE {table} SET {column} = json_remove({column}, ?){where}"  # noqa: S608 - fixed names
+    store.run(sql, f'$."{name}"')
 
 
 def _update(call: Call, row: Row) -> Json:

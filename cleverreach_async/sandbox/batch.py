@@ -1,4 +1,4 @@
-"""Writing many receivers at once: insert, update, upsert and the \\*plus calls."""
+"""Writing many receivers at once: insert, update, upsert and the "plus" calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from typing import Literal
 
 from .attributes import definitions
 from .behaviour import RowText
-from .call import Account, Call, has_group
-from .errors import ApiError, not_found
+from .call import Account, Call
+from .errors import ApiError
 from .members import (
     Member,
     change_data,
@@ -120,7 +120,9 @@ class Writer:
         if self._behaviour.blacklisted_row == "accept":
             return frozenset()
         sql = "SELECT email_key FROM blacklist WHERE group_id IN (0, ?)"
-        return frozenset(key for (key,) in self._store.tuples(sql, self._group_id)) & frozenset(keys)
+        return frozenset(key for (key,) in self._store.tuples(sql, self._group_id)) & frozenset(
+            keys
+        )
 
     def _apply(self, row: InputRow) -> Outcome:
         """Apply one row to what is known of its receiver."""
@@ -279,7 +281,9 @@ def delete(call: Call) -> Json:
 def leave_group(call: Call, member: Member) -> None:
     """Take a receiver out of its group, and out of the account when that was the last one."""
     store = call.store
-    store.run("DELETE FROM members WHERE group_id = ? AND receiver_id = ?", member.group_id, member.id)
+    store.run(
+        "DELETE FROM members WHERE group_id = ? AND receiver_id = ?", member.group_id, member.id
+    )
     if store.value("SELECT 1 FROM members WHERE receiver_id = ?", member.id) is None:
         forget_receiver(call, member.id)
 
@@ -287,7 +291,8 @@ def leave_group(call: Call, member: Member) -> None:
 def forget_receiver(call: Call, receiver_id: int) -> None:
     """Delete a receiver with all that hangs on it."""
     for table in ("members", "orders", "events"):
-        call.store.run(f"DELETE FROM {table} WHERE receiver_id = ?", receiver_id)  # noqa: S608 - fixed names
+        sql = f"DELETE FROM {table} WHERE receiver_id = ?"  # noqa: S608 - fixed names
+        call.store.run(sql, receiver_id)
     call.store.run("DELETE FROM receivers WHERE id = ?", receiver_id)
 
 

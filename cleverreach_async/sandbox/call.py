@@ -12,7 +12,7 @@ from .store import Store
 from .values import MAX_INT, Json, as_map, parse_json, to_bool, to_int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Account:
     """Everything an operation acts on.
 
@@ -43,7 +43,7 @@ class Account:
         return int(self.clock())
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Call:
     """One request after routing.
 

@@ -39,7 +39,7 @@ def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
 
 
 def issue(account: Account, *, refreshable: bool) -> dict[str, Json]:
-    """Store a new access token, and a refresh token when asked for; the answer of the token endpoint."""
+    """Make an access token, perhaps a refresh token: the answer of the token endpoint."""
     now = account.now()
     expires_at = now + account.token_lifetime
     access = make_jwt(account.id, now, expires_at)
@@ -62,7 +62,9 @@ def issue(account: Account, *, refreshable: bool) -> dict[str, Json]:
     return answer
 
 
-def add_access_token(account: Account, token: str, expires_at: int, refresh: str | None = None) -> None:
+def add_access_token(
+    account: Account, token: str, expires_at: int, refresh: str | None = None
+) -> None:
     """Make a text a valid access token."""
     account.store.run(
         "INSERT OR REPLACE INTO access_tokens (token, expires_at, refresh_token) VALUES (?, ?, ?)",
@@ -130,9 +132,13 @@ def _check_client(call: Call, fields: Mapping[str, str]) -> None:
 def _use_code(call: Call, fields: Mapping[str, str]) -> None:
     """Take an authorization code, which works once and only for seconds."""
     code = fields.get("code", "")
-    row = call.store.one("DELETE FROM codes WHERE code = ? RETURNING redirect_uri, expires_at", code)
+    row = call.store.one(
+        "DELETE FROM codes WHERE code = ? RETURNING redirect_uri, expires_at", code
+    )
     if row is None or row["expires_at"] <= call.now():
-        raise OAuthError("invalid_grant", "Authorization code doesn't exist or is invalid for the client")
+        raise OAuthError(
+            "invalid_grant", "Authorization code doesn't exist or is invalid for the client"
+        )
     if row["redirect_uri"] != fields.get("redirect_uri", ""):
         raise OAuthError("redirect_uri_mismatch", "The redirect URI is missing or do not match")
 
@@ -141,7 +147,7 @@ def _use_refresh_token(call: Call, fields: Mapping[str, str]) -> None:
     """Take a refresh token; a used one is refused unless the behaviour says otherwise (M)."""
     token = fields.get("refresh_token", "")
     row = call.store.one("SELECT * FROM refresh_tokens WHERE token = ?", token)
-    spent = row is not None and row["used"] and call.behaviour.old_refresh_token == "refuse"
+    spent = row is not None and row["used"] and call.behaviour.refresh_reuse == "refuse"
     if row is None or spent or row["expires_at"] <= call.now():
         raise OAuthError("invalid_grant", "Invalid refresh token")
     call.store.run("UPDATE refresh_tokens SET used = 1 WHERE token = ?", token)
@@ -177,7 +183,9 @@ def authorize(call: Call) -> Json:
     if not redirect_uri:
         raise OAuthError("invalid_uri", "No redirect URI was supplied or stored")
     code = secrets.token_hex(20)
-    call.store.run("INSERT INTO codes VALUES (?, ?, ?)", code, redirect_uri, call.now() + CODE_LIFETIME)
+    call.store.run(
+        "INSERT INTO codes VALUES (?, ?, ?)", code, redirect_uri, call.now() + CODE_LIFETIME
+    )
     answer = {"code": code} | {name: query[name] for name in ("state",) if name in query}
     joint = "&" if "?" in redirect_uri else "?"
     return RedirectResponse(f"{redirect_uri}{joint}{urlencode(answer)}", status_code=302)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from .attributes import definitions
 from .behaviour import Behaviour
 from .call import Call
-from .members import Member
+from .members import ANY_OF, Member
 from .store import Store
 from .values import Json, dump_text, load_map
 
@@ -27,7 +27,7 @@ _UNSURE = (
 
 
 def maybe_empty(values: dict[str, str], behaviour: Behaviour) -> Json:
-    """A map of attributes; an empty one may come as a list, as PHP writes it (H that both have to be read)."""
+    """A map of attributes; an empty one may come as a list, as PHP writes it."""
     return values if values or behaviour.empty_map == "object" else []
 
 
@@ -63,7 +63,9 @@ def profile(member: Member, shared_names: Collection[str], behaviour: Behaviour)
         "click_rate": 0,
         "attributes": maybe_empty(member.attributes, behaviour),
         # H: every attribute of the account is there, an unset one as the empty text.
-        "global_attributes": maybe_empty({name: stored.get(name, "") for name in shared_names}, behaviour),
+        "global_attributes": maybe_empty(
+            {name: stored.get(name, "") for name in shared_names}, behaviour
+        ),
     }
     if behaviour.sparse_profiles:
         for name in _UNSURE:
@@ -78,12 +80,14 @@ def order_answer(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]
     return line
 
 
-def _hanging(store: Store, table: str, key: str, ids: Iterable[int]) -> dict[int, list[dict[str, Json]]]:
+def _hanging(
+    store: Store, table: str, key: str, ids: Iterable[int]
+) -> dict[int, list[dict[str, Json]]]:
     """The events or orders of some receivers, by receiver id."""
     found: dict[int, list[dict[str, Json]]] = {}
     sql = (
         f"SELECT receiver_id, data FROM {table}"  # noqa: S608 - fixed names
-        f" WHERE receiver_id IN (SELECT value FROM json_each(?)) ORDER BY {key}"
+        f" WHERE receiver_id {ANY_OF} ORDER BY {key}"
     )
     for receiver_id, data in store.tuples(sql, dump_text(list(ids))):
         found.setdefault(receiver_id, []).append(load_map(data))

@@ -33,10 +33,10 @@ class Route:
 
 
 def split_path(raw_path: str) -> tuple[str, ...]:
-    """The decoded segments of a path, the legacy ``.json`` taken off (H: both spellings are equivalent).
+    """The decoded segments of a path, without the legacy ``.json``, which changes nothing (H).
 
-    Splitting comes before decoding, so that an encoded slash stays inside its segment. Addresses keep their
-    ending, whatever it is.
+    Splitting comes before decoding, so that an encoded slash stays inside its segment. Addresses
+    keep their ending, whatever it is.
     """
     segments = (unquote(segment) for segment in raw_path.strip("/").split("/"))
     return tuple(s if "@" in s else s.removesuffix(".json") for s in segments)

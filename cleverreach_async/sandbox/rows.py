@@ -1,4 +1,4 @@
-"""Receivers as they arrive: from a JSON value to a checked row, or to the reason for a refusal. Pure."""
+"""Receivers as they arrive: from JSON to a checked row, or to the reason for a refusal. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from .values import Json, as_list, as_map, attribute_text, is_email, shifted, to_int
 
 TIMES = ("registered", "activated", "deactivated")
-_ORDER_TEXTS = ("product_id", "currency", "mailing_id", "source", "brand", "product_category", "attributes")
+_ORDER_TEXTS = (
+    "product_id",
+    "currency",
+    "mailing_id",
+    "source",
+    "brand",
+    "product_category",
+    "attributes",
+)
 
 
 class RowRefusedError(ValueError):
@@ -46,7 +54,9 @@ class InputRow:
     orders: list[dict[str, Json]]
 
 
-def parse_row(value: Json, local: Mapping[str, str], shared: Mapping[str, str], now: int) -> InputRow:
+def parse_row(
+    value: Json, local: Mapping[str, str], shared: Mapping[str, str], now: int
+) -> InputRow:
     """Check one receiver of a request.
 
     Args:
@@ -63,13 +73,17 @@ def parse_row(value: Json, local: Mapping[str, str], shared: Mapping[str, str], 
         raise RowRefusedError("invalid receiver")
     email = fields.get("email")
     if not isinstance(email, str) or not is_email(email):
-        # M: v2 answered `invalid address '<x>'` per row, and the other rows of the batch were stored.
+        # M: v2 answered this per row, and the other rows of the batch were stored.
         raise RowRefusedError(f"invalid address '{email}'")
     return parse_fields(fields, email, local, shared, now)
 
 
 def parse_fields(
-    fields: Mapping[str, Json], email: str, local: Mapping[str, str], shared: Mapping[str, str], now: int
+    fields: Mapping[str, Json],
+    email: str,
+    local: Mapping[str, str],
+    shared: Mapping[str, str],
+    now: int,
 ) -> InputRow:
     """Check everything but the address.
 
@@ -111,7 +125,7 @@ def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, str]:
     Raises:
         RowRefusedError: The value, or one inside, has a wrong type.
     """
-    if value is None or value == [] or value == "":
+    if value in (None, [], ""):
         return {}
     if isinstance(value, str):
         pairs = (part.partition(":") for part in value.split(","))
@@ -177,7 +191,9 @@ def parse_order(value: Json, now: int) -> dict[str, Json]:
     return order | {"stamp": now} | parse_order_changes(fields, required=("order_id", "product"))
 
 
-def parse_order_changes(fields: Mapping[str, Json], required: tuple[str, ...] = ()) -> dict[str, Json]:
+def parse_order_changes(
+    fields: Mapping[str, Json], required: tuple[str, ...] = ()
+) -> dict[str, Json]:
     """Check the fields of an order line that were sent.
 
     Raises:

@@ -70,4 +70,4 @@ CREATE TABLE IF NOT EXISTS bounces (
 """
 
 FIRST_IDS = {"recipient_groups": 540_000, "attributes": 80, "forms": 3_000, "mailings": 77_000}
-"""Where the ids of a new database begin, so that an id of one kind is not mistaken for another's."""
+"""Where the ids of a new database begin, so that no id is mistaken for one of another kind."""

@@ -1,7 +1,7 @@
 """The SQLite database of the sandbox: the only place that touches :mod:`sqlite3`."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any, cast
@@ -12,7 +12,7 @@ from .values import load_list, load_map
 Row = dict[str, Any]
 
 ACTIVE = "(m.activated > 0 AND m.deactivated = 0 AND m.bounced = 0)"
-"""SQL for: this membership receives mail (H: the rule clients use; the ``active`` flag says the same)."""
+"""SQL for a membership that receives mail (H: the rule clients use)."""
 
 
 def _as_row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
@@ -47,7 +47,7 @@ class Store:
             self._db.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None, None, None]:
         """Do everything in the block or nothing; blocks may be nested."""
         with self._lock:
             if self._db.in_transaction:
@@ -102,7 +102,9 @@ class Store:
 
     def group_id(self, name: str) -> int | None:
         """The id of the group with a name."""
-        return cast("int | None", self.value("SELECT id FROM recipient_groups WHERE name = ?", name))
+        return cast(
+            "int | None", self.value("SELECT id FROM recipient_groups WHERE name = ?", name)
+        )
 
     def emails(self, group_id: int) -> list[str]:
         """The addresses of a group in the order in which the account met them."""
@@ -117,10 +119,11 @@ class Store:
         return cast("int", self.value("SELECT count(*) FROM members WHERE group_id = ?", group_id))
 
     def receiver(self, group_id: int, email: str) -> Row | None:
-        """A receiver of a group as it is stored, whatever :class:`Behaviour` makes of it on the wire."""
+        """A receiver of a group as it is stored, whatever the switches make of it on the wire."""
         sql = (
-            "SELECT r.id, r.email, r.global_attributes, m.*, " + ACTIVE + " AS active FROM members m"
-            " JOIN receivers r ON r.id = m.receiver_id WHERE m.group_id = ? AND r.email_key = ?"
+            f"SELECT r.id, r.email, r.global_attributes, m.*, {ACTIVE} AS active"  # noqa: S608
+            " FROM members m JOIN receivers r ON r.id = m.receiver_id"
+            " WHERE m.group_id = ? AND r.email_key = ?"
         )
         row = self.one(sql, group_id, email.lower())
         if row is None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 Json = Any
 """A JSON value; Any is its honest type."""
@@ -15,24 +15,34 @@ _LABEL = r"\w(?:[\w-]*\w)?"
 _EMAIL = re.compile(rf"[^\s@,;:<>()\"\[\]\\]+@(?:{_LABEL}\.)+\w{{2,}}")
 _EMAIL_LENGTH = 254
 _NOT_IN_TAG = re.compile(r"[^A-Za-z0-9_-]")
-_NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,9})?")
+_NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.\d{1,9})?")
+
+
+def _is_map(value: object) -> TypeGuard[dict[str, Json]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def _is_list(value: object) -> TypeGuard[list[Json]]:
+    """Whether a JSON value is a list."""
+    return isinstance(value, list)
 
 
 def as_map(value: object) -> dict[str, Json] | None:
     """The value as a JSON object, or None when it is something else."""
-    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
+    return value if _is_map(value) else None
 
 
 def as_list(value: object) -> list[Json] | None:
     """The value as a JSON list, or None when it is something else."""
-    return cast("list[Json]", value) if isinstance(value, list) else None
+    return value if _is_list(value) else None
 
 
 def parse_json(raw: bytes) -> Json:
     """Decode a JSON body.
 
     Raises:
-        ValueError: The body is no JSON, or holds what JSON forbids: NaN, lone surrogates, endless nesting.
+        ValueError: The body is no JSON, or holds NaN, lone surrogates or endless nesting.
     """
     try:
         value = json.loads(raw, parse_constant=_refuse_constant)
@@ -48,17 +58,17 @@ def _refuse_constant(name: str) -> Json:
     raise ValueError(f"{name} is no JSON")
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump_json(value: Json) -> bytes:
     """Encode an answer, compactly."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def dump_text(value: Json) -> str:
     """Encode a JSON column."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else _EMPTY[type(value)]
-
-
-_EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
+    return _encode(value)
 
 
 def load_map(text: str) -> dict[str, Json]:
@@ -113,7 +123,8 @@ def attribute_text(value: object) -> str | None:
 
 def split_csv(value: object) -> list[str]:
     """The parts of a comma-separated text, or of a list."""
-    parts: Iterable[object] = as_list(value) or [] if isinstance(value, list) else str(value).split(",")
+    items = as_list(value)
+    parts: Iterable[object] = str(value).split(",") if items is None else items
     return [text for part in parts if (text := str(part).strip())]
 
 
@@ -126,7 +137,7 @@ def clean_tag(tag: str) -> str:
 
 
 def change_tags(tags: list[str], changes: Iterable[str]) -> list[str]:
-    """The tags after a list of changes: a name adds, a leading ``-`` removes (H), ``-origin.*`` sweeps (M)."""
+    """The tags after some changes: a name adds, ``-name`` removes (H), ``-origin.*`` sweeps (M)."""
     result = dict.fromkeys(tags)
     for change in changes:
         if not change.startswith("-"):
@@ -146,7 +157,7 @@ def number_text(value: float) -> str:
 
 
 def shifted(stored: str, change: str) -> str | None:
-    """The sum for a ``+n`` or ``-n`` change of a number attribute, None when the change is no such thing."""
+    """The sum after a ``+n`` or ``-n`` change of a number, None for any other change."""
     if change[:1] not in {"+", "-"} or _NUMBER.fullmatch(change) is None:
         return None
     base = float(stored) if _NUMBER.fullmatch(stored) else 0.0

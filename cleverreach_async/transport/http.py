@@ -33,6 +33,7 @@ Headers = Sequence[tuple[str, str]]
 
 _POOL_SIZE: Final = 10
 _CONNECT_TIMEOUT: Final = 10.0
+_CONNECT_SHARE: Final = 0.9
 _MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -203,14 +204,18 @@ async def _exchange(
             return await _read(await open_answer())
         except library.TimeoutException as error:
             sent = not isinstance(error, library.ConnectTimeout | library.PoolTimeout)
-            raise _timed_out(host, seconds, sent=sent) from error
+            raise _timed_out(host, seconds, sent=sent) from _frameless(error)
         except (library.ConnectError, library.ProxyError, library.UnsupportedProtocol) as error:
-            raise APIConnectionError(f"cannot reach {host}: {error}", sent=False) from error
-        except (library.TransportError, library.DecodingError, library.StreamError) as error:
-            reason = str(error) or type(error).__name__
-            raise APIConnectionError(
-                f"the connection to {host} failed: {reason}", sent=True
-            ) from error
+            message = f"cannot reach {host}: {error}"
+            raise APIConnectionError(message, sent=False) from _frameless(error)
+        except (
+            library.TransportError,
+            library.DecodingError,
+            library.StreamError,
+            OSError,
+        ) as error:
+            message = f"the connection to {host} failed: {str(error) or type(error).__name__}"
+            raise APIConnectionError(message, sent=True) from _frameless(error)
     raise _timed_out(host, seconds, sent=True)
 
 
@@ -232,14 +237,28 @@ async def _read(answer: Any) -> Response:
     return Response(answer.status_code, headers, b"".join(chunks))
 
 
+def _frameless(error: BaseException) -> BaseException:
+    """Return the library's error without its stack, whose variables hold the headers as sent."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
+
+
 def _timed_out(host: str, seconds: float, *, sent: bool) -> APITimeoutError:
     stage = "no answer from" if sent else "no connection to"
     return APITimeoutError(f"{stage} {host} within {seconds:g} s", sent=sent)
 
 
 def _timeouts(timeout: float | None) -> dict[str, float | None]:
-    """Spread a total over the library's phases; the total itself is kept by the deadline."""
-    connect = _CONNECT_TIMEOUT if timeout is None else min(timeout, _CONNECT_TIMEOUT)
+    """Spread a total over the library's phases; the total itself is kept by the deadline.
+
+    Connecting gets less than the total, so that a request that was never sent can be told.
+    """
+    connect = _CONNECT_TIMEOUT
+    if timeout is not None:
+        connect = min(timeout * _CONNECT_SHARE, _CONNECT_TIMEOUT)
     return {"connect": connect, "read": timeout, "write": timeout, "pool": None}
 
 

@@ -1,0 +1,125 @@
+"""The blacklists: the account's, which is group 0, and those of groups; and bounces."""
+
+from .call import Call, page_of, required, text
+from .errors import ApiError, not_found
+from .routing import Route
+from .store import Row
+from .values import Json, as_list, is_email, load_map
+
+
+def entry_answer(row: Row) -> dict[str, Json]:
+    """A blacklist entry on the wire."""
+    return {
+        "email": row["email"],
+        "comment": row["comment"],
+        "stamp": row["stamp"],
+        "isLocked": bool(row["locked"]),
+    }
+
+
+def _scope(call: Call) -> int:
+    """The group in the path, or 0 for the account."""
+    return call.group() if "group" in call.params else 0
+
+
+def _entry(call: Call, email: str) -> Row:
+    """An entry, which has to exist."""
+    row = call.store.one(
+        "SELECT * FROM blacklist WHERE group_id = ? AND email_key = ?", _scope(call), email.lower()
+    )
+    if row is None:
+        raise not_found("email")
+    return row
+
+
+def list_entries(call: Call) -> Json:
+    """GET /blacklist, or that of a group: in one go, without pages (M)."""
+    rows = call.store.rows(
+        "SELECT * FROM blacklist WHERE group_id = ? ORDER BY email_key", _scope(call)
+    )
+    return [entry_answer(row) for row in rows]
+
+
+def add_entry(call: Call) -> Json:
+    """POST /blacklist, or that of a group; 409 when the address is there (M)."""
+    scope, fields = _scope(call), call.fields()
+    email = required(fields, "email")
+    if not is_email(email):
+        raise ApiError(400, f"invalid address '{email}'")
+    added = call.store.run(
+        "INSERT OR IGNORE INTO blacklist (group_id, email_key, email, comment, stamp)"
+        " VALUES (?, ?, ?, ?, ?)",
+        scope,
+        email.lower(),
+        email,
+        text(fields, "comment"),
+        call.now(),
+    )
+    if not added:
+        raise ApiError(409, "Conflict: email already blacklisted")
+    return entry_answer(_entry(call, email))
+
+
+def change_entry(call: Call) -> Json:
+    """PUT /blacklist: 409 when nothing would change (M)."""
+    fields = call.fields()
+    row = _entry(call, required(fields, "email"))
+    comment = text(fields, "comment", row["comment"])
+    if comment == row["comment"] or row["locked"]:
+        raise ApiError(409, "Conflict: entry is locked or unchanged")
+    call.store.run(
+        "UPDATE blacklist SET comment = ? WHERE group_id = 0 AND email_key = ?",
+        comment,
+        row["email_key"],
+    )
+    return entry_answer(row | {"comment": comment})
+
+
+def get_entry(call: Call) -> Json:
+    """GET /blacklist/{email}."""
+    return entry_answer(_entry(call, call.params["email"]))
+
+
+def delete_entry(call: Call) -> Json:
+    """DELETE /blacklist/{email}, or from that of a group."""
+    row = _entry(call, call.params["email"])
+    call.store.run(
+        "DELETE FROM blacklist WHERE group_id = ? AND email_key = ?",
+        row["group_id"],
+        row["email_key"],
+    )
+    return True
+
+
+def validate(call: Call) -> Json:
+    """POST /blacklist/validate: those of some addresses that are not blacklisted (M)."""
+    emails = as_list(call.fields().get("emails"))
+    if emails is None:
+        raise ApiError(400, "Bad Request: missing emails")
+    blocked = {
+        key for (key,) in call.store.tuples("SELECT email_key FROM blacklist WHERE group_id = 0")
+    }
+    return [email for email in map(str, emails) if email.lower() not in blocked]
+
+
+def list_bounces(call: Call) -> Json:
+    """GET /bounces."""
+    limit, offset = page_of(
+        call.query, call.behaviour, size_key="pagesize", default=50, maximum=5000
+    )
+    rows = call.store.tuples("SELECT data FROM bounces ORDER BY id LIMIT ? OFFSET ?", limit, offset)
+    return [load_map(data) for (data,) in rows]
+
+
+ROUTES = (
+    Route("GET", "/v3/blacklist", list_entries),
+    Route("POST", "/v3/blacklist", add_entry),
+    Route("PUT", "/v3/blacklist", change_entry),
+    Route("POST", "/v3/blacklist/validate", validate),
+    Route("GET", "/v3/blacklist/{email}", get_entry),
+    Route("DELETE", "/v3/blacklist/{email}", delete_entry),
+    Route("GET", "/v3/groups/{group}/blacklist", list_entries),
+    Route("POST", "/v3/groups/{group}/blacklist", add_entry),
+    Route("DELETE", "/v3/groups/{group}/blacklist/{email}", delete_entry),
+    Route("GET", "/v3/bounces", list_bounces),
+)

@@ -1,0 +1,84 @@
+"""The rules of a receiver filter. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ApiError, bad_value
+from .values import Json, as_list, as_map, split_csv, to_int
+
+FIELDS = frozenset({"email", "tags", "registered", "activated", "deactivated", "bounced", "source"})
+LOGICS = frozenset({"eq", "neq", "contains", "nocontains", "bg", "sm", "notisnull"})
+"""The comparisons seen in use; others exist, their names are unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One comparison of a field with a condition."""
+
+    field: str
+    logic: str
+    condition: str
+
+    def is_known(self, attributes: Collection[str]) -> bool:
+        """Whether the field exists."""
+        return self.field in FIELDS or self.field in attributes
+
+
+def parse_rules(value: Json) -> list[Rule]:
+    """The rules of a request.
+
+    Raises:
+        ApiError: 400, they cannot be read.
+    """
+    items = as_list(value)
+    if items is None:
+        raise ApiError(400, "Bad Request: missing rules")
+    return [_parse_rule(item) for item in items]
+
+
+def _parse_rule(item: Json) -> Rule:
+    """One rule; the comparison is case-insensitive (M)."""
+    fields = as_map(item) or {}
+    logic = str(fields.get("logic", "")).lower()
+    if logic not in LOGICS or not isinstance(fields.get("field"), str):
+        raise bad_value("rules", f"field, and logic one of {', '.join(sorted(LOGICS))}")
+    return Rule(fields["field"], logic, str(fields.get("condition") or ""))
+
+
+def fits(facts: Mapping[str, Json], rules: Iterable[Rule], *, any_rule: bool) -> bool:
+    """Whether a receiver fits all rules, or one of them; no rules fit everybody."""
+    verdicts = [_holds(facts.get(rule.field), rule) for rule in rules]
+    return not verdicts or (any(verdicts) if any_rule else all(verdicts))
+
+
+def _holds(value: Json, rule: Rule) -> bool:
+    """Whether one rule holds for a value."""
+    tags = as_list(value)
+    if tags is not None:
+        return _holds_for_tags([str(tag) for tag in tags], rule)
+    text, condition = "" if value is None else str(value).lower(), rule.condition.lower()
+    verdicts = {
+        "eq": text == condition,
+        "neq": text != condition,
+        "contains": condition in text,
+        "nocontains": condition not in text,
+        "notisnull": text not in {"", "0"},
+    }
+    return verdicts[rule.logic] if rule.logic in verdicts else _beyond(text, rule)
+
+
+def _holds_for_tags(tags: list[str], rule: Rule) -> bool:
+    """Whether a rule about tags holds: a comma list means any of them (M)."""
+    if rule.logic == "notisnull":
+        return bool(tags)
+    present = any(tag in tags for tag in split_csv(rule.condition))
+    return present is (rule.logic in {"eq", "contains"})
+
+
+def _beyond(text: str, rule: Rule) -> bool:
+    """Whether a value is greater (bg) or smaller (sm): numbers as numbers, dates as texts."""
+    number, limit = to_int(text), to_int(rule.condition)
+    left: Any = text if number is None or limit is None else number
+    right: Any = rule.condition if number is None or limit is None else limit
+    return bool(text) and (left > right if rule.logic == "bg" else left < right)

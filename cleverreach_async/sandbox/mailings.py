@@ -1,0 +1,224 @@
+"""Mailings and their reports."""
+
+from .call import Account, Call, page_of, required, text, whole
+from .errors import ApiError, bad_value, not_found
+from .routing import Route
+from .values import Json, as_list, as_map, dump_text, load_map
+
+STATES = ("draft", "waiting", "running", "finished", "automation")
+_CONTENT = {"text": (1, "text"), "html": (2, "html"), "html/text": (3, "html/text")}
+_TIMES = {
+    "waiting": ("ready",),
+    "running": ("ready", "started"),
+    "finished": ("ready", "started", "finished"),
+}
+
+
+def blank_mailing(now: int) -> dict[str, Json]:
+    """A mailing as it is read (H for the fields), before anything is known of it."""
+    return {
+        "name": "",
+        "subject": "",
+        "sender_name": "",
+        "sender_email": "",
+        "body_html": "",
+        "body_text": "",
+        "category_id": "0",
+        "stamp": now,
+        "last_changed": now,
+        "started": 0,
+        "finished": 0,
+        "ready": 0,
+        "send_on": 0,
+        "m_type": 3,
+        "type_name": "html/text",
+        "is_html": True,
+        "is_text": True,
+        "unsubscribe_form_id": "0",
+        "mailing_groups": {"group_ids": []},
+        "tags": [],
+    }
+
+
+def store_mailing(account: Account, state: str, fields: dict[str, Json]) -> int:
+    """Store a mailing of any state, which the API itself cannot make, and return its id.
+
+    Raises:
+        ValueError: There is no such state.
+    """
+    if state not in STATES:
+        raise ValueError(f"a mailing is one of {', '.join(STATES)}, not {state!r}")
+    times = dict.fromkeys(_TIMES.get(state, ()), account.now())
+    data = blank_mailing(account.now()) | times | fields
+    return account.store.insert(
+        "INSERT INTO mailings (state, data) VALUES (?, ?)", state, dump_text(data)
+    )
+
+
+def store_report(account: Account, mailing_id: int, fields: dict[str, Json]) -> None:
+    """Store the report of a mailing; its id is the mailing's (H)."""
+    row = account.store.one("SELECT data FROM mailings WHERE id = ?", mailing_id)
+    mailing = load_map(row["data"]) if row else blank_mailing(account.now())
+    names = (
+        "delivered",
+        "unsubscribed",
+        "spam",
+        "unique_opened",
+        "unique_clicks",
+        "bounced",
+        "dropouts",
+    )
+    finished = mailing["finished"] or account.now()
+    data: dict[str, Json] = {
+        "id": str(mailing_id),
+        **{name: mailing[name] for name in ("name", "subject", "sender_name", "sender_email")},
+        "finished": finished,
+        "stats": {"basic": dict.fromkeys(names, 0)},
+        "links": list[Json](),
+        "groups": mailing["mailing_groups"]["group_ids"],
+        "tags": mailing["tags"],
+    }
+    data |= fields
+    account.store.run(
+        "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", mailing_id, finished, dump_text(data)
+    )
+
+
+def _load(call: Call) -> tuple[int, str, dict[str, Json]]:
+    """Id, state and data of the mailing in the path."""
+    row = call.store.one("SELECT * FROM mailings WHERE id = ?", call.number("id", "mailing"))
+    if row is None:
+        raise not_found("mailing")
+    return row["id"], row["state"], load_map(row["data"])
+
+
+def _answer(mailing_id: int, state: str, data: dict[str, Json]) -> dict[str, Json]:
+    """A mailing on the wire."""
+    return {"id": str(mailing_id), **data, "state": state}
+
+
+def _select(call: Call, state: str, limit: int, offset: int) -> list[dict[str, Json]]:
+    """A page of the mailings of one state, the newest first."""
+    rows = call.store.tuples(
+        "SELECT id, state, data FROM mailings WHERE state = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+        state,
+        limit,
+        offset,
+    )
+    answers = [_answer(mailing_id, of, load_map(data)) for mailing_id, of, data in rows]
+    if call.query_flag("omit_body"):
+        for answer in answers:
+            del answer["body_html"], answer["body_text"]
+    return answers
+
+
+def list_mailings(call: Call) -> Json:
+    """GET /mailings: a plain list for one state with a page, else an object keyed by state (H)."""
+    state = call.query.get("state") or "all"
+    if state not in {"all", *STATES}:
+        raise bad_value("state", f"one of all, {', '.join(STATES)}")
+    maximum = 1000 if state == "all" else 100  # M
+    limit, offset = page_of(
+        call.query, call.behaviour, size_key="limit", default=25, maximum=maximum
+    )
+    if state != "all" and "page" in call.query:
+        return _select(call, state, limit, offset)
+    return {
+        name: _select(call, name, limit, 0) for name in (STATES if state == "all" else (state,))
+    }
+
+
+def _changes(call: Call, fields: dict[str, Json]) -> dict[str, Json]:
+    """What a request changes about a mailing."""
+    data: dict[str, Json] = {
+        name: required(fields, name)
+        for name in ("name", "subject", "sender_name", "sender_email")
+        if name in fields
+    }
+    if (content := as_map(fields.get("content"))) is not None:
+        kind = text(content, "type", "html/text")
+        if kind not in _CONTENT:
+            raise bad_value("content.type", "one of html, text, html/text")
+        data |= {"body_html": text(content, "html"), "body_text": text(content, "text")}
+        data["m_type"], data["type_name"] = _CONTENT[kind]
+        data |= {"is_html": kind != "text", "is_text": kind != "html"}
+    if (receivers := as_map(fields.get("receivers"))) is not None:
+        groups = as_list(receivers.get("groups")) or []
+        data["mailing_groups"] = {"group_ids": [str(group) for group in groups]}
+    if (settings := as_map(fields.get("settings"))) is not None:
+        data["category_id"] = str(whole(settings, "category_id"))
+        data["unsubscribe_form_id"] = text(settings, "unsubscribe_form_id", "0")
+    if (tags := as_list(fields.get("tags"))) is not None:
+        data["tags"] = [str(tag) for tag in tags]
+    return data | {"last_changed": call.now()}
+
+
+def create_mailing(call: Call) -> Json:
+    """POST /mailings: a draft."""
+    fields = call.fields()
+    for name in ("name", "subject", "sender_name", "sender_email"):
+        required(fields, name)
+    mailing_id = store_mailing(call.account, "draft", _changes(call, fields))
+    return {"id": str(mailing_id), "success": True}
+
+
+def get_mailing(call: Call) -> Json:
+    """GET /mailings/{id}."""
+    return _answer(*_load(call))
+
+
+def update_mailing(call: Call) -> Json:
+    """PUT /mailings/{id}: a draft; parts left out are kept (M)."""
+    mailing_id, state, data = _load(call)
+    if state != "draft":
+        raise ApiError(403, "Forbidden: mailing is no draft")
+    changed = data | _changes(call, call.fields())
+    call.store.run("UPDATE mailings SET data = ? WHERE id = ?", dump_text(changed), mailing_id)
+    return {"id": str(mailing_id), "success": True}
+
+
+# Reports.
+
+
+def list_reports(call: Call) -> Json:
+    """GET /reports: at most 100 per page (M), the newest first."""
+    limit, offset = page_of(
+        call.query, call.behaviour, size_key="pagesize", default=50, maximum=100
+    )
+    if ("start" in call.query) != ("end" in call.query):
+        raise ApiError(400, "Bad Request: start needs end and end needs start")
+    start, end = call.query_number("start"), call.query_number("end", 2**53)
+    rows = call.store.tuples(
+        "SELECT data FROM reports WHERE finished BETWEEN ? AND ? ORDER BY id DESC LIMIT ? OFFSET ?",
+        start,
+        end,
+        limit,
+        offset,
+    )
+    return [load_map(data) for (data,) in rows]
+
+
+def get_report(call: Call) -> Json:
+    """GET /reports/{id}."""
+    row = call.store.one("SELECT data FROM reports WHERE id = ?", call.number("id", "report"))
+    if row is None:
+        raise not_found("report")
+    return load_map(row["data"])
+
+
+def delete_report(call: Call) -> Json:
+    """DELETE /reports/{id}."""
+    if not call.store.run("DELETE FROM reports WHERE id = ?", call.number("id", "report")):
+        raise not_found("report")
+    return True
+
+
+ROUTES = (
+    Route("GET", "/v3/mailings", list_mailings),
+    Route("POST", "/v3/mailings", create_mailing),
+    Route("GET", "/v3/mailings/{id}", get_mailing),
+    Route("PUT", "/v3/mailings/{id}", update_mailing),
+    Route("GET", "/v3/reports", list_reports),
+    Route("GET", "/v3/reports/{id}", get_report),
+    Route("DELETE", "/v3/reports/{id}", delete_report),
+)

@@ -1,0 +1,118 @@
+"""Orders and events, which hang on receivers."""
+
+from .batch import check_size
+from .call import Call, text, whole
+from .errors import ApiError, not_found
+from .members import Member, save_orders
+from .people import person
+from .profiles import MAX_EVENTS, events_of, order_answer, orders_of
+from .receivers import group_member
+from .routing import Route
+from .rows import RowRefusedError, parse_order, parse_order_changes
+from .values import Json, as_list, dump_text, load_map
+
+
+def _owner(call: Call) -> Member:
+    """The receiver in the path, with or without a group before it."""
+    return group_member(call) if "group" in call.params else person(call)
+
+
+def list_orders(call: Call) -> Json:
+    """GET …/orders: orders hang on the receiver, whatever the group (M)."""
+    member = _owner(call)
+    lines = orders_of(call.store, [member.id]).get(member.id, [])
+    return [order_answer(line, call.behaviour) for line in lines]
+
+
+def add_orders(call: Call) -> Json:
+    """POST …/orders: a line (H), or a list of them as older clients send (L)."""
+    member = _owner(call)
+    body = call.body()
+    items = as_list(body)
+    if items is not None:
+        check_size(call, items)
+    try:
+        lines = [parse_order(item, call.now()) for item in ([body] if items is None else items)]
+    except RowRefusedError as error:
+        raise ApiError(400, error.text) from error
+    with call.store.transaction():
+        pairs = [(member.id, line) for line in lines]
+        save_orders(call.store, pairs, dedupe=call.behaviour.dedupe_orders)
+    answer = [order_answer(line, call.behaviour) for line in lines]
+    return answer[0] if items is None else answer
+
+
+def change_order(call: Call) -> Json:
+    """PUT …/orders/{order_id}: changes every line of the order."""
+    member = _owner(call)
+    try:
+        changes = parse_order_changes(call.fields())
+    except RowRefusedError as error:
+        raise ApiError(400, error.text) from error
+    with call.store.transaction():
+        lines = call.store.tuples(
+            "SELECT line, data FROM orders WHERE receiver_id = ? AND order_id = ?",
+            member.id,
+            call.params["order"],
+        )
+        if not lines:
+            raise not_found("order")
+        changed = [(line, load_map(data) | changes) for line, data in lines]
+        call.store.many(
+            "UPDATE orders SET order_id = ?, product = ?, data = ? WHERE line = ?",
+            [(data["order_id"], data["product"], dump_text(data), line) for line, data in changed],
+        )
+    return order_answer(changed[0][1], call.behaviour)
+
+
+def delete_order(call: Call) -> Json:
+    """DELETE …/orders/{order_id}: every line of the order goes."""
+    gone = call.store.run(
+        "DELETE FROM orders WHERE receiver_id = ? AND order_id = ?",
+        _owner(call).id,
+        call.params["order"],
+    )
+    if not gone:
+        raise not_found("order")
+    return True
+
+
+def list_events(call: Call) -> Json:
+    """GET …/events: the last 250 at most (M)."""
+    member = _owner(call)
+    return events_of(call.store, [member.id]).get(member.id, [])[-MAX_EVENTS:]
+
+
+def add_event(call: Call) -> Json:
+    """POST …/events; its fields are inferred from what is read (L)."""
+    member = _owner(call)
+    fields = call.fields()
+    event = {
+        "stamp": whole(fields, "stamp", call.now()),
+        "type": text(fields, "type", "api") or "api",
+        "type_id": text(fields, "type_id"),
+        "value": text(fields, "value"),
+        "mailing_id": str(whole(fields, "mailing_id")),
+        "groups_id": str(member.group_id),
+    }
+    call.store.run(
+        "INSERT INTO events (receiver_id, group_id, data) VALUES (?, ?, ?)",
+        member.id,
+        member.group_id,
+        dump_text(event),
+    )
+    return event
+
+
+ROUTES = tuple(
+    Route(method, f"{owner}/{path}", operation)
+    for owner in ("/v3/groups/{group}/receivers/{receiver}", "/v3/receivers/{receiver}")
+    for method, path, operation in (
+        ("GET", "orders", list_orders),
+        ("POST", "orders", add_orders),
+        ("PUT", "orders/{order}", change_order),
+        ("DELETE", "orders/{order}", delete_order),
+        ("GET", "events", list_events),
+        ("POST", "events", add_event),
+    )
+)

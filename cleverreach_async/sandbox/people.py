@@ -1,0 +1,274 @@
+"""Receivers of the account, across groups."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from .attributes import definitions
+from .batch import forget_receiver, leave_group
+from .call import Call, has_group, page_of, required, text, whole
+from .errors import ApiError, bad_value, not_found
+from .filters import Rule, fits, parse_rules
+from .groups import group_answer, order_clause
+from .members import (
+    Member,
+    find_member,
+    find_members,
+    ids_after,
+    load_members,
+    save_members,
+    stranger,
+)
+from .profiles import profiles
+from .receivers import (
+    MAX_PAGE,
+    ORDERABLE,
+    attribute_values,
+    one_receiver,
+    set_attribute_value,
+    single_read,
+)
+from .routing import Route
+from .store import ACTIVE
+from .values import Json, as_list, is_email, to_bool
+
+
+def find_person(call: Call, receiver: str, group_id: int = 0) -> Member:
+    """The receiver of an id or address, in a group when one is named, which has to exist."""
+    if group_id:
+        member = find_member(call.store, group_id, receiver)
+        if member is None:
+            raise not_found("receiver")
+        return member
+    column = "email_key" if "@" in receiver else "id"
+    sql = f"SELECT email_key FROM receivers WHERE {column} = ?"  # noqa: S608 - fixed names
+    row = call.store.one(sql, receiver.lower())
+    if row is None:
+        raise not_found("receiver")
+    return find_members(call.store, 0, [row["email_key"]])[row["email_key"]]
+
+
+def person(call: Call) -> Member:
+    """The receiver in the path, in the group of ``group_id`` when the query has one."""
+    return find_person(call, call.params["receiver"], call.query_number("group_id"))
+
+
+def memberships(call: Call, receiver_id: int) -> list[Member]:
+    """The receiver once per group."""
+    return load_members(call.store, "WHERE r.id = ? ORDER BY m.group_id", receiver_id)
+
+
+def get_person(call: Call) -> Json:
+    """GET /receivers/{id or address}: without ``group_id`` what belongs to a group is empty (M)."""
+    try:
+        member = person(call)
+    except ApiError:
+        if call.behaviour.missing_receiver_read == "empty_list":
+            return []
+        raise
+    if not member.group_id:
+        tags = dict.fromkeys(tag for m in memberships(call, member.id) for tag in m.tags)
+        member = replace(member, tags=list(tags))
+    return single_read(call, one_receiver(call, member))
+
+
+def delete_person(call: Call) -> Json:
+    """DELETE /receivers/{id or address}: from the account, or from group ``group_id`` (M)."""
+    member = person(call)
+    with call.store.transaction():
+        if member.group_id:
+            leave_group(call, member)
+        else:
+            forget_receiver(call, member.id)
+    return True
+
+
+def delete_people(call: Call) -> Json:
+    """POST /receivers/delete: ``{"receivers": [...]}``, unlike the call of a group (M)."""
+    items = as_list(call.fields().get("receivers"))
+    if items is None:
+        raise ApiError(400, "Bad Request: missing receivers")
+    with call.store.transaction():
+        for item in items:
+            try:
+                forget_receiver(call, find_person(call, str(item)).id)
+            except ApiError:
+                continue
+    return True
+
+
+def list_groups_of(call: Call) -> Json:
+    """GET /receivers/{id or address}/groups."""
+    rows = call.store.rows(
+        "SELECT g.* FROM recipient_groups g JOIN members m ON m.group_id = g.id"
+        " WHERE m.receiver_id = ? ORDER BY g.id",
+        person(call).id,
+    )
+    return [group_answer(row) for row in rows]
+
+
+def list_values(call: Call) -> Json:
+    """GET /receivers/{id or address}/attributes: the account's, or a group's with ``group_id``."""
+    member = person(call)
+    return attribute_values(call, member, member.group_id)
+
+
+def set_value(call: Call) -> Json:
+    """PUT /receivers/{id or address}/attributes/{id}."""
+    return set_attribute_value(call, person(call))
+
+
+def change_email(call: Call) -> Json:
+    """PUT /receivers/{id or address}/email: the new address holds in every group (M)."""
+    member = person(call)
+    email = required(call.fields(), "email")
+    if not is_email(email):
+        raise ApiError(400, f"invalid address '{email}'")
+    owner = call.store.value("SELECT id FROM receivers WHERE email_key = ?", email.lower())
+    if owner not in {None, member.id}:
+        # U: the text and code for a taken address.
+        raise ApiError(call.behaviour.duplicate_status, f"duplicate address '{email}'")
+    call.store.run(
+        "UPDATE receivers SET email = ?, email_key = ? WHERE id = ?",
+        email,
+        email.lower(),
+        member.id,
+    )
+    return True
+
+
+def clone(call: Call) -> Json:
+    """POST /receivers/{id or address}/clone: a copy under another address (L: its body)."""
+    member = person(call)
+    fields = call.fields()
+    email, group_id = required(fields, "email"), whole(fields, "group_id")
+    if not is_email(email):
+        raise ApiError(400, f"invalid address '{email}'")
+    if group_id and not has_group(call.store, group_id):
+        raise not_found("group")
+    if find_members(call.store, 0, [email.lower()]):
+        raise ApiError(call.behaviour.duplicate_status, f"duplicate address '{email}'")
+    with call.store.transaction():
+        blank = stranger(next(iter(ids_after(call.store))), email)
+        copies = [
+            replace(m, id=blank.id, email=email, key=blank.key, group_id=group_id or m.group_id)
+            for m in memberships(call, member.id)
+        ]
+        save_members(call.store, copies[:1] if group_id else copies)
+    return one_receiver(call, copies[0])
+
+
+# Searching.
+
+
+def bounced(call: Call) -> Json:
+    """GET /receivers/bounced; the size of its pages is not known (L)."""
+    limit, offset = page_of(
+        call.query, call.behaviour, size_key="pagesize", default=50, maximum=MAX_PAGE
+    )
+    rest = "WHERE m.bounced > 0 ORDER BY r.id, m.group_id LIMIT ? OFFSET ?"
+    return profiles(call, load_members(call.store, rest, limit, offset), 0)
+
+
+def is_valid(call: Call) -> Json:
+    """POST /receivers/isvalid: the good ones among some addresses, or the others with ``invert``.
+
+    Good is an address that could be one and is not blacklisted, and with a group one that is active
+    in it (M).
+    """
+    fields = call.fields()
+    emails = as_list(fields.get("emails"))
+    if emails is None:
+        raise ApiError(400, "Bad Request: missing emails")
+    group_id, invert = whole(fields, "group_id"), to_bool(fields.get("invert", False))
+    blocked = {
+        key
+        for (key,) in call.store.tuples(
+            "SELECT email_key FROM blacklist WHERE group_id IN (0, ?)", group_id
+        )
+    }
+    members = find_members(call.store, group_id, [str(email).lower() for email in emails])
+
+    def good(email: str) -> bool:
+        """Whether an address passes."""
+        if not is_email(email) or email.lower() in blocked:
+            return False
+        member = members.get(email.lower())
+        return not group_id or (member is not None and member.active)
+
+    return [email for email in map(str, emails) if good(email) is not invert]
+
+
+def filter_people(call: Call) -> Json:
+    """POST /receivers/filter: receivers that fit some rules, in some or all groups (H)."""
+    fields = call.fields()
+    groups = as_list(fields.get("groups"))
+    rules = parse_rules(fields.get("rules"))
+    if groups is None:
+        raise ApiError(400, "Bad Request: missing groups")
+    default = call.behaviour.filter_active_only
+    found = matching(
+        call,
+        [whole({"groups": group}, "groups") for group in groups],
+        rules,
+        any_rule=text(fields, "operator", "AND").upper() == "OR",
+        active_only=to_bool(fields["activeonly"]) if "activeonly" in fields else default,
+        order=text(fields, "orderby"),
+    )
+    limit, offset = page_of(
+        fields, call.behaviour, size_key="pagesize", default=50, maximum=MAX_PAGE
+    )
+    members = found[offset : offset + limit]
+    if not groups:  # L: over all groups the answer lacks local attributes and tags
+        members = [replace(member, attributes={}, tags=[]) for member in members]
+    return profiles(call, members, whole(fields, "detail"))
+
+
+def matching(
+    call: Call,
+    groups: list[int],
+    rules: list[Rule],
+    *,
+    any_rule: bool,
+    active_only: bool,
+    order: str,
+) -> list[Member]:
+    """The receivers that fit, each once."""
+    where = "(? = '[]' OR m.group_id IN (SELECT value FROM json_each(?)))"
+    clause = order_clause(order, dict(ORDERABLE), "orderby", "r.id ASC")
+    active = f" AND {ACTIVE}" if active_only else ""
+    rest = f"WHERE {where}{active} ORDER BY {clause}, r.id, m.group_id"
+    wanted = str(groups)
+    known = set(definitions(call.store, 0)).union(
+        *(definitions(call.store, group) for group in groups)
+    )
+    if unknown := next((rule.field for rule in rules if not rule.is_known(known)), None):
+        raise bad_value("rules", f"a known field, not {unknown}")
+    found: dict[int, Member] = {}
+    for member in load_members(call.store, rest, wanted, wanted):
+        if member.id not in found and fits(_facts(member), rules, any_rule=any_rule):
+            found[member.id] = member
+    return list(found.values())
+
+
+def _facts(member: Member) -> Mapping[str, Json]:
+    """What rules can ask about a receiver."""
+    facts: dict[str, Json] = {**member.global_attributes, **member.attributes}
+    for name in ("email", "registered", "activated", "deactivated", "bounced", "source", "tags"):
+        facts[name] = getattr(member, name)
+    return facts
+
+
+_ONE = "/v3/receivers/{receiver}"
+ROUTES = (
+    Route("GET", "/v3/receivers/bounced", bounced),
+    Route("POST", "/v3/receivers/delete", delete_people),
+    Route("POST", "/v3/receivers/filter", filter_people),
+    Route("POST", "/v3/receivers/isvalid", is_valid),
+    Route("GET", _ONE, get_person),
+    Route("DELETE", _ONE, delete_person),
+    Route("GET", f"{_ONE}/groups", list_groups_of),
+    Route("GET", f"{_ONE}/attributes", list_values),
+    Route("PUT", f"{_ONE}/attributes/{{id}}", set_value),
+    Route("PUT", f"{_ONE}/email", change_email),
+    Route("POST", f"{_ONE}/clone", clone),
+)

@@ -1,0 +1,118 @@
+"""The sandbox behind a socket."""
+
+import socket
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from queue import SimpleQueue
+
+import anyio
+import uvicorn
+from anyio.from_thread import start_blocking_portal
+
+from .app import Sandbox
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leave signals to whoever started the sandbox."""
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets=sockets)
+        self._on_started()
+
+
+async def serve(
+    sandbox: Sandbox,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    *,
+    on_started: Callable[[int], None] | None = None,
+) -> None:
+    """Serve a sandbox until cancelled; needs asyncio, as uvicorn does.
+
+    Args:
+        sandbox: What to serve; it is not closed afterwards.
+        host: The address to listen on.
+        port: The port; 0 lets the system choose.
+        on_started: Called with the real port once connections are accepted.
+
+    Raises:
+        OSError: The port is not free.
+    """
+    with socket.create_server((host, port), family=_family(host), backlog=2048) as listener:
+        real_port: int = listener.getsockname()[1]
+        config = uvicorn.Config(
+            sandbox.app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+        server = _Server(config, lambda: on_started(real_port) if on_started else None)
+        await _run_until_cancelled(server, listener)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    """IPv6 for addresses with colons, else IPv4."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+async def _run_until_cancelled(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run a server, and let it end in order when the surrounding scope is cancelled."""
+
+    async def run() -> None:
+        """Serve, however the surrounding scope fares."""
+        with anyio.CancelScope(shield=True):
+            await server.serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            server.should_exit = True
+
+
+@contextmanager
+def running(
+    sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0
+) -> Generator[str, None, None]:
+    """Serve a sandbox in a background thread, for tests over a real socket.
+
+    Args:
+        sandbox: What to serve; it is not closed afterwards.
+        host: The address to listen on.
+        port: The port; 0 lets the system choose.
+
+    Yields:
+        The base URL, e.g. ``http://127.0.0.1:49152``.
+    """
+    started: SimpleQueue[int | BaseException] = SimpleQueue()
+
+    async def run() -> None:
+        """Serve, and report a failure to start."""
+        try:
+            await serve(sandbox, host, port, on_started=started.put)
+        except Exception as error:
+            started.put(error)
+            raise
+
+    with start_blocking_portal("asyncio") as portal:
+        future = portal.start_task_soon(run)
+        try:
+            outcome = started.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield f"http://{f'[{host}]' if ':' in host else host}:{outcome}"
+        finally:
+            future.cancel()

@@ -1,0 +1,236 @@
+"""Faults on demand: choosing them, reading them from words, acting them out in process."""
+
+import anyio
+import httpx
+import pytest
+
+from cleverreach_async.sandbox import Fault, Faults, Sandbox
+from cleverreach_async.sandbox.faults import parse_fault
+
+GROUPS = ("GET", "/v3/groups")
+
+
+def strikes(faults: Faults, number: int) -> list[bool]:
+    """Which of some equal requests are struck."""
+    return [faults.decide(*GROUPS)[1] is not None for _ in range(number)]
+
+
+def test_same_seed_same_fate() -> None:
+    """A seed decides which requests are struck; another seed decides otherwise."""
+    first, same, other = (Faults([Fault("status", 0.3)], seed=seed) for seed in (1, 1, 2))
+    fate = strikes(first, 200)
+    assert fate == strikes(same, 200)
+    assert fate != strikes(other, 200)
+    assert 30 < sum(fate) < 90
+
+
+def test_times_and_after() -> None:
+    """A fault can wait for its turn and end."""
+    faults = Faults([Fault("reset", times=2, after=1)])
+    assert strikes(faults, 5) == [False, True, True, False, False]
+
+
+def test_a_limit_does_not_change_the_fate_of_others() -> None:
+    """Whether one fault is spent has no influence on when another strikes."""
+    codes: list[list[int]] = []
+    for times in (1, None):
+        faults = Faults([Fault("latency", 0.5, times=times), Fault("status", 0.5)], seed=3)
+        codes.append([int(hit) for hit in strikes(faults, 50)])
+    assert codes[0] == codes[1]
+
+
+def test_latencies_add_up_and_the_first_other_fault_wins() -> None:
+    """Waiting combines with another fault; two other faults do not combine."""
+    faults = Faults(
+        [
+            Fault("latency", seconds=0.2),
+            Fault("status", code=429),
+            Fault("reset"),
+            Fault("latency", seconds=0.1),
+        ]
+    )
+    wait, fault = faults.decide(*GROUPS)
+    assert wait == pytest.approx(0.3)
+    assert fault is not None
+    assert (fault.kind, fault.code) == ("status", 429)
+
+
+@pytest.mark.parametrize(
+    ("fault", "method", "path", "matches"),
+    [
+        (Fault("reset"), "GET", "/v3/groups", True),
+        (Fault("reset"), "GET", "/v3/debug/ping", False),
+        (Fault("reset"), "POST", "/oauth/token.php", False),
+        (Fault("reset", path_prefix="/oauth"), "POST", "/oauth/token.php", True),
+        (Fault("reset", path_prefix="/v3/debug"), "GET", "/v3/debug/ping", True),
+        (Fault("reset", method="POST"), "GET", "/v3/groups", False),
+        (Fault("reset", path_suffix="/upsertplus"), "POST", "/v3/groups/1/receivers/upsert", False),
+        (Fault("reset", path_suffix="/upsert"), "POST", "/v3/groups/1/receivers/upsert", True),
+    ],
+)
+def test_matching(fault: Fault, method: str, path: str, matches: bool) -> None:
+    """Faults keep to their method and path, and off OAuth and ping unless told."""
+    assert fault.matches(method, path) is matches
+
+
+def test_clear() -> None:
+    """Cleared faults strike no more."""
+    faults = Faults([Fault("reset")])
+    faults.clear()
+    assert faults.decide(*GROUPS) == (0.0, None)
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("odd", 1.0), ("reset", 0.0), ("reset", 1.5)])
+def test_impossible_faults(kind: str, rate: float) -> None:
+    """A kind or rate that makes no sense is refused."""
+    with pytest.raises(ValueError, match=r"unknown fault|rate"):
+        Fault(kind, rate)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        ("429=5%", Fault("status", 0.05, code=429)),
+        ("502=0.02", Fault("status", 0.02, code=502, body="html")),
+        ("503", Fault("status", code=503)),
+        ("503=", Fault("status", code=503)),
+        ("503:html", Fault("status", code=503, body="html")),
+        ("502=2%:committed:json", Fault("status", 0.02, code=502, committed=True)),
+        ("429=1%:retry-after=2", Fault("status", 0.01, code=429, retry_after="2")),
+        ("latency=200ms", Fault("latency", seconds=0.2)),
+        ("latency=1.5s@10%", Fault("latency", 0.1, seconds=1.5)),
+        ("hang=30s@1%:times=2", Fault("hang", 0.01, seconds=30.0, times=2)),
+        ("reset=1%", Fault("reset", 0.01)),
+        (" cut ", Fault("cut")),
+        ("expire-token=1%", Fault("expire_token", 0.01)),
+        ("short_answer=100%", Fault("short_answer")),
+    ],
+)
+def test_parse(spec: str, fault: Fault) -> None:
+    """Words of a command line become faults."""
+    assert parse_fault(spec) == fault
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "flood=5%",
+        "status=5%",
+        "999",
+        "429=0%",
+        "429=101%",
+        "429=often",
+        "latency",
+        "latency=5%",
+        "latency=200",
+        "latency=200ms@never",
+        "reset=1%:gently",
+        "429:retry-after",
+        "429:times=x",
+    ],
+)
+def test_parse_says_what_is_wrong(spec: str) -> None:
+    """A word that is no fault is named in the error."""
+    with pytest.raises(ValueError, match=r"use|needs") as caught:
+        Faults.parse("latency=1ms", spec)
+    assert repr(spec) in str(caught.value)
+
+
+# In process.
+
+
+@pytest.mark.anyio
+async def test_status_with_retry_after(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """A status comes in the vendor's shape, with the header asked for, and is recorded."""
+    sandbox.faults = Faults([Fault("status", code=429, retry_after=7, times=1)])
+    answer = await api.get("groups")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert answer.json() == {"error": {"code": 429, "message": "Too Many Requests"}}
+    assert (await api.get("groups")).status_code == 200
+    assert [request.status_code for request in sandbox.requests] == [429, 200]
+
+
+@pytest.mark.anyio
+async def test_html_and_unusual_status(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """A gateway answers HTML; a status without a name works too."""
+    sandbox.faults = Faults.parse("502:times=1", "599")
+    answer = await api.get("groups")
+    assert (answer.text, answer.headers["content-type"]) == (
+        "<html>Bad Gateway</html>",
+        "text/html; charset=utf-8",
+    )
+    assert "retry-after" not in answer.headers
+    assert (await api.get("groups")).json()["error"] == {"code": 599, "message": "Error"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["status", "reset"])
+@pytest.mark.parametrize("committed", [True, False])
+async def test_committed(
+    api: httpx.AsyncClient, group: int, sandbox: Sandbox, kind: str, committed: bool
+) -> None:
+    """A fault strikes before or after the request was applied."""
+    word = "503" if kind == "status" else kind
+    sandbox.faults = Faults.parse(f"{word}{':committed' if committed else ''}")
+    body = [{"email": "ann@example.org"}]
+    if kind == "reset":
+        with pytest.raises(ConnectionResetError):
+            await api.post(f"groups/{group}/receivers/upsert", json=body)
+    else:
+        await api.post(f"groups/{group}/receivers/upsert", json=body)
+    assert sandbox.store.count(group) == int(committed)
+    assert sandbox.requests[-1].status_code == (None if kind == "reset" else 503)
+
+
+@pytest.mark.anyio
+async def test_cut(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """A cut body is shorter than what the header says."""
+    sandbox.faults = Faults([Fault("cut", at=10)])
+    answer = await api.get("debug/whoami")
+    assert answer.content == b'{"id":"129'
+    assert int(answer.headers["content-length"]) > 10
+
+
+@pytest.mark.anyio
+async def test_expire_token(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """Only the presented token dies."""
+    other = sandbox.add_token()
+    sandbox.faults = Faults([Fault("expire_token", times=1)])
+    assert (await api.get("groups")).json()["error"]["message"] == "Unauthorized: token expired"
+    headers = {"authorization": f"Bearer {other}"}
+    assert (await api.get("groups", headers=headers)).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_short_answer(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
+    """A list answer lacks items that were stored; other answers are whole."""
+    sandbox.faults = Faults([Fault("short_answer", items=2)])
+    rows = [{"email": f"u{i}@example.org"} for i in range(5)]
+    answer = await api.post(f"groups/{group}/receivers/upsertplus", json=rows)
+    assert len(answer.json()) == 3
+    assert sandbox.store.count(group) == 5
+    assert (await api.get(f"groups/{group}")).json()["name"] == "Newsletter"
+    assert (await api.get("groups/1")).status_code == 404
+    assert (await api.get("groups")).json() == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("committed", [True, False])
+async def test_hang(api: httpx.AsyncClient, group: int, sandbox: Sandbox, committed: bool) -> None:
+    """A client that gives up on a hanging request cannot know whether it was applied."""
+    sandbox.faults = Faults([Fault("hang", seconds=3600, committed=committed, times=1)])
+    path = f"groups/{group}/receivers"
+    with anyio.move_on_after(0) as scope:
+        await api.post(path, json={"email": "ann@example.org"})
+    assert scope.cancelled_caught
+    assert sandbox.store.count(group) == int(committed)
+    assert sandbox.requests[-1].status_code is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["hang", "latency"])
+async def test_a_wait_ends(api: httpx.AsyncClient, sandbox: Sandbox, kind: str) -> None:
+    """After the wait the request is answered as usual."""
+    sandbox.faults = Faults.parse(f"{kind}=1ms")
+    assert (await api.get("groups")).json() == []

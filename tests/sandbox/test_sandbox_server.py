@@ -1,0 +1,77 @@
+"""The sandbox behind a real socket."""
+
+import socket
+from collections.abc import Callable
+
+import anyio
+import httpx
+import pytest
+
+from cleverreach_async.sandbox import Fault, Faults, Sandbox
+from cleverreach_async.sandbox.server import running, serve
+
+pytestmark = pytest.mark.socket
+
+
+def test_requests_and_broken_connections(sandbox: Sandbox) -> None:
+    """Requests are answered; resets and cut bodies break the connection as a network would."""
+    headers = {"authorization": f"Bearer {sandbox.add_token()}"}
+    with running(sandbox) as url, httpx.Client(base_url=url, headers=headers) as client:
+        assert client.get("/v3/debug/whoami.json").json()["id"] == "129000"
+        sandbox.faults = Faults([Fault("reset", times=1)])
+        with pytest.raises(httpx.RemoteProtocolError, match="disconnected"):
+            client.get("/v3/groups")
+        sandbox.faults = Faults([Fault("cut", times=1, at=10)])
+        with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|without sending complete"):
+            client.get("/v3/debug/whoami")
+        assert client.get("/v3/groups").json() == []
+    assert [request.status_code for request in sandbox.requests] == [200, None, 200, 200]
+
+
+@pytest.mark.parametrize(("committed", "groups"), [(True, 1), (False, 0)])
+def test_hang_over_a_socket(sandbox: Sandbox, committed: bool, groups: int) -> None:
+    """When the client hangs up, a request that was not applied stays so."""
+    headers = {"authorization": f"Bearer {sandbox.add_token()}"}
+    sandbox.faults = Faults([Fault("hang", seconds=3600, committed=committed)])
+    with (
+        running(sandbox) as url,
+        httpx.Client(base_url=url, headers=headers, timeout=0.2) as client,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        client.post("/v3/groups", json={"name": "x"})
+    assert sandbox.store.value("SELECT count(*) FROM recipient_groups") == groups
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_serve_in_a_task(sandbox: Sandbox, anyio_backend: str) -> None:
+    """Serving begins with the real port and ends, without a trace, by cancellation."""
+    assert anyio_backend == "asyncio"
+    ports: list[int] = []
+    listening = anyio.Event()
+
+    def on_started(port: int) -> None:
+        """Note the port."""
+        ports.append(port)
+        listening.set()
+
+    async def run(on_started: Callable[[int], None]) -> None:
+        """Serve on any port."""
+        await serve(sandbox, port=0, on_started=on_started)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, on_started)
+        await listening.wait()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}") as client:
+            assert (await client.get("/v3/debug/ping")).status_code == 200
+        tasks.cancel_scope.cancel()
+    with socket.create_server(("127.0.0.1", ports[0])) as again:
+        assert again.getsockname()[1] == ports[0]
+
+
+def test_port_in_use(sandbox: Sandbox) -> None:
+    """A port that is taken is an error at once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"), running(sandbox, port=port):
+            pass

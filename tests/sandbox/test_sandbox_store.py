@@ -1,0 +1,149 @@
+"""What the sandbox keeps: its database, its record of requests; and its odd corners as an app."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cleverreach_async.sandbox import Sandbox
+from cleverreach_async.sandbox.asgi import Incoming
+from cleverreach_async.sandbox.call import Call
+from cleverreach_async.sandbox.recording import Recorder
+from cleverreach_async.sandbox.store import Store
+
+
+@pytest.mark.anyio
+async def test_a_file_survives(tmp_path: Path) -> None:
+    """Groups, receivers and tokens are there after a restart."""
+    path = str(tmp_path / "sandbox.sqlite")
+    for first in (True, False):
+        with Sandbox(path) as sandbox:
+            if first:
+                sandbox.add_token("kept")
+            transport = httpx.ASGITransport(app=sandbox.app)
+            headers = {"authorization": "Bearer kept"}
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://sandbox.example/v3", headers=headers
+            ) as api:
+                if first:
+                    await api.post("/groups", json={"name": "Kept"})
+                    group = sandbox.store.group_id("Kept")
+                    await api.post(f"/groups/{group}/receivers", json={"email": "a@example.org"})
+                group = int((await api.get("/groups")).json()[0]["id"])
+                assert sandbox.store.emails(group) == ["a@example.org"]
+
+
+def test_transaction_is_all_or_nothing() -> None:
+    """What a failing block wrote is gone, also out of an inner block."""
+    store = Store()
+    insert = "INSERT INTO forms (group_id, name) VALUES (1, 'x')"
+
+    def fail_outside_the_inner_block() -> None:
+        """Write inside, fail outside."""
+        with store.transaction():
+            with store.transaction():
+                store.run(insert)
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        fail_outside_the_inner_block()
+    assert store.value("SELECT count(*) FROM forms") == 0
+    with store.transaction():
+        store.run(insert)
+    assert store.value("SELECT count(*) FROM forms") == 1
+    store.close()
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.value("SELECT 1")
+
+
+@pytest.mark.anyio
+async def test_helpers(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
+    """Tests can look at what is stored."""
+    row = {"email": "Ann@example.org", "orders": [{"order_id": "1", "product": "x"}]}
+    await api.post(f"groups/{group}/receivers", json=row | {"tags": ["a"]})
+    stored = sandbox.store.receiver(group, "ann@EXAMPLE.org")
+    assert stored is not None
+    assert (stored["email"], stored["tags"], stored["active"]) == ("Ann@example.org", ["a"], True)
+    assert [order["order_id"] for order in stored["orders"]] == ["1"]
+    assert sandbox.store.receiver(group, "bob@example.org") is None
+    assert sandbox.store.group_id("Newsletter") == group
+    assert sandbox.store.group_id("Nowhere") is None
+
+
+@pytest.mark.anyio
+async def test_requests_are_recorded(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """Equal bodies have equal digests; paths lose their legacy ending."""
+    headers = {"user-agent": "test/1", "x-secret": "no"}
+    for _ in range(2):
+        await api.post("groups.json", content=b'{"name":"x"}', headers=headers)
+    first, second = sandbox.requests
+    assert (first.method, first.path, first.status_code) == ("POST", "/v3/groups", 200)
+    assert first.body_sha256 == second.body_sha256
+    assert (first.body_size, first.headers["user-agent"]) == (12, "test/1")
+    assert "x-secret" not in first.headers
+    assert "authorization" not in first.headers
+    assert (sandbox.count(), sandbox.count("POST"), sandbox.count("GET")) == (2, 2, 0)
+    assert (sandbox.count(path_prefix="/v3/gr"), sandbox.count(path_prefix="/x")) == (2, 0)
+
+
+def test_no_secret_in_a_repr(sandbox: Sandbox) -> None:
+    """The secret of the app and the token of a call stay out of what a traceback shows."""
+    query = {"token": "hidden-token"}
+    incoming = Incoming("GET", ("v3", "groups"), query, {"authorization": "hidden"}, b"")
+    call = Call(sandbox.account, {}, query, incoming.headers, b"", "hidden-token")
+    shown = repr([incoming, call, sandbox.account, sandbox])
+    assert "hidden" not in shown
+    assert "sandbox-secret" not in shown
+
+
+def test_counters_survive_the_bound() -> None:
+    """Old requests are dropped, but still counted."""
+    recorder = Recorder(keep=2)
+    for number in range(5):
+        recorder.arrived("GET", f"/{number}")
+        recorder.answered("GET", f"/{number}", status_code=200, query={}, headers={}, body=b"")
+    assert [request.path for request in recorder.requests] == ["/3", "/4"]
+    assert recorder.count() == 5
+
+
+@pytest.mark.anyio
+async def test_lifespan(sandbox: Sandbox) -> None:
+    """A server that asks about start and end gets its answers."""
+    asked = iter(["lifespan.startup", "lifespan.shutdown"])
+    said: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        """Say the next message."""
+        return {"type": next(asked)}
+
+    async def send(message: Any) -> None:
+        """Note what is said."""
+        said.append(message["type"])
+
+    await sandbox.app({"type": "lifespan"}, receive, send)
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.anyio
+async def test_client_that_leaves_early(sandbox: Sandbox) -> None:
+    """A request whose body never comes to its end is dropped and not counted."""
+    sent: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    messages = iter(sent)
+
+    async def receive() -> dict[str, Any]:
+        """Say the next message."""
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        """Accept nothing."""
+        raise AssertionError(message)
+
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/v3/groups"}
+    await sandbox.app(scope | {"query_string": b"", "headers": []}, receive, send)
+    assert sandbox.count() == 0
