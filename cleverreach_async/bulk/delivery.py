@@ -44,12 +44,7 @@ _MOST_SPLITS: Final = 64
 _UNREADABLE_ANSWERS: Final = 3
 
 
-_REFUSALS: Final = (
-    BadRequestError,
-    ConflictError,
-    PayloadTooLargeError,
-    UnprocessableEntityError,
-)
+_REFUSALS: Final = (BadRequestError, ConflictError, UnprocessableEntityError)
 
 
 class Verdict(enum.Enum):
@@ -57,6 +52,8 @@ class Verdict(enum.Enum):
 
     REPEAT = "repeat"
     """The server or the way to it is in trouble; the rows are not to blame."""
+    SHRINK = "shrink"
+    """The body is too large; smaller ones will do."""
     SPLIT = "split"
     """The batch as it is was refused; parts of it may be fine."""
     STOP = "stop"
@@ -67,6 +64,8 @@ def judge(error: CleverReachError) -> Verdict:
     """Return what an error means for the batch that met it."""
     if classify(error) is not None:
         return Verdict.REPEAT
+    if isinstance(error, PayloadTooLargeError):
+        return Verdict.SHRINK
     answered_false = isinstance(error, APIStatusError) and error.status_code == HTTPStatus.OK
     return Verdict.SPLIT if answered_false or isinstance(error, _REFUSALS) else Verdict.STOP
 
@@ -107,6 +106,38 @@ class Permits(Protocol):
         ...
 
 
+@attrs.define(eq=False)
+class Ceiling:
+    """The largest body that the server takes, learned from its refusals.
+
+    Whether the server counts rows or bytes is not known; halving the bytes serves for both.
+
+    Attributes:
+        max_bytes: Most bytes of a body; ``None`` until a refusal has told.
+    """
+
+    max_bytes: int | None = None
+
+    def learn(self, rows: Sequence[EncodedRow]) -> None:
+        """Take note that a body of these rows was too large."""
+        half = sum(len(row.body) for row in rows) // 2
+        self.max_bytes = half if self.max_bytes is None else min(half, self.max_bytes)
+
+    def parts(self, rows: Sequence[EncodedRow]) -> Sequence[Sequence[EncodedRow]]:
+        """Cut rows into bodies below the ceiling; a larger row makes a body of its own."""
+        if self.max_bytes is None:
+            return [rows]
+        parts: list[list[EncodedRow]] = []
+        room = 0
+        for row in rows:
+            if not parts or len(row.body) > room:
+                parts.append([])
+                room = self.max_bytes
+            parts[-1].append(row)
+            room -= len(row.body)
+        return parts
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Delivery:
     """Delivers batches into one group.
@@ -116,8 +147,9 @@ class Delivery:
         group_id: The group.
         permits: Limits the requests on the wire; sleeping retries hold none.
         timeout: Seconds that one attempt may take.
-        max_outage: Seconds without any success after which the import stops.
+        max_outage: Seconds of failures after which the import stops.
         policy: Backoff between attempts; their number is not limited.
+        ceiling: What is known of the largest body that the server takes.
     """
 
     transport: Transport
@@ -126,6 +158,7 @@ class Delivery:
     timeout: float
     max_outage: float
     policy: RetryPolicy
+    ceiling: Ceiling = attrs.field(factory=Ceiling)
 
     async def deliver(self, rows: Sequence[EncodedRow], tally: Tally) -> None:
         """Bring every row to an outcome.
@@ -138,12 +171,24 @@ class Delivery:
             CleverReachError: The import cannot go on; rows not in the tally were not stored, as
                 far as anyone can know.
         """
-        matched = await self._send(rows, UPSERTPLUS, tally)
-        if matched:
-            await self._second_look(matched, tally)
+        missing = await self._send(rows, UPSERTPLUS, tally)
+        if missing:
+            await self._second_look(missing, tally)
+
+    async def _send_parts(
+        self, parts: Sequence[Sequence[EncodedRow]], verb: str, tally: Tally
+    ) -> list[EncodedRow]:
+        """Send parts one after the other; returns the rows that their answers do not show."""
+        missing: list[EncodedRow] = []
+        for part in parts:
+            missing += await self._send(part, verb, tally)
+        return missing
 
     async def _send(self, rows: Sequence[EncodedRow], verb: str, tally: Tally) -> list[EncodedRow]:
         """Send rows until they are answered; returns those that the answer does not show."""
+        parts = self.ceiling.parts(rows)
+        if len(parts) > 1:
+            return await self._send_parts(parts, verb, tally)
         outage = _Outage(self.transport.clock, self.max_outage)
         unreadable = 0
         while rows:
@@ -153,7 +198,10 @@ class Delivery:
                 match judge(error):
                     case Verdict.STOP:
                         raise
-                    case Verdict.SPLIT:
+                    case Verdict.SHRINK if len(rows) > 1:
+                        self.ceiling.learn(rows)
+                        return await self._send(rows, verb, tally)
+                    case Verdict.SHRINK | Verdict.SPLIT:
                         return await self._split(rows, verb, error, tally)
                     case Verdict.REPEAT:
                         rows = _set_aside_doubtful(rows, error, tally)
@@ -240,12 +288,10 @@ class Delivery:
                 for row in rows
             ]
             return []
+        tally.splits += _PARTS
         size = -(-len(rows) // _PARTS)
-        missing: list[EncodedRow] = []
-        for start in range(0, len(rows), size):
-            tally.splits += 1
-            missing += await self._send(rows[start : start + size], verb, tally)
-        return missing
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return await self._send_parts(parts, verb, tally)
 
     async def _back_off(self, error: CleverReachError, failures: int) -> None:
         """Wait before the next attempt; longer when the account's retry budget is spent."""

@@ -25,6 +25,7 @@ from cleverreach_async.errors import (
 
 __all__ = [
     "JSON",
+    "Masked",
     "Request",
     "Response",
     "as_list",
@@ -46,8 +47,20 @@ _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]+(?:@|%40)[^\s@<>'\"(),;:]+")
 _QUOTED_ADDRESS: Final = re.compile(r"(address\s+)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
 
+_ERROR_STATUSES: Final = range(400, 600)
+_STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in _ERROR_STATUSES}
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder().decode
+
+
+class Masked(str):
+    """Text with a credential: it works as any other, but its repr in a traceback shows nothing."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +134,7 @@ def build_request(
     return Request(
         method=method,
         target=f"/v3{fill_path(template, path or {})}{encode_query(query or {})}",
-        template=template,
+        template=mask_emails(template) if "@" in template or "%40" in template else template,
         content=b"" if json is msgspec.UNSET else encode_json(json),
         idempotent=idempotent,
         accepts_false=accepts_false,
@@ -222,7 +235,7 @@ def error_in(response: Response, request: Request, *, now: float) -> APIStatusEr
     if status < HTTPStatus.MULTIPLE_CHOICES:
         if not body.get("error"):
             return None
-        status = code if code is not None and 400 <= code <= 599 else 400  # noqa: PLR2004
+        status = code if code and code in _ERROR_STATUSES else _status_in(message)
     elif status < HTTPStatus.BAD_REQUEST:
         message = "the server redirects, which an API call does not follow: check base_url"
     return _error(response, request, status, code, message or _status_text(status), now)
@@ -281,6 +294,11 @@ def _read_error(body: Mapping[str, Any]) -> tuple[int | None, str]:
     if isinstance(error, str) and error:
         return None, f"{error}: {description}" if description else error
     return _as_int(body.get("code")), str(description or body.get("message") or "")
+
+
+def _status_in(message: str) -> int:
+    """Read the status off messages such as ``Not Found: invalid receiver``."""
+    return _STATUS_OF_PHRASE.get(message.partition(":")[0].strip().lower(), HTTPStatus.BAD_REQUEST)
 
 
 def _as_int(value: Any) -> int | None:

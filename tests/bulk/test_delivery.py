@@ -2,7 +2,8 @@
 
 import pytest
 
-from cleverreach_async.bulk.delivery import Verdict, judge
+from cleverreach_async.bulk.delivery import Ceiling, Verdict, judge
+from cleverreach_async.bulk.encoding import EncodedRow
 from cleverreach_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -23,7 +24,7 @@ from cleverreach_async.errors import (
         (404, Verdict.STOP),
         (405, Verdict.STOP),
         (409, Verdict.SPLIT),
-        (413, Verdict.SPLIT),
+        (413, Verdict.SHRINK),
         (422, Verdict.SPLIT),
         (429, Verdict.REPEAT),
         (500, Verdict.REPEAT),
@@ -49,3 +50,35 @@ def test_statuses(status: int, verdict: Verdict) -> None:
 def test_other_errors(error: CleverReachError, verdict: Verdict) -> None:
     """Lost connections are waited out; wrong credentials and arguments are not."""
     assert verdict is judge(error)
+
+
+def rows_of(*sizes: int) -> list[EncodedRow]:
+    """Return rows of these sizes in bytes."""
+    return [
+        EncodedRow(f"p{n}@example.org", b"x" * size, n, None, repeatable=True)
+        for n, size in enumerate(sizes)
+    ]
+
+
+def test_the_ceiling_is_learned_and_kept() -> None:
+    """A refused body halves the ceiling; a larger refusal later does not raise it."""
+    ceiling = Ceiling()
+    rows = rows_of(*[10] * 8)
+
+    assert [rows] == list(ceiling.parts(rows))
+
+    ceiling.learn(rows)
+
+    assert [4, 4] == [len(part) for part in ceiling.parts(rows)]
+
+    ceiling.learn(rows_of(1000))
+
+    assert [4, 4] == [len(part) for part in ceiling.parts(rows)]
+
+
+def test_a_row_above_the_ceiling_travels_alone() -> None:
+    """No row is left out, and none changes its place."""
+    ceiling = Ceiling(max_bytes=25)
+    rows = rows_of(10, 10, 10, 100, 10)
+
+    assert [[0, 1], [2], [3], [4]] == [[row.number for row in p] for p in ceiling.parts(rows)]

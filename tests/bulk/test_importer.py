@@ -255,6 +255,20 @@ async def test_one_poisonous_row_does_not_take_its_batch_down(status: int) -> No
     assert [38] == [sample.row for sample in report.samples]
 
 
+async def test_a_body_ceiling_is_found_and_kept() -> None:
+    """After a few 413s every body fits, and no row pays for it."""
+
+    def script(number: int, rows: list[Row]) -> Reply | None:
+        del number
+        return Reply(413, executed=False, content=b"{}") if len(rows) > 10 else None
+
+    server = ModelServer(script)
+    report = await upsert(server, people(3000), concurrency=1)
+
+    assert {"read": 3000, "accepted": 3000} == counts(report)
+    assert 10 > sum(len(rows) > 10 for _, rows in server.requests)
+
+
 async def test_a_batch_refused_as_a_whole_does_not_storm_the_server() -> None:
     """Splitting has a budget; what is left when it is spent is rejected together."""
     server = ModelServer(always(Reply(422, executed=False, content=b"{}")))

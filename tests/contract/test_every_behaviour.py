@@ -1,0 +1,213 @@
+"""The client is right under every behaviour that the real API may turn out to have."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from cleverreach_async import (
+    APIStatusError,
+    CleverReach,
+    ImportFailedError,
+    NotFoundError,
+    OAuthApp,
+    OrderInput,
+    ReceiverInput,
+)
+from cleverreach_async.sandbox import Behaviour, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+VARIANTS: dict[str, tuple[Any, ...]] = {
+    "bad_row_as": ("object",),
+    "refused_plus_row": ("string", "object"),
+    "plus_order": ("reversed", "shuffled"),
+    "plus_nothing_stored": ("false",),
+    "plus_with_orders": (True,),
+    "repeated_row": ("once",),
+    "batch_item_id": ("str",),
+    "missing_group_on_batch": (405,),
+    "max_rows": (100, 999),
+    "max_body_bytes": (2000, 50_000),
+    "blacklisted_row": ("refuse",),
+    "order_quantity_key": ("amount",),
+    "sparse_profiles": (True,),
+    "email_case": ("lower",),
+    "empty_map": ("list",),
+    "single_read": ("list",),
+    "missing_receiver_read": ("empty_list",),
+    "error_shape": ("flat", "string"),
+    "errors_as_200": ("refusals", "always"),
+    "client_credentials_refresh": (True,),
+    "form_send_answer": ("success", "email"),
+    "batch_delete_answer": ("true",),
+}
+BEHAVIOURS = {
+    "default": Behaviour(),
+    **{
+        f"{name}={value}": Behaviour(**{name: value})
+        for name, values in VARIANTS.items()
+        for value in values
+    },
+    "strings as 200": Behaviour(error_shape="string", errors_as_200="always"),
+    "strings as 200 for refusals": Behaviour(error_shape="string", errors_as_200="refusals"),
+}
+
+
+@pytest.fixture(params=list(BEHAVIOURS.values()), ids=list(BEHAVIOURS))
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A sandbox of each behaviour in turn."""
+    with Sandbox(behaviour=request.param) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def cr(sandbox: Sandbox) -> AsyncIterator[CleverReach]:
+    """A client of the sandbox."""
+    transport = httpx.ASGITransport(app=sandbox.app)
+    async with (
+        httpx.AsyncClient(transport=transport) as http_client,
+        CleverReach(
+            OAuthApp("sandbox", "sandbox-secret").client_credentials(), http_client=http_client
+        ) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def group_id(cr: CleverReach) -> int:
+    """A group, and the attribute that the tests' receivers use."""
+    await cr.attributes.create(name="firstname", type="text")
+    return (await cr.groups.create(name="Newsletter")).id
+
+
+async def test_an_import_accounts_for_every_row(
+    cr: CleverReach, sandbox: Sandbox, group_id: int
+) -> None:
+    """Good rows are stored, each bad one has its reason, none is lost or invented."""
+    await cr.request("POST", "/blacklist", json={"email": "p3@example.org"})
+    refuses_blacklisted = sandbox.behaviour.blacklisted_row == "refuse"
+    rows = [
+        ReceiverInput(
+            f"P{n}@example.org",
+            global_attributes={"firstname": f"Kim {n}"},
+            tags=["shop.customer"],
+        )
+        for n in range(1200)
+    ]
+    rows[5] = ReceiverInput("nobody")
+    rows[7] = ReceiverInput("p6@EXAMPLE.org", global_attributes={"firstname": "later"})
+    rows[1100] = ReceiverInput("p9@example.org", global_attributes={"firstname": "latest"})
+    report = await cr.bulk.upsert(rows, group_id=group_id)
+
+    rejected = 2 if refuses_blacklisted else 1
+    assert (1200, 1, rejected, 0, 0) == (
+        report.read,
+        report.superseded,
+        report.rejected,
+        report.unknown,
+        report.pending,
+    )
+    missing = {5, 7, 1100} | ({3} if refuses_blacklisted else set[int]())
+    expected = {f"p{n}@example.org" for n in range(1200)} - {f"p{n}@example.org" for n in missing}
+    assert expected == {email.lower() for email in sandbox.store.emails(group_id)}
+    names = {
+        key: (await cr.receivers.get(f"{key}@example.org", group_id=group_id)).global_attributes
+        for key in ("p6", "p9")
+    }
+    assert {"p6": "later", "p9": "latest"} == {k: v["firstname"] for k, v in names.items()}
+
+
+async def test_orders_arrive_once(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:
+    """Orders in an import and alone are stored exactly once, and read back whole."""
+    rows = [
+        ReceiverInput(f"p{n}@example.org", orders=[OrderInput(f"A-{n}", "Lamp", quantity=2)])
+        for n in range(5)
+    ]
+    report = await cr.bulk.upsert(rows, group_id=group_id)
+    await cr.orders.create("p1@example.org", OrderInput("B-1", "Mug"), group_id=group_id)
+    orders = await cr.orders.list("p1@example.org", group_id=group_id)
+
+    assert 5 == report.accepted
+    assert [("A-1", 2), ("B-1", 1)] == [(order.order_id, order.quantity) for order in orders]
+    assert 1 == len(sandbox.store.orders("p2@example.org"))
+
+
+async def test_single_reads_and_listings(cr: CleverReach, group_id: int) -> None:
+    """One receiver by address, pages of many, and a typed error for none."""
+    await cr.bulk.upsert(
+        [ReceiverInput(f"p{n}@example.org") for n in range(25)], group_id=group_id, batch_size=10
+    )
+    one = await cr.receivers.get("p7@example.org", group_id=group_id)
+    same = await cr.receivers.get(one.id, group_id=group_id)
+    everyone = [r.email async for r in cr.receivers.list(group_id=group_id, page_size=10)]
+
+    assert ("p7@example.org", one) == (one.email, same)
+    assert sorted(f"p{n}@example.org" for n in range(25)) == sorted(everyone)
+    assert group_id == (await cr.groups.get(group_id)).id
+    with pytest.raises(NotFoundError):
+        await cr.receivers.get("stranger@example.org", group_id=group_id)
+
+
+async def test_small_batches(cr: CleverReach, group_id: int) -> None:
+    """The batch calls tell good rows from bad ones."""
+    receivers = [
+        ReceiverInput("a@example.org"),
+        ReceiverInput("bad"),
+        ReceiverInput("b@example.org"),
+    ]
+    items = await cr.receivers.upsert_many(receivers, group_id=group_id)
+    stored = await cr.receivers.upsertplus_many(receivers, group_id=group_id)
+    await cr.receivers.delete_many(["a@example.org"], group_id=group_id)
+    left = await cr.receivers.list(group_id=group_id)
+
+    assert [True, False, True] == [item.ok for item in items]
+    assert {"a@example.org", "b@example.org"} == {receiver.email for receiver in stored}
+    assert ["b@example.org"] == [receiver.email for receiver in left]
+
+
+async def test_double_opt_in(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:
+    """Created as inactive, mailed, confirmed by the link."""
+    form_id = await cr.forms.create_from_template(group_id, name="Sign-up")
+    created = await cr.receivers.create(
+        ReceiverInput("new@example.org", registered=1_700_000_000, activated=0), group_id=group_id
+    )
+    await cr.forms.send_activation(
+        form_id,
+        email="new@example.org",
+        user_ip="203.0.113.7",
+        referer="https://shop.example/",
+        user_agent="test",
+    )
+    sandbox.follow_link(sandbox.mails[0])
+    confirmed = await cr.receivers.get("new@example.org", group_id=group_id)
+
+    assert (None, True) == (created.activated, confirmed.activated is not None)
+
+
+async def test_an_import_into_no_group_stops_in_order(cr: CleverReach) -> None:
+    """However the server says that the group is missing, every row stays accounted for."""
+    try:
+        report = await cr.bulk.upsert([ReceiverInput("a@example.org")], group_id=4711)
+    except ImportFailedError as error:
+        report = error.report
+
+    assert (1, 0) == (report.read, report.accepted)
+
+
+async def test_an_expired_token_is_renewed(cr: CleverReach, sandbox: Sandbox) -> None:
+    """The server may refuse a token at any time; the call succeeds all the same."""
+    await cr.debug.whoami()
+    sandbox.expire_tokens()
+    await cr.debug.whoami()
+
+    assert 2 == sandbox.count("POST", "/oauth/token.php")
+
+
+async def test_errors_are_errors(cr: CleverReach) -> None:
+    """Whatever its shape and status, an error is raised and says what is wrong."""
+    with pytest.raises(APIStatusError) as caught:
+        await cr.mailings.get(4711)
+
+    assert "Not Found" in caught.value.message
