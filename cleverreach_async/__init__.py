@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from cleverreach_async.resources.mailings import Mailing
     from cleverreach_async.resources.orders import Order, OrderInput
     from cleverreach_async.resources.pages import Page, Paginator
-    from cleverreach_async.resources.receivers import (
+    from cleverreach_async.resources.receiver_models import (
         BatchItem,
         Detail,
         Event,
@@ -97,7 +97,7 @@ _HOMES: Final = {
     "resources.mailings": ("Mailing",),
     "resources.orders": ("Order", "OrderInput"),
     "resources.pages": ("Page", "Paginator"),
-    "resources.receivers": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
+    "resources.receiver_models": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
     "resources.reports": ("Report",),
     "resources.tags": ("Tag",),
     "transport.retry": ("RetryPolicy",),

@@ -15,7 +15,7 @@ import msgspec
 
 from cleverreach_async.bulk.rows import BadRow, Outcome, RowResult, SourceRow
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.receivers import ReceiverInput, receiver_on_wire
+from cleverreach_async.resources.receiver_models import ReceiverInput, receiver_on_wire
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["EncodedRow", "Item", "email_key", "encode_rows", "join_rows", "without_orders"]

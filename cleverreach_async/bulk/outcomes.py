@@ -14,7 +14,7 @@ import msgspec
 
 from cleverreach_async.bulk.encoding import EncodedRow, email_key
 from cleverreach_async.bulk.rows import Outcome, RowResult
-from cleverreach_async.resources.receivers import BatchItem, read_batch_item
+from cleverreach_async.resources.receiver_models import BatchItem, read_batch_item
 from cleverreach_async.transport.wire import Response, as_list, mask_emails
 
 __all__ = ["Matched", "match_rows", "read_items", "refusal"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from cleverreach_async.resources.receivers import ReceiverInput
+from cleverreach_async.resources.receiver_models import ReceiverInput
 
 __all__ = ["BadRow", "Outcome", "RowResult", "SourceRow"]
 

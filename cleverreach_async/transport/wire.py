@@ -44,11 +44,13 @@ FORM: Final = "application/x-www-form-urlencoded"
 _BODY_EXCERPT: Final = 200
 _HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenticate"})
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-_EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]+(?:@|%40)[^\s@<>'\"(),;:]+")
+_EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]*(?:@|%40)[^\s@<>'\"(),;:]+")
 _QUOTED_ADDRESS: Final = re.compile(r"(address\s+)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
 
 _ERROR_STATUSES: Final = range(400, 600)
 _STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in _ERROR_STATUSES}
+
+_FAILED: Final = re.compile(rb'\s*(?:false|\{\s*"success"\s*:\s*false\s*\})\s*')
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder().decode
@@ -225,8 +227,8 @@ def error_in(response: Response, request: Request, *, now: float) -> APIStatusEr
     status = response.status_code
     content = response.content
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        if content.strip() == b"false" and not request.accepts_false:
-            return _error(response, request, status, None, "the server answered false", now)
+        if _FAILED.fullmatch(content) and not request.accepts_false:
+            return _error(response, request, status, None, "the server says that it failed", now)
         # Lists cannot hold a top-level error; looking before parsing keeps large answers cheap.
         if content[:64].lstrip()[:1] != b"{" or b'"error"' not in content:
             return None

@@ -1,0 +1,186 @@
+"""Attributes: the fields that receivers have beyond their address, for the account or one group."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import attrs
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.base import UNSET, Resource, Unset, body
+from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.pages import Paginator
+
+__all__ = ["Attribute", "AttributeType", "Attributes"]
+
+AttributeType = Literal["text", "number", "gender", "date"]
+
+_RESERVED: Final = frozenset(
+    {"email", "activated", "registered", "deactivated", "bounced", "source"}
+)
+
+
+@attrs.frozen(kw_only=True)
+class Attribute:
+    """The definition of an attribute.
+
+    Attributes:
+        id: Attribute id.
+        name: Name, in lower case; the key in a receiver's ``attributes``.
+        type: ``text``, ``number``, ``gender`` or ``date``; the set is open.
+        description: Label shown in the account.
+        preview_value: Value shown in previews.
+        default_value: Value for receivers who have none; some answers call it ``value``.
+        tag: Placeholder for mailings, such as ``{FIRSTNAME}``.
+        group_id: The group it belongs to, or 0 for the account; some answers call it ``groups_id``.
+        extra: What the answer holds beyond these fields.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {"groups_id": "group_id", "value": "default_value"}
+
+    id: int
+    name: str
+    type: AttributeType | str = "text"
+    description: str = attrs.field(default="", repr=False)
+    preview_value: str = attrs.field(default="", repr=False)
+    default_value: str = attrs.field(default="", repr=False)
+    tag: str = attrs.field(default="", repr=False)
+    group_id: int = 0
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+class Attributes(Resource):
+    """``cr.attributes``: define attributes, which must exist before receivers can have values.
+
+    ``group_id`` names the group of an attribute; ``None`` or 0 stands for the whole account. An
+    importer found room for 40 attributes, those of the account and of a group together.
+    """
+
+    def list(self, *, group_id: int | None = None) -> Paginator[Attribute]:
+        """List the attributes of the account or of a group; the API does not page them.
+
+        ``GET /attributes``, ``GET /groups/{group_id}/attributes``
+        """
+        template, path = _collection(group_id)
+        return self._list(Attribute, template, path=path)
+
+    async def get(self, attribute_id: int) -> Attribute:
+        """Return one attribute.
+
+        Raises:
+            NotFoundError: No such attribute.
+
+        ``GET /attributes/{id}``
+        """
+        return await self._call(
+            Attribute,
+            "GET",
+            "/attributes/{attribute_id}",
+            path={"attribute_id": attribute_id},
+        )
+
+    async def create(
+        self,
+        *,
+        name: str,
+        type: AttributeType,  # noqa: A002 - the vendor's word, keyword-only
+        description: str | Unset = UNSET,
+        preview_value: str | Unset = UNSET,
+        default_value: str | Unset = UNSET,
+        group_id: int | None = None,
+    ) -> Attribute:
+        """Define an attribute.
+
+        Args:
+            name: Name; the server stores it in lower case.
+            type: What its values are; a date is ``YYYY-MM-DD``, a gender ``male`` or ``female``.
+            description: Label shown in the account.
+            preview_value: Value shown in previews.
+            default_value: Value for receivers who have none.
+            group_id: The group it belongs to.
+
+        Raises:
+            ConfigurationError: The name is a field that every receiver has.
+            ConflictError: An attribute of that name exists.
+
+        ``POST /attributes``, ``POST /groups/{group_id}/attributes``
+        """
+        template, path = _collection(group_id)
+        fields = body(
+            name=_free_name(name),
+            type=type,
+            description=description,
+            preview_value=preview_value,
+            default_value=default_value,
+        )
+        return await self._call(Attribute, "POST", template, path=path, json=fields)
+
+    async def update(
+        self,
+        attribute_id: int,
+        *,
+        name: str | Unset = UNSET,
+        type: AttributeType | Unset = UNSET,  # noqa: A002 - the vendor's word, keyword-only
+        description: str | Unset = UNSET,
+        preview_value: str | Unset = UNSET,
+        default_value: str | Unset = UNSET,
+        group_id: int | None = None,
+    ) -> Attribute:
+        """Change the fields that are given. Whether the type may change is not documented.
+
+        Args:
+            attribute_id: Attribute id.
+            name: Name; the server stores it in lower case.
+            type: What its values are.
+            description: Label shown in the account.
+            preview_value: Value shown in previews.
+            default_value: Value for receivers who have none.
+            group_id: The group it belongs to.
+
+        Raises:
+            ConfigurationError: The name is a field that every receiver has.
+
+        ``PUT /attributes/{id}``, ``PUT /groups/{group_id}/attributes/{id}``
+        """
+        template, path = _member(attribute_id, group_id)
+        fields = body(
+            name=name if name is UNSET else _free_name(name),
+            type=type,
+            description=description,
+            preview_value=preview_value,
+            default_value=default_value,
+        )
+        return await self._call(Attribute, "PUT", template, path=path, json=fields)
+
+    async def delete(self, attribute_id: int, *, group_id: int | None = None) -> None:
+        """Delete an attribute, and with it the values that receivers have.
+
+        ``DELETE /attributes/{id}``, ``DELETE /groups/{group_id}/attributes/{id}``
+        """
+        template, path = _member(attribute_id, group_id)
+        await self._do("DELETE", template, path=path)
+
+    async def limits(self) -> Mapping[str, Any]:
+        """Return how many attributes the account may define; the vendor documents no fields.
+
+        ``GET /attributes/limits``
+        """
+        return await self._call(dict[str, Any], "GET", "/attributes/limits")
+
+
+def _collection(group_id: int | None) -> tuple[str, dict[str, int]]:
+    if not group_id:
+        return "/attributes", {}
+    return "/groups/{group_id}/attributes", {"group_id": group_id}
+
+
+def _member(attribute_id: int, group_id: int | None) -> tuple[str, dict[str, int]]:
+    template, path = _collection(group_id)
+    return f"{template}/{{attribute_id}}", {**path, "attribute_id": attribute_id}
+
+
+def _free_name(name: str) -> str:
+    if name.strip().lower() in _RESERVED:
+        raise ConfigurationError(
+            f"{name!r} is a field that every receiver has, no name for an attribute"
+        )
+    return name

@@ -1,0 +1,110 @@
+"""Debug: who the token belongs to, how long it lives, whether the API is up."""
+
+from typing import Any
+
+import attrs
+
+from cleverreach_async.errors import AuthenticationError
+from cleverreach_async.resources.base import Resource
+from cleverreach_async.resources.converter import Extra
+from cleverreach_async.transport.wire import build_request
+
+__all__ = ["Debug", "TokenTTL", "Whoami"]
+
+
+@attrs.frozen(kw_only=True)
+class Whoami:
+    """The account that a token belongs to.
+
+    Attributes:
+        id: Account id, the vendor's client id.
+        company: Company.
+        salutation: Salutation of the holder.
+        firstname: First name of the holder.
+        name: Last name of the holder.
+        street: Street and number.
+        zip: Postcode.
+        city: City.
+        country: Country.
+        phone: Telephone number.
+        fax: Fax number.
+        email: Address of the holder.
+        login_domain: The host on which the account logs in.
+        whitelabel_id: The reseller, or 0.
+        lang: Language, such as ``de``.
+        extra: What the answer holds beyond these fields.
+    """
+
+    id: int
+    company: str = attrs.field(default="", repr=False)
+    salutation: str = attrs.field(default="", repr=False)
+    firstname: str = attrs.field(default="", repr=False)
+    name: str = attrs.field(default="", repr=False)
+    street: str = attrs.field(default="", repr=False)
+    zip: str = attrs.field(default="", repr=False)
+    city: str = attrs.field(default="", repr=False)
+    country: str = attrs.field(default="", repr=False)
+    phone: str = attrs.field(default="", repr=False)
+    fax: str = attrs.field(default="", repr=False)
+    email: str = attrs.field(default="", repr=False)
+    login_domain: str = ""
+    whitelabel_id: int = attrs.field(default=0, repr=False)
+    lang: str = attrs.field(default="", repr=False)
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class TokenTTL:
+    """How long the token lives. It has no ``extra``: the answer may repeat the token itself.
+
+    Attributes:
+        ttl: Seconds left.
+        date: Date and time of expiry, in the server's words.
+    """
+
+    ttl: int
+    date: str = ""
+
+
+class Debug(Resource):
+    """``cr.debug``: the account, its token, and the API's health."""
+
+    async def whoami(self) -> Whoami:
+        """Return the account that the token belongs to.
+
+        ``GET /debug/whoami``
+        """
+        return await self._call(Whoami, "GET", "/debug/whoami")
+
+    async def ttl(self) -> TokenTTL:
+        """Return how long the token lives.
+
+        Raises:
+            AuthenticationError: The token is not valid.
+
+        ``GET /debug/ttl``
+        """
+        return await self._call(TokenTTL, "GET", "/debug/ttl")
+
+    async def validate(self) -> bool:
+        """Whether the server accepts the token; a refresh is tried before the answer is no.
+
+        ``GET /debug/validate``
+        """
+        request = build_request("GET", "/debug/validate", accepts_false=True)
+        try:
+            return await self._json(request) is not False
+        except AuthenticationError:
+            return False
+
+    async def ping(self) -> None:
+        """Return when the API answers; it needs and sends no token.
+
+        Raises:
+            APIStatusError: The API is in trouble.
+            APIConnectionError: It cannot be reached.
+
+        ``GET /debug/ping``
+        """
+        request = build_request("GET", "/debug/ping")
+        await self._send(attrs.evolve(request, authenticated=False))

@@ -1,0 +1,58 @@
+"""What a draft of a mailing is written with."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.base import UNSET, Unset
+
+__all__ = ["MailingSettings", "audience", "content"]
+
+
+@attrs.define(kw_only=True)
+class MailingSettings:
+    """How a mailing is edited, tracked and filed. Fields that are left out stay as they are.
+
+    Attributes:
+        editor: ``eddytor``, ``wizard``, ``freeform``, ``advanced`` or ``plaintext``.
+        open_tracking: Whether opens are tracked.
+        click_tracking: Whether clicks are tracked.
+        link_tracking_url: The domain whose links are tagged.
+        link_tracking_type: ``google``, ``intelliad`` or ``crconnect``.
+        google_campaign_name: Campaign name for ``google``.
+        unsubscribe_form_id: Form id or flow id.
+        campaign_id: Campaign.
+        category_id: Channel.
+    """
+
+    editor: str | Unset = UNSET
+    open_tracking: bool | Unset = UNSET
+    click_tracking: bool | Unset = UNSET
+    link_tracking_url: str | Unset = UNSET
+    link_tracking_type: str | Unset = UNSET
+    google_campaign_name: str | Unset = UNSET
+    unsubscribe_form_id: int | str | Unset = UNSET
+    campaign_id: int | Unset = UNSET
+    category_id: int | Unset = UNSET
+
+
+def content(html: str | Unset, text: str | Unset) -> Mapping[str, str] | Unset:
+    """Return the bodies as the API takes them: their kinds, and each under its kind."""
+    bodies = {name: it for name, it in (("html", html), ("text", text)) if it is not UNSET}
+    return {"type": "/".join(bodies), **bodies} if bodies else UNSET
+
+
+def audience(
+    group_ids: Sequence[int] | Unset, filter_id: int | Unset
+) -> Mapping[str, Sequence[int] | str] | Unset:
+    """Return whom a mailing goes to.
+
+    Raises:
+        ConfigurationError: Both groups and a segment.
+    """
+    if filter_id is UNSET:
+        return UNSET if group_ids is UNSET else {"groups": group_ids}
+    if group_ids is not UNSET:
+        raise ConfigurationError("a mailing goes to group_ids or to filter_id, not to both")
+    return {"filter": str(filter_id)}

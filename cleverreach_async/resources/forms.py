@@ -1,0 +1,196 @@
+"""Forms: sign-up forms and the double opt-in mails that they send."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body
+from cleverreach_async.resources.converter import Extra, structure
+from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.transport.wire import build_request
+
+__all__ = ["Form", "Forms"]
+
+
+@attrs.frozen(kw_only=True)
+class Form:
+    """A sign-up form.
+
+    Attributes:
+        id: Form id.
+        name: Name as shown in the account.
+        group_id: The group it signs up to; the API calls it ``customer_tables_id``.
+        content: HTML, where the call returns it.
+        extra: What the answer holds beyond these fields.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {"customer_tables_id": "group_id"}
+
+    id: int
+    name: str = ""
+    group_id: int = 0
+    content: str = attrs.field(default="", repr=False)
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+class Forms(Resource):
+    """``cr.forms``: forms, and double opt-in.
+
+    The vendor flags these calls as deprecated, yet they are the only documented way to send a
+    double opt-in mail.
+    """
+
+    def list(self, *, group_id: int | None = None) -> Paginator[Form]:
+        """List the forms of the account or of a group; the API does not page them.
+
+        ``GET /forms``, ``GET /groups/{id}/forms``
+        """
+        if group_id is None:
+            return self._list(Form, "/forms")
+        return self._list(Form, "/groups/{group_id}/forms", path={"group_id": group_id})
+
+    async def get(self, form_id: int) -> Form:
+        """Return one form.
+
+        Raises:
+            NotFoundError: No such form.
+
+        ``GET /forms/{id}``
+        """
+        return await self._call(Form, "GET", "/forms/{form_id}", path={"form_id": form_id})
+
+    async def code(
+        self, form_id: int, *, badge: bool | None = None, embedded: bool | None = None
+    ) -> str:
+        """Return a form's HTML.
+
+        Args:
+            form_id: Form id.
+            badge: Whether to include the vendor's badge.
+            embedded: Whether to return markup to embed instead of a whole page.
+
+        ``GET /forms/{id}/code``
+        """
+        template = "/forms/{form_id}/code"
+        # The parameter's name is the vendor's spelling.
+        query = {"badget": badge, "embedded": embedded}
+        request = build_request("GET", template, path={"form_id": form_id}, query=query)
+        html = await self._json(request)
+        return structure("" if html is None else html, str, method="GET", path=template)
+
+    async def create_from_template(
+        self,
+        group_id: int,
+        *,
+        name: str,
+        title: str | Unset = UNSET,
+        template: str = "default",
+    ) -> int:
+        """Create a form in a group and return its id.
+
+        Args:
+            group_id: The group it signs up to.
+            name: Name as shown in the account.
+            title: Title of its page.
+            template: The vendor's name of a template.
+
+        ``POST /forms/{group_id}/createfromtemplate/{type}``
+        """
+        created = await self._call(
+            Created,
+            "POST",
+            "/forms/{group_id}/createfromtemplate/{template}",
+            path={"group_id": group_id, "template": template},
+            json=body(name=name, title=title),
+        )
+        return created.id
+
+    async def delete(self, form_id: int) -> None:
+        """Delete a form.
+
+        ``DELETE /forms/{id}``
+        """
+        await self._do("DELETE", "/forms/{form_id}", path={"form_id": form_id})
+
+    async def send_activation(
+        self,
+        form_id: int,
+        *,
+        email: str,
+        user_ip: str,
+        referer: str,
+        user_agent: str,
+        group_id: int | None = None,
+    ) -> None:
+        """Mail the double opt-in message to one receiver.
+
+        The receiver must exist and be inactive: create it with ``registered`` set and
+        ``activated=0`` first. ``user_ip``, ``referer`` and ``user_agent`` are the proof of consent
+        and come from the visitor's own request. A second call sends a second mail, so it is not
+        repeated after a lost answer.
+
+        Args:
+            form_id: The form whose mail is sent.
+            email: The receiver's address.
+            user_ip: The visitor's IP address.
+            referer: The page on which they signed up.
+            user_agent: Their browser.
+            group_id: The group, when the form serves several.
+
+        Raises:
+            ConfigurationError: One of the texts is empty.
+            NotFoundError: No such form or receiver.
+            PermissionDeniedError: The vendor rates the address as suspicious.
+
+        ``POST /forms/{form_id}/send/activate``
+        """
+        proof = {"user_ip": user_ip, "referer": referer, "user_agent": user_agent}
+        await self._send_mail("/forms/{form_id}/send/activate", form_id, email, proof, group_id)
+
+    async def send_deactivation(
+        self,
+        form_id: int,
+        *,
+        email: str,
+        user_ip: str,
+        referer: str,
+        user_agent: str,
+        group_id: int | None = None,
+    ) -> None:
+        """Mail the message by which a receiver confirms to unsubscribe.
+
+        A second call sends a second mail, so it is not repeated after a lost answer.
+
+        Args:
+            form_id: The form whose mail is sent.
+            email: The receiver's address.
+            user_ip: The visitor's IP address.
+            referer: The page on which they asked for it.
+            user_agent: Their browser.
+            group_id: The group, when the form serves several.
+
+        Raises:
+            ConfigurationError: One of the texts is empty.
+            NotFoundError: No such form or receiver.
+
+        ``POST /forms/{form_id}/send/deactivate``
+        """
+        proof = {"user_ip": user_ip, "referer": referer, "user_agent": user_agent}
+        await self._send_mail("/forms/{form_id}/send/deactivate", form_id, email, proof, group_id)
+
+    async def _send_mail(
+        self,
+        template: str,
+        form_id: int,
+        email: str,
+        proof: Mapping[str, str],
+        group_id: int | None,
+    ) -> None:
+        for name, text in {"email": email, **proof}.items():
+            if not text.strip():
+                raise ConfigurationError(f"{name} is empty; the API takes no mail without it")
+        fields = body(email=email, groups_id=UNSET if group_id is None else group_id, doidata=proof)
+        # What a success looks like differs: true, an object, the address. Only false is none.
+        await self._do("POST", template, path={"form_id": form_id}, json=fields)

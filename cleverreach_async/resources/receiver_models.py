@@ -1,0 +1,185 @@
+"""What a receiver is: as written, as read, and as an item of a batch answer."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import attrs
+
+from cleverreach_async.resources.base import UNSET, Unset, to_unix
+from cleverreach_async.resources.converter import Extra, StringMap
+from cleverreach_async.resources.orders import Order, OrderInput, order_on_wire
+from cleverreach_async.transport.wire import as_object
+
+__all__ = [
+    "AttributeValue",
+    "BatchItem",
+    "Detail",
+    "Event",
+    "Receiver",
+    "ReceiverInput",
+    "ReceiverState",
+    "read_batch_item",
+    "receiver_on_wire",
+]
+
+ReceiverState = Literal["all", "active", "inactive", "bounce"]
+AttributeValue = str | int | float | None
+
+
+class Detail(enum.IntFlag):
+    """What a listing adds to each receiver."""
+
+    NONE = 0
+    EVENTS = 1
+    ORDERS = 2
+    TAGS = 4
+    ALL = 7
+
+
+@attrs.define
+class ReceiverInput:
+    """A receiver to write. Fields that are left out stay as they are on the server.
+
+    A new receiver for whom none of the three times is sent is **active at once**. For double
+    opt-in send ``registered`` and ``activated=0``, then have the form mail the confirmation.
+
+    Attributes:
+        email: Address; it identifies the receiver within a group, whatever its case.
+        registered: When they signed up, aware or in unix seconds.
+        activated: When they confirmed; 0 for not yet.
+        deactivated: When they unsubscribed; anything but 0 is final for an integration.
+        source: Where the contact comes from, shown in the account.
+        attributes: Values of the group's own attributes, by lower-case name; ``None`` unsets.
+        global_attributes: Values of the account's attributes, by lower-case name.
+        tags: Tags to add, ``name`` or ``origin.name``; a leading ``-`` removes one.
+        orders: Order lines to add.
+    """
+
+    email: str
+    registered: datetime | int | Unset = UNSET
+    activated: datetime | int | Unset = UNSET
+    deactivated: datetime | int | Unset = UNSET
+    source: str | Unset = UNSET
+    attributes: Mapping[str, AttributeValue] | Unset = UNSET
+    global_attributes: Mapping[str, AttributeValue] | Unset = UNSET
+    tags: Sequence[str] | Unset = UNSET
+    orders: Sequence[OrderInput] | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Something that happened to a receiver.
+
+    Attributes:
+        stamp: When.
+        type: Such as ``mail_open``, ``mail_click`` or ``user_unsubscribe``; the set is open.
+        type_id: What the type refers to: a link, a form, a bounce category.
+        value: IP address, SMTP text or note.
+        mailing_id: The mailing, or 0.
+        groups_id: The group, or 0.
+        extra: What the answer holds beyond these fields.
+    """
+
+    stamp: datetime | None = None
+    type: str = ""
+    type_id: str = ""
+    value: str = attrs.field(default="", repr=False)
+    mailing_id: int = 0
+    groups_id: int = 0
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Receiver:
+    """A receiver as the API returns it. No field but ``id`` and ``email`` is guaranteed.
+
+    Attributes:
+        id: Pool id, the same in all groups.
+        email: Address.
+        group_id: The group it was read from; 0 in a read across groups.
+        active: Whether mail is sent, or ``None`` when the answer does not say.
+        registered: When they signed up.
+        activated: When they confirmed; ``None`` for not yet.
+        deactivated: When they unsubscribed; ``None`` for not.
+        imported: When they were imported.
+        bounced: When mail to them bounced.
+        last_changed: When the receiver last changed.
+        source: Where the contact comes from.
+        points: The vendor's points.
+        stars: The vendor's rating, 0 to 5.
+        attributes: Values of the group's own attributes.
+        global_attributes: Values of the account's attributes; unset ones are empty.
+        tags: Tags, where the call returns them.
+        events: The last 250 events, where the call returns them.
+        orders: Order lines, where the call returns them.
+        extra: What the answer holds beyond these fields.
+    """
+
+    id: int
+    email: str
+    group_id: int = 0
+    active: bool | None = None
+    registered: datetime | None = attrs.field(default=None, repr=False)
+    activated: datetime | None = attrs.field(default=None, repr=False)
+    deactivated: datetime | None = attrs.field(default=None, repr=False)
+    imported: datetime | None = attrs.field(default=None, repr=False)
+    bounced: datetime | None = attrs.field(default=None, repr=False)
+    last_changed: datetime | None = attrs.field(default=None, repr=False)
+    source: str = attrs.field(default="", repr=False)
+    points: int = attrs.field(default=0, repr=False)
+    stars: int = attrs.field(default=0, repr=False)
+    attributes: StringMap = attrs.field(factory=dict[str, str], repr=False)
+    global_attributes: StringMap = attrs.field(factory=dict[str, str], repr=False)
+    tags: tuple[str, ...] = attrs.field(default=(), repr=False)
+    events: tuple[Event, ...] = attrs.field(default=(), repr=False)
+    orders: tuple[Order, ...] = attrs.field(default=(), repr=False)
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+@attrs.frozen
+class BatchItem:
+    """What a batch call says of one row.
+
+    Attributes:
+        status: The vendor's words, such as ``insert success`` or ``duplicate address``.
+        id: Pool id, where the answer gives one.
+        email: Address, where the answer gives one.
+    """
+
+    status: str
+    id: int | None = None
+    email: str | None = attrs.field(default=None, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the row was stored."""
+        return self.status.lower().endswith("success")
+
+
+def read_batch_item(raw: Any) -> BatchItem:
+    """Read one item of a batch answer: an object, a bare error text, or a full profile."""
+    if isinstance(raw, str):
+        return BatchItem(raw)
+    fields = as_object(raw)
+    number = str(fields.get("id") or "")
+    email = fields.get("email")
+    address = email if isinstance(email, str) else None
+    # A full profile has no status: it shows the stored receiver, which is proof enough.
+    status = fields.get("status") or fields.get("error") or ("success" if address else "")
+    return BatchItem(str(status), int(number) if number.isdecimal() else None, address)
+
+
+def receiver_on_wire(receiver: ReceiverInput) -> ReceiverInput:
+    """Return the receiver with times in unix seconds; the input is left as it is."""
+    changes: dict[str, Any] = {}
+    if isinstance(receiver.registered, datetime):
+        changes["registered"] = to_unix(receiver.registered)
+    if isinstance(receiver.activated, datetime):
+        changes["activated"] = to_unix(receiver.activated)
+    if isinstance(receiver.deactivated, datetime):
+        changes["deactivated"] = to_unix(receiver.deactivated)
+    if receiver.orders:
+        changes["orders"] = [order_on_wire(order) for order in receiver.orders]
+    return attrs.evolve(receiver, **changes) if changes else receiver

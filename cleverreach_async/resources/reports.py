@@ -1,0 +1,213 @@
+"""Reports: what became of the mailings that were sent."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import attrs
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.base import Resource, to_unix
+from cleverreach_async.resources.converter import Extra, structure
+from cleverreach_async.resources.mailings import MailingLink
+from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.receiver_models import Detail, Receiver
+from cleverreach_async.transport.wire import as_object, build_request
+
+__all__ = ["Report", "ReportCounters", "Reports"]
+
+MAX_PAGE_SIZE: Final = 100
+MAX_RECEIVERS_PAGE_SIZE: Final = 5000
+
+Reaction = Literal[
+    "sent", "opened", "clicked", "notopened", "notclicked", "bounced", "unsubscribed"
+]
+
+
+@attrs.frozen(kw_only=True)
+class ReportCounters:
+    """How the receivers of a mailing reacted.
+
+    Attributes:
+        delivered: Mails delivered.
+        unique_opened: Receivers who opened it.
+        unique_clicks: Receivers who clicked in it.
+        unsubscribed: Receivers who unsubscribed.
+        spam: Complaints.
+        bounced: Mails that bounced.
+        dropouts: Mails that were not sent.
+        extra: What the answer holds beyond these fields.
+    """
+
+    delivered: int = 0
+    unique_opened: int = 0
+    unique_clicks: int = 0
+    unsubscribed: int = 0
+    spam: int = 0
+    bounced: int = 0
+    dropouts: int = 0
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """The report of a mailing. The vendor does not document its fields; more are in ``extra``.
+
+    Attributes:
+        id: Report id, which is the mailing's.
+        name: Name of the mailing.
+        subject: Subject line.
+        sender_name: Name in the From line.
+        sender_email: Address in the From line.
+        finished: When sending ended.
+        stats: Statistics as the API sends them.
+        links: Links and their clicks.
+        groups: The groups it went to, as the API sends them.
+        tags: Tags, as the API sends them.
+        versions: Versions of a split test, as the API sends them.
+        extra: What the answer holds beyond these fields.
+    """
+
+    id: int
+    name: str = ""
+    subject: str = attrs.field(default="", repr=False)
+    sender_name: str = attrs.field(default="", repr=False)
+    sender_email: str = attrs.field(default="", repr=False)
+    finished: datetime | None = None
+    stats: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+    links: tuple[MailingLink, ...] = attrs.field(default=(), repr=False)
+    groups: tuple[Any, ...] = attrs.field(default=(), repr=False)
+    tags: tuple[Any, ...] = attrs.field(default=(), repr=False)
+    versions: tuple[Any, ...] = attrs.field(default=(), repr=False)
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+    @property
+    def counters(self) -> ReportCounters:
+        """The counters, which lie in ``stats.basic`` in full mode.
+
+        Raises:
+            ResponseDecodeError: They are not numbers.
+        """
+        counters = as_object(self.stats.get("basic")) or self.stats
+        return structure(counters, ReportCounters, method="GET", path="/reports/{report_id}")
+
+
+class Reports(Resource):
+    """``cr.reports``: read the reports of sent mailings."""
+
+    def list(
+        self,
+        *,
+        group_id: int | None = None,
+        channel_id: int | None = None,
+        start: datetime | int | None = None,
+        end: datetime | int | None = None,
+        mode: Literal["full", "basic"] | None = None,
+        page_size: int = 50,
+    ) -> Paginator[Report]:
+        """List reports.
+
+        Args:
+            group_id: Only mailings to this group.
+            channel_id: Only mailings of this channel.
+            start: Lower bound of the time of sending; goes with ``end``.
+            end: Upper bound; goes with ``start``.
+            mode: Amount of detail.
+            page_size: Reports per page, 1 to 100.
+
+        ``GET /reports``
+        """
+        if (start is None) != (end is None):
+            raise ConfigurationError("start and end go together; the API takes both or none")
+        query = {
+            "group_id": group_id,
+            "channel_id": channel_id,
+            "start": to_unix(start),
+            "end": to_unix(end),
+            "mode": mode,
+        }
+        return self._list(
+            Report,
+            "/reports",
+            query=query,
+            size_param="pagesize",
+            page_size=page_size,
+            max_size=MAX_PAGE_SIZE,
+        )
+
+    async def get(self, report_id: int) -> Report:
+        """Return the report of a mailing.
+
+        Raises:
+            NotFoundError: No such report.
+            PermissionDeniedError: It is part of a split test; the message names the whole.
+
+        ``GET /reports/{id}``
+        """
+        return await self._call(Report, "GET", "/reports/{report_id}", path=_path(report_id))
+
+    async def delete(self, report_id: int) -> None:
+        """Delete a report.
+
+        ``DELETE /reports/{id}``
+        """
+        await self._do("DELETE", "/reports/{report_id}", path=_path(report_id))
+
+    def receivers(
+        self,
+        report_id: int,
+        state: Reaction,
+        *,
+        detail: Detail = Detail.NONE,
+        start: datetime | int | None = None,
+        end: datetime | int | None = None,
+        link_id: int | None = None,
+        page_size: int = 100,
+    ) -> Paginator[Receiver]:
+        """List the receivers of a mailing by how they reacted.
+
+        Args:
+            report_id: Report id, which is the mailing's.
+            state: Only receivers with this reaction.
+            detail: What to add to each receiver.
+            start: Lower bound of the time of the reaction.
+            end: Upper bound.
+            link_id: Only those who clicked this link; goes with ``clicked``.
+            page_size: Receivers per page, 1 to 5000.
+
+        ``GET /reports/{id}/receivers/{state}``
+        """
+        if link_id is not None and state != "clicked":
+            raise ConfigurationError(f"link_id goes with the state 'clicked', not with {state!r}")
+        query = {
+            "detail": int(detail) or None,
+            "from": to_unix(start),
+            "to": to_unix(end),
+            "linkid": link_id,
+        }
+        return self._list(
+            Receiver,
+            "/reports/{report_id}/receivers/{state}",
+            path={**_path(report_id), "state": state},
+            query=query,
+            size_param="pagesize",
+            page_size=page_size,
+            max_size=MAX_RECEIVERS_PAGE_SIZE,
+        )
+
+    async def stats(self, report_id: int, mode: str) -> Any:
+        """Return one view of a report's statistics as the API sends it.
+
+        Args:
+            report_id: Report id, which is the mailing's.
+            mode: ``basic``, ``full``, ``links``, or another the API knows.
+
+        ``GET /reports/{id}/stats/{mode}``
+        """
+        path = {**_path(report_id), "mode": mode}
+        request = build_request("GET", "/reports/{report_id}/stats/{mode}", path=path)
+        return await self._json(request)
+
+
+def _path(report_id: int) -> dict[str, str | int]:
+    return {"report_id": report_id}

@@ -1,0 +1,141 @@
+"""Tags: short words attached to receivers, ``name`` or ``origin.name``."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import attrs
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.base import UNSET, Resource, body
+from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.pages import Paginator
+
+__all__ = ["Tag", "Tags"]
+
+MAX_TAGS: Final = 5000
+
+TagOrder = Literal["tag", "origin", "count"]
+
+
+@attrs.frozen(kw_only=True)
+class Tag:
+    """A tag in use.
+
+    Attributes:
+        tag: Its name.
+        origin: The system that set it, or an empty string.
+        count: Receivers that carry it, or ``None`` when the answer does not say.
+        extra: What the answer holds beyond these fields.
+    """
+
+    tag: str
+    origin: str = ""
+    count: int | None = None
+    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+
+
+class Tags(Resource):
+    """``cr.tags``: list, count, add and remove tags.
+
+    Tags consist of letters, digits, ``_`` and ``-``; the server turns anything else into ``_``.
+    Changes show in listings and counts after a while. To tag many receivers, write them with
+    ``tags`` through ``cr.bulk`` or ``cr.receivers.upsertplus_many``.
+    """
+
+    def list(
+        self,
+        *,
+        group_id: int | None = None,
+        origin: str | None = None,
+        order_by: TagOrder | None = None,
+        limit: int = MAX_TAGS,
+    ) -> Paginator[Tag]:
+        """List tags.
+
+        How the API pages tags is not settled, so this is one page; it is cut at ``limit``.
+
+        Args:
+            group_id: Only tags of this group.
+            origin: Only tags of this origin; ``*`` for those with any, empty for those without.
+            order_by: Sort key.
+            limit: Most tags to return, 1 to 5000.
+
+        ``GET /tags``
+        """
+        if not 1 <= limit <= MAX_TAGS:
+            raise ConfigurationError(f"limit is {limit}; it goes from 1 to {MAX_TAGS}")
+        query = {"group_id": group_id, "origin": origin, "order_by": order_by, "limit": limit}
+        return self._list(Tag, "/tags", query=query)
+
+    async def count(
+        self, tag: str, *, group_id: int | None = None, active: bool | None = None
+    ) -> int:
+        """Return how many receivers carry a tag.
+
+        Args:
+            tag: ``name`` or ``origin.name``.
+            group_id: Only receivers of this group.
+            active: Whether to count active receivers only.
+
+        ``GET /tags/count``
+        """
+        query = {"tag": tag, "group_id": group_id, "active": active}
+        return await self._call(int, "GET", "/tags/count", query=query)
+
+    async def add(
+        self, receiver_id: int | str, tags: str | Sequence[str], *, group_id: int | None = None
+    ) -> None:
+        """Add tags to a receiver; those it has already stay.
+
+        Args:
+            receiver_id: Pool id or e-mail address.
+            tags: ``name`` or ``origin.name``, one or several.
+            group_id: The group in which to tag.
+
+        Raises:
+            ConfigurationError: No tag, or an empty one.
+
+        ``POST /receivers/{id}/tags``
+        """
+        fields = body(tags=_names(tags), group_id=UNSET if group_id is None else group_id)
+        await self._do(
+            "POST",
+            "/receivers/{receiver_id}/tags",
+            path={"receiver_id": receiver_id},
+            json=fields,
+            idempotent=True,
+        )
+
+    async def remove(
+        self, receiver_id: int | str, tags: str | Sequence[str], *, group_id: int | None = None
+    ) -> None:
+        """Remove tags from a receiver.
+
+        Args:
+            receiver_id: Pool id or e-mail address.
+            tags: ``name``, ``origin.name`` or ``origin.*``, one or several.
+            group_id: The group in which to remove them.
+
+        Raises:
+            ConfigurationError: No tag, an empty one, or one with a comma or a slash.
+
+        ``DELETE /receivers/{id}/tags/{tags}``
+        """
+        names = _names(tags)
+        for name in names:
+            # The server splits at commas, so a tag with one would remove others than asked.
+            if "," in name or "/" in name:
+                raise ConfigurationError(f"{name!r} has a comma or a slash, which no tag can have")
+        await self._do(
+            "DELETE",
+            "/receivers/{receiver_id}/tags/{tags}",
+            path={"receiver_id": receiver_id, "tags": ",".join(names)},
+            query={"group_id": group_id},
+        )
+
+
+def _names(tags: str | Sequence[str]) -> Sequence[str]:
+    names = [tags] if isinstance(tags, str) else [*tags]
+    if not names or not all(name.strip() for name in names):
+        raise ConfigurationError("tags must name at least one tag, and no tag is empty")
+    return names

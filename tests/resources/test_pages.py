@@ -1,0 +1,139 @@
+"""Pages: where a listing ends, and what an early end leaves behind."""
+
+from collections.abc import Callable
+
+import pytest
+
+from cleverreach_async.errors import ConfigurationError, InternalServerError
+from cleverreach_async.resources.receivers import MAX_PAGE_SIZE, Receivers
+from cleverreach_async.transport.transport import Call
+from cleverreach_async.transport.wire import Request, Response
+
+pytestmark = pytest.mark.anyio
+
+
+def rows(*ids: int) -> list[dict[str, object]]:
+    """Receivers as the API sends them."""
+    return [{"id": str(number), "email": f"r{number}@mail.example"} for number in ids]
+
+
+ENDS: dict[str, tuple[list[object], list[int]]] = {
+    "a short page": ([rows(1, 2), rows(3)], [1, 2, 3]),
+    "an empty page after a full one": ([rows(1, 2), []], [1, 2]),
+    "false after a full one": ([rows(1, 2), False], [1, 2]),
+    "false at once": ([False], []),
+    "null at once": ([None], []),
+    "nothing at once": ([b""], []),
+    "a page longer than asked for": ([rows(1, 2, 3), rows(4)], [1, 2, 3, 4]),
+}
+
+
+@pytest.mark.parametrize(("answers", "expected"), ENDS.values(), ids=ENDS.keys())
+async def test_listing_ends(
+    answers: list[object], expected: list[int], serve: Callable[..., Call], sent: list[Request]
+) -> None:
+    """A page shorter than asked for is the last; every answer is asked for once, in order."""
+    listing = Receivers(serve(*answers)).list(group_id=7, page_size=2)
+    assert expected == [receiver.id async for receiver in listing]
+    targets = [
+        f"/v3/groups/7/receivers?type=all&page={page}&pagesize=2" for page in range(len(answers))
+    ]
+    assert targets == [request.target for request in sent]
+
+
+async def test_awaiting_fetches_the_first_page_only(
+    serve: Callable[..., Call], sent: list[Request]
+) -> None:
+    """A page is a sequence that knows its place."""
+    page = await Receivers(serve(rows(1, 2))).list(group_id=7, page_size=2)
+    expected = (2, 0, False, 1, [2], [1, 2])
+    assert expected == (
+        len(page),
+        page.number,
+        page.is_last,
+        page[0].id,
+        [receiver.id for receiver in page[1:]],
+        [receiver.id for receiver in page],
+    )
+    assert len(sent) == 1
+
+
+async def test_listing_asks_nothing_by_itself(
+    serve: Callable[..., Call], sent: list[Request]
+) -> None:
+    """Making a listing is free; it may be thrown away."""
+    Receivers(serve()).list(group_id=7)
+    assert not sent
+
+
+async def test_early_break_fetches_no_further(
+    serve: Callable[..., Call], sent: list[Request]
+) -> None:
+    """Leaving the loop on the first page leaves the second unasked."""
+    seen: list[int] = []
+    async for receiver in Receivers(serve(rows(1, 2))).list(group_id=7, page_size=2):
+        seen.append(receiver.id)
+        if receiver.id == 2:
+            break
+    expected = [1, 2]
+    assert expected == seen
+    assert len(sent) == 1
+
+
+async def test_pages_one_by_one(serve: Callable[..., Call]) -> None:
+    """Whoever wants pages gets pages, the last one marked."""
+    listing = Receivers(serve(rows(1, 2), rows(3))).list(group_id=7, page_size=2)
+    expected = [(0, 2, False), (1, 1, True)]
+    assert expected == [(page.number, len(page), page.is_last) async for page in listing.pages()]
+
+
+async def test_listing_starts_anew(serve: Callable[..., Call]) -> None:
+    """Two loops over one listing both begin with the first page."""
+    listing = Receivers(serve(rows(1), rows(1))).list(group_id=7, page_size=2)
+    first = [receiver.id async for receiver in listing]
+    assert first == [receiver.id async for receiver in listing]
+
+
+async def test_exhausted_pages_stay_exhausted(
+    serve: Callable[..., Call], sent: list[Request]
+) -> None:
+    """Asking once more after the end asks the server nothing."""
+    pages = Receivers(serve(rows(1))).list(group_id=7, page_size=2).pages()
+    await anext(pages)
+    for _ in range(2):
+        with pytest.raises(StopAsyncIteration):
+            await anext(pages)
+    assert len(sent) == 1
+
+
+async def test_failed_page_can_be_asked_for_again(sent: list[Request]) -> None:
+    """An error does not skip a page."""
+    trouble = [InternalServerError("Bad Gateway", status_code=502)]
+
+    async def call(request: Request) -> Response:
+        sent.append(request)
+        if trouble:
+            raise trouble.pop()
+        return Response(200, {}, b"[]")
+
+    pages = Receivers(call).list(group_id=7).pages()
+    with pytest.raises(InternalServerError):
+        await anext(pages)
+    await anext(pages)
+    assert sent[0].target == sent[1].target
+
+
+@pytest.mark.parametrize("page_size", [-1, 0, MAX_PAGE_SIZE + 1])
+def test_page_size_out_of_bounds(page_size: int, serve: Callable[..., Call]) -> None:
+    """The API would clamp it, and the end of the listing would be taken for a short page."""
+    with pytest.raises(ConfigurationError, match="from 1 to 5000"):
+        Receivers(serve()).list(group_id=7, page_size=page_size)
+
+
+@pytest.mark.parametrize("page_size", [1, MAX_PAGE_SIZE])
+async def test_page_size_at_its_bounds(
+    page_size: int, serve: Callable[..., Call], sent: list[Request]
+) -> None:
+    """The bounds themselves are allowed."""
+    await Receivers(serve([])).list(group_id=7, page_size=page_size)
+    assert sent[0].target.endswith(f"pagesize={page_size}")

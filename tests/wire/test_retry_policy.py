@@ -1,0 +1,165 @@
+"""Retries: which failures may be repeated, and how long to wait before."""
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleverreach_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    CleverReachError,
+    ConfigurationError,
+    InternalServerError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResponseDecodeError,
+    TokenError,
+)
+from cleverreach_async.transport.retry import (
+    Fault,
+    RetryPolicy,
+    classify,
+    may_repeat,
+    pushes_back,
+    wait_before,
+)
+
+
+@attrs.frozen
+class Die:
+    """Chance that always falls the same way."""
+
+    value: float
+
+    def random(self) -> float:
+        """The number it was made with."""
+        return self.value
+
+
+FAULTS: dict[str, tuple[CleverReachError, Fault | None, bool]] = {
+    "not connected": (APIConnectionError("refused", sent=False), Fault.NOT_SENT, True),
+    "lost": (APIConnectionError("reset", sent=True), Fault.AMBIGUOUS, True),
+    "timed out connecting": (APITimeoutError("deadline", sent=False), Fault.NOT_SENT, True),
+    "timed out": (APITimeoutError("deadline", sent=True), Fault.AMBIGUOUS, True),
+    "429": (RateLimitError("slow", status_code=429), Fault.THROTTLED, True),
+    "429 told": (RateLimitError("slow", status_code=429, retry_after=3), Fault.THROTTLED, True),
+    "500": (InternalServerError("no", status_code=500), Fault.AMBIGUOUS, False),
+    "502": (InternalServerError("no", status_code=502), Fault.AMBIGUOUS, False),
+    "502 told": (
+        InternalServerError("no", status_code=502, retry_after=3),
+        Fault.AMBIGUOUS,
+        False,
+    ),
+    "503": (InternalServerError("no", status_code=503), Fault.AMBIGUOUS, True),
+    "503 told": (InternalServerError("no", status_code=503, retry_after=0), Fault.THROTTLED, True),
+    "401": (AuthenticationError("no", status_code=401), None, False),
+    "403": (PermissionDeniedError("no", status_code=403), None, False),
+    "413": (PayloadTooLargeError("no", status_code=413), None, False),
+    "418": (APIStatusError("no", status_code=418), None, False),
+    "token": (TokenError("invalid_grant"), None, False),
+    "decode": (ResponseDecodeError(["x"], method="GET", path="/a"), None, False),
+    "configuration": (ConfigurationError("x"), None, False),
+}
+
+
+@pytest.mark.parametrize(("error", "fault", "pushed"), FAULTS.values(), ids=FAULTS.keys())
+def test_what_a_failure_says(error: CleverReachError, fault: Fault | None, pushed: bool) -> None:
+    """Only passing faults have a kind; only the server's trouble closes the gate."""
+    assert (fault, pushed) == (classify(error), pushes_back(error))
+
+
+@pytest.mark.parametrize(
+    ("fault", "idempotent", "expected"),
+    [
+        (Fault.NOT_SENT, True, True),
+        (Fault.NOT_SENT, False, True),
+        (Fault.THROTTLED, True, True),
+        (Fault.THROTTLED, False, True),
+        (Fault.AMBIGUOUS, True, True),
+        (Fault.AMBIGUOUS, False, False),
+    ],
+)
+def test_what_may_be_repeated(fault: Fault, idempotent: bool, expected: bool) -> None:
+    """What may have been executed is repeated only where that is harmless."""
+    assert expected is may_repeat(fault, idempotent=idempotent)
+
+
+WAITS: dict[str, tuple[Fault, int, float | None, float, float]] = {
+    "first, least": (Fault.AMBIGUOUS, 1, None, 0.0, 0.0),
+    "first, half": (Fault.AMBIGUOUS, 1, None, 0.5, 0.1),
+    "third": (Fault.NOT_SENT, 3, None, 0.5, 0.4),
+    "capped": (Fault.AMBIGUOUS, 99, None, 0.5, 15.0),
+    "throttled, least": (Fault.THROTTLED, 1, None, 0.0, 0.5),
+    "throttled, second": (Fault.THROTTLED, 2, None, 0.5, 1.5),
+    "throttled, capped": (Fault.THROTTLED, 99, None, 0.0, 15.0),
+    "told": (Fault.THROTTLED, 1, 7.0, 0.0, 7.0),
+    "told, jitter": (Fault.THROTTLED, 1, 60.0, 0.5, 63.0),
+    "told 0, jitter": (Fault.AMBIGUOUS, 5, 0.0, 0.5, 0.125),
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempt", "told", "chance", "expected"), WAITS.values(), ids=WAITS.keys()
+)
+def test_waits(
+    fault: Fault, attempt: int, told: float | None, chance: float, expected: float
+) -> None:
+    """Waits double up to the cap; the server's word is honoured with a little more."""
+    wait = wait_before(RetryPolicy(), fault, attempt=attempt, retry_after=told, rng=Die(chance))
+    assert expected == pytest.approx(wait)
+
+
+POLICIES = st.builds(
+    RetryPolicy,
+    attempts=st.integers(1, 100),
+    wait=st.floats(0, 100),
+    throttled_wait=st.floats(0, 100),
+    cap=st.floats(0.001, 3600),
+    max_retry_after=st.floats(0, 3600),
+)
+
+
+@given(
+    POLICIES,
+    st.sampled_from(Fault),
+    st.integers(1, 100_000),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_backoff_stays_within_bounds(
+    policy: RetryPolicy, fault: Fault, attempt: int, chance: float
+) -> None:
+    """No wait is negative or beyond the cap, however long an outage lasts."""
+    wait = wait_before(policy, fault, attempt=attempt, retry_after=None, rng=Die(chance))
+    assert 0 <= wait <= policy.cap
+    if fault is Fault.THROTTLED:
+        assert wait >= min(policy.cap, policy.throttled_wait) / 2
+
+
+@given(
+    POLICIES,
+    st.sampled_from(Fault),
+    st.integers(1, 100),
+    st.floats(0, 1e6),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_server_is_never_asked_too_early(
+    policy: RetryPolicy, fault: Fault, attempt: int, told: float, chance: float
+) -> None:
+    """The wait is at least what the server asked for, and little more."""
+    wait = wait_before(policy, fault, attempt=attempt, retry_after=told, rng=Die(chance))
+    assert told <= wait <= told + max(0.25, told / 10)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"attempts": 0}, {"wait": -1}, {"throttled_wait": -0.1}, {"cap": 0}, {"max_retry_after": -1}],
+    ids=str,
+)
+def test_senseless_policy_is_refused(fields: dict[str, int]) -> None:
+    """A policy that cannot be meant fails where it is made."""
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        RetryPolicy(**fields)

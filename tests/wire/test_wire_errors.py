@@ -1,0 +1,262 @@
+"""Errors on the wire: four shapes of body, with any status, become one kind of exception."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleverreach_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    InternalServerError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    UnprocessableEntityError,
+    status_error,
+)
+from cleverreach_async.transport.wire import Response, build_request, error_in
+
+GET = build_request("GET", "/receivers/{receiver_id}", path={"receiver_id": "ann@mail.example"})
+LIST = build_request("GET", "/receivers", accepts_false=True)
+
+
+def refusal(
+    content: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> APIStatusError:
+    """Return the error that an answer stands for."""
+    error = error_in(Response(status, headers or {}, content), GET, now=0.0)
+    assert error is not None
+    return error
+
+
+SHAPES: dict[str, tuple[int, Any, type[APIStatusError], int, int | None, str]] = {
+    "nested": (
+        404,
+        {"error": {"code": 404, "message": "Not Found: invalid receiver"}},
+        NotFoundError,
+        404,
+        404,
+        "Not Found: invalid receiver",
+    ),
+    "nested, code as text": (
+        409,
+        {"error": {"code": "409", "message": "taken"}},
+        ConflictError,
+        409,
+        409,
+        "taken",
+    ),
+    "nested with 200": (
+        200,
+        {"error": {"code": 404, "message": "gone"}},
+        NotFoundError,
+        404,
+        404,
+        "gone",
+    ),
+    "nested with 200, no code": (
+        200,
+        {"error": {"message": "duplicate data"}},
+        BadRequestError,
+        400,
+        None,
+        "duplicate data",
+    ),
+    "nested with 200, a code that is no status": (
+        200,
+        {"error": {"code": 17, "message": "odd"}},
+        BadRequestError,
+        400,
+        17,
+        "odd",
+    ),
+    "nested with 200, no code, a status in words": (
+        200,
+        {"error": {"message": "Not Found: invalid receiver"}},
+        NotFoundError,
+        404,
+        None,
+        "Not Found: invalid receiver",
+    ),
+    "nested, empty": (403, {"error": {}}, PermissionDeniedError, 403, None, "Forbidden"),
+    "OAuth": (
+        400,
+        {"error": "invalid_client", "error_description": "no such client"},
+        BadRequestError,
+        400,
+        None,
+        "invalid_client: no such client",
+    ),
+    "OAuth, short": (
+        401,
+        {"error": "invalid_token"},
+        AuthenticationError,
+        401,
+        None,
+        "invalid_token",
+    ),
+    "OAuth with 200": (200, {"error": "denied"}, BadRequestError, 400, None, "denied"),
+    "flat": (
+        401,
+        {"message": "Unauthorized: token expired"},
+        AuthenticationError,
+        401,
+        None,
+        "Unauthorized: token expired",
+    ),
+    "flat with a code": (422, {"code": 5, "message": "no"}, UnprocessableEntityError, 422, 5, "no"),
+    "flat description": (400, {"error_description": "why"}, BadRequestError, 400, None, "why"),
+    "flag with 200": (
+        200,
+        {"error": True, "message": "refused", "code": 403},
+        PermissionDeniedError,
+        403,
+        403,
+        "refused",
+    ),
+    "list": (413, [], PayloadTooLargeError, 413, None, "Request Entity Too Large"),
+    "status the world does not know": (599, None, InternalServerError, 599, None, "unknown status"),
+    "unknown 4xx": (418, {}, APIStatusError, 418, None, "I'm a Teapot"),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "status_code", "code", "message"), SHAPES.values(), ids=SHAPES.keys()
+)
+def test_error_shapes(
+    status: int,
+    body: Any,
+    kind: type[APIStatusError],
+    status_code: int,
+    code: int | None,
+    message: str,
+) -> None:
+    """Each shape yields the class of its status, the vendor's code and the vendor's sentence."""
+    error = refusal(json.dumps(body).encode(), status=status)
+    expected = (kind, status_code, code, message)
+    assert expected == (type(error), error.status_code, error.code, error.message)
+    place = ("GET", "/receivers/{receiver_id}")
+    assert place == (error.method, error.path)
+
+
+BARE: dict[str, tuple[int, bytes, type[APIStatusError], str]] = {
+    "HTML": (502, b"<html>Bad Gateway</html>", InternalServerError, "Bad Gateway"),
+    "nothing": (503, b"", InternalServerError, "Service Unavailable"),
+    "false with 404": (404, b"false", NotFoundError, "Not Found"),
+    "not UTF-8": (400, b"\xff\xfe", BadRequestError, "Bad Request"),
+    "cut JSON": (429, b'{"error": {"co', RateLimitError, "Too Many Requests"),
+    "false with 200": (200, b" false\n", APIStatusError, "the server says that it failed"),
+    "no success": (200, b'{"success": false}', APIStatusError, "the server says that it failed"),
+    "blanks before the object": (200, b'\n\n {"error": "no"}', BadRequestError, "no"),
+}
+
+
+@pytest.mark.parametrize(("status", "content", "kind", "message"), BARE.values(), ids=BARE.keys())
+def test_errors_without_a_shape(
+    status: int, content: bytes, kind: type[APIStatusError], message: str
+) -> None:
+    """Where the body says nothing, the status does."""
+    error = refusal(content, status=status)
+    assert (kind, message) == (type(error), error.message)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirect_is_an_error(status: int) -> None:
+    """An API call follows none; the message says what to look at."""
+    error = refusal(b"", status=status, headers={"location": "https://mail.example/"})
+    assert (APIStatusError, status) == (type(error), error.status_code)
+    assert "base_url" in str(error)
+
+
+SUCCESSES: dict[str, tuple[int, bytes]] = {
+    "object": (200, b'{"id": 1}'),
+    "no error": (200, b'{"error": null, "id": 1}'),
+    "empty error": (200, b'{"error": "", "id": 1}'),
+    "false error": (200, b'{"error": false, "id": 1}'),
+    "error deeper down": (200, b'{"item": {"error": "x"}}'),
+    "error in a list": (200, b'[{"error": "x"}]'),
+    "error as a word": (200, b'"error"'),
+    "true": (200, b"true"),
+    "number": (200, b"0"),
+    "nothing": (204, b""),
+    "created": (201, b'{"id": 1}'),
+    "not JSON": (200, b'{"error'),
+}
+
+
+@pytest.mark.parametrize(("status", "content"), SUCCESSES.values(), ids=SUCCESSES.keys())
+def test_successes(status: int, content: bytes) -> None:
+    """What is no error is left to the reader of the answer."""
+    assert error_in(Response(status, {}, content), GET, now=0.0) is None
+
+
+def test_false_is_a_value_where_asked_for() -> None:
+    """Listings used to answer false for none."""
+    assert error_in(Response(200, {}, b"false"), LIST, now=0.0) is None
+
+
+@given(st.integers(400, 999), st.binary(max_size=60))
+def test_class_matches_the_status(status: int, content: bytes) -> None:
+    """Whatever the body, the class is that of the status."""
+    error = refusal(content, status=status)
+    assert (status_error(status), status) == (type(error), error.status_code)
+
+
+@given(st.integers(200, 299), st.binary(max_size=60))
+def test_no_success_body_breaks_the_reader(status: int, content: bytes) -> None:
+    """An answer is a success or an error, never a crash."""
+    error = error_in(Response(status, {}, content), GET, now=0.0)
+    assert error is None or isinstance(error, APIStatusError)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'{"error": {"message": "no ann.o+x@mail.example here"}}', id="message"),
+        pytest.param(
+            b'{"error": {"message": "invalid address \'ann at mail.example\'"}}', id="quoted"
+        ),
+        pytest.param(b"<p>The URL /receivers/ann%40mail.example was not found</p>", id="encoded"),
+        pytest.param(b"<p>/receivers/ann@mail.example</p>", id="URL"),
+        pytest.param("ünn@mail.example".encode(), id="umlaut"),
+    ],
+)
+def test_no_address_in_an_error(content: bytes) -> None:
+    """Errors go to logs, addresses do not."""
+    error = refusal(content, status=404)
+    for text in (str(error), repr(error), error.message, error.body, error.path):
+        assert "mail.example" not in text
+
+
+def test_template_that_a_caller_filled_is_masked() -> None:
+    """A path written out by the caller may hold an address."""
+    request = build_request("GET", "/receivers/ann@mail.example")
+    error = error_in(Response(404, {}, b""), request, now=0.0)
+    assert error is not None
+    expected = "GET <e-mail>: 404 Not Found"
+    assert expected == str(error)
+
+
+def test_headers_without_credentials() -> None:
+    """Headers help in support; those that hold credentials are removed."""
+    headers = {
+        "x-request-id": "r1",
+        "set-cookie": "s=1",
+        "authorization": "Bearer t",
+        "www-authenticate": "Bearer",
+        "retry-after": "7",
+    }
+    error = refusal(b"", status=429, headers=headers)
+    expected = ({"x-request-id": "r1", "retry-after": "7"}, 7.0)
+    assert expected == (error.headers, error.retry_after)
+
+
+def test_long_body_is_cut() -> None:
+    """An error page does not fill a log."""
+    assert refusal(b"x" * 10_000, status=500).body == "x" * 200
