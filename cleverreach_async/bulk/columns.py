@@ -10,7 +10,7 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError, SourceError
 
-__all__ = ["AttributeType", "ColumnMapping", "map_columns"]
+__all__ = ["GROUP_PREFIX", "TIME_TARGETS", "AttributeType", "ColumnMapping", "map_columns"]
 
 AttributeType = Literal["text", "number", "gender", "date"]
 """Type of an attribute's definition. No column is taken for numbers: a customer number is text."""
@@ -94,11 +94,6 @@ class ColumnMapping:
     global_attributes: Mapping[str, AttributeType]
     group_attributes: Mapping[str, AttributeType]
 
-    def index(self, target: str) -> int | None:
-        """Return the place of the column that goes to a target, or ``None``."""
-        column = next((name for name, goal in self.pairs if goal == target), None)
-        return None if column is None else self.headers.index(column)
-
 
 def map_columns(
     headers: Sequence[str],
@@ -125,7 +120,7 @@ def map_columns(
     pairs = tuple((name, target) for name in headers if (target := targets.get(name, "")))
     if "email" not in targets.values():
         raise SourceError(_no_email(headers), path=path)
-    days = {_target(name, headers) for name in date_attributes}
+    days = {name.strip().lower() for name in date_attributes}
     names = [target for _, target in pairs if target not in FIELD_TARGETS]
     return ColumnMapping(
         headers=tuple(headers),

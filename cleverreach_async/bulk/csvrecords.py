@@ -1,9 +1,9 @@
 """Records of a CSV file, each with the line on which it begins.
 
-The ``csv`` module forgives a quote that is never closed: it takes all lines up to the next quote,
-or the rest of the file, for one cell, and those rows are lost without a word. So a record of
-several lines is accepted only where it obeys the rules of quoting; if not, its first line is
-rejected and reading goes on behind it.
+Left to itself the ``csv`` module forgives a quote that is never closed: it takes all lines up to
+the next quote, or the rest of the file, for one cell, and those rows are lost without a word. So
+the rules of quoting are enforced; of a record that breaks them the first line is rejected, and
+reading goes on with the next.
 """
 
 import contextlib
@@ -24,13 +24,20 @@ MAX_CELL: Final = 1 << 20
 """Characters. The module's own limit of 131 072 is too small for some remarks."""
 
 _DELIMITERS: Final = (";", ",", "\t", "|")
+_TORN_HEADER: Final = (
+    "the quotes around column names do not match; if cells are not separated by one of ; , | or"
+    " a tab, pass delimiter="
+)
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
 
 Record = tuple[int, list[str], str]
 """Line, cells, and a key of ``FLAWS`` or an empty string."""
 
 FLAWS: Final = {
-    "unclosed_quote": "a quote that opens in this line is not closed as it should be",
+    "unclosed_quote": (
+        "a quote that opens in this line is not closed, or has another inside; inside a cell a"
+        " quote is written twice"
+    ),
     "cell_too_long": f"a cell is longer than {MAX_CELL} characters",
     "ragged_row": "the line has not as many cells as there are columns",
 }
@@ -84,11 +91,11 @@ def read_header(text: TextFile, delimiter: str | None = None) -> Header:
     found = [_first_record(text, candidate, skipped) for candidate in candidates]
     # max() takes the first of equals, so the order of candidates breaks ties.
     line, cells, delimiter = max(found, key=lambda item: len(item[1]))
+    torn = next((end for end, names, _ in found if end and not names), None)
+    if torn and len(cells) <= 1:
+        raise SourceError(_TORN_HEADER, path=text.path, line=torn)
     if not cells:
-        reason = (
-            "has no column names" if not line else "the quotes around column names do not match up"
-        )
-        raise SourceError(reason, path=text.path, line=line or None)
+        raise SourceError("the file has no column names", path=text.path)
     return Header(_names(cells, text.path), delimiter, line)
 
 
@@ -140,45 +147,29 @@ def records(lines: TextIO, delimiter: str, width: int, begin: int) -> Iterator[R
     while True:
         pending: list[str] = []
         with contextlib.suppress(csv.Error):
-            for cells in csv.reader(_noted(lines, again, pending), delimiter=delimiter):
-                if len(pending) > 1 and not _obeys(pending, delimiter):
-                    break
+            noted = _noted(lines, again, pending)
+            for cells in csv.reader(noted, delimiter=delimiter, strict=True):
                 if cells:
                     is_left = line <= doubtful and len(cells) != width
                     yield line, cells, "ragged_row" if is_left else ""
                 line += len(pending)
                 pending.clear()
-        if not pending[0]:
+        if not pending:
             return
-        rest = [text for text in pending[1:] if text]
-        again.extendleft(reversed(rest))
-        doubtful = max(doubtful, line + len(rest))
+        again.extendleft(reversed(pending[1:]))
+        doubtful = max(doubtful, line + len(pending) - 1)
         yield line, *_first_line(pending[0], delimiter)
         line += 1
 
 
 def _noted(lines: TextIO, again: deque[str], pending: list[str]) -> Iterator[str]:
-    """Hand out lines, those to be read again first, and note them.
-
-    The end is noted as an empty line: a record that asked for more than its last line is open.
-    """
+    """Hand out lines, those to be read again first, and note them."""
     while again:
         pending.append(again[0])
         yield again.popleft()
     for line in lines:
         pending.append(line)
         yield line
-    pending.append("")
-
-
-def _obeys(lines: list[str], delimiter: str) -> bool:
-    """Whether lines are one record by the letter of the rules."""
-    if not lines[-1]:
-        return False
-    try:
-        return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
-    except csv.Error:
-        return False
 
 
 def _first_line(line: str, delimiter: str) -> tuple[list[str], str]:

@@ -20,10 +20,11 @@ from cleverreach_async.bulk.values import (
     TIMES_ACCEPTED,
     date_attribute,
     gender,
+    show_date,
     tags,
 )
 from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.receivers import AttributeValue, ReceiverInput
+from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
 
 __all__ = ["CsvSource"]
 
@@ -31,8 +32,6 @@ TimeParser = Callable[[str], int | Unset]
 _Build = Callable[[Sequence[str]], ReceiverInput]
 _Reader = Callable[[Sequence[str]], Mapping[str, AttributeValue] | Unset]
 
-# An impossible date is short; a remark in the wrong column may be personal.
-_SHOWN: Final = 25
 _CONVERTERS: Final[Mapping[str, Callable[[str], str]]] = {"gender": gender, "date": date_attribute}
 
 
@@ -49,7 +48,7 @@ class CsvSource(FileSource):
 
     def _rows(self, file: io.TextIOWrapper) -> Iterator[SourceRow | BadRow]:
         for _ in range(self._header.lines):
-            next(file)
+            next(file, "")
         width = len(self._header.names)
         begin = self._header.lines + 1
         build = _compile(self._mapping, self._parse_time)
@@ -178,6 +177,6 @@ def _problem(
                 date_attribute(cell)
         except ValueError as error:
             accepted = TIMES_ACCEPTED if is_time else DATES_ACCEPTED
-            value = repr(cell.strip()[:_SHOWN])
-            return "invalid_date", f"column {column!r}: {value}: {error}; it takes {accepted}"
+            shown = show_date(cell)
+            return "invalid_date", f"column {column!r}: {shown}: {error}; it takes {accepted}"
     return "", ""

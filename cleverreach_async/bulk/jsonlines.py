@@ -11,15 +11,14 @@ import msgspec
 from cleverreach_async.bulk.filesource import FileSource
 from cleverreach_async.bulk.rows import BadRow, SourceRow
 from cleverreach_async.bulk.textfile import TextFile
-from cleverreach_async.bulk.values import TIMES_ACCEPTED
+from cleverreach_async.bulk.values import TIMES_ACCEPTED, show_date
 from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import OrderInput
-from cleverreach_async.resources.receivers import AttributeValue, ReceiverInput
+from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
 
 __all__ = ["JsonLinesSource"]
 
-_SHOWN: Final = 25
 _REJECTED: Final = "receiver"
 """The key under which a line of a rejects file holds what was refused."""
 
@@ -138,8 +137,7 @@ def _time(key: str, value: int | str | Unset, parse_time: TimeParser) -> int | U
     try:
         return parse_time(value)
     except ValueError as error:
-        shown = repr(value[:_SHOWN])
-        message = f"{key!r}: {shown}: {error}; it takes {TIMES_ACCEPTED}"
+        message = f"{key!r}: {show_date(value)}: {error}; it takes {TIMES_ACCEPTED}"
         raise _BadValueError("invalid_date", message) from None
 
 
@@ -166,7 +164,7 @@ def _loads(text: str) -> Any:
 def _json_problem(text: str, error: Exception) -> str:
     """Say where a line stops being JSON; the fast decoder does not always tell."""
     try:
-        json.loads(text)
+        json.loads(text.rstrip())
     except json.JSONDecodeError as failure:
         return f"not JSON at column {failure.colno}: {failure.msg}"
     except RecursionError:

@@ -99,8 +99,8 @@ class _Fault:
 def inspect_text(path: str | os.PathLike[str], encoding: str | None = None) -> TextFile:
     """Read a file once and tell its encoding.
 
-    A mark at the beginning decides, then ``encoding``; else it is UTF-8 if the whole file is, and
-    Windows-1252 if not.
+    The caller's word counts, then a mark at the beginning; else it is UTF-8 if the whole file is,
+    and Windows-1252 if not.
 
     Args:
         path: The file.
@@ -181,7 +181,7 @@ def _check(file: BinaryIO, path: str, encoding: str, start: int) -> None:
 
 def _find_fault(file: BinaryIO, encoding: str, start: int) -> _Fault | None:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    is_ascii_based = not encoding.startswith(("utf-16", "utf-32", "utf-7"))
+    is_ascii_based = encoding == "utf-8" or encoding.startswith(("cp125", "iso8859"))
     end = start
     unbroken = 0
     for chunk in _chunks(file, start):
@@ -224,7 +224,7 @@ def _source_error(file: BinaryIO, path: str, encoding: str, fault: _Fault) -> So
     file.seek(0)
     head = file.read(8)
     hint = next((f", but {what}" for magic, what in _PACKED if head.startswith(magic)), "")
-    if not hint and 0 in head:
+    if not hint and 0 in head and encoding in {"utf-8", "cp1252"}:
         hint = "; if it is UTF-16, pass encoding='utf-16-le'"
     line = _line_of_control(file, encoding, fault.offset)
     return SourceError(f"{fault.reason}{hint}", path=path, line=line)

@@ -16,6 +16,7 @@ __all__ = [
     "date_attribute",
     "find_zone",
     "gender",
+    "show_date",
     "tags",
     "time_parser",
 ]
@@ -25,7 +26,7 @@ TIMES_ACCEPTED: Final = (
     "31.12.2025, 31.12.2025 14:30:05, 2025-12-31, 2025-12-31T14:30:05+01:00 or unix seconds"
 )
 
-# Days repeat within a file; times to the second hardly do, so only cells as short as a day are kept.
+# Days repeat within a file and are kept; times to the second hardly do.
 _CACHED: Final = 16384
 _DAY: Final = len("31.12.2025")
 _USUAL_LENGTHS: Final = frozenset({_DAY, len("31.12.2025 14:30"), len("31.12.2025 14:30:05")})
@@ -47,6 +48,8 @@ _WRITTEN: Final = re.compile(
 _UNIX: Final = re.compile(r"0|\d{9,10}", re.ASCII)
 _NEVER: Final = re.compile(r"(?:00\.00\.0000|0000-00-00)(?:[ T]00:00(?::00)?)?", re.ASCII)
 
+# What somebody may have meant as a date; a name or an address in the wrong column is not shown.
+_SHOWABLE: Final = re.compile(r"(?=.*\d)[\w.:/+, -]{1,25}")
 _GENDERS: Final = {
     **dict.fromkeys(("male", "m", "mann", "maennlich", "männlich", "herr", "mr", "mr."), "male"),
     **dict.fromkeys(
@@ -151,7 +154,7 @@ def _usual(text: str) -> datetime | None:
         return None
     if text[2] == text[5] == ".":
         text = f"{text[6:10]}-{text[3:5]}-{text[:2]}{text[10:]}"
-    if text[4] != "-" or text[13:14] not in _AFTER_HOUR:
+    if not text[4] == text[7] == "-" or text[13:14] not in _AFTER_HOUR:
         return None
     try:
         moment = datetime.fromisoformat(text)
@@ -183,6 +186,12 @@ def _offset(text: str | None) -> tzinfo | None:
     digits = text[1:].replace(":", "").ljust(4, "0")
     distance = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return timezone(-distance if text[0] == "-" else distance)
+
+
+def show_date(text: str) -> str:
+    """Quote a date that is none for a message, unless it may be personal data."""
+    shown = text.strip()
+    return repr(shown) if _SHOWABLE.fullmatch(shown) else "the text in it"
 
 
 def gender(cell: str) -> str:
