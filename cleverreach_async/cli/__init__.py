@@ -1,1 +1,23 @@
-"""The `cleverreach` command."""
+"""The ``cleverreach`` command.
+
+Exit status: 0 all rows accepted, 1 usage or configuration, 2 some rows rejected or unknown,
+3 stopped before the end and worth running again, 130 interrupted.
+"""
+
+import sys
+
+__all__ = ["main"]
+
+_EXTRAS = frozenset({"click", "rich", "typer"})
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    try:
+        from cleverreach_async.cli.app import app  # noqa: PLC0415 - the extra may be missing
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRAS:
+            raise
+        sys.stderr.write("cleverreach needs its extra: pip install 'cleverreach-async[cli]'\n")
+        raise SystemExit(1) from None
+    app(prog_name="cleverreach")

@@ -1,0 +1,204 @@
+"""The commands and their options."""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cleverreach_async import __version__
+from cleverreach_async.cli.account_commands import show_account, show_groups
+from cleverreach_async.cli.failures import CommandGroup, handled
+from cleverreach_async.cli.import_command import ImportOptions, import_file
+from cleverreach_async.cli.mapping import parse_map
+from cleverreach_async.cli.options import AsJson, Session, for_account
+from cleverreach_async.cli.output import Output
+from cleverreach_async.cli.sandbox_command import SandboxOptions, serve_sandbox
+
+__all__ = ["app"]
+
+# Typer's own tracebacks would show local variables, secrets among them.
+app: Final = typer.Typer(
+    cls=CommandGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_FILE: Final = "File"
+
+File = Annotated[
+    Path, typer.Argument(help="CSV or JSON Lines; encoding and delimiter are found out.")
+]
+GroupWords = Annotated[str, typer.Option(help="Id or exact name of the group.", metavar="ID|NAME")]
+Create = Annotated[
+    bool, typer.Option("--create", help="Create the group and the attributes that are missing.")
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="COLUMN=TARGET",
+        help="Where a column goes: email, registered, activated, deactivated, source, tags, the"
+        " name of an attribute, attributes.NAME for one of the group, or - to leave it out. May be"
+        " repeated.",
+        rich_help_panel=_FILE,
+    ),
+]
+Rejects = Annotated[
+    Path,
+    typer.Option(metavar="FILE", help="File for the rows that are not accepted; it is replaced."),
+]
+Concurrency = Annotated[
+    int, typer.Option(min=1, max=32, metavar="N", help="Requests on the wire at a time.")
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, max=1000, metavar="N", help="Most rows per request.")
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="The file's encoding, such as cp1252.", rich_help_panel=_FILE)
+]
+Delimiter = Annotated[
+    str | None, typer.Option(help=r"What stands between cells; \t for tabs.", rich_help_panel=_FILE)
+]
+Timezone = Annotated[
+    str, typer.Option(help="Where the clocks of the file's dates stood.", rich_help_panel=_FILE)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every row and send nothing.")]
+
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes a free one.")
+]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Store = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Keep the data in this file, across runs.")
+]
+Latency = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Let every call take longer, such as 200ms.")
+]
+FaultSpecs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SPEC",
+        help="Let things go wrong: 429=5%, 502=2%:committed, reset=1%, cut=1%, hang=30s@1%,"
+        " short_answer=1%, expire_token=1%. May be repeated.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(metavar="N", help="Another number lets faults strike elsewhere.")
+]
+TokenLifetime = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Life of an access token in seconds.")
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cleverreach {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
+@app.callback()
+def root(*, version: Version = False) -> None:
+    """Work with a CleverReach account: imports of any size, and a sandbox to try them in.
+
+    Exit status: 0 all rows accepted, 1 usage or configuration, 2 some rows rejected or unknown,
+    3 stopped before the end and worth running again, 130 interrupted.
+    """
+    del version
+    # Without a handler Python would print the library's warnings into the progress bar.
+    logging.getLogger("cleverreach_async").addHandler(logging.NullHandler())
+
+
+@app.command(
+    "import",
+    epilog="To see it work: cleverreach import customers.csv --group Newsletter --create --sandbox",
+)
+@for_account
+def import_(
+    session: Session,
+    file: File,
+    *,
+    group: GroupWords,
+    create: Create = False,
+    map: Map = None,  # noqa: A002 - the option's name
+    rejects: Rejects = Path("rejects.jsonl"),
+    concurrency: Concurrency = 4,
+    batch_size: BatchSize = 1000,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    timezone: Timezone = "Europe/Berlin",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import customers from a file into a group.
+
+    Receivers who are there already are updated. Rows that cannot be accepted are written to the
+    rejects file and stop nothing; repaired, that file can be imported itself.
+    """
+    options = ImportOptions(
+        file=file,
+        group=group,
+        create=create,
+        columns=parse_map(map or ()),
+        rejects=rejects,
+        concurrency=concurrency,
+        batch_size=batch_size,
+        encoding=encoding,
+        delimiter="\t" if delimiter == r"\t" else delimiter,
+        timezone=timezone,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    access = None if dry_run else session.access()
+    raise typer.Exit(import_file(options, access, session.output))
+
+
+@app.command()
+@for_account
+def groups(session: Session, *, as_json: AsJson = False) -> None:
+    """List the groups of the account."""
+    show_groups(session.access(), session.output, as_json=as_json)
+
+
+@app.command()
+@for_account
+def whoami(session: Session, *, as_json: AsJson = False) -> None:
+    """Tell whose account the credentials belong to."""
+    show_account(session.access(), session.output, as_json=as_json)
+
+
+@app.command()
+def sandbox(
+    *,
+    port: Port = 8800,
+    host: Host = "127.0.0.1",
+    store: Store = None,
+    latency: Latency = None,
+    fault: FaultSpecs = None,
+    seed: Seed = 1,
+    token_lifetime: TokenLifetime = 2_592_000,
+) -> None:
+    """Run a CleverReach on this computer, to try imports and test programs against.
+
+    It prints what to put into the environment. Ctrl-C stops it with status 0.
+    """
+    output = Output()
+    with handled(output):
+        options = SandboxOptions(
+            host=host,
+            port=port,
+            store=str(store) if store else None,
+            faults=[*([f"latency={latency}"] if latency else ()), *(fault or ())],
+            seed=seed,
+            token_lifetime=token_lifetime,
+        )
+        serve_sandbox(options, output)

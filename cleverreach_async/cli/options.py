@@ -1,0 +1,125 @@
+"""The options that tell whose account a command works with, for every command that needs one."""
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from cleverreach_async.cli import credentials
+from cleverreach_async.cli.credentials import Access, find_access
+from cleverreach_async.cli.failures import handled
+from cleverreach_async.cli.output import Output
+
+__all__ = ["AsJson", "Session", "for_account"]
+
+_PANEL: Final = "Account"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+class Session:
+    """What every command is given.
+
+    Attributes:
+        output: Where to print.
+    """
+
+    def __init__(self, output: Output, find: Callable[[], Access | None]) -> None:
+        self.output = output
+        self._find = find
+
+    def access(self) -> Access | None:
+        """Return credentials and server; ``None`` for a sandbox in this process.
+
+        Raises:
+            ConfigurationError: There are no credentials.
+        """
+        return self._find()
+
+
+def _account_options(
+    *,
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="Use an empty CleverReach inside this process: no account, no network.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            help="Id of the OAuth app. Environment: CLEVERREACH_CLIENT_ID.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(
+            help="Its secret. Other users of this computer can see options: rather use the"
+            " environment, CLEVERREACH_CLIENT_SECRET, or --env-file.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="An access token instead of id and secret; rather in the environment too, as"
+            " CLEVERREACH_TOKEN.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="The server's root, for a sandbox or a proxy. Environment: CLEVERREACH_BASE_URL.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with lines such as CLEVERREACH_TOKEN=…; options and the environment go"
+            " before it.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+) -> Access | None:
+    if sandbox:
+        return None
+    options = {
+        credentials.CLIENT_ID: client_id,
+        credentials.CLIENT_SECRET: client_secret,
+        credentials.TOKEN: token,
+        credentials.BASE_URL: base_url,
+    }
+    return find_access(options, os.environ, env_file)
+
+
+def for_account(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the account's options, turn them into a session, and handle its failures.
+
+    Args:
+        command: Takes a :class:`Session` first and its own options after it.
+    """
+    own = list(inspect.signature(command).parameters.values())[1:]
+    added = list(inspect.signature(_account_options).parameters.values())
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        output = Output()
+        account = {parameter.name: values.pop(parameter.name) for parameter in added}
+        with handled(output):
+            command(Session(output, lambda: _account_options(**account)), **values)
+
+    # Typer reads the options from here, or from the annotations, depending on its version.
+    parameters = [*own, *added]
+    run.__dict__.pop("__wrapped__")
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

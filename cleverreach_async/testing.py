@@ -1,0 +1,74 @@
+'''A pytest plugin: your own suite against a CleverReach that runs on your computer.
+
+It needs the extra ``sandbox``, and one line in the ``conftest.py`` at the root of your tests::
+
+    pytest_plugins = ["cleverreach_async.testing"]
+
+A test then asks for a client, and looks at what the account holds afterwards::
+
+    import pytest
+
+    from cleverreach_async import ReceiverInput
+
+
+    @pytest.mark.anyio
+    async def test_sign_up_stores_the_customer(cleverreach, cleverreach_sandbox):
+        """Whoever signs up is in the group."""
+        group = await cleverreach.groups.create(name="Newsletter")
+
+        await cleverreach.receivers.upsert(ReceiverInput("mia@example.org"), group_id=group.id)
+
+        assert ["mia@example.org"] == cleverreach_sandbox.store.emails(group.id)
+
+The fixtures are no coroutines, so asynchronous tests run alike under pytest-asyncio and under
+anyio's plugin, on asyncio and on trio. Each test has a sandbox of its own. To let things go wrong::
+
+    cleverreach_sandbox.faults.add(Fault("status", code=429, retry_after=1, times=2))
+'''
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+# Loaded by every run of a suite, this module imports the rest only for tests that ask for it.
+if TYPE_CHECKING:
+    from cleverreach_async.client import CleverReach
+    from cleverreach_async.sandbox import Sandbox
+
+__all__ = ["cleverreach", "cleverreach_sandbox", "cleverreach_sandbox_url"]
+
+_CLIENT_ID: Final = "sandbox"
+_CLIENT_SECRET: Final = "sandbox-secret"  # noqa: S105 - a sandbox has no secrets
+
+
+@pytest.fixture
+def cleverreach_sandbox() -> "Iterator[Sandbox]":
+    """An empty account in memory; its OAuth app is ``sandbox`` with ``sandbox-secret``."""
+    from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415
+
+    with Sandbox(client_id=_CLIENT_ID, client_secret=_CLIENT_SECRET) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def cleverreach(cleverreach_sandbox: "Sandbox") -> "CleverReach":
+    """A client of the account, in process: no socket is opened, so there is nothing to close."""
+    from cleverreach_async.auth.app import OAuthApp  # noqa: PLC0415
+    from cleverreach_async.client import CleverReach  # noqa: PLC0415
+    from cleverreach_async.transport.http import asgi_client  # noqa: PLC0415
+
+    return CleverReach(
+        OAuthApp(_CLIENT_ID, _CLIENT_SECRET).client_credentials(),
+        base_url="http://sandbox.invalid",
+        http_client=asgi_client(cleverreach_sandbox.app),
+    )
+
+
+@pytest.fixture
+def cleverreach_sandbox_url(cleverreach_sandbox: "Sandbox") -> Iterator[str]:
+    """The URL of a server for the same account, for programs that take a ``base_url``."""
+    from cleverreach_async.sandbox.server import running  # noqa: PLC0415
+
+    with running(cleverreach_sandbox) as url:
+        yield url

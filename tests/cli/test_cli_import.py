@@ -1,0 +1,251 @@
+"""``cleverreach import`` against a sandbox: what it prints, writes and returns."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from cleverreach_async.sandbox import Sandbox
+
+Run = Callable[..., Result]
+Rejected = Callable[[], list[tuple[int, str]]]
+
+
+@pytest.fixture
+def imported(run: Run, customers: Path) -> Result:
+    """The result of importing the customers into a sandbox."""
+    return run("import", str(customers), "--group", "Newsletter", "--create", "--sandbox")
+
+
+def test_some_rejected_rows_end_with_status_2(imported: Result) -> None:
+    """Two rows are bad, and all others are stored: neither success nor failure."""
+    assert 2 == imported.exit_code
+
+
+def test_all_accepted_rows_end_with_status_0(run: Run, workdir: Path) -> None:
+    """A later row of the same address is no failure."""
+    (workdir / "a.csv").write_text("email\na@example.org\nb@example.org\na@example.org\n", "utf-8")
+
+    result = run("import", "a.csv", "--group", "Newsletter", "--create", "--sandbox")
+
+    assert (0, True) == (result.exit_code, "1 superseded" in result.stdout)
+
+
+def test_the_mapping_is_printed_before_anything_is_done(imported: Result) -> None:
+    """Columns and targets in the file's order, what is left out, then the group."""
+    lines = imported.stderr.splitlines()
+
+    assert [
+        "  E-Mail          ->  email",
+        "  Vorname         ->  firstname (text)",
+        "  Registriert am  ->  registered",
+        "  Bestätigt am    ->  activated",
+        "  left out: Bemerkung",
+        "sandbox: nothing leaves this computer, and nothing is kept afterwards",
+        "new group Newsletter (540001)",
+        "new attributes: firstname",
+    ] == lines[1:]
+
+
+def test_the_way_a_file_is_read_is_printed(imported: Result, customers: Path) -> None:
+    """Encoding and delimiter were guessed, so they are told."""
+    size = customers.stat().st_size
+
+    assert (
+        f"{customers}: utf-8, ';' between cells, {size:,} bytes" == imported.stderr.splitlines()[0]
+    )
+
+
+def test_the_summary_tells_counts_and_reasons(imported: Result) -> None:
+    """Counts, the rejects file, and the reasons with the lines of the file."""
+    lines = imported.stdout.splitlines()
+
+    assert lines[0].startswith("Imported 247 of 250 rows into Newsletter (540001) in ")
+    assert [
+        "  247 accepted",
+        "    2 rejected",
+        "    1 superseded: a later row of the same address took their place",
+        "Not accepted, and why (all of them in rejects.jsonl):",
+    ] == lines[1:5]
+    assert lines[5].startswith("  1 invalid_email (line 12): not an e-mail address: expected")
+    assert lines[6].startswith("  1 invalid_date (line 22): column 'Registriert am': '31.02.2025'")
+
+
+def test_the_rejects_file_names_every_refused_row(imported: Result, rejected: Rejected) -> None:
+    """Line and code of each; what was superseded is not among them."""
+    assert 2 == imported.exit_code
+
+    assert {(12, "invalid_email"), (22, "invalid_date")} == set(rejected())
+
+
+def test_no_rejects_leave_no_file(run: Run, workdir: Path) -> None:
+    """An old rejects file does not stay to mislead, nor an empty one to puzzle."""
+    (workdir / "rejects.jsonl").write_text("old\n", "utf-8")
+    (workdir / "a.csv").write_text("email\na@example.org\n", "utf-8")
+
+    run("import", "a.csv", "--group", "Newsletter", "--create", "--sandbox")
+
+    assert not (workdir / "rejects.jsonl").exists()
+
+
+def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
+    """One object with counters, mapping, group and rejects; nothing else."""
+    words = ("--group", "Newsletter", "--create", "--sandbox", "--json", "--batch-size", "100")
+    result = run("import", str(customers), *words)
+    found = json.loads(result.stdout)
+
+    elapsed = found.pop("elapsed")
+    messages = [reason.pop("message") for reason in found["reasons"]]
+    assert (True, True) == (elapsed > 0, all(messages))
+    assert {
+        "file": str(customers),
+        "dry_run": False,
+        "group_id": 540001,
+        "group_name": "Newsletter",
+        "group_created": True,
+        "attributes_created": ["firstname"],
+        "mapping": [
+            {"column": "E-Mail", "target": "email"},
+            {"column": "Vorname", "target": "firstname"},
+            {"column": "Registriert am", "target": "registered"},
+            {"column": "Bestätigt am", "target": "activated"},
+        ],
+        "left_out": ["Bemerkung"],
+        "read": 250,
+        "accepted": 247,
+        "rejected": 2,
+        "unknown": 0,
+        "pending": 0,
+        "superseded": 1,
+        "skipped": 0,
+        "batches": 3,
+        "requests": 3,
+        "retries": 0,
+        "rejects": "rejects.jsonl",
+        "reasons": [
+            {"code": "invalid_email", "count": 1},
+            {"code": "invalid_date", "count": 1},
+        ],
+    } == found
+
+
+def test_json_is_ascii(run: Run, customers: Path) -> None:
+    """No console can spoil it."""
+    result = run("import", str(customers), "--group", "Übung", "--create", "--sandbox", "--json")
+
+    assert (True, "Übung") == (result.stdout.isascii(), json.loads(result.stdout)["group_name"])
+
+
+def test_map_overrides_what_is_recognised(run: Run, workdir: Path) -> None:
+    """A column may go to an attribute of the group, or nowhere; its name may hold ``=``."""
+    (workdir / "a.csv").write_text("email,Vorname,a=b\na@example.org,Ada,1\n", "utf-8")
+    words = ("--map", "a=b=attributes.plan", "--map", "Vorname=-")
+
+    result = run("import", "a.csv", "--group", "N", "--create", "--sandbox", "--json", *words)
+    found = json.loads(result.stdout)
+
+    assert (["attributes.plan"], ["Vorname"]) == (found["attributes_created"], found["left_out"])
+
+
+def test_registered_without_activated_is_warned_of(run: Run, workdir: Path) -> None:
+    """Such receivers come out inactive, which nobody expects."""
+    (workdir / "a.csv").write_text("email;Registriert am\na@example.org;31.12.2025\n", "utf-8")
+
+    result = run("import", "a.csv", "--group", "N", "--create", "--sandbox")
+
+    assert 1 == result.stderr.count("warning: no column tells when receivers confirmed")
+
+
+def test_registered_with_activated_is_not_warned_of(imported: Result) -> None:
+    """Both are there."""
+    assert 0 == imported.stderr.count("warning")
+
+
+def test_a_dry_run_checks_rows_without_account(
+    run: Run, customers: Path, rejected: Rejected
+) -> None:
+    """No credentials are needed; the rejects are the same as those of the import."""
+    result = run("import", str(customers), "--group", "Newsletter", "--dry-run", "--json")
+    found = json.loads(result.stdout)
+
+    assert 2 == result.exit_code
+    assert (250, 248, 2, 0) == tuple(
+        found[name] for name in ("read", "pending", "rejected", "requests")
+    )
+    assert (True, None) == (found["dry_run"], found["group_id"])
+    assert [(12, "invalid_email"), (22, "invalid_date")] == sorted(rejected())
+
+
+def test_a_dry_run_says_that_nothing_was_sent(run: Run, customers: Path) -> None:
+    """Its summary counts what would be sent."""
+    result = run("import", str(customers), "--group", "Newsletter", "--dry-run")
+    lines = result.stdout.splitlines()
+
+    assert lines[0].endswith("nothing was sent.")
+    assert ["  248 would be sent", "    2 rejected"] == lines[1:3]
+
+
+def test_a_repaired_rejects_file_can_be_imported(run: Run, imported: Result, workdir: Path) -> None:
+    """JSON Lines are told apart by the name, and their attributes found by reading them."""
+    assert 2 == imported.exit_code
+    lines = (workdir / "rejects.jsonl").read_text("utf-8")
+    line = next(line for line in lines.splitlines() if "kaputt" in line)
+    (workdir / "mended.jsonl").write_text(line.replace("kaputt", "k@example.org"), "utf-8")
+
+    words = ("--group", "N", "--create", "--sandbox", "--json")
+    result = run("import", "mended.jsonl", *words)
+    found = json.loads(result.stdout)
+
+    assert (0, 1, ["firstname"]) == (
+        result.exit_code,
+        found["accepted"],
+        found["attributes_created"],
+    )
+
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("account")
+def test_rows_go_into_the_group_of_a_name_or_an_id(
+    run: Run, customers: Path, sandbox: Sandbox
+) -> None:
+    """A second import finds the group that the first has made, by either."""
+    run("import", str(customers), "--group", "Newsletter", "--create")
+    by_name = run("import", str(customers), "--group", "Newsletter", "--json")
+    by_id = run("import", str(customers), "--group", "540001", "--json")
+
+    found = [json.loads(result.stdout) for result in (by_name, by_id)]
+    assert [(540001, False)] * 2 == [(row["group_id"], row["group_created"]) for row in found]
+    assert 247 == sandbox.store.count(540001)
+
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("account")
+def test_a_date_of_the_account_is_read_as_a_date(run: Run, workdir: Path, sandbox: Sandbox) -> None:
+    """Only the account knows that a column of another name holds days."""
+    (workdir / "first.csv").write_text("email;Geburtstag\na@example.org;24.12.1999\n", "utf-8")
+    (workdir / "other.csv").write_text("email;Jubiläum\nb@example.org;24.12.1999\n", "utf-8")
+    run("import", "first.csv", "--group", "N", "--create")
+
+    result = run("import", "other.csv", "--group", "N", "--map", "Jubiläum=birthday")
+
+    group_id = sandbox.store.group_id("N") or 0
+    receiver = sandbox.store.receiver(group_id, "b@example.org") or {}
+    assert {"birthday": "1999-12-24"} == receiver["global_attributes"]
+    assert 0 == result.exit_code
+
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("account")
+def test_an_attribute_of_another_type_is_warned_of(run: Run, workdir: Path) -> None:
+    """A text does not fit into a number."""
+    (workdir / "n.jsonl").write_text(
+        '{"email": "a@example.org", "global_attributes": {"points": 5}}\n', "utf-8"
+    )
+    (workdir / "a.csv").write_text("email;Punkte\na@example.org;fünf\n", "utf-8")
+    run("import", "n.jsonl", "--group", "N", "--create")
+
+    result = run("import", "a.csv", "--group", "N", "--map", "Punkte=points")
+
+    assert "warning: points is a number in the account, a text in the file" in result.stderr

@@ -1,0 +1,133 @@
+"""The pytest plugin, in suites as its users write them."""
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from cleverreach_async import CleverReach, OAuthApp, RateLimitError, ReceiverInput, RetryPolicy
+from cleverreach_async.sandbox import Fault, Sandbox
+
+pytest_plugins = ["pytester", "cleverreach_async.testing"]
+
+PLUGIN = "cleverreach_async.testing"
+"""Imported by name, since pytest wants to be the first to import a plugin."""
+
+Suite = Callable[[str], pytest.RunResult]
+
+
+@pytest.fixture
+def run_suite(pytester: pytest.Pytester) -> Suite:
+    """Runs a test module in a suite that loads the plugin; warnings are errors there too."""
+    pytester.makeconftest('pytest_plugins = ["cleverreach_async.testing"]')
+
+    def run(module: str) -> pytest.RunResult:
+        pytester.makepyfile(textwrap.dedent(module))
+        options = ("-p", "no:randomly", "-o", "asyncio_default_fixture_loop_scope=function")
+        return pytester.runpytest_inprocess(*options, "-W", "error")
+
+    return run
+
+
+def example() -> str:
+    """The test that the module's docstring shows."""
+    lines = inspect.cleandoc(importlib.import_module(PLUGIN).__doc__ or "").splitlines()
+    start = lines.index("    import pytest")
+    code: list[str] = []
+    for line in lines[start:]:
+        if line and not line.startswith("    "):
+            break
+        code.append(line)
+    return textwrap.dedent("\n".join(code))
+
+
+def test_the_docstring_example_passes_on_both_loops(run_suite: Suite) -> None:
+    """The example is a whole test module; anyio's plugin runs it on asyncio and on trio."""
+    run_suite(example()).assert_outcomes(passed=2)
+
+
+def test_the_fixtures_work_under_pytest_asyncio(run_suite: Suite) -> None:
+    """The client is made outside the loop and used inside."""
+    run_suite("""
+        import pytest
+
+        @pytest.mark.asyncio
+        async def test_group(cleverreach, cleverreach_sandbox):
+            group = await cleverreach.groups.create(name="Newsletter")
+            assert group.id == cleverreach_sandbox.store.group_id("Newsletter")
+    """).assert_outcomes(passed=1)
+
+
+def test_the_fixtures_work_in_a_plain_test(run_suite: Suite) -> None:
+    """A synchronous test may start a loop of its own."""
+    run_suite("""
+        import asyncio
+
+        def test_group(cleverreach):
+            async def main():
+                async with cleverreach:
+                    return await cleverreach.groups.list()
+
+            assert 0 == len(asyncio.run(main()))
+    """).assert_outcomes(passed=1)
+
+
+def test_each_test_has_an_account_of_its_own(run_suite: Suite) -> None:
+    """What one test stores is gone in the next."""
+    run_suite("""
+        import pytest
+
+        @pytest.mark.asyncio
+        @pytest.mark.parametrize("turn", [1, 2])
+        async def test_group(cleverreach, turn):
+            await cleverreach.groups.create(name="Newsletter")
+            assert 1 == len(await cleverreach.groups.list())
+    """).assert_outcomes(passed=2)
+
+
+def test_a_suite_that_asks_for_nothing_imports_nothing(run_suite: Suite) -> None:
+    """The plugin costs a suite no import of the client or the sandbox."""
+    source = inspect.getsource(importlib.import_module(PLUGIN))
+    heads = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
+
+    assert [
+        "from collections.abc import Iterator",
+        "from typing import TYPE_CHECKING, Final",
+        "import pytest",
+    ] == heads
+    run_suite("def test_nothing(): pass").assert_outcomes(passed=1)
+
+
+@pytest.mark.anyio
+async def test_faults_reach_the_client(
+    cleverreach: CleverReach, cleverreach_sandbox: Sandbox
+) -> None:
+    """A fault that a test adds strikes the client of the same test."""
+    cleverreach_sandbox.faults.add(Fault("status", code=429, times=1))
+
+    with pytest.raises(RateLimitError) as refused:
+        await cleverreach.with_options(retry=RetryPolicy(attempts=1)).groups.list()
+
+    assert 429 == refused.value.status_code
+
+
+@pytest.mark.socket
+def test_the_url_serves_the_same_account(
+    cleverreach_sandbox: Sandbox, cleverreach_sandbox_url: str
+) -> None:
+    """What is stored over the socket shows in the sandbox of the test."""
+
+    async def main() -> int:
+        """Store a receiver; returns the group."""
+        auth = OAuthApp("sandbox", "sandbox-secret").client_credentials()
+        async with CleverReach(auth, base_url=cleverreach_sandbox_url) as client:
+            group = await client.groups.create(name="Newsletter")
+            await client.receivers.upsert(ReceiverInput("mia@example.org"), group_id=group.id)
+            return group.id
+
+    group_id = anyio.run(main)
+
+    assert ["mia@example.org"] == cleverreach_sandbox.store.emails(group_id)
