@@ -84,6 +84,8 @@ class CleverReach:
     ) -> None:
         root = _checked_base_url(base_url)
         _check_timeout(timeout)
+        if max_connections < 1:
+            raise ConfigurationError(f"max_connections is {max_connections}; it is at least 1")
         sender = make_sender(http_client, base_url=root, max_connections=max_connections)
         connections = _Connections(sender)
         transport = Transport(

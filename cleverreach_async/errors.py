@@ -178,7 +178,8 @@ class APIStatusError(CleverReachError):
         body: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{method} {path}: {status_code} {message}".strip())
+        place = f"{method} {path}: " if method else ""
+        super().__init__(f"{place}{status_code} {message}".strip())
         self.status_code = status_code
         self.code = code
         self.message = message

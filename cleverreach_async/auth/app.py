@@ -10,7 +10,7 @@ from cleverreach_async.auth.tokens import RenewingTokens, StaticToken, Token, re
 from cleverreach_async.errors import APIStatusError, ConfigurationError, TokenError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.transport import Auth, Call, TokenSource
-from cleverreach_async.transport.wire import FORM, Request, decode_json
+from cleverreach_async.transport.wire import FORM, Masked, Request, decode_json
 
 __all__ = ["BearerToken", "ClientCredentials", "OAuthApp", "as_auth"]
 
@@ -126,7 +126,7 @@ def _token_error(error: APIStatusError) -> TokenError:
     return TokenError(code, description, status_code=error.status_code)
 
 
-def _basic(app: OAuthApp) -> str:
+def _basic(app: OAuthApp) -> Masked:
     """Encode the client as RFC 6749 §2.3.1 asks: both parts form-encoded before Basic."""
     pair = f"{quote(app.client_id, safe='')}:{quote(app.client_secret.reveal(), safe='')}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
+    return Masked("Basic " + base64.b64encode(pair.encode()).decode())

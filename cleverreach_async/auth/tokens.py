@@ -136,16 +136,18 @@ class RenewingTokens:
 
     async def _fetch(self) -> None:
         with anyio.CancelScope(shield=True):
-            token = await self._grant.fetch(self._call, now=self._clock.now())
-            self._best_before = self._clock.monotonic() + self._lifetime(token)
+            began, now = self._clock.monotonic(), self._clock.now()
+            token = await self._grant.fetch(self._call, now=now)
+            self._best_before = began + _lifetime(token, now)
             self._current = _credential(token.access_token, self._current.generation + 1)
 
-    def _lifetime(self, token: Token) -> float:
-        """Seconds to use a token: by the monotonic clock, since the wall clock may jump."""
-        if token.expires_at is None:
-            return math.inf
-        seconds = token.expires_at.timestamp() - self._clock.now()
-        return seconds - min(_MARGIN, seconds * _MARGIN_SHARE)
+
+def _lifetime(token: Token, now: float) -> float:
+    """Seconds to use a token: by the monotonic clock, since the wall clock may jump."""
+    if token.expires_at is None:
+        return math.inf
+    seconds = token.expires_at.timestamp() - now
+    return seconds - min(_MARGIN, seconds * _MARGIN_SHARE)
 
 
 def _credential(token: Secret, generation: int) -> Credential:

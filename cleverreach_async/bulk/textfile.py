@@ -186,12 +186,15 @@ def _find_fault(file: BinaryIO, encoding: str, start: int) -> _Fault | None:
     unbroken = 0
     for chunk in _chunks(file, start):
         end += len(chunk)
+        # Before decoding: in a binary file both faults are there, and this one tells more.
+        if is_ascii_based and _has_controls(chunk):
+            return _Fault("control", end - len(chunk), "not a text file")
         try:
             text = decoder.decode(chunk)
         except UnicodeError as error:
             return _undecodable(error, encoding, end)
         plain = chunk if is_ascii_based else text.encode("utf-8", "surrogatepass")
-        if len(plain.translate(None, _CONTROLS)) != len(plain):
+        if not is_ascii_based and _has_controls(plain):
             return _Fault("control", end - len(chunk), "not a text file")
         unbroken = 0 if b"\n" in plain or b"\r" in plain else unbroken + len(plain)
         if unbroken > MAX_LINE:
@@ -201,6 +204,10 @@ def _find_fault(file: BinaryIO, encoding: str, start: int) -> _Fault | None:
     except UnicodeError as error:
         return _undecodable(error, encoding, end)
     return None
+
+
+def _has_controls(plain: bytes) -> bool:
+    return len(plain.translate(None, _CONTROLS)) != len(plain)
 
 
 def _undecodable(error: UnicodeError, encoding: str, end: int) -> _Fault:

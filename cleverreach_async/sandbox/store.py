@@ -29,10 +29,14 @@ class Store:
     def __init__(self, path: str = ":memory:") -> None:
         self._lock = RLock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(SCHEMA)
-        self._set_first_ids()
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(SCHEMA)
+            self._set_first_ids()
+        except BaseException:
+            self._db.close()
+            raise
 
     def _set_first_ids(self) -> None:
         """Let ids of a new database begin at different numbers per kind."""

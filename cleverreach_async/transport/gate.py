@@ -107,12 +107,15 @@ class AccountGate:
         return Passage(probe=False, gate=self)
 
     def succeeded(self, *, probe: bool) -> None:
-        """Open after a good probe. A late success from before the closing changes nothing."""
+        """Open after a good probe. A late success from before the closing changes nothing.
+
+        Nor does the probe open it when the server meanwhile told another caller to wait.
+        """
         if self._closed and not probe:
             return
         self._streak = 0
         self._rounds = 0
-        self._closed = False
+        self._closed = self._closed and self._until > self._clock.monotonic()
         self.release_probe()
 
     def push_back(self, retry_after: float | None, *, probe: bool) -> None:

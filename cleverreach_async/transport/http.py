@@ -16,7 +16,7 @@ import ssl
 import sys
 import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -175,7 +175,11 @@ class ClientSender:
     ) -> Response:
         """See :meth:`Sender.send`."""
         request = self._client.build_request(
-            method, url, headers=list(headers), content=content, timeout=_timeouts(timeout)
+            method,
+            url,
+            headers=list(headers),
+            content=content,
+            extensions={"timeout": _timeouts(timeout)},
         )
         return await _exchange(
             lambda: self._client.send(request, stream=True, auth=None, follow_redirects=False),
@@ -224,13 +228,14 @@ async def _read(answer: Any) -> Response:
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in answer.aiter_bytes():
-            size += len(chunk)
-            if size > _MAX_RESPONSE_BYTES:
-                raise APIConnectionError(
-                    f"the answer is larger than {_MAX_RESPONSE_BYTES} bytes", sent=True
-                )
-            chunks.append(chunk)
+        async with aclosing(answer.aiter_bytes()) as body:
+            async for chunk in body:
+                size += len(chunk)
+                if size > _MAX_RESPONSE_BYTES:
+                    raise APIConnectionError(
+                        f"the answer is larger than {_MAX_RESPONSE_BYTES} bytes", sent=True
+                    )
+                chunks.append(chunk)
     finally:
         await answer.aclose()
     headers = {name.lower(): value for name, value in answer.headers.items()}

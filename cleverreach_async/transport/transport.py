@@ -28,7 +28,7 @@ from cleverreach_async.transport.retry import (
     pushes_back,
     wait_before,
 )
-from cleverreach_async.transport.wire import Request, Response, error_in
+from cleverreach_async.transport.wire import Masked, Request, Response, error_in
 
 __all__ = ["Account", "Auth", "Call", "Credential", "RequestEvent", "TokenSource", "Transport"]
 
@@ -46,7 +46,7 @@ class Credential:
         generation: Number that grows with each renewal, to tell a stale 401 from a fresh one.
     """
 
-    authorization: str = attrs.field(repr=False)
+    authorization: str = attrs.field(repr=False, converter=Masked)
     generation: int
 
 
@@ -243,6 +243,8 @@ class Transport:
         fault = classify(error)
         if fault is None or not may_repeat(fault, idempotent=request.idempotent):
             return None
+        if getattr(error, "path", "") not in {"", request.template}:
+            return None  # the call for the token failed, which has had retries of its own
         if attempt >= self.retry.attempts:
             return None
         told: float | None = getattr(error, "retry_after", None)

@@ -57,12 +57,15 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Masked(str):
-    """Text with a credential: it works as any other, but its repr in a traceback shows nothing."""
+    """Text with a credential: it works as any other, but has no telling repr and no pickle."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "'…'"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a credential is not pickled")
 
 
 @attrs.frozen(kw_only=True)

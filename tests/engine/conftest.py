@@ -1,0 +1,287 @@
+"""Fixtures for the engine: a clock to turn by hand, fixed chance, a scripted sender, a client."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import attrs
+import msgspec
+import pytest
+from anyio import wait_all_tasks_blocked
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy
+from cleverreach_async.sandbox import Sandbox
+from cleverreach_async.transport.http import Headers, asgi_client
+from cleverreach_async.transport.transport import (
+    Account,
+    Auth,
+    Call,
+    Credential,
+    TokenSource,
+    Transport,
+)
+from cleverreach_async.transport.wire import Response
+
+START = 1_767_225_600.0
+"""The wall clock at the beginning of every test: New Year 2026, in unix seconds."""
+
+
+class FakeClock:
+    """Time that passes when somebody sleeps or, once held, when the test says so."""
+
+    def __init__(self) -> None:
+        self.elapsed = 0.0
+        self.jump = 0.0
+        self.sleeps: list[float] = []
+        self._held = False
+        self._sleepers: list[tuple[float, anyio.Event]] = []
+
+    def monotonic(self) -> float:
+        """Seconds since an unknown instant."""
+        return 5000.0 + self.elapsed
+
+    def now(self) -> float:
+        """Unix time, with whatever ``jump`` the wall clock has made."""
+        return START + self.elapsed + self.jump
+
+    async def sleep(self, seconds: float) -> None:
+        """Note the wait; it is over at once unless time is held."""
+        self.sleeps.append(seconds)
+        if not self._held:
+            self.elapsed += seconds
+            await anyio.lowlevel.checkpoint()
+            return
+        sleeper = (self.elapsed + seconds, anyio.Event())
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1].wait()
+        finally:
+            self._sleepers.remove(sleeper)
+
+    def hold(self) -> None:
+        """Stop time; from now on it passes in :meth:`advance` only."""
+        self._held = True
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, waking sleepers in the order of their waits."""
+        await wait_all_tasks_blocked()
+        end = self.elapsed + seconds
+        while due := [at for at, event in self._sleepers if at <= end and not event.is_set()]:
+            self.elapsed = max(self.elapsed, min(due))
+            for at, event in self._sleepers:
+                if at <= self.elapsed:
+                    event.set()
+            await wait_all_tasks_blocked()
+        self.elapsed = end
+
+
+class FixedRandom:
+    """Chance that always falls the same way."""
+
+    def __init__(self, value: float = 0.5) -> None:
+        self.value = value
+
+    def random(self) -> float:
+        """Return the one number."""
+        return self.value
+
+
+@attrs.frozen(kw_only=True)
+class Sent:
+    """One request as the sender got it."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    content: bytes
+    timeout: float | None
+
+
+Answer = Response | Exception | Callable[[], Any]
+
+
+class ScriptedSender:
+    """A sender that gives the answers it was told, the last one for ever, and keeps requests."""
+
+    def __init__(self) -> None:
+        self.answers: deque[Answer] = deque([Response(200, {}, b"[]")])
+        self.sent: list[Sent] = []
+        self.closed = 0
+
+    def script(self, *answers: Answer) -> None:
+        """Set the answers to come: a response, an error to raise, or an async function."""
+        self.answers = deque(answers)
+
+    async def send(
+        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+    ) -> Response:
+        """Answer as scripted."""
+        await anyio.lowlevel.checkpoint()
+        self.sent.append(
+            Sent(method=method, url=url, headers=dict(headers), content=content, timeout=timeout)
+        )
+        answer = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, Response):
+            return answer
+        told: Response = await answer()
+        return told
+
+    async def aclose(self) -> None:
+        """Count the closings."""
+        self.closed += 1
+
+
+class StepTokens:
+    """A token source whose token is its generation."""
+
+    def __init__(self, *, renewable: bool = True) -> None:
+        self.generation = 1
+        self.renewals = 0
+        self._renewable = renewable
+
+    async def credential(self) -> Credential:
+        """Return the token in force."""
+        return Credential(f"Bearer token-{self.generation}", self.generation)
+
+    async def renew(self, generation: int) -> bool:
+        """Move on to the next generation, if it may."""
+        self.renewals += 1
+        self.generation += self._renewable and generation == self.generation
+        return self._renewable
+
+
+@attrs.frozen
+class StepAuth:
+    """Authentication by the token source that it holds."""
+
+    tokens: TokenSource
+
+    def bind(self, call: Call, clock: Any) -> TokenSource:
+        """Return the source."""
+        del call, clock
+        return self.tokens
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock at New Year 2026."""
+    return FakeClock()
+
+
+@pytest.fixture
+def rng() -> FixedRandom:
+    """Chance that always falls in the middle."""
+    return FixedRandom()
+
+
+@pytest.fixture
+def sender() -> ScriptedSender:
+    """A sender that answers an empty list unless told otherwise."""
+    return ScriptedSender()
+
+
+@pytest.fixture
+def tokens() -> StepTokens:
+    """Tokens that need no server."""
+    return StepTokens()
+
+
+@pytest.fixture
+def events() -> list[RequestEvent]:
+    """What the engine told of its attempts."""
+    return []
+
+
+@pytest.fixture
+def transport(
+    sender: ScriptedSender,
+    clock: FakeClock,
+    rng: FixedRandom,
+    tokens: StepTokens,
+    events: list[RequestEvent],
+) -> Transport:
+    """A transport of one account over the scripted sender."""
+    return Transport(
+        sender=sender,
+        base_url="https://api.example",
+        timeout=30.0,
+        retry=RetryPolicy(),
+        user_agent="test",
+        on_event=events.append,
+        clock=clock,
+        rng=rng,
+    ).with_auth(StepAuth(tokens))
+
+
+@pytest.fixture
+def account(transport: Transport) -> Account:
+    """The account of that transport."""
+    assert transport.account is not None
+    return transport.account
+
+
+@pytest.fixture
+def sandbox(clock: FakeClock) -> Generator[Sandbox]:
+    """An empty sandbox whose wall clock is the fake one."""
+    with Sandbox(now=clock.now) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def app() -> OAuthApp:
+    """The OAuth app that the sandbox knows."""
+    return OAuthApp("sandbox", "sandbox-secret")
+
+
+def unhurried(app: ASGIApp) -> ASGIApp:
+    """Let an application give way to the event loop wherever a socket would."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def slow_receive() -> Message:
+            await anyio.lowlevel.checkpoint()
+            return await receive()
+
+        async def slow_send(message: Message) -> None:
+            await anyio.lowlevel.checkpoint()
+            await send(message)
+
+        await app(scope, slow_receive, slow_send)
+
+    return answer
+
+
+@pytest.fixture
+async def connect(
+    sandbox: Sandbox, clock: FakeClock, rng: FixedRandom, events: list[RequestEvent]
+) -> AsyncGenerator[Callable[[Auth | str], CleverReach]]:
+    """Return a function that makes clients of the sandbox."""
+    async with asgi_client(unhurried(sandbox.app)) as http_client:
+
+        def make(auth: Auth | str) -> CleverReach:
+            return CleverReach(
+                auth,
+                base_url="http://sandbox.example",
+                http_client=http_client,
+                on_event=events.append,
+                clock=clock,
+                rng=rng,
+            )
+
+        yield make
+
+
+@pytest.fixture
+def refusal() -> Callable[..., Response]:
+    """Return a function that makes an error answer in the vendor's usual shape."""
+
+    def make(status: int, **headers: str) -> Response:
+        body = msgspec.json.encode({"error": {"code": status, "message": "no"}})
+        names: Iterable[tuple[str, str]] = headers.items()
+        return Response(status, {name.replace("_", "-"): value for name, value in names}, body)
+
+    return make

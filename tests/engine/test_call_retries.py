@@ -1,0 +1,365 @@
+"""Retries of ordinary calls: what is repeated, after which wait, and what is told of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from cleverreach_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    BadRequestError,
+    CleverReachError,
+    InternalServerError,
+    RateLimitError,
+)
+from cleverreach_async.transport.retry import RetryPolicy
+from cleverreach_async.transport.transport import Account, RequestEvent, Transport
+from cleverreach_async.transport.wire import Request, Response, build_request
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import FakeClock, FixedRandom, ScriptedSender
+
+pytestmark = pytest.mark.anyio
+
+Refusal = Callable[..., Response]
+
+OK = Response(200, {}, b"[]")
+GET = build_request("GET", "/groups/{group_id}", path={"group_id": 7})
+POST = build_request("POST", "/groups", json={"name": "Newsletter"})
+
+NEVER_SENT = APIConnectionError("refused", sent=False)
+LOST = APIConnectionError("reset", sent=True)
+LATE = APITimeoutError("no answer", sent=True)
+
+
+async def test_a_good_answer_needs_one_attempt(
+    transport: Transport, sender: ScriptedSender, clock: FakeClock, events: list[RequestEvent]
+) -> None:
+    """No wait, one event, and what was to be sent is what was sent."""
+    sender.script(OK)
+    assert OK == await transport.call(POST)
+    [sent] = sender.sent
+    assert ("POST", "https://api.example/v3/groups", b'{"name":"Newsletter"}', 30.0) == (
+        sent.method,
+        sent.url,
+        sent.content,
+        sent.timeout,
+    )
+    assert {
+        "accept": "application/json",
+        "accept-encoding": "gzip, deflate",
+        "user-agent": "test",
+        "content-type": "application/json",
+        "authorization": "Bearer token-1",
+    } == sent.headers
+    assert [("POST", "/groups", 200, 1, 0.0, None)] == [attrs.astuple(it) for it in events]
+    assert [] == clock.sleeps
+
+
+@pytest.mark.parametrize(
+    "fault", ["502", "503", NEVER_SENT, LOST, LATE], ids=["502", "503", "refused", "reset", "late"]
+)
+async def test_a_read_outlives_passing_faults(
+    transport: Transport,
+    sender: ScriptedSender,
+    clock: FakeClock,
+    events: list[RequestEvent],
+    refusal: Refusal,
+    fault: str | CleverReachError,
+) -> None:
+    """GET is repeated; the backoff doubles, and its jitter takes all of it."""
+    answer = refusal(int(fault)) if isinstance(fault, str) else fault
+    sender.script(answer, answer, OK)
+    assert OK == await transport.call(GET)
+    assert [0.1, 0.2] == clock.sleeps
+    assert [(1, 0.1), (2, 0.2), (3, None)] == [(it.attempt, it.wait) for it in events]
+
+
+async def test_push_back_is_waited_out_for_longer(
+    transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
+) -> None:
+    """After a 429 at least half the backoff is kept."""
+    sender.script(refusal(429), refusal(429), OK)
+    await transport.call(GET)
+    assert [0.75, 1.5] == clock.sleeps
+
+
+@pytest.mark.parametrize(("chance", "waits"), [(0.0, [0.5, 1.0]), (0.999, [0.9995, 1.999])])
+async def test_jitter_spreads_the_waits(
+    transport: Transport,
+    sender: ScriptedSender,
+    clock: FakeClock,
+    rng: FixedRandom,
+    refusal: Refusal,
+    chance: float,
+    waits: list[float],
+) -> None:
+    """The same call waits differently by chance, within its bounds."""
+    rng.value = chance
+    sender.script(refusal(429), refusal(429), OK)
+    await transport.call(GET)
+    assert pytest.approx(waits) == clock.sleeps
+
+
+@pytest.mark.parametrize("fault", ["500", "502", "503", LOST, LATE], ids=str)
+async def test_a_write_is_not_repeated_once_it_may_have_happened(
+    transport: Transport,
+    sender: ScriptedSender,
+    refusal: Refusal,
+    fault: str | CleverReachError,
+) -> None:
+    """POST after a lost or late answer, or a 5xx, is left to the caller."""
+    sender.script(refusal(int(fault)) if isinstance(fault, str) else fault, OK)
+    with pytest.raises((APIConnectionError, InternalServerError)):
+        await transport.call(POST)
+    assert 1 == len(sender.sent)
+
+
+@pytest.mark.parametrize("fault", ["429", "503", NEVER_SENT], ids=str)
+async def test_a_write_is_repeated_while_it_surely_did_not_happen(
+    transport: Transport,
+    sender: ScriptedSender,
+    refusal: Refusal,
+    fault: str | CleverReachError,
+) -> None:
+    """POST after a failed connect, a 429, or a 503 that says when to come back."""
+    headers = {"retry_after": "1"} if fault == "503" else {}
+    sender.script(refusal(int(fault), **headers) if isinstance(fault, str) else fault, OK)
+    assert OK == await transport.call(POST)
+    assert 2 == len(sender.sent)
+    assert sender.sent[0].content == sender.sent[1].content
+
+
+async def test_a_write_marked_harmless_is_repeated(
+    transport: Transport, sender: ScriptedSender
+) -> None:
+    """An idempotent POST is treated like a GET."""
+    sender.script(LATE, OK)
+    request = build_request("POST", "/receivers/filter", json=[], idempotent=True)
+    assert OK == await transport.call(request)
+    assert 2 == len(sender.sent)
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 6])
+async def test_attempts_are_counted_from_the_first(
+    transport: Transport, sender: ScriptedSender, refusal: Refusal, attempts: int
+) -> None:
+    """The policy's number is that of requests, not of repeats."""
+    sender.script(refusal(502))
+    policy = RetryPolicy(attempts=attempts)
+    with pytest.raises(InternalServerError):
+        await attrs.evolve(transport, retry=policy).call(GET)
+    assert attempts == len(sender.sent)
+
+
+async def test_a_refused_input_is_not_repeated(
+    transport: Transport, sender: ScriptedSender, refusal: Refusal, clock: FakeClock
+) -> None:
+    """Sending the same thing again cannot mend a 400."""
+    sender.script(refusal(400))
+    with pytest.raises(BadRequestError):
+        await transport.call(GET)
+    assert (1, []) == (len(sender.sent), clock.sleeps)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry_after": "20"},
+        {
+            "retry_after": "Thu, 01 Jan 2032 00:00:20 GMT",
+            "date": "Thu, 01 Jan 2032 00:00:00 GMT",
+        },
+        {"retry_after": "Thu, 01 Jan 2026 00:00:20 GMT"},
+    ],
+    ids=["seconds", "date against Date", "date against the clock"],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_honoured(
+    transport: Transport,
+    sender: ScriptedSender,
+    clock: FakeClock,
+    refusal: Refusal,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    """In seconds, or as a date by the server's own clock, with jitter on top."""
+    sender.script(refusal(status, **headers), OK)
+    assert OK == await transport.call(GET)
+    assert pytest.approx([21.0]) == clock.sleeps
+
+
+async def test_a_longer_retry_after_is_raised_at_once(
+    transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
+) -> None:
+    """Nobody waits for an hour unknowingly; the error tells the seconds."""
+    sender.script(refusal(429, retry_after="3600"))
+    with pytest.raises(RateLimitError) as caught:
+        await transport.call(GET)
+    assert 3600.0 == caught.value.retry_after
+    assert (1, []) == (len(sender.sent), clock.sleeps)
+
+
+async def test_an_exhausted_budget_ends_the_retries_with_a_note(
+    transport: Transport, sender: ScriptedSender, account: Account, refusal: Refusal
+) -> None:
+    """The error is the server's; the note says why there was no further attempt."""
+    account.budget.level = 5.0
+    sender.script(refusal(502))
+    with pytest.raises(InternalServerError) as caught:
+        await transport.call(GET)
+    assert 2 == len(sender.sent)
+    assert ["no retry: the account's retry budget is exhausted"] == caught.value.__notes__
+
+
+async def test_successes_refill_the_budget(
+    transport: Transport, sender: ScriptedSender, account: Account
+) -> None:
+    """A fifth of a token comes back with each good answer."""
+    account.budget.level = 4.9
+    sender.script(OK)
+    await transport.call(GET)
+    assert pytest.approx(5.1) == account.budget.level
+
+
+async def test_the_token_request_spends_no_budget(
+    transport: Transport, sender: ScriptedSender, account: Account
+) -> None:
+    """Calls that carry no token pass neither gate nor budget."""
+    account.budget.level = 0.0
+    account.gate.push_back(1000.0, probe=False)
+    sender.script(LOST, OK)
+    request = Request(
+        method="POST", target="/t", template="/t", idempotent=True, authenticated=False
+    )
+    assert OK == await transport.call(request)
+    assert [False, False] == ["authorization" in it.headers for it in sender.sent]
+
+
+async def test_an_answer_outranks_nothing_but_is_the_last_word(
+    transport: Transport, sender: ScriptedSender, refusal: Refusal
+) -> None:
+    """The error raised is that of the last attempt, with its place."""
+    sender.script(refusal(502), refusal(500), NEVER_SENT, LATE)
+    with pytest.raises(APITimeoutError) as caught:
+        await transport.call(GET)
+    assert ("GET", "/groups/{group_id}", True) == (
+        caught.value.method,
+        caught.value.path,
+        caught.value.sent,
+    )
+    assert str(caught.value).startswith("GET /groups/{group_id}: no answer")
+
+
+async def test_the_cause_is_what_the_library_said(
+    transport: Transport, sender: ScriptedSender
+) -> None:
+    """Naming the call on the error adds no link of ours to its chain."""
+    cause = OSError("connection reset")
+    fault = APIConnectionError("reset", sent=True)
+    fault.__cause__ = cause
+    sender.script(fault)
+    with pytest.raises(APIConnectionError) as caught:
+        await transport.call(POST)
+    assert cause is caught.value.__cause__
+
+
+async def test_each_attempt_is_one_event_with_the_template(
+    transport: Transport,
+    sender: ScriptedSender,
+    clock: FakeClock,
+    events: list[RequestEvent],
+    refusal: Refusal,
+) -> None:
+    """Events hold status, number, duration and wait; never the filled path."""
+
+    async def slow() -> Response:
+        clock.elapsed += 1.5
+        return OK
+
+    sender.script(refusal(502), LATE, slow)
+    request = build_request(
+        "GET", "/receivers/{receiver_id}", path={"receiver_id": "bruce@wayne.example"}
+    )
+    await transport.call(request)
+    assert [
+        ("GET", "/receivers/{receiver_id}", 502, 1, 0.0, 0.1),
+        ("GET", "/receivers/{receiver_id}", None, 2, 0.0, 0.2),
+        ("GET", "/receivers/{receiver_id}", 200, 3, 1.5, None),
+    ] == [attrs.astuple(it) for it in events]
+
+
+async def test_an_address_in_a_raw_path_is_masked(
+    transport: Transport, sender: ScriptedSender, events: list[RequestEvent]
+) -> None:
+    """Whoever writes an address into the path itself does not get it into logs and errors."""
+    sender.script(LOST)
+    with pytest.raises(APIConnectionError) as caught:
+        await transport.call(build_request("DELETE", "/receivers/bruce@wayne.example"))
+    assert {"<e-mail>"} == {it.path for it in events} | {caught.value.path}
+    assert "wayne" not in str(caught.value)
+    assert 4 == len(sender.sent)
+
+
+async def test_logs_hold_no_address_and_no_token(
+    transport: Transport,
+    sender: ScriptedSender,
+    refusal: Refusal,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A success is told at DEBUG, a retry at WARNING, both by the template."""
+    caplog.set_level(logging.DEBUG)
+    body = b'{"error":{"code":400,"message":"bruce@wayne.example is invalid"}}'
+    sender.script(refusal(502), OK, Response(400, {}, body))
+    request = build_request(
+        "PUT",
+        "/receivers/{receiver_id}",
+        path={"receiver_id": "bruce@wayne.example"},
+        json={"email": "bruce@wayne.example"},
+    )
+    await transport.call(request)
+    with pytest.raises(APIStatusError):
+        await transport.call(request)
+    ours = [it for it in caplog.records if it.name == "cleverreach_async"]
+    assert [logging.WARNING, logging.DEBUG, logging.DEBUG] == [it.levelno for it in ours]
+    assert "PUT /receivers/{receiver_id} -> 502 (attempt 1, next in 0.1 s)" == ours[0].getMessage()
+    told = "".join(it.getMessage() + repr(it.args) for it in caplog.records)
+    assert [] == [word for word in ("wayne", "token-1") if word in told]
+
+
+async def test_a_success_is_silent_at_info(
+    transport: Transport, sender: ScriptedSender, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An application that logs at INFO hears nothing of calls that work."""
+    caplog.set_level(logging.INFO)
+    sender.script(OK)
+    await transport.call(GET)
+    assert [] == [it for it in caplog.records if it.name == "cleverreach_async"]
+
+
+async def test_a_401_is_sent_again_with_the_next_token(
+    transport: Transport, sender: ScriptedSender, events: list[RequestEvent], refusal: Refusal
+) -> None:
+    """Renewal and second sending belong to one attempt."""
+    sender.script(refusal(401), OK)
+    assert OK == await transport.call(POST)
+    assert ["Bearer token-1", "Bearer token-2"] == [
+        it.headers["authorization"] for it in sender.sent
+    ]
+    assert [(200, 1)] == [(it.status_code, it.attempt) for it in events]
+
+
+async def test_a_single_attempt_is_single(
+    transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
+) -> None:
+    """What the importer uses sends once, under its own timeout, and retries nothing."""
+    sender.script(refusal(502))
+    with pytest.raises(InternalServerError):
+        await transport.call_once(GET, timeout=7.0)
+    assert ([7.0], []) == ([it.timeout for it in sender.sent], clock.sleeps)

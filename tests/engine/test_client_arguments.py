@@ -1,0 +1,206 @@
+"""What the client takes and refuses, and ``request()`` for what has no method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from cleverreach_async import (
+    CleverReach,
+    ConfigurationError,
+    InternalServerError,
+    NotFoundError,
+    ResponseDecodeError,
+)
+from cleverreach_async.client import DEFAULT_BASE_URL
+from cleverreach_async.transport.wire import Response
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import FakeClock, ScriptedSender
+
+
+@pytest.fixture
+def cr(sender: ScriptedSender, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> CleverReach:
+    """A client over the scripted sender."""
+
+    def make_sender(*_args: Any, **_kwargs: Any) -> ScriptedSender:
+        return sender
+
+    monkeypatch.setattr("cleverreach_async.client.make_sender", make_sender)
+    return CleverReach("token", clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        (DEFAULT_BASE_URL, "https://rest.cleverreach.com"),
+        ("https://rest.cleverreach.com/", "https://rest.cleverreach.com"),
+        ("https://rest.cleverreach.com/v3", "https://rest.cleverreach.com"),
+        ("https://rest.cleverreach.com/v3/", "https://rest.cleverreach.com"),
+        ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("http://127.0.0.1:8765/proxy/v3", "http://127.0.0.1:8765/proxy"),
+    ],
+)
+def test_the_servers_root_is_taken_with_or_without_the_version(given: str, root: str) -> None:
+    """Whether the user copied the documentation's URL or the bare host."""
+    assert f"<CleverReach {root} unopened>" == repr(CleverReach("token", base_url=given))
+
+
+@pytest.mark.parametrize("base_url", ["", "rest.cleverreach.com", "ftp://x", "https://", "/v3"])
+def test_a_root_that_is_no_url_is_refused(base_url: str) -> None:
+    """The message shows what was given and what is expected."""
+    with pytest.raises(ConfigurationError, match=r"such as https://rest\.cleverreach\.com"):
+        CleverReach("token", base_url=base_url)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "30"])
+def test_a_timeout_that_is_no_time_is_refused(timeout: Any) -> None:
+    """By the constructor and by ``with_options`` alike."""
+    with pytest.raises(ConfigurationError, match="number of seconds above 0"):
+        CleverReach("token", timeout=timeout)
+    with pytest.raises(ConfigurationError, match="number of seconds above 0"):
+        CleverReach("token").with_options(timeout=timeout)
+
+
+@pytest.mark.parametrize("max_connections", [0, -1])
+def test_no_connections_at_all_are_refused(max_connections: int) -> None:
+    """A client that could only wait for ever is not made."""
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        CleverReach("token", max_connections=max_connections)
+
+
+@pytest.mark.parametrize("auth", ["", " ", "two words"])
+def test_a_token_that_cannot_be_one_is_refused(auth: str) -> None:
+    """Before any request."""
+    with pytest.raises(ConfigurationError):
+        CleverReach(auth)
+    with pytest.raises(ConfigurationError):
+        CleverReach("token").with_auth(auth)
+
+
+def test_a_foreign_http_client_is_refused() -> None:
+    """The message names what was given."""
+    with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient .* not dict"):
+        CleverReach("token", http_client={})
+
+
+REQUESTS: dict[str, tuple[dict[str, Any], tuple[str, str, bytes]]] = {
+    "lower case": (
+        {"method": "get", "path": "/debug/ttl"},
+        ("GET", "/v3/debug/ttl", b""),
+    ),
+    "with version": (
+        {"method": "GET", "path": "/v3/debug/ttl"},
+        ("GET", "/v3/debug/ttl", b""),
+    ),
+    "path params": (
+        {
+            "method": "PUT",
+            "path": "/receivers/{id}",
+            "path_params": {"id": "a+b/c%ä@x.example"},
+            "json": {"email": None},
+        },
+        ("PUT", "/v3/receivers/a%2Bb%2Fc%25%C3%A4%40x.example", b'{"email":null}'),
+    ),
+    "query": (
+        {"method": "GET", "path": "/groups", "query": {"page": 0, "all": True, "x": None}},
+        ("GET", "/v3/groups?page=0&all=true", b""),
+    ),
+    "null body": (
+        {"method": "POST", "path": "/clear", "json": None},
+        ("POST", "/v3/clear", b"null"),
+    ),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("asked", "expected"), REQUESTS.values(), ids=REQUESTS)
+async def test_a_request_is_what_was_asked(
+    cr: CleverReach,
+    sender: ScriptedSender,
+    asked: dict[str, Any],
+    expected: tuple[str, str, bytes],
+) -> None:
+    """Method, escaped path, query and body."""
+    await cr.request(**asked)
+    [sent] = sender.sent
+    assert expected == (
+        sent.method,
+        sent.url.removeprefix("https://rest.cleverreach.com"),
+        sent.content,
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("body", "value"), [(b"", None), (b"false", False), (b'{"ttl":7}', {"ttl": 7}), (b"[]", [])]
+)
+async def test_a_request_returns_the_decoded_answer(
+    cr: CleverReach, sender: ScriptedSender, body: bytes, value: object
+) -> None:
+    """A bare ``false`` is a value here, since nobody knows what the call means by it."""
+    sender.script(Response(200, {}, body))
+    assert value == await cr.request("GET", "/debug/ttl")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("debug/ttl", {}),
+        ("", {}),
+        ("/groups//receivers", {}),
+        ("/groups/{id}", {}),
+        ("/groups/{id}", {"id": ""}),
+        ("/groups/{id}", {"id": ".."}),
+        ("/groups/7/receivers/", {}),
+    ],
+)
+async def test_a_path_that_means_something_else_is_refused(
+    cr: CleverReach, sender: ScriptedSender, path: str, params: dict[str, str]
+) -> None:
+    """An empty segment would address a whole group; nothing is sent."""
+    with pytest.raises(ConfigurationError):
+        await cr.request("DELETE", path, path_params=params)
+    assert [] == sender.sent
+
+
+@pytest.mark.anyio
+async def test_a_request_fails_like_any_other_call(
+    cr: CleverReach, sender: ScriptedSender, refusal: Callable[..., Response]
+) -> None:
+    """Errors and their classes are the same."""
+    sender.script(refusal(404))
+    with pytest.raises(NotFoundError, match=r"^GET /groups/\{id\}: 404 no$"):
+        await cr.request("GET", "/groups/{id}", path_params={"id": 7})
+    sender.script(Response(200, {}, msgspec.json.encode("x")[:-1]))
+    with pytest.raises(ResponseDecodeError):
+        await cr.request("GET", "/groups")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"method": "POST"}, 1),
+        ({"method": "POST", "idempotent": True}, 4),
+        ({"method": "PUT"}, 4),
+        ({"method": "PUT", "idempotent": False}, 1),
+    ],
+    ids=str,
+)
+async def test_the_caller_says_whether_a_repeat_is_harmless(
+    cr: CleverReach,
+    sender: ScriptedSender,
+    refusal: Callable[..., Response],
+    options: dict[str, Any],
+    sent: int,
+) -> None:
+    """By default it is for every method but POST."""
+    sender.script(refusal(502))
+    with pytest.raises(InternalServerError):
+        await cr.request(path="/thing", **options)
+    assert sent == len(sender.sent)

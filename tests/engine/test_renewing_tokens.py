@@ -1,0 +1,260 @@
+"""The token source by itself: generations, lifetimes, failures, cancelled callers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from cleverreach_async import BearerToken, ConfigurationError, Secret, Token, TokenError
+from cleverreach_async.auth.tokens import RenewingTokens, read_token
+from cleverreach_async.transport.transport import Call, Credential
+from cleverreach_async.transport.wire import Request, Response
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+
+class CountingGrant:
+    """A grant whose tokens are numbers, fetched when ``gate`` opens."""
+
+    def __init__(self, lifetime: float | None = 1000.0) -> None:
+        self.fetched = 0
+        self.lifetime = lifetime
+        self.failure: Exception | None = None
+        self.gate: anyio.Event | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def fetch(self, call: Call, *, now: float) -> Token:
+        """Hand out the next number."""
+        del call
+        self.fetched += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        self.meanwhile()
+        if self.failure is not None:
+            raise self.failure
+        expires_at = None if self.lifetime is None else datetime.fromtimestamp(now, UTC)
+        if expires_at is not None and self.lifetime is not None:
+            expires_at = datetime.fromtimestamp(now + self.lifetime, UTC)
+        return Token(access_token=Secret(f"number-{self.fetched}"), expires_at=expires_at)
+
+
+async def no_call(request: Request) -> Response:
+    """Stand in for the network, which these tests never reach."""
+    raise NotImplementedError(request)
+
+
+@pytest.fixture
+def grant() -> CountingGrant:
+    """A grant of tokens that live for 1000 s."""
+    return CountingGrant()
+
+
+@pytest.fixture
+def source(grant: CountingGrant, clock: FakeClock) -> RenewingTokens:
+    """The source under test."""
+    return RenewingTokens(grant, no_call, clock)
+
+
+async def test_a_token_is_fetched_once_and_kept(
+    source: RenewingTokens, grant: CountingGrant
+) -> None:
+    """The second caller gets the token of the first."""
+    first, second = await source.credential(), await source.credential()
+    assert ("Bearer number-1", 1) == (first.authorization, first.generation)
+    assert first == second
+    assert 1 == grant.fetched
+
+
+async def test_a_stale_renewal_keeps_the_newer_token(
+    source: RenewingTokens, grant: CountingGrant
+) -> None:
+    """A 401 for a token that somebody has replaced already costs no token request."""
+    old = await source.credential()
+    assert await source.renew(old.generation)
+    newer = await source.credential()
+    assert await source.renew(old.generation)
+    assert newer == await source.credential()
+    assert 2 == grant.fetched
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "usable"), [(1000.0, 940.0), (100.0, 90.0), (None, 10.0**9)], ids=str
+)
+async def test_a_token_is_replaced_shortly_before_it_ends(
+    source: RenewingTokens,
+    grant: CountingGrant,
+    clock: FakeClock,
+    lifetime: float | None,
+    usable: float,
+) -> None:
+    """The margin is a minute, or a tenth of a short life; a token without an end stays."""
+    grant.lifetime = lifetime
+    await source.credential()
+    clock.elapsed += usable - 0.5
+    await source.credential()
+    assert 1 == grant.fetched
+    clock.elapsed += 1.0
+    await source.credential()
+    assert (1 if lifetime is None else 2) == grant.fetched
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+async def test_a_jump_of_the_wall_clock_changes_no_lifetime(
+    source: RenewingTokens, grant: CountingGrant, clock: FakeClock, jump: float
+) -> None:
+    """The end of a token is kept by the clock that never jumps."""
+    await source.credential()
+    clock.jump = jump
+    clock.elapsed += 939.0
+    await source.credential()
+    assert 1 == grant.fetched
+    clock.elapsed += 2.0
+    await source.credential()
+    assert 2 == grant.fetched
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+async def test_a_jump_during_the_fetch_changes_no_lifetime(
+    source: RenewingTokens, grant: CountingGrant, clock: FakeClock, jump: float
+) -> None:
+    """A wall clock that is set right while the answer is under way does no harm either."""
+
+    def leap() -> None:
+        clock.jump = jump
+        grant.meanwhile = lambda: None
+
+    grant.meanwhile = leap
+    await source.credential()
+    clock.elapsed += 939.0
+    await source.credential()
+    assert 1 == grant.fetched
+    clock.elapsed += 2.0
+    await source.credential()
+    assert 2 == grant.fetched
+
+
+async def test_a_slow_fetch_shortens_the_life_it_brings(
+    source: RenewingTokens, grant: CountingGrant, clock: FakeClock
+) -> None:
+    """A lifetime counts from the request, so that it never ends on the server first."""
+
+    def dawdle() -> None:
+        clock.elapsed += 100.0
+        grant.meanwhile = lambda: None
+
+    grant.meanwhile = dawdle
+    await source.credential()
+    clock.elapsed += 840.0
+    await source.credential()
+    assert 2 == grant.fetched
+
+
+async def test_a_failure_is_not_kept(source: RenewingTokens, grant: CountingGrant) -> None:
+    """The next caller asks again."""
+    grant.failure = TokenError("invalid_client")
+    with pytest.raises(TokenError):
+        await source.credential()
+    grant.failure = None
+    assert "Bearer number-2" == (await source.credential()).authorization
+
+
+async def test_a_failed_renewal_keeps_the_old_token(
+    source: RenewingTokens, grant: CountingGrant
+) -> None:
+    """Without a new token the old one stays what it was, generation included."""
+    before = await source.credential()
+    grant.failure = TokenError("invalid_client")
+    with pytest.raises(TokenError):
+        await source.renew(before.generation)
+    assert before == await source.credential()
+
+
+async def test_a_cancelled_fetch_still_brings_its_token(
+    source: RenewingTokens, grant: CountingGrant
+) -> None:
+    """The caller that fetches is cancelled: the token is kept and the lock is free."""
+    grant.gate = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(source.credential)
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+        grant.gate.set()
+    assert "Bearer number-1" == (await source.credential()).authorization
+    assert 1 == grant.fetched
+
+
+async def test_a_cancelled_waiter_does_not_hold_up_the_others(
+    source: RenewingTokens, grant: CountingGrant
+) -> None:
+    """One of those who wait for the token gives up; the rest get it."""
+    grant.gate = anyio.Event()
+    got: list[Credential] = []
+    leaver = anyio.CancelScope()
+
+    async def take() -> None:
+        got.append(await source.credential())
+
+    async def leave() -> None:
+        with leaver:
+            await take()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+        await wait_all_tasks_blocked()
+        tasks.start_soon(leave)
+        tasks.start_soon(take)
+        await wait_all_tasks_blocked()
+        leaver.cancel()
+        await wait_all_tasks_blocked()
+        grant.gate.set()
+    assert ["Bearer number-1"] * 2 == [it.authorization for it in got]
+    assert 1 == grant.fetched
+
+
+async def test_a_static_token_is_handed_out_as_it_is(clock: FakeClock) -> None:
+    """It stays the same and cannot be renewed."""
+    source = BearerToken("abc").bind(no_call, clock)
+    assert "Bearer abc" == (await source.credential()).authorization
+    assert not await source.renew(0)
+    assert "Bearer abc" == (await source.credential()).authorization
+
+
+async def test_the_answer_of_the_token_endpoint_is_read() -> None:
+    """Expiry is relative to the request; a list of scopes is joined."""
+    answer = {"access_token": "a", "refresh_token": "r", "expires_in": "60", "scope": ["x", "y"]}
+    assert Token(
+        access_token=Secret("a"),
+        refresh_token=Secret("r"),
+        expires_at=datetime(2026, 1, 1, 0, 1, tzinfo=UTC),
+        scope="x y",
+    ) == read_token(answer, now=1_767_225_600.0)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"access_token": ""}, {"access_token": 7}])
+async def test_an_answer_without_a_token_is_refused(answer: object) -> None:
+    """A 200 that holds no token is a TokenError, not a token named None."""
+    with pytest.raises(TokenError, match="no access_token"):
+        read_token(answer, now=0.0)
+
+
+@pytest.mark.parametrize("expires_in", [None, "soon", [], 1e300, float("nan")])
+async def test_an_unreadable_lifetime_means_no_known_end(expires_in: object) -> None:
+    """The token is used until it is refused."""
+    token = read_token({"access_token": "a", "expires_in": expires_in}, now=0.0)
+    assert token.expires_at is None
+
+
+@pytest.mark.parametrize("token", ["", "  ", "a b", "a\nb", "schlüssel"])
+async def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
+    """Found when the client is made, and told without the token."""
+    with pytest.raises(ConfigurationError, match=r"^token ") as caught:
+        BearerToken(token)
+    assert not token.strip() or token not in str(caught.value)

@@ -1,0 +1,216 @@
+"""Callers that are cancelled or run out of time leave the pools as good as new."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from cleverreach_async.errors import APITimeoutError
+from cleverreach_async.transport.http import ClientSender, PooledSender
+
+if TYPE_CHECKING:
+    from tests.http.conftest import Connection, RawServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.socket]
+
+CALLERS = 10
+MOST_CHECKPOINTS = 40
+
+
+@pytest.fixture
+async def sender(server: RawServer) -> Any:
+    """A sender of ten connections."""
+    sender = PooledSender(base_url=server.url, max_connections=CALLERS)
+    yield sender
+    await sender.aclose()
+
+
+async def send(sender: PooledSender | ClientSender, url: str, timeout: float = 20.0) -> int:
+    """Send a request and return the status."""
+    response = await sender.send("GET", url, headers=[], content=b"", timeout=timeout)
+    return response.status_code
+
+
+async def serve_everybody(sender: PooledSender | ClientSender, server: RawServer) -> None:
+    """Check that more requests than there are connections are answered."""
+    answers: list[int] = []
+
+    async def call() -> None:
+        answers.append(await send(sender, server.url))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3 * CALLERS):
+                tasks.start_soon(call)
+    assert [200] * 3 * CALLERS == answers
+
+
+@pytest.mark.parametrize("library_client", [False, True], ids=["own pools", "client"])
+async def test_cancelled_scopes_do_no_harm(
+    sender: PooledSender, server: RawServer, *, library_client: bool
+) -> None:
+    """Callers give up after every number of steps: nothing leaks, nobody waits for ever."""
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=CALLERS)) as client:
+        ours = ClientSender(client) if library_client else sender
+        for steps in range(MOST_CHECKPOINTS):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(CALLERS):
+                    tasks.start_soon(send, ours, server.url)
+                for _ in range(steps):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+        await serve_everybody(ours, server)
+    assert server.accepted <= CALLERS
+    assert 0 == sum(pool.in_flight for pool in sender._pools)
+
+
+async def test_a_cancelled_caller_leaves_when_its_answer_is_there(
+    sender: PooledSender, server: RawServer
+) -> None:
+    """What is on the wire is finished first, so its outcome is never in doubt."""
+    arrived, go_on = anyio.Event(), anyio.Event()
+
+    async def wait_for_it(connection: Connection) -> None:
+        await connection.request()
+        arrived.set()
+        await go_on.wait()
+        await connection.answer()
+
+    server.behaviour = wait_for_it
+    done: list[int] = []
+
+    async def call(scope: anyio.CancelScope) -> None:
+        with scope:
+            done.append(await send(sender, server.url))
+            await anyio.lowlevel.checkpoint()
+            pytest.fail("the cancellation is delivered after the answer")
+
+    scope = anyio.CancelScope()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call, scope)
+        await arrived.wait()
+        scope.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert [] == done
+        go_on.set()
+    assert [200] == done
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_cancelled_asyncio_tasks_do_no_harm(sender: PooledSender, server: RawServer) -> None:
+    """A task that asyncio cancels cuts through every shield; its pool is retired for that."""
+    for steps in range(MOST_CHECKPOINTS):
+        async with asyncio.TaskGroup() as tasks:
+            calls = [tasks.create_task(send(sender, server.url)) for _ in range(CALLERS)]
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            for call in calls:
+                call.cancel()
+    assert 0 == sum(pool.in_flight for pool in sender._pools)
+    await serve_everybody(sender, server)
+    await anyio.wait_all_tasks_blocked()
+    assert server.open <= CALLERS
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_pool_cut_by_asyncio_serves_its_other_requests(
+    sender: PooledSender, server: RawServer
+) -> None:
+    """It takes no new request, and is closed with its last one, not before."""
+    go_on = anyio.Event()
+    arrived = 0
+
+    async def wait_for_it(connection: Connection) -> None:
+        nonlocal arrived
+        while True:
+            await connection.request()
+            arrived += 1
+            await go_on.wait()
+            await connection.answer()
+
+    server.behaviour = wait_for_it
+    async with asyncio.TaskGroup() as tasks:
+        staying = tasks.create_task(send(sender, server.url))
+        leaving = tasks.create_task(send(sender, server.url))
+        while arrived < 2:
+            await anyio.lowlevel.checkpoint()
+        [pool] = sender._pools
+        leaving.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert ([], True, 1) == (sender._pools, pool.retired, pool.in_flight)
+        go_on.set()
+    assert 200 == staying.result()
+    assert 0 == pool.in_flight
+
+
+async def test_a_deadline_retires_the_pool(sender: PooledSender, server: RawServer) -> None:
+    """The library is cancelled inside by it, so its pool is not trusted again."""
+
+    async def stay_silent(connection: Connection) -> None:
+        await connection.request()
+        await connection.request()
+
+    server.behaviour = stay_silent
+    with pytest.raises(APITimeoutError):
+        await send(sender, server.url, 0.1)
+    assert [] == sender._pools
+    server.behaviour = server.answer_all
+    assert 200 == await send(sender, server.url)
+    assert 2 == server.accepted
+    with anyio.fail_after(5):
+        while server.open > 1:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_deadlines_leak_no_permit(server: RawServer) -> None:
+    """After more time-outs than there are connections the next request goes through at once."""
+
+    async def stay_silent(connection: Connection) -> None:
+        await connection.request()
+        await connection.request()
+
+    sender = PooledSender(base_url=server.url, max_connections=2)
+    server.behaviour = stay_silent
+
+    async def run_out_of_time() -> None:
+        with pytest.raises(APITimeoutError):
+            await send(sender, server.url, 0.05)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(run_out_of_time)
+    server.behaviour = server.answer_all
+    with anyio.fail_after(5):
+        assert 200 == await send(sender, server.url)
+    await sender.aclose()
+
+
+async def test_waiting_for_a_connection_is_cancellable(server: RawServer) -> None:
+    """Who has sent nothing yet leaves at once, and takes no permit along."""
+    go_on = anyio.Event()
+
+    async def wait_for_it(connection: Connection) -> None:
+        while True:
+            await connection.request()
+            await go_on.wait()
+            await connection.answer()
+
+    server.behaviour = wait_for_it
+    sender = PooledSender(base_url=server.url, max_connections=1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send, sender, server.url)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.move_on_after(0) as scope:
+            await partial(send, sender, server.url)()
+        assert scope.cancelled_caught
+        go_on.set()
+        assert 200 == await send(sender, server.url)
+    await sender.aclose()

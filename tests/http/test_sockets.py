@@ -1,0 +1,278 @@
+"""The sender's own pools on real sockets: what breaks, what is told of it, what is reused."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import gzip
+import socket
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+
+from cleverreach_async.errors import APIConnectionError, APITimeoutError
+from cleverreach_async.transport import http
+from cleverreach_async.transport.http import ClientSender, PooledSender
+from cleverreach_async.transport.wire import Response
+
+if TYPE_CHECKING:
+    from tests.http.conftest import Connection, RawServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.socket]
+
+# The library's chain of generators cannot be closed from outside when an answer is given up.
+GIVEN_UP = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+async def send(
+    sender: PooledSender | ClientSender, url: str, *, timeout: float | None = 10.0
+) -> Response:
+    """Send a small POST."""
+    headers = [("authorization", "Bearer token")]
+    return await sender.send("POST", url, headers=headers, content=b"[1]", timeout=timeout)
+
+
+@pytest.fixture
+async def sender(server: RawServer) -> Any:
+    """The sender under test."""
+    sender = PooledSender(base_url=server.url)
+    yield sender
+    await sender.aclose()
+
+
+async def test_a_request_is_framed_as_http(sender: PooledSender, server: RawServer) -> None:
+    """The bytes that arrive: host, length, our headers, body, and nothing of the library's."""
+    response = await send(sender, server.url + "/v3/groups?page=0")
+    assert (200, b"[]", "application/json") == (
+        response.status_code,
+        response.content,
+        response.headers["content-type"],
+    )
+    [request] = server.requests
+    head, _, body = request.partition(b"\r\n\r\n")
+    first, *headers = head.decode().split("\r\n")
+    assert ("POST /v3/groups?page=0 HTTP/1.1", b"[1]") == (first, body)
+    assert {
+        f"Host: 127.0.0.1:{server.port}",
+        "authorization: Bearer token",
+        "Content-Length: 3",
+    } == set(headers)
+
+
+async def test_a_refused_connection_was_surely_not_sent() -> None:
+    """Nobody listens: the request is safe to repeat."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        sender = PooledSender(base_url=url)
+        with pytest.raises(APIConnectionError, match=r"^cannot reach 127\.0\.0\.1:") as caught:
+            await send(sender, url)
+        assert (APIConnectionError, False) == (type(caught.value), caught.value.sent)
+        await sender.aclose()
+
+
+async def test_a_silent_server_meets_the_deadline(sender: PooledSender, server: RawServer) -> None:
+    """The request arrived, so it may have been executed."""
+
+    async def stay_silent(connection: Connection) -> None:
+        server.requests.append(await connection.request())
+        await connection.request()
+
+    server.behaviour = stay_silent
+    with pytest.raises(APITimeoutError, match=r"^no answer from 127.* within 0\.2 s") as caught:
+        await send(sender, server.url, timeout=0.2)
+    assert (True, 1) == (caught.value.sent, len(server.requests))
+
+
+@pytest.mark.parametrize("library_client", [False, True], ids=["own pools", "client"])
+async def test_a_trickling_server_meets_the_deadline(
+    server: RawServer, *, library_client: bool
+) -> None:
+    """A byte now and then keeps a read timeout from ever striking; the total strikes."""
+
+    async def trickle(connection: Connection) -> None:
+        await connection.request()
+        await connection.answer(HEAD + b"Content-Length: 100000\r\n\r\n")
+        while True:
+            await connection.answer(b" ")
+            await anyio.sleep(0.02)
+
+    server.behaviour = trickle
+    async with httpx.AsyncClient() as client:
+        pools = PooledSender(base_url=server.url)
+        sender = ClientSender(client) if library_client else pools
+        with pytest.raises(APITimeoutError) as caught:
+            await send(sender, server.url, timeout=0.2)
+        assert caught.value.sent
+        await pools.aclose()
+
+
+BROKEN = {
+    "cut body": HEAD + b"Content-Length: 100\r\n\r\n[",
+    "cut chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n[1",
+    "cut head": HEAD,
+    "nothing": b"",
+    "no http": b"220 mail.example ESMTP\r\n\r\n",
+    "no gzip": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]",
+}
+
+
+@GIVEN_UP
+@pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN)
+async def test_a_broken_answer_may_stand_for_a_success(
+    sender: PooledSender, server: RawServer, raw: bytes
+) -> None:
+    """Cut, garbled or missing after the request arrived; the next request works."""
+
+    async def break_off(connection: Connection) -> None:
+        await connection.request()
+        if raw:
+            await connection.answer(raw)
+
+    server.behaviour = break_off
+    with pytest.raises(APIConnectionError, match=r"failed: .* may have executed") as caught:
+        await send(sender, server.url)
+    assert (APIConnectionError, True) == (type(caught.value), caught.value.sent)
+    server.behaviour = server.answer_all
+    assert 200 == (await send(sender, server.url)).status_code
+
+
+@GIVEN_UP
+async def test_an_endless_answer_is_cut_off(
+    sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is given up, the pool serves on."""
+    monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 10_000)
+
+    async def pour(connection: Connection) -> None:
+        await connection.request()
+        await connection.answer(HEAD + b"Content-Length: 100000000\r\n\r\n")
+        while True:
+            await connection.answer(b" " * 1000)
+
+    server.behaviour = pour
+    with pytest.raises(APIConnectionError, match="larger than 10000 bytes"):
+        await send(sender, server.url)
+    server.behaviour = server.answer_all
+    assert 200 == (await send(sender, server.url)).status_code
+
+
+@GIVEN_UP
+async def test_a_compressed_answer_is_capped_by_what_it_unfolds_to(
+    sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small body that becomes a large one is cut off as well."""
+    monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 10_000)
+    body = gzip.compress(b" " * 20_000)
+    assert len(body) < 10_000
+
+    async def answer(connection: Connection) -> None:
+        await connection.request()
+        await connection.answer(
+            HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+
+    server.behaviour = answer
+    with pytest.raises(APIConnectionError, match="larger than 10000 bytes"):
+        await send(sender, server.url)
+
+
+async def test_a_connection_is_reused(sender: PooledSender, server: RawServer) -> None:
+    """One after another, requests share one."""
+    for _ in range(5):
+        await send(sender, server.url)
+    assert (5, 1) == (len(server.requests), server.accepted)
+
+
+async def test_a_connection_that_the_server_closed_is_replaced(
+    sender: PooledSender, server: RawServer
+) -> None:
+    """A server that closes idle connections costs a connect and no error."""
+
+    async def once(connection: Connection) -> None:
+        await connection.request()
+        await connection.answer()
+
+    server.behaviour = once
+    await send(sender, server.url)
+    while server.open:
+        await anyio.lowlevel.checkpoint()
+    await anyio.wait_all_tasks_blocked()
+    await send(sender, server.url)
+    assert 2 == server.accepted
+
+
+class Rounds:
+    """Has requests under way all at once: none is answered before the last has arrived."""
+
+    def __init__(self, sender: PooledSender, server: RawServer) -> None:
+        self._sender = sender
+        self._server = server
+        self._missing = 0
+        self._all_there = anyio.Event()
+        server.behaviour = self._answer_together
+
+    async def play(self, number: int) -> None:
+        """Send that many requests."""
+        self._missing = number
+        self._all_there = anyio.Event()
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(number):
+                    tasks.start_soon(send, self._sender, self._server.url)
+
+    async def _answer_together(self, connection: Connection) -> None:
+        while True:
+            await connection.request()
+            self._missing -= 1
+            if not self._missing:
+                self._all_there.set()
+            await self._all_there.wait()
+            await connection.answer()
+
+
+async def test_a_second_round_opens_no_connection(sender: PooledSender, server: RawServer) -> None:
+    """Keep-alive holds for as many connections as were used, beyond the library's default too."""
+    rounds = Rounds(sender, server)
+    for _ in range(3):
+        await rounds.play(25)
+    assert 25 == server.accepted
+
+
+async def test_many_requests_spread_over_small_pools(
+    sender: PooledSender, server: RawServer
+) -> None:
+    """A pool takes ten; further ones are opened for those beyond."""
+    rounds = Rounds(sender, server)
+    counts: list[int] = []
+    for number in (1, 10, 11, 25):
+        await rounds.play(number)
+        counts.append(len(sender._pools))
+    assert [1, 1, 2, 3] == counts
+
+
+async def test_no_more_connections_than_allowed(server: RawServer) -> None:
+    """Requests beyond the limit wait for their turn."""
+    sender = PooledSender(base_url=server.url, max_connections=3)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(30):
+            tasks.start_soon(send, sender, server.url)
+    assert (30, 3) == (len(server.requests), server.accepted)
+    await sender.aclose()
+
+
+async def test_closing_closes_the_sockets(server: RawServer) -> None:
+    """The server sees the connections end; closing again does nothing."""
+    sender = PooledSender(base_url=server.url)
+    await Rounds(sender, server).play(12)
+    assert 12 == server.open
+    await sender.aclose()
+    await sender.aclose()
+    with anyio.fail_after(5):
+        while server.open:
+            await anyio.lowlevel.checkpoint()
+    assert [] == sender._pools

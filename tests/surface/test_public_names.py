@@ -1,0 +1,107 @@
+"""The public names: complete, sorted, importable, and cheap until they are used."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cleverreach_async
+
+FRONT = ast.parse(Path(cleverreach_async.__file__).read_text("utf-8"))
+NAMES = [name for name in cleverreach_async.__all__ if name != "__version__"]
+HEAVY = ("anyio", "attrs", "cattrs", "httpx", "msgspec", "rich", "ssl", "starlette", "typer")
+
+
+def table() -> dict[str, str]:
+    """The lazy table, as home by name, read from the source."""
+    for node in FRONT.body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_HOMES":
+            homes: dict[str, tuple[str, ...]] = ast.literal_eval(ast.unparse(node.value or node))
+            return {name: home for home, names in homes.items() for name in names}
+    pytest.fail("no table")
+
+
+def for_type_checkers() -> dict[str, str]:
+    """The imports that type checkers see, as home by name."""
+    [block] = [node for node in FRONT.body if isinstance(node, ast.If)]
+    return {
+        alias.name: (node.module or "").removeprefix("cleverreach_async.")
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def test_all_is_sorted_and_without_repeats() -> None:
+    """In the order that isort gives: constants, classes, the rest."""
+
+    def rank(name: str) -> tuple[int, str]:
+        return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+
+    assert sorted(set(cleverreach_async.__all__), key=rank) == cleverreach_async.__all__
+
+
+def test_what_is_promised_what_is_loaded_and_what_is_checked_agree() -> None:
+    """``__all__``, the lazy table and the block for type checkers name the same things."""
+    assert set(NAMES) == set(table())
+    assert table() == for_type_checkers()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_can_be_imported(name: str) -> None:
+    """From the front, as the very object of its home, and it is documented."""
+    value: Any = getattr(cleverreach_async, name)
+    home = sys.modules[f"cleverreach_async.{table()[name]}"]
+    assert value is getattr(home, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert inspect.getdoc(value)
+        assert value.__module__.startswith(("cleverreach_async.", "msgspec"))
+
+
+def test_dir_shows_what_is_there() -> None:
+    """Also before it was loaded, for completion."""
+    assert set(dir(cleverreach_async)) >= set(cleverreach_async.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """With the module's and the wrong name in it."""
+    with pytest.raises(AttributeError, match=r"'cleverreach_async' has no attribute 'Klient'"):
+        _ = cleverreach_async.Klient
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """One number, in one place."""
+    assert metadata.version("cleverreach-async") == cleverreach_async.__version__
+
+
+def loaded_by(code: str) -> set[str]:
+    """The heavy modules that a fresh interpreter has loaded after some code."""
+    show = f"import sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-W", "error", "-c", f"{code}\n{show}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_next_to_nothing() -> None:
+    """Everything heavy waits for its first use."""
+    assert set() == loaded_by("import cleverreach_async")
+
+
+def test_errors_and_secrets_need_no_http_library() -> None:
+    """A worker that only unpickles an error does not load a client."""
+    assert set() == loaded_by("from cleverreach_async import NotFoundError, Secret")
+
+
+def test_the_client_loads_neither_command_nor_sandbox() -> None:
+    """What the extras install is not touched by the client itself."""
+    unwanted = {"typer", "starlette", "uvicorn", "cleverreach_async.sandbox"}
+    assert set() == loaded_by("from cleverreach_async import CleverReach") & unwanted

@@ -1,0 +1,176 @@
+"""How the library is used, for type checkers; never run and not collected by pytest."""
+
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, assert_type
+
+import httpx
+import httpx2
+
+from cleverreach_async import (
+    UNSET,
+    APIStatusError,
+    BadRow,
+    BearerToken,
+    CleverReach,
+    CleverReachError,
+    ClientCredentials,
+    Group,
+    GroupStats,
+    ImportFailedError,
+    ImportProgress,
+    ImportReport,
+    ImportRun,
+    NotFoundError,
+    OAuthApp,
+    OrderInput,
+    Page,
+    Paginator,
+    RateLimitError,
+    Receiver,
+    ReceiverInput,
+    RequestEvent,
+    RetryPolicy,
+    RowResult,
+    Secret,
+    SourceRow,
+    TokenTTL,
+    Unset,
+    Whoami,
+    read_csv,
+)
+
+
+def authenticate() -> ClientCredentials:
+    """Make an app, and the grant for its own account."""
+    app = OAuthApp("client-id", "client-secret")
+    assert_type(app.client_id, str)
+    assert_type(app.client_secret, Secret)
+    return app.client_credentials()
+
+
+def connect(show: list[RequestEvent]) -> CleverReach:
+    """Make clients in every way, and siblings of them."""
+    CleverReach("token")
+    CleverReach(BearerToken("token"), http_client=httpx.AsyncClient(proxy="http://proxy.example"))
+    CleverReach(BearerToken(Secret("token")), http_client=httpx2.AsyncClient())
+    cr = CleverReach(
+        authenticate(),
+        base_url="http://127.0.0.1:8765",
+        timeout=None,
+        retry=RetryPolicy(attempts=2, max_retry_after=5),
+        max_connections=20,
+        on_event=show.append,
+    )
+    slow = cr.with_options(timeout=120)
+    tenant = slow.with_auth("other token")
+    assert_type(slow, CleverReach)
+    assert_type(tenant, CleverReach)
+    return tenant
+
+
+async def work_with_groups(cr: CleverReach) -> None:
+    """Await a listing for its first page, iterate over it for everything."""
+    async with cr as same:
+        assert_type(same, CleverReach)
+    group = await cr.groups.create(name="Newsletter")
+    assert_type(group, Group)
+    assert_type(group.id, int)
+    assert_type(await cr.groups.stats(group.id), GroupStats)
+    assert_type(cr.groups.list(), Paginator[Group])
+    page = await cr.groups.list()
+    assert_type(page, Page[Group])
+    assert_type([it.name for it in page], list[str])
+    assert_type(page[0], Group)
+
+
+async def work_with_receivers(cr: CleverReach, group_id: int) -> Receiver:
+    """List, filter by a page size, write."""
+    async for receiver in cr.receivers.list(group_id=group_id):
+        assert_type(receiver, Receiver)
+        assert_type(receiver.email, str)
+    async for page in cr.receivers.list(group_id=group_id, page_size=500).pages():
+        assert_type(page, Page[Receiver])
+    row = ReceiverInput(
+        email="bruce@wayne.example",
+        tags=["customer"],
+        global_attributes={"firstname": "Bruce", "points": 7, "nickname": None},
+        orders=[
+            OrderInput(order_id="A-17", product="Lamp", price=Decimal("49.90"), currency="EUR")
+        ],
+    )
+    assert_type(row.source, str | Unset)
+    row.source = UNSET
+    return await cr.receivers.upsert(row, group_id=group_id)
+
+
+async def confirm(cr: CleverReach, form_id: int) -> None:
+    """Mail the double opt-in message."""
+    await cr.forms.send_activation(
+        form_id,
+        email="bruce@wayne.example",
+        user_ip="203.0.113.7",
+        referer="https://shop.example/newsletter",
+        user_agent="Mozilla/5.0",
+    )
+    assert_type(await cr.debug.ttl(), TokenTTL)
+    assert_type(await cr.debug.whoami(), Whoami)
+    assert_type(await cr.debug.validate(), bool)
+
+
+def rows() -> Iterator[ReceiverInput | dict[str, Any]]:
+    """Yield rows of both kinds."""
+    yield ReceiverInput(email="bruce@wayne.example")
+    yield {"email": "alfred@wayne.example"}
+
+
+async def stream() -> AsyncIterator[ReceiverInput]:
+    """Yield rows as they come in."""
+    yield ReceiverInput(email="bruce@wayne.example")
+
+
+def show(progress: ImportProgress) -> None:
+    """Look at an import under way."""
+    assert_type(progress.accepted, int)
+    assert_type(progress.rows_per_second, float)
+
+
+async def import_everything(cr: CleverReach, group_id: int) -> None:
+    """Import from a file, from iterables, and by pushing."""
+    assert_type(next(iter(read_csv("customers.csv"))), SourceRow | BadRow)
+    report = await cr.bulk.upsert(
+        read_csv("customers.csv"),
+        group_id=group_id,
+        concurrency=8,
+        rejects=Path("rejects.jsonl"),
+        on_progress=show,
+    )
+    assert_type(report, ImportReport)
+    assert_type(report.samples, list[RowResult])
+    report.assert_balanced()
+    report.raise_for_failures()
+    await cr.bulk.upsert(rows(), group_id=group_id)
+    await cr.bulk.upsert(stream(), group_id=group_id)
+    async with cr.bulk.open(group_id=group_id) as run:
+        assert_type(run, ImportRun)
+        await run.put(ReceiverInput(email="bruce@wayne.example"))
+        await run.put({"email": "alfred@wayne.example"})
+
+
+async def call_anything(cr: CleverReach) -> Any:
+    """Call what has no method, and read what errors tell."""
+    try:
+        return await cr.request("GET", "/groups/{id}", path_params={"id": 7}, query={"page": 0})
+    except NotFoundError as error:
+        assert_type(error.status_code, int)
+        assert_type(error.headers, dict[str, str])
+    except RateLimitError as error:
+        assert_type(error.retry_after, float | None)
+    except APIStatusError as error:
+        assert_type(error.code, int | None)
+    except ImportFailedError as error:
+        assert_type(error.report, Any)
+    except CleverReachError as error:
+        assert_type(str(error), str)
+    return None
