@@ -248,6 +248,8 @@ class _Connections:
 
 def _checked_base_url(base_url: str) -> str:
     root = base_url.rstrip("/").removesuffix("/v3")
+    if "@" in root:
+        raise ConfigurationError("base_url holds a user or password; it is the server's root only")
     if not root.startswith(("https://", "http://")):
         raise ConfigurationError(
             f"base_url is {base_url!r}; it is the server's root, such as {DEFAULT_BASE_URL}"

@@ -28,6 +28,7 @@ from cleverreach_async.transport.retry import (
     Fault,
     RetryPolicy,
     classify,
+    is_of_another_call,
     pushes_back,
     wait_before,
 )
@@ -39,6 +40,7 @@ __all__ = ["Delivery", "Tally", "Verdict", "judge"]
 UPSERTPLUS: Final = "upsertplus"
 UPSERT: Final = "upsert"
 
+_PATH: Final = "/groups/{group_id}/receivers"
 _PARTS: Final = 4
 _MOST_SPLITS: Final = 64
 _UNREADABLE_ANSWERS: Final = 3
@@ -204,7 +206,7 @@ class Delivery:
                     case Verdict.SHRINK | Verdict.SPLIT:
                         return await self._split(rows, verb, error, tally)
                     case Verdict.REPEAT:
-                        rows = _set_aside_doubtful(rows, error, tally)
+                        rows = _set_aside_doubtful(rows, error, f"{_PATH}/{verb}", tally)
                         outage.check(error)
                         await self._back_off(error, outage.failures)
                         tally.retries += bool(rows)
@@ -220,9 +222,7 @@ class Delivery:
         return []
 
     async def _attempt(self, rows: Sequence[EncodedRow], verb: str, tally: Tally) -> Response:
-        request = build_request(
-            "POST", f"/groups/{{group_id}}/receivers/{verb}", path={"group_id": self.group_id}
-        )
+        request = build_request("POST", f"{_PATH}/{verb}", path={"group_id": self.group_id})
         request = attrs.evolve(request, content=join_rows(rows))
         async with self._permit():
             tally.requests += 1
@@ -338,10 +338,10 @@ class _Outage:
 
 
 def _set_aside_doubtful(
-    rows: Sequence[EncodedRow], error: CleverReachError, tally: Tally
+    rows: Sequence[EncodedRow], error: CleverReachError, path: str, tally: Tally
 ) -> Sequence[EncodedRow]:
     """Return the rows that may be sent again after ``error``; the others become unknown."""
-    if classify(error) is not Fault.AMBIGUOUS or all(row.repeatable for row in rows):
+    if classify(error) is not Fault.AMBIGUOUS or is_of_another_call(error, path):
         return rows
     doubt = "no answer came, and sending its orders again could store them twice"
     tally.results += [_doubtful(row, doubt) for row in rows if not row.repeatable]

@@ -17,7 +17,7 @@ from cleverreach_async.transport.clock import Clock, Random
 __all__ = ["AccountGate", "Passage"]
 
 _STREAK_THAT_CLOSES = 3
-_FIRST_WAIT = 0.5
+_FIRST_WAIT = 1.0
 _LONGEST_WAIT = 15.0
 
 
@@ -77,7 +77,7 @@ class AccountGate:
         """Wait for the gate and pass it.
 
         Args:
-            max_wait: Longest wait in seconds for the gate's announced opening.
+            max_wait: Longest wait in seconds, probes of other callers included.
 
         Raises:
             RateLimitError: The gate stays closed for longer than ``max_wait``.
@@ -89,9 +89,10 @@ class AccountGate:
             passage.leave()
 
     async def _enter(self, max_wait: float) -> Passage:
+        give_up_at = self._clock.monotonic() + max_wait
         while self._closed:
             remaining = self._until - self._clock.monotonic()
-            if remaining > max_wait:
+            if self._until > give_up_at:
                 raise RateLimitError(
                     f"the account is paused for {remaining:.0f} s more, as the server asked",
                     status_code=429,

@@ -24,7 +24,12 @@ import anyio
 import attrs
 import httpx
 
-from cleverreach_async.errors import APIConnectionError, APITimeoutError, ConfigurationError
+from cleverreach_async.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ClientClosedError,
+    ConfigurationError,
+)
 from cleverreach_async.transport.wire import Response
 
 __all__ = ["ClientSender", "Headers", "PooledSender", "Sender", "asgi_client", "make_sender"]
@@ -146,11 +151,15 @@ class PooledSender:
     def _open_pool(self) -> httpx.AsyncHTTPTransport:
         if self._ssl_context is None:
             self._ssl_context = _ssl_context(self._base_url)
-        return httpx.AsyncHTTPTransport(
-            verify=self._ssl_context,
-            limits=httpx.Limits(max_connections=_POOL_SIZE, max_keepalive_connections=_POOL_SIZE),
-            proxy=_environment_proxy(self._base_url),
-        )
+        limits = httpx.Limits(max_connections=_POOL_SIZE, max_keepalive_connections=_POOL_SIZE)
+        try:
+            proxy = _environment_proxy(self._base_url)
+            return httpx.AsyncHTTPTransport(verify=self._ssl_context, limits=limits, proxy=proxy)
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(
+                f"the proxy of the environment cannot be used: {type(error).__name__}; check "
+                "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, and install httpx[socks] for SOCKS"
+            ) from None
 
 
 class ClientSender:
@@ -174,6 +183,8 @@ class ClientSender:
         self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
     ) -> Response:
         """See :meth:`Sender.send`."""
+        if self._client.is_closed:
+            raise ClientClosedError("the http_client is closed; it has to outlive this client")
         request = self._client.build_request(
             method,
             url,

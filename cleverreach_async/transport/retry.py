@@ -13,7 +13,16 @@ from cleverreach_async.errors import (
 )
 from cleverreach_async.transport.clock import Random
 
-__all__ = ["Fault", "RetryBudget", "RetryPolicy", "classify", "may_repeat", "wait_before"]
+__all__ = [
+    "Fault",
+    "RetryBudget",
+    "RetryPolicy",
+    "classify",
+    "is_of_another_call",
+    "may_repeat",
+    "pushes_back",
+    "wait_before",
+]
 
 
 class Fault(enum.Enum):
@@ -40,6 +49,11 @@ def classify(error: CleverReachError) -> Fault | None:
         told_to_wait = error.status_code == _SERVICE_UNAVAILABLE and error.retry_after is not None
         return Fault.THROTTLED if told_to_wait else Fault.AMBIGUOUS
     return None
+
+
+def is_of_another_call(error: CleverReachError, path: str) -> bool:
+    """Whether the error met the call for the token, so that the one of ``path`` was not sent."""
+    return getattr(error, "path", "") not in {"", path}
 
 
 def may_repeat(fault: Fault, *, idempotent: bool) -> bool:

@@ -24,6 +24,7 @@ from cleverreach_async.transport.retry import (
     RetryBudget,
     RetryPolicy,
     classify,
+    is_of_another_call,
     may_repeat,
     pushes_back,
     wait_before,
@@ -33,6 +34,7 @@ from cleverreach_async.transport.wire import Masked, Request, Response, error_in
 __all__ = ["Account", "Auth", "Call", "Credential", "RequestEvent", "TokenSource", "Transport"]
 
 _log: Final = logging.getLogger("cleverreach_async")
+_log.addHandler(logging.NullHandler())
 
 Call = Callable[[Request], Awaitable[Response]]
 
@@ -178,7 +180,8 @@ class Transport:
         seconds = self.timeout if timeout is None else timeout
         if account is None or not request.authenticated:
             return await self._exchange(request, None, seconds)
-        patience = self.retry.max_retry_after if max_wait is None else max_wait
+        # The gate adds jitter to the wait that the server asked for.
+        patience = 1.1 * (self.retry.max_retry_after if max_wait is None else max_wait) + 0.25
         credential = await account.tokens.credential()
         try:
             return await self._pass_gate(account, request, credential, seconds, patience)
@@ -243,8 +246,8 @@ class Transport:
         fault = classify(error)
         if fault is None or not may_repeat(fault, idempotent=request.idempotent):
             return None
-        if getattr(error, "path", "") not in {"", request.template}:
-            return None  # the call for the token failed, which has had retries of its own
+        if is_of_another_call(error, request.template):
+            return None  # the call for the token has had retries of its own
         if attempt >= self.retry.attempts:
             return None
         told: float | None = getattr(error, "retry_after", None)
@@ -284,7 +287,11 @@ class Transport:
             event.wait,
         )
         if self.on_event is not None:
-            self.on_event(event)
+            try:
+                self.on_event(event)
+            except Exception:
+                # The call has had its outcome; who watches it must not change it.
+                _log.exception("on_event failed")
 
 
 def _status(error: CleverReachError) -> int | None:

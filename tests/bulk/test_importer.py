@@ -13,16 +13,20 @@ from support.clocks import FakeClock
 from support.model_server import ModelServer, Reply, Row, always, at, transport_to
 
 from cleverreach_async import (
+    APIConnectionError,
     BadRow,
     ConfigurationError,
     ImportFailedError,
     ImportProgress,
     ImportReport,
+    OAuthApp,
     OrderInput,
     ReceiverInput,
     SourceRow,
 )
 from cleverreach_async.bulk.importer import SPARE_SLOTS, Bulk
+from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.wire import Response
 
 pytestmark = pytest.mark.anyio
 
@@ -227,6 +231,36 @@ async def test_orders_are_sent_again_when_the_server_refused_them_unseen() -> No
 
     assert {"read": 1, "accepted": 1} == counts(await upsert(server, rows))
     assert ["A-1"] == server.order_ids
+
+
+async def test_orders_are_sent_when_only_the_token_was_in_doubt() -> None:
+    """A token request without an answer says nothing about rows that were not sent yet."""
+
+    class NoToken(ModelServer):
+        """A server whose token endpoint does not answer at first."""
+
+        token_requests = 0
+
+        async def send(
+            self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        ) -> Response:
+            """Answer the sixth request for a token, and every batch."""
+            if not url.endswith("/oauth/token.php"):
+                return await super().send(
+                    method, url, headers=headers, content=content, timeout=timeout
+                )
+            self.token_requests += 1
+            if self.token_requests <= 5:
+                raise APIConnectionError("no answer", sent=True)
+            return Response(200, {}, b'{"access_token": "t"}')
+
+    server = NoToken()
+    transport = transport_to(server).with_auth(OAuthApp("id", "secret").client_credentials())
+    rows = [ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])]
+    report = await Bulk(transport).upsert(rows, group_id=7)
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+    assert (["A-1"], 6) == (server.order_ids, server.token_requests)
 
 
 async def test_orders_stay_at_home_on_the_second_look() -> None:
