@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from cleverreach_async.bulk.columns import GROUP_PREFIX
 from cleverreach_async.bulk.rows import SourceRow
 from cleverreach_async.bulk.sources import ColumnMapping, FileSource
+from cleverreach_async.bulk.sources.columns import GROUP_PREFIX
 from cleverreach_async.cli.output import Output, plain
 from cleverreach_async.cli.target import Definitions
 from cleverreach_async.errors import ConfigurationError

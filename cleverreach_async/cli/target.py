@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from cleverreach_async.bulk.columns import AttributeType
+from cleverreach_async.bulk.sources.columns import AttributeType
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attribute

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from cleverreach_async import ConfigurationError, SourceError
-from cleverreach_async.bulk.columns import ColumnMapping, map_columns
+from cleverreach_async.bulk.sources.columns import ColumnMapping, map_columns
 
 GERMAN = (
     *("Kundennummer", "E-Mail-Adresse", "Anrede", "Vorname", "Nachname", "Firma", "Straße"),

@@ -9,7 +9,7 @@ import pytest
 
 from cleverreach_async import ConfigurationError, SourceError, SourceRow
 from cleverreach_async.bulk.sources import read_csv
-from cleverreach_async.bulk.textfile import CHUNK, MAX_LINE, inspect_text
+from cleverreach_async.bulk.sources.text_file import CHUNK, MAX_LINE, inspect_text
 
 TEXT = "E-Mail;Nachname\r\nann@example.org;Müßig-Čapek\r\n"
 WESTERN = "E-Mail;Nachname\r\nann@example.org;Müßig “€”\r\n"

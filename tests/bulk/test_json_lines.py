@@ -16,8 +16,8 @@ from cleverreach_async import (
     SourceError,
     SourceRow,
 )
-from cleverreach_async.bulk.jsonlines import OrderRow, ReceiverRow
 from cleverreach_async.bulk.sources import JsonLinesSource, read_json_lines
+from cleverreach_async.bulk.sources.json_lines import OrderRow, ReceiverRow
 
 
 def source_of(tmp_path: Path, *lines: str) -> JsonLinesSource:

@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from cleverreach_async.bulk.columns import ColumnMapping
 from cleverreach_async.bulk.rows import BadRow, SourceRow
-from cleverreach_async.bulk.textfile import TextFile
+from cleverreach_async.bulk.sources.columns import ColumnMapping
+from cleverreach_async.bulk.sources.text_file import TextFile
 from cleverreach_async.errors import SourceError
 
 __all__ = ["FileSource"]

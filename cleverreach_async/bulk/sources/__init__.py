@@ -11,13 +11,13 @@ from datetime import tzinfo
 from pathlib import PurePath
 from typing import Final
 
-from cleverreach_async.bulk.columns import ColumnMapping, map_columns
-from cleverreach_async.bulk.csvrecords import check_delimiter, read_header
-from cleverreach_async.bulk.csvsource import CsvSource
-from cleverreach_async.bulk.filesource import FileSource
-from cleverreach_async.bulk.jsonlines import JsonLinesSource
-from cleverreach_async.bulk.textfile import TextFile, inspect_text
-from cleverreach_async.bulk.values import find_zone, time_parser
+from cleverreach_async.bulk.sources.columns import ColumnMapping, map_columns
+from cleverreach_async.bulk.sources.csv_records import check_delimiter, read_header
+from cleverreach_async.bulk.sources.csv_rows import CsvSource
+from cleverreach_async.bulk.sources.file_source import FileSource
+from cleverreach_async.bulk.sources.json_lines import JsonLinesSource
+from cleverreach_async.bulk.sources.text_file import TextFile, inspect_text
+from cleverreach_async.bulk.sources.values import find_zone, time_parser
 from cleverreach_async.errors import ConfigurationError
 
 __all__ = [

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, cast
 
 import msgspec
 
-from cleverreach_async.bulk.filesource import FileSource
 from cleverreach_async.bulk.rows import BadRow, SourceRow
-from cleverreach_async.bulk.textfile import TextFile
-from cleverreach_async.bulk.values import TIMES_ACCEPTED, show_date
+from cleverreach_async.bulk.sources.file_source import FileSource
+from cleverreach_async.bulk.sources.text_file import TextFile
+from cleverreach_async.bulk.sources.values import TIMES_ACCEPTED, show_date
 from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import OrderInput

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final
 
-from cleverreach_async.bulk.columns import (
+from cleverreach_async.bulk.rows import BadRow, SourceRow
+from cleverreach_async.bulk.sources.columns import (
     GROUP_PREFIX,
     TIME_TARGETS,
     AttributeType,
     ColumnMapping,
 )
-from cleverreach_async.bulk.csvrecords import FLAWS, Header, column_name, records
-from cleverreach_async.bulk.filesource import FileSource
-from cleverreach_async.bulk.rows import BadRow, SourceRow
-from cleverreach_async.bulk.textfile import TextFile
-from cleverreach_async.bulk.values import (
+from cleverreach_async.bulk.sources.csv_records import FLAWS, Header, column_name, records
+from cleverreach_async.bulk.sources.file_source import FileSource
+from cleverreach_async.bulk.sources.text_file import TextFile
+from cleverreach_async.bulk.sources.values import (
     DATES_ACCEPTED,
     TIMES_ACCEPTED,
     date_attribute,

@@ -15,7 +15,7 @@ from typing import Final, TextIO
 
 import attrs
 
-from cleverreach_async.bulk.textfile import TextFile
+from cleverreach_async.bulk.sources.text_file import TextFile
 from cleverreach_async.errors import ConfigurationError, SourceError
 
 __all__ = ["FLAWS", "Header", "check_delimiter", "column_name", "read_header", "records"]
