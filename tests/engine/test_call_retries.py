@@ -23,7 +23,8 @@ from cleverreach_async.transport.transport import Account, RequestEvent, Transpo
 from cleverreach_async.transport.wire import Request, Response, build_request
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import FakeClock, FixedRandom, ScriptedSender
+    from engine.conftest import ScriptedSender
+    from support.clocks import FakeClock, FixedRandom
 
 pytestmark = pytest.mark.anyio
 

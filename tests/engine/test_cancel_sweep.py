@@ -20,7 +20,7 @@ from cleverreach_async.transport.http import PooledSender
 from cleverreach_async.transport.transport import Auth
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import FakeClock
+    from support.clocks import FakeClock
 
 pytestmark = pytest.mark.anyio
 

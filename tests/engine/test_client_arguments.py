@@ -19,7 +19,8 @@ from cleverreach_async.client import DEFAULT_BASE_URL
 from cleverreach_async.transport.wire import Response
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import FakeClock, ScriptedSender
+    from engine.conftest import ScriptedSender
+    from support.clocks import FakeClock
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from cleverreach_async import (
 from cleverreach_async.transport.transport import Auth
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import ScriptedSender
+    from engine.conftest import ScriptedSender
 
 Make = Callable[..., CleverReach]
 

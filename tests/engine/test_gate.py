@@ -13,7 +13,7 @@ from cleverreach_async.errors import RateLimitError
 from cleverreach_async.transport.gate import AccountGate
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import FakeClock, FixedRandom
+    from support.clocks import FakeClock, FixedRandom
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from cleverreach_async.transport.transport import Call, Credential
 from cleverreach_async.transport.wire import Request, Response
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import FakeClock
+    from support.clocks import FakeClock
 
 pytestmark = pytest.mark.anyio
 

@@ -21,7 +21,7 @@ from cleverreach_async.sandbox import Fault, Sandbox
 from cleverreach_async.transport.transport import Auth
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import FakeClock
+    from support.clocks import FakeClock
 
 pytestmark = pytest.mark.anyio
 

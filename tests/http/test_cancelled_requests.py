@@ -17,7 +17,7 @@ from cleverreach_async.errors import APITimeoutError
 from cleverreach_async.transport.http import ClientSender, PooledSender
 
 if TYPE_CHECKING:
-    from tests.http.conftest import Connection, RawServer
+    from http.conftest import Connection, RawServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 

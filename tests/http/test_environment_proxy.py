@@ -9,7 +9,7 @@ import pytest
 from cleverreach_async.transport.http import PooledSender
 
 if TYPE_CHECKING:
-    from tests.http.conftest import RawServer
+    from http.conftest import RawServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 

@@ -18,7 +18,7 @@ from cleverreach_async.transport.http import ClientSender, PooledSender
 from cleverreach_async.transport.wire import Response
 
 if TYPE_CHECKING:
-    from tests.http.conftest import Connection, RawServer
+    from http.conftest import Connection, RawServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 

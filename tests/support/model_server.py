@@ -4,14 +4,15 @@ Small enough to be seen to be right, so that the importer can be held against it
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio.lowlevel
 import attrs
 
-from cleverreach_async import APIConnectionError, RetryPolicy
+from cleverreach_async import APIConnectionError, ImportReport, ReceiverInput, RetryPolicy
 from cleverreach_async.auth.app import as_auth
+from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.transport.clock import Clock, Random
 from cleverreach_async.transport.http import Headers
 from cleverreach_async.transport.transport import Transport
@@ -144,3 +145,19 @@ def always(reply: Reply) -> Script:
 def at(reply: Reply, *numbers: int) -> Script:
     """Do it with the requests of these numbers, counted from 0; answer the others well."""
     return lambda number, _rows: reply if number in numbers else None
+
+
+def people(count: int) -> Iterator[ReceiverInput]:
+    """Yield receivers with addresses of their own."""
+    return (ReceiverInput(f"p{n}@example.org") for n in range(count))
+
+
+async def upsert(server: ModelServer, source: Any, **options: Any) -> ImportReport:
+    """Import a source into group 7 of the model server."""
+    return await Bulk(transport_to(server)).upsert(source, group_id=7, **options)
+
+
+def counts(report: ImportReport) -> dict[str, int]:
+    """Return the classes of a report that are not empty."""
+    names = ("read", "accepted", "rejected", "unknown", "pending", "superseded")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
