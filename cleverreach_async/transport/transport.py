@@ -289,7 +289,7 @@ class Transport:
         if self.on_event is not None:
             try:
                 self.on_event(event)
-            except Exception:
+            except Exception:  # noqa: BLE001
                 # The call has had its outcome; who watches it must not change it.
                 _log.exception("on_event failed")
 
