@@ -8,8 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from cleverreach_async.auth.app import BearerToken, ClientCredentials, OAuthApp
+    from cleverreach_async.auth.app import BearerToken, OAuthApp, check_state, new_state
+    from cleverreach_async.auth.grants import ClientCredentials, UserToken
     from cleverreach_async.auth.secret import Secret
+    from cleverreach_async.auth.stores import (
+        CallbackTokenStore,
+        FileTokenStore,
+        MemoryTokenStore,
+        RedisTokenStore,
+        TokenStore,
+    )
     from cleverreach_async.auth.tokens import Token
     from cleverreach_async.bulk.importer import ImportRun
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
@@ -60,8 +68,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    "auth.app": ("BearerToken", "ClientCredentials", "OAuthApp"),
+    "auth.app": ("BearerToken", "OAuthApp", "check_state", "new_state"),
+    "auth.grants": ("ClientCredentials", "UserToken"),
     "auth.secret": ("Secret",),
+    "auth.stores": (
+        "CallbackTokenStore",
+        "FileTokenStore",
+        "MemoryTokenStore",
+        "RedisTokenStore",
+        "TokenStore",
+    ),
     "auth.tokens": ("Token",),
     "bulk.importer": ("ImportRun",),
     "bulk.report": ("ImportProgress", "ImportReport"),
@@ -116,6 +132,7 @@ __all__ = [
     "BadRow",
     "BatchItem",
     "BearerToken",
+    "CallbackTokenStore",
     "CleverReach",
     "CleverReachError",
     "ClientClosedError",
@@ -124,6 +141,7 @@ __all__ = [
     "ConflictError",
     "Detail",
     "Event",
+    "FileTokenStore",
     "Form",
     "Group",
     "GroupStats",
@@ -133,6 +151,7 @@ __all__ = [
     "ImportRun",
     "InternalServerError",
     "Mailing",
+    "MemoryTokenStore",
     "NotFoundError",
     "OAuthApp",
     "Order",
@@ -145,6 +164,7 @@ __all__ = [
     "RateLimitError",
     "Receiver",
     "ReceiverInput",
+    "RedisTokenStore",
     "Report",
     "RequestEvent",
     "ResponseDecodeError",
@@ -156,11 +176,15 @@ __all__ = [
     "Tag",
     "Token",
     "TokenError",
+    "TokenStore",
     "TokenTTL",
     "UnprocessableEntityError",
     "Unset",
+    "UserToken",
     "Whoami",
     "__version__",
+    "check_state",
+    "new_state",
     "read_csv",
     "read_json_lines",
     "read_rows",

@@ -7,7 +7,6 @@ from typing import Any, Final, Self
 import anyio.lowlevel
 import attrs
 
-from cleverreach_async import __version__
 from cleverreach_async.auth.app import as_auth
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.errors import ClientClosedError, ConfigurationError
@@ -17,6 +16,7 @@ from cleverreach_async.resources.debug import Debug
 from cleverreach_async.resources.forms import Forms
 from cleverreach_async.resources.groups import Groups
 from cleverreach_async.resources.mailings import Mailings
+from cleverreach_async.resources.oauth import OAuth
 from cleverreach_async.resources.orders import Orders
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
@@ -25,11 +25,17 @@ from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from cleverreach_async.transport.http import Headers, Sender, make_sender
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
-from cleverreach_async.transport.wire import Response, build_request, decode_json
+from cleverreach_async.transport.wire import (
+    DEFAULT_BASE_URL,
+    USER_AGENT,
+    Response,
+    build_request,
+    decode_json,
+    server_root,
+)
 
-__all__ = ["DEFAULT_BASE_URL", "CleverReach"]
+__all__ = ["CleverReach"]
 
-DEFAULT_BASE_URL: Final = "https://rest.cleverreach.com"
 DEFAULT_TIMEOUT: Final = 30.0
 
 
@@ -67,6 +73,7 @@ class CleverReach:
     mailings: Mailings
     reports: Reports
     debug: Debug
+    oauth: OAuth
     bulk: Bulk
 
     def __init__(
@@ -82,7 +89,7 @@ class CleverReach:
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
-        root = _checked_base_url(base_url)
+        root = server_root(base_url)
         _check_timeout(timeout)
         if max_connections < 1:
             raise ConfigurationError(f"max_connections is {max_connections}; it is at least 1")
@@ -93,7 +100,7 @@ class CleverReach:
             base_url=root,
             timeout=timeout,
             retry=retry or RetryPolicy(),
-            user_agent=f"cleverreach-async/{__version__}",
+            user_agent=USER_AGENT,
             on_event=on_event,
             clock=clock,
             rng=rng,
@@ -114,6 +121,7 @@ class CleverReach:
         self.mailings = Mailings(call)
         self.reports = Reports(call)
         self.debug = Debug(call)
+        self.oauth = OAuth(call, transport.own_account().tokens, transport.clock)
         self.bulk = Bulk(transport)
 
     def with_auth(self, auth: Auth | str) -> "CleverReach":
@@ -244,17 +252,6 @@ class _Connections:
         if self.state != "closed":
             self.state = "closed"
             await self._sender.aclose()
-
-
-def _checked_base_url(base_url: str) -> str:
-    root = base_url.rstrip("/").removesuffix("/v3")
-    if "@" in root:
-        raise ConfigurationError("base_url holds a user or password; it is the server's root only")
-    if not root.startswith(("https://", "http://")):
-        raise ConfigurationError(
-            f"base_url is {base_url!r}; it is the server's root, such as {DEFAULT_BASE_URL}"
-        )
-    return root
 
 
 def _check_timeout(timeout: object) -> None:

@@ -1,20 +1,33 @@
-"""OAuth apps and the ways to authenticate with them."""
+"""OAuth apps, and the ways to authenticate with them."""
 
-import base64
-from urllib.parse import quote, urlencode
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
 
 import attrs
 
+from cleverreach_async.auth.grants import (
+    Client,
+    ClientCredentials,
+    UserToken,
+    fetch_by_code,
+)
+from cleverreach_async.auth.renewal import StaticToken
 from cleverreach_async.auth.secret import Secret
-from cleverreach_async.auth.tokens import RenewingTokens, StaticToken, Token, read_token
-from cleverreach_async.errors import APIStatusError, ConfigurationError, TokenError
-from cleverreach_async.transport.clock import Clock
-from cleverreach_async.transport.transport import Auth, Call, TokenSource
-from cleverreach_async.transport.wire import FORM, Masked, Request, decode_json
+from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
+from cleverreach_async.auth.tokens import Token
+from cleverreach_async.errors import ConfigurationError, TokenError
+from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
+from cleverreach_async.transport.http import make_sender
+from cleverreach_async.transport.retry import RetryPolicy
+from cleverreach_async.transport.transport import Auth, Call, TokenSource, Transport
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT, server_root
 
-__all__ = ["BearerToken", "ClientCredentials", "OAuthApp", "as_auth"]
+__all__ = ["BearerToken", "OAuthApp", "as_auth", "check_state", "new_state"]
 
-_SERVER_ERROR = 500
+_CODE_TIMEOUT: Final = 15.0
 
 
 def _as_secret(value: Secret | str, name: str) -> Secret:
@@ -57,76 +70,161 @@ class OAuthApp:
     Attributes:
         client_id: The app's id.
         client_secret: The app's secret; it never shows in a repr.
+        redirect_uri: Where users are sent back to after connecting the app; as registered.
+        base_url: The server's root.
+        http_client: A client of yours for :meth:`exchange_code`, as for ``CleverReach``.
     """
 
     client_id: str = attrs.field(kw_only=False)
     client_secret: Secret = attrs.field(kw_only=False, converter=_client_secret)
+    redirect_uri: str | None = None
+    base_url: str = attrs.field(default=DEFAULT_BASE_URL, converter=server_root)
+    http_client: Any = attrs.field(default=None, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         if not self.client_id.strip():
             raise ConfigurationError("client_id is empty; it stands in the app's settings")
 
-    def client_credentials(self) -> "ClientCredentials":
-        """Authenticate as the account that the app belongs to (RFC 6749 §4.4)."""
-        return ClientCredentials(self)
+    def client_credentials(self, *, store: TokenStore | None = None) -> ClientCredentials:
+        """Authenticate as the account that the app belongs to (RFC 6749 §4.4).
 
+        Args:
+            store: Where the token is kept; in memory by default.
+        """
+        return ClientCredentials(self._client, store or MemoryTokenStore())
 
-@attrs.frozen
-class ClientCredentials:
-    """The client credentials grant: one token for the app's own account, fetched when needed.
+    def user(
+        self,
+        token: Token | None = None,
+        *,
+        on_refresh: Callable[[Token], Awaitable[None] | None] | None = None,
+        store: TokenStore | None = None,
+    ) -> UserToken:
+        """Authenticate as a user who connected the app.
 
-    ``POST /oauth/token.php``
+        Give the token and ``on_refresh``, or the store that holds it. Each renewal brings a new
+        refresh token, and the old one may stop working: without one of the two the connection is
+        lost when the process ends.
 
-    Attributes:
-        app: The app whose credentials are used.
-    """
+        Args:
+            token: The token of the user.
+            on_refresh: Called with each new token before it is used; may be async.
+            store: Where the token is kept, and shared with other processes.
 
-    app: OAuthApp
+        Raises:
+            ConfigurationError: Neither token nor store, or both.
+        """
+        if (token is None) == (store is None):
+            raise ConfigurationError("user() takes a token, or the store that holds one")
+        if store is not None:
+            if on_refresh is not None:
+                raise ConfigurationError("on_refresh goes with a token; a store saves by itself")
+            return UserToken(self._client, store)
+        if token is None or on_refresh is None:
+            return UserToken(self._client, MemoryTokenStore(token))
+        return UserToken(self._client, CallbackTokenStore(token, on_refresh))
 
-    def bind(self, call: Call, clock: Clock) -> TokenSource:
-        """Tie the grant to a client."""
-        return RenewingTokens(self, call, clock)
+    def authorization_url(
+        self, *, state: str, scope: str | None = None, lang: str | None = None
+    ) -> str:
+        """Return the page on which a user connects the app (RFC 6749 §4.1.1).
 
-    async def fetch(self, call: Call, *, now: float) -> Token:
-        """Fetch a token. A repeat merely yields another one, so failures are retried."""
-        return await _post_grant(
-            call, self.app, {"grant_type": "client_credentials"}, now=now, idempotent=True
+        Args:
+            state: A value that only this user's session knows; see :func:`new_state`.
+            scope: Rights, separated by spaces; normally they are set on the app.
+            lang: Language of the page, such as ``de``.
+
+        Raises:
+            ConfigurationError: The app has no ``redirect_uri``, or ``state`` is empty.
+
+        ``GET /oauth/authorize.php``
+        """
+        if not state:
+            raise ConfigurationError("state is empty; it protects the user from forged callbacks")
+        query = {
+            "client_id": self.client_id,
+            "redirect_uri": self._redirect_uri(),
+            "response_type": "code",
+            "grant": "basic",  # the vendor requires it
+            "state": state,
+            "scope": scope,
+            "lang": lang,
+        }
+        given = {name: value for name, value in query.items() if value is not None}
+        return f"{self.base_url}/oauth/authorize.php?{urlencode(given)}"
+
+    def read_callback(self, query: Mapping[str, str], *, state: str) -> str:
+        """Return the code that a user was sent back with.
+
+        Args:
+            query: Query parameters of the callback.
+            state: The value given to :meth:`authorization_url`.
+
+        Raises:
+            TokenError: The user refused, or the callback is not the answer to this request.
+        """
+        check_state(state, query.get("state"))
+        if error := query.get("error"):
+            raise TokenError(error, query.get("error_description", ""))
+        code = query.get("code")
+        if not code:
+            raise TokenError("invalid_callback", "the callback holds no code")
+        return code
+
+    async def exchange_code(self, code: str) -> Token:
+        """Exchange a code for a token, at once: it lives a few seconds and works one time.
+
+        Args:
+            code: What :meth:`read_callback` returned.
+
+        Raises:
+            TokenError: The code was refused: send the user through the connection again.
+            APIConnectionError: No answer; the code may be spent.
+
+        ``POST /oauth/token.php``
+        """
+        redirect_uri = self._redirect_uri()
+        sender = make_sender(self.http_client, base_url=self.base_url, max_connections=1)
+        transport = Transport(
+            sender=sender,
+            base_url=self.base_url,
+            timeout=_CODE_TIMEOUT,
+            retry=RetryPolicy(attempts=2),
+            user_agent=USER_AGENT,
         )
+        try:
+            now = SYSTEM_CLOCK.now()
+            return await fetch_by_code(transport.call, self._client, code, redirect_uri, now=now)
+        finally:
+            await sender.aclose()
+
+    @property
+    def _client(self) -> Client:
+        return Client(self.client_id, self.client_secret)
+
+    def _redirect_uri(self) -> str:
+        if self.redirect_uri is None:
+            raise ConfigurationError(
+                "the app has no redirect_uri; give OAuthApp the one that is registered"
+            )
+        return self.redirect_uri
+
+
+def new_state() -> str:
+    """Return a value for ``state`` that nobody can guess. Keep it in the user's session."""
+    return secrets.token_urlsafe(32)
+
+
+def check_state(expected: str, received: str | None) -> None:
+    """Compare the state of a callback with that of the session, in constant time.
+
+    Raises:
+        TokenError: They differ: the callback belongs to another session, or is forged.
+    """
+    if not expected or not hmac.compare_digest(expected.encode(), (received or "").encode()):
+        raise TokenError("state_mismatch", "the callback does not belong to this session")
 
 
 def as_auth(auth: Auth | str) -> Auth:
     """Return an authentication; a plain string is a bearer token."""
     return BearerToken(auth) if isinstance(auth, str) else auth
-
-
-async def _post_grant(
-    call: Call, app: OAuthApp, form: dict[str, str], *, now: float, idempotent: bool
-) -> Token:
-    request = Request(
-        method="POST",
-        target="/oauth/token.php",
-        template="/oauth/token.php",
-        content=urlencode(form).encode(),
-        content_type=FORM,
-        headers=(("authorization", _basic(app)),),
-        idempotent=idempotent,
-        authenticated=False,
-    )
-    try:
-        response = await call(request)
-    except APIStatusError as error:
-        if error.status_code >= _SERVER_ERROR or error.retry_after is not None:
-            raise
-        raise _token_error(error) from None
-    return read_token(decode_json(response, request), now=now)
-
-
-def _token_error(error: APIStatusError) -> TokenError:
-    code, _, description = error.message.partition(": ")
-    return TokenError(code, description, status_code=error.status_code)
-
-
-def _basic(app: OAuthApp) -> Masked:
-    """Encode the client as RFC 6749 §2.3.1 asks: both parts form-encoded before Basic."""
-    pair = f"{quote(app.client_id, safe='')}:{quote(app.client_secret.reveal(), safe='')}"
-    return Masked("Basic " + base64.b64encode(pair.encode()).decode())

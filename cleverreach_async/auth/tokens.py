@@ -1,22 +1,19 @@
-"""Tokens, and the one place that renews them."""
+"""Tokens as plain values: read, written down, looked into."""
 
-import math
+import base64
+import binascii
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any
 
-import anyio
 import attrs
 
 from cleverreach_async.auth.secret import Secret
-from cleverreach_async.errors import TokenError
-from cleverreach_async.transport.clock import Clock
-from cleverreach_async.transport.transport import Call, Credential
+from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.wire import as_object
 
-__all__ = ["Grant", "RenewingTokens", "StaticToken", "Token", "read_token"]
-
-_MARGIN: Final = 60.0
-_MARGIN_SHARE: Final = 0.1
+__all__ = ["Token", "read_token"]
 
 
 @attrs.frozen(kw_only=True)
@@ -35,18 +32,58 @@ class Token:
     expires_at: datetime | None = None
     scope: str = ""
 
+    @property
+    def account_id(self) -> int | None:
+        """The account that the token is for, or ``None`` when the token does not tell.
+
+        It is read from the token's payload **without verifying its signature**: good for telling
+        tenants apart in a log, not for deciding who somebody is. ``debug.whoami()`` asks the
+        server.
+        """
+        number = str(_payload(self.access_token.reveal()).get("client_id", ""))
+        return int(number) if number.isdecimal() else None
+
+    def to_json(self) -> str:
+        """Write the token down, **secrets included**: for a token store, not for a log."""
+        fields: dict[str, Any] = {"access_token": self.access_token.reveal(), "scope": self.scope}
+        if self.refresh_token is not None:
+            fields["refresh_token"] = self.refresh_token.reveal()
+        if self.expires_at is not None:
+            fields["expires_at"] = int(self.expires_at.timestamp())
+        return json.dumps(fields)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Token":
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ConfigurationError: The text is no token; what it holds is not repeated.
+        """
+        try:
+            fields = as_object(json.loads(text))
+            expires_at = fields.get("expires_at")
+            refresh_token = fields.get("refresh_token")
+            return cls(
+                access_token=Secret(fields["access_token"]),
+                refresh_token=Secret(refresh_token) if refresh_token else None,
+                expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
+                scope=str(fields.get("scope", "")),
+            )
+        except (ValueError, TypeError, KeyError, OverflowError):
+            raise ConfigurationError("what is stored is no token: authorise again") from None
+
 
 def read_token(answer: Any, *, now: float) -> Token:
     """Read the token endpoint's answer.
 
     Args:
-        answer: Decoded JSON.
+        answer: Decoded JSON; a bare text counts as the access token.
         now: Unix time of the answer, to which ``expires_in`` (seconds) is relative.
 
     Raises:
         TokenError: The answer holds no access token.
     """
-    fields = as_object(answer)
+    fields = {"access_token": answer} if isinstance(answer, str) else as_object(answer)
     access_token = fields.get("access_token")
     if not isinstance(access_token, str) or not access_token:
         raise TokenError("invalid_response", "the answer holds no access_token", status_code=200)
@@ -67,88 +104,13 @@ def _expiry(expires_in: Any, now: float) -> datetime | None:
         return None
 
 
-class Grant(Protocol):
-    """How a token is fetched."""
-
-    async def fetch(self, call: Call, *, now: float) -> Token:
-        """Ask the token endpoint.
-
-        Args:
-            call: Sends a request, retrying where that is safe.
-            now: Unix time in seconds.
-
-        Raises:
-            TokenError: The token endpoint refused.
-            APIConnectionError: It could not be reached.
-        """
-        ...
-
-
-class StaticToken:
-    """A token somebody else looks after: handed out, never renewed."""
-
-    def __init__(self, token: Secret) -> None:
-        self._credential = _credential(token, generation=0)
-
-    async def credential(self) -> Credential:
-        """Return the token."""
-        return self._credential
-
-    async def renew(self, generation: int) -> bool:
-        """Refuse: there is nothing to renew it with."""
-        del generation
-        return False
-
-
-class RenewingTokens:
-    """Fetches a token when there is none, and a new one when it ends or was refused.
-
-    However many calls need it at once, one request goes out; the others wait for its result. The
-    request is shielded, so a caller that is cancelled meanwhile cannot lose the new token.
-    """
-
-    def __init__(self, grant: Grant, call: Call, clock: Clock) -> None:
-        self._grant = grant
-        self._call = call
-        self._clock = clock
-        self._lock = anyio.Lock()
-        self._current = Credential("", generation=0)
-        self._best_before = -math.inf
-
-    async def credential(self) -> Credential:
-        """Return the token in force, fetching one when there is none or it is about to end."""
-        if self._stale:
-            async with self._lock:
-                if self._stale:
-                    await self._fetch()
-        return self._current
-
-    async def renew(self, generation: int) -> bool:
-        """Replace the token of ``generation``; a newer one is left alone."""
-        async with self._lock:
-            if self._current.generation == generation:
-                await self._fetch()
-        return True
-
-    @property
-    def _stale(self) -> bool:
-        return self._clock.monotonic() >= self._best_before
-
-    async def _fetch(self) -> None:
-        with anyio.CancelScope(shield=True):
-            began, now = self._clock.monotonic(), self._clock.now()
-            token = await self._grant.fetch(self._call, now=now)
-            self._best_before = began + _lifetime(token, now)
-            self._current = _credential(token.access_token, self._current.generation + 1)
-
-
-def _lifetime(token: Token, now: float) -> float:
-    """Seconds to use a token: by the monotonic clock, since the wall clock may jump."""
-    if token.expires_at is None:
-        return math.inf
-    seconds = token.expires_at.timestamp() - now
-    return seconds - min(_MARGIN, seconds * _MARGIN_SHARE)
-
-
-def _credential(token: Secret, generation: int) -> Credential:
-    return Credential(f"Bearer {token.reveal()}", generation)
+def _payload(jwt: str) -> Mapping[str, Any]:
+    """Return the claims of a JSON Web Token, or nothing for any other text."""
+    parts = jwt.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
+        return {}
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        return as_object(json.loads(base64.urlsafe_b64decode(padded)))
+    except (ValueError, binascii.Error):
+        return {}

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import attrs
 
 from cleverreach_async.auth.app import BearerToken, OAuthApp
-from cleverreach_async.client import DEFAULT_BASE_URL
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.transport import Auth
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL
 
 __all__ = ["Access", "find_access", "read_env_file"]
 

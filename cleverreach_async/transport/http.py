@@ -30,6 +30,7 @@ from cleverreach_async.errors import (
     ClientClosedError,
     ConfigurationError,
 )
+from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.wire import Response
 
 __all__ = ["ClientSender", "Headers", "PooledSender", "Sender", "asgi_client", "make_sender"]
@@ -192,12 +193,17 @@ class ClientSender:
             content=content,
             extensions={"timeout": _timeouts(timeout)},
         )
-        return await _exchange(
-            lambda: self._client.send(request, stream=True, auth=None, follow_redirects=False),
-            self._library,
-            url,
-            timeout,
-        )
+
+        async def exchange() -> Response:
+            return await _exchange(
+                lambda: self._client.send(request, stream=True, auth=None, follow_redirects=False),
+                self._library,
+                url,
+                timeout,
+            )
+
+        # A pool that is not ours cannot be retired, so nothing may cancel what is under way in it.
+        return await uninterrupted(exchange)
 
     async def aclose(self) -> None:
         """Do nothing: the client belongs to its maker."""

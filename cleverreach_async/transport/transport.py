@@ -6,7 +6,7 @@ decides itself, so that retries never multiply.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -15,6 +15,7 @@ from cleverreach_async.errors import (
     APIStatusError,
     AuthenticationError,
     CleverReachError,
+    ConfigurationError,
 )
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.gate import AccountGate
@@ -29,12 +30,18 @@ from cleverreach_async.transport.retry import (
     pushes_back,
     wait_before,
 )
+from cleverreach_async.transport.shield import alongside
 from cleverreach_async.transport.wire import Masked, Request, Response, error_in
 
 __all__ = ["Account", "Auth", "Call", "Credential", "RequestEvent", "TokenSource", "Transport"]
 
 _log: Final = logging.getLogger("cleverreach_async")
 _log.addHandler(logging.NullHandler())
+
+# Calls that wait for a token, and are not interrupted meanwhile, shall not wait for long.
+_TOKEN_TIMEOUT: Final = 15.0
+_TOKEN_ATTEMPTS: Final = 3
+_TOKEN_MAX_RETRY_AFTER: Final = 5.0
 
 Call = Callable[[Request], Awaitable[Response]]
 
@@ -55,12 +62,25 @@ class Credential:
 class TokenSource(Protocol):
     """Hands out the account's token and renews it once, whoever asks."""
 
+    @property
+    def stale(self) -> bool:
+        """Whether the token still works but had better be renewed soon."""
+        ...
+
     async def credential(self) -> Credential:
         """Return the token in force, fetching one first where needed."""
         ...
 
     async def renew(self, generation: int) -> bool:
         """Replace the token of ``generation``, unless somebody has; ``False`` if it cannot be."""
+        ...
+
+    async def renew_early(self) -> None:
+        """Renew a stale token unless somebody is at it. Raises nothing: the old one still works."""
+        ...
+
+    async def adopt(self, token: Any) -> None:
+        """Store a token that came by another way, and use it from now on."""
         ...
 
 
@@ -135,12 +155,32 @@ class Transport:
 
     def with_auth(self, auth: Auth) -> "Transport":
         """Return a transport of another account over the same connections."""
+        token_calls = attrs.evolve(
+            self,
+            account=None,
+            timeout=min(self.timeout or _TOKEN_TIMEOUT, _TOKEN_TIMEOUT),
+            retry=attrs.evolve(
+                self.retry,
+                attempts=min(self.retry.attempts, _TOKEN_ATTEMPTS),
+                max_retry_after=min(self.retry.max_retry_after, _TOKEN_MAX_RETRY_AFTER),
+            ),
+        )
         account = Account(
-            tokens=auth.bind(self.call, self.clock),
+            tokens=auth.bind(token_calls.call, self.clock),
             gate=AccountGate(self.clock, self.rng),
             budget=RetryBudget(),
         )
         return attrs.evolve(self, account=account)
+
+    def own_account(self) -> Account:
+        """Return the account.
+
+        Raises:
+            ConfigurationError: The transport has none.
+        """
+        if self.account is None:
+            raise ConfigurationError("this transport has no account; see with_auth()")
+        return self.account
 
     async def call(self, request: Request) -> Response:
         """Send a request, retrying as the policy and the request's idempotency allow.
@@ -183,8 +223,14 @@ class Transport:
         # The gate adds jitter to the wait that the server asked for.
         patience = 1.1 * (self.retry.max_retry_after if max_wait is None else max_wait) + 0.25
         credential = await account.tokens.credential()
-        try:
+
+        async def work() -> Response:
             return await self._pass_gate(account, request, credential, seconds, patience)
+
+        try:
+            if account.tokens.stale:
+                return await alongside(account.tokens.renew_early, work)
+            return await work()
         except AuthenticationError:
             if not await account.tokens.renew(credential.generation):
                 raise

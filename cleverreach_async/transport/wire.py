@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import attrs
 import msgspec
 
+from cleverreach_async import __version__
 from cleverreach_async.errors import (
     APIStatusError,
     ConfigurationError,
@@ -38,6 +39,8 @@ __all__ = [
     "parse_retry_after",
 ]
 
+DEFAULT_BASE_URL: Final = "https://rest.cleverreach.com"
+USER_AGENT: Final = f"cleverreach-async/{__version__}"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -63,6 +66,18 @@ class Masked(str):
 
     def __repr__(self) -> str:
         return "'…'"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a credential is not pickled")
+
+
+class MaskedBytes(bytes):
+    """A body with a credential; see :class:`Masked`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'…'"
 
     def __reduce__(self) -> str:
         raise TypeError("a credential is not pickled")
@@ -144,6 +159,22 @@ def build_request(
         idempotent=idempotent,
         accepts_false=accepts_false,
     )
+
+
+def server_root(base_url: str) -> str:
+    """Return a server's root without a trailing slash or ``/v3``.
+
+    Raises:
+        ConfigurationError: It is no HTTP address, or holds a user or password.
+    """
+    root = base_url.rstrip("/").removesuffix("/v3")
+    if "@" in root:
+        raise ConfigurationError("base_url holds a user or password; it is the server's root only")
+    if not root.startswith(("https://", "http://")):
+        raise ConfigurationError(
+            f"base_url is {base_url!r}; it is the server's root, such as {DEFAULT_BASE_URL}"
+        )
+    return root
 
 
 def fill_path(template: str, values: Mapping[str, str | int]) -> str:

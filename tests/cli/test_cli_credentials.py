@@ -20,7 +20,7 @@ def auth_of(access: Access) -> str:
     if isinstance(auth, BearerToken):
         return auth.token.reveal()
     assert isinstance(auth, ClientCredentials)
-    return f"{auth.app.client_id}:{auth.app.client_secret.reveal()}"
+    return f"{auth.client.client_id}:{auth.client.client_secret.reveal()}"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from support.clocks import FakeClock, FixedRandom
 
-from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy
+from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, Token
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.transport.http import Headers, asgi_client
 from cleverreach_async.transport.transport import (
@@ -90,6 +90,18 @@ class StepTokens:
         self.renewals += 1
         self.generation += self._renewable and generation == self.generation
         return self._renewable
+
+    @property
+    def stale(self) -> bool:
+        """Never."""
+        return False
+
+    async def renew_early(self) -> None:
+        """Do nothing."""
+
+    async def adopt(self, token: Token) -> None:
+        """Refuse: these tokens are numbers."""
+        raise NotImplementedError(token)
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from cleverreach_async import (
     NotFoundError,
     ResponseDecodeError,
 )
-from cleverreach_async.client import DEFAULT_BASE_URL
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL
 from cleverreach_async.transport.wire import Response
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from cleverreach_async import Token
 from cleverreach_async.errors import APIConnectionError, CleverReachError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.http import Headers
@@ -36,6 +37,18 @@ class EternalToken:
         """Refuse."""
         del generation
         return False
+
+    @property
+    def stale(self) -> bool:
+        """Never."""
+        return False
+
+    async def renew_early(self) -> None:
+        """Do nothing."""
+
+    async def adopt(self, token: Token) -> None:
+        """Refuse."""
+        raise NotImplementedError(token)
 
 
 class TroubledServer:

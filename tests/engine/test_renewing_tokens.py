@@ -11,7 +11,9 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from cleverreach_async import BearerToken, ConfigurationError, Secret, Token, TokenError
-from cleverreach_async.auth.tokens import RenewingTokens, read_token
+from cleverreach_async.auth.renewal import RenewingTokens
+from cleverreach_async.auth.stores import MemoryTokenStore
+from cleverreach_async.auth.tokens import read_token
 from cleverreach_async.transport.transport import Call, Credential
 from cleverreach_async.transport.wire import Request, Response
 
@@ -31,9 +33,9 @@ class CountingGrant:
         self.gate: anyio.Event | None = None
         self.meanwhile: Callable[[], None] = lambda: None
 
-    async def fetch(self, call: Call, *, now: float) -> Token:
+    async def fetch(self, call: Call, previous: Token | None, *, now: float) -> Token:
         """Hand out the next number."""
-        del call
+        del call, previous
         self.fetched += 1
         if self.gate is not None:
             await self.gate.wait()
@@ -60,7 +62,7 @@ def grant() -> CountingGrant:
 @pytest.fixture
 def source(grant: CountingGrant, clock: FakeClock) -> RenewingTokens:
     """The source under test."""
-    return RenewingTokens(grant, no_call, clock)
+    return RenewingTokens(grant, MemoryTokenStore(), no_call, clock)
 
 
 async def test_a_token_is_fetched_once_and_kept(

@@ -1,0 +1,278 @@
+"""Where tokens are kept: in memory, in a file, in Redis.
+
+A store holds the token of one account. Its lock is held while the token is renewed, so that
+processes that share the store do not spend one refresh token twice.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from cleverreach_async.auth.tokens import Token
+from cleverreach_async.errors import ConfigurationError
+
+__all__ = [
+    "CallbackTokenStore",
+    "FileTokenStore",
+    "MemoryTokenStore",
+    "RedisTokenStore",
+    "TokenStore",
+]
+
+_LOCK_SECONDS: Final = 60.0
+
+
+class TokenStore(Protocol):
+    """Keeps the token of one account."""
+
+    async def load(self) -> Token | None:
+        """Return the token, or ``None`` when there is none."""
+        ...
+
+    async def save(self, token: Token) -> None:
+        """Replace the token. When this returns, the new one is safe."""
+        ...
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Return the lock of the token, held while it is renewed. It is not reentrant."""
+        ...
+
+
+class _LoopLock:
+    """A lock that is made anew for each event loop, since a store may outlive one."""
+
+    def __init__(self) -> None:
+        self._loop: object = None
+        self._lock = anyio.Lock()
+
+    def get(self) -> anyio.Lock:
+        """Return the lock of the running event loop."""
+        loop = anyio.lowlevel.current_token()
+        if loop != self._loop:
+            self._loop, self._lock = loop, anyio.Lock()
+        return self._lock
+
+
+class MemoryTokenStore:
+    """Keeps the token for as long as the process lives.
+
+    Args:
+        token: The token to begin with.
+    """
+
+    def __init__(self, token: Token | None = None) -> None:
+        self._token = token
+        self._lock = _LoopLock()
+
+    async def load(self) -> Token | None:
+        """Return the token, or ``None`` when there is none."""
+        return self._token
+
+    async def save(self, token: Token) -> None:
+        """Replace the token."""
+        self._token = token
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None, None]:
+        """Hold the lock of the token, within this process."""
+        async with self._lock.get():
+            yield
+
+
+class CallbackTokenStore(MemoryTokenStore):
+    """Hands each new token to a function of yours before it is used.
+
+    Args:
+        token: The token to begin with.
+        on_refresh: Called with each new token; may be async. When it raises, the call that
+            needed the token fails, and the token is handed over again before the next one.
+    """
+
+    def __init__(self, token: Token, on_refresh: Callable[[Token], Awaitable[None] | None]) -> None:
+        super().__init__(token)
+        self._on_refresh = on_refresh
+
+    async def save(self, token: Token) -> None:
+        """Hand the token over."""
+        result = self._on_refresh(token)
+        if isawaitable(result):
+            await result
+        await super().save(token)
+
+
+class FileTokenStore:
+    """Keeps the token in a file that only its owner can read.
+
+    Processes of one machine can share it. Needs the extra ``files`` (filelock).
+
+    Args:
+        path: The file; its folder is made when the first token is saved.
+
+    Raises:
+        ConfigurationError: The extra is not installed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            import filelock  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise ConfigurationError(
+                "FileTokenStore needs filelock: pip install 'cleverreach-async[files]'"
+            ) from None
+        self._path = Path(path)
+        # The lock is taken and given back in different threads.
+        self._file_lock = filelock.FileLock(
+            f"{self._path}.lock", timeout=_LOCK_SECONDS, thread_local=False, mode=0o600
+        )
+        self._task_lock = _LoopLock()
+
+    async def load(self) -> Token | None:
+        """Return the token, or ``None`` when there is no file.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or holds no token.
+        """
+        text = await anyio.to_thread.run_sync(self._read)
+        if text is None:
+            return None
+        try:
+            return Token.from_json(text)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self._path}: {error}") from None
+
+    async def save(self, token: Token) -> None:
+        """Replace the file in one step: a crash leaves the old token or the new one.
+
+        Raises:
+            ConfigurationError: The file cannot be written.
+        """
+        await anyio.to_thread.run_sync(self._write, token.to_json())
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None, None]:
+        """Hold the lock of the token, across the processes of this machine.
+
+        Raises:
+            ConfigurationError: Another process has held it for a minute.
+        """
+        async with self._task_lock.get():
+            await anyio.to_thread.run_sync(self._acquire)
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(self._file_lock.release)
+
+    def _acquire(self) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file_lock.acquire()
+        except TimeoutError:
+            raise ConfigurationError(
+                f"{self._path}.lock is held by another process for over {_LOCK_SECONDS:.0f} s"
+            ) from None
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _read(self) -> bytes | None:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _write(self, text: str) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # mkstemp makes the file readable by its owner only, before there is anything in it.
+            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(self._path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(f"{self._path}: {error.strerror or 'cannot be used'}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in a folder survive a power loss, where the system has a way to."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class RedisTokenStore:
+    """Keeps the token in Redis, for processes on several machines. Runs on asyncio.
+
+    Args:
+        redis: A ``redis.asyncio.Redis`` of yours (extra ``redis``); it is not closed.
+        key: The key of the token, one per account; ``key:lock`` is the lock's.
+        lock_timeout: Seconds after which a lock whose owner died is free again. It has to be
+            longer than a renewal can take.
+    """
+
+    def __init__(self, redis: Any, key: str, *, lock_timeout: float = _LOCK_SECONDS) -> None:
+        if not key:
+            raise ConfigurationError("key is empty; it names the account whose token is stored")
+        self._redis = redis
+        self._key = key
+        self._lock_timeout = lock_timeout
+
+    async def load(self) -> Token | None:
+        """Return the token, or ``None`` when the key does not exist.
+
+        Raises:
+            ConfigurationError: The key holds no token.
+        """
+        text = await self._redis.get(self._key)
+        try:
+            return None if text is None else Token.from_json(text)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"Redis key {self._key}: {error}") from None
+
+    async def save(self, token: Token) -> None:
+        """Replace the token."""
+        await self._redis.set(self._key, token.to_json())
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None, None]:
+        """Hold the lock of the token; it carries its owner's mark, so nobody else frees it.
+
+        Raises:
+            ConfigurationError: Another process has held it for longer than its life.
+        """
+        lock = self._redis.lock(
+            f"{self._key}:lock",
+            timeout=self._lock_timeout,
+            blocking_timeout=self._lock_timeout + 5.0,
+        )
+        if not await lock.acquire():
+            raise ConfigurationError(f"Redis key {self._key}:lock is held by another process")
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                if await lock.owned():
+                    await lock.release()
