@@ -7,7 +7,7 @@ the same file gives the same report however often the server stumbles.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cleverreach_async.bulk.encoding import EncodedRow
 
@@ -31,21 +31,37 @@ class Window:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def has_room_for(self, row: EncodedRow) -> bool:
-        """Whether the row may join; a full window has to be taken first."""
-        rows = self._rows
-        if not rows or row.key in rows:
-            return True
-        return len(rows) < self._max_rows and self._bytes + len(row.body) < self._max_bytes
+    def extend(
+        self, rows: Sequence[EncodedRow], start: int = 0
+    ) -> tuple[int, list[tuple[EncodedRow, EncodedRow]]]:
+        """Add rows until one does not fit; the window has to be taken then.
 
-    def add(self, row: EncodedRow) -> EncodedRow | None:
-        """Add a row; returns the earlier row of the same address, which it supersedes."""
-        earlier = self._rows.pop(row.key, None)
-        self._rows[row.key] = row
-        self._bytes += len(row.body) + 1
-        if earlier is not None:
-            self._bytes -= len(earlier.body) + 1
-        return earlier
+        Args:
+            rows: Rows in the order of the source.
+            start: Index of the first row to add.
+
+        Returns:
+            The index of the row that did not fit, or the number of rows; and each row that was
+            superseded, with the later row of the same address that took its place.
+        """
+        window, size, max_rows, max_bytes = self._rows, self._bytes, self._max_rows, self._max_bytes
+        superseded: list[tuple[EncodedRow, EncodedRow]] = []
+        position = start
+        for position in range(start, len(rows)):
+            row = rows[position]
+            length = len(row.body) + 1
+            if row.key in window:
+                earlier = window.pop(row.key)
+                size -= len(earlier.body) + 1
+                superseded.append((earlier, row))
+            elif window and (len(window) >= max_rows or size + length > max_bytes):
+                break
+            window[row.key] = row
+            size += length
+        else:
+            position = len(rows)
+        self._bytes = size
+        return position, superseded
 
     def take(self) -> dict[str, EncodedRow]:
         """Return the rows by key and start anew."""

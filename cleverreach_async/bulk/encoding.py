@@ -8,7 +8,7 @@ step holds the event loop for long.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 import msgspec
@@ -68,29 +68,30 @@ def encode_rows(items: Sequence[Item], *, first: int) -> tuple[list[EncodedRow],
     rows: list[EncodedRow] = []
     rejected: list[RowResult] = []
     for number, item in enumerate(items, first):
-        row = _encode(item, number, None)
-        if isinstance(row, EncodedRow):
+        row = _encode(item, number)
+        if type(row) is EncodedRow:
             rows.append(row)
         else:
-            rejected.append(row)
+            rejected.append(cast("RowResult", row))
     return rows, rejected
 
 
-def _encode(item: Item, number: int, line: int | None) -> EncodedRow | RowResult:
-    if type(item) is SourceRow:
-        return _encode(item.receiver, number, item.line)
-    if type(item) is ReceiverInput:
-        return _encode_receiver(item, number, line)
-    if isinstance(item, BadRow):
-        return _rejection(item.code, item.message, number, item.line, record=item.record)
-    if isinstance(item, Mapping):
+def _encode(item: Item, number: int) -> EncodedRow | RowResult:
+    receiver, line = (item.receiver, item.line) if type(item) is SourceRow else (item, None)
+    if type(receiver) is ReceiverInput:
+        return _encode_receiver(receiver, number, line)
+    if isinstance(receiver, BadRow):
+        return _rejection(
+            receiver.code, receiver.message, number, receiver.line, record=receiver.record
+        )
+    if isinstance(receiver, Mapping):
         try:
-            receiver = ReceiverInput(**item)
+            made = ReceiverInput(**receiver)
         except TypeError:
             message = f"no receiver: fields are {', '.join(attrs.fields_dict(ReceiverInput))}"
-            return _rejection("unknown_field", message, number, line, record=item)
-        return _encode_receiver(receiver, number, line)
-    message = f"no receiver: a row is a ReceiverInput or a mapping, not {type(item).__name__}"
+            return _rejection("unknown_field", message, number, line, record=receiver)
+        return _encode_receiver(made, number, line)
+    message = f"no receiver: a row is a ReceiverInput or a mapping, not {type(receiver).__name__}"
     return _rejection("invalid_value", message, number, line)
 
 

@@ -147,16 +147,17 @@ class ImportRun:
         rows, rejected = encode_rows(items, first=self.report.read + 1)
         self.report.read += len(items)
         self._record(rejected)
-        for position, row in enumerate(rows):
-            if not self._window.has_room_for(row):
-                try:
-                    await self._seal_window()
-                except BaseException:
-                    self.report.pending += len(rows) - position
-                    raise
-            earlier = self._window.add(row)
-            if earlier is not None:
-                self._record([_superseded(earlier, row)])
+        start = 0
+        while True:
+            start, superseded = self._window.extend(rows, start)
+            self._record([_superseded(earlier, by) for earlier, by in superseded])
+            if start == len(rows):
+                break
+            try:
+                await self._seal_window()
+            except BaseException:
+                self.report.pending += len(rows) - start
+                raise
         await anyio.lowlevel.checkpoint()
 
     async def _seal_window(self) -> None:

@@ -71,6 +71,9 @@ def read_items(response: Response) -> Sequence[Item] | None:
 
 def match_rows(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
     """Match an answer's items to the rows that were sent, whose keys are unique."""
+    # The usual answer, a stored receiver per row in their order, is told by two comparisons.
+    if [item.email for item in items] == [row.key for row in rows] and not any(map(_words, items)):
+        return Matched(accepted=list(rows))
     if len(items) == len(rows) and all(
         _key(item) in (None, row.key) for row, item in zip(rows, items, strict=True)
     ):

@@ -55,7 +55,6 @@ _STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in
 
 _FAILED: Final = re.compile(rb'\s*(?:false|\{\s*"success"\s*:\s*false\s*\})\s*')
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -226,9 +225,8 @@ def _query_value(value: Any) -> str:
     return ",".join(str(item) for item in value)
 
 
-def encode_json(value: Any) -> bytes:
-    """Encode to JSON: attrs classes natively, ``UNSET`` fields left out, Decimal as a number."""
-    return _encode(value)
+encode_json: Final = msgspec.json.Encoder(decimal_format="number").encode
+"""Encode to JSON: attrs classes natively, ``UNSET`` fields left out, Decimal as a number."""
 
 
 def decode_json(response: Response, request: Request) -> Any:

@@ -15,60 +15,54 @@ def row(key: str, number: int, size: int = 10) -> EncodedRow:
 def test_a_window_keeps_the_last_row_of_an_address() -> None:
     """The earlier row is handed back as superseded; the later takes its place."""
     window = Window(max_rows=10, max_bytes=1000)
+    taken, superseded = window.extend([row("a", 1), row("b", 2), row("a", 3)])
 
-    assert window.add(row("a", 1)) is None
-    assert window.add(row("b", 2)) is None
-
-    superseded = window.add(row("a", 3))
-
-    assert superseded is not None
-    assert 1 == superseded.number
+    assert 3 == taken
+    assert [(1, 3)] == [(earlier.number, later.number) for earlier, later in superseded]
     assert {"b": 2, "a": 3} == {key: item.number for key, item in window.take().items()}
 
 
 def test_a_window_is_full_by_rows() -> None:
     """A row of a new address has to wait for the next window; a repeated one replaces."""
     window = Window(max_rows=2, max_bytes=1000)
-    window.add(row("a", 1))
-    window.add(row("b", 2))
+    rows = [row("a", 1), row("b", 2), row("a", 3), row("c", 4), row("b", 5)]
 
-    assert not window.has_room_for(row("c", 3))
-    assert window.has_room_for(row("a", 3))
+    assert 3 == window.extend(rows)[0]
+    assert ["b", "a"] == list(window.take())
+    assert 5 == window.extend(rows, 3)[0]
+    assert ["c", "b"] == list(window.take())
 
 
 def test_a_window_is_full_by_bytes() -> None:
     """The byte ceiling closes a window early."""
     window = Window(max_rows=100, max_bytes=25)
-    window.add(row("a", 1))
 
-    assert window.has_room_for(row("b", 2))
-
-    window.add(row("b", 2))
-
-    assert not window.has_room_for(row("c", 3))
+    assert 2 == window.extend([row("a", 1), row("b", 2), row("c", 3)])[0]
 
 
 def test_an_oversize_row_makes_a_window_of_its_own() -> None:
     """A row above the ceiling is sent alone rather than never."""
     window = Window(max_rows=100, max_bytes=25)
 
-    assert window.has_room_for(row("a", 1, size=500))
-
-    window.add(row("a", 1, size=500))
-
-    assert not window.has_room_for(row("b", 2))
+    assert 1 == window.extend([row("a", 1, size=500), row("b", 2)])[0]
     assert 1 == len(window)
+
+
+def test_a_superseded_row_gives_its_bytes_back() -> None:
+    """What is not sent does not count for the ceiling."""
+    window = Window(max_rows=100, max_bytes=25)
+
+    assert 4 == window.extend([row("a", 1), row("a", 2), row("a", 3), row("b", 4)])[0]
 
 
 def test_taking_a_window_starts_anew() -> None:
     """Rows and bytes of the taken window do not count for the next."""
     window = Window(max_rows=2, max_bytes=25)
-    window.add(row("a", 1))
-    window.add(row("b", 2))
+    window.extend([row("a", 1), row("b", 2)])
     window.take()
 
-    assert window.has_room_for(row("c", 3))
     assert 0 == len(window)
+    assert 2 == window.extend([row("c", 3), row("d", 4)])[0]
 
 
 def test_a_row_waits_while_its_address_is_on_its_way() -> None:

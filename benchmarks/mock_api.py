@@ -1,0 +1,150 @@
+"""A stand-in for the CleverReach API that costs next to nothing, to measure clients against.
+
+It stores nothing and checks nothing: it counts rows by their ``"email"`` and answers as the API
+does, with one profile per row. Run it with ``python -m benchmarks.mock_api --port 8000``; with
+port 0 the system picks one. The port is the first line of its output.
+"""
+
+import argparse
+import asyncio
+import re
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import chain, repeat
+from typing import Any, Final
+
+import msgspec
+import uvicorn
+
+__all__ = ["MockAPI", "main"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_emails_in: Final = re.compile(rb'"email":\s*"([^"\\]*)"').findall
+
+_TOKEN: Final = (
+    b'{"access_token":"mock","expires_in":2592000,"token_type":"bearer","scope":"oa_basic"}'
+)
+_GROUPS: Final = (
+    b'[{"id":"1","name":"Newsletter","locked":false,"backup":true,"receiver_info":"",'
+    b'"stamp":1700000000,"last_mailing":0,"last_changed":1700000000}]'
+)
+_NOT_FOUND: Final = b'{"error":{"code":404,"message":"Not Found"}}'
+
+_PROFILE_TAIL: Final = (
+    b'","imported":1700000000,"bounced":0,"group_id":"1","activated":1700000000,'
+    b'"registered":1700000000,"deactivated":0,"last_changed":1700000000,"last_ip":"192.0.2.7",'
+    b'"last_location":"","last_client":"","points":0,"stars":0,"source":"shop","attributes":{},'
+    b'"global_attributes":{"firstname":"Bruce","lastname":"Wayne","salutation":"Herr",'
+    b'"company":"Wayne Enterprises GmbH","street":"Mountain Drive 1007","zip":"60311",'
+    b'"city":"Frankfurt am Main","country":"DE","customer_number":"0012345","birthday":"",'
+    b'"phone":"","language":"de"},"active":true,"conversion_rate":0,"open_rate":0,'
+    b'"click_rate":0,"events":[],"tags":["customer","shop.vip"],"orders":[]}'
+)
+_STATUS: Final = b'{"id":%d,"status":"update success"}'
+
+
+class MockAPI:
+    """The ASGI application.
+
+    Args:
+        latency: Seconds from the last byte of a request to the first of its answer.
+    """
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self._latency = latency
+        self._rows = 0
+        self._requests = 0
+        self._heads: list[bytes] = []
+        self._statuses: list[bytes] = []
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        body = await _read(receive)
+        due = asyncio.get_running_loop().time() + self._latency
+        path: str = scope["path"]
+        if path.startswith("/__"):
+            await _answer(send, self._control(path))
+            return
+        self._requests += 1
+        answer = self._route(scope["method"], path, body)
+        # Making the answer counts towards the latency, as it does on any server.
+        remaining = due - asyncio.get_running_loop().time()
+        if self._latency and remaining > 0:
+            await asyncio.sleep(remaining)
+        await _answer(send, answer)
+
+    def _control(self, path: str) -> bytes:
+        if path == "/__reset":
+            self._rows = self._requests = 0
+        return msgspec.json.encode({"rows": self._rows, "requests": self._requests})
+
+    def _route(self, method: str, path: str, body: bytes) -> bytes:
+        match method, path.removesuffix(".json").split("/")[1:]:
+            case "POST", ["v3", "groups", _, "receivers", "upsertplus"]:
+                return self._profiles(_emails_in(body))
+            case "POST", ["v3", "groups", _, "receivers", "upsert" | "insert"]:
+                return self._results(len(_emails_in(body)))
+            case "GET", ["v3", "groups"]:
+                return _GROUPS
+            case "POST", ["oauth", "token.php"]:
+                return _TOKEN
+            case _:
+                return _NOT_FOUND
+
+    def _profiles(self, emails: list[bytes]) -> bytes:
+        self._rows += len(emails)
+        heads = self._heads
+        for number in range(len(heads), len(emails)):
+            heads.append(b'%s{"id":"%d","email":"' % (b"," if number else b"[", 100_000 + number))
+        parts = chain.from_iterable(zip(heads, emails, repeat(_PROFILE_TAIL), strict=False))
+        return b"".join(parts) + b"]" if emails else b"[]"
+
+    def _results(self, count: int) -> bytes:
+        self._rows += count
+        for number in range(len(self._statuses), count):
+            self._statuses.append(_STATUS % (100_000 + number))
+        return b"[" + b",".join(self._statuses[:count]) + b"]"
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _answer(send: Send, body: bytes) -> None:
+    status = 404 if body is _NOT_FOUND else 200
+    length = str(len(body)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description="A cheap stand-in for the CleverReach API.")
+    parser.add_argument("--port", type=int, default=8000, help="0 picks a free one")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="MS")
+    options = parser.parse_args()
+    # httptools parses requests when it is installed, at a fraction of the cost.
+    config = uvicorn.Config(
+        MockAPI(options.latency / 1000), lifespan="off", access_log=False, log_level="warning"
+    )
+    # Named as TCP, which create_server() leaves open: only then does asyncio switch off Nagle's
+    # algorithm, which would hold answers back for 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", options.port))
+        listener.listen(512)
+        print(listener.getsockname()[1], flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
