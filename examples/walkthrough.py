@@ -76,7 +76,7 @@ async def initial_import(cr: CleverReach, group_id: int) -> None:
 
 async def live_order(cr: CleverReach, group_id: int) -> None:
     """Tell of an order the moment it is placed, without keeping the checkout waiting."""
-    checkout = cr.with_options(timeout=2.0, retry=RetryPolicy(attempts=1))
+    checkout = cr.with_options(timeout=2.0, retry=RetryPolicy(attempts=1, max_retry_after=0))
     await checkout.orders.create(
         "customer7@shop.example",
         OrderInput("SO-90001", "Desk lamp", price=Decimal("49.90"), currency="EUR"),

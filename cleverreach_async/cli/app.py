@@ -1,6 +1,7 @@
 """The commands and their options."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -8,10 +9,21 @@ import typer
 
 from cleverreach_async import __version__
 from cleverreach_async.cli.account_commands import show_account, show_groups
+from cleverreach_async.cli.credentials import find_app, find_login_file
 from cleverreach_async.cli.failures import CommandGroup, handled
 from cleverreach_async.cli.import_command import ImportOptions, import_file
+from cleverreach_async.cli.login_command import LoginOptions, log_in, log_out
 from cleverreach_async.cli.mapping import parse_map
-from cleverreach_async.cli.options import AsJson, Session, for_account
+from cleverreach_async.cli.options import (
+    AsJson,
+    BaseUrl,
+    ClientId,
+    ClientSecret,
+    EnvFile,
+    Session,
+    for_account,
+    given,
+)
 from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.sandbox_command import SandboxOptions, serve_sandbox
 
@@ -91,6 +103,24 @@ Seed = Annotated[
 ]
 TokenLifetime = Annotated[
     int, typer.Option(min=1, metavar="N", help="Life of an access token in seconds.")
+]
+
+CallbackPort = Annotated[
+    int,
+    typer.Option(
+        "--port", min=0, max=65535, metavar="N", help="Where the browser comes back; 0: any."
+    ),
+]
+NoBrowser = Annotated[
+    bool, typer.Option("--no-browser", help="Only print the address of the page of consent.")
+]
+TokenStore = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="The token's file. Environment: CLEVERREACH_TOKEN_FILE. Else token.json in the folder"
+        " cleverreach of your settings (~/.config, $XDG_CONFIG_HOME or %APPDATA%).",
+    ),
 ]
 
 
@@ -174,6 +204,48 @@ def groups(session: Session, *, as_json: AsJson = False) -> None:
 def whoami(session: Session, *, as_json: AsJson = False) -> None:
     """Tell whose account the credentials belong to."""
     show_account(session.access(), session.output, as_json=as_json)
+
+
+@app.command()
+def login(
+    *,
+    port: CallbackPort = 8765,
+    no_browser: NoBrowser = False,
+    store: TokenStore = None,
+    client_id: ClientId = None,
+    client_secret: ClientSecret = None,
+    base_url: BaseUrl = None,
+    env_file: EnvFile = None,
+) -> None:
+    """Connect an account by its owner's consent in the browser, and store the token.
+
+    The app must have the redirect URI `http://localhost:8765/callback`, or that of another --port.
+
+    Other commands use the token when they find no credentials in options, environment or env file.
+    The secret is not stored: with CLEVERREACH_CLIENT_SECRET set, and no CLEVERREACH_CLIENT_ID, they
+    renew the token; without it they use the token until it ends.
+    """
+    output = Output()
+    with handled(output):
+        options = LoginOptions(
+            app=find_app(given(client_id, client_secret, base_url), os.environ, env_file),
+            port=port,
+            browser=not no_browser,
+            store=(store or find_login_file(os.environ, env_file)).absolute(),
+            is_elsewhere=store is not None,
+        )
+        log_in(options, output)
+
+
+@app.command()
+def logout(*, store: TokenStore = None, env_file: EnvFile = None) -> None:
+    """Revoke the stored token, and delete it.
+
+    When the server cannot be reached it is deleted all the same.
+    """
+    output = Output()
+    with handled(output):
+        log_out((store or find_login_file(os.environ, env_file)).absolute(), output)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import anyio
 from cleverreach_async.auth.app import OAuthApp
 from cleverreach_async.cli.credentials import Access
 from cleverreach_async.client import CleverReach
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import AuthenticationError, ConfigurationError
 from cleverreach_async.transport.http import asgi_client
 
 __all__ = ["connect", "run", "sandbox_extra"]
@@ -49,7 +49,12 @@ async def connect(access: Access | None) -> AsyncGenerator[CleverReach, None]:
     """
     if access is not None:
         async with CleverReach(access.auth, base_url=access.base_url) as client:
-            yield client
+            try:
+                yield client
+            except AuthenticationError as error:
+                if access.login is not None:
+                    error.add_note("the stored login is no longer valid: run cleverreach login")
+                raise
         return
     with sandbox_extra():
         from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415 - the extra may be missing

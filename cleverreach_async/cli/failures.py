@@ -34,6 +34,11 @@ INCOMPLETE: Final = 2
 STOPPED: Final = 3
 INTERRUPTED: Final = 130
 
+_LOGIN_MENDS: Final = {
+    *("access_denied", "invalid_callback", "invalid_grant"),
+    *("no_refresh_token", "state_mismatch"),
+}
+
 _UsageError: Final = typer.BadParameter.__bases__[0]
 
 
@@ -43,8 +48,10 @@ def explain(error: CleverReachError) -> str:
     return plain("; ".join(words))
 
 
-def _advice(error: CleverReachError) -> str:
+def _advice(error: CleverReachError) -> str:  # noqa: PLR0911 - one per kind of error
     if isinstance(error, TokenError):
+        if error.error in _LOGIN_MENDS:
+            return "; run cleverreach login"
         return "; check CLEVERREACH_CLIENT_ID and CLEVERREACH_CLIENT_SECRET"
     if isinstance(error, AuthenticationError):
         return "; check the token or the client id and secret, and whether they have expired"

@@ -14,10 +14,49 @@ from cleverreach_async.cli.credentials import Access, find_access
 from cleverreach_async.cli.failures import handled
 from cleverreach_async.cli.output import Output
 
-__all__ = ["AsJson", "Session", "for_account"]
+__all__ = [
+    "AsJson",
+    "BaseUrl",
+    "ClientId",
+    "ClientSecret",
+    "EnvFile",
+    "Session",
+    "for_account",
+    "given",
+]
 
 _PANEL: Final = "Account"
 
+ClientId = Annotated[
+    str | None,
+    typer.Option(
+        help="Id of the OAuth app. Environment: CLEVERREACH_CLIENT_ID.",
+        rich_help_panel=_PANEL,
+    ),
+]
+ClientSecret = Annotated[
+    str | None,
+    typer.Option(
+        help="Its secret. Other users of this computer can see options: rather use the"
+        " environment, CLEVERREACH_CLIENT_SECRET, or --env-file.",
+        rich_help_panel=_PANEL,
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="The server's root, for a sandbox or a proxy. Environment: CLEVERREACH_BASE_URL.",
+        rich_help_panel=_PANEL,
+    ),
+]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file with lines such as CLEVERREACH_TOKEN=…; options and the environment go"
+        " before it, and the token of cleverreach login comes after it.",
+        rich_help_panel=_PANEL,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -38,7 +77,12 @@ class Session:
         Raises:
             ConfigurationError: There are no credentials.
         """
-        return self._find()
+        access = self._find()
+        if access is not None and access.login is not None:
+            account = access.login.token.account_id
+            whose = "" if account is None else f" to account {account}"
+            self.output.note(f"using the stored login{whose}")
+        return access
 
 
 def _account_options(
@@ -51,21 +95,8 @@ def _account_options(
             rich_help_panel=_PANEL,
         ),
     ] = False,
-    client_id: Annotated[
-        str | None,
-        typer.Option(
-            help="Id of the OAuth app. Environment: CLEVERREACH_CLIENT_ID.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    client_secret: Annotated[
-        str | None,
-        typer.Option(
-            help="Its secret. Other users of this computer can see options: rather use the"
-            " environment, CLEVERREACH_CLIENT_SECRET, or --env-file.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
+    client_id: ClientId = None,
+    client_secret: ClientSecret = None,
     token: Annotated[
         str | None,
         typer.Option(
@@ -74,31 +105,24 @@ def _account_options(
             rich_help_panel=_PANEL,
         ),
     ] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            help="The server's root, for a sandbox or a proxy. Environment: CLEVERREACH_BASE_URL.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    env_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file with lines such as CLEVERREACH_TOKEN=…; options and the environment go"
-            " before it.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
+    base_url: BaseUrl = None,
+    env_file: EnvFile = None,
 ) -> Access | None:
     if sandbox:
         return None
-    options = {
+    options = given(client_id, client_secret, base_url)
+    return find_access({**options, credentials.TOKEN: token}, os.environ, env_file)
+
+
+def given(
+    client_id: str | None, client_secret: str | None, base_url: str | None
+) -> dict[str, str | None]:
+    """Return values of options by the name of their variable."""
+    return {
         credentials.CLIENT_ID: client_id,
         credentials.CLIENT_SECRET: client_secret,
-        credentials.TOKEN: token,
         credentials.BASE_URL: base_url,
     }
-    return find_access(options, os.environ, env_file)
 
 
 def for_account(command: Callable[..., None]) -> Callable[..., None]:

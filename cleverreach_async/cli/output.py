@@ -40,6 +40,10 @@ class Output:
         """Tell something by the way, on stderr."""
         self.console.print(Text(text), soft_wrap=not self.is_terminal)
 
+    def line(self, text: str) -> None:
+        """Tell something that is to be copied, on stderr: no terminal's width breaks it."""
+        self.console.print(Text(text), soft_wrap=True)
+
     def warn(self, text: str) -> None:
         """Warn, on stderr."""
         self.console.print(

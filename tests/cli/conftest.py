@@ -19,10 +19,12 @@ HEADER = "E-Mail;Vorname;Registriert am;Bestätigt am;Bemerkung"
 
 @pytest.fixture(autouse=True)
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, and an environment that names no account."""
+    """An empty working directory, an environment that names no account, and a home to be in."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("CLEVERREACH_")]:
         monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     return tmp_path
 
 

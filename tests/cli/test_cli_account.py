@@ -77,12 +77,12 @@ def test_the_version_is_told(run: Run) -> None:
     assert f"cleverreach {__version__}\n" == run("--version").stdout
 
 
-@pytest.mark.parametrize("command", ["import", "groups", "whoami", "sandbox"])
+@pytest.mark.parametrize("command", ["import", "groups", "whoami", "login", "logout", "sandbox"])
 def test_help_describes_every_option(run: Run, command: str) -> None:
-    """There is a text for each; the account's options are those of all three commands."""
+    """There is a text for each; the account's options are those of all commands that need one."""
     result = run(command, "--help")
 
     shared = ["--client-id", "--client-secret", "--base-url", "--env-file"]
-    expected = [] if command == "sandbox" else shared
+    expected = {"sandbox": [], "logout": ["--env-file"]}.get(command, shared)
     assert 0 == result.exit_code
     assert expected == [option for option in shared if option in result.stdout]

@@ -1,6 +1,7 @@
 """Errors on the wire: four shapes of body, with any status, become one kind of exception."""
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ SHAPES: dict[str, tuple[int, Any, type[APIStatusError], int, int | None, str]] =
         403,
         "refused",
     ),
-    "list": (413, [], PayloadTooLargeError, 413, None, "Request Entity Too Large"),
+    "list": (413, [], PayloadTooLargeError, 413, None, HTTPStatus(413).phrase),
     "status the world does not know": (599, None, InternalServerError, 599, None, "unknown status"),
     "unknown 4xx": (418, {}, APIStatusError, 418, None, "I'm a Teapot"),
 }

@@ -1,0 +1,398 @@
+"""``cleverreach login`` and ``logout`` over real sockets: the browser is a function."""
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import pytest
+from typer.testing import Result
+
+from cleverreach_async import Token
+from cleverreach_async.cli import login_command
+from cleverreach_async.sandbox import Fault, Sandbox
+from cleverreach_async.sandbox.server import running
+
+Run = Callable[..., Result]
+
+pytestmark = pytest.mark.socket
+
+SECRET = "geheim-123"
+APP = {"CLEVERREACH_CLIENT_ID": "mia", "CLEVERREACH_CLIENT_SECRET": SECRET}
+LOGIN = ("login", "--port", "0")
+
+
+class Browser:
+    """Opens an address as a browser would, and remembers the pages it was shown."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.pages: list[tuple[int, str]] = []
+
+    def __call__(self, url: str) -> bool:
+        """Consent: the sandbox sends the browser back at once."""
+        self.opened.append(url)
+        answer = httpx.get(url, follow_redirects=True)
+        self.pages.append((answer.status_code, answer.text))
+        return True
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    """The browser that the command opens."""
+    browser = Browser()
+    monkeypatch.setattr(webbrowser, "open", browser)
+    return browser
+
+
+@pytest.fixture
+def server(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The sandbox behind a socket, and its app in the environment; yields the URL."""
+    with running(sandbox) as url:
+        monkeypatch.setenv("CLEVERREACH_BASE_URL", url)
+        for name, value in APP.items():
+            monkeypatch.setenv(name, value)
+        yield url
+
+
+@pytest.fixture
+def token_file(workdir: Path) -> Path:
+    """Where a token goes when nobody names another place."""
+    return workdir / "home" / "cleverreach" / "token.json"
+
+
+def come_back_with(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, str]], Mapping[str, str]]
+) -> list[httpx.Response]:
+    """Let the browser come back with other parameters than the server gave; returns the answers."""
+    answers: list[httpx.Response] = []
+
+    def come_back(url: str) -> bool:
+        (there,) = parse_qs(urlsplit(url).query)["redirect_uri"]
+        state = parse_qs(urlsplit(url).query)["state"][0]
+        query = change({"code": "abc", "state": state})
+        answers.append(httpx.get(f"{there}?{urlencode(query)}"))
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", come_back)
+    return answers
+
+
+@pytest.mark.usefixtures("server")
+def test_a_login_is_stored_and_used(
+    run: Run, browser: Browser, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account is told, the page is friendly, and other commands need no credentials then."""
+    result = run(*LOGIN)
+    for name in (*APP, "CLEVERREACH_BASE_URL"):
+        monkeypatch.delenv(name)
+    used = run("whoami", "--json")
+
+    assert (0, "Logged in to Sandbox (account 129000).\n") == (result.exit_code, result.stdout)
+    ((status, page),) = browser.pages
+    assert (200, True) == (status, "You can close this window." in page)
+    assert (0, 129000) == (used.exit_code, json.loads(used.stdout)["id"])
+    assert "using the stored login to account 129000\n" == used.stderr
+    assert token_file.exists()
+
+
+@pytest.mark.usefixtures("server", "browser")
+def test_no_secret_is_printed_or_stored_beside_the_token(run: Run, token_file: Path) -> None:
+    """Neither token, nor code, nor secret, nor the holder's address; the app's id is kept."""
+    result = run(*LOGIN)
+
+    token = Token.from_json(token_file.read_bytes())
+    assert token.refresh_token is not None
+    hidden = (SECRET, token.access_token.reveal(), token.refresh_token.reveal(), "mia@example.org")
+    assert [] == [word for word in hidden if word in result.output]
+    about = (token_file.parent / "token.json.about").read_text("utf-8")
+    assert ("mia", False) == (json.loads(about)["client_id"], SECRET in about)
+    assert [] == [it for it in token_file.parent.iterdir() if SECRET in it.read_text("utf-8")]
+
+
+@pytest.mark.usefixtures("server", "browser")
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_the_token_is_for_its_owner_only(run: Run, token_file: Path) -> None:
+    """Others on this computer can neither read it nor look into its folder."""
+    run(*LOGIN)
+
+    modes = (token_file.stat().st_mode, token_file.parent.stat().st_mode)
+    assert [0o600, 0o700] == [stat.S_IMODE(mode) for mode in modes]
+
+
+@pytest.mark.usefixtures("server", "browser")
+@pytest.mark.parametrize(
+    ("words", "environ", "expected"),
+    [
+        pytest.param(("--store", "a.json"), "b.json", "a.json", id="option"),
+        pytest.param((), "b.json", "b.json", id="environment"),
+    ],
+)
+def test_the_file_can_be_named(
+    run: Run,
+    workdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    environ: str,
+    expected: str,
+) -> None:
+    """The option goes before the environment, and is told as what the others have to know."""
+    monkeypatch.setenv("CLEVERREACH_TOKEN_FILE", environ)
+
+    result = run(*LOGIN, *words)
+
+    assert [expected] == [path.name for path in workdir.glob("*.json")]
+    told = f"export CLEVERREACH_TOKEN_FILE={workdir / expected}" in result.stderr
+    assert bool(words) == told
+
+
+def test_the_address_is_printed_and_the_redirect_uri_explained(
+    run: Run, server: str, browser: Browser
+) -> None:
+    """The address stands in a line of its own, for those whose browser is elsewhere."""
+    lines = run(*LOGIN).stderr.splitlines()
+
+    (url,) = browser.opened
+    (there,) = parse_qs(urlsplit(url).query)["redirect_uri"]
+    assert (True, True) == (url in lines, url.startswith(f"{server}/oauth/authorize.php?"))
+    assert f"{there} has to be registered as redirect URI with the app." in lines
+
+
+@pytest.mark.usefixtures("server", "browser")
+def test_credentials_that_go_before_the_login_are_warned_of(run: Run) -> None:
+    """Id and secret mean the app's own account, which may be another one."""
+    result = run(*LOGIN)
+
+    assert "warning: CLEVERREACH_CLIENT_ID and CLEVERREACH_CLIENT_SECRET are set" in result.stderr
+
+
+@pytest.mark.usefixtures("server", "browser")
+def test_the_secret_alone_renews_the_login(
+    run: Run, sandbox: Sandbox, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app's id is remembered; the renewed token is stored."""
+    run(*LOGIN)
+    before = Token.from_json(token_file.read_bytes())
+    monkeypatch.delenv("CLEVERREACH_CLIENT_ID")
+    sandbox.expire_tokens()
+
+    result = run("groups", "--json")
+
+    after = Token.from_json(token_file.read_bytes())
+    assert (0, "[]\n") == (result.exit_code, result.stdout)
+    assert before.refresh_token != after.refresh_token
+
+
+@pytest.mark.usefixtures("server", "browser")
+@pytest.mark.parametrize("with_secret", [True, False])
+def test_a_login_that_has_ended_is_told(
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *, with_secret: bool
+) -> None:
+    """The message says what to do, whether it could be renewed or not."""
+    run(*LOGIN)
+    monkeypatch.delenv("CLEVERREACH_CLIENT_ID")
+    if not with_secret:
+        monkeypatch.delenv("CLEVERREACH_CLIENT_SECRET")
+    sandbox.revoke_tokens()
+
+    result = run("groups")
+
+    assert (1, True) == (result.exit_code, "run cleverreach login" in result.stderr)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_refusal_is_told(run: Run, token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user said no: status 1, a page that says so, nothing stored."""
+    answers = come_back_with(
+        monkeypatch, lambda query: {"error": "access_denied", "state": query["state"]}
+    )
+
+    result = run(*LOGIN)
+
+    assert (1, "") == (result.exit_code, result.stdout)
+    assert "access_denied; run cleverreach login" in result.stderr
+    assert [(400, True)] == [(it.status_code, "Not logged in" in it.text) for it in answers]
+    assert not token_file.exists()
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("state", ["", "another"])
+def test_a_forged_callback_is_refused(
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """Its code, which may be an attacker's, is not tried."""
+    come_back_with(monkeypatch, lambda query: {**query, "state": state})
+
+    result = run(*LOGIN)
+
+    assert (1, True) == (result.exit_code, "state_mismatch" in result.stderr)
+    assert 0 == sandbox.count("POST", "/oauth/token.php")
+
+
+@pytest.mark.usefixtures("server")
+def test_a_code_that_is_refused_is_told(
+    run: Run, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server knows no such code; it is not printed."""
+    come_back_with(monkeypatch, lambda query: {**query, "code": "code-4711"})
+
+    result = run(*LOGIN)
+
+    assert (1, True) == (result.exit_code, "invalid_grant" in result.stderr)
+    assert (False, False) == ("code-4711" in result.output, token_file.exists())
+
+
+@pytest.mark.usefixtures("server", "browser")
+def test_wrong_credentials_are_told(run: Run) -> None:
+    """The code cannot be exchanged; the message names the variables."""
+    result = run(*LOGIN, "--client-secret", "falsch-999")
+
+    assert (1, False) == (result.exit_code, "falsch-999" in result.output)
+    assert "invalid_client" in result.stderr
+    assert "check CLEVERREACH_CLIENT_ID and CLEVERREACH_CLIENT_SECRET" in result.stderr
+
+
+@pytest.mark.usefixtures("server", "browser")
+def test_an_account_that_does_not_answer_is_no_login(
+    run: Run, sandbox: Sandbox, token_file: Path
+) -> None:
+    """What is stored has worked once."""
+    sandbox.faults.add(Fault("status", code=403, path_suffix="/whoami"))
+
+    result = run(*LOGIN)
+
+    assert (1, False) == (result.exit_code, token_file.exists())
+
+
+@pytest.mark.usefixtures("server")
+def test_nobody_is_waited_for_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to do."""
+    monkeypatch.setattr(login_command, "PATIENCE", 0.06)
+
+    result = run(*LOGIN, "--no-browser")
+
+    assert 1 == result.exit_code
+    assert "nobody came back within 0.001 minutes; run cleverreach login again" in result.stderr
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("raises", [True, False])
+def test_a_browser_that_is_missing_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, *, raises: bool
+) -> None:
+    """The user may still open the address on a telephone."""
+
+    def refuse(url: str) -> bool:
+        if raises:
+            raise webbrowser.Error("could not locate runnable browser")
+        return False
+
+    monkeypatch.setattr(webbrowser, "open", refuse)
+    monkeypatch.setattr(login_command, "PATIENCE", 0.5)
+
+    assert "no browser could be opened; open the address yourself" in run(*LOGIN).stderr
+
+
+def test_a_port_in_use_is_told(run: Run, server: str, browser: Browser) -> None:
+    """Nobody is sent anywhere; the message names the way out and what comes with it."""
+    port = server.rpartition(":")[2]
+
+    result = run("login", "--port", port)
+
+    assert (1, []) == (result.exit_code, browser.opened)
+    assert f"127.0.0.1 port {port}" in result.stderr
+    assert "--port takes another one, whose address has to be registered" in result.stderr
+
+
+@pytest.mark.usefixtures("server")
+def test_a_file_that_cannot_be_written_is_told_first(
+    run: Run, workdir: Path, browser: Browser
+) -> None:
+    """Before the user has consented in vain."""
+    (workdir / "taken").write_text("a file", "utf-8")
+
+    result = run(*LOGIN, "--store", "taken/token.json")
+
+    assert (1, []) == (result.exit_code, browser.opened)
+    assert "taken" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [
+        ({}, "CLEVERREACH_CLIENT_ID and CLEVERREACH_CLIENT_SECRET"),
+        ({"CLEVERREACH_CLIENT_ID": "mia"}, "CLEVERREACH_CLIENT_SECRET"),
+    ],
+)
+def test_a_login_needs_the_app(
+    run: Run, monkeypatch: pytest.MonkeyPatch, there: Mapping[str, str], missing: str
+) -> None:
+    """What is missing is named."""
+    for name, value in there.items():
+        monkeypatch.setenv(name, value)
+
+    result = run(*LOGIN)
+
+    assert (1, f"error: a login needs the app's id and secret: set {missing}\n") == (
+        result.exit_code,
+        result.stderr,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.usefixtures("server")
+def test_ctrl_c_ends_the_wait() -> None:
+    """Status 130, and no traceback."""
+    words = [sys.executable, "-m", "cleverreach_async.cli", *LOGIN, "--no-browser"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        words, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        while "/oauth/authorize.php?" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+
+    assert (130, "", "interrupted\n") == (process.returncode, output, errors)
+
+
+@pytest.mark.usefixtures("server", "browser")
+def test_logout_revokes_and_deletes(run: Run, sandbox: Sandbox, token_file: Path) -> None:
+    """The token works nowhere any more; a second logout has nothing to do."""
+    run(*LOGIN)
+    first, second = run("logout"), run("logout")
+
+    assert [(0, "Logged out.\n"), (0, "")] == [(it.exit_code, it.stdout) for it in (first, second)]
+    assert f"there is no login in {token_file}\n" == second.stderr
+    assert 0 == sandbox.store.value("SELECT count(*) FROM access_tokens")
+    assert [] == list(token_file.parent.glob("*.json*[!k]"))
+
+
+@pytest.mark.usefixtures("server", "browser")
+def test_logout_deletes_what_cannot_be_revoked(
+    run: Run, sandbox: Sandbox, token_file: Path
+) -> None:
+    """The server refuses; the file goes all the same."""
+    run(*LOGIN)
+    sandbox.revoke_tokens()
+
+    result = run("logout")
+
+    assert (0, "Logged out.\n", False) == (result.exit_code, result.stdout, token_file.exists())
+    assert "warning: the token could not be revoked and ends by itself" in result.stderr
+
+
+def test_logout_deletes_what_is_no_token(run: Run, workdir: Path) -> None:
+    """A file that is damaged is no reason to keep it."""
+    (workdir / "t.json").write_text("{", "utf-8")
+
+    result = run("logout", "--store", "t.json")
+
+    assert (0, "Logged out.\n") == (result.exit_code, result.stdout)
+    assert not (workdir / "t.json").exists()

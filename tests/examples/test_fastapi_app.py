@@ -1,0 +1,398 @@
+"""The FastAPI example: tenants connect, list groups and place orders, whatever goes wrong."""
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import httpx
+import pytest
+
+from cleverreach_async import FileTokenStore, OAuthApp, Token
+from cleverreach_async.sandbox import Fault, Sandbox
+from examples.fastapi_app import create_app, from_environment
+
+SERVER = "http://cleverreach.test"
+SHOP = "http://shop.test"
+ORDER = {"email": "mia@example.org", "order_id": "A-1", "product": "Lamp", "price": "9.90"}
+
+
+class Spy:
+    """A sandbox that remembers which token each call of the API came with.
+
+    Attributes:
+        tokens: They.
+        gate: What orders wait for, if anything.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.tokens: list[str] = []
+        self.gate: anyio.Event | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Note the token and pass the request on."""
+        if scope["path"].startswith("/v3/"):
+            self.tokens.append(dict(scope["headers"])[b"authorization"].decode()[7:])
+        if self.gate is not None and scope["path"].endswith("/orders"):
+            await self.gate.wait()
+        await self.sandbox.app(scope, receive, send)
+
+
+@attrs.frozen
+class Stage:
+    """The application under test and what is around it."""
+
+    browser: httpx.AsyncClient
+    cleverreach: httpx.AsyncClient
+    spy: Spy
+    folder: Path
+
+    def stored(self, tenant: str) -> Token:
+        """The token in the tenant's file."""
+        return Token.from_json((self.folder / f"{tenant}.json").read_bytes())
+
+    async def consent(self, tenant: str) -> httpx.Response:
+        """Connect a tenant up to the page of consent, which sends the browser back at once."""
+        begun = await self.browser.get(f"/tenants/{tenant}/connect")
+        return await self.cleverreach.get(begun.headers["location"])
+
+    async def connect(self, tenant: str) -> httpx.Response:
+        """Connect a tenant; returns the last answer."""
+        consented = await self.consent(tenant)
+        return await self.browser.get(consented.headers["location"], follow_redirects=True)
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """An empty account whose OAuth app is ``shop`` with ``geheim-123``."""
+    with Sandbox(client_id="shop", client_secret="geheim-123") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def opened(sandbox: Sandbox, tmp_path: Path) -> Open:
+    """Opens a stage; the application has started inside the block and ended after it."""
+
+    @asynccontextmanager
+    async def opened(**options: Any) -> AsyncGenerator[Stage]:
+        spy = Spy(sandbox)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=spy)) as cleverreach:
+            servers = {"redirect_uri": f"{SHOP}/callback", "base_url": SERVER}
+            oauth_app = OAuthApp("shop", "geheim-123", http_client=cleverreach, **servers)
+            app = create_app(
+                oauth_app, store_for=lambda it: FileTokenStore(tmp_path / f"{it}.json"), **options
+            )
+            shop = httpx.ASGITransport(app=app)
+            async with (
+                app.router.lifespan_context(app),
+                httpx.AsyncClient(transport=shop, base_url=SHOP) as browser,
+            ):
+                yield Stage(browser, cleverreach, spy, tmp_path)
+
+    return opened
+
+
+async def add_group(stage: Stage, name: str) -> int:
+    """Let the account have a group; returns its id."""
+    headers = {"authorization": f"Bearer {stage.spy.sandbox.add_token()}"}
+    group = await stage.cleverreach.post(
+        f"{SERVER}/v3/groups", json={"name": name}, headers=headers
+    )
+    stage.spy.tokens.clear()
+    return int(group.json()["id"])
+
+
+async def add_receiver(stage: Stage, email: str) -> None:
+    """Let the account know somebody."""
+    group_id = await add_group(stage, "Kunden")
+    headers = {"authorization": f"Bearer {stage.spy.sandbox.add_token()}"}
+    url = f"{SERVER}/v3/groups/{group_id}/receivers"
+    (await stage.cleverreach.post(url, json={"email": email}, headers=headers)).raise_for_status()
+
+
+def state_of(answer: httpx.Response) -> str:
+    """The state in the address that the browser is sent to."""
+    return httpx.URL(answer.headers["location"]).params["state"]
+
+
+def told_by_example(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the example itself has logged."""
+    return [it.getMessage() for it in caplog.records if it.name == "examples.fastapi_app"]
+
+
+@pytest.mark.anyio
+async def test_a_tenant_connects_and_sees_groups(opened: Open) -> None:
+    """Connect, consent, callback, groups; the token is stored, the cookie gone."""
+    async with opened() as stage:
+        await add_group(stage, "Newsletter")
+        answer = await stage.connect("acme")
+
+        assert (200, f"{SHOP}/tenants/acme/groups") == (answer.status_code, str(answer.url))
+        assert ["Newsletter"] == [group["name"] for group in answer.json()]
+        assert [stage.stored("acme").access_token.reveal()] == stage.spy.tokens
+        assert {} == dict(stage.browser.cookies)
+
+
+@pytest.mark.anyio
+async def test_the_cookie_is_for_the_callback_only(opened: Open) -> None:
+    """Scripts and other pages cannot read it; it holds the state of the address."""
+    async with opened() as stage:
+        begun = await stage.browser.get("/tenants/acme/connect")
+
+        cookie = begun.headers["set-cookie"]
+        state = state_of(begun)
+        assert cookie.startswith(f"connecting=acme.{state};")
+        assert [] == [
+            word for word in ("HttpOnly", "SameSite=lax", "Path=/callback") if word not in cookie
+        ]
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        pytest.param(None, id="no-cookie"),
+        pytest.param("acme.", id="empty-state"),
+        pytest.param("acme.another", id="state-of-another"),
+    ],
+)
+@pytest.mark.anyio
+async def test_a_forged_callback_is_refused(opened: Open, cookie: str | None) -> None:
+    """The code is not even tried: it may be an attacker's."""
+    async with opened() as stage:
+        callback = (await stage.consent("acme")).headers["location"]
+        stage.browser.cookies.clear()
+        headers = {} if cookie is None else {"cookie": f"connecting={cookie}"}
+        answer = await stage.browser.get(callback, headers=headers)
+
+        assert (400, True) == (answer.status_code, "state_mismatch" in answer.text)
+        assert 0 == stage.spy.sandbox.count("POST", "/oauth/token.php")
+        assert [] == list(stage.folder.iterdir())
+
+
+@pytest.mark.anyio
+async def test_a_refusal_is_a_friendly_page(opened: Open) -> None:
+    """The user said no; what the address says is escaped."""
+    async with opened() as stage:
+        begun = await stage.browser.get("/tenants/acme/connect")
+        state = state_of(begun)
+        answer = await stage.browser.get(
+            "/callback", params={"error": "access_denied<b>", "state": state}
+        )
+
+        assert (400, True) == (answer.status_code, "access_denied&lt;b&gt;" in answer.text)
+        assert [] == list(stage.folder.iterdir())
+
+
+@pytest.mark.anyio
+async def test_a_code_that_is_refused_is_told(opened: Open) -> None:
+    """A code works once."""
+    async with opened() as stage:
+        callback = (await stage.consent("acme")).headers["location"]
+        stage.spy.sandbox.store.run("DELETE FROM codes")
+        answer = await stage.browser.get(callback)
+
+        assert (400, True) == (answer.status_code, "invalid_grant" in answer.text)
+
+
+@pytest.mark.anyio
+async def test_tenants_do_not_mix(opened: Open) -> None:
+    """Each call carries the token of its tenant, in whatever order they come."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        await stage.connect("bolt")
+        stage.spy.tokens.clear()
+        for tenant in ("acme", "bolt", "acme"):
+            await stage.browser.get(f"/tenants/{tenant}/groups")
+
+        acme, bolt = (stage.stored(it).access_token.reveal() for it in ("acme", "bolt"))
+        assert acme != bolt
+        assert [acme, bolt, acme] == stage.spy.tokens
+
+
+@pytest.mark.anyio
+async def test_an_expired_token_is_renewed_and_stored(opened: Open) -> None:
+    """The visitor notices nothing; the file holds the token that worked."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        before = stage.stored("acme")
+        stage.spy.sandbox.expire_tokens()
+        answer = await stage.browser.get("/tenants/acme/groups")
+
+        after = stage.stored("acme")
+        assert 200 == answer.status_code
+        used = [token.access_token.reveal() for token in (before, after)]
+        assert used == stage.spy.tokens[-2:]
+        assert before.refresh_token != after.refresh_token
+
+
+@pytest.mark.anyio
+async def test_a_stranger_is_told_to_connect(opened: Open) -> None:
+    """Without a token there is nothing to try."""
+    async with opened() as stage:
+        answer = await stage.browser.get("/tenants/acme/groups")
+
+        assert (401, "/tenants/acme/connect") == (answer.status_code, answer.json()["connect"])
+        assert 0 == stage.spy.sandbox.count()
+
+
+@pytest.mark.anyio
+async def test_a_dead_refresh_token_is_mended_by_connecting(opened: Open) -> None:
+    """The tenant is told to connect again, and afterwards the new token is used."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        stage.spy.sandbox.revoke_tokens()
+        dead = await stage.browser.get("/tenants/acme/groups")
+        mended = await stage.connect("acme")
+
+        assert (401, "/tenants/acme/connect") == (dead.status_code, dead.json()["connect"])
+        assert 200 == mended.status_code
+
+
+@pytest.mark.anyio
+async def test_another_account_can_be_connected(opened: Open) -> None:
+    """From then on its token is used, although the old one still works."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        await stage.connect("acme")
+
+        assert stage.stored("acme").access_token.reveal() == stage.spy.tokens[-1]
+        assert 2 == len(set(stage.spy.tokens))
+
+
+@pytest.mark.anyio
+async def test_a_busy_api_is_503(opened: Open) -> None:
+    """A wait that nobody sits out is told, rounded up."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        stage.spy.sandbox.faults.add(Fault("status", code=429, retry_after=30))
+        answer = await stage.browser.get("/tenants/acme/groups")
+
+        assert (503, "30") == (answer.status_code, answer.headers["retry-after"])
+
+
+@pytest.mark.anyio
+async def test_a_broken_api_is_502(opened: Open) -> None:
+    """Nothing of the inside is shown."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        stage.spy.sandbox.faults.add(Fault("status", code=500))
+        answer = await stage.browser.get("/tenants/acme/groups")
+
+        assert (502, ["error"]) == (answer.status_code, list(answer.json()))
+
+
+@pytest.mark.parametrize("path", ["/tenants/ACME/groups", "/tenants/..%2fx/groups"])
+@pytest.mark.anyio
+async def test_a_tenant_that_is_no_file_name_is_404(opened: Open, path: str) -> None:
+    """Capitals could be another tenant's file, dots another folder."""
+    async with opened() as stage:
+        answer = await stage.browser.get(path)
+
+        assert (404, []) == (answer.status_code, list(stage.folder.iterdir()))
+
+
+@pytest.mark.anyio
+async def test_an_order_reaches_the_account(opened: Open, sandbox: Sandbox) -> None:
+    """It is there when the application has ended, which waits for it."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        await add_receiver(stage, ORDER["email"])
+        answer = await stage.browser.post("/tenants/acme/orders", json=ORDER)
+
+    assert (202, [("A-1", "Lamp")]) == (
+        answer.status_code,
+        [(line["order_id"], line["product"]) for line in sandbox.store.orders(ORDER["email"])],
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries"),
+    [
+        pytest.param(Fault("hang", seconds=600, path_suffix="/orders"), 1, id="hangs"),
+        pytest.param(Fault("status", code=500, path_suffix="/orders"), 1, id="fails"),
+        pytest.param(
+            Fault("status", code=429, retry_after=60, path_suffix="/orders"), 1, id="busy"
+        ),
+        pytest.param(Fault("status", code=429, path_suffix="/orders"), 1, id="throttled"),
+        pytest.param(Fault("reset", path_suffix="/orders"), 1, id="reset"),
+        pytest.param(Fault("status", code=401, path_suffix="/orders"), 2, id="refused"),
+    ],
+)
+@pytest.mark.anyio
+async def test_no_trouble_breaks_the_checkout(
+    opened: Open, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, fault: Fault, tries: int
+) -> None:
+    """It is answered while the order is on its way; the loss is logged without the address."""
+    async with opened(checkout_timeout=0.2) as stage:
+        await stage.connect("acme")
+        sandbox.faults.add(fault)
+        with anyio.fail_after(10):
+            answer = await stage.browser.post("/tenants/acme/orders", json=ORDER)
+
+    assert (202, tries) == (answer.status_code, sandbox.count("POST", "/v3/receivers/"))
+    assert ["tenant acme: order A-1 was not passed on"] == told_by_example(caplog)
+    assert "mia@example.org" not in caplog.text
+
+
+@pytest.mark.anyio
+async def test_an_order_of_a_stranger_breaks_nothing(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A tenant who has not connected an account can sell too."""
+    async with opened() as stage:
+        answer = await stage.browser.post("/tenants/acme/orders", json=ORDER)
+
+    assert 202 == answer.status_code
+    assert ["tenant acme: order A-1 was not passed on"] == told_by_example(caplog)
+
+
+@pytest.mark.anyio
+async def test_orders_do_not_pile_up(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    """While the API hangs only so many wait for it, and the rest is left out."""
+    async with opened(checkout_timeout=60.0) as stage:
+        await stage.connect("acme")
+        stage.spy.gate = anyio.Event()
+        statuses = [
+            (await stage.browser.post("/tenants/acme/orders", json=ORDER)).status_code
+            for _ in range(101)
+        ]
+        left_out = told_by_example(caplog)
+        stage.spy.gate.set()
+
+    assert {202} == set(statuses)
+    assert ["tenant acme: too many orders under way, A-1 left out"] == left_out
+
+
+@pytest.mark.anyio
+async def test_orders_make_room_when_they_end(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However they end; only those under way are counted."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        for _ in range(3):
+            for _ in range(40):
+                await stage.browser.post("/tenants/acme/orders", json=ORDER)
+            await anyio.wait_all_tasks_blocked()
+
+    assert {"tenant acme: order A-1 was not passed on"} == set(told_by_example(caplog))
+
+
+def test_the_environment_makes_the_application(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It starts without a request and without a file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLEVERREACH_CLIENT_ID", "shop")
+    monkeypatch.setenv("CLEVERREACH_CLIENT_SECRET", "geheim-123")
+
+    paths = set(from_environment().openapi()["paths"])
+
+    assert {"/callback", "/tenants/{tenant}/connect"} <= paths
+    assert [] == list(tmp_path.iterdir())
