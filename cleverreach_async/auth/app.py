@@ -23,11 +23,12 @@ from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.http import make_sender
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, Call, TokenSource, Transport
-from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT, server_root
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT, Masked, server_root
 
 __all__ = ["BearerToken", "OAuthApp", "as_auth", "check_state", "new_state"]
 
 _CODE_TIMEOUT: Final = 15.0
+_CODE_MAX_RETRY_AFTER: Final = 5.0
 
 
 def _as_secret(value: Secret | str, name: str) -> Secret:
@@ -91,7 +92,7 @@ class OAuthApp:
         Args:
             store: Where the token is kept; in memory by default.
         """
-        return ClientCredentials(self._client, store or MemoryTokenStore())
+        return ClientCredentials(self._client, MemoryTokenStore() if store is None else store)
 
     def user(
         self,
@@ -108,7 +109,8 @@ class OAuthApp:
 
         Args:
             token: The token of the user.
-            on_refresh: Called with each new token before it is used; may be async.
+            on_refresh: Called with each new token before it is used; may be async. It must not
+                use the client, whose calls wait for it.
             store: Where the token is kept, and shared with other processes.
 
         Raises:
@@ -183,13 +185,14 @@ class OAuthApp:
 
         ``POST /oauth/token.php``
         """
+        code = Masked(code)  # a report of this frame shall not show it
         redirect_uri = self._redirect_uri()
         sender = make_sender(self.http_client, base_url=self.base_url, max_connections=1)
         transport = Transport(
             sender=sender,
             base_url=self.base_url,
             timeout=_CODE_TIMEOUT,
-            retry=RetryPolicy(attempts=2),
+            retry=RetryPolicy(attempts=2, max_retry_after=_CODE_MAX_RETRY_AFTER),
             user_agent=USER_AGENT,
         )
         try:
@@ -203,7 +206,7 @@ class OAuthApp:
         return Client(self.client_id, self.client_secret)
 
     def _redirect_uri(self) -> str:
-        if self.redirect_uri is None:
+        if not self.redirect_uri:
             raise ConfigurationError(
                 "the app has no redirect_uri; give OAuthApp the one that is registered"
             )
@@ -221,8 +224,13 @@ def check_state(expected: str, received: str | None) -> None:
     Raises:
         TokenError: They differ: the callback belongs to another session, or is forged.
     """
-    if not expected or not hmac.compare_digest(expected.encode(), (received or "").encode()):
+    if not expected or not hmac.compare_digest(_raw(expected), _raw(received or "")):
         raise TokenError("state_mismatch", "the callback does not belong to this session")
+
+
+def _raw(text: str) -> bytes:
+    # Whoever forges a callback may send bytes that decode to halves of a surrogate pair.
+    return text.encode("utf-8", "surrogatepass")
 
 
 def as_auth(auth: Auth | str) -> Auth:

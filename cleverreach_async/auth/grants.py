@@ -15,10 +15,11 @@ from cleverreach_async.errors import (
     APIConnectionError,
     APIStatusError,
     InternalServerError,
+    ResponseDecodeError,
     TokenError,
 )
 from cleverreach_async.transport.clock import Clock
-from cleverreach_async.transport.retry import classify
+from cleverreach_async.transport.retry import Fault, classify
 from cleverreach_async.transport.transport import Call, TokenSource
 from cleverreach_async.transport.wire import FORM, Masked, MaskedBytes, Request, decode_json
 
@@ -102,8 +103,9 @@ class UserToken:
         try:
             try:
                 token = await _post(call, self.client, form, now=now, idempotent=False)
-            except (APIConnectionError, InternalServerError) as error:
-                if isinstance(error, APIConnectionError) and not error.sent:
+            except (APIConnectionError, InternalServerError, ResponseDecodeError) as error:
+                lost = isinstance(error, ResponseDecodeError) or classify(error) is Fault.AMBIGUOUS
+                if not lost:
                     raise
                 token = await _post(call, self.client, form, now=now, idempotent=False)
         except TokenError as error:

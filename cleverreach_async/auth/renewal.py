@@ -125,8 +125,12 @@ class RenewingTokens:
     async def adopt(self, token: Any) -> None:
         """Store a token that came by another way, and use it from now on."""
         async with self._lock:
+            if token.refresh_token is None and self._token is not None:
+                # Nobody said that the old one stopped working.
+                token = attrs.evolve(token, refresh_token=self._token.refresh_token)
             self._unsaved = _lease(token, self._clock.monotonic(), self._clock.now())
-            await uninterrupted(self._save)
+            async with self._store.lock():
+                await uninterrupted(self._save)
 
     def _usable(self) -> bool:
         return self._clock.monotonic() < self._best_before
@@ -139,28 +143,36 @@ class RenewingTokens:
             if self._failure is not None and self._rounds != seen:
                 raise _again(self._failure)
             try:
-                await uninterrupted(self._renew)
+                # Whoever waits for another process may give up; who renews may not.
+                async with self._store.lock():
+                    await uninterrupted(self._renew)
             except Exception as error:
-                self._failure = error
+                self._failure = _again(error)
                 self._rounds += 1
                 raise
             self._failure = None
             self._rounds += 1
 
     async def _renew(self) -> None:
-        async with self._store.lock():
-            if self._unsaved is None:
-                stored = await self._stored_by_others()
-                if stored is not None:
-                    self._use(stored)
-                    return
-                self._unsaved = await self._fetch()
-            await self._save()
+        if self._unsaved is None:
+            stored = await self._stored_by_others()
+            if stored is None:
+                try:
+                    self._unsaved = await self._fetch()
+                except TokenError:
+                    # Perhaps only because somebody who does not hold the lock was faster.
+                    stored = await self._stored_by_others()
+                    if stored is None:
+                        raise
+            if stored is not None:
+                self._use(stored)
+                return
+        await self._save()
 
     async def _stored_by_others(self) -> "_Lease | None":
         """Return a usable token that another process has stored meanwhile."""
         token = await self._store.load()
-        if token is None or token == self._token:
+        if token is None or _same(token, self._token):
             return None
         self._token = token
         lease = _lease(token, self._clock.monotonic(), self._clock.now())
@@ -169,14 +181,7 @@ class RenewingTokens:
     async def _fetch(self) -> "_Lease":
         # Both clocks are read before the call: its duration counts, a jump meanwhile does not.
         began, now = self._clock.monotonic(), self._clock.now()
-        try:
-            token = await self._grant.fetch(self._call, self._token, now=now)
-        except TokenError:
-            # Perhaps only because somebody who does not hold the lock was faster.
-            stored = await self._stored_by_others()
-            if stored is None:
-                raise
-            return stored
+        token = await self._grant.fetch(self._call, self._token, now=now)
         return _lease(token, began, now)
 
     async def _save(self) -> None:
@@ -208,6 +213,14 @@ def _lease(token: Token, began: float, now: float) -> _Lease:
     seconds = token.expires_at.timestamp() - now
     best_before = began + seconds - min(_MARGIN, seconds * _MARGIN_SHARE)
     return _Lease(token, best_before, began + seconds * _FRESH_SHARE)
+
+
+def _same(stored: Token, known: Token | None) -> bool:
+    """Compare what matters: a store need not keep fractions of a second."""
+    return known is not None and (stored.access_token, stored.refresh_token) == (
+        known.access_token,
+        known.refresh_token,
+    )
 
 
 def _again(error: Exception) -> Exception:

@@ -7,10 +7,11 @@ processes that share the store do not spend one refresh token twice.
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +19,11 @@ import anyio.to_thread
 
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.shield import uninterrupted
+from cleverreach_async.transport.wire import Masked
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = [
     "CallbackTokenStore",
@@ -27,7 +33,10 @@ __all__ = [
     "TokenStore",
 ]
 
-_LOCK_SECONDS: Final = 60.0
+# Longer than a renewal can take: two token requests of three attempts each, and their waits.
+_LOCK_SECONDS: Final = 120.0
+_POLL_SECONDS: Final = 0.05
+_GRACE_SECONDS: Final = 5.0
 
 
 class TokenStore(Protocol):
@@ -42,7 +51,10 @@ class TokenStore(Protocol):
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Return the lock of the token, held while it is renewed. It is not reentrant."""
+        """Return the lock of the token, held while it is renewed. It is not reentrant.
+
+        Whoever waits for it, or holds it, may be cancelled.
+        """
         ...
 
 
@@ -59,6 +71,49 @@ class _LoopLock:
         if loop != self._loop:
             self._loop, self._lock = loop, anyio.Lock()
         return self._lock
+
+
+@asynccontextmanager
+async def _polled(
+    take: Callable[[], Awaitable[bool]],
+    give_back: Callable[[], Awaitable[None]],
+    *,
+    name: str,
+    patience: float,
+) -> AsyncGenerator[None, None]:
+    """Hold a lock that another process may hold.
+
+    Waiting can be cancelled at any time, but no single attempt can: a lock that was taken while
+    nobody listened would stay taken.
+    """
+    taken = False
+
+    async def attempt() -> None:
+        nonlocal taken
+        taken = await take()
+
+    try:
+        with anyio.move_on_after(patience):
+            await uninterrupted(attempt)
+            while not taken:
+                await anyio.sleep(_POLL_SECONDS)
+                await uninterrupted(attempt)
+        if not taken:
+            raise ConfigurationError(f"{name} is held by another process for over {patience:.0f} s")
+        yield
+    finally:
+        if taken:
+            await uninterrupted(give_back)
+
+
+def _parsed(text: str | bytes | None, place: str) -> Token | None:
+    if text is None:
+        return None
+    try:
+        return Token.from_json(text)
+    except ConfigurationError as error:
+        del text  # it may be half a token, and a report of this frame shall not show it
+        raise ConfigurationError(f"{place}: {error}") from None
 
 
 class MemoryTokenStore:
@@ -128,9 +183,9 @@ class FileTokenStore:
                 "FileTokenStore needs filelock: pip install 'cleverreach-async[files]'"
             ) from None
         self._path = Path(path)
-        # The lock is taken and given back in different threads.
-        self._file_lock = filelock.FileLock(
-            f"{self._path}.lock", timeout=_LOCK_SECONDS, thread_local=False, mode=0o600
+        # A lock is taken and given back in different threads, and by one holder at a time.
+        self._new_lock = partial(
+            filelock.FileLock, f"{self._path}.lock", blocking=False, thread_local=False, mode=0o600
         )
         self._task_lock = _LoopLock()
 
@@ -140,13 +195,7 @@ class FileTokenStore:
         Raises:
             ConfigurationError: The file cannot be read, or holds no token.
         """
-        text = await anyio.to_thread.run_sync(self._read)
-        if text is None:
-            return None
-        try:
-            return Token.from_json(text)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{self._path}: {error}") from None
+        return _parsed(await anyio.to_thread.run_sync(self._read), str(self._path))
 
     async def save(self, token: Token) -> None:
         """Replace the file in one step: a crash leaves the old token or the new one.
@@ -154,33 +203,38 @@ class FileTokenStore:
         Raises:
             ConfigurationError: The file cannot be written.
         """
-        await anyio.to_thread.run_sync(self._write, token.to_json())
+        await anyio.to_thread.run_sync(self._write, Masked(token.to_json()))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
         """Hold the lock of the token, across the processes of this machine.
 
         Raises:
-            ConfigurationError: Another process has held it for a minute.
+            ConfigurationError: Another process has held it for two minutes.
         """
-        async with self._task_lock.get():
-            await anyio.to_thread.run_sync(self._acquire)
-            try:
-                yield
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._file_lock.release)
+        lock = self._new_lock()
 
-    def _acquire(self) -> None:
+        async def take() -> bool:
+            return await anyio.to_thread.run_sync(self._take, lock)
+
+        async def give_back() -> None:
+            await anyio.to_thread.run_sync(lock.release)
+
+        async with (
+            self._task_lock.get(),
+            _polled(take, give_back, name=f"{self._path}.lock", patience=_LOCK_SECONDS),
+        ):
+            yield
+
+    def _take(self, lock: "BaseFileLock") -> bool:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file_lock.acquire()
+            lock.acquire()
         except TimeoutError:
-            raise ConfigurationError(
-                f"{self._path}.lock is held by another process for over {_LOCK_SECONDS:.0f} s"
-            ) from None
+            return False
         except OSError as error:
             raise self._unusable(error) from None
+        return True
 
     def _read(self) -> bytes | None:
         try:
@@ -246,15 +300,11 @@ class RedisTokenStore:
         Raises:
             ConfigurationError: The key holds no token.
         """
-        text = await self._redis.get(self._key)
-        try:
-            return None if text is None else Token.from_json(text)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"Redis key {self._key}: {error}") from None
+        return _parsed(await _told(self._redis.get(self._key)), f"Redis key {self._key}")
 
     async def save(self, token: Token) -> None:
         """Replace the token."""
-        await self._redis.set(self._key, token.to_json())
+        await _told(self._redis.set(self._key, Masked(token.to_json())))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
@@ -263,16 +313,30 @@ class RedisTokenStore:
         Raises:
             ConfigurationError: Another process has held it for longer than its life.
         """
-        lock = self._redis.lock(
-            f"{self._key}:lock",
-            timeout=self._lock_timeout,
-            blocking_timeout=self._lock_timeout + 5.0,
-        )
-        if not await lock.acquire():
-            raise ConfigurationError(f"Redis key {self._key}:lock is held by another process")
-        try:
+        from redis.exceptions import LockNotOwnedError  # noqa: PLC0415 - an extra
+
+        name = f"{self._key}:lock"
+        lock = self._redis.lock(name, timeout=self._lock_timeout)
+
+        async def take() -> bool:
+            return bool(await lock.acquire(blocking=False))
+
+        async def give_back() -> None:
+            with suppress(LockNotOwnedError):  # it expired, and may be somebody else's
+                await lock.release()
+
+        patience = self._lock_timeout + _GRACE_SECONDS
+        async with _polled(take, give_back, name=f"Redis key {name}", patience=patience):
             yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                if await lock.owned():
-                    await lock.release()
+
+
+async def _told(command: Awaitable[Any]) -> Any:
+    """Await a command; an error comes without its stack, whose variables hold the token."""
+    try:
+        return await command
+    except Exception as error:
+        link: BaseException | None = error
+        while link is not None:
+            link.__traceback__ = None
+            link = link.__cause__ or link.__context__
+        raise

@@ -1,11 +1,10 @@
 """Tokens as plain values: read, written down, looked into."""
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -14,6 +13,8 @@ from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.wire import as_object
 
 __all__ = ["Token", "read_token"]
+
+_ID_DIGITS: Final = 19
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +42,8 @@ class Token:
         server.
         """
         number = str(_payload(self.access_token.reveal()).get("client_id", ""))
-        return int(number) if number.isdecimal() else None
+        # No id has more digits than this, and int() refuses thousands of them.
+        return int(number) if number.isdecimal() and len(number) <= _ID_DIGITS else None
 
     def to_json(self) -> str:
         """Write the token down, **secrets included**: for a token store, not for a log."""
@@ -49,28 +51,41 @@ class Token:
         if self.refresh_token is not None:
             fields["refresh_token"] = self.refresh_token.reveal()
         if self.expires_at is not None:
-            fields["expires_at"] = int(self.expires_at.timestamp())
+            fields["expires_at"] = self.expires_at.timestamp()
         return json.dumps(fields)
 
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "Token":
+    @staticmethod
+    def from_json(text: str | bytes) -> "Token":
         """Read what :meth:`to_json` wrote.
 
         Raises:
             ConfigurationError: The text is no token; what it holds is not repeated.
         """
-        try:
-            fields = as_object(json.loads(text))
-            expires_at = fields.get("expires_at")
-            refresh_token = fields.get("refresh_token")
-            return cls(
-                access_token=Secret(fields["access_token"]),
-                refresh_token=Secret(refresh_token) if refresh_token else None,
-                expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
-                scope=str(fields.get("scope", "")),
-            )
-        except (ValueError, TypeError, KeyError, OverflowError):
-            raise ConfigurationError("what is stored is no token: authorise again") from None
+        token = _stored(text)
+        if token is None:
+            del text  # it may be half a token, and a report of this frame shall not show it
+            raise ConfigurationError("what is stored is no token: authorise again")
+        return token
+
+
+def _stored(text: str | bytes) -> Token | None:
+    try:
+        fields = as_object(json.loads(text))
+        expires_at = fields.get("expires_at")
+        access_token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
+        scope = fields.get("scope", "")
+        if not isinstance(access_token, str) or not access_token:
+            return None
+        if not isinstance(refresh_token, str | None) or not isinstance(scope, str):
+            return None
+        return Token(
+            access_token=Secret(access_token),
+            refresh_token=Secret(refresh_token) if refresh_token else None,
+            expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
+            scope=scope,
+        )
+    except (ValueError, TypeError, OSError, OverflowError, RecursionError):
+        return None
 
 
 def read_token(answer: Any, *, now: float) -> Token:
@@ -83,10 +98,18 @@ def read_token(answer: Any, *, now: float) -> Token:
     Raises:
         TokenError: The answer holds no access token.
     """
+    token = _answered(answer, now)
+    if token is None:
+        del answer  # it may hold a refresh token, and a report of this frame shall not show it
+        raise TokenError("invalid_response", "the answer holds no access_token", status_code=200)
+    return token
+
+
+def _answered(answer: Any, now: float) -> Token | None:
     fields = {"access_token": answer} if isinstance(answer, str) else as_object(answer)
     access_token = fields.get("access_token")
     if not isinstance(access_token, str) or not access_token:
-        raise TokenError("invalid_response", "the answer holds no access_token", status_code=200)
+        return None
     refresh_token = fields.get("refresh_token")
     scope = fields.get("scope") or ""
     return Token(
@@ -112,5 +135,5 @@ def _payload(jwt: str) -> Mapping[str, Any]:
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
         return as_object(json.loads(base64.urlsafe_b64decode(padded)))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):
         return {}

@@ -17,13 +17,14 @@ async def uninterrupted(work: Callable[[], Awaitable[T]]) -> T:
     (``asyncio.timeout``, ``Task.cancel``), so the work has a task of its own.
     """
     results: list[T] = []
-    faults: list[Exception] = []
+    faults: list[BaseException] = []
 
     async def run() -> None:
         with anyio.CancelScope(shield=True):
             try:
                 results.append(await work())
-            except Exception as error:  # noqa: BLE001 - raised below, outside of the task group
+            except BaseException as error:  # noqa: BLE001 - raised below, outside of the task group
+                # A cancellation too: work may await something that was cancelled elsewhere.
                 faults.append(error)
 
     async with anyio.create_task_group() as tasks:

@@ -1,0 +1,192 @@
+"""Fixtures of the authentication: a sandbox, clients of it, a user's token, a Redis of our own."""
+
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import anyio.lowlevel
+import attrs
+import httpx
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from support.clocks import START, FakeClock, FixedRandom
+
+from cleverreach_async import CleverReach, OAuthApp, RequestEvent, Token
+from cleverreach_async.auth.stores import (
+    FileTokenStore,
+    MemoryTokenStore,
+    RedisTokenStore,
+    TokenStore,
+)
+from cleverreach_async.sandbox import Sandbox
+from cleverreach_async.transport.http import asgi_client
+from cleverreach_async.transport.transport import Auth
+
+CALLBACK = "https://shop.example/callback"
+ROOT = "http://sandbox.example"
+LIFETIME = 1000.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock at New Year 2026."""
+    return FakeClock()
+
+
+@pytest.fixture
+def sandbox(clock: FakeClock) -> Generator[Sandbox]:
+    """An empty sandbox whose wall clock is the fake one."""
+    with Sandbox(now=clock.now, token_lifetime=int(LIFETIME)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def order() -> list[str]:
+    """What happened, in order: the path of each attempt, and what a test adds."""
+    return []
+
+
+def unhurried(app: ASGIApp) -> ASGIApp:
+    """Let an application give way to the event loop wherever a socket would."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def slow_receive() -> Message:
+            await anyio.lowlevel.checkpoint()
+            return await receive()
+
+        async def slow_send(message: Message) -> None:
+            await anyio.lowlevel.checkpoint()
+            await send(message)
+
+        await app(scope, slow_receive, slow_send)
+
+    return answer
+
+
+@pytest.fixture
+async def http_client(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client that reaches the sandbox in this process."""
+    async with asgi_client(unhurried(sandbox.app)) as http_client:
+        yield http_client
+
+
+@pytest.fixture
+def app(http_client: httpx.AsyncClient) -> OAuthApp:
+    """The OAuth app that the sandbox knows."""
+    return OAuthApp(
+        "sandbox",
+        "sandbox-secret",
+        redirect_uri=CALLBACK,
+        base_url=ROOT,
+        http_client=http_client,
+    )
+
+
+@pytest.fixture
+def connect(
+    http_client: httpx.AsyncClient, clock: FakeClock, order: list[str]
+) -> Callable[[Auth | str], CleverReach]:
+    """Return a function that makes clients of the sandbox."""
+
+    def note(event: RequestEvent) -> None:
+        order.append(event.path)
+
+    def make(auth: Auth | str) -> CleverReach:
+        return CleverReach(
+            auth,
+            base_url=ROOT,
+            http_client=http_client,
+            on_event=note,
+            clock=clock,
+            rng=FixedRandom(),
+        )
+
+    return make
+
+
+@pytest.fixture
+def get_code(app: OAuthApp, http_client: httpx.AsyncClient) -> Callable[[], Awaitable[str]]:
+    """Return a function that connects the app as a user would, and returns the code."""
+
+    async def get() -> str:
+        answer = await http_client.get(app.authorization_url(state="state"))
+        query = parse_qs(urlsplit(answer.headers["location"]).query)
+        return app.read_callback({name: it[0] for name, it in query.items()}, state="state")
+
+    return get
+
+
+@pytest.fixture
+async def token(app: OAuthApp, get_code: Callable[[], Awaitable[str]], sandbox: Sandbox) -> Token:
+    """A user's token, which ends after :data:`LIFETIME` by the fake clock."""
+    token = await app.exchange_code(await get_code())
+    return attrs.evolve(token, expires_at=datetime.fromtimestamp(START + LIFETIME, UTC))
+
+
+@pytest.fixture
+def refreshes(sandbox: Sandbox, token: Token) -> Callable[[], int]:
+    """Return a function that counts token requests since the user's token was made."""
+    before = sandbox.count("POST", "/oauth/token.php")
+    return lambda: sandbox.count("POST", "/oauth/token.php") - before
+
+
+@pytest.fixture(scope="session")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
+    """The port of a Redis that keeps nothing, and ends with the tests."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    folder: Path = tmp_path_factory.mktemp("redis")
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+    with Popen(command, stdout=PIPE, encoding="utf-8") as process:  # noqa: S603 - from PATH
+        try:
+            assert process.stdout is not None
+            told: list[str] = []
+            for line in process.stdout:
+                told.append(line)
+                if "ready to accept connections" in line.lower():
+                    break
+            else:
+                pytest.fail(f"redis-server did not start: {''.join(told)}")
+            yield port
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+@pytest.fixture
+async def open_redis(redis_port: int) -> AsyncGenerator[Callable[..., Any]]:
+    """Return a function that makes Redis clients, all of them closed in the end."""
+    from redis.asyncio import Redis  # noqa: PLC0415 - an extra
+
+    clients: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        clients.append(Redis(host="127.0.0.1", port=redis_port, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def opener(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], TokenStore]:
+    """Return a function that opens one and the same place, of the test's kind, again and again."""
+    if kind == "memory":
+        store = MemoryTokenStore()
+        return lambda: store
+    if kind == "file":
+        return lambda: FileTokenStore(tmp_path / "account" / "token.json")
+    open_redis: Callable[[], Any] = request.getfixturevalue("open_redis")
+    key = secrets.token_hex(8)
+    return lambda: RedisTokenStore(open_redis(), key)

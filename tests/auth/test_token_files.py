@@ -1,0 +1,265 @@
+"""The token file: who may read it, and what a crash, garbage or another event loop does to it."""
+
+# pyright: reportPrivateUsage=false
+
+import json
+import os
+import stat
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from cleverreach_async import ConfigurationError, Secret, Token
+from cleverreach_async.auth.stores import FileTokenStore, MemoryTokenStore, TokenStore, _polled
+
+OLD = Token(access_token=Secret("old-access"), refresh_token=Secret("old-refresh"))
+NEW = Token(access_token=Secret("new-access"), refresh_token=Secret("new-refresh"))
+
+anyio_test = pytest.mark.anyio
+on_posix = pytest.mark.skipif(os.name != "posix", reason="permissions are a matter of posix")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the token is kept, in a folder that does not exist yet."""
+    return tmp_path / "account" / "token.json"
+
+
+@pytest.fixture
+def store(path: Path) -> FileTokenStore:
+    """The store under test."""
+    return FileTokenStore(path)
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of a file or folder."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def put(path: Path, text: str | bytes) -> None:
+    """Write a file in a folder of its own."""
+    path.parent.mkdir()
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+@on_posix
+@anyio_test
+async def test_file_and_folder_are_for_their_owner(store: FileTokenStore, path: Path) -> None:
+    """0600 and 0700, however generous the process is otherwise."""
+    before = os.umask(0)
+    try:
+        await store.save(OLD)
+        await store.save(NEW)
+        async with store.lock():
+            modes = [mode_of(it) for it in (path.parent, path, Path(f"{path}.lock"))]
+    finally:
+        os.umask(before)
+    assert [0o700, 0o600, 0o600] == modes
+
+
+@on_posix
+@anyio_test
+async def test_the_lock_makes_the_folder_for_its_owner(store: FileTokenStore, path: Path) -> None:
+    """It may come first, when the token is fetched for the first time."""
+    before = os.umask(0)
+    try:
+        async with store.lock():
+            assert 0o700 == mode_of(path.parent)
+    finally:
+        os.umask(before)
+
+
+@anyio_test
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+async def test_a_crash_before_the_rename_keeps_the_old_token(
+    store: FileTokenStore, path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The file is never written in place, and the half-made one is cleared away."""
+    await store.save(OLD)
+
+    def crash(*args: Any) -> None:
+        raise KeyError(step)
+
+    monkeypatch.setattr(*((os, "fsync", crash) if step == "fsync" else (Path, "replace", crash)))
+    with pytest.raises(KeyError, match=step):
+        await store.save(NEW)
+    monkeypatch.undo()
+    assert OLD == await store.load()
+    assert [path] == list(path.parent.iterdir())
+
+
+@anyio_test
+async def test_the_text_is_on_disk_before_the_rename(
+    store: FileTokenStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Write, sync, rename; then the folder is synced."""
+    steps: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(handle: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        steps.append(f"{kind} of {os.fstat(handle).st_size > 0}")
+        real_sync(handle)
+
+    def replace(self: Path, target: Path) -> Path:
+        steps.append(f"{self.parent == target.parent} {target.name}")
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    await store.save(NEW)
+    expected = ["file of True", "True token.json"] + ["folder of True"] * (os.name == "posix")
+    assert expected == steps
+
+
+GARBAGE: dict[str, str | bytes] = {
+    "empty": "",
+    "torn": OLD.to_json()[:-9],
+    "no json": "old-access",
+    "list": '["old-access"]',
+    "number": '{"access_token": 4711, "note": "old-access"}',
+    "null": '{"access_token": null, "note": "old-access"}',
+    "blank": '{"access_token": "", "note": "old-access"}',
+    "odd refresh token": '{"access_token": "old-access", "refresh_token": {"a": 1}}',
+    "odd scope": '{"access_token": "old-access", "scope": null}',
+    "odd end": '{"access_token": "old-access", "expires_at": "soon"}',
+    "far end": '{"access_token": "old-access", "expires_at": 1e300}',
+    "no end": '{"access_token": "old-access", "expires_at": NaN}',
+    "deep": '{"access_token": "old-access", "x": ' + "[" * 100_000,
+    "no text": b"\xff\xfe old-access",
+}
+
+
+@anyio_test
+@pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE)
+async def test_garbage_is_told_without_its_content(
+    store: FileTokenStore, path: Path, text: str | bytes
+) -> None:
+    """The message names the file and the remedy, and shows nothing of what is inside."""
+    put(path, text)
+    with pytest.raises(ConfigurationError) as caught:
+        await store.load()
+    assert f"{path}: what is stored is no token: authorise again" == str(caught.value)
+
+
+@anyio_test
+async def test_a_torn_file_shows_in_no_variable(store: FileTokenStore, path: Path) -> None:
+    """What an error reporter would send off holds no part of the token."""
+    put(path, OLD.to_json()[:-9])
+    try:
+        await store.load()
+    except ConfigurationError as error:
+        report = traceback.TracebackException.from_exception(error, capture_locals=True)
+        context = error.__context__
+        assert context is not None
+        inner = traceback.TracebackException.from_exception(context, capture_locals=True)
+        told = "".join([*report.format(), *inner.format()])
+    else:
+        pytest.fail("the file is torn")
+    assert "_parsed" in told
+    assert "from_json" in told
+    assert "old-access" not in told
+
+
+@anyio_test
+async def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """With the system's reason, without the token, in no variable either."""
+    (tmp_path / "file").write_text("")
+    store = FileTokenStore(tmp_path / "file" / "token.json")
+    try:
+        await store.save(NEW)
+    except ConfigurationError as error:
+        report = traceback.TracebackException.from_exception(error, capture_locals=True)
+        told = "".join(report.format())
+    else:
+        pytest.fail("a file is no folder")
+    assert str(tmp_path / "file" / "token.json") in told
+    assert "_write" in told
+    assert "new-access" not in told
+
+
+@anyio_test
+async def test_a_file_that_cannot_be_read_or_locked_is_told(tmp_path: Path) -> None:
+    """A folder is no file."""
+    (tmp_path / "token.json").mkdir()
+    (tmp_path / "token.json.lock").mkdir()
+    store = FileTokenStore(tmp_path / "token.json")
+    with pytest.raises(ConfigurationError, match=r"token\.json: "):
+        await store.load()
+    with pytest.raises(ConfigurationError, match=r"token\.json"):
+        async with store.lock():
+            pytest.fail("there is no lock to be had")
+
+
+@anyio_test
+async def test_a_lock_that_is_never_given_back_is_told(
+    store: FileTokenStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits gives up in the end."""
+    monkeypatch.setattr("cleverreach_async.auth.stores._LOCK_SECONDS", 0.1)
+    async with store.lock():
+        with pytest.raises(ConfigurationError) as caught:
+            async with FileTokenStore(path).lock():
+                pytest.fail("two holders")
+    assert str(caught.value).startswith(f"{path}.lock is held by another process")
+
+
+@anyio_test
+async def test_giving_a_lock_back_is_not_cut_short() -> None:
+    """A holder that is cancelled gives back what it took, however long that takes."""
+    steps: list[str] = []
+
+    async def take() -> bool:
+        steps.append("taken")
+        return True
+
+    async def give_back() -> None:
+        await anyio.lowlevel.checkpoint()
+        steps.append("given back")
+
+    with anyio.CancelScope() as scope:
+        async with _polled(take, give_back, name="lock", patience=5.0):
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert ["taken", "given back"] == steps
+
+
+@anyio_test
+async def test_a_file_of_an_older_layout_is_read(store: FileTokenStore, path: Path) -> None:
+    """Whole seconds, no scope, unknown fields."""
+    put(path, json.dumps({"access_token": "a", "expires_at": 1_767_225_600, "more": 1}))
+    token = await store.load()
+    assert token is not None
+    assert ("a", None, "2026-01-01T00:00:00+00:00", "") == (
+        token.access_token.reveal(),
+        token.refresh_token,
+        token.expires_at and token.expires_at.isoformat(),
+        token.scope,
+    )
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+@pytest.mark.parametrize(
+    "loops", [("asyncio", "asyncio"), ("trio", "asyncio"), ("asyncio", "trio")]
+)
+def test_a_store_outlives_its_event_loop(path: Path, kind: str, loops: tuple[str, str]) -> None:
+    """Lock and token serve one event loop after the other, contention included."""
+    store: TokenStore = MemoryTokenStore() if kind == "memory" else FileTokenStore(path)
+
+    async def use(token: Token) -> Token | None:
+        async def save() -> None:
+            async with store.lock():
+                await store.save(token)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(save)
+            tasks.start_soon(save)
+        return await store.load()
+
+    assert OLD == anyio.run(partial(use, OLD), backend=loops[0])
+    assert NEW == anyio.run(partial(use, NEW), backend=loops[1])
