@@ -15,8 +15,7 @@ from cleverreach_async import (
     NotFoundError,
     ResponseDecodeError,
 )
-from cleverreach_async.transport.wire import DEFAULT_BASE_URL
-from cleverreach_async.transport.wire import Response
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL, Response
 
 if TYPE_CHECKING:
     from engine.conftest import ScriptedSender
