@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.resources.reports import Report
     from cleverreach_async.resources.tags import Tag
-    from cleverreach_async.transport.retry import RetryPolicy
+    from cleverreach_async.transport.retry import Fault, RetryPolicy
     from cleverreach_async.transport.transport import RequestEvent
 
 __version__ = "0.1.0"
@@ -116,7 +116,7 @@ _HOMES: Final = {
     "resources.receiver_models": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
     "resources.reports": ("Report",),
     "resources.tags": ("Tag",),
-    "transport.retry": ("RetryPolicy",),
+    "transport.retry": ("Fault", "RetryPolicy"),
     "transport.transport": ("RequestEvent",),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
@@ -141,6 +141,7 @@ __all__ = [
     "ConflictError",
     "Detail",
     "Event",
+    "Fault",
     "FileTokenStore",
     "Form",
     "Group",

@@ -77,6 +77,10 @@ class RetryPolicy:
         wait: Seconds that the first backoff may last after a passing fault; doubles each time.
         throttled_wait: The same after push-back without ``Retry-After``.
         cap: Longest backoff in seconds.
+        jitter: Share of a backoff that is left to chance, 0 to 1. After push-back it is half of
+            that, because a wait close to zero would hit a throttled server again.
+        retry_on: The kinds of fault that are retried at all; a call that is not idempotent is
+            never repeated after an ambiguous one.
         max_retry_after: Longest ``Retry-After`` in seconds that a call sits out; a longer one is
             raised at once, with ``retry_after`` on the error.
     """
@@ -85,23 +89,25 @@ class RetryPolicy:
     wait: float = attrs.field(default=0.2, validator=attrs.validators.ge(0))
     throttled_wait: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
     cap: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    jitter: float = attrs.field(
+        default=1.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)]
+    )
+    retry_on: frozenset[Fault] = frozenset(Fault)
     max_retry_after: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
 
 
 def wait_before(
     policy: RetryPolicy, fault: Fault, *, attempt: int, retry_after: float | None, rng: Random
 ) -> float:
-    """Seconds to wait before the attempt after ``attempt`` (one-based).
-
-    Full jitter after passing faults spreads the callers; after push-back the wait keeps at least
-    half its length, because a jitter close to zero would hit a throttled server again.
-    """
+    """Seconds to wait before the attempt after ``attempt`` (one-based)."""
     if retry_after is not None:
         return retry_after + rng.random() * max(0.25, retry_after / 10)
-    if fault is Fault.THROTTLED:
-        ceiling = min(policy.cap, policy.throttled_wait * _growth(attempt))
-        return ceiling / 2 + rng.random() * ceiling / 2
-    return rng.random() * min(policy.cap, policy.wait * _growth(attempt))
+    throttled = fault is Fault.THROTTLED
+    ceiling = min(
+        policy.cap, _growth(attempt) * (policy.throttled_wait if throttled else policy.wait)
+    )
+    jitter = policy.jitter / 2 if throttled else policy.jitter
+    return ceiling * (1 - jitter + rng.random() * jitter)
 
 
 def _growth(attempt: int) -> float:

@@ -294,7 +294,7 @@ class Transport:
             return None
         if is_of_another_call(error, request.template):
             return None  # the call for the token has had retries of its own
-        if attempt >= self.retry.attempts:
+        if fault not in self.retry.retry_on or attempt >= self.retry.attempts:
             return None
         told: float | None = getattr(error, "retry_after", None)
         if told is not None and told > self.retry.max_retry_after:

@@ -7,6 +7,8 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import attrs
+import httpx
+import httpx2
 import msgspec
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,7 +16,7 @@ from support.clocks import FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, Token
 from cleverreach_async.sandbox import Sandbox
-from cleverreach_async.transport.http import Headers, asgi_client
+from cleverreach_async.transport.http import Headers
 from cleverreach_async.transport.transport import (
     Account,
     Auth,
@@ -204,12 +206,23 @@ def unhurried(app: ASGIApp) -> ASGIApp:
     return answer
 
 
+@pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
+def http_library(request: pytest.FixtureRequest) -> Any:
+    """Each of the HTTP libraries that a client of the user's own may come from."""
+    return request.param
+
+
 @pytest.fixture
 async def connect(
-    sandbox: Sandbox, clock: FakeClock, rng: FixedRandom, events: list[RequestEvent]
+    sandbox: Sandbox,
+    clock: FakeClock,
+    rng: FixedRandom,
+    events: list[RequestEvent],
+    http_library: Any,
 ) -> AsyncGenerator[Callable[[Auth | str], CleverReach]]:
     """Return a function that makes clients of the sandbox."""
-    async with asgi_client(unhurried(sandbox.app)) as http_client:
+    transport = http_library.ASGITransport(app=unhurried(sandbox.app))
+    async with http_library.AsyncClient(transport=transport) as http_client:
 
         def make(auth: Auth | str) -> CleverReach:
             return CleverReach(

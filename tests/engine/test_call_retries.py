@@ -18,7 +18,7 @@ from cleverreach_async.errors import (
     InternalServerError,
     RateLimitError,
 )
-from cleverreach_async.transport.retry import RetryPolicy
+from cleverreach_async.transport.retry import Fault, RetryPolicy
 from cleverreach_async.transport.transport import Account, RequestEvent, Transport
 from cleverreach_async.transport.wire import Request, Response, build_request
 
@@ -364,3 +364,15 @@ async def test_a_single_attempt_is_single(
     with pytest.raises(InternalServerError):
         await transport.call_once(GET, timeout=7.0)
     assert ([7.0], []) == ([it.timeout for it in sender.sent], clock.sleeps)
+
+
+async def test_a_policy_may_leave_out_kinds_of_fault(
+    transport: Transport, sender: ScriptedSender, refusal: Refusal
+) -> None:
+    """What is not in ``retry_on`` is raised at the first time, what is in it is repeated."""
+    policy = RetryPolicy(retry_on=frozenset({Fault.NOT_SENT}))
+    picky = attrs.evolve(transport, retry=policy)
+    sender.script(NEVER_SENT, refusal(502), OK)
+    with pytest.raises(InternalServerError):
+        await picky.call(GET)
+    assert 2 == len(sender.sent)

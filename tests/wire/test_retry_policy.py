@@ -1,5 +1,7 @@
 """Retries: which failures may be repeated, and how long to wait before."""
 
+from typing import Any
+
 import attrs
 import pytest
 from hypothesis import given
@@ -159,7 +161,36 @@ def test_server_is_never_asked_too_early(
     [{"attempts": 0}, {"wait": -1}, {"throttled_wait": -0.1}, {"cap": 0}, {"max_retry_after": -1}],
     ids=str,
 )
-def test_senseless_policy_is_refused(fields: dict[str, int]) -> None:
+def test_senseless_policy_is_refused(fields: dict[str, Any]) -> None:
     """A policy that cannot be meant fails where it is made."""
     with pytest.raises(ValueError, match=next(iter(fields))):
         RetryPolicy(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fault", "jitter", "expected"),
+    [
+        (Fault.NOT_SENT, 1.0, (0.0, 0.4)),
+        (Fault.NOT_SENT, 0.5, (0.2, 0.4)),
+        (Fault.NOT_SENT, 0.0, (0.4, 0.4)),
+        (Fault.THROTTLED, 1.0, (1.0, 2.0)),
+        (Fault.THROTTLED, 0.0, (2.0, 2.0)),
+    ],
+)
+def test_jitter_is_the_share_left_to_chance(
+    fault: Fault, jitter: float, expected: tuple[float, float]
+) -> None:
+    """From none of the wait to all of it, and to half of it after push-back."""
+    policy = RetryPolicy(jitter=jitter)
+    bounds = tuple(
+        wait_before(policy, fault, attempt=2, retry_after=None, rng=Die(value))
+        for value in (0.0, 1.0)
+    )
+    assert expected == pytest.approx(bounds)
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 1.1])
+def test_jitter_is_a_share(jitter: float) -> None:
+    """Less than nothing or more than all of a wait makes no sense."""
+    with pytest.raises(ValueError, match="jitter"):
+        RetryPolicy(jitter=jitter)

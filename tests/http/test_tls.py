@@ -1,0 +1,99 @@
+"""TLS: certificates are verified, and there is no switch to turn that off."""
+
+import inspect
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cleverreach_async import APIConnectionError, CleverReach
+from cleverreach_async.transport.http import PooledSender
+
+pytestmark = [pytest.mark.anyio, pytest.mark.socket]
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]"
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """A certificate authority that nobody trusts by default."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def server(authority: trustme.CA) -> Iterator[str]:
+    """A TLS server on the loopback, in a thread; its certificate is for ``localhost``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_all, args=(listener, context))
+        thread.start()
+        yield f"https://localhost:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def answer_all(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Answer one request per connection until the listener is shut down."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.settimeout(5)
+        with (
+            connection,
+            suppress(OSError),
+            context.wrap_socket(connection, server_side=True) as tls,
+        ):
+            tls.recv(65536)
+            tls.sendall(ANSWER)
+
+
+async def get(url: str) -> int:
+    """Send one request over pools of our own."""
+    sender = PooledSender(base_url=url)
+    try:
+        return (await sender.send("GET", url, headers=[], content=b"", timeout=5)).status_code
+    finally:
+        await sender.aclose()
+
+
+async def test_an_unknown_authority_is_refused(server: str) -> None:
+    """The connection is not made, so nothing is sent to whoever it is."""
+    with pytest.raises(APIConnectionError) as caught:
+        await get(server)
+    assert not caught.value.sent
+
+
+async def test_a_private_authority_is_trusted_by_the_environment(
+    server: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``SSL_CERT_FILE`` names it, as for any other program."""
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    assert 200 == await get(server)
+
+
+async def test_a_certificate_of_another_host_is_refused(
+    server: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trusted certificate is not enough: it has to be for this host."""
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    with pytest.raises(APIConnectionError) as caught:
+        await get(server.replace("localhost", "127.0.0.1"))
+    assert not caught.value.sent
+
+
+async def test_there_is_no_switch() -> None:
+    """The only way around is a client of one's own."""
+    options = set(inspect.signature(CleverReach).parameters)
+    assert set() == {"verify", "ssl", "cert", "trust_env", "proxy", "proxies", "http2"} & options
