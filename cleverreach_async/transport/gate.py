@@ -94,7 +94,8 @@ class AccountGate:
             remaining = self._until - self._clock.monotonic()
             if self._until > give_up_at:
                 raise RateLimitError(
-                    f"the account is paused for {remaining:.0f} s more, as the server asked",
+                    f"calls of the account are paused for {remaining:.0f} s more, after push-back "
+                    "or lost connections",
                     status_code=429,
                     retry_after=remaining,
                 )

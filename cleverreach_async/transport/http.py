@@ -186,12 +186,16 @@ class ClientSender:
         """See :meth:`Sender.send`."""
         if self._client.is_closed:
             raise ClientClosedError("the http_client is closed; it has to outlive this client")
+        patience = _Patience(url, timeout) if self._has_queue() else None
+        extensions: dict[str, Any] = {"timeout": _timeouts(timeout)}
+        if patience is not None:
+            extensions["trace"] = patience.on_progress
         request = self._client.build_request(
             method,
             url,
             headers=list(headers),
             content=content,
-            extensions={"timeout": _timeouts(timeout)},
+            extensions=extensions,
         )
 
         async def exchange() -> Response:
@@ -200,10 +204,21 @@ class ClientSender:
                 self._library,
                 url,
                 timeout,
+                patience,
             )
 
-        # A pool that is not ours cannot be retired, so nothing may cancel what is under way in it.
+        # A pool that is not ours cannot be retired, so no caller may cancel what is under way.
         return await uninterrupted(exchange)
+
+    def _has_queue(self) -> bool:
+        """Whether the client's requests go through a pool that tells of its steps.
+
+        Nothing public says so. A transport of another kind, for an application in this process
+        say, has no queue that a deadline could harm.
+        """
+        return isinstance(
+            getattr(self._client, "_transport", None), self._library.AsyncHTTPTransport
+        )
 
     async def aclose(self) -> None:
         """Do nothing: the client belongs to its maker."""
@@ -214,13 +229,52 @@ def asgi_client(app: Any) -> Any:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app))
 
 
+class _Patience:
+    """Keeps the deadline of a request that may have to queue in a pool that is not ours.
+
+    Cancelling a request in that queue can cost the pool a place for good. So the deadline is set
+    when the library tells of the first step on a connection; a request for which that comes too
+    late gives up then, before anything is sent. The queue moves, since each of its requests has a
+    deadline.
+    """
+
+    def __init__(self, url: str, timeout: float | None) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._until = math.inf
+        self._scope: anyio.CancelScope | None = None
+
+    def begin(self, scope: anyio.CancelScope) -> None:
+        """Count from now, but do not strike yet."""
+        self._scope = scope
+        self._until = scope.deadline
+        scope.deadline = math.inf
+
+    async def on_progress(self, step: str, info: Any) -> None:
+        """Set the deadline at the first step; the library calls this."""
+        del step, info
+        scope, self._scope = self._scope, None
+        if scope is None:
+            return
+        if anyio.current_time() < self._until:
+            scope.deadline = self._until
+        else:
+            raise _timed_out(urlsplit(self._url).netloc, self._timeout or 0.0, sent=False)
+
+
 async def _exchange(
-    open_answer: Callable[[], Awaitable[Any]], library: Any, url: str, timeout: float | None
+    open_answer: Callable[[], Awaitable[Any]],
+    library: Any,
+    url: str,
+    timeout: float | None,
+    patience: _Patience | None = None,
 ) -> Response:
     """Send and read one answer, shielded from the caller's cancellation."""
     host = urlsplit(url).netloc
     seconds = math.inf if timeout is None else timeout
-    with anyio.move_on_after(seconds, shield=True):
+    with anyio.move_on_after(seconds, shield=True) as scope:
+        if patience is not None:
+            patience.begin(scope)
         try:
             return await _read(await open_answer())
         except library.TimeoutException as error:

@@ -1,0 +1,51 @@
+"""Cancel a call at a chosen one of the points where it gives way to the event loop."""
+
+import types
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
+
+import anyio
+
+__all__ = ["cancelled_at", "counted"]
+
+
+@types.coroutine
+def counted(
+    call: Coroutine[Any, Any, object], on_checkpoint: Callable[[int], None]
+) -> Generator[Any, Any, None]:
+    """Run a coroutine, telling of each time that it gives way: 1, 2, 3 and so on."""
+    step: Callable[[], Any] = partial(call.send, None)
+    number = 0
+    while True:
+        try:
+            trap = step()
+        except StopIteration:
+            return
+        number += 1
+        on_checkpoint(number)
+        try:
+            answer = yield trap
+        except BaseException as error:  # noqa: BLE001 - handed in, as the event loop meant it
+            step = partial(call.throw, error)
+        else:
+            step = partial(call.send, answer)
+
+
+async def cancelled_at(number: int, call: Coroutine[Any, Any, object]) -> bool:
+    """Cancel the scope of a call at its checkpoint of that number.
+
+    Returns:
+        Whether it got that far.
+    """
+    reached = False
+    with anyio.CancelScope() as scope:
+
+        def cancel(checkpoint: int) -> None:
+            nonlocal reached
+            if checkpoint == number:
+                reached = True
+                scope.cancel()
+
+        await counted(call, cancel)
+    return reached

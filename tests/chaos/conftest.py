@@ -1,0 +1,119 @@
+"""Fixtures for the chaos tests: a server, the proxy before it, and clients that go through both."""
+
+import ssl
+from collections.abc import AsyncGenerator
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+import httpx
+import httpx2
+import pytest
+from chaos.chaos_proxy import ChaosProxy, CountingServer
+from support.clocks import FakeClock, FixedRandom
+
+from cleverreach_async import CleverReach, RequestEvent, RetryPolicy
+
+# Making one takes long, and no test here encrypts anything.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+CLIENTS = {"own pools": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the proxies of whoever runs the tests out of them."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+async def tasks() -> AsyncGenerator[anyio.abc.TaskGroup]:
+    """Where servers run; what still runs after the test is cancelled."""
+    async with anyio.create_task_group() as tasks:
+        yield tasks
+        tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def server(tasks: anyio.abc.TaskGroup) -> AsyncGenerator[CountingServer]:
+    """A server that answers every request with an empty list, until told otherwise."""
+    server = CountingServer()
+    server.listen(tasks)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def closed_proxy(server: CountingServer) -> AsyncGenerator[ChaosProxy]:
+    """A proxy before that server; it refuses connections until told to listen."""
+    proxy = ChaosProxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+async def proxy(closed_proxy: ChaosProxy, tasks: anyio.abc.TaskGroup) -> ChaosProxy:
+    """A proxy before that server that passes everything on, until told otherwise."""
+    closed_proxy.listen(tasks)
+    return closed_proxy
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock on which waits between attempts are over at once; deadlines are real."""
+    return FakeClock()
+
+
+@pytest.fixture
+def events() -> list[RequestEvent]:
+    """What the clients told of their attempts."""
+    return []
+
+
+class Connect(Protocol):
+    """Makes clients of a server."""
+
+    def __call__(
+        self, url: str, *, http_client: Any = None, timeout: float = 20.0, attempts: int = 4
+    ) -> CleverReach:
+        """Return a client with a fixed token."""
+        ...
+
+
+@pytest.fixture
+async def connect(clock: FakeClock, events: list[RequestEvent]) -> AsyncGenerator[Connect]:
+    """Return a function that makes clients, which are closed after the test."""
+    made: list[CleverReach] = []
+
+    def make(
+        url: str, *, http_client: Any = None, timeout: float = 20.0, attempts: int = 4
+    ) -> CleverReach:
+        cr = CleverReach(
+            "token",
+            base_url=url,
+            timeout=timeout,
+            retry=RetryPolicy(attempts=attempts),
+            http_client=http_client,
+            on_event=events.append,
+            clock=clock,
+            rng=FixedRandom(),
+        )
+        made.append(cr)
+        return cr
+
+    yield make
+    for cr in made:
+        await cr.aclose()
+
+
+@pytest.fixture(params=CLIENTS)
+async def http_client(request: pytest.FixtureRequest) -> AsyncGenerator[Any]:
+    """What the user may inject: nothing, or a client of either library."""
+    make: Any = CLIENTS[request.param]
+    if make is None:
+        yield None
+        return
+    async with make(verify=_NO_TLS, trust_env=False) as client:
+        yield client

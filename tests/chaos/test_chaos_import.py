@@ -1,0 +1,144 @@
+"""Five thousand rows over a line that breaks at random: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.abc
+import pytest
+from chaos.chaos_proxy import (
+    BLACK_HOLE,
+    CLOSED_AS_WRITTEN,
+    NO_ANSWER,
+    PASS,
+    RESET_BEFORE,
+    ChaosProxy,
+    Ending,
+    Exchange,
+)
+from support.clocks import FakeClock
+
+from cleverreach_async import CleverReach, OrderInput, ReceiverInput
+from cleverreach_async.sandbox import Sandbox
+from cleverreach_async.sandbox.server import running
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.socket,
+    # The library's generators cannot be closed from outside when an exchange breaks off.
+    pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
+]
+
+ROWS = 5000
+BATCH = 100
+SILENCES = 2
+
+
+class Weather:
+    """Chance that breaks two exchanges in five; silence, which costs time, a few times only."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._silences = 0
+        self.faults = 0
+
+    def __call__(self) -> Exchange:
+        """Decide about one exchange."""
+        chance = self._chance
+        if chance.random() > 2 / 5:
+            return PASS
+        self.faults += 1
+        ending = chance.choice([Ending.FIN, Ending.RST])
+        faults = [
+            RESET_BEFORE,
+            CLOSED_AS_WRITTEN,
+            Exchange(request_bytes=chance.randrange(1, 5000), ending=ending),
+            Exchange(answer_bytes=0, ending=ending),
+            Exchange(answer_bytes=chance.randrange(1, 5000), ending=ending),
+            Exchange(delay=0.01),
+        ]
+        if self._silences < SILENCES:
+            faults += [BLACK_HOLE, NO_ANSWER]
+        fault = chance.choice(faults)
+        self._silences += fault in (BLACK_HOLE, NO_ANSWER)
+        return fault
+
+
+def person(number: int) -> ReceiverInput:
+    """Every tenth has an order."""
+    receiver = ReceiverInput(f"p{number}@example.org", source=f"row {number}")
+    if has_order(number):
+        receiver.orders = [OrderInput(f"A-{number}", "Lamp")]
+    return receiver
+
+
+def has_order(number: int) -> bool:
+    """Whether a row has an order; they stand in every second batch only."""
+    return number % 10 == 0 and number // BATCH % 2 == 0
+
+
+def stored(sandbox: Sandbox, group_id: int) -> dict[str, str]:
+    """Source by address, as the server holds them."""
+    sql = (
+        "SELECT r.email, m.source FROM members m JOIN receivers r ON r.id = m.receiver_id"
+        " WHERE m.group_id = ?"
+    )
+    return dict(sandbox.store.tuples(sql, group_id))
+
+
+async def test_an_import_through_a_bad_line_adds_up(
+    tasks: anyio.abc.TaskGroup, http_client: Any, tmp_path: Path
+) -> None:
+    """What the report calls accepted is stored; a doubtful row says so; no order comes twice."""
+    weather = Weather(seed=1)
+    rejects = tmp_path / "rejects.jsonl"
+    with Sandbox() as sandbox, running(sandbox) as url:
+        proxy = ChaosProxy(urlsplit(url).port or 0)
+        proxy.listen(tasks)
+        async with CleverReach(
+            sandbox.add_token(), base_url=proxy.url, http_client=http_client, clock=FakeClock()
+        ) as cr:
+            group = await cr.groups.create(name="Newsletter")
+            proxy.decide = weather
+            with anyio.fail_after(60):
+                report = await cr.bulk.upsert(
+                    map(person, range(ROWS)),
+                    group_id=group.id,
+                    batch_size=BATCH,
+                    rejects=rejects,
+                    timeout=0.4,
+                    max_outage=1e6,
+                )
+        proxy.close()
+        report.assert_balanced()
+        assert (ROWS, 0, 0) == (report.read, report.pending, report.rejected)
+        assert ROWS == report.accepted + report.unknown
+
+        doubtful = {json.loads(line)["row"] - 1 for line in rejects.read_bytes().splitlines()}
+        assert report.unknown == len(doubtful)
+        assert all(map(has_order, doubtful))
+
+        held = stored(sandbox, group.id)
+        sure = {f"p{n}@example.org": f"row {n}" for n in range(ROWS) if n not in doubtful}
+        assert sure == {email: held.get(email) for email in sure}
+        maybe = {f"p{number}@example.org" for number in doubtful}
+        assert set(held) - set(sure) <= maybe
+
+        orders = {n: len(sandbox.store.orders(f"p{n}@example.org")) for n in range(0, ROWS, 10)}
+        assert {n: int(has_order(n)) for n in orders if n not in doubtful} == {
+            n: count for n, count in orders.items() if n not in doubtful
+        }
+        assert {orders[n] for n in doubtful} <= {0, 1}
+    assert weather.faults >= 10
+    assert report.unknown > 0
+    assert report.requests >= sandbox_requests(sandbox)
+
+
+def sandbox_requests(sandbox: Sandbox) -> int:
+    """How many batches the server received completely."""
+    return sum(request.path.endswith(("/upsertplus", "/upsert")) for request in sandbox.requests)
