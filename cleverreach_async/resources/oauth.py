@@ -43,6 +43,8 @@ class OAuth(Resource):
     async def revoke(self) -> None:
         """Revoke the token in force. A client that can get another one will, when it needs to.
 
+        It is not repeated when the answer is lost: the next token would be revoked then.
+
         ``DELETE /oauth/token``
         """
-        await self._do("DELETE", "/oauth/token")
+        await self._do("DELETE", "/oauth/token", idempotent=False)

@@ -10,11 +10,10 @@ from subprocess import PIPE, Popen
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import anyio.lowlevel
 import attrs
 import httpx
 import pytest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from support.asgi import unhurried
 from support.clocks import START, FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, Token
@@ -50,23 +49,6 @@ def sandbox(clock: FakeClock) -> Generator[Sandbox]:
 def order() -> list[str]:
     """What happened, in order: the path of each attempt, and what a test adds."""
     return []
-
-
-def unhurried(app: ASGIApp) -> ASGIApp:
-    """Let an application give way to the event loop wherever a socket would."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        async def slow_receive() -> Message:
-            await anyio.lowlevel.checkpoint()
-            return await receive()
-
-        async def slow_send(message: Message) -> None:
-            await anyio.lowlevel.checkpoint()
-            await send(message)
-
-        await app(scope, slow_receive, slow_send)
-
-    return answer
 
 
 @pytest.fixture

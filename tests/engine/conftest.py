@@ -11,7 +11,7 @@ import httpx
 import httpx2
 import msgspec
 import pytest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from support.asgi import unhurried
 from support.clocks import FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, Token
@@ -187,23 +187,6 @@ def sandbox(clock: FakeClock) -> Generator[Sandbox]:
 def app() -> OAuthApp:
     """The OAuth app that the sandbox knows."""
     return OAuthApp("sandbox", "sandbox-secret")
-
-
-def unhurried(app: ASGIApp) -> ASGIApp:
-    """Let an application give way to the event loop wherever a socket would."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        async def slow_receive() -> Message:
-            await anyio.lowlevel.checkpoint()
-            return await receive()
-
-        async def slow_send(message: Message) -> None:
-            await anyio.lowlevel.checkpoint()
-            await send(message)
-
-        await app(scope, slow_receive, slow_send)
-
-    return answer
 
 
 @pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
