@@ -5,11 +5,11 @@ account's gate and budget.
 """
 
 import enum
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
+import anyio
 import attrs
 
 from cleverreach_async.bulk.encoding import EncodedRow, join_rows, without_orders
@@ -96,18 +96,6 @@ class Tally:
         return self.accepted + len(self.results)
 
 
-class Permits(Protocol):
-    """Limits the requests that are on the wire."""
-
-    async def acquire(self) -> None:
-        """Wait for a permit."""
-        ...
-
-    def release(self) -> None:
-        """Give it back."""
-        ...
-
-
 @attrs.define(eq=False)
 class Ceiling:
     """The largest body that the server takes, learned from its refusals.
@@ -156,7 +144,7 @@ class Delivery:
 
     transport: Transport
     group_id: int
-    permits: Permits
+    permits: anyio.Semaphore
     timeout: float
     max_outage: float
     policy: RetryPolicy
@@ -224,19 +212,11 @@ class Delivery:
     async def _attempt(self, rows: Sequence[EncodedRow], verb: str, tally: Tally) -> Response:
         request = build_request("POST", f"{_PATH}/{verb}", path={"group_id": self.group_id})
         request = attrs.evolve(request, content=join_rows(rows))
-        async with self._permit():
+        async with self.permits:
             tally.requests += 1
             return await self.transport.call_once(
                 request, timeout=self.timeout, max_wait=self.max_outage
             )
-
-    @asynccontextmanager
-    async def _permit(self) -> AsyncGenerator[None, None]:
-        await self.permits.acquire()
-        try:
-            yield
-        finally:
-            self.permits.release()
 
     def _match(
         self, rows: Sequence[EncodedRow], response: Response, tally: Tally
