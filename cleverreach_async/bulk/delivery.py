@@ -194,7 +194,7 @@ class Delivery:
                     case Verdict.SHRINK | Verdict.SPLIT:
                         return await self._split(rows, verb, error, tally)
                     case Verdict.REPEAT:
-                        rows = _set_aside_doubtful(rows, error, f"{_PATH}/{verb}", tally)
+                        rows = _still_to_send(rows, error, f"{_PATH}/{verb}", tally)
                         outage.check(error)
                         await self._back_off(error, outage.failures)
                         tally.retries += bool(rows)
@@ -206,7 +206,8 @@ class Delivery:
             if unreadable >= _UNREADABLE_ANSWERS:
                 tally.results += [_doubtful(row, "the answers are no JSON") for row in rows]
                 return []
-            tally.retries += 1
+            rows = _set_aside_doubtful(rows, tally)
+            tally.retries += bool(rows)
         return []
 
     async def _attempt(self, rows: Sequence[EncodedRow], verb: str, tally: Tally) -> Response:
@@ -317,13 +318,18 @@ class _Outage:
             raise error
 
 
-def _set_aside_doubtful(
+def _still_to_send(
     rows: Sequence[EncodedRow], error: CleverReachError, path: str, tally: Tally
 ) -> Sequence[EncodedRow]:
-    """Return the rows that may be sent again after ``error``; the others become unknown."""
+    """Return the rows that may be sent again after the call of ``path`` failed."""
     if classify(error) is not Fault.AMBIGUOUS or is_of_another_call(error, path):
         return rows
-    doubt = "no answer came, and sending its orders again could store them twice"
+    return _set_aside_doubtful(rows, tally)
+
+
+def _set_aside_doubtful(rows: Sequence[EncodedRow], tally: Tally) -> Sequence[EncodedRow]:
+    """Return the rows that may be sent again after an answer was lost; the others are unknown."""
+    doubt = "no usable answer came, and sending its orders again could store them twice"
     tally.results += [_doubtful(row, doubt) for row in rows if not row.repeatable]
     return [row for row in rows if row.repeatable]
 

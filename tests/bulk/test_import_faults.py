@@ -98,6 +98,19 @@ async def test_orders_are_never_sent_twice_after_a_lost_answer() -> None:
     assert ["A-1"] == server.order_ids
 
 
+async def test_orders_are_never_sent_twice_after_an_unreadable_answer() -> None:
+    """An answer that is no JSON is as good as a lost one: the rows may be stored."""
+    server = ModelServer(at(Reply(content=b"<html>"), 0))
+    rows = [
+        ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")]),
+        ReceiverInput("b@example.org"),
+    ]
+    report = await upsert(server, rows)
+
+    assert {"read": 2, "accepted": 1, "unknown": 1} == counts(report)
+    assert ["A-1"] == server.order_ids
+
+
 async def test_orders_are_sent_again_when_the_server_refused_them_unseen() -> None:
     """429 comes before processing, so nothing can be stored twice."""
     server = ModelServer(at(Reply(429, executed=False), 0))
