@@ -19,10 +19,21 @@ if TYPE_CHECKING:
         TokenStore,
     )
     from cleverreach_async.auth.tokens import Token
-    from cleverreach_async.bulk.importer import ImportRun
+    from cleverreach_async.bulk.importer import ImportOptions
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
+    from cleverreach_async.bulk.results import Results
     from cleverreach_async.bulk.rows import BadRow, Outcome, RowResult, SourceRow
-    from cleverreach_async.bulk.sources import read_csv, read_json_lines, read_rows
+    from cleverreach_async.bulk.run import ImportRun
+    from cleverreach_async.bulk.sources import (
+        in_thread,
+        read_arrow,
+        read_csv,
+        read_cursor,
+        read_json_lines,
+        read_parquet,
+        read_records,
+        read_rows,
+    )
     from cleverreach_async.client import CleverReach
     from cleverreach_async.errors import (
         APIConnectionError,
@@ -36,6 +47,7 @@ if TYPE_CHECKING:
         ConflictError,
         ImportFailedError,
         InternalServerError,
+        JournalError,
         NotFoundError,
         PayloadTooLargeError,
         PermissionDeniedError,
@@ -43,6 +55,7 @@ if TYPE_CHECKING:
         ResponseDecodeError,
         SourceError,
         TokenError,
+        TooManyRejectsError,
         UnprocessableEntityError,
     )
     from cleverreach_async.resources.attributes import Attribute
@@ -79,10 +92,21 @@ _HOMES: Final = {
         "TokenStore",
     ),
     "auth.tokens": ("Token",),
-    "bulk.importer": ("ImportRun",),
+    "bulk.importer": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),
+    "bulk.results": ("Results",),
     "bulk.rows": ("BadRow", "Outcome", "RowResult", "SourceRow"),
-    "bulk.sources": ("read_csv", "read_json_lines", "read_rows"),
+    "bulk.run": ("ImportRun",),
+    "bulk.sources": (
+        "in_thread",
+        "read_arrow",
+        "read_csv",
+        "read_cursor",
+        "read_json_lines",
+        "read_parquet",
+        "read_records",
+        "read_rows",
+    ),
     "client": ("CleverReach",),
     "errors": (
         "APIConnectionError",
@@ -96,6 +120,7 @@ _HOMES: Final = {
         "ConflictError",
         "ImportFailedError",
         "InternalServerError",
+        "JournalError",
         "NotFoundError",
         "PayloadTooLargeError",
         "PermissionDeniedError",
@@ -103,6 +128,7 @@ _HOMES: Final = {
         "ResponseDecodeError",
         "SourceError",
         "TokenError",
+        "TooManyRejectsError",
         "UnprocessableEntityError",
     ),
     "resources.attributes": ("Attribute",),
@@ -147,10 +173,12 @@ __all__ = [
     "Group",
     "GroupStats",
     "ImportFailedError",
+    "ImportOptions",
     "ImportProgress",
     "ImportReport",
     "ImportRun",
     "InternalServerError",
+    "JournalError",
     "Mailing",
     "MemoryTokenStore",
     "NotFoundError",
@@ -169,6 +197,7 @@ __all__ = [
     "Report",
     "RequestEvent",
     "ResponseDecodeError",
+    "Results",
     "RetryPolicy",
     "RowResult",
     "Secret",
@@ -179,15 +208,21 @@ __all__ = [
     "TokenError",
     "TokenStore",
     "TokenTTL",
+    "TooManyRejectsError",
     "UnprocessableEntityError",
     "Unset",
     "UserToken",
     "Whoami",
     "__version__",
     "check_state",
+    "in_thread",
     "new_state",
+    "read_arrow",
     "read_csv",
+    "read_cursor",
     "read_json_lines",
+    "read_parquet",
+    "read_records",
     "read_rows",
 ]
 

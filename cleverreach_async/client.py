@@ -24,6 +24,7 @@ from cleverreach_async.resources.tags import Tags
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.http import Headers, Sender, make_sender
 from cleverreach_async.transport.retry import RetryPolicy
+from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
 from cleverreach_async.transport.wire import (
     DEFAULT_BASE_URL,
@@ -239,12 +240,19 @@ class _Connections:
             )
 
     async def send(
-        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
     ) -> Response:
         """See :meth:`Sender.send`."""
         self.check()
         return await self._sender.send(
-            method, url, headers=headers, content=content, timeout=timeout
+            method, url, headers=headers, content=content, timeout=timeout, stop=stop
         )
 
     async def aclose(self) -> None:

@@ -20,7 +20,9 @@
     │   ├── UnprocessableEntityError  422
     │   ├── RateLimitError            429 (.retry_after)
     │   └── InternalServerError       5xx
+    ├── JournalError              an import's journal that cannot be opened or written
     └── ImportFailedError         an import that is not complete: .report
+        └── TooManyRejectsError       it stopped itself, because of its rejects
 
 All carry plain values, survive pickle and copy, and never hold an object of the HTTP library.
 ``path`` is always the template (``/groups/{group_id}/receivers``), never the filled path, because
@@ -42,6 +44,7 @@ __all__ = [
     "ConflictError",
     "ImportFailedError",
     "InternalServerError",
+    "JournalError",
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
@@ -49,6 +52,7 @@ __all__ = [
     "ResponseDecodeError",
     "SourceError",
     "TokenError",
+    "TooManyRejectsError",
     "UnprocessableEntityError",
     "status_error",
 ]
@@ -236,6 +240,18 @@ class ImportFailedError(CleverReachError):
     def __init__(self, message: str, report: Any) -> None:
         super().__init__(message)
         self.report = report
+
+
+class JournalError(CleverReachError):
+    """The journal of an import cannot be opened or written. The message names file and remedy."""
+
+
+class TooManyRejectsError(ImportFailedError):
+    """An import that stopped itself: so many rows were refused that something is wrong with all.
+
+    Look at the reasons in the message or in ``report.samples``, mend the rows or the mapping, and
+    resume; or allow more with ``max_reject_share`` and ``max_rejects``.
+    """
 
 
 _BY_STATUS: Final[Mapping[int, type[APIStatusError]]] = {

@@ -9,7 +9,7 @@ the same file gives the same report however often the server stumbles.
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from cleverreach_async.bulk.encoding import EncodedRow
+from cleverreach_async.bulk.rows import EncodedRow
 
 __all__ = ["KeyQueue", "Window"]
 
@@ -20,10 +20,13 @@ class Window:
     Args:
         max_rows: Most rows of a batch.
         max_bytes: Most bytes of a batch; a single larger row makes a batch of its own.
+
+    Attributes:
+        max_rows: Most rows of a batch; may be changed.
     """
 
     def __init__(self, *, max_rows: int, max_bytes: int) -> None:
-        self._max_rows = max_rows
+        self.max_rows = max_rows
         self._max_bytes = max_bytes
         self._rows: dict[str, EncodedRow] = {}
         self._bytes = 0
@@ -44,7 +47,7 @@ class Window:
             The index of the row that did not fit, or the number of rows; and each row that was
             superseded, with the later row of the same address that took its place.
         """
-        window, size, max_rows, max_bytes = self._rows, self._bytes, self._max_rows, self._max_bytes
+        window, size, max_rows, max_bytes = self._rows, self._bytes, self.max_rows, self._max_bytes
         superseded: list[tuple[EncodedRow, EncodedRow]] = []
         position = start
         for position in range(start, len(rows)):

@@ -4,26 +4,24 @@ The importer's batches are retried here and nowhere else: each attempt is a sing
 account's gate and budget.
 """
 
-import enum
+import logging
 from collections.abc import Sequence
-from http import HTTPStatus
+from functools import partial
 from typing import Final
 
-import anyio
 import attrs
 
-from cleverreach_async.bulk.encoding import EncodedRow, join_rows, without_orders
-from cleverreach_async.bulk.outcomes import match_rows, read_items, refusal
-from cleverreach_async.bulk.rows import Outcome, RowResult
-from cleverreach_async.errors import (
-    APIStatusError,
-    BadRequestError,
-    CleverReachError,
-    ConflictError,
-    PayloadTooLargeError,
-    UnprocessableEntityError,
-)
-from cleverreach_async.transport.clock import Clock
+from cleverreach_async.bulk.ceiling import Ceiling
+from cleverreach_async.bulk.encoding import join_rows, receiver_json, without_orders
+from cleverreach_async.bulk.outcomes import code_of, match_rows, read_items
+from cleverreach_async.bulk.permits import Hold, Permits
+from cleverreach_async.bulk.reconcile import judge_missing, settle_doubts
+from cleverreach_async.bulk.rows import EncodedRow, RowResult
+from cleverreach_async.bulk.rowset import RowSet
+from cleverreach_async.bulk.strategies import UPSERT, UPSERTPLUS, Strategy
+from cleverreach_async.bulk.tally import Tally, not_returned, rejected, unknown
+from cleverreach_async.bulk.verdicts import Trouble, Verdict, judge, throttles
+from cleverreach_async.errors import CleverReachError, InternalServerError
 from cleverreach_async.transport.retry import (
     Fault,
     RetryPolicy,
@@ -32,100 +30,43 @@ from cleverreach_async.transport.retry import (
     pushes_back,
     wait_before,
 )
-from cleverreach_async.transport.transport import Transport
+from cleverreach_async.transport.stop import Stop, StopRequestedError
+from cleverreach_async.transport.transport import Transport, Watch
 from cleverreach_async.transport.wire import Response, build_request, mask_emails
 
-__all__ = ["Delivery", "Tally", "Verdict", "judge"]
+__all__ = ["Delivery", "Lessons"]
 
-UPSERTPLUS: Final = "upsertplus"
-UPSERT: Final = "upsert"
+_log: Final = logging.getLogger("cleverreach_async")
 
-_PATH: Final = "/groups/{group_id}/receivers"
 _PARTS: Final = 4
 _MOST_SPLITS: Final = 64
+_FREE_SPLITS: Final = 256
+_SPLIT_SHARE: Final = 0.05
 _UNREADABLE_ANSWERS: Final = 3
 
 
-_REFUSALS: Final = (BadRequestError, ConflictError, UnprocessableEntityError)
-
-
-class Verdict(enum.Enum):
-    """What a failed attempt means for the batch."""
-
-    REPEAT = "repeat"
-    """The server or the way to it is in trouble; the rows are not to blame."""
-    SHRINK = "shrink"
-    """The body is too large; smaller ones will do."""
-    SPLIT = "split"
-    """The batch as it is was refused; parts of it may be fine."""
-    STOP = "stop"
-    """No batch can succeed: credentials, rights, or a group that is not there."""
-
-
-def judge(error: CleverReachError) -> Verdict:
-    """Return what an error means for the batch that met it."""
-    if classify(error) is not None:
-        return Verdict.REPEAT
-    if isinstance(error, PayloadTooLargeError):
-        return Verdict.SHRINK
-    answered_false = isinstance(error, APIStatusError) and error.status_code == HTTPStatus.OK
-    return Verdict.SPLIT if answered_false or isinstance(error, _REFUSALS) else Verdict.STOP
-
-
-@attrs.define
-class Tally:
-    """What has become of a batch so far.
+@attrs.define(eq=False)
+class Lessons:
+    """What the batches of an import learn from one another.
 
     Attributes:
-        accepted: Number of rows that the server shows as stored.
-        results: The other rows that arrived at their outcome.
-        requests: Requests sent.
-        retries: Requests that repeated an earlier one.
-        splits: Requests that splitting has cost.
+        ceiling: The largest body that the server takes.
+        closings: How often the account's gate had closed when last looked at.
+        answered: Batches answered well so far.
+        requests: Requests sent so far.
+        splits: Requests that splitting has cost so far.
     """
 
-    accepted: int = 0
-    results: list[RowResult] = attrs.field(factory=list[RowResult])
+    ceiling: Ceiling = attrs.field(factory=Ceiling)
+    closings: int = 0
+    answered: int = 0
     requests: int = 0
-    retries: int = 0
     splits: int = 0
 
     @property
-    def done(self) -> int:
-        """Rows that arrived at their outcome."""
-        return self.accepted + len(self.results)
-
-
-@attrs.define(eq=False)
-class Ceiling:
-    """The largest body that the server takes, learned from its refusals.
-
-    Whether the server counts rows or bytes is not known; halving the bytes serves for both.
-
-    Attributes:
-        max_bytes: Most bytes of a body; ``None`` until a refusal has told.
-    """
-
-    max_bytes: int | None = None
-
-    def learn(self, rows: Sequence[EncodedRow]) -> None:
-        """Take note that a body of these rows was too large."""
-        half = sum(len(row.body) for row in rows) // 2
-        self.max_bytes = half if self.max_bytes is None else min(half, self.max_bytes)
-
-    def parts(self, rows: Sequence[EncodedRow]) -> Sequence[Sequence[EncodedRow]]:
-        """Cut rows into bodies below the ceiling; a larger row makes a body of its own."""
-        if self.max_bytes is None:
-            return [rows]
-        parts: list[list[EncodedRow]] = []
-        room = 0
-        for row in rows:
-            if not parts or len(row.body) > room:
-                parts.append([])
-                room = self.max_bytes
-            parts[-1].append(row)
-            room -= len(row.body)
-        return parts
+    def may_split(self) -> bool:
+        """Whether the import as a whole can afford further splitting."""
+        return self.splits < _FREE_SPLITS + _SPLIT_SHARE * self.requests
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -135,217 +76,267 @@ class Delivery:
     Attributes:
         transport: Sends single attempts.
         group_id: The group.
+        strategy: The batch call.
         permits: Limits the requests on the wire; sleeping retries hold none.
+        stop: Ends waits when the import is to stop.
         timeout: Seconds that one attempt may take.
         max_outage: Seconds of failures after which the import stops.
+        settle: Seconds after which a request without an answer has surely ended on the server.
         policy: Backoff between attempts; their number is not limited.
-        ceiling: What is known of the largest body that the server takes.
+        doubtful: Rows that an earlier run may have stored.
+        lessons: What batches learn from one another.
     """
 
     transport: Transport
     group_id: int
-    permits: anyio.Semaphore
+    strategy: Strategy = UPSERTPLUS
+    permits: Permits
+    stop: Stop
     timeout: float
     max_outage: float
+    settle: float
     policy: RetryPolicy
-    ceiling: Ceiling = attrs.field(factory=Ceiling)
+    doubtful: RowSet = attrs.field(factory=RowSet)
+    lessons: Lessons = attrs.field(factory=Lessons)
 
     async def deliver(self, rows: Sequence[EncodedRow], tally: Tally) -> None:
         """Bring every row to an outcome.
 
         Args:
             rows: The batch; its keys are unique.
-            tally: Filled as outcomes arrive, so that it is true also when this raises.
+            tally: Filled as outcomes arrive.
 
         Raises:
-            CleverReachError: The import cannot go on; rows not in the tally were not stored, as
-                far as anyone can know.
+            StopRequestedError: The import is to stop.
+            CleverReachError: The import cannot go on. Either way rows without outcome were not
+                stored, except those in doubt.
         """
-        missing = await self._send(rows, UPSERTPLUS, tally)
+        if self.doubtful:
+            tally.doubt(row for row in rows if row.number in self.doubtful)
+            rows = await settle_doubts(self.transport, self.group_id, rows, tally)
+        missing = await self._send(rows, self.strategy, tally) if rows else []
         if missing:
             await self._second_look(missing, tally)
 
     async def _send_parts(
-        self, parts: Sequence[Sequence[EncodedRow]], verb: str, tally: Tally
+        self, parts: Sequence[Sequence[EncodedRow]], call: Strategy, tally: Tally
     ) -> list[EncodedRow]:
         """Send parts one after the other; returns the rows that their answers do not show."""
         missing: list[EncodedRow] = []
         for part in parts:
-            missing += await self._send(part, verb, tally)
+            missing += await self._send(part, call, tally)
         return missing
 
-    async def _send(self, rows: Sequence[EncodedRow], verb: str, tally: Tally) -> list[EncodedRow]:
+    async def _send(
+        self, rows: Sequence[EncodedRow], call: Strategy, tally: Tally
+    ) -> list[EncodedRow]:
         """Send rows until they are answered; returns those that the answer does not show."""
-        parts = self.ceiling.parts(rows)
+        parts = self.lessons.ceiling.parts(rows)
         if len(parts) > 1:
-            return await self._send_parts(parts, verb, tally)
-        outage = _Outage(self.transport.clock, self.max_outage)
+            return await self._send_parts(parts, call, tally)
+        trouble = Trouble(self.max_outage)
         unreadable = 0
         while rows:
             try:
-                response = await self._attempt(rows, verb, tally)
+                response = await self._attempt(rows, call, tally)
             except CleverReachError as error:
-                match judge(error):
-                    case Verdict.STOP:
-                        raise
-                    case Verdict.SHRINK if len(rows) > 1:
-                        self.ceiling.learn(rows)
-                        return await self._send(rows, verb, tally)
-                    case Verdict.SHRINK | Verdict.SPLIT:
-                        return await self._split(rows, verb, error, tally)
-                    case Verdict.REPEAT:
-                        rows = _still_to_send(rows, error, f"{_PATH}/{verb}", tally)
-                        outage.check(error)
-                        await self._back_off(error, outage.failures)
-                        tally.retries += bool(rows)
-                        continue
-            missing = self._match(rows, response, tally)
+                verdict = judge(error)
+                if verdict is Verdict.STOP:
+                    raise
+                if verdict is not Verdict.REPEAT:
+                    return await self._divide(rows, call, error, tally)
+                rows = await self._try_again(rows, call, error, trouble, tally)
+                if rows and trouble.suspects_rows(self.lessons.answered):
+                    return await self._split(rows, call, error, tally)
+                continue
+            missing = self._match(rows, call, response, tally)
             if missing is not None:
                 return missing
             unreadable += 1
-            if unreadable >= _UNREADABLE_ANSWERS:
-                tally.results += [_doubtful(row, "the answers are no JSON") for row in rows]
-                return []
-            rows = _set_aside_doubtful(rows, tally)
-            tally.retries += bool(rows)
+            rows = await self._after_unreadable(rows, unreadable, tally)
         return []
 
-    async def _attempt(self, rows: Sequence[EncodedRow], verb: str, tally: Tally) -> Response:
-        request = build_request("POST", f"{_PATH}/{verb}", path={"group_id": self.group_id})
+    async def _attempt(self, rows: Sequence[EncodedRow], call: Strategy, tally: Tally) -> Response:
+        if self.stop.requested:
+            raise StopRequestedError
+        request = build_request(call.method, call.path, path={"group_id": self.group_id})
         request = attrs.evolve(request, content=join_rows(rows))
-        async with self.permits:
-            tally.requests += 1
-            return await self.transport.call_once(
-                request, timeout=self.timeout, max_wait=self.max_outage
-            )
+        async with self.permits.hold(len(rows), self.stop) as hold:
+            started = self.transport.clock.monotonic()
+            watch = Watch(partial(self._note_sent, hold, rows, tally), self.stop)
+            try:
+                response = await self.transport.call_once(
+                    request, timeout=self.timeout, max_wait=self.max_outage, watch=watch
+                )
+            except CleverReachError as error:
+                status: int | None = getattr(error, "status_code", None)
+                self.transport.tell(request, status, tally.requests, started, None)
+                if throttles(error):
+                    hold.pushed_back()
+                if not _is_lost(error, call):
+                    tally.in_doubt.clear()
+                raise
+            tally.in_doubt.clear()
+            self.transport.tell(request, response.status_code, tally.requests, started, None)
+            self._note_answered(hold, len(rows))
+        return response
+
+    def _note_sent(self, hold: Hold, rows: Sequence[EncodedRow], tally: Tally) -> None:
+        hold.sent()
+        tally.doubt(rows)
+        tally.requests += 1
+        self.lessons.requests += 1
+
+    def _note_answered(self, hold: Hold, rows: int) -> None:
+        lessons, gate = self.lessons, self.transport.own_account().gate
+        if gate.closings != lessons.closings:
+            lessons.closings = gate.closings
+            self.permits.reopened()
+        hold.succeeded(rows)
+        lessons.answered += 1
+        lessons.ceiling.accepted()
 
     def _match(
-        self, rows: Sequence[EncodedRow], response: Response, tally: Tally
+        self, rows: Sequence[EncodedRow], call: Strategy, response: Response, tally: Tally
     ) -> list[EncodedRow] | None:
         """Tally what the answer shows; returns the rows it does not, ``None`` if unreadable."""
+        if call.true_is_all and response.content.strip() == b"true":
+            tally.accepted += rows
+            return []
         items = read_items(response)
         if items is None:
             return None
         matched = match_rows(rows, items)
-        tally.accepted += len(matched.accepted)
-        tally.results += [refusal(row, words) for row, words in matched.refused]
+        tally.accepted += matched.accepted
+        if matched.unexpected:
+            tally.unexpected += matched.unexpected
+            _log.warning("%d items of an answer belong to no row sent", matched.unexpected)
+        for row, words in matched.refused:
+            if _was_done_before(call, words) and row.number in tally.replayed:
+                tally.accepted.append(row)
+            else:
+                tally.results.append(rejected(row, code_of(words), words))
         return matched.missing
 
-    async def _second_look(self, missing: Sequence[EncodedRow], tally: Tally) -> None:
-        """Ask about rows that an answer left out, by the call that says of each row what it did.
+    async def _try_again(
+        self,
+        rows: Sequence[EncodedRow],
+        call: Strategy,
+        error: CleverReachError,
+        trouble: Trouble,
+        tally: Tally,
+    ) -> Sequence[EncodedRow]:
+        """Wait until the rows may be sent again; returns those for which that is safe."""
+        trouble.count(error, now=self.transport.clock.monotonic(), answered=self.lessons.answered)
+        wait = self._wait_after(error, trouble.failures)
+        with self.stop.ending_waits():
+            least = self.settle if _is_lost(error, call) else 0.0
+            await self.transport.clock.sleep(max(wait, least))
+        return await self._again(rows, tally)
 
-        Orders stay at home: if the first call stored them, they would be stored twice. So such a
-        row is refused for a reason or remains unknown.
-        """
-        looks = Tally()
-        by_number = {row.number: row for row in missing}
-        try:
-            gone = await self._send([without_orders(row) for row in missing], UPSERT, looks)
-        finally:
-            tally.requests += looks.requests
-            tally.retries += looks.retries + 1
-        refused = {result.row: result for result in looks.results}
-        absent = {row.number for row in gone}
-        for number, row in by_number.items():
-            if number in refused:
-                result = refused[number]
-                tally.results.append(attrs.evolve(result, receiver=row.body))
-            elif number in absent:
-                tally.results.append(_not_returned(row))
-            elif row.repeatable:
-                tally.accepted += 1
-            else:
-                tally.results.append(_doubtful(row, "the answer does not show its orders"))
-
-    async def _split(
-        self, rows: Sequence[EncodedRow], verb: str, error: CleverReachError, tally: Tally
-    ) -> list[EncodedRow]:
-        """Send the parts of a refused batch, so that one row does not take the others down."""
-        if len(rows) == 1 or tally.splits >= _MOST_SPLITS:
-            code = "refused" if len(rows) == 1 else "refused_with_batch"
-            words = mask_emails(getattr(error, "message", str(error)))
-            tally.results += [
-                RowResult(row.number, row.line, Outcome.REJECTED, code, words, receiver=row.body)
-                for row in rows
-            ]
+    async def _after_unreadable(
+        self, rows: Sequence[EncodedRow], times: int, tally: Tally
+    ) -> Sequence[EncodedRow]:
+        """An answer that is no JSON is as good as none; so many of them are no accident."""
+        tally.doubt(rows)
+        if times >= _UNREADABLE_ANSWERS:
+            tally.results += [unknown(row, "the answers are no JSON") for row in rows]
             return []
-        tally.splits += _PARTS
-        size = -(-len(rows) // _PARTS)
-        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-        return await self._send_parts(parts, verb, tally)
+        return await self._again(rows, tally)
 
-    async def _back_off(self, error: CleverReachError, failures: int) -> None:
-        """Wait before the next attempt; longer when the account's retry budget is spent."""
+    async def _again(self, rows: Sequence[EncodedRow], tally: Tally) -> Sequence[EncodedRow]:
+        """Return the rows that are sent again, after those in doubt were looked up."""
+        rows = await settle_doubts(self.transport, self.group_id, rows, tally)
+        tally.retries += bool(rows)
+        return rows
+
+    def _wait_after(self, error: CleverReachError, failures: int) -> float:
+        """Seconds before the next attempt; more when the account's retry budget is spent."""
         fault = classify(error) or Fault.THROTTLED
-        transport = self.transport
         if getattr(error, "retry_after", None) is not None:
-            return  # the gate keeps this wait, for everybody
+            return 0.0  # the gate keeps this wait, for everybody
         wait = wait_before(
             self.policy,
             Fault.THROTTLED if pushes_back(error) else fault,
             attempt=failures,
             retry_after=None,
-            rng=transport.rng,
+            rng=self.transport.rng,
         )
-        if not transport.spend(fault):
-            wait = max(wait, self.policy.cap / 2)
-        await transport.clock.sleep(wait)
+        return wait if self.transport.spend(fault) else max(wait, self.policy.cap / 2)
 
+    async def _divide(
+        self,
+        rows: Sequence[EncodedRow],
+        call: Strategy,
+        error: CleverReachError,
+        tally: Tally,
+    ) -> list[EncodedRow]:
+        """Send a batch that was refused as a whole in smaller ones."""
+        if judge(error) is Verdict.SHRINK and len(rows) > 1:
+            self.lessons.ceiling.refused(rows)
+            return await self._send(rows, call, tally)
+        return await self._split(rows, call, error, tally)
 
-class _Outage:
-    """Counts the failures of one batch and ends the import when they last too long."""
+    async def _split(
+        self,
+        rows: Sequence[EncodedRow],
+        call: Strategy,
+        error: CleverReachError,
+        tally: Tally,
+    ) -> list[EncodedRow]:
+        """Send the parts of a refused batch, so that one row does not take the others down."""
+        lessons = self.lessons
+        is_last = len(rows) == 1
+        if is_last or tally.splits >= _MOST_SPLITS or not lessons.may_split:
+            tally.results += [_blamed(row, error, alone=is_last) for row in rows]
+            return []
+        tally.splits += _PARTS
+        lessons.splits += _PARTS
+        size = -(-len(rows) // _PARTS)
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return await self._send_parts(parts, call, tally)
 
-    def __init__(self, clock: Clock, max_outage: float) -> None:
-        self._clock = clock
-        self._max_outage = max_outage
-        self._since = 0.0
-        self.failures = 0
+    async def _second_look(self, missing: Sequence[EncodedRow], tally: Tally) -> None:
+        """Ask about rows that an answer left out, by the call that says of each row what it did.
 
-    def check(self, error: CleverReachError) -> None:
-        """Count a failure.
-
-        Raises:
-            CleverReachError: The same error, when failures last for ``max_outage``, or the server
-                asks for a longer wait than that.
+        Orders stay at home: if the first call stored them, they would be stored twice.
         """
-        now = self._clock.monotonic()
-        if not self.failures:
-            self._since = now
-        self.failures += 1
-        told: float = getattr(error, "retry_after", None) or 0.0
-        if max(now - self._since, told) >= self._max_outage:
-            error.add_note(f"waiting longer than {self._max_outage:g} s is not allowed for")
-            raise error
+        if not self.strategy.repeatable:
+            await judge_missing(self.transport, self.group_id, missing, tally)
+            return
+        call = UPSERT if self.strategy is UPSERTPLUS else self.strategy
+        looks = Tally(replayed={row.number for row in missing})
+        try:
+            gone = await self._send([without_orders(row) for row in missing], call, looks)
+        finally:
+            tally.requests += looks.requests
+            tally.retries += looks.retries + 1
+        rows = {row.number: row for row in missing}
+        tally.results += [
+            attrs.evolve(result, receiver=receiver_json(rows[result.row]))
+            for result in looks.results
+        ]
+        tally.results += [not_returned(rows[row.number]) for row in gone]
+        found = [rows[row.number] for row in looks.accepted]
+        tally.accepted += [row for row in found if row.repeatable]
+        with_orders = [row for row in found if not row.repeatable]
+        if with_orders:
+            await judge_missing(self.transport, self.group_id, with_orders, tally)
 
 
-def _still_to_send(
-    rows: Sequence[EncodedRow], error: CleverReachError, path: str, tally: Tally
-) -> Sequence[EncodedRow]:
-    """Return the rows that may be sent again after the call of ``path`` failed."""
-    if classify(error) is not Fault.AMBIGUOUS or is_of_another_call(error, path):
-        return rows
-    return _set_aside_doubtful(rows, tally)
+def _is_lost(error: CleverReachError, call: Strategy) -> bool:
+    """Whether the call itself may have been executed although no answer came."""
+    return classify(error) is Fault.AMBIGUOUS and not is_of_another_call(error, call.path)
 
 
-def _set_aside_doubtful(rows: Sequence[EncodedRow], tally: Tally) -> Sequence[EncodedRow]:
-    """Return the rows that may be sent again after an answer was lost; the others are unknown."""
-    doubt = "no usable answer came, and sending its orders again could store them twice"
-    tally.results += [_doubtful(row, doubt) for row in rows if not row.repeatable]
-    return [row for row in rows if row.repeatable]
+def _was_done_before(call: Strategy, words: str) -> bool:
+    return bool(call.done_before) and call.done_before in words.lower()
 
 
-def _doubtful(row: EncodedRow, message: str) -> RowResult:
-    return RowResult(
-        row.number, row.line, Outcome.UNKNOWN, "unknown_outcome", message, receiver=row.body
-    )
-
-
-def _not_returned(row: EncodedRow) -> RowResult:
-    return RowResult(
-        row.number,
-        row.line,
-        Outcome.REJECTED,
-        "not_returned",
-        "the server's answers do not show this receiver",
-        receiver=row.body,
-    )
+def _blamed(row: EncodedRow, error: CleverReachError, *, alone: bool) -> RowResult:
+    """Return the outcome of a row that fails whatever it travels with."""
+    words: str = getattr(error, "message", str(error))
+    if isinstance(error, InternalServerError):
+        doubt = f"the server fails on it again and again: {mask_emails(words)}"
+        return unknown(row, doubt, code="server_error")
+    return rejected(row, "refused" if alone else "refused_with_batch", words)

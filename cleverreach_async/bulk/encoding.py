@@ -6,21 +6,25 @@ step holds the event loop for long.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
 import attrs
 import msgspec
 
-from cleverreach_async.bulk.rows import BadRow, Outcome, RowResult, SourceRow
+from cleverreach_async.bulk.rows import BadRow, EncodedRow, Outcome, RowResult, SourceRow
+from cleverreach_async.bulk.sources.records import as_receiver_fields
+from cleverreach_async.bulk.strategies import UPSERTPLUS, Strategy
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.base import UNSET
 from cleverreach_async.resources.receiver_models import ReceiverInput, receiver_on_wire
 from cleverreach_async.transport.wire import encode_json
 
-__all__ = ["EncodedRow", "Item", "email_key", "encode_rows", "join_rows", "without_orders"]
+__all__ = ["Encoder", "Item", "join_rows", "receiver_json", "without_orders"]
 
-Item = ReceiverInput | SourceRow | BadRow | Mapping[str, Any]
+Item = ReceiverInput | SourceRow | BadRow | Mapping[str, Any] | str
+"""What a source may yield. A text is an address."""
 
 # Only what the server is sure to refuse is refused here: it is the judge of addresses.
 _EMAIL: Final = re.compile(
@@ -28,109 +32,138 @@ _EMAIL: Final = re.compile(
 )
 _looks_like_email: Final = _EMAIL.fullmatch
 
+_UNENCODABLE: Final = (ConfigurationError, TypeError, ValueError, AttributeError)
 
-class EncodedRow(msgspec.Struct, gc=False):
-    """A row ready to be sent.
-
-    A msgspec struct rather than an attrs class because it can be kept out of the garbage
-    collector's sight: thousands are alive at a time.
-
-    Attributes:
-        key: What identifies the receiver: the address in lower case.
-        body: The row as JSON.
-        number: One-based number of the row in the source.
-        line: Line of the file, where the source is a file.
-        repeatable: Whether sending it twice stores the same as sending it once.
-    """
-
-    key: str
-    body: bytes
-    number: int
-    line: int | None
-    repeatable: bool
+Adjust = Callable[[ReceiverInput], ReceiverInput]
 
 
-def email_key(email: str) -> str:
-    """Return what two spellings of one address share."""
-    return email.strip().lower()
-
-
-def encode_rows(items: Sequence[Item], *, first: int) -> tuple[list[EncodedRow], list[RowResult]]:
-    """Encode a slice of rows.
+class Encoder:
+    """Encodes rows for one way of travelling.
 
     Args:
-        items: What the source yielded.
-        first: Number of the first of them.
-
-    Returns:
-        The rows that can be sent, and a rejection for each of the others.
+        strategy: The batch call.
+        activate: Whether the call may set receivers active although it should not by itself.
+        inactive: Whether receivers are to wait for their confirmation, whatever the row says.
     """
-    rows: list[EncodedRow] = []
-    rejected: list[RowResult] = []
-    for number, item in enumerate(items, first):
-        row = _encode(item, number)
-        if type(row) is EncodedRow:
-            rows.append(row)
-        else:
-            rejected.append(cast("RowResult", row))
-    return rows, rejected
 
+    def __init__(
+        self, strategy: Strategy = UPSERTPLUS, *, activate: bool = False, inactive: bool = False
+    ) -> None:
+        self._strategy = strategy
+        self._adjust = _adjustment(strategy, activate=activate, inactive=inactive)
 
-def _encode(item: Item, number: int) -> EncodedRow | RowResult:
-    receiver, line = (item.receiver, item.line) if type(item) is SourceRow else (item, None)
-    if type(receiver) is ReceiverInput:
-        return _encode_receiver(receiver, number, line)
-    if isinstance(receiver, BadRow):
-        return _rejection(
-            receiver.code, receiver.message, number, receiver.line, record=receiver.record
-        )
-    if isinstance(receiver, Mapping):
+    def encode(
+        self, items: Iterable[Item], numbers: Iterable[int]
+    ) -> tuple[list[EncodedRow], list[RowResult]]:
+        """Encode a slice of rows.
+
+        Args:
+            items: What the source yielded.
+            numbers: Number of each.
+
+        Returns:
+            The rows that can be sent, and a rejection for each of the others.
+        """
+        rows: list[EncodedRow] = []
+        rejected: list[RowResult] = []
+        encode = self._encode
+        for number, item in zip(numbers, items, strict=False):
+            row = encode(item, number)
+            if type(row) is EncodedRow:
+                rows.append(row)
+            else:
+                rejected.append(cast("RowResult", row))
+        return rows, rejected
+
+    def _encode(self, item: Item, number: int) -> EncodedRow | RowResult:
+        receiver, line = (item.receiver, item.line) if type(item) is SourceRow else (item, None)
+        if type(receiver) is ReceiverInput:
+            return self._encode_receiver(receiver, number, line)
+        if isinstance(receiver, BadRow):
+            return _rejection(
+                receiver.code, receiver.message, number, receiver.line, record=receiver.record
+            )
+        if isinstance(receiver, str):
+            return self._encode_receiver(ReceiverInput(receiver), number, line)
+        fields = as_receiver_fields(receiver)
+        if fields is None:
+            kind = type(receiver).__name__
+            message = f"no receiver: a row is a ReceiverInput or has its fields, and is no {kind}"
+            return _rejection("invalid_value", message, number, line)
         try:
-            made = ReceiverInput(**receiver)
+            made = ReceiverInput(**fields)
         except TypeError:
             message = f"no receiver: fields are {', '.join(attrs.fields_dict(ReceiverInput))}"
-            return _rejection("unknown_field", message, number, line, record=receiver)
-        return _encode_receiver(made, number, line)
-    message = f"no receiver: a row is a ReceiverInput or a mapping, not {type(receiver).__name__}"
-    return _rejection("invalid_value", message, number, line)
+            return _rejection("unknown_field", message, number, line, record=fields)
+        return self._encode_receiver(made, number, line)
+
+    def _encode_receiver(
+        self, receiver: ReceiverInput, number: int, line: int | None
+    ) -> EncodedRow | RowResult:
+        email: Any = receiver.email
+        if type(email) is not str or not _looks_like_email(email):
+            return self._encode_odd_address(receiver, number, line)
+        try:
+            if self._adjust is not None:
+                receiver = self._adjust(receiver)
+            orders = receiver.orders
+            if orders and not self._strategy.takes_orders:
+                return _orders_refused(receiver, number, line, self._strategy)
+            if (
+                orders
+                or type(receiver.registered) is datetime
+                or type(receiver.activated) is datetime
+                or type(receiver.deactivated) is datetime
+            ):
+                receiver = receiver_on_wire(receiver)
+            body = encode_json(email if self._strategy.only_address else receiver)
+        except _UNENCODABLE as error:
+            return _rejection("invalid_value", str(error), number, line)
+        repeatable = self._strategy.repeatable and not orders
+        return EncodedRow(email.lower(), body, number, line, repeatable)
+
+    def _encode_odd_address(
+        self, receiver: ReceiverInput, number: int, line: int | None
+    ) -> EncodedRow | RowResult:
+        """Mend blanks around the address; refuse anything else."""
+        email: Any = receiver.email
+        address = email.strip() if isinstance(email, str) else ""
+        if address != email and _looks_like_email(address):
+            return self._encode_receiver(attrs.evolve(receiver, email=address), number, line)
+        code, message = (
+            ("invalid_email", "not an e-mail address: expected something like name@example.org")
+            if address
+            else ("missing_email", "the row has no e-mail address")
+        )
+        return _refused(receiver, number, line, code, message)
 
 
-def _encode_receiver(
-    receiver: ReceiverInput, number: int, line: int | None
-) -> EncodedRow | RowResult:
-    email: Any = receiver.email
-    if type(email) is not str or not _looks_like_email(email):
-        return _encode_odd_address(receiver, number, line)
-    try:
-        if (
-            receiver.orders
-            or type(receiver.registered) is datetime
-            or type(receiver.activated) is datetime
-            or type(receiver.deactivated) is datetime
-        ):
-            receiver = receiver_on_wire(receiver)
-        body = encode_json(receiver)
-    except (ConfigurationError, TypeError, ValueError, AttributeError) as error:
-        return _rejection("invalid_value", str(error), number, line)
-    return EncodedRow(email.lower(), body, number, line, not receiver.orders)
+def _adjustment(strategy: Strategy, *, activate: bool, inactive: bool) -> Adjust | None:
+    """Return what is done to every receiver before it is encoded; ``None`` for nothing."""
+    if strategy.only_address:
+        return lambda receiver: ReceiverInput(receiver.email)
+    if inactive:
+        return lambda receiver: attrs.evolve(receiver, activated=0, deactivated=UNSET)
+    if not strategy.takes_activated and not activate:
+        return lambda receiver: (
+            receiver if receiver.activated is UNSET else attrs.evolve(receiver, activated=UNSET)
+        )
+    return None
 
 
-def _encode_odd_address(
-    receiver: ReceiverInput, number: int, line: int | None
-) -> EncodedRow | RowResult:
-    """Mend blanks around the address; refuse anything else."""
-    email: Any = receiver.email
-    address = email.strip() if isinstance(email, str) else ""
-    if address != email and _looks_like_email(address):
-        return _encode_receiver(attrs.evolve(receiver, email=address), number, line)
-    code, message = (
-        ("invalid_email", "not an e-mail address: expected something like name@example.org")
-        if address
-        else ("missing_email", "the row has no e-mail address")
-    )
+def _orders_refused(
+    receiver: ReceiverInput, number: int, line: int | None, strategy: Strategy
+) -> RowResult:
+    message = f"{strategy.name} is not known to store orders; send the row by upsertplus"
+    return _refused(receiver, number, line, "orders_not_taken", message)
+
+
+def _refused(
+    receiver: ReceiverInput, number: int, line: int | None, code: str, message: str
+) -> RowResult:
     try:
         body = encode_json(receiver_on_wire(receiver))
-    except (ConfigurationError, TypeError, ValueError, AttributeError):
+    except _UNENCODABLE:
         body = b""
     return RowResult(number, line, Outcome.REJECTED, code, message, receiver=body)
 
@@ -153,6 +186,11 @@ def _rejection(
 def join_rows(rows: Sequence[EncodedRow]) -> bytes:
     """Return the body of a batch: a bare JSON array."""
     return b"[" + b",".join([row.body for row in rows]) + b"]"
+
+
+def receiver_json(row: EncodedRow) -> bytes:
+    """Return the row as a receiver, also where it travels as an address only."""
+    return row.body if row.body.startswith(b"{") else b'{"email":' + row.body + b"}"
 
 
 def without_orders(row: EncodedRow) -> EncodedRow:

@@ -1,277 +1,169 @@
-"""The importer: a source, a bounded queue of batches, and workers that deliver them."""
+"""``cr.bulk``: what the caller says, and the parts of an import put together."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from contextlib import asynccontextmanager, suppress
-from itertools import islice
+import math
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 import anyio
-import anyio.abc
-import anyio.lowlevel
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+import attrs
 
-from cleverreach_async.bulk.batching import KeyQueue, Window
-from cleverreach_async.bulk.delivery import Delivery, Tally
-from cleverreach_async.bulk.encoding import EncodedRow, Item, encode_rows
-from cleverreach_async.bulk.report import (
-    ImportReport,
-    OnProgress,
-    RejectsFile,
-)
-from cleverreach_async.bulk.rows import Outcome, RowResult
+from cleverreach_async.bulk.breaker import Breaker
+from cleverreach_async.bulk.delivery import Delivery, Lessons
+from cleverreach_async.bulk.encoding import Encoder
+from cleverreach_async.bulk.intake import MAX_ROWS
+from cleverreach_async.bulk.journal import Journal
+from cleverreach_async.bulk.ledger import JournalLedger, RejectsLedger, run_in_thread
+from cleverreach_async.bulk.pacing import FixedPacing, LimitFinder, Pacing, RowRate
+from cleverreach_async.bulk.permits import Permits
+from cleverreach_async.bulk.reading import Source
+from cleverreach_async.bulk.rejects import RejectsFile
+from cleverreach_async.bulk.report import ImportReport, OnProgress
+from cleverreach_async.bulk.run import ImportRun, Limits
+from cleverreach_async.bulk.sources.counted import countable
+from cleverreach_async.bulk.sources.resumable import Resumable
+from cleverreach_async.bulk.strategies import Strategy, StrategyName, find_strategy
 from cleverreach_async.errors import ConfigurationError, ImportFailedError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.retry import RetryPolicy
+from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
+from cleverreach_async.transport.wire import mask_emails
 
-__all__ = ["Bulk", "ImportRun"]
+__all__ = ["Bulk", "ImportOptions"]
 
-MAX_ROWS: Final = 1000
-MAX_BYTES: Final = 4 * 1024 * 1024
-SLICE_ROWS: Final = 64
 SPARE_SLOTS: Final = 4
 """Batches beyond those on the wire that may be held: prefetched, or sleeping before a retry."""
 
-Batch = list[EncodedRow]
+MAX_CONCURRENCY: Final = 32
+AUTO_CONCURRENCY: Final = 8
 
 
-class ImportRun:
-    """One import under way. Made by :meth:`Bulk.open`.
+class ImportOptions(TypedDict, total=False):
+    """What every import may be told.
 
     Attributes:
-        report: The counters, true at any moment for the rows that arrived at their outcome.
+        concurrency: Requests on the wire at a time, 1 to 32; or ``"auto"``, the default, which
+            finds out how many the server can bear, up to 8.
+        max_rows_per_second: Limit of the pace.
+        batch_size: Most rows per request, at most 1000.
+        rejects: File for the rows that were not accepted, as JSON Lines.
+        journal: File that makes the import resumable, also after a crash.
+        resume: Go on with the import of that journal. The source has to be the same.
+        on_start: Called with the :class:`ImportRun` before the first row is read; its ``stop()``
+            ends the import in order.
+        on_progress: Called after each batch with an :class:`ImportProgress`.
+        max_reject_share: Share of rejected rows among the last 5000 at which the import stops
+            itself, 0 to 1; 1 lets it go on. Above 0.5 in the first 100 rows stops it too.
+        max_rejects: Rejected rows in all at which it stops.
+        canary: Whether the first 100 rows go alone, so that what is wrong with all rows shows.
+        inactive: Whether receivers are created as not yet confirmed, for double opt-in; with
+            ``insert`` only, since existing receivers must not be set inactive.
+        activate: Whether ``update`` sends ``activated``, which it otherwise never does.
+        timeout: Seconds that one request may take.
+        max_outage: Seconds that one batch may fail before the import stops.
+        settle: Seconds to wait before rows are sent again after an answer was lost.
+        drain: Seconds that a stop leaves to the requests on the wire.
     """
 
-    def __init__(
-        self,
-        delivery: Delivery,
-        *,
-        slots: int,
-        max_rows: int,
-        rejects: RejectsFile,
-        on_progress: OnProgress | None,
-        clock: Clock,
-    ) -> None:
-        self.report = ImportReport()
-        self._delivery = delivery
-        self._slots = slots
-        self._max_rows = max_rows
-        self._rejects = rejects
-        self._on_progress = on_progress
-        self._clock = clock
-        self._started = clock.monotonic()
-        self._slice: list[Item] = []
-        self._window = Window(max_rows=max_rows, max_bytes=MAX_BYTES)
-        self._keys = KeyQueue()
-        self._arrived = anyio.Event()
-        self._failure: Exception | None = None
-        self._callback_failure: Exception | None = None
-        streams = anyio.create_memory_object_stream[Batch](0)
-        self._batches: MemoryObjectSendStream[Batch] = streams[0]
-        self._inbox: MemoryObjectReceiveStream[Batch] = streams[1]
+    concurrency: int | Literal["auto"]
+    max_rows_per_second: float | None
+    batch_size: int
+    rejects: str | Path | None
+    journal: str | Path | None
+    resume: bool
+    on_start: Callable[[ImportRun], None] | None
+    on_progress: OnProgress | None
+    max_reject_share: float
+    max_rejects: int | None
+    canary: bool
+    inactive: bool
+    activate: bool
+    timeout: float
+    max_outage: float
+    settle: float
+    drain: float
 
-    async def put(self, row: Item) -> None:
-        """Add one row. Waits only when all slots are taken.
 
-        Raises:
-            ImportFailedError: The import has stopped; its cause is chained.
-        """
-        self._slice.append(row)
-        if len(self._slice) >= SLICE_ROWS:
-            await self._take_slice()
+@attrs.frozen(kw_only=True)
+class _Settings:
+    """Options with their defaults, checked."""
 
-    async def feed(self, source: Iterable[Item] | AsyncIterable[Item]) -> None:
-        """Add every row of a source.
+    concurrency: int | Literal["auto"] = "auto"
+    max_rows_per_second: float | None = None
+    batch_size: int = MAX_ROWS
+    rejects: str | Path | None = None
+    journal: str | Path | None = None
+    resume: bool = False
+    on_start: Callable[[ImportRun], None] | None = None
+    on_progress: OnProgress | None = None
+    max_reject_share: float = 0.1
+    max_rejects: int | None = None
+    canary: bool = True
+    inactive: bool = False
+    activate: bool = False
+    timeout: float = 120.0
+    max_outage: float = 1800.0
+    settle: float = 5.0
+    drain: float = 30.0
 
-        Raises:
-            ImportFailedError: The import has stopped; its cause is chained.
-        """
-        if isinstance(source, AsyncIterable):
-            async for row in source:
-                await self.put(row)
-            return
-        await self._take_slice()
-        rows = iter(source)
-        while chunk := list(islice(rows, SLICE_ROWS)):
-            self._slice = chunk
-            await self._take_slice()
-
-    def start(self, tasks: anyio.abc.TaskGroup) -> None:
-        """Start the workers, one per slot."""
-        for _ in range(self._slots):
-            tasks.start_soon(self._work, self._inbox.clone())
-        self._inbox.close()
-
-    async def finish(self) -> None:
-        """Send what is left and let the workers go home once it has arrived."""
-        try:
-            await self._take_slice()
-            await self._seal_window()
-            while self._keys.waiting:
-                await self._send_ready()
-        except _Stopped:
-            pass  # close() accounts for what was not sent
-        finally:
-            self._batches.close()
-
-    def abandon(self) -> None:
-        """Take no more rows; for a caller that is cancelled."""
-        self._batches.close()
-
-    def close(self) -> None:
-        """Account for what was not sent, and check that no row is lost.
+    def check(self, strategy: Strategy) -> None:
+        """Refuse what makes no sense.
 
         Raises:
-            ImportFailedError: The import stopped before every row was sent.
-            Exception: What ``on_progress`` raised.
+            ConfigurationError: An argument is out of range, or does not fit another.
         """
-        report = self.report
-        report.read += len(self._slice)
-        report.pending += len(self._slice) + len(self._window.take()) + len(self._keys.drain())
-        self._slice = []
-        report.elapsed = self._clock.monotonic() - self._started
-        report.assert_balanced()
-        self._tell(finished=True)
-        if self._failure is not None:
-            raise ImportFailedError(
-                f"the import stopped after {report.accepted} rows: {self._failure}", report
-            ) from self._failure
-        if self._callback_failure is not None:
-            raise self._callback_failure
+        if self.concurrency != "auto":
+            _check_range("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
+        _check_range("batch_size", self.batch_size, 1, MAX_ROWS)
+        _check_range("max_reject_share", self.max_reject_share, 0, 1)
+        for name in ("timeout", "max_outage", "settle", "drain"):
+            _check_range(name, getattr(self, name), 0, math.inf)
+        if self.resume and self.journal is None:
+            raise ConfigurationError("resume goes on with a journal; name it with journal=")
+        if self.inactive and strategy.name != "insert":
+            raise ConfigurationError(
+                "inactive creates receivers who have yet to confirm, and would set existing ones"
+                f" inactive by {strategy.name}: use insert"
+            )
 
-    async def _take_slice(self) -> None:
-        if self._failure is not None:
-            raise _Stopped
-        items, self._slice = self._slice, []
-        rows, rejected = encode_rows(items, first=self.report.read + 1)
-        self.report.read += len(items)
-        self._record(rejected)
-        start = 0
-        while True:
-            start, superseded = self._window.extend(rows, start)
-            self._record([_superseded(earlier, by) for earlier, by in superseded])
-            if start == len(rows):
-                break
-            try:
-                await self._seal_window()
-            except BaseException:
-                self.report.pending += len(rows) - start
-                raise
-        await anyio.lowlevel.checkpoint()
-
-    async def _seal_window(self) -> None:
-        admitted = self._keys.admit(self._window.take())
-        room = self._max_rows - len(admitted)
-        if room > 0:
-            size = sum(len(row.body) for row in admitted)
-            admitted += self._keys.take_ready(max_rows=room, max_bytes=MAX_BYTES - size)
-        await self._submit(admitted)
-        while self._keys.waiting > self._max_rows:
-            await self._send_ready()
-
-    async def _send_ready(self) -> None:
-        ready = self._keys.take_ready(max_rows=self._max_rows, max_bytes=MAX_BYTES)
-        if ready:
-            await self._submit(ready)
-        else:
-            await self._arrived.wait()
-        if self._failure is not None:
-            raise _Stopped
-
-    async def _submit(self, batch: Batch) -> None:
-        if not batch:
-            return
-        try:
-            await self._batches.send(batch)
-        except BaseException:
-            self.report.pending += len(batch)
-            raise
-
-    async def _work(self, inbox: MemoryObjectReceiveStream[Batch]) -> None:
-        with inbox:
-            async for batch in inbox:
-                await self._deliver(batch)
-                self._keys.release([row.key for row in batch])
-                arrived, self._arrived = self._arrived, anyio.Event()
-                arrived.set()
-
-    async def _deliver(self, batch: Batch) -> None:
-        """Deliver a batch; a failure stops the import but never the accounting."""
-        tally = Tally()
-        try:
-            if self._failure is None:
-                await self._delivery.deliver(batch, tally)
-                self.report.batches += 1
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the import in order
-            self._failure = self._failure or error
-        finally:
-            report = self.report
-            report.accepted += tally.accepted
-            report.pending += len(batch) - tally.done
-            report.requests += tally.requests
-            report.retries += tally.retries
-            self._record(tally.results)
-            self._tell()
-
-    def _record(self, results: list[RowResult]) -> None:
-        if not results:
-            return
-        self.report.count(results)
-        try:
-            self._rejects.write(results)
-        except OSError as error:
-            self._failure = self._failure or error
-
-    def _tell(self, *, finished: bool = False) -> None:
-        if self._on_progress is None:
-            return
-        try:
-            elapsed = self._clock.monotonic() - self._started
-            self._on_progress(self.report.progress(elapsed, finished=finished))
-        except Exception as error:  # noqa: BLE001 - raised at the end; rows are not its hostages
-            self._callback_failure = self._callback_failure or error
-
-
-class _Stopped(Exception):  # noqa: N818 - never leaves this file
-    """The import has failed; the producer has nothing more to do."""
+    @property
+    def most_at_once(self) -> int:
+        """Most requests on the wire."""
+        return AUTO_CONCURRENCY if self.concurrency == "auto" else self.concurrency
 
 
 class Bulk:
-    """``cr.bulk``: imports of any size into a group."""
+    """``cr.bulk``: imports of any size into a group.
+
+    All calls share the options of :class:`ImportOptions`. Rows are delivered in parallel batches.
+    Rows of one address keep their order; within a window of ``batch_size`` rows the last one wins
+    and the earlier are ``superseded``. A row that cannot be sent is rejected and never stops the
+    others. The server's troubles (429, 5xx, lost connections) are waited out; a row that must not
+    be stored twice is looked up when an answer is lost, and is ``unknown`` where that does not
+    tell.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def upsert(
         self,
-        source: Iterable[Item] | AsyncIterable[Item],
+        source: Source,
         *,
         group_id: int,
-        concurrency: int = 4,
-        batch_size: int = MAX_ROWS,
-        rejects: str | Path | None = None,
-        on_progress: OnProgress | None = None,
-        timeout: float = 120.0,
-        max_outage: float = 1800.0,
+        strategy: Literal["upsertplus", "upsert"] = "upsertplus",
+        **options: Unpack[ImportOptions],
     ) -> ImportReport:
         """Add or change every receiver of a source.
-
-        Rows are delivered in parallel batches. Rows of one address keep their order; within a
-        window of ``batch_size`` rows the last one wins and the earlier are ``superseded``. A row
-        that cannot be sent is rejected and never stops the others. The server's troubles (429,
-        5xx, lost connections) are waited out; rows with orders, which must not be stored twice,
-        become ``unknown`` when an answer is lost.
 
         Args:
             source: Receivers, mappings of their fields, or what :func:`read_csv` yields.
             group_id: The group.
-            concurrency: Requests on the wire at a time.
-            batch_size: Most rows per request, at most 1000.
-            rejects: File for the rows that were not accepted, as JSON Lines.
-            on_progress: Called after each batch with an :class:`ImportProgress`.
-            timeout: Seconds that one request may take.
-            max_outage: Seconds that one batch may fail before the import stops.
+            strategy: The vendor's call: ``upsertplus`` takes orders; ``upsert`` does not, and its
+                answers are smaller.
+            **options: See :class:`ImportOptions`.
 
         Returns:
             The report. Rejected rows do not raise; see ``report.raise_for_failures()``.
@@ -280,89 +172,223 @@ class Bulk:
             ImportFailedError: The import stopped early; ``.report`` tells how far it came.
             ConfigurationError: An argument is out of range.
 
-        ``POST /groups/{group_id}/receivers/upsertplus``
+        ``POST /groups/{group_id}/receivers/upsertplus``, ``POST …/upsert``
         """
-        async with self.open(
-            group_id=group_id,
-            concurrency=concurrency,
-            batch_size=batch_size,
-            rejects=rejects,
-            on_progress=on_progress,
-            timeout=timeout,
-            max_outage=max_outage,
-        ) as run:
-            await run.feed(source)
-        return run.report
+        return await self._run(source, group_id, strategy, options)
+
+    async def insert(
+        self, source: Source, *, group_id: int, **options: Unpack[ImportOptions]
+    ) -> ImportReport:
+        """Add every receiver of a source; those whom the group has already are left as they are.
+
+        The latter are rejected as ``duplicate``. Arguments and errors are those of :meth:`upsert`.
+
+        ``POST /groups/{group_id}/receivers/insert``
+        """
+        return await self._run(source, group_id, "insert", options)
+
+    async def update(
+        self, source: Source, *, group_id: int, **options: Unpack[ImportOptions]
+    ) -> ImportReport:
+        """Change every receiver of a source whom the group has; the others are ``not_found``.
+
+        Nobody is set active by it unless ``activate`` is given. Arguments and errors are those of
+        :meth:`upsert`.
+
+        ``PUT /groups/{group_id}/receivers/update``
+        """
+        return await self._run(source, group_id, "update", options)
+
+    async def delete(
+        self, source: Source, *, group_id: int, **options: Unpack[ImportOptions]
+    ) -> ImportReport:
+        """Remove every address of a source from the group; unknown ones are ``not_found``.
+
+        Rows may be plain addresses. Arguments and errors are those of :meth:`upsert`.
+
+        ``POST /groups/{group_id}/receivers/delete``
+        """
+        return await self._run(source, group_id, "delete", options)
 
     @asynccontextmanager
     async def open(
         self,
         *,
         group_id: int,
-        concurrency: int = 4,
-        batch_size: int = MAX_ROWS,
-        rejects: str | Path | None = None,
-        on_progress: OnProgress | None = None,
-        timeout: float = 120.0,
-        max_outage: float = 1800.0,
+        strategy: StrategyName = "upsertplus",
+        **options: Unpack[ImportOptions],
     ) -> AsyncGenerator[ImportRun, None]:
         """Open an import for rows that are pushed: ``await run.put(row)``.
 
-        Leaving the block delivers what was put. The arguments are those of :meth:`upsert`.
+        Leaving the block delivers what was put. With a journal to resume, the same rows are put
+        again, and those that are done are passed over.
 
         Raises:
             ImportFailedError: The import stopped early; ``.report`` tells how far it came.
+            ConfigurationError: An argument is out of range.
         """
-        _check_range("concurrency", concurrency, 1, 32)
-        _check_range("batch_size", batch_size, 1, MAX_ROWS)
+        async with self._open(None, group_id, strategy, options) as run:
+            yield run
+
+    async def _run(
+        self, source: Source, group_id: int, strategy: StrategyName, options: ImportOptions
+    ) -> ImportReport:
+        if options.get("journal") is not None:
+            source = countable(source)
+        async with self._open(source, group_id, strategy, options) as run:
+            try:
+                await run.feed(source)
+            except StopRequestedError:
+                raise
+            except Exception as error:
+                # What was read before it is delivered all the same.
+                words = f"the source failed after {run.rows_taken} rows: {mask_emails(str(error))}"
+                run.report.stopped = run.report.stopped or words
+                raise ImportFailedError(words, run.report) from error
+        return run.report
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        source: Source | None,
+        group_id: int,
+        strategy_name: StrategyName,
+        options: ImportOptions,
+    ) -> AsyncGenerator[ImportRun, None]:
+        strategy = find_strategy(strategy_name)
+        settings = _Settings(**options)
+        settings.check(strategy)
+        with ExitStack() as files:
+            journal = await self._open_journal(files, source, group_id, strategy, settings)
+            run = self._assemble(files, journal, group_id, strategy, settings)
+            if journal is not None and journal.state.sent:
+                # What the killed run had on the wire may still be landing.
+                await self._transport.clock.sleep(settings.settle)
+            async with _conducted(run):
+                if settings.on_start is not None:
+                    settings.on_start(run)
+                yield run
+
+    async def _open_journal(
+        self,
+        files: ExitStack,
+        source: Source | None,
+        group_id: int,
+        strategy: Strategy,
+        settings: _Settings,
+    ) -> Journal | None:
+        if settings.journal is None:
+            return None
+        now = self._transport.clock.now()
+        path = Path(settings.journal)
+
+        def open_it() -> Journal:
+            identity = {
+                "server": self._transport.base_url,
+                "group_id": group_id,
+                "strategy": strategy.name,
+                "inactive": settings.inactive,
+                "activate": settings.activate,
+                "source": _identity(source),
+            }
+            if settings.resume:
+                return Journal.resume(path, identity, now=now)
+            return Journal.create(path, identity, now=now)
+
+        return files.enter_context(await run_in_thread(open_it))
+
+    def _assemble(
+        self,
+        files: ExitStack,
+        journal: Journal | None,
+        group_id: int,
+        strategy: Strategy,
+        settings: _Settings,
+    ) -> ImportRun:
+        clock = self._transport.clock
+        resumed = journal.state.snapshot() if journal is not None and settings.resume else None
+        lessons = Lessons(closings=self._transport.own_account().gate.closings)
         delivery = Delivery(
             transport=self._transport,
             group_id=group_id,
-            permits=anyio.Semaphore(concurrency),
-            timeout=timeout,
-            max_outage=max_outage,
+            strategy=strategy,
+            permits=_permits(settings, clock),
+            stop=Stop(),
+            timeout=settings.timeout,
+            max_outage=settings.max_outage,
+            settle=settings.settle,
             policy=RetryPolicy(cap=30.0),
+            lessons=lessons,
         )
-        with RejectsFile(rejects) as rejects_file:
-            run = ImportRun(
-                delivery,
-                slots=concurrency + SPARE_SLOTS,
-                max_rows=batch_size,
-                rejects=rejects_file,
-                on_progress=on_progress,
-                clock=self._transport.clock,
-            )
-            fault = None
-            async with anyio.create_task_group() as tasks:
-                run.start(tasks)
-                try:
-                    yield run
-                except Exception as error:  # noqa: BLE001
-                    fault = error  # raised below, where no exception group wraps it
-                except BaseException:
-                    run.abandon()
-                    raise
-                await run.finish()
-            _raise_first(run, fault)
+        if resumed is not None:
+            delivery = attrs.evolve(delivery, doubtful=resumed.sent)
+            lessons.ceiling.max_bytes = resumed.ceiling
+        rejects = files.enter_context(
+            RejectsFile(settings.rejects, keep=None if resumed is None else resumed.rejects_bytes)
+        )
+        return ImportRun(
+            delivery,
+            RejectsLedger(rejects)
+            if journal is None
+            else JournalLedger(rejects, journal, lambda: lessons.ceiling.max_bytes, clock),
+            limits=Limits(
+                slots=settings.most_at_once + SPARE_SLOTS,
+                rows=settings.batch_size,
+                canary=settings.canary,
+                drain=settings.drain,
+            ),
+            encoder=Encoder(strategy, activate=settings.activate, inactive=settings.inactive),
+            breaker=Breaker(max_rejects=settings.max_rejects, max_share=settings.max_reject_share),
+            resumed=resumed,
+            on_progress=settings.on_progress,
+        )
 
 
-def _raise_first(run: ImportRun, fault: Exception | None) -> None:
-    """End the run; the caller's own error comes before what the import has to say."""
-    if fault is None or isinstance(fault, _Stopped):
-        run.close()
+def _identity(source: object) -> Mapping[str, Any]:
+    return source.identity() if isinstance(source, Resumable) else {"kind": "put"}
+
+
+def _permits(settings: _Settings, clock: Clock) -> Permits:
+    pacing: Pacing
+    if settings.concurrency == "auto":
+        pacing = LimitFinder(max_limit=AUTO_CONCURRENCY)
+    else:
+        pacing = FixedPacing(settings.concurrency)
+    rate = settings.max_rows_per_second
+    return Permits(pacing, clock, rate=None if rate is None else RowRate(rate))
+
+
+@asynccontextmanager
+async def _conducted(run: ImportRun) -> AsyncGenerator[None, None]:
+    """Run the workers around the caller's block, and account for every row after it."""
+    fault: Exception | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            run.start(tasks)
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001
+                fault = error  # raised below, where no exception group wraps it
+            except BaseException:
+                run.abandon()
+                raise
+            await run.end()
+    except BaseException:
+        with anyio.CancelScope(shield=True), suppress(ImportFailedError):
+            await run.close()
+        raise
+    if fault is None or isinstance(fault, StopRequestedError):
+        await run.close()
         return
+    run.report.stopped = run.report.stopped or "the caller failed"
     with suppress(ImportFailedError):
-        run.close()
+        await run.close()
     report = run.report
     fault.add_note(f"{report.accepted} of {report.read} rows read before it were imported")
     raise fault
 
 
-def _superseded(row: EncodedRow, by: EncodedRow) -> RowResult:
-    message = f"row {by.number} of the same address follows close behind"
-    return RowResult(row.number, row.line, Outcome.SUPERSEDED, "superseded", message)
-
-
-def _check_range(name: str, value: int, least: int, most: int) -> None:
+def _check_range(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise ConfigurationError(f"{name} is {value}; it goes from {least} to {most}")
+        limits = f"from {least:g} to {most:g}" if math.isfinite(most) else f"up from {least:g}"
+        raise ConfigurationError(f"{name} is {value}; it goes {limits}")

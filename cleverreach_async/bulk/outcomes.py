@@ -12,12 +12,11 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from cleverreach_async.bulk.encoding import EncodedRow, email_key
-from cleverreach_async.bulk.rows import Outcome, RowResult
+from cleverreach_async.bulk.rows import EncodedRow, email_key
 from cleverreach_async.resources.receiver_models import BatchItem, read_batch_item
-from cleverreach_async.transport.wire import Response, as_list, mask_emails
+from cleverreach_async.transport.wire import Response, as_list
 
-__all__ = ["Matched", "match_rows", "read_items", "refusal"]
+__all__ = ["Matched", "code_of", "match_rows", "read_items"]
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -30,6 +29,12 @@ class _Item(msgspec.Struct, gc=False):
 
 _decode_fast: Final = msgspec.json.Decoder(list[_Item]).decode
 _decode_any: Final = msgspec.json.Decoder().decode
+_CODES: Final = {
+    "invalid address": "invalid_email",
+    "duplicate": "duplicate",
+    "invalid receiver": "not_found",
+    "blacklist": "blacklisted",
+}
 _QUOTED: Final = re.compile(r"['\"<]([^'\"<>\s]+@[^'\"<>\s]+)['\">]")
 
 Item = BatchItem | _Item
@@ -123,16 +128,7 @@ def _judge(matched: Matched, row: EncodedRow, item: Item) -> None:
         matched.refused.append((row, words))
 
 
-def refusal(row: EncodedRow, words: str) -> RowResult:
-    """Return the rejection of a row in the server's words, addresses masked."""
+def code_of(words: str) -> str:
+    """Return the stable word for a refusal in the server's words."""
     lowered = words.lower()
-    code = (
-        "invalid_email"
-        if "invalid address" in lowered
-        else "duplicate"
-        if "duplicate" in lowered
-        else "refused"
-    )
-    return RowResult(
-        row.number, row.line, Outcome.REJECTED, code, mask_emails(words), receiver=row.body
-    )
+    return next((code for part, code in _CODES.items() if part in lowered), "refused")

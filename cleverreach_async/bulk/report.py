@@ -1,20 +1,17 @@
-"""What is told of an import: counters, samples, the rejects file, progress."""
+"""What is told of an import: counters, samples, progress."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import TracebackType
-from typing import IO, Final, Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 import attrs
-import msgspec
 
 from cleverreach_async.bulk.rows import Outcome, RowResult
-from cleverreach_async.errors import ConfigurationError, ImportFailedError
-from cleverreach_async.transport.wire import encode_json
+from cleverreach_async.errors import ImportFailedError, TooManyRejectsError
 
-__all__ = ["ImportProgress", "ImportReport", "OnProgress", "RejectsFile"]
+__all__ = ["ImportProgress", "ImportReport", "OnProgress", "too_many_rejects"]
 
-_SAMPLES: Final = 20
+_SAMPLES: Final = 100
+_SAMPLES_PER_REASON: Final = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +27,10 @@ class ImportProgress:
         requests: Requests sent.
         retries: Requests that repeated an earlier one.
         elapsed: Seconds since the import began.
+        skipped: Rows passed over because an earlier run had done them.
+        in_flight: Requests on the wire now.
+        limit: Most requests that may be on the wire now.
+        paused: Whether the account's gate is closed, so that all calls wait.
         finished: Whether this is the last event.
     """
 
@@ -41,6 +42,10 @@ class ImportProgress:
     requests: int
     retries: int
     elapsed: float
+    skipped: int = 0
+    in_flight: int = 0
+    limit: int = 0
+    paused: bool = False
     finished: bool = False
 
     @property
@@ -62,18 +67,23 @@ class ImportReport:
     """The result of an import. Every row read is in exactly one class.
 
     Attributes:
-        read: Rows read from the source.
+        read: Rows read from the source, those before the place of resumption included.
         accepted: Rows that the server shows as stored.
         rejected: Rows refused, here or by the server; each is in the rejects file.
         unknown: Rows that may or may not be stored; each is in the rejects file.
         pending: Rows read but not sent, because the import stopped.
         superseded: Rows replaced, before they were sent, by a later one of the same address.
         skipped: Rows passed over because an earlier run had done them.
+        earlier: What earlier runs over the same journal made of their rows, by class.
         batches: Batches delivered.
         requests: Requests sent.
         retries: Requests that repeated an earlier one.
+        replayed: Rows sent again after an answer was lost; the server may have counted them twice.
+        unexpected: Items of answers that belong to no row sent.
         elapsed: Seconds from start to end.
-        samples: The first rows that were not accepted, without their data.
+        stopped: Why the import ended before its source did; empty when it did not.
+        reasons: Number of rows that were not accepted, by code.
+        samples: The first rows of each code, without their data.
     """
 
     read: int = 0
@@ -83,19 +93,33 @@ class ImportReport:
     pending: int = 0
     superseded: int = 0
     skipped: int = 0
+    earlier: Mapping[str, int] = attrs.field(factory=dict[str, int])
     batches: int = 0
     requests: int = 0
     retries: int = 0
+    replayed: int = 0
+    unexpected: int = 0
     elapsed: float = 0.0
+    stopped: str = ""
+    reasons: dict[str, int] = attrs.field(factory=dict[str, int])
     samples: list[RowResult] = attrs.field(factory=list[RowResult])
 
     def count(self, results: Iterable[RowResult]) -> None:
-        """Count rows that were not simply accepted, keeping the first as samples."""
+        """Count rows that were not simply accepted, keeping the first of each code as samples."""
         for result in results:
             name = result.outcome.value
             setattr(self, name, getattr(self, name) + 1)
-            if len(self.samples) < _SAMPLES and result.outcome is not Outcome.SUPERSEDED:
+            if result.outcome is Outcome.SUPERSEDED:
+                continue
+            number = self.reasons[result.code] = self.reasons.get(result.code, 0) + 1
+            if number <= _SAMPLES_PER_REASON and len(self.samples) < _SAMPLES:
                 self.samples.append(attrs.evolve(result, receiver=b"", record=b""))
+
+    @property
+    def settled(self) -> int:
+        """Rows that are accounted for."""
+        known = self.accepted + self.rejected + self.unknown
+        return known + self.pending + self.superseded + self.skipped
 
     def assert_balanced(self) -> None:
         """Check the conservation law: no row lost, none invented.
@@ -103,11 +127,10 @@ class ImportReport:
         Raises:
             AssertionError: The counters do not add up; that is a defect of this library.
         """
-        known = self.accepted + self.rejected + self.unknown
-        known += self.pending + self.superseded + self.skipped
-        if known != self.read:
+        if self.settled != self.read:
             raise AssertionError(
-                f"{self.read} rows were read, but {known} are accounted for; please report this"
+                f"{self.read} rows were read, but {self.settled} are accounted for; please report"
+                " this"
             )
 
     def raise_for_failures(self) -> None:
@@ -123,12 +146,12 @@ class ImportReport:
                 self,
             )
 
-    def progress(self, elapsed: float, *, finished: bool = False) -> ImportProgress:
+    def progress(self, elapsed: float, **state: Any) -> ImportProgress:
         """Return the counters as a progress event.
 
         Args:
             elapsed: Seconds since the import began.
-            finished: Whether this is the last event.
+            **state: The event's other fields.
         """
         return ImportProgress(
             read=self.read,
@@ -136,60 +159,26 @@ class ImportReport:
             rejected=self.rejected,
             unknown=self.unknown,
             superseded=self.superseded,
+            skipped=self.skipped,
             requests=self.requests,
             retries=self.retries,
             elapsed=elapsed,
-            finished=finished,
+            **state,
         )
 
 
-class RejectsFile:
-    """JSON Lines of the rows that were not accepted, with line, reason and the row itself.
-
-    A repaired file can be imported again: each line holds the receiver as it would be sent.
-
-    Args:
-        path: Where to write; an older file there is replaced. ``None`` writes nothing.
-    """
-
-    def __init__(self, path: str | Path | None) -> None:
-        self._path = path
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        if self._path is not None:
-            try:
-                self._file = Path(self._path).open("wb")
-            except OSError as error:
-                raise ConfigurationError(
-                    f"{self._path}: cannot write the rejects file: {error.strerror}"
-                ) from None
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, results: Iterable[RowResult]) -> None:
-        """Append results, and hand them to the operating system before returning."""
-        if self._file is None:
-            return
-        for result in results:
-            if result.outcome is not Outcome.SUPERSEDED:
-                self._file.write(_as_line(result))
-        self._file.flush()
+def too_many_rejects(verdict: str, report: ImportReport) -> TooManyRejectsError:
+    """Return the error that ends an import because of its rejects, with the reasons in words."""
+    reasons = sorted(report.reasons.items(), key=lambda item: -item[1])[:3]
+    told = [
+        f"{code} (rows {_rows_of(report, code)}: {_words_of(report, code)})" for code, _ in reasons
+    ]
+    return TooManyRejectsError(f"too many rows are rejected: {verdict}. {'; '.join(told)}", report)
 
 
-def _as_line(result: RowResult) -> bytes:
-    fields: dict[str, object] = {"row": result.row, "line": result.line}
-    fields |= {"outcome": result.outcome.value, "code": result.code, "message": result.message}
-    if result.receiver:
-        fields["receiver"] = msgspec.Raw(result.receiver)
-    if result.record:
-        fields["record"] = msgspec.Raw(result.record)
-    return encode_json(fields) + b"\n"
+def _rows_of(report: ImportReport, code: str) -> str:
+    return ", ".join(str(sample.row) for sample in report.samples if sample.code == code)
+
+
+def _words_of(report: ImportReport, code: str) -> str:
+    return next((sample.message for sample in report.samples if sample.code == code), "")

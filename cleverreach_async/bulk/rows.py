@@ -5,23 +5,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+import msgspec
 
 from cleverreach_async.resources.receiver_models import ReceiverInput
 
-__all__ = ["BadRow", "Outcome", "RowResult", "SourceRow"]
+__all__ = ["BadRow", "EncodedRow", "Outcome", "RowResult", "SourceRow", "email_key"]
 
 
 @attrs.define
 class SourceRow:
-    """A row read from a file.
+    """A row read from a source.
 
     Attributes:
         receiver: The receiver to write.
-        line: One-based line of the file on which the row begins.
+        line: One-based line of the file on which the row begins; ``None`` where no file is read.
     """
 
     receiver: ReceiverInput
-    line: int
+    line: int | None
 
 
 @attrs.define
@@ -29,16 +30,42 @@ class BadRow:
     """A row that could not be turned into a receiver. It is rejected; the others go on.
 
     Attributes:
-        line: One-based line of the file on which the row begins.
+        line: One-based line of the file on which the row begins; ``None`` where no file is read.
         code: Stable word for the kind of problem, such as ``invalid_date``.
         message: What is wrong and in which column, without personal data.
         record: The row as it was read, by column.
     """
 
-    line: int
+    line: int | None
     code: str
     message: str
     record: Mapping[str, Any] = attrs.field(repr=False)
+
+
+class EncodedRow(msgspec.Struct, gc=False):
+    """A row ready to be sent.
+
+    A msgspec struct rather than an attrs class because it can be kept out of the garbage
+    collector's sight: thousands are alive at a time.
+
+    Attributes:
+        key: What identifies the receiver: the address in lower case.
+        body: The row as JSON.
+        number: One-based number of the row in the source.
+        line: Line of the file, where the source is a file.
+        repeatable: Whether sending it twice stores the same as sending it once.
+    """
+
+    key: str
+    body: bytes
+    number: int
+    line: int | None
+    repeatable: bool
+
+
+def email_key(email: str) -> str:
+    """Return what two spellings of one address share."""
+    return email.strip().lower()
 
 
 class Outcome(enum.Enum):

@@ -10,9 +10,10 @@ from typing import Final
 import anyio.lowlevel
 import attrs
 
-from cleverreach_async.bulk.encoding import encode_rows
-from cleverreach_async.bulk.report import ImportReport, RejectsFile
-from cleverreach_async.bulk.sources import FileSource, read_rows
+from cleverreach_async.bulk.encoding import Encoder
+from cleverreach_async.bulk.rejects import RejectsFile
+from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.sources import RowFile, read_rows
 from cleverreach_async.cli import mapping, summary
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
@@ -60,7 +61,7 @@ class ImportOptions:
     dry_run: bool
     as_json: bool
 
-    def read(self, date_attributes: Collection[str] = frozenset()) -> FileSource:
+    def read(self, date_attributes: Collection[str] = frozenset()) -> RowFile:
         """Return the rows of the file.
 
         Raises:
@@ -69,7 +70,7 @@ class ImportOptions:
         """
         return read_rows(
             self.file,
-            columns=self.columns or None,
+            mapping=self.columns or None,
             delimiter=self.delimiter,
             encoding=self.encoding,
             timezone=self.timezone,
@@ -83,7 +84,7 @@ class _Run:
 
     options: ImportOptions
     output: Output
-    source: FileSource
+    source: RowFile
     contents: mapping.Contents
     target: Target | None = None
     display: Display | None = None
@@ -204,7 +205,9 @@ async def _check(under_way: _Run) -> ImportReport:
         finished = False
         while not finished:
             chunk = list(islice(rows, _SLICE))
-            good, bad = encode_rows(chunk, first=report.read + 1)
+            good, bad = Encoder().encode(
+                chunk, range(report.read + 1, report.read + len(chunk) + 1)
+            )
             report.read += len(chunk)
             report.pending += len(good)
             report.count(bad)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from cleverreach_async.bulk.rows import SourceRow
-from cleverreach_async.bulk.sources import ColumnMapping, FileSource
+from cleverreach_async.bulk.sources import ColumnMapping, ParquetSource, RowFile
 from cleverreach_async.bulk.sources.columns import GROUP_PREFIX
 from cleverreach_async.cli.output import Output, plain
 from cleverreach_async.cli.target import Definitions
@@ -47,7 +47,7 @@ def parse_map(words: Sequence[str]) -> dict[str, str]:
     return columns
 
 
-def survey(source: FileSource) -> Contents:
+def survey(source: RowFile) -> Contents:
     """Return what the rows have: from the header, or for JSON Lines by reading them once."""
     mapping = source.mapping
     if mapping is None:
@@ -60,7 +60,7 @@ def survey(source: FileSource) -> Contents:
     )
 
 
-def _survey_rows(source: FileSource) -> Contents:
+def _survey_rows(source: RowFile) -> Contents:
     account: dict[str, str] = {}
     group: dict[str, str] = {}
     contents = Contents(Definitions(account, group))
@@ -85,7 +85,7 @@ def _add_types(types: dict[str, str], values: Mapping[str, object] | Unset) -> N
             types[key] = kind
 
 
-def show(output: Output, source: FileSource) -> None:
+def show(output: Output, source: RowFile) -> None:
     """Print how a file is read and what column goes where."""
     output.note(plain(f"{source.path}: {_format(source)}"))
     mapping = source.mapping
@@ -98,7 +98,9 @@ def show(output: Output, source: FileSource) -> None:
         output.note(plain(f"  left out: {', '.join(mapping.left_out)}"))
 
 
-def _format(source: FileSource) -> str:
+def _format(source: RowFile) -> str:
+    if isinstance(source, ParquetSource):
+        return f"Parquet, {source.size:,} bytes"
     if source.mapping is None:
         return f"JSON Lines, {source.size:,} bytes"
     delimiter = {"\t": "tabs", " ": "blanks"}.get(source.delimiter or "", f"'{source.delimiter}'")

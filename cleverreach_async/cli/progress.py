@@ -1,93 +1,98 @@
-"""How an import is doing: a bar for somebody who watches, a line now and then for a log."""
+"""How an import is doing: three live lines for somebody who watches, one now and then for a log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from rich.progress import BarColumn, Progress, TextColumn
+import attrs
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderResult
+from rich.control import Control
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.segment import ControlType, Segment
+from rich.text import Text
 
 from cleverreach_async.bulk.report import ImportProgress
 from cleverreach_async.cli.output import Output
+from cleverreach_async.cli.pace import Measured, Moment, Observer
 
-__all__ = ["BarDisplay", "Display", "Estimate", "LineDisplay", "facts", "make_display"]
+__all__ = [
+    "Display",
+    "LineDisplay",
+    "Part",
+    "ScreenDisplay",
+    "fit",
+    "make_display",
+]
 
 SECONDS_BETWEEN_LINES: Final = 5.0
-_NARROWEST_BAR: Final = 8
-_WIDEST_BAR: Final = 40
-# Two blanks between bar and figures, and room for the ^C that a terminal prints behind them: a
-# line that it pushes over the edge could not be overwritten any more.
-_MARGIN: Final = 4
+_NARROWEST_BAR: Final = 4
+_WIDEST_BAR: Final = 60
+_FRAMES_PER_SECOND: Final = 4
+_GAP: Final = "  "
+# Room for the ^C that a terminal prints behind the last line: a line that it pushes over the edge
+# could not be overwritten any more.
+_MARGIN: Final = 2
+_NOTHING_YET: Final = ImportProgress(
+    read=0, accepted=0, rejected=0, unknown=0, superseded=0, requests=0, retries=0, elapsed=0.0
+)
 
 
-class Measured(Protocol):
-    """What tells how much of a source was read."""
+@attrs.frozen
+class Part:
+    """A figure of a line.
 
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        ...
-
-    @property
-    def position(self) -> int:
-        """Bytes read so far."""
-        ...
-
-
-class Estimate:
-    """How much is done and how long the rest takes, by the bytes of the file.
-
-    Args:
-        source: The file being read.
+    Attributes:
+        text: What is shown; nothing if it is empty.
+        worth: The smallest goes first where room is short.
+        style: Colour in the words of rich.
     """
 
-    def __init__(self, source: Measured) -> None:
-        self._source = source
-
-    def fraction(self, progress: ImportProgress) -> float:
-        """Return the share of the file whose rows have arrived at their outcome.
-
-        Rows are read ahead of those, so the bytes read are scaled down to them.
-        """
-        if progress.finished and progress.done == progress.read:
-            return 1.0
-        if not self._source.size or not progress.read:
-            return 0.0
-        read = self._source.position / self._source.size
-        return min(1.0, read * progress.done / progress.read)
-
-    def seconds_left(self, progress: ImportProgress) -> float | None:
-        """Return the time that the rest takes at the pace so far, or ``None`` for no idea."""
-        fraction = self.fraction(progress)
-        return progress.elapsed * (1 - fraction) / fraction if fraction > 0 else None
+    text: str
+    worth: int
+    style: str = ""
 
 
-def facts(
-    progress: ImportProgress, estimate: Estimate, width: int, *, accepted: str = "accepted"
-) -> str:
-    """Return the figures that fit a width; the percentage and the counts matter most.
+def fit(parts: Sequence[Part], width: int) -> list[Part]:
+    """Return the parts that fit a width side by side; the worthiest always stays."""
+    kept = [part for part in parts if part.text]
+    while len(kept) > 1 and len(_GAP.join(part.text for part in kept)) > width:
+        kept.remove(min(kept, key=lambda part: part.worth))
+    return kept
 
-    Args:
-        progress: The counters.
-        estimate: What tells percentage and remaining time.
-        width: Most characters.
-        accepted: The word for rows that are well.
-    """
-    left = estimate.seconds_left(progress)
-    parts = {
-        "percent": f"{estimate.fraction(progress):4.0%}",
-        "accepted": f"{progress.accepted:,} {accepted}",
-        "rejected": f"{progress.rejected:,} rejected",
-        "unknown": f"{progress.unknown:,} unknown" if progress.unknown else "",
-        "retries": f"{progress.retries:,} retries" if progress.retries else "",
-        "rate": f"{progress.rows_per_second:,.0f} rows/s",
-        "left": "" if left is None or progress.finished else f"{_clock(left)} left",
-    }
-    for dispensable in ("", "retries", "rate", "left", "unknown", "rejected", "accepted"):
-        parts.pop(dispensable, None)
-        text = "  ".join(part for part in parts.values() if part)
-        if len(text) <= width:
-            break
-    return text
+
+def _headline(moment: Moment) -> list[Part]:
+    left = moment.seconds_left
+    return [
+        Part(f"{int(moment.fraction * 100):3}%", 3),
+        Part(f"{_clock(moment.elapsed)} gone", 1),
+        Part("" if left is None else f"{_clock(left)} left", 2),
+    ]
+
+
+def _counts(progress: ImportProgress, accepted: str) -> list[Part]:
+    return [
+        Part(f"{progress.accepted:,} {accepted}", 5),
+        Part(f"{progress.rejected:,} rejected", 4, "red" if progress.rejected else ""),
+        Part(_some(progress.unknown, "unknown"), 3, "yellow"),
+        Part(_some(progress.skipped, "skipped"), 2),
+        Part(_some(progress.superseded, "superseded"), 1),
+    ]
+
+
+def _pace(moment: Moment) -> list[Part]:
+    progress = moment.progress
+    parts = [Part(f"{moment.rate:,.0f} rows/s", 3)]
+    if progress.limit and not progress.finished:
+        parts.append(Part(f"{progress.in_flight} of {progress.limit} in flight", 2))
+    parts.append(Part(_some(progress.retries, "retry", "retries"), 1))
+    if progress.paused and not progress.finished:
+        parts.append(Part("paused by the server", 4, "bold yellow"))
+    return parts
+
+
+def _some(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one}" if count else ""
 
 
 def _clock(seconds: float) -> str:
@@ -127,28 +132,39 @@ def make_display(output: Output, source: Measured, *, accepted: str = "accepted"
         source: The file being read.
         accepted: The word for rows that are well.
     """
-    estimate = Estimate(source)
+    observer = Observer(source)
     if output.is_terminal:
-        return BarDisplay(output, estimate, accepted)
-    return LineDisplay(output, estimate, accepted)
+        return ScreenDisplay(output.console, observer, accepted)
+    return LineDisplay(output, observer, accepted)
 
 
-class BarDisplay:
-    """A bar with figures on a terminal, fitted to its width at each event."""
+class ScreenDisplay:
+    """A bar with percent and times, a line of counts, a line of pace; fitted at each refresh.
 
-    def __init__(self, output: Output, estimate: Estimate, accepted: str) -> None:
+    A thread of rich draws it anew four times a second, so that time goes on while no event comes.
+
+    Args:
+        console: The terminal.
+        observer: What tells percentage, rate and remaining time.
+        accepted: The word for rows that are well.
+        auto_refresh: Whether the thread runs; tests do without.
+    """
+
+    def __init__(
+        self, console: Console, observer: Observer, accepted: str, *, auto_refresh: bool = True
+    ) -> None:
         self.latest: ImportProgress | None = None
-        self._estimate = estimate
+        self._console = console
+        self._observer = observer
         self._accepted = accepted
-        self._console = output.console
-        self._bar = BarColumn()
-        self._progress = Progress(
-            self._bar, TextColumn("{task.fields[facts]}", markup=False), console=output.console
-        )
-        self._task = self._progress.add_task("", total=1.0, facts="  0%")
+        self._shown = _NOTHING_YET
+        self._shown_at = 0.0
+        self._drawn: tuple[int, ...] = ()
+        self._live = _SteadyLive(self, console, auto_refresh=auto_refresh)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._shown_at = self._console.get_time()
+        self._live.start()
         return self
 
     def __exit__(
@@ -157,25 +173,94 @@ class BarDisplay:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
 
     def show(self, progress: ImportProgress) -> None:
         """Take an event."""
         self.latest = progress
-        room = self._console.width - _MARGIN
-        text = facts(progress, self._estimate, room - _NARROWEST_BAR, accepted=self._accepted)
-        self._bar.bar_width = max(_NARROWEST_BAR, min(_WIDEST_BAR, room - len(text)))
-        fraction = self._estimate.fraction(progress)
-        self._progress.update(self._task, completed=fraction, facts=text)
+        self._observer.note(progress)
+        self._shown, self._shown_at = progress, self._console.get_time()
+
+    def wrapped_lines(self, width: int) -> int:
+        """Return how many more lines the last frame takes on a terminal made narrower since."""
+        return sum(max(0, drawn - 1) // width for drawn in self._drawn)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        progress = self._shown
+        since = max(0.0, console.get_time() - self._shown_at)
+        moment = self._observer.moment(progress, progress.elapsed + since)
+        room = max(1, options.max_width - _MARGIN)
+        lines = [
+            [*self._bar(console, options, moment, room)],
+            [*_segments(console, fit(_counts(progress, self._accepted), room))],
+            [*_segments(console, fit(_pace(moment), room))],
+        ]
+        lines = [Segment.adjust_line_length(line, room, pad=False) for line in lines]
+        self._drawn = tuple(map(Segment.get_line_length, lines))
+        for line in lines:
+            yield from line
+            yield Segment.line()
+
+    def _bar(
+        self, console: Console, options: ConsoleOptions, moment: Moment, room: int
+    ) -> Iterator[Segment]:
+        """The first line; the bar takes what the figures leave, or goes."""
+        parts = fit(_headline(moment), room)
+        width = room - len(_GAP) - len(_GAP.join(part.text for part in parts))
+        width = min(width, _WIDEST_BAR)
+        if width >= _NARROWEST_BAR:
+            bar = ProgressBar(total=1.0, completed=moment.fraction, width=width)
+            segments = list(console.render(bar, options))
+            # Without colours rich draws only what is done.
+            yield from Segment.adjust_line_length(segments, width)
+            yield Segment(_GAP)
+        yield from _segments(console, parts)
+
+
+def _segments(console: Console, parts: Sequence[Part]) -> Iterator[Segment]:
+    for number, part in enumerate(parts):
+        if number:
+            yield Segment(_GAP)
+        yield from Text(part.text, style=part.style, end="").render(console)
+
+
+class _SteadyLive(Live):
+    """A live display that stays in its place when the terminal becomes narrower.
+
+    Terminals then wrap the lines that stand there. Rich goes up by the lines it has printed and
+    would leave those above them behind, at each step of the mouse.
+    """
+
+    def __init__(self, screen: ScreenDisplay, console: Console, *, auto_refresh: bool) -> None:
+        super().__init__(
+            screen,
+            console=console,
+            auto_refresh=auto_refresh,
+            refresh_per_second=_FRAMES_PER_SECOND,
+        )
+        self._screen_display = screen
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Go up by the lines that wrapping has made, before rich goes up by its own."""
+        more = self._screen_display.wrapped_lines(self.console.width)
+        erase = (ControlType.ERASE_IN_LINE, 2)
+        up = Control(*(erase, (ControlType.CURSOR_UP, 1)) * more)
+        return [up, *super().process_renderables(renderables)]
 
 
 class LineDisplay:
-    """A line every few seconds, by the import's own clock; nothing for a short one."""
+    """A line every few seconds, by the import's own clock; nothing for a short one.
 
-    def __init__(self, output: Output, estimate: Estimate, accepted: str) -> None:
+    Args:
+        output: Where to print.
+        observer: What tells percentage, rate and remaining time.
+        accepted: The word for rows that are well.
+    """
+
+    def __init__(self, output: Output, observer: Observer, accepted: str) -> None:
         self.latest: ImportProgress | None = None
         self._say: Callable[[str], None] = output.note
-        self._estimate = estimate
+        self._observer = observer
         self._accepted = accepted
         self._next = SECONDS_BETWEEN_LINES
 
@@ -193,7 +278,10 @@ class LineDisplay:
     def show(self, progress: ImportProgress) -> None:
         """Take an event."""
         self.latest = progress
+        self._observer.note(progress)
         if progress.elapsed < self._next or progress.finished:
             return
         self._next = progress.elapsed + SECONDS_BETWEEN_LINES
-        self._say(facts(progress, self._estimate, 1000, accepted=self._accepted).strip())
+        moment = self._observer.moment(progress, progress.elapsed)
+        parts = [*_headline(moment), *_counts(progress, self._accepted), *_pace(moment)]
+        self._say(_GAP.join(part.text for part in parts if part.text).strip())

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.bulk.sources import FileSource
+from cleverreach_async.bulk.sources import RowFile
 from cleverreach_async.cli.output import plain
 from cleverreach_async.cli.target import Target
 
@@ -55,7 +55,7 @@ class Result:
         reasons: Why, the most frequent first.
     """
 
-    source: FileSource
+    source: RowFile
     target: Target | None
     report: ImportReport
     rejects: Path | None
@@ -63,7 +63,7 @@ class Result:
 
     @classmethod
     def of(
-        cls, source: FileSource, target: Target | None, report: ImportReport, rejects: Path
+        cls, source: RowFile, target: Target | None, report: ImportReport, rejects: Path
     ) -> "Result":
         """Return the result of an import, removing a rejects file that stayed empty."""
         refused = bool(report.rejected or report.unknown)

@@ -6,13 +6,14 @@ again for longer.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import anyio
 import attrs
 
 from cleverreach_async.errors import RateLimitError
 from cleverreach_async.transport.clock import Clock, Random
+from cleverreach_async.transport.stop import Stop
 
 __all__ = ["AccountGate", "Passage"]
 
@@ -66,6 +67,8 @@ class AccountGate:
         self._rounds = 0
         self._probing = False
         self._changed = anyio.Event()
+        self.closings = 0
+        """How often it has closed, to tell whether it was closed meanwhile."""
 
     @property
     def closed(self) -> bool:
@@ -73,16 +76,21 @@ class AccountGate:
         return self._closed
 
     @asynccontextmanager
-    async def passage(self, *, max_wait: float) -> AsyncGenerator[Passage, None]:
+    async def passage(
+        self, *, max_wait: float, stop: Stop | None = None
+    ) -> AsyncGenerator[Passage, None]:
         """Wait for the gate and pass it.
 
         Args:
             max_wait: Longest wait in seconds, probes of other callers included.
+            stop: Ends the wait.
 
         Raises:
             RateLimitError: The gate stays closed for longer than ``max_wait``.
+            StopRequestedError: The stop was requested while the gate was closed.
         """
-        passage = await self._enter(max_wait)
+        with (stop or Stop()).ending_waits() if self._closed else nullcontext():
+            passage = await self._enter(max_wait)
         try:
             yield passage
         finally:
@@ -133,6 +141,7 @@ class AccountGate:
             self.release_probe()
 
     def _close_for(self, seconds: float) -> None:
+        self.closings += not self._closed
         self._closed = True
         self._until = max(self._until, self._clock.monotonic() + seconds)
 

@@ -31,6 +31,7 @@ from cleverreach_async.errors import (
     ConfigurationError,
 )
 from cleverreach_async.transport.shield import uninterrupted
+from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 
 __all__ = ["ClientSender", "Headers", "PooledSender", "Sender", "asgi_client", "make_sender"]
@@ -47,7 +48,14 @@ class Sender(Protocol):
     """Sends one request and returns its answer, whatever the status."""
 
     async def send(
-        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
     ) -> Response:
         """Exchange one request for one answer.
 
@@ -57,6 +65,7 @@ class Sender(Protocol):
             headers: All headers but ``Host`` and ``Content-Length``.
             content: Body bytes.
             timeout: Seconds from connecting to the last byte; ``None`` for no deadline.
+            stop: Its abort cuts the exchange short.
 
         Raises:
             APITimeoutError: The deadline passed.
@@ -93,7 +102,14 @@ class PooledSender:
         self._ssl_context: ssl.SSLContext | None = None
 
     async def send(
-        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
     ) -> Response:
         """See :meth:`Sender.send`."""
         request = httpx.Request(
@@ -105,7 +121,7 @@ class PooledSender:
         )
         async with self._limit, self._borrow() as pool:
             return await _exchange(
-                lambda: pool.transport.handle_async_request(request), httpx, url, timeout
+                lambda: pool.transport.handle_async_request(request), httpx, url, timeout, stop=stop
             )
 
     async def aclose(self) -> None:
@@ -122,8 +138,8 @@ class PooledSender:
         try:
             yield pool
         except APIConnectionError as error:
-            # Our deadline cancels inside the library too; an ordinary fault does not.
-            pool.retired |= isinstance(error, APITimeoutError)
+            # Our deadline cancels inside the library too, as an abort does; other faults do not.
+            pool.retired |= isinstance(error, APITimeoutError | _AbortedError)
             raise
         except Exception:
             raise
@@ -181,7 +197,14 @@ class ClientSender:
         self._library: Any = library
 
     async def send(
-        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
     ) -> Response:
         """See :meth:`Sender.send`."""
         if self._client.is_closed:
@@ -205,6 +228,7 @@ class ClientSender:
                 url,
                 timeout,
                 patience,
+                stop=stop,
             )
 
         # A pool that is not ours cannot be retired, so no caller may cancel what is under way.
@@ -262,17 +286,24 @@ class _Patience:
             raise _timed_out(urlsplit(self._url).netloc, self._timeout or 0.0, sent=False)
 
 
+class _AbortedError(APIConnectionError):
+    """The exchange was cut short on purpose."""
+
+
 async def _exchange(
     open_answer: Callable[[], Awaitable[Any]],
     library: Any,
     url: str,
     timeout: float | None,
     patience: _Patience | None = None,
+    *,
+    stop: Stop | None = None,
 ) -> Response:
     """Send and read one answer, shielded from the caller's cancellation."""
     host = urlsplit(url).netloc
     seconds = math.inf if timeout is None else timeout
-    with anyio.move_on_after(seconds, shield=True) as scope:
+    stop = stop or Stop()
+    with anyio.move_on_after(seconds, shield=True) as scope, stop.cutting(scope):
         if patience is not None:
             patience.begin(scope)
         try:
@@ -291,6 +322,8 @@ async def _exchange(
         ) as error:
             message = f"the connection to {host} failed: {str(error) or type(error).__name__}"
             raise APIConnectionError(message, sent=True) from _frameless(error)
+    if stop.aborted:
+        raise _AbortedError(f"the exchange with {host} was broken off", sent=True)
     raise _timed_out(host, seconds, sent=True)
 
 

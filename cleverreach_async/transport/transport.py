@@ -31,9 +31,19 @@ from cleverreach_async.transport.retry import (
     wait_before,
 )
 from cleverreach_async.transport.shield import alongside
+from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Masked, Request, Response, error_in
 
-__all__ = ["Account", "Auth", "Call", "Credential", "RequestEvent", "TokenSource", "Transport"]
+__all__ = [
+    "Account",
+    "Auth",
+    "Call",
+    "Credential",
+    "RequestEvent",
+    "TokenSource",
+    "Transport",
+    "Watch",
+]
 
 _log: Final = logging.getLogger("cleverreach_async")
 _log.addHandler(logging.NullHandler())
@@ -118,6 +128,23 @@ class RequestEvent:
     wait: float | None
 
 
+def _nobody_watches() -> None:
+    """Do nothing."""
+
+
+@attrs.frozen(eq=False)
+class Watch:
+    """Who watches a single call.
+
+    Attributes:
+        on_send: Called just before the request leaves; again when it is sent once more after 401.
+        stop: Ends the wait at a closed gate, and in its second stage the exchange itself.
+    """
+
+    on_send: Callable[[], None] = _nobody_watches
+    stop: Stop | None = None
+
+
 @attrs.define(eq=False)
 class Account:
     """What all calls of one account share: its tokens, its gate and its retry budget."""
@@ -197,17 +224,22 @@ class Transport:
                 response = await self.call_once(request)
             except CleverReachError as error:
                 wait = self._wait_after(error, request, attempt)
-                self._tell(request, _status(error), attempt, started, wait)
+                self.tell(request, _status(error), attempt, started, wait)
                 if wait is None:
                     raise
             else:
-                self._tell(request, response.status_code, attempt, started, None)
+                self.tell(request, response.status_code, attempt, started, None)
                 return response
             await self.clock.sleep(wait)
             attempt += 1
 
     async def call_once(
-        self, request: Request, *, timeout: float | None = None, max_wait: float | None = None
+        self,
+        request: Request,
+        *,
+        timeout: float | None = None,
+        max_wait: float | None = None,
+        watch: Watch | None = None,
     ) -> Response:
         """Send a request once, renewing the token and resending after a 401.
 
@@ -215,17 +247,22 @@ class Transport:
             request: The request.
             timeout: Seconds for the exchange, instead of the transport's.
             max_wait: Longest wait in seconds for a closed gate, instead of the policy's.
+            watch: Who is told when the request leaves, and may break it off.
+
+        Raises:
+            StopRequestedError: The watch's stop was requested while the gate was closed.
         """
         account = self.account
         seconds = self.timeout if timeout is None else timeout
+        watch = watch or Watch()
         if account is None or not request.authenticated:
-            return await self._exchange(request, None, seconds)
+            return await self._exchange(request, None, seconds, watch)
         # The gate adds jitter to the wait that the server asked for.
         patience = 1.1 * (self.retry.max_retry_after if max_wait is None else max_wait) + 0.25
         credential = await account.tokens.credential()
 
         async def work() -> Response:
-            return await self._pass_gate(account, request, credential, seconds, patience)
+            return await self._pass_gate(account, request, credential, seconds, patience, watch)
 
         try:
             if account.tokens.stale:
@@ -235,7 +272,7 @@ class Transport:
             if not await account.tokens.renew(credential.generation):
                 raise
         credential = await account.tokens.credential()
-        return await self._pass_gate(account, request, credential, seconds, patience)
+        return await self._pass_gate(account, request, credential, seconds, patience, watch)
 
     async def _pass_gate(
         self,
@@ -244,10 +281,11 @@ class Transport:
         credential: Credential,
         timeout: float | None,
         max_wait: float,
+        watch: Watch,
     ) -> Response:
-        async with account.gate.passage(max_wait=max_wait) as passage:
+        async with account.gate.passage(max_wait=max_wait, stop=watch.stop) as passage:
             try:
-                response = await self._exchange(request, credential, timeout)
+                response = await self._exchange(request, credential, timeout, watch)
             except (APIStatusError, APIConnectionError) as error:
                 if pushes_back(error):
                     passage.pushed_back(getattr(error, "retry_after", None))
@@ -259,7 +297,11 @@ class Transport:
             return response
 
     async def _exchange(
-        self, request: Request, credential: Credential | None, timeout: float | None
+        self,
+        request: Request,
+        credential: Credential | None,
+        timeout: float | None,
+        watch: Watch,
     ) -> Response:
         headers = [("accept", "application/json"), ("accept-encoding", "gzip, deflate")]
         headers += [("user-agent", self.user_agent), *request.headers]
@@ -267,6 +309,7 @@ class Transport:
             headers.append(("content-type", request.content_type))
         if credential is not None:
             headers.append(("authorization", credential.authorization))
+        watch.on_send()
         try:
             response = await self.sender.send(
                 request.method,
@@ -274,6 +317,7 @@ class Transport:
                 headers=headers,
                 content=request.content,
                 timeout=timeout,
+                stop=watch.stop,
             )
         except APIConnectionError as error:
             raise _placed(error, request) from error.__cause__
@@ -304,7 +348,7 @@ class Transport:
             return None
         return wait_before(self.retry, fault, attempt=attempt, retry_after=told, rng=self.rng)
 
-    def _tell(
+    def tell(
         self,
         request: Request,
         status_code: int | None,
@@ -312,6 +356,7 @@ class Transport:
         started: float,
         wait: float | None,
     ) -> None:
+        """Log an attempt that has ended and tell ``on_event``; what that raises is logged only."""
         level = logging.DEBUG if wait is None else logging.WARNING
         if self.on_event is None and not _log.isEnabledFor(level):
             return

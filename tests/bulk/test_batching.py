@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async.bulk.batching import KeyQueue, Window
-from cleverreach_async.bulk.encoding import EncodedRow
+from cleverreach_async.bulk.rows import EncodedRow
 
 
 def row(key: str, number: int, size: int = 10) -> EncodedRow:

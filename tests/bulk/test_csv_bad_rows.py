@@ -15,7 +15,7 @@ def read(tmp_path: Path, text: str) -> list[SourceRow | BadRow]:
     return list(read_csv(path))
 
 
-def briefly(items: list[SourceRow | BadRow]) -> list[tuple[int, str]]:
+def briefly(items: list[SourceRow | BadRow]) -> list[tuple[int | None, str]]:
     """Line and address, or line and code."""
     return [
         (item.line, item.code if isinstance(item, BadRow) else item.receiver.email)

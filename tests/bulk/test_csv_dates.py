@@ -133,7 +133,7 @@ def test_a_bad_day_names_its_column_and_what_is_accepted(tmp_path: Path) -> None
         "b@x.example;;29.02.2023;\nc@x.example;;;ann@example.org\nd@x.example;;;Ostern\n"
     )
     items = list(
-        read_csv(path, columns={"Termin": "attributes.d"}, date_attributes=["attributes.D"])
+        read_csv(path, mapping={"Termin": "attributes.d"}, date_attributes=["attributes.D"])
     )
     problems = [(item.code, item.message) for item in items if isinstance(item, BadRow)]
     assert [code for code, _ in problems] == ["invalid_date"] * 4

@@ -52,14 +52,14 @@ def test_a_row_becomes_a_receiver(file: Path) -> None:
         },
         tags=["a", "b", "c"],
     )
-    source = read_csv(file, columns={"Filiale": "attributes.branch"})
+    source = read_csv(file, mapping={"Filiale": "attributes.branch"})
     assert list(source) == [SourceRow(expected, 2)]
 
 
 def test_empty_cells_are_not_sent(file: Path) -> None:
     """What the server has stays; a map without values is not sent either."""
     write(file, "email;Vorname;Registriert am;Quelle;Tags;x\nann@example.org;; ;;,;\n")
-    source = read_csv(file, columns={"x": "attributes.x"})
+    source = read_csv(file, mapping={"x": "attributes.x"})
     assert receivers(source) == [ReceiverInput("ann@example.org")]
 
 
@@ -78,16 +78,16 @@ def test_the_source_tells_about_the_file(file: Path) -> None:
     write(file, "E-Mail;Umsatz\n" + "ann@example.org;12\n" * 20_000)
     source = read_csv(file)
     size = file.stat().st_size
-    assert (str(file), size, 0) == (source.path, source.size, source.position)
+    assert (str(file), size, 0) == (source.path, source.size, source.bytes_read)
     assert (source.encoding, source.delimiter) == ("utf-8", ";")
     assert source.mapping is not None
     assert source.mapping.left_out == ("Umsatz",)
     assert repr(source) == f"CsvSource({str(file)!r}, encoding='utf-8')"
     rows = iter(source)
     next(rows)
-    assert 0 < source.position < size
+    assert 0 < source.bytes_read < size
     assert len(list(rows)) == 19_999
-    assert source.position == size
+    assert source.bytes_read == size
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
@@ -108,7 +108,7 @@ def test_delimiters_and_line_ends(file: Path, delimiter: str, end: str) -> None:
 def test_the_line_of_excel_is_honoured(file: Path, line: str) -> None:
     """``sep=`` names the delimiter and is no header."""
     write(file, f"{line}\r\nemail|a;b;c;d\r\nann@example.org|1\r\n")
-    source = read_csv(file, columns={"a;b;c;d": "letters"})
+    source = read_csv(file, mapping={"a;b;c;d": "letters"})
     assert source.delimiter == "|"
     assert [item.line for item in source] == [3]
     assert read_csv(file, delimiter="|").delimiter == "|"
@@ -221,7 +221,7 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "Kontakt,Tag\nann@example.org,1.2.2024\n", "utf-16-le")
     source = read_rows(
         path,
-        columns={"Kontakt": "email", "Tag": "visit"},
+        mapping={"Kontakt": "email", "Tag": "visit"},
         delimiter=",",
         encoding="utf-16-le",
         timezone="Asia/Tokyo",
@@ -232,10 +232,10 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"columns": {"a": "b"}}, {"delimiter": ";"}, {"encoding": "cp1252"}]
+    "options", [{"mapping": {"a": "b"}}, {"delimiter": ";"}, {"encoding": "cp1252"}]
 )
 def test_json_lines_take_no_csv_options(tmp_path: Path, options: Mapping[str, Any]) -> None:
     """An option without effect would be a trap."""
     path = write(tmp_path / "a.jsonl", "{}")
-    with pytest.raises(ConfigurationError, match="are for CSV files"):
+    with pytest.raises(ConfigurationError, match=r"is JSON Lines: .* are for"):
         read_rows(path, **options)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from cleverreach_async.bulk.delivery import Ceiling, Verdict, judge
-from cleverreach_async.bulk.encoding import EncodedRow
+from cleverreach_async.bulk.ceiling import Ceiling
+from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.verdicts import Verdict, judge
 from cleverreach_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -67,11 +68,11 @@ def test_the_ceiling_is_learned_and_kept() -> None:
 
     assert [rows] == list(ceiling.parts(rows))
 
-    ceiling.learn(rows)
+    ceiling.refused(rows)
 
     assert [4, 4] == [len(part) for part in ceiling.parts(rows)]
 
-    ceiling.learn(rows_of(1000))
+    ceiling.refused(rows_of(1000))
 
     assert [4, 4] == [len(part) for part in ceiling.parts(rows)]
 

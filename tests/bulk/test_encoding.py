@@ -9,20 +9,13 @@ from typing import Any, cast
 import pytest
 
 from cleverreach_async import BadRow, OrderInput, ReceiverInput, SourceRow
-from cleverreach_async.bulk.encoding import (
-    EncodedRow,
-    Item,
-    email_key,
-    encode_rows,
-    join_rows,
-    without_orders,
-)
-from cleverreach_async.bulk.rows import RowResult
+from cleverreach_async.bulk.encoding import Encoder, Item, join_rows, without_orders
+from cleverreach_async.bulk.rows import EncodedRow, RowResult, email_key
 
 
 def encode_one(item: Item) -> EncodedRow | RowResult:
     """Encode a single row, whatever becomes of it."""
-    rows, rejected = encode_rows([item], first=1)
+    rows, rejected = Encoder().encode([item], [1])
     return (rows or rejected)[0]
 
 
@@ -174,9 +167,9 @@ def test_a_bad_row_of_a_file_keeps_its_reason_and_record() -> None:
 
 def test_numbers_count_every_row() -> None:
     """Rows are numbered as they stand in the source, rejected ones included."""
-    rows, rejected = encode_rows(
+    rows, rejected = Encoder().encode(
         [ReceiverInput("a@example.org"), ReceiverInput("nope"), ReceiverInput("b@example.org")],
-        first=65,
+        range(65, 68),
     )
 
     assert [65, 67] == [row.number for row in rows]
@@ -185,7 +178,7 @@ def test_numbers_count_every_row() -> None:
 
 def test_a_body_is_a_bare_array() -> None:
     """The batch calls take the list itself."""
-    rows, _ = encode_rows([ReceiverInput("a@example.org"), ReceiverInput("b@example.org")], first=1)
+    rows, _ = Encoder().encode(map(ReceiverInput, ("a@example.org", "b@example.org")), [1, 2])
 
     assert [{"email": "a@example.org"}, {"email": "b@example.org"}] == json.loads(join_rows(rows))
     assert b"[]" == join_rows([])

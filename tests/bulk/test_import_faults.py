@@ -30,6 +30,7 @@ from cleverreach_async import (
 )
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 
 pytestmark = pytest.mark.anyio
@@ -85,27 +86,36 @@ async def test_upserts_are_repeated_with_identical_bytes() -> None:
     assert (2, 1) == (report.requests, report.retries)
 
 
-async def test_orders_are_never_sent_twice_after_a_lost_answer() -> None:
-    """Rows with orders become unknown; the others of the batch are repeated."""
-    server = ModelServer(at(Reply(None), 0))
-    rows = [
-        ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")]),
-        ReceiverInput("b@example.org"),
-    ]
-    report = await upsert(server, rows)
-
-    assert {"read": 2, "accepted": 1, "unknown": 1} == counts(report)
-    assert ["A-1"] == server.order_ids
+WITH_ORDER = ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])
+LOST = [Reply(None), Reply(content=b"<html>"), Reply(502), Reply(504), Reply(500)]
 
 
-async def test_orders_are_never_sent_twice_after_an_unreadable_answer() -> None:
-    """An answer that is no JSON is as good as a lost one: the rows may be stored."""
-    server = ModelServer(at(Reply(content=b"<html>"), 0))
-    rows = [
-        ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")]),
-        ReceiverInput("b@example.org"),
-    ]
-    report = await upsert(server, rows)
+@pytest.mark.parametrize("reply", LOST)
+async def test_orders_are_looked_up_after_a_lost_answer(reply: Reply) -> None:
+    """What the server's list shows is stored, and is not sent again."""
+    server = ModelServer(at(reply, 0))
+    report = await upsert(server, [WITH_ORDER, ReceiverInput("b@example.org")])
+
+    assert {"read": 2, "accepted": 2} == counts(report)
+    assert (["A-1"], ["a@example.org"]) == (server.order_ids, server.looked_up)
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_orders_that_the_list_does_not_show_are_sent_again(status: int) -> None:
+    """An attempt that the server has not executed is repeated."""
+    server = ModelServer(at(Reply(status, executed=False), 0))
+    report = await upsert(server, [WITH_ORDER])
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+    assert (["A-1"], 1) == (server.order_ids, report.replayed)
+
+
+@pytest.mark.parametrize("reply", LOST)
+async def test_orders_are_never_sent_twice_blindly(reply: Reply) -> None:
+    """Where the look-up does not tell, rows with orders are unknown; the others are repeated."""
+    server = ModelServer(at(reply, 0))
+    server.tells_nothing = True
+    report = await upsert(server, [WITH_ORDER, ReceiverInput("b@example.org")])
 
     assert {"read": 2, "accepted": 1, "unknown": 1} == counts(report)
     assert ["A-1"] == server.order_ids
@@ -114,7 +124,7 @@ async def test_orders_are_never_sent_twice_after_an_unreadable_answer() -> None:
 async def test_orders_are_sent_again_when_the_server_refused_them_unseen() -> None:
     """429 comes before processing, so nothing can be stored twice."""
     server = ModelServer(at(Reply(429, executed=False), 0))
-    rows = [ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])]
+    rows = [WITH_ORDER]
 
     assert {"read": 1, "accepted": 1} == counts(await upsert(server, rows))
     assert ["A-1"] == server.order_ids
@@ -129,12 +139,19 @@ async def test_orders_are_sent_when_only_the_token_was_in_doubt() -> None:
         token_requests = 0
 
         async def send(
-            self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+            self,
+            method: str,
+            url: str,
+            *,
+            headers: Headers,
+            content: bytes,
+            timeout: float | None,
+            stop: Stop | None = None,
         ) -> Response:
             """Answer the sixth request for a token, and every batch."""
             if not url.endswith("/oauth/token.php"):
                 return await super().send(
-                    method, url, headers=headers, content=content, timeout=timeout
+                    method, url, headers=headers, content=content, timeout=timeout, stop=stop
                 )
             self.token_requests += 1
             if self.token_requests <= 5:
@@ -143,20 +160,21 @@ async def test_orders_are_sent_when_only_the_token_was_in_doubt() -> None:
 
     server = NoToken()
     transport = transport_to(server).with_auth(OAuthApp("id", "secret").client_credentials())
-    rows = [ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])]
+    rows = [WITH_ORDER]
     report = await Bulk(transport).upsert(rows, group_id=7)
 
     assert {"read": 1, "accepted": 1} == counts(report)
     assert (["A-1"], 6) == (server.order_ids, server.token_requests)
 
 
-async def test_orders_stay_at_home_on_the_second_look() -> None:
-    """An answer that forgets a row with orders leaves it unknown rather than doubled."""
+@pytest.mark.parametrize("told", [True, False])
+async def test_orders_stay_at_home_on_the_second_look(*, told: bool) -> None:
+    """An answer that forgets a row with orders never doubles them; the look-up tells, or nobody."""
     server = ModelServer(at(Reply(content=b"[]"), 0))
-    rows = [ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])]
-    report = await upsert(server, rows)
+    server.tells_nothing = not told
+    report = await upsert(server, [WITH_ORDER])
 
-    assert {"read": 1, "unknown": 1} == counts(report)
+    assert {"read": 1, "accepted" if told else "unknown": 1} == counts(report)
     assert ["A-1"] == server.order_ids
     assert [{"email": "a@example.org"}] == server.requests[1][1]
 

@@ -17,7 +17,9 @@ from support.model_server import (
 )
 
 from cleverreach_async import (
+    APIConnectionError,
     ConfigurationError,
+    ImportFailedError,
     ImportProgress,
     ReceiverInput,
 )
@@ -90,8 +92,10 @@ async def test_a_stuck_server_stops_the_source() -> None:
         """A server that never answers."""
 
         async def send(self, *args: Any, **kwargs: Any) -> Any:
-            """Wait for ever."""
-            await anyio.sleep_forever()
+            """Wait until the request is broken off."""
+            with anyio.CancelScope(shield=True) as scope, kwargs["stop"].cutting(scope):
+                await anyio.sleep_forever()
+            raise APIConnectionError("broken off", sent=True)
 
     with anyio.move_on_after(0.2):
         await upsert(Stuck(), endless(), batch_size=64, concurrency=2)
@@ -140,19 +144,19 @@ async def test_a_stream_of_one_address_makes_progress() -> None:
     assert "499" == server.stored["a@example.org"]["source"]
 
 
-async def test_a_failing_source_surfaces_as_itself() -> None:
-    """The rows before the failure are delivered, then its own error is raised."""
+async def test_a_failing_source_surfaces() -> None:
+    """The rows before the failure are delivered, then its own error is told, with the report."""
     server = ModelServer()
 
     def source() -> Iterator[ReceiverInput]:
         yield from people(70)
         raise LookupError("the cursor is gone")
 
-    with pytest.raises(LookupError, match="the cursor is gone") as caught:
+    with pytest.raises(ImportFailedError, match="after 70 rows: the cursor is gone") as caught:
         await upsert(server, source())
 
-    assert 64 == len(server.stored)
-    assert ["64 of 64 rows read before it were imported"] == caught.value.__notes__
+    assert 70 == len(server.stored) == caught.value.report.accepted
+    assert isinstance(caught.value.__cause__, LookupError)
 
 
 async def test_a_failing_callback_changes_no_outcome() -> None:
@@ -162,10 +166,11 @@ async def test_a_failing_callback_changes_no_outcome() -> None:
     def show(progress: ImportProgress) -> None:
         raise ZeroDivisionError(progress.done)
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ImportFailedError, match="on_progress failed") as caught:
         await upsert(server, people(30), on_progress=show, batch_size=10)
 
-    assert 30 == len(server.stored)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert 30 == len(server.stored) == caught.value.report.accepted
 
 
 async def test_progress_grows_and_ends() -> None:
@@ -190,7 +195,7 @@ async def test_a_rejects_file_that_cannot_be_written_ends_the_import(tmp_path: P
 )
 async def test_arguments_are_checked(options: dict[str, int]) -> None:
     """Numbers out of range are refused before anything is read."""
-    with pytest.raises(ConfigurationError, match="it goes from"):
+    with pytest.raises(ConfigurationError, match="it goes"):
         await upsert(ModelServer(), people(1), **options)
 
 

@@ -104,7 +104,7 @@ def test_blank_lines_are_passed_over(tmp_path: Path, end: str) -> None:
     source = read_json_lines(path)
     assert [item.line for item in source] == [3, 5]
     assert (source.mapping, source.delimiter, source.encoding) == (None, None, "utf-8")
-    assert source.position == source.size == path.stat().st_size
+    assert source.bytes_read == source.size == path.stat().st_size
 
 
 def test_an_empty_file_has_no_text(tmp_path: Path) -> None:

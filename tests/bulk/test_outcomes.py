@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.bulk.encoding import EncodedRow
-from cleverreach_async.bulk.outcomes import Matched, match_rows, read_items, refusal
+from cleverreach_async.bulk.outcomes import Matched, code_of, match_rows, read_items
+from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.tally import rejected
 from cleverreach_async.transport.wire import Response
 
 
@@ -137,12 +138,12 @@ def test_odd_types_are_read_patiently() -> None:
 )
 def test_reasons_have_stable_codes(words: str, code: str) -> None:
     """The server's words vary; the code does not."""
-    assert code == refusal(rows_of(A)[0], words).code
+    assert code == code_of(words)
 
 
 def test_reasons_hide_addresses() -> None:
     """Messages end up in samples and terminals; the row itself is in the rejects file."""
-    assert A not in refusal(rows_of(A)[0], f"invalid address '{A}'").message
+    assert A not in rejected(rows_of(A)[0], "refused", f"invalid address '{A}'").message
 
 
 ITEMS = st.one_of(

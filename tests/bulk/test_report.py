@@ -13,7 +13,7 @@ from cleverreach_async import (
     Outcome,
     RowResult,
 )
-from cleverreach_async.bulk.report import RejectsFile
+from cleverreach_async.bulk.rejects import RejectsFile
 
 
 def result(number: int, outcome: Outcome = Outcome.REJECTED) -> RowResult:
@@ -57,11 +57,12 @@ def test_superseded_rows_are_no_failures() -> None:
 
 
 def test_samples_are_few_and_without_data() -> None:
-    """However many rows are rejected, the report stays small and holds no addresses."""
+    """However many rows are rejected, the report keeps a few of each reason, and no address."""
     report = ImportReport(read=1000)
     report.count([result(number) for number in range(1000)])
 
-    assert (1000, 20) == (report.rejected, len(report.samples))
+    assert (1000, 5) == (report.rejected, len(report.samples))
+    assert {"refused": 1000} == report.reasons
     assert {b""} == {sample.receiver for sample in report.samples}
 
 

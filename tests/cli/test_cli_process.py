@@ -220,17 +220,18 @@ def test_a_terminal_shows_a_bar(on_terminal: Callable[..., str]) -> None:
     shown = on_terminal(columns=120)
 
     assert "━" * 40 in shown
-    assert "100%  247 accepted  2 rejected" in shown
+    assert "100%" in shown
+    assert "247 accepted  2 rejected" in shown
 
 
 @posix
 @pytest.mark.usefixtures("customers")
 def test_a_narrow_terminal_shows_what_fits(on_terminal: Callable[..., str]) -> None:
-    """The counts stay, the pace goes."""
+    """Each line keeps what matters most."""
     shown = on_terminal(columns=50)
 
-    assert "100%  247 accepted  2 rejected" in shown
-    assert "rows/s" not in shown
+    assert "100%" in shown
+    assert "247 accepted  2 rejected" in shown
 
 
 @posix

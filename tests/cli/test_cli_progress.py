@@ -1,13 +1,19 @@
-"""Progress: percent and remaining time, figures that fit, lines that do not flood."""
+"""Progress: percent, rate and remaining time; lines that fit and stay in place; a quiet log."""
 
+import io
 from pathlib import Path
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.control import Control
 
 from cleverreach_async import ImportProgress
 from cleverreach_async.cli.output import Output, plain
-from cleverreach_async.cli.progress import Estimate, LineDisplay, facts, make_display
+from cleverreach_async.cli.pace import Observer, Pace, fraction_done
+from cleverreach_async.cli.progress import LineDisplay, Part, ScreenDisplay, fit, make_display
 
 
 @attrs.define
@@ -15,99 +21,382 @@ class FakeFile:
     """A file of which a part was read."""
 
     size: int = 1000
-    position: int = 500
+    bytes_read: int = 500
 
 
-def event(
-    *, elapsed: float = 10.0, accepted: int = 900, read: int = 2000, finished: bool = False
-) -> ImportProgress:
-    """A progress event."""
-    return ImportProgress(
-        read=read,
-        accepted=accepted,
-        rejected=90,
-        unknown=0,
-        superseded=10,
-        requests=3,
-        retries=0,
-        elapsed=elapsed,
-        finished=finished,
-    )
-
-
-def test_the_fraction_counts_rows_that_are_done() -> None:
-    """Half of the file is read, and half of what was read is done."""
-    assert 0.25 == Estimate(FakeFile()).fraction(event())
+NOTHING = ImportProgress(
+    read=0, accepted=0, rejected=0, unknown=0, superseded=0, requests=0, retries=0, elapsed=0.0
+)
+SOME = attrs.evolve(NOTHING, read=2000, accepted=900, rejected=90, superseded=10, elapsed=10.0)
+BUSY = attrs.evolve(SOME, unknown=5, skipped=200, retries=3, in_flight=2, limit=4, paused=True)
+HUGE = attrs.evolve(
+    BUSY,
+    read=19_000_000,
+    accepted=9_876_543,
+    rejected=123_456,
+    unknown=12_345,
+    skipped=1_234_567,
+    superseded=98_765,
+    retries=1_234,
+    elapsed=36_000.0,
+    limit=32,
+    in_flight=31,
+)
 
 
 @pytest.mark.parametrize(
     ("source", "progress", "expected"),
     [
-        pytest.param(FakeFile(), event(read=0, accepted=0), 0.0, id="nothing-read"),
-        pytest.param(FakeFile(size=0), event(), 0.0, id="empty-file"),
-        pytest.param(FakeFile(position=1100), event(read=1000), 1.0, id="grown-file"),
-        pytest.param(FakeFile(), event(read=1000, finished=True), 1.0, id="finished"),
-        pytest.param(FakeFile(), event(finished=True), 0.25, id="stopped"),
+        pytest.param(FakeFile(), SOME, 0.25, id="half-read-and-half-of-that-done"),
+        pytest.param(FakeFile(), NOTHING, 0.0, id="nothing-read"),
+        pytest.param(FakeFile(size=0), SOME, 0.0, id="empty-file"),
+        pytest.param(
+            FakeFile(bytes_read=1100), attrs.evolve(SOME, read=1000), 1.0, id="grown-file"
+        ),
+        pytest.param(FakeFile(), attrs.evolve(SOME, read=1000, finished=True), 1.0, id="finished"),
+        pytest.param(FakeFile(), attrs.evolve(SOME, finished=True), 0.25, id="stopped"),
+        pytest.param(FakeFile(), attrs.evolve(SOME, skipped=1000), 0.5, id="resumed"),
+        pytest.param(
+            FakeFile(), attrs.evolve(SOME, skipped=1000, finished=True), 1.0, id="resumed-finished"
+        ),
     ],
 )
-def test_the_fraction_has_limits(
+def test_the_fraction_counts_rows_that_are_done(
     source: FakeFile, progress: ImportProgress, expected: float
 ) -> None:
-    """It is never above one, and one only when every row is done."""
-    assert expected == Estimate(source).fraction(progress)
+    """Those of an earlier run too; never above one, and one only when every row is done."""
+    assert expected == fraction_done(source, progress)
 
 
-def test_the_time_left_follows_the_pace_so_far() -> None:
+def test_progress_never_goes_back() -> None:
+    """Bytes are read in blocks ahead of the rows; what was shown is not taken back."""
+    source = FakeFile(bytes_read=600)
+    observer = Observer(source)
+    observer.note(SOME)
+    observer.note(attrs.evolve(SOME, read=4000, elapsed=11.0))
+
+    assert 0.3 == observer.moment(SOME, 11.0).fraction
+
+
+def test_the_time_left_follows_the_pace() -> None:
     """A quarter took ten seconds."""
-    assert 30.0 == Estimate(FakeFile()).seconds_left(event())
+    observer = Observer(FakeFile())
+    observer.note(SOME)
+
+    assert 30.0 == observer.moment(SOME, 10.0).seconds_left
+
+
+def test_rows_of_an_earlier_run_count_for_the_percentage_but_not_for_the_pace() -> None:
+    """Half is done, a half of that by this run, in ten seconds: the other half takes twenty."""
+    progress = attrs.evolve(SOME, skipped=1000)
+    observer = Observer(FakeFile())
+    observer.note(progress)
+
+    moment = observer.moment(progress, 10.0)
+
+    assert (0.5, 100.0, 20.0) == (moment.fraction, moment.rate, moment.seconds_left)
 
 
 def test_no_time_is_guessed_from_nothing() -> None:
     """Before the first row is done there is no pace."""
-    assert None is Estimate(FakeFile()).seconds_left(event(read=0, accepted=0))
+    observer = Observer(FakeFile())
+    observer.note(NOTHING)
+
+    moment = observer.moment(NOTHING, 3.0)
+
+    assert (None, 0.0) == (moment.seconds_left, moment.rate)
+
+
+def test_the_end_tells_of_the_whole() -> None:
+    """When all is done the rate is that of the import, and its time stands still."""
+    last = attrs.evolve(SOME, read=1000, elapsed=20.0, finished=True)
+    observer = Observer(FakeFile(bytes_read=1000))
+    observer.note(last)
+
+    moment = observer.moment(last, 25.0)
+
+    assert (20.0, 50.0, None, 1.0) == (
+        *(moment.elapsed, moment.rate, moment.seconds_left, moment.fraction),
+    )
+
+
+def test_the_rate_is_of_the_latest_seconds() -> None:
+    """A slow beginning is forgotten."""
+    pace = Pace(10.0)
+    for second in range(1, 101):
+        pace.note(second, second if second <= 50 else 50 + (second - 50) * 100)
+
+    assert 100.0 == pace.rate(100.0)
+
+
+def test_the_rate_sinks_while_nothing_arrives() -> None:
+    """A closed gate is seen as one."""
+    pace = Pace(10.0)
+    for second in range(1, 21):
+        pace.note(second, second * 10)
+
+    assert 10.0 == pace.rate(20.0)
+    assert 5.0 == pace.rate(25.0)
+    assert 2.0 > pace.rate(30.0) > 0.0
+
+
+def test_batches_further_apart_than_the_window_have_a_rate() -> None:
+    """A slow server is no stopped one: the time since the event before counts."""
+    pace = Pace(10.0)
+    for minute in range(1, 4):
+        pace.note(minute * 60, minute * 600)
+
+    assert 10.0 == pace.rate(180.0)
+
+
+@given(
+    events=st.lists(st.tuples(st.floats(0, 100), st.integers(0, 1000)), max_size=200),
+    after=st.floats(0, 100),
+)
+def test_rates_are_never_negative_and_history_is_short(
+    events: list[tuple[float, int]], after: float
+) -> None:
+    """However fast the events come."""
+    pace = Pace(10.0)
+    elapsed, done = 0.0, 0
+    for seconds, rows in events:
+        elapsed, done = elapsed + seconds, done + rows
+        pace.note(elapsed, done)
+
+    assert pace.rate(elapsed + after) >= 0
+    assert len(pace.samples) <= 25
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(21, "one  three  two"), (14, "one  three"), (9, "three"), (3, "three")],
+)
+def test_what_matters_least_is_left_out(width: int, expected: str) -> None:
+    """In the order of its worth, not of its place; the worthiest stays."""
+    parts = [Part("one", 2), Part("three", 3), Part("two", 1), Part("", 9)]
+
+    assert expected == "  ".join(part.text for part in fit(parts, width))
+
+
+class Screen:
+    """A terminal of a width, with a clock of its own."""
+
+    def __init__(self, width: int, source: FakeFile | None = None) -> None:
+        self.now = 100.0
+        self.console = Console(
+            file=io.StringIO(),
+            width=width,
+            height=24,
+            color_system=None,
+            force_terminal=True,
+            get_time=lambda: self.now,
+        )
+        self.display = ScreenDisplay(
+            self.console, Observer(source or FakeFile()), "accepted", auto_refresh=False
+        )
+
+    def lines(self) -> list[str]:
+        """What stands there now, without the bar."""
+        with self.console.capture() as captured:
+            self.console.print(self.display, end="")
+        return [line.lstrip("━╸ ") for line in captured.get().splitlines()]
+
+
+def test_the_screen_tells_all_there_is() -> None:
+    """Percentage and times; counts; pace, requests and pause."""
+    screen = Screen(120)
+
+    screen.display.show(BUSY)
+
+    assert [
+        "30%  0:10 gone  0:28 left",
+        "900 accepted  90 rejected  5 unknown  200 skipped  10 superseded",
+        "100 rows/s  2 of 4 in flight  3 retries  paused by the server",
+    ] == screen.lines()
 
 
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (80, " 25%  900 accepted  90 rejected  100 rows/s  0:30 left"),
-        (45, " 25%  900 accepted  90 rejected  0:30 left"),
-        (35, " 25%  900 accepted  90 rejected"),
-        (20, " 25%  900 accepted"),
-        (5, " 25%"),
+        (80, ["27%", "9,876,543 accepted  123,456 rejected  12,345 unknown  1,234,567 skipped"]),
+        (40, ["27%", "9,876,543 accepted  123,456 rejected"]),
     ],
 )
-def test_figures_fit_the_width(width: int, expected: str) -> None:
-    """The narrower, the fewer; the percentage stays."""
-    assert expected == facts(event(), Estimate(FakeFile()), width)
+def test_counts_of_millions_fit_too(width: int, expected: list[str]) -> None:
+    """The narrower, the fewer."""
+    screen = Screen(width, FakeFile(bytes_read=456))
+
+    screen.display.show(HUGE)
+
+    percent, counts, _ = screen.lines()
+    assert expected == [percent.partition("  ")[0], counts]
 
 
-def test_hours_are_told_as_hours() -> None:
-    """A long import has more than minutes left."""
-    text = facts(event(elapsed=3600.0), Estimate(FakeFile()), 80)
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (80, "278 rows/s  31 of 32 in flight  1,234 retries  paused by the server"),
+        (60, "278 rows/s  31 of 32 in flight  paused by the server"),
+        (40, "278 rows/s  paused by the server"),
+    ],
+)
+def test_a_pause_is_told_at_every_width(width: int, expected: str) -> None:
+    """It explains all the rest."""
+    screen = Screen(width)
 
-    assert text.endswith("3:00:00 left")
+    screen.display.show(attrs.evolve(HUGE, accepted=9_777_778 - 12_345))
+
+    assert expected == screen.lines()[2]
+
+
+@pytest.mark.parametrize("progress", [NOTHING, SOME, BUSY, HUGE, attrs.evolve(HUGE, finished=True)])
+@pytest.mark.parametrize("width", [1, 10, 39, 40, 41, 55, 80, 120, 300])
+def test_no_line_wraps(progress: ImportProgress, width: int) -> None:
+    """There are three, with room for a ^C behind each of them."""
+    screen = Screen(width)
+    screen.display.show(progress)
+    with screen.console.capture() as captured:
+        screen.console.print(screen.display, end="")
+
+    lines = captured.get().splitlines()
+
+    assert 3 == len(lines)
+    assert max(map(len, lines)) <= max(1, width - 2)
+
+
+def test_times_come_before_the_bar_where_room_is_short() -> None:
+    """At forty columns an import of hours still tells both times."""
+    screen = Screen(40)
+
+    screen.display.show(attrs.evolve(HUGE, read=20_000_000))
+
+    with screen.console.capture() as captured:
+        screen.console.print(screen.display, end="")
+    assert "━" not in captured.get()
+    assert [" gone", " left"] == [
+        word for word in (" gone", " left") if word in captured.get().splitlines()[0]
+    ]
+
+
+def test_time_goes_on_while_no_event_arrives() -> None:
+    """The gate may be closed for minutes; the rate sinks and the end moves away."""
+    screen = Screen(120)
+    screen.display.show(BUSY)
+    before = screen.lines()
+
+    screen.now += 90
+
+    assert ["30%  0:10 gone  0:28 left", "30%  1:40 gone  4:38 left"] == [
+        before[0],
+        screen.lines()[0],
+    ]
+    assert screen.lines()[2].startswith("10 rows/s")
+
+
+def test_there_is_a_screen_before_the_first_event() -> None:
+    """The first batch may take long."""
+    screen = Screen(120)
+    with screen.display:
+        screen.now += 7
+
+        assert ["0%  0:07 gone", "0 accepted  0 rejected", "0 rows/s"] == screen.lines()[-3:]
+    assert None is screen.display.latest
+
+
+def test_the_last_screen_is_of_the_whole_import() -> None:
+    """Nothing is in flight any more, and nothing left."""
+    screen = Screen(120, FakeFile(bytes_read=1000))
+    last = attrs.evolve(BUSY, read=1205, elapsed=20.0, finished=True)
+
+    screen.display.show(last)
+
+    assert ["100%  0:20 gone", "50 rows/s  3 retries"] == screen.lines()[::2]
+
+
+def test_a_check_has_no_requests_in_flight() -> None:
+    """A dry run sends none, and its good rows are valid."""
+    screen = Screen(120)
+    screen.display = ScreenDisplay(screen.console, Observer(FakeFile()), "valid")
+
+    screen.display.show(SOME)
+
+    assert ["900 valid  90 rejected  10 superseded", "100 rows/s"] == screen.lines()[1:]
+
+
+def test_a_terminal_made_narrower_has_more_lines_to_take_back() -> None:
+    """What stood there was wrapped by the terminal: a line of 118 takes three of fifty."""
+    screen = Screen(120)
+    screen.display.show(BUSY)
+    with screen.console.capture() as captured:
+        screen.console.print(screen.display, end="")
+    length = [*map(len, captured.get().splitlines())]
+
+    assert 0 == screen.display.wrapped_lines(120)
+    assert sum((one - 1) // 50 for one in length) == screen.display.wrapped_lines(50)
+    assert 2 <= screen.display.wrapped_lines(50)
+
+
+def test_the_cursor_goes_up_by_the_wrapped_lines() -> None:
+    """Otherwise each step of a resize would leave a copy behind."""
+    screen = Screen(120)
+    with screen.display:
+        screen.display.show(BUSY)
+        screen.console.print(Control())  # a refresh
+        wrapped = screen.display.wrapped_lines(50)
+        screen.console.width = 50
+        with screen.console.capture() as captured:
+            screen.console.print(Control())
+
+    assert 2 <= wrapped
+    assert captured.get().startswith("\x1b[2K\x1b[1A" * wrapped + "\r")
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a log got."""
+    return capsys.readouterr().err.splitlines()
 
 
 def test_lines_are_written_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     """A log gets a line per five seconds, however many batches arrive; short imports none."""
-    display = LineDisplay(Output(), Estimate(FakeFile()), "accepted")
+    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
 
     with display:
         for tenths in range(1, 130):
-            display.show(event(elapsed=tenths / 10))
+            display.show(attrs.evolve(SOME, elapsed=tenths / 10))
 
-    assert 2 == len(capsys.readouterr().err.splitlines())
+    assert 2 == len(lines_of(capsys))
+
+
+def test_a_line_tells_what_the_screen_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    """However wide it becomes."""
+    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
+
+    display.show(BUSY)
+
+    expected = (
+        "30%  0:10 gone  0:28 left  900 accepted  90 rejected  5 unknown  200 skipped"
+        "  10 superseded  100 rows/s  2 of 4 in flight  3 retries  paused by the server"
+    )
+    assert [expected] == lines_of(capsys)
+
+
+def test_hours_are_told_as_hours(capsys: pytest.CaptureFixture[str]) -> None:
+    """A long import has more than minutes left."""
+    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
+
+    display.show(attrs.evolve(SOME, elapsed=3600.0))
+
+    assert "25%  1:00:00 gone  3:00:00 left" in lines_of(capsys)[0]
 
 
 def test_the_last_event_is_kept_but_not_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The summary follows anyway."""
-    display = LineDisplay(Output(), Estimate(FakeFile()), "accepted")
-    last = event(elapsed=60.0, finished=True)
+    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
+    last = attrs.evolve(SOME, elapsed=60.0, finished=True)
 
     display.show(last)
 
-    assert (last, "") == (display.latest, capsys.readouterr().err)
+    assert (last, []) == (display.latest, lines_of(capsys))
 
 
 def test_a_pipe_gets_lines(workdir: Path) -> None:

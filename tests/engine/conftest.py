@@ -17,6 +17,7 @@ from support.clocks import FakeClock, FixedRandom
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, Token
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import (
     Account,
     Auth,
@@ -55,9 +56,17 @@ class ScriptedSender:
         self.answers = deque(answers)
 
     async def send(
-        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
     ) -> Response:
         """Answer as scripted."""
+        del stop
         await anyio.lowlevel.checkpoint()
         self.sent.append(
             Sent(method=method, url=url, headers=dict(headers), content=content, timeout=timeout)

@@ -13,6 +13,7 @@ from cleverreach_async.errors import APIConnectionError, CleverReachError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.http import Headers
 from cleverreach_async.transport.retry import RetryPolicy
+from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Call, Credential, TokenSource, Transport
 from cleverreach_async.transport.wire import Response, build_request
 
@@ -60,10 +61,17 @@ class TroubledServer:
         self._until = until
 
     async def send(
-        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
     ) -> Response:
         """Answer after a round trip."""
-        del method, url, headers, content, timeout
+        del method, url, headers, content, timeout, stop
         arrival = anyio.current_time()
         self.arrivals.append(arrival)
         await anyio.sleep(ROUND_TRIP)

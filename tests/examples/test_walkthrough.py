@@ -13,7 +13,7 @@ async def test_the_walkthrough_runs(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     expected = [
         "token works for account 129000",
-        "imported 3500 customers in 4 requests",
+        "imported 3500 customers in 5 requests",
         "customer 7 has bought: Blue mug, Desk lamp",
         "waiting for their confirmation: new@visitor.example",
         "drafts: Spring sale",

@@ -4,8 +4,10 @@ Small enough to be seen to be right, so that the importer can be held against it
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import anyio.lowlevel
 import attrs
@@ -15,6 +17,7 @@ from cleverreach_async.auth.app import as_auth
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.transport.clock import Clock, Random
 from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import Response
 
@@ -56,9 +59,12 @@ class ModelServer:
         requests: Verb and rows of every request, in order of arrival.
         stored: The last row stored per address.
         bodies: Body of every request.
-        order_ids: Every order line stored, repeated ones included.
+        orders: Order lines stored per address, repeated ones included.
+        created: How often each address was added.
         in_flight: Requests under way now.
         peak: Most requests that were under way at once.
+        looked_up: Addresses of every look-up.
+        tells_nothing: Whether look-ups are refused.
     """
 
     def __init__(self, script: Script | None = None, *, steps: int = 1) -> None:
@@ -67,15 +73,28 @@ class ModelServer:
         self.requests: list[tuple[str, list[Row]]] = []
         self.bodies: list[bytes] = []
         self.stored: dict[str, Row] = {}
-        self.order_ids: list[str] = []
+        self.orders: dict[str, list[Row]] = {}
+        self.created: Counter[str] = Counter()
         self.in_flight = 0
         self.peak = 0
+        self.looked_up: list[str] = []
+        self.tells_nothing = False
 
     async def send(
-        self, method: str, url: str, *, headers: Headers, content: bytes, timeout: float | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
     ) -> Response:
-        """Take one request."""
-        del method, headers, timeout
+        """Take one request; a GET is a look-up, and is not among ``requests``."""
+        del headers, timeout, stop
+        if method == "GET":
+            await anyio.lowlevel.checkpoint()
+            return self._look_up(url)
         rows: list[Row] = json.loads(content)
         number = len(self.requests)
         verb = url.rsplit("/", 1)[1]
@@ -91,6 +110,19 @@ class ModelServer:
         finally:
             self.in_flight -= 1
 
+    def _look_up(self, url: str) -> Response:
+        """List receivers by address, with their orders, unless the server keeps that to itself."""
+        wanted = parse_qs(urlsplit(url).query)["email_list"][0].split(",")
+        self.looked_up += wanted
+        if self.tells_nothing:
+            return Response(403, {}, b'{"error": {"code": 403, "message": "Forbidden"}}')
+        found = [
+            {**self.stored[key], "orders": self.orders.get(key, [])}
+            for key in wanted
+            if key in self.stored
+        ]
+        return Response(200, {}, json.dumps(found).encode())
+
     def _answer(self, verb: str, rows: list[Row], reply: Reply) -> Response:
         items = self._execute(verb, rows) if reply.executed else []
         if reply.status is None:
@@ -100,22 +132,41 @@ class ModelServer:
         content = json.dumps(items).encode() if reply.content is None else reply.content
         return Response(reply.status, reply.headers, content)
 
-    def _execute(self, verb: str, rows: list[Row]) -> list[Any]:
+    def _execute(self, verb: str, rows: list[Any]) -> list[Any]:
         items: list[Any] = []
         for row in rows:
-            email = row["email"]
-            if "refuse" in email:
-                if verb == "upsert":
-                    items.append(f"invalid address '{email}'")
-                continue
-            self.stored[email.lower()] = row
-            self.order_ids += [order["order_id"] for order in row.get("orders", ())]
-            items.append(
-                {"id": "7", "status": "insert success"}
-                if verb == "upsert"
-                else {"id": "7", "email": email, "active": True}
-            )
+            words = self._write(verb, row)
+            if verb != "upsertplus":
+                is_good = words.endswith("success")
+                items.append({"id": "7", "status": words} if is_good else words)
+            elif words.endswith("success"):
+                items.append({"id": "7", "email": row["email"], "active": True})
         return items
+
+    def _write(self, verb: str, item: Any) -> str:
+        """Apply one row, or an address, and return what the vendor says of it."""
+        row: Row = {"email": item} if isinstance(item, str) else item
+        email: str = row["email"]
+        key = email.lower()
+        if "refuse" in email:
+            return f"invalid address '{email}'"
+        if verb == "insert" and key in self.stored:
+            return f"duplicate address '{email}'"
+        if verb in {"update", "delete"} and key not in self.stored:
+            return f"invalid receiver '{email}'"
+        if verb == "delete":
+            del self.stored[key]
+            return "success"
+        is_new = key not in self.stored
+        self.created[key] += is_new
+        self.stored[key] = row
+        self.orders.setdefault(key, []).extend(row.get("orders", ()))
+        return "insert success" if is_new else "update success"
+
+    @property
+    def order_ids(self) -> list[str]:
+        """Every order line stored, repeated ones included."""
+        return [order["order_id"] for orders in self.orders.values() for order in orders]
 
     async def aclose(self) -> None:
         """Do nothing."""
@@ -153,7 +204,11 @@ def people(count: int) -> Iterator[ReceiverInput]:
 
 
 async def upsert(server: ModelServer, source: Any, **options: Any) -> ImportReport:
-    """Import a source into group 7 of the model server."""
+    """Import a source into group 7 of the model server.
+
+    Unless a test asks for it no batch goes ahead alone, so that requests are easily counted.
+    """
+    options.setdefault("canary", False)
     return await Bulk(transport_to(server)).upsert(source, group_id=7, **options)
 
 

@@ -1,45 +1,70 @@
-"""Files of customers, read as rows.
+"""Customers, read as rows: of files, databases, data frames, and whatever can be iterated.
 
-A source is read lazily and holds no more than a row. Making one reads the file once, though, to
-find its encoding and refuse what is not text: about one second per gigabyte, before any row is
-sent.
+A source is read lazily and holds a few rows at a time. Making one of a text file reads the file
+once, though, to find its encoding and refuse what is not text: about one second per gigabyte,
+before any row is sent.
 """
 
 import os
 from collections.abc import Collection, Mapping
 from datetime import tzinfo
 from pathlib import PurePath
-from typing import Final
+from typing import Final, Literal
 
+from cleverreach_async.bulk.sources.arrow import (
+    ArrowSource,
+    ParquetSource,
+    read_arrow,
+    read_parquet,
+)
 from cleverreach_async.bulk.sources.columns import ColumnMapping, map_columns
 from cleverreach_async.bulk.sources.csv_records import check_delimiter, read_header
 from cleverreach_async.bulk.sources.csv_rows import CsvSource
+from cleverreach_async.bulk.sources.database import CursorSource, QuerySource, read_cursor
 from cleverreach_async.bulk.sources.file_source import FileSource
 from cleverreach_async.bulk.sources.json_lines import JsonLinesSource
+from cleverreach_async.bulk.sources.records import AsyncRecordSource, RecordSource, read_records
 from cleverreach_async.bulk.sources.text_file import TextFile, inspect_text
+from cleverreach_async.bulk.sources.threads import in_thread
 from cleverreach_async.bulk.sources.values import find_zone, time_parser
 from cleverreach_async.errors import ConfigurationError
 
 __all__ = [
+    "ArrowSource",
+    "AsyncRecordSource",
     "ColumnMapping",
     "CsvSource",
+    "CursorSource",
     "FileSource",
     "JsonLinesSource",
+    "ParquetSource",
+    "QuerySource",
+    "RecordSource",
+    "RowFile",
+    "in_thread",
+    "read_arrow",
     "read_csv",
+    "read_cursor",
     "read_json_lines",
+    "read_parquet",
+    "read_records",
     "read_rows",
 ]
 
 Path = str | os.PathLike[str]
 
+RowFile = FileSource | ParquetSource
+"""What reads a file, whatever its format."""
+
 _CSV: Final = frozenset({".csv", ".txt", ".tsv", ".tab"})
 _JSON: Final = frozenset({".jsonl", ".ndjson", ".json", ".jsonlines"})
+_PARQUET: Final = frozenset({".parquet", ".pq"})
 
 
 def read_csv(
     path: Path,
     *,
-    columns: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
@@ -52,7 +77,7 @@ def read_csv(
 
     Args:
         path: The file. Its first line names the columns.
-        columns: Target by column, over what is recognised: ``email``, ``registered``,
+        mapping: Target by column, over what is recognised: ``email``, ``registered``,
             ``activated``, ``deactivated``, ``source``, ``tags``, the name of a global attribute,
             or ``attributes.NAME`` for one of the group; empty or ``-`` leaves the column out.
         delimiter: What stands between cells; found out when left out.
@@ -66,11 +91,11 @@ def read_csv(
         SourceError: The file cannot be read as rows; the message says why and on which line.
     """
     check_delimiter(delimiter)
-    parse_time = time_parser(find_zone(timezone))
+    zone = find_zone(timezone)
     text = inspect_text(path, encoding)
     header = read_header(text, delimiter)
-    mapping = map_columns(header.names, columns, date_attributes=date_attributes, path=text.path)
-    return CsvSource(text, header, mapping, parse_time)
+    found = map_columns(header.names, mapping, date_attributes=date_attributes, path=text.path)
+    return CsvSource(text, header, found, time_parser(zone), zone)
 
 
 def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> JsonLinesSource:
@@ -87,55 +112,67 @@ def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> 
         ConfigurationError: There is no such time zone.
         SourceError: The file is not UTF-8 text, or not JSON Lines.
     """
-    parse_time = time_parser(find_zone(timezone))
-    return JsonLinesSource(inspect_text(path, "utf-8"), parse_time)
+    zone = find_zone(timezone)
+    return JsonLinesSource(inspect_text(path, "utf-8"), time_parser(zone), zone)
 
 
 def read_rows(
     path: Path,
     *,
-    columns: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
-) -> FileSource:
-    """Read receivers from a CSV or JSON Lines file, told apart by suffix or first character.
+) -> RowFile:
+    """Read receivers from a file: Parquet, JSON Lines or CSV, by suffix or first character.
 
     Args:
         path: The file.
-        columns: As for :func:`read_csv`; CSV only.
+        mapping: As for :func:`read_csv`; not for JSON Lines.
         delimiter: As for :func:`read_csv`; CSV only.
         encoding: As for :func:`read_csv`; CSV only.
         timezone: Where the clocks stood that the file's dates were read from.
-        date_attributes: As for :func:`read_csv`; CSV only.
+        date_attributes: As for :func:`read_csv`; not for JSON Lines.
 
     Raises:
-        ConfigurationError: The arguments do not fit the file.
+        ConfigurationError: The arguments do not fit the file, or Parquet's extra is missing.
         SourceError: The file cannot be read as rows.
     """
-    if not _is_json(path):
+    kind = _format_of(path)
+    name = os.fsdecode(path)
+    if kind != "CSV" and (delimiter or encoding):
+        raise ConfigurationError(
+            f"{name} is {kind}: delimiter and encoding are for CSV files; leave them out"
+        )
+    if kind == "Parquet":
+        return read_parquet(
+            path, mapping=mapping, timezone=timezone, date_attributes=date_attributes
+        )
+    if kind == "CSV":
         return read_csv(
             path,
-            columns=columns,
+            mapping=mapping,
             delimiter=delimiter,
             encoding=encoding,
             timezone=timezone,
             date_attributes=date_attributes,
         )
-    if columns or delimiter or encoding or date_attributes:
+    if mapping or date_attributes:
         raise ConfigurationError(
-            f"{os.fsdecode(path)} is JSON Lines: columns, delimiter, encoding and date_attributes"
-            " are for CSV files; name the receiver's fields in the file itself"
+            f"{name} is JSON Lines: mapping and date_attributes are for files with columns; name"
+            " the receiver's fields in the file itself"
         )
     return read_json_lines(path, timezone=timezone)
 
 
-def _is_json(path: Path) -> bool:
+def _format_of(path: Path) -> Literal["CSV", "JSON Lines", "Parquet"]:
     suffix = PurePath(os.fsdecode(path)).suffix.lower()
+    if suffix in _PARQUET:
+        return "Parquet"
     if suffix in _CSV | _JSON:
-        return suffix in _JSON
-    return _first_character(inspect_text(path)) == "{"
+        return "JSON Lines" if suffix in _JSON else "CSV"
+    return "JSON Lines" if _first_character(inspect_text(path)) == "{" else "CSV"
 
 
 def _first_character(text: TextFile) -> str:

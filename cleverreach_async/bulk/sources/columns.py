@@ -1,4 +1,4 @@
-"""Which column of a file goes where: recognised headers, and the caller's word over them."""
+"""Which column of a source goes where: recognised headers, and the caller's word over them."""
 
 import difflib
 import re
@@ -10,7 +10,14 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError, SourceError
 
-__all__ = ["GROUP_PREFIX", "TIME_TARGETS", "AttributeType", "ColumnMapping", "map_columns"]
+__all__ = [
+    "GROUP_PREFIX",
+    "KNOWN_TARGETS",
+    "TIME_TARGETS",
+    "AttributeType",
+    "ColumnMapping",
+    "map_columns",
+]
 
 AttributeType = Literal["text", "number", "gender", "date"]
 """Type of an attribute's definition. No column is taken for numbers: a customer number is text."""
@@ -72,17 +79,20 @@ _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "language": ("Sprache", "Language"),
 }
 
+KNOWN_TARGETS: Final = frozenset(_HEADERS)
+"""Targets that columns are recognised for."""
+
 
 @attrs.frozen
 class ColumnMapping:
-    """What column of a file goes where.
+    """What column of a source goes where.
 
     A target is a receiver field, the name of a global attribute, or ``attributes.NAME`` for an
     attribute of the group.
 
     Attributes:
-        headers: All columns, in the file's order.
-        pairs: Column and target of those that are used, in the file's order.
+        headers: All columns, in the source's order.
+        pairs: Column and target of those that are used, in the source's order.
         left_out: Columns that go nowhere.
         global_attributes: Type of each global attribute that is filled, by name.
         group_attributes: Type of each attribute of the group that is filled, by name.
@@ -94,10 +104,31 @@ class ColumnMapping:
     global_attributes: Mapping[str, AttributeType]
     group_attributes: Mapping[str, AttributeType]
 
+    @property
+    def types(self) -> dict[str, AttributeType]:
+        """Type of each attribute that is filled, by target."""
+        return {
+            **self.global_attributes,
+            **{GROUP_PREFIX + name: kind for name, kind in self.group_attributes.items()},
+        }
+
+    def with_types(self, types: Mapping[str, AttributeType]) -> "ColumnMapping":
+        """Return the mapping with other types of some attributes, by target."""
+        return attrs.evolve(
+            self,
+            global_attributes={
+                name: types.get(name, kind) for name, kind in self.global_attributes.items()
+            },
+            group_attributes={
+                name: types.get(GROUP_PREFIX + name, kind)
+                for name, kind in self.group_attributes.items()
+            },
+        )
+
 
 def map_columns(
     headers: Sequence[str],
-    columns: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
     *,
     date_attributes: Collection[str] = frozenset(),
     path: str = "",
@@ -105,17 +136,17 @@ def map_columns(
     """Decide what column goes where.
 
     Args:
-        headers: The file's columns; each name is there once.
-        columns: Target by column, over what is recognised; an empty target or ``-`` leaves the
+        headers: The columns; each name is there once.
+        mapping: Target by column, over what is recognised; an empty target or ``-`` leaves the
             column out.
         date_attributes: Attributes that hold a day, named as targets are.
-        path: The file, for the error.
+        path: The file, or what else has the columns, for the error.
 
     Raises:
         ConfigurationError: No such column, no such target, or a target twice.
         SourceError: No column holds the e-mail address, or two may.
     """
-    chosen = _chosen(headers, columns or {})
+    chosen = _chosen(headers, mapping or {})
     targets = {**_recognised(headers, chosen, path), **chosen}
     pairs = tuple((name, target) for name in headers if (target := targets.get(name, "")))
     if "email" not in targets.values():
@@ -143,10 +174,10 @@ def _type(target: str, days: Collection[str]) -> AttributeType:
     return _TYPES.get(target.removeprefix(GROUP_PREFIX), "text")
 
 
-def _chosen(headers: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+def _chosen(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
     """Check the caller's mapping; columns that are to be left out have an empty target."""
     chosen: dict[str, str] = {}
-    for wanted, goal in columns.items():
+    for wanted, goal in mapping.items():
         column = _column(wanted, headers)
         target = _target(goal, headers)
         if column in chosen:
@@ -168,9 +199,7 @@ def _column(wanted: str, headers: Sequence[str]) -> str:
         raise ConfigurationError(f"{wanted!r} may be any of the columns {_list(found)}")
     close = difflib.get_close_matches(wanted, headers, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ConfigurationError(
-        f"the file has no column {wanted!r}.{hint} Its columns: {_list(headers)}"
-    )
+    raise ConfigurationError(f"there is no column {wanted!r}.{hint} The columns: {_list(headers)}")
 
 
 def _target(goal: str, headers: Sequence[str]) -> str:
@@ -185,7 +214,7 @@ def _target(goal: str, headers: Sequence[str]) -> str:
     raise ConfigurationError(
         f"{goal!r} is no target. A column may go to {', '.join(FIELD_TARGETS)}, to a global"
         " attribute by its name (letters, digits and _), to attributes.NAME for one of the group,"
-        f" or to - to be left out. The file's columns: {_list(headers)}"
+        f" or to - to be left out. The columns: {_list(headers)}"
     )
 
 
@@ -205,7 +234,7 @@ def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) ->
         # The wrong one would write to people who gave their address for something else.
         raise SourceError(
             f"each of the columns {_list(addresses)} may hold the address; name the right one"
-            ' with --map COLUMN=email or columns={"COLUMN": "email"}',
+            ' with --map COLUMN=email or mapping={"COLUMN": "email"}',
             path=path,
         )
     return {name: target for target, (_, name) in best.items()}
@@ -217,7 +246,7 @@ def _no_email(headers: Sequence[str]) -> str:
         return "the first line looks like a row; a file needs a first line with column names"
     return (
         f"no column is known to hold the e-mail address. The columns: {_list(headers)}; name it"
-        ' with --map COLUMN=email or columns={"COLUMN": "email"}'
+        ' with --map COLUMN=email or mapping={"COLUMN": "email"}'
     )
 
 

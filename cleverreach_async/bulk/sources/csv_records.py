@@ -9,12 +9,12 @@ reading goes on with the next.
 import contextlib
 import csv
 import re
-from collections import deque
 from collections.abc import Iterator
 from typing import Final, TextIO
 
 import attrs
 
+from cleverreach_async.bulk.sources.lines import Lines
 from cleverreach_async.bulk.sources.text_file import TextFile
 from cleverreach_async.errors import ConfigurationError, SourceError
 
@@ -131,45 +131,39 @@ def column_name(place: int) -> str:
     return f"column {place}"
 
 
-def records(lines: TextIO, delimiter: str, width: int, begin: int) -> Iterator[Record]:
+def records(file: TextIO, lines: Lines, delimiter: str, width: int) -> Iterator[Record]:
     """Read records; blank lines are passed over.
 
+    After a torn record reading goes on with its second line, which may well lie within a cell.
+    So up to the last line that the record had taken, rows are believed only if they have as many
+    cells as there are columns. ``lines.doubtful`` is that line.
+
     Args:
-        lines: The file behind its header, with line ends as they are.
+        file: The file, where the lines begin.
+        lines: The lines behind the header.
         delimiter: What stands between cells.
         width: Number of columns.
-        begin: One-based number of the first line.
     """
     _raise_limit()
-    again: deque[str] = deque()
-    doubtful = 0  # up to this line rows were part of a torn record: believed only if complete
-    line = begin
+    line = begin = lines.line
+    doubtful = lines.doubtful
     while True:
-        pending: list[str] = []
+        reader = csv.reader(lines.read(file), delimiter=delimiter, strict=True)
         with contextlib.suppress(csv.Error):
-            noted = _noted(lines, again, pending)
-            for cells in csv.reader(noted, delimiter=delimiter, strict=True):
+            for cells in reader:
+                first, line = line, begin + reader.line_num
+                lines.line = line
                 if cells:
-                    is_left = line <= doubtful and len(cells) != width
-                    yield line, cells, "ragged_row" if is_left else ""
-                line += len(pending)
-                pending.clear()
-        if not pending:
+                    is_left = first <= doubtful and len(cells) != width
+                    yield first, cells, "ragged_row" if is_left else ""
+        begin += reader.line_num
+        if begin == line:
             return
-        again.extendleft(reversed(pending[1:]))
-        doubtful = max(doubtful, line + len(pending) - 1)
-        yield line, *_first_line(pending[0], delimiter)
-        line += 1
-
-
-def _noted(lines: TextIO, again: deque[str], pending: list[str]) -> Iterator[str]:
-    """Hand out lines, those to be read again first, and note them."""
-    while again:
-        pending.append(again[0])
-        yield again.popleft()
-    for line in lines:
-        pending.append(line)
-        yield line
+        lines.doubtful = doubtful = max(doubtful, begin - 1)
+        torn = lines.first
+        begin = lines.line = line + 1
+        yield line, *_first_line(torn, delimiter)
+        line = begin
 
 
 def _first_line(line: str, delimiter: str) -> tuple[list[str], str]:

@@ -1,9 +1,9 @@
 """Rows of a CSV file."""
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, TextIO
 
 from cleverreach_async.bulk.rows import BadRow, SourceRow
 from cleverreach_async.bulk.sources.columns import (
@@ -14,6 +14,7 @@ from cleverreach_async.bulk.sources.columns import (
 )
 from cleverreach_async.bulk.sources.csv_records import FLAWS, Header, column_name, records
 from cleverreach_async.bulk.sources.file_source import FileSource
+from cleverreach_async.bulk.sources.lines import Lines
 from cleverreach_async.bulk.sources.text_file import TextFile
 from cleverreach_async.bulk.sources.values import (
     DATES_ACCEPTED,
@@ -38,21 +39,40 @@ _CONVERTERS: Final[Mapping[str, Callable[[str], str]]] = {"gender": gender, "dat
 class CsvSource(FileSource):
     """Rows of a CSV file; :func:`~cleverreach_async.read_csv` makes one."""
 
+    kind = "csv"
+
     def __init__(
-        self, text: TextFile, header: Header, mapping: ColumnMapping, parse_time: TimeParser
+        self,
+        text: TextFile,
+        header: Header,
+        mapping: ColumnMapping,
+        parse_time: TimeParser,
+        zone: tzinfo,
     ) -> None:
-        super().__init__(text, delimiter=header.delimiter, mapping=mapping)
+        super().__init__(text, zone, delimiter=header.delimiter, mapping=mapping)
         self._header = header
         self._mapping = mapping
         self._parse_time = parse_time
 
-    def _rows(self, file: io.TextIOWrapper) -> Iterator[SourceRow | BadRow]:
-        for _ in range(self._header.lines):
-            next(file, "")
-        width = len(self._header.names)
-        begin = self._header.lines + 1
+    def identity(self) -> Mapping[str, Any]:
+        """As of every file, and how cells become receivers: delimiter, columns, dates."""
+        types = {
+            **self._mapping.global_attributes,
+            **{GROUP_PREFIX + name: kind for name, kind in self._mapping.group_attributes.items()},
+        }
+        return {
+            **super().identity(),
+            "delimiter": self._header.delimiter,
+            "columns": dict(self._mapping.pairs),
+            "date_attributes": sorted(name for name, kind in types.items() if kind == "date"),
+        }
+
+    def _rows(self, file: TextIO, lines: Lines) -> Iterator[SourceRow | BadRow]:
+        header = self._header
+        lines.skip(file, max(0, header.lines + 1 - lines.line))
+        width = len(header.names)
         build = _compile(self._mapping, self._parse_time)
-        for line, cells, flaw in records(file, self._header.delimiter, width, begin):
+        for line, cells, flaw in records(file, lines, header.delimiter, width):
             try:
                 receiver = None if flaw or len(cells) != width else build(cells)
             except ValueError:

@@ -1,15 +1,16 @@
 """Rows of a JSON Lines file: one receiver per line, in the shape the API takes."""
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import tzinfo
 from decimal import Decimal
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, TextIO, cast
 
 import msgspec
 
 from cleverreach_async.bulk.rows import BadRow, SourceRow
 from cleverreach_async.bulk.sources.file_source import FileSource
+from cleverreach_async.bulk.sources.lines import Lines
 from cleverreach_async.bulk.sources.text_file import TextFile
 from cleverreach_async.bulk.sources.values import TIMES_ACCEPTED, show_date
 from cleverreach_async.errors import SourceError
@@ -72,8 +73,10 @@ class _BadValueError(ValueError):
 class JsonLinesSource(FileSource):
     """Rows of a JSON Lines file; :func:`~cleverreach_async.read_json_lines` makes one."""
 
-    def __init__(self, text: TextFile, parse_time: TimeParser) -> None:
-        super().__init__(text)
+    kind = "json lines"
+
+    def __init__(self, text: TextFile, parse_time: TimeParser, zone: tzinfo) -> None:
+        super().__init__(text, zone)
         self._parse_time = parse_time
         with text.open() as file:
             start = file.read(1 << 12).lstrip()
@@ -83,10 +86,11 @@ class JsonLinesSource(FileSource):
                 path=text.path,
             )
 
-    def _rows(self, file: io.TextIOWrapper) -> Iterator[SourceRow | BadRow]:
+    def _rows(self, file: TextIO, lines: Lines) -> Iterator[SourceRow | BadRow]:
         decode = msgspec.json.Decoder(ReceiverRow).decode
         parse_time = self._parse_time
-        for line, text in enumerate(file, 1):
+        for line, text in enumerate(lines.read(file), lines.line):
+            lines.line = line + 1
             try:
                 receiver = _receiver(decode(text), parse_time)
             except (msgspec.DecodeError, RecursionError, _BadValueError):

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 import attrs
 
+from cleverreach_async.bulk.sources.resumable import fingerprint
 from cleverreach_async.errors import ConfigurationError, SourceError
 
 __all__ = ["TextFile", "inspect_text"]
@@ -52,23 +53,26 @@ class TextFile:
         size: Bytes.
         encoding: Python's name of the encoding.
         bom: Bytes of the mark at the beginning that names the encoding.
+        sha256: Digest of the content. It is taken when the file is looked at, since what is
+            known of the file was found out from that content: encoding, columns, no faults.
     """
 
     path: str
     size: int
     encoding: str
     bom: int
+    sha256: str
 
     def open(self) -> io.TextIOWrapper:
         """Open the file as text, see :meth:`decode`."""
-        return self.decode(self.open_bytes())
+        return self.decode(self.open_bytes(self.bom))
 
     def decode(self, file: BinaryIO) -> io.TextIOWrapper:
         """Wrap the opened file; lines keep their ends, be they LF, CRLF or CR."""
         return io.TextIOWrapper(file, encoding=self.encoding, newline="")
 
-    def open_bytes(self) -> BinaryIO:
-        """Open the file behind its mark.
+    def open_bytes(self, offset: int) -> BinaryIO:
+        """Open the file at a byte.
 
         Raises:
             SourceError: The file cannot be opened any more.
@@ -77,8 +81,24 @@ class TextFile:
             file = open(self.path, "rb")  # noqa: SIM115, PTH123 - the wrapper closes it
         except OSError as error:
             raise _unreadable(self.path, error) from None
-        file.seek(self.bom)
+        file.seek(offset)
         return file
+
+    def begins_line(self, offset: int) -> bool:
+        """Tell whether a line begins at a byte, or the file ends there.
+
+        Raises:
+            SourceError: The file cannot be opened any more.
+        """
+        if offset in {self.bom, self.size}:
+            return True
+        feed, carriage = "\n".encode(self.encoding), "\r".encode(self.encoding)
+        width = len(feed)
+        if not self.bom < offset < self.size or (offset - self.bom) % width:
+            return False
+        with self.open_bytes(offset - width) as file:
+            before, after = file.read(width), file.read(width)
+        return before == feed or (before == carriage and after != feed)
 
 
 @attrs.frozen
@@ -119,13 +139,15 @@ def inspect_text(path: str | os.PathLike[str], encoding: str | None = None) -> T
                 raise SourceError("the file is empty", path=name)
             head = file.read(4)
             mark = next(((bom, by) for bom, by in _BOMS if head.startswith(bom)), None)
-            if mark and codec in {None, mark[1]}:
-                _check(file, name, mark[1], len(mark[0]))
-                return TextFile(name, size, mark[1], len(mark[0]))
-            if codec is not None:
-                _check(file, name, codec, 0)
-                return TextFile(name, size, codec, 0)
-            return TextFile(name, size, _detect(file, name), 0)
+            if mark and codec in {None, mark[1], mark[1].removesuffix("-le").removesuffix("-be")}:
+                codec, bom = mark[1], len(mark[0])
+            else:
+                bom = 0
+            if codec is None:
+                codec = _detect(file, name)
+            else:
+                _check(file, name, codec, bom)
+            return TextFile(name, size, codec, bom, fingerprint(file))
     except OSError as error:
         raise _unreadable(name, error) from None
 

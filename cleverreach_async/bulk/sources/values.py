@@ -19,6 +19,7 @@ __all__ = [
     "show_date",
     "tags",
     "time_parser",
+    "unix_seconds",
 ]
 
 DATES_ACCEPTED: Final = "31.12.2025, 31.12.25 or 2025-12-31"
@@ -93,7 +94,7 @@ def time_parser(zone: tzinfo) -> Callable[[str], int | Unset]:
         days = passed.days
         offset = offset_all_day(days)
         if offset is None or days < 1:
-            return _seconds(moment, zone)
+            return unix_seconds(moment, zone)
         return days * _SECONDS_A_DAY + passed.seconds - offset
 
     parse_day = lru_cache(_CACHED)(parse)
@@ -108,12 +109,24 @@ def _unusual_seconds(text: str, zone: tzinfo) -> int | Unset:
     if _NEVER.fullmatch(text):
         return 0
     # In two digits nobody signed up before 1970.
-    return _seconds(_moment(text, first_two_digit_year=1970), zone)
+    return unix_seconds(_moment(text, first_two_digit_year=1970), zone)
 
 
-def _seconds(moment: datetime, zone: tzinfo) -> int:
+def unix_seconds(moment: datetime, zone: tzinfo) -> int:
+    """Return a moment in unix seconds.
+
+    Args:
+        moment: Aware, or naive on the zone's clocks.
+        zone: Where the clocks of naive moments stood.
+
+    Raises:
+        ValueError: It lies before 1970, or where a clock cannot be told.
+    """
     aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    seconds = int(aware.timestamp())
+    try:
+        seconds = int(aware.timestamp())
+    except OverflowError:  # the first and the last day that Python knows, seen from afar
+        raise ValueError("not a date") from None
     if seconds < 0 and moment.year < _EPOCH.year:
         raise ValueError("before 1970")
     # The first midnight of 1970, east of Greenwich, is an empty date in many shops.

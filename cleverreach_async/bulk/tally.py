@@ -1,0 +1,67 @@
+"""What has become of one batch so far."""
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from cleverreach_async.bulk.encoding import receiver_json
+from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
+from cleverreach_async.transport.wire import mask_emails
+
+__all__ = ["Tally", "not_returned", "rejected", "unknown"]
+
+
+@attrs.define(eq=False)
+class Tally:
+    """Filled as outcomes arrive, so that it is true at any moment.
+
+    Attributes:
+        accepted: Rows that the server shows as stored.
+        results: The other rows that arrived at their outcome.
+        in_doubt: Numbers of rows of which nobody knows whether an attempt has stored them.
+        replayed: Numbers of rows that were sent again after such an attempt.
+        requests: Requests sent.
+        retries: Requests that repeated an earlier one.
+        splits: Requests that splitting has cost.
+        unexpected: Items of answers that belong to no row sent.
+    """
+
+    accepted: list[EncodedRow] = attrs.field(factory=list[EncodedRow])
+    results: list[RowResult] = attrs.field(factory=list[RowResult])
+    in_doubt: set[int] = attrs.field(factory=set[int])
+    replayed: set[int] = attrs.field(factory=set[int])
+    requests: int = 0
+    retries: int = 0
+    splits: int = 0
+    unexpected: int = 0
+
+    def doubt(self, rows: Iterable[EncodedRow]) -> None:
+        """Take note that an attempt with these rows was lost on its way."""
+        self.in_doubt.update(row.number for row in rows)
+
+    def left_of(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:
+        """Return those of a batch's rows that have no outcome yet."""
+        if len(self.accepted) + len(self.results) == len(rows):
+            return []
+        done = {row.number for row in self.accepted} | {result.row for result in self.results}
+        return [row for row in rows if row.number not in done]
+
+
+def rejected(row: EncodedRow, code: str, words: str) -> RowResult:
+    """Return a rejection in the server's words, addresses masked."""
+    return _result(row, Outcome.REJECTED, code, mask_emails(words))
+
+
+def unknown(row: EncodedRow, message: str, *, code: str = "unknown_outcome") -> RowResult:
+    """Return the outcome of a row that may be stored or not."""
+    return _result(row, Outcome.UNKNOWN, code, message)
+
+
+def not_returned(row: EncodedRow) -> RowResult:
+    """Return the rejection of a row that no answer shows."""
+    message = "the server's answers do not show this receiver"
+    return _result(row, Outcome.REJECTED, "not_returned", message)
+
+
+def _result(row: EncodedRow, outcome: Outcome, code: str, message: str) -> RowResult:
+    return RowResult(row.number, row.line, outcome, code, message, receiver=receiver_json(row))

@@ -1,0 +1,72 @@
+"""Ending waits that are no longer wanted, and cutting short what is on the wire.
+
+Cancelling a task would do both at once, and would lose the answers that are about to come in.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import anyio
+
+__all__ = ["Stop", "StopRequestedError"]
+
+
+class StopRequestedError(Exception):
+    """A wait ended because of :meth:`Stop.request`; nothing was sent meanwhile."""
+
+
+class Stop:
+    """A request to stop in two stages.
+
+    Attributes:
+        requested: Whether waits end at once.
+        aborted: Whether exchanges are cut short too.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.aborted = False
+        self._waits: set[anyio.CancelScope] = set()
+        self._exchanges: set[anyio.CancelScope] = set()
+
+    def request(self) -> None:
+        """End all waits, now and from now on. What is on the wire goes on."""
+        self.requested = True
+        for scope in self._waits:
+            scope.cancel()
+
+    def abort(self) -> None:
+        """Cut short what is on the wire as well; whether it was executed remains unknown."""
+        self.request()
+        self.aborted = True
+        for scope in self._exchanges:
+            scope.cancel()
+
+    @contextmanager
+    def ending_waits(self) -> Generator[None, None, None]:
+        """Let a stop end what is awaited inside the block.
+
+        Raises:
+            StopRequestedError: The stop was requested before the block was through.
+        """
+        if self.requested:
+            raise StopRequestedError
+        with anyio.CancelScope() as scope:
+            self._waits.add(scope)
+            try:
+                yield
+            finally:
+                self._waits.discard(scope)
+        if scope.cancelled_caught:
+            raise StopRequestedError
+
+    @contextmanager
+    def cutting(self, scope: anyio.CancelScope) -> Generator[None, None, None]:
+        """Let an abort cancel the scope of an exchange."""
+        self._exchanges.add(scope)
+        if self.aborted:
+            scope.cancel()
+        try:
+            yield
+        finally:
+            self._exchanges.discard(scope)

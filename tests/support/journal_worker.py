@@ -1,0 +1,135 @@
+"""A process whose children open journals and are killed: ``python -m support.journal_worker``.
+
+Each line of its input is a command as JSON: ``["start", TASK, PATH, NUMBER]`` forks a child, which
+prints its process id first; ``["reap", ID]`` waits until that child is gone, and prints ``gone``.
+Forking saves the price of starting Python for each child.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from cleverreach_async import CleverReachError
+from support.clocks import START
+from support.journals import create, numbered, resume
+
+__all__ = ["main"]
+
+
+def say(word: object) -> None:
+    """Print at once, as a whole line."""
+    os.write(1, f"{word}\n".encode())
+
+
+def save(path: Path, _: int) -> None:
+    """Save states until killed, and tell the number of each when it is saved."""
+    journal = resume(path) if path.exists() else create(path)
+    number = journal.state.next_row
+    while True:
+        number += 1
+        journal.save(numbered(number), now=START)
+        say(number)
+
+
+def hold(path: Path, _: int) -> None:
+    """Resume a journal, and keep it open until killed."""
+    journal = resume(path)
+    say("held")
+    signal.pause()
+    journal.close()
+
+
+def race(path: Path, _: int) -> None:
+    """Resume a journal as soon as a certain file is there, and keep it open until killed."""
+    start = path.with_name("start")
+    while not start.exists():
+        pass
+    hold(path, 0)
+
+
+class MortalConnection(sqlite3.Connection):
+    """Dies before a given statement."""
+
+    statements_left = 0
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute, or die."""
+        self.count()
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """Execute, or die."""
+        self.count()
+        return super().executemany(sql, parameters)
+
+    def count(self) -> None:
+        """Come one statement nearer to death."""
+        MortalConnection.statements_left -= 1
+        if MortalConnection.statements_left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def mortal(opener: Callable[[Path], object]) -> Callable[[Path, int], None]:
+    """Make a task that opens a journal, but lives for so many statements only."""
+
+    def task(path: Path, statements: int) -> None:
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+        def connect_mortal(address: str, **options: Any) -> sqlite3.Connection:
+            return connect(address, factory=MortalConnection, **options)
+
+        sqlite3.connect = connect_mortal  # type: ignore[assignment]
+        MortalConnection.statements_left = statements
+        opener(path)
+        say("opened")
+
+    return task
+
+
+TASKS: Final[dict[str, Callable[[Path, int], None]]] = {
+    "create": mortal(create),
+    "hold": hold,
+    "race": race,
+    "resume": mortal(resume),
+    "save": save,
+}
+
+
+def start(task: str, path: str, number: int) -> int:
+    """Fork a child for a task; it ends without tidying up."""
+    if child := os.fork():
+        return child
+    try:
+        say(os.getpid())
+        TASKS[task](Path(path), number)
+    except CleverReachError as error:
+        say(f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(0)
+
+
+def main() -> None:
+    """Obey until the input ends."""
+    children = set[int]()
+    for line in sys.stdin:
+        match json.loads(line):
+            case ["start", task, path, number]:
+                children.add(start(task, path, number))
+            case ["reap", child]:
+                os.waitpid(child, 0)
+                children.discard(child)
+                say("gone")
+            case command:
+                say(f"unknown: {command}")
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main()

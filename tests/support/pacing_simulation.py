@@ -1,0 +1,320 @@
+"""A toy server and an importer that never runs dry, in virtual time, to hold pacing against.
+
+Good for comparing rules, not for absolute numbers: no network, no bodies, one client. The importer
+always has a batch ready, so that pacing alone decides what is on the wire. ``Retry-After`` closes
+the account's gate as in ``transport/gate.py``; its rule of three push-backs in a row is left out,
+since it would help the rivals, who have no such thing.
+
+``python tests/support/pacing_simulation.py`` prints the table of ``docs/pacing.md``.
+"""
+
+import enum
+import heapq
+import math
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Final
+
+import attrs
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from cleverreach_async.bulk.pacing import LimitFinder, Pacing
+from support.rival_pacing import Gradient2, NetflixAimd, VectorArc
+
+__all__ = [
+    "OURS",
+    "RULES",
+    "SCENARIOS",
+    "Measured",
+    "Scenario",
+    "measure",
+    "row",
+    "simulate",
+    "table",
+]
+
+CEILING: Final = 64
+"""Most requests on the wire for every rule; well above what any of the servers can use."""
+
+ROWS: Final = 1000
+SECONDS: Final = 600.0
+SEEDS: Final = range(6)
+REFUSAL_SECONDS: Final = 0.1
+"""How long a 429 takes to come back."""
+
+BURST: Final = 6.0
+"""Requests that the server's rate limit lets through at once."""
+
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """A server.
+
+    Attributes:
+        title: What it is like.
+        best: Requests per second that it takes under the best of clients.
+        service: Mean seconds that it works on a request.
+        sigma: Spread of that, of a lognormal distribution.
+        places: Requests that it works on at a time.
+        refuses: Whether it answers 429 when the places are taken; else the request queues.
+        dip: Two instants between which it has only three places.
+        rate: Requests per second above which it answers 429.
+        retry_after: Seconds that it asks to wait with a 429.
+        knee: Requests at a time above which they hinder each other.
+    """
+
+    title: str
+    best: float
+    service: float = 0.8
+    sigma: float = 0.3
+    places: int = 1000
+    refuses: bool = False
+    dip: tuple[float, float] | None = None
+    rate: float | None = None
+    retry_after: float | None = None
+    knee: int | None = None
+
+    def places_at(self, now: float) -> int:
+        """Requests that it works on at a time, at an instant."""
+        return 3 if self.dip and self.dip[0] <= now < self.dip[1] else self.places
+
+    def slowdown(self, busy: int) -> float:
+        """How much longer a request takes among ``busy`` others.
+
+        Beyond the knee the server as a whole gets slower with every request more: four times as
+        many requests bring half of the throughput.
+        """
+        return 1.0 if self.knee is None or busy <= self.knee else (busy / self.knee) ** 1.5
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    "A": Scenario(title="8 places, queues silently", best=10.0, places=8),
+    "B": Scenario(title="8 places, 429 at once", best=10.0, places=8, refuses=True),
+    "C": Scenario(title="6 requests/s, Retry-After 1 s", best=6.0, rate=6.0, retry_after=1.0),
+    "D": Scenario(
+        title="10 places, 3 for a while, 429",
+        best=(500 * 12.5 + 100 * 3.75) / SECONDS,
+        places=10,
+        refuses=True,
+        dip=(200.0, 300.0),
+    ),
+    "E": Scenario(title="24 places, noisy, queues", best=30.0, places=24, sigma=0.6),
+    "F": Scenario(title="contention above 6", best=7.5, knee=6),
+    "G": Scenario(title="8 s batches, 6 places, queues", best=0.75, places=6, service=8.0),
+}
+
+OURS: Final = "ours"
+RULES: Final[Mapping[str, Callable[[], Pacing]]] = {
+    OURS: lambda: LimitFinder(max_limit=CEILING),
+    "Vector ARC": lambda: VectorArc(CEILING),
+    "Netflix AIMD": lambda: NetflixAimd(CEILING),
+    "Netflix Gradient2": lambda: Gradient2(CEILING),
+}
+
+
+@attrs.define
+class Measured:
+    """What came of a simulation.
+
+    Attributes:
+        seconds: Its length.
+        taken: Instants at which requests were answered well.
+        refusals: Requests answered 429.
+        round_trips: Seconds of the requests answered well.
+        limit_seconds: The limit, summed over time.
+    """
+
+    seconds: float
+    taken: list[float] = attrs.field(factory=list[float])
+    refusals: int = 0
+    round_trips: list[float] = attrs.field(factory=list[float])
+    limit_seconds: float = 0.0
+
+    def throughput(self, start: float = 0.0, end: float = math.inf) -> float:
+        """Requests answered well per second, between two instants."""
+        end = min(end, self.seconds)
+        return sum(start <= instant < end for instant in self.taken) / (end - start)
+
+    @property
+    def refused_share(self) -> float:
+        """Share of requests that were answered 429."""
+        return self.refusals / max(1, self.refusals + len(self.taken))
+
+    @property
+    def p95(self) -> float:
+        """Round trip in seconds that 5 % exceed."""
+        return sorted(self.round_trips)[int(0.95 * len(self.round_trips))]
+
+    @property
+    def mean_limit(self) -> float:
+        """Mean over time of the limit."""
+        return self.limit_seconds / self.seconds
+
+
+class _Event(enum.Enum):
+    DONE = enum.auto()
+    REFUSED = enum.auto()
+    GATE = enum.auto()
+
+
+class _Gate(enum.Enum):
+    OPEN = enum.auto()
+    CLOSED = enum.auto()
+    HALF_OPEN = enum.auto()
+    PROBING = enum.auto()
+
+
+class _Simulation:
+    """Server and client; time goes from event to event."""
+
+    def __init__(self, pacing: Pacing, scenario: Scenario, seed: int, seconds: float) -> None:
+        self.pacing = pacing
+        self.scenario = scenario
+        self.rng = random.Random(seed)
+        self.measured = Measured(seconds)
+        self.now = 0.0
+        self.events: list[tuple[float, int, _Event, float]] = []
+        self.number = 0
+        self.in_flight = 0
+        self.busy = 0
+        self.queue: deque[float] = deque()
+        self.tokens = BURST
+        self.tokens_at = 0.0
+        self.gate = _Gate.OPEN
+        self.reopens_at = 0.0
+        self.probe = -1.0
+        self.mu = math.log(scenario.service) - scenario.sigma**2 / 2
+
+    def run(self) -> Measured:
+        """Let the time pass."""
+        self._send_what_may_go()
+        while self.events:
+            instant, _, event, sent_at = heapq.heappop(self.events)
+            self.measured.limit_seconds += self.pacing.limit * (
+                min(instant, self.measured.seconds) - self.now
+            )
+            if instant >= self.measured.seconds:
+                break
+            self.now = instant
+            match event:
+                case _Event.DONE:
+                    self._done(sent_at)
+                case _Event.REFUSED:
+                    self._refused(sent_at)
+                case _Event.GATE if self.now >= self.reopens_at:
+                    self.gate = _Gate.HALF_OPEN
+                case _Event.GATE:
+                    pass  # closed for longer meanwhile; another event comes
+            self._send_what_may_go()
+        return self.measured
+
+    def _later(self, seconds: float, event: _Event, sent_at: float) -> None:
+        self.number += 1
+        heapq.heappush(self.events, (self.now + seconds, self.number, event, sent_at))
+
+    def _send_what_may_go(self) -> None:
+        while self.in_flight < self.pacing.limit:
+            if self.gate is _Gate.HALF_OPEN:
+                self.gate = _Gate.PROBING
+                self.probe = self.now
+            elif self.gate is not _Gate.OPEN:
+                return
+            self.in_flight += 1
+            self.pacing.started(self.in_flight)
+            self._arrive()
+
+    def _arrive(self) -> None:
+        if not self._take_token():
+            self._later(REFUSAL_SECONDS, _Event.REFUSED, self.now)
+        elif self.busy < self.scenario.places_at(self.now):
+            self._serve(self.now)
+        elif self.scenario.refuses:
+            self._later(REFUSAL_SECONDS, _Event.REFUSED, self.now)
+        else:
+            self.queue.append(self.now)
+
+    def _take_token(self) -> bool:
+        rate = self.scenario.rate
+        if rate is None:
+            return True
+        self.tokens = min(BURST, self.tokens + rate * (self.now - self.tokens_at))
+        self.tokens_at = self.now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    def _serve(self, sent_at: float) -> None:
+        self.busy += 1
+        seconds = self.rng.lognormvariate(self.mu, self.scenario.sigma)
+        self._later(seconds * self.scenario.slowdown(self.busy), _Event.DONE, sent_at)
+
+    def _done(self, sent_at: float) -> None:
+        self.busy -= 1
+        if self.queue and self.busy < self.scenario.places_at(self.now):
+            self._serve(self.queue.popleft())
+        self.in_flight -= 1
+        self.measured.taken.append(self.now)
+        self.measured.round_trips.append(self.now - sent_at)
+        self.pacing.succeeded(rows=ROWS, sent_at=sent_at, now=self.now)
+        if self.gate is _Gate.PROBING and sent_at == self.probe:
+            self.gate = _Gate.OPEN
+            self.pacing.reopened(self.now)
+
+    def _refused(self, sent_at: float) -> None:
+        self.in_flight -= 1
+        self.measured.refusals += 1
+        self.pacing.pushed_back(sent_at=sent_at, now=self.now)
+        wait = self.scenario.retry_after
+        if wait is not None:
+            wait += self.rng.random() * max(0.25, wait / 10)
+            self.gate = _Gate.CLOSED
+            self.reopens_at = max(self.reopens_at, self.now + wait)
+            self._later(self.reopens_at - self.now, _Event.GATE, self.now)
+
+
+def simulate(
+    pacing: Pacing, scenario: Scenario, *, seed: int, seconds: float = SECONDS
+) -> Measured:
+    """Import for a time against a server.
+
+    Args:
+        pacing: A fresh one.
+        scenario: The server.
+        seed: Of the spread of service times.
+        seconds: Length of the simulation.
+    """
+    return _Simulation(pacing, scenario, seed, seconds).run()
+
+
+def measure(rule: str, name: str, *, seeds: range = SEEDS) -> list[Measured]:
+    """Simulate a rule of ``RULES`` against a server of ``SCENARIOS``, once per seed."""
+    return [simulate(RULES[rule](), SCENARIOS[name], seed=seed) for seed in seeds]
+
+
+def row(rule: str, name: str, runs: list[Measured]) -> str:
+    """Return one row of the table: means over the runs."""
+    scenario = SCENARIOS[name]
+    throughput = fmean(run.throughput() for run in runs)
+    return (
+        f"| {name} {scenario.title} | {rule} | {throughput:.2f} of {scenario.best:.2f} "
+        f"| {throughput / scenario.best:.0%} | {fmean(run.refused_share for run in runs):.1%} "
+        f"| {fmean(run.p95 for run in runs):.1f} | {fmean(run.mean_limit for run in runs):.0f} |"
+    )
+
+
+def table() -> str:
+    """Return all measurements as a Markdown table."""
+    head = "| server | rule | requests/s | of the best | 429 | p95 s | limit |"
+    rows = [row(rule, name, measure(rule, name)) for name in SCENARIOS for rule in RULES]
+    return "\n".join([head, "| --- " * 7 + "|", *rows])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")
