@@ -18,7 +18,7 @@ import requests
 from benchmarks.rows import Row, csv_rows, dicts, receivers
 from cleverreach_async import CleverReach, read_csv
 
-__all__ = ["ASYNC_CASES", "CASES", "Lag", "Result", "Source", "Spec"]
+__all__ = ["ASYNC_CASES", "CASES", "Lag", "Result", "Source", "Spec", "peak_memory"]
 
 Source = Literal["ready", "generator", "csv"]
 
@@ -175,7 +175,7 @@ class _Clock:
     def __init__(self) -> None:
         gc.collect()
         gc.freeze()
-        self._base = _peak_memory()
+        self._base = peak_memory()
         self._cpu = _cpu()
         self._wall = time.perf_counter()
 
@@ -183,7 +183,7 @@ class _Clock:
         """Return what has passed since."""
         wall = time.perf_counter() - self._wall
         cpu = _cpu() - self._cpu
-        return Result(accepted=accepted, wall=wall, cpu=cpu, base=self._base, peak=_peak_memory())
+        return Result(accepted=accepted, wall=wall, cpu=cpu, base=self._base, peak=peak_memory())
 
 
 class _Probe:
@@ -214,7 +214,8 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _peak_memory() -> float:
+def peak_memory() -> float:
+    """Return the most memory that this process has had resident, in MB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 

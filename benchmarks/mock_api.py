@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import uvicorn
 
-__all__ = ["MockAPI", "main"]
+__all__ = ["MockAPI", "main", "serve"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -132,15 +132,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="0 picks a free one")
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS")
     options = parser.parse_args()
+    serve(MockAPI(options.latency / 1000), options.port)
+
+
+def serve(app: Any, port: int, *, log_level: str = "warning") -> None:
+    """Serve an application until interrupted, and print its port."""
     # httptools parses requests when it is installed, at a fraction of the cost.
-    config = uvicorn.Config(
-        MockAPI(options.latency / 1000), lifespan="off", access_log=False, log_level="warning"
-    )
+    config = uvicorn.Config(app, lifespan="off", access_log=False, log_level=log_level)
     # Named as TCP, which create_server() leaves open: only then does asyncio switch off Nagle's
     # algorithm, which would hold answers back for 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", options.port))
+        listener.bind(("127.0.0.1", port))
         listener.listen(512)
         print(listener.getsockname()[1], flush=True)
         uvicorn.Server(config).run(sockets=[listener])

@@ -322,9 +322,13 @@ class Transport:
         except APIConnectionError as error:
             raise _placed(error, request) from error.__cause__
         refusal = error_in(response, request, now=self.clock.now())
-        if refusal is not None:
+        if refusal is None:
+            return response
+        try:
             raise refusal
-        return response
+        finally:
+            # Or the error, its traceback and this frame would keep one another, and the body.
+            del refusal
 
     def spend(self, fault: Fault) -> bool:
         """Take the price of one retry from the account's budget; ``False`` when it is short."""
