@@ -27,10 +27,11 @@ Item = ReceiverInput | SourceRow | BadRow | Mapping[str, Any] | str
 """What a source may yield. A text is an address."""
 
 # Only what the server is sure to refuse is refused here: it is the judge of addresses.
-_EMAIL: Final = re.compile(
-    r"[^\s@\"(),:;<>\[\]\\]+@(?:[^\s@.,:;<>()\[\]\\\"]+\.)+[^\s@.,:;<>()\[\]\\\"]{2,}"
-)
-_looks_like_email: Final = _EMAIL.fullmatch
+_LABEL: Final = r"[^\s@.,:;<>()\[\]\\\"]"
+_EMAIL: Final = rf"[^\s@\"(),:;<>\[\]\\]++@(?:{_LABEL}++\.)++{_LABEL}{{2,}}+"
+_looks_like_email: Final = re.compile(_EMAIL).fullmatch
+# One match for a slice of rows costs a fifth of a match for each.
+_look_like_emails: Final = re.compile(rf"(?:{_EMAIL}\n)*+{_EMAIL}").fullmatch
 
 _UNENCODABLE: Final = (ConfigurationError, TypeError, ValueError, AttributeError)
 
@@ -53,7 +54,7 @@ class Encoder:
         self._adjust = _adjustment(strategy, activate=activate, inactive=inactive)
 
     def encode(
-        self, items: Iterable[Item], numbers: Iterable[int]
+        self, items: Sequence[Item], numbers: Iterable[int]
     ) -> tuple[list[EncodedRow], list[RowResult]]:
         """Encode a slice of rows.
 
@@ -67,18 +68,19 @@ class Encoder:
         rows: list[EncodedRow] = []
         rejected: list[RowResult] = []
         encode = self._encode
-        for number, item in zip(numbers, items, strict=False):
-            row = encode(item, number)
+        is_checked = _have_emails(items)
+        for number, item in zip(numbers, items, strict=True):
+            row = encode(item, number, is_checked)
             if type(row) is EncodedRow:
                 rows.append(row)
             else:
                 rejected.append(cast("RowResult", row))
         return rows, rejected
 
-    def _encode(self, item: Item, number: int) -> EncodedRow | RowResult:
+    def _encode(self, item: Item, number: int, is_checked: bool) -> EncodedRow | RowResult:
         receiver, line = (item.receiver, item.line) if type(item) is SourceRow else (item, None)
         if type(receiver) is ReceiverInput:
-            return self._encode_receiver(receiver, number, line)
+            return self._encode_receiver(receiver, number, line, is_checked=is_checked)
         if isinstance(receiver, BadRow):
             return _rejection(
                 receiver.code, receiver.message, number, receiver.line, record=receiver.record
@@ -98,10 +100,10 @@ class Encoder:
         return self._encode_receiver(made, number, line)
 
     def _encode_receiver(
-        self, receiver: ReceiverInput, number: int, line: int | None
+        self, receiver: ReceiverInput, number: int, line: int | None, *, is_checked: bool = False
     ) -> EncodedRow | RowResult:
         email: Any = receiver.email
-        if type(email) is not str or not _looks_like_email(email):
+        if not is_checked and (type(email) is not str or not _looks_like_email(email)):
             return self._encode_odd_address(receiver, number, line)
         try:
             if self._adjust is not None:
@@ -136,6 +138,18 @@ class Encoder:
             else ("missing_email", "the row has no e-mail address")
         )
         return _refused(receiver, number, line, code, message)
+
+
+def _have_emails(items: Sequence[Any]) -> bool:
+    """Whether all items are receivers whose address is in order, found out in one go."""
+    try:
+        emails = "\n".join(
+            [item.receiver.email if type(item) is SourceRow else item.email for item in items]
+        )
+    except (AttributeError, TypeError):
+        return False  # a mapping, a bad row, or no text: each item is looked at by itself
+    has_one_each = emails.count("\n") == len(items) - 1
+    return has_one_each and _look_like_emails(emails) is not None
 
 
 def _adjustment(strategy: Strategy, *, activate: bool, inactive: bool) -> Adjust | None:
@@ -185,7 +199,10 @@ def _rejection(
 
 def join_rows(rows: Sequence[EncodedRow]) -> bytes:
     """Return the body of a batch: a bare JSON array."""
-    return b"[" + b",".join([row.body for row in rows]) + b"]"
+    bodies = [row.body for row in rows]
+    bodies[:1] = [b"[" + body for body in bodies[:1]] or [b"["]
+    bodies[-1] += b"]"  # so that the whole is copied once only
+    return b",".join(bodies)
 
 
 def receiver_json(row: EncodedRow) -> bytes:

@@ -180,6 +180,8 @@ def receiver_on_wire(receiver: ReceiverInput) -> ReceiverInput:
         changes["activated"] = to_unix(receiver.activated)
     if isinstance(receiver.deactivated, datetime):
         changes["deactivated"] = to_unix(receiver.deactivated)
-    if receiver.orders and any(isinstance(order.stamp, datetime) for order in receiver.orders):
-        changes["orders"] = [order_on_wire(order) for order in receiver.orders]
+    for order in receiver.orders or ():
+        if isinstance(order.stamp, datetime):
+            changes["orders"] = [order_on_wire(each) for each in receiver.orders]
+            break
     return attrs.evolve(receiver, **changes) if changes else receiver

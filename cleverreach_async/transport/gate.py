@@ -1,8 +1,8 @@
 """The gate that every call of one account passes.
 
 Push-back closes it for all callers, not only for the one that met it. When the wait is over, one
-caller goes first as the probe; its success lets the others through, its failure closes the gate
-again for longer.
+caller goes first as the probe; its success lets the others through, one by one over half a second,
+its failure closes the gate again for longer.
 """
 
 from collections.abc import AsyncGenerator
@@ -20,6 +20,7 @@ __all__ = ["AccountGate", "Passage"]
 _STREAK_THAT_CLOSES = 3
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 15.0
+_SPREAD = 0.5
 
 
 @attrs.define(eq=False)
@@ -98,7 +99,14 @@ class AccountGate:
 
     async def _enter(self, max_wait: float) -> Passage:
         give_up_at = self._clock.monotonic() + max_wait
-        while self._closed:
+        has_waited = False
+        while self._closed or has_waited:
+            if not self._closed:
+                # Else all who waited would arrive at a server that has only just recovered.
+                has_waited = False
+                await self._clock.sleep(self._rng.random() * _SPREAD)
+                continue
+            has_waited = True
             remaining = self._until - self._clock.monotonic()
             if self._until > give_up_at:
                 raise RateLimitError(

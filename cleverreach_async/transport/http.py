@@ -30,6 +30,7 @@ from cleverreach_async.errors import (
     ClientClosedError,
     ConfigurationError,
 )
+from cleverreach_async.transport.large_reads import read_more
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
@@ -171,12 +172,16 @@ class PooledSender:
         limits = httpx.Limits(max_connections=_POOL_SIZE, max_keepalive_connections=_POOL_SIZE)
         try:
             proxy = _environment_proxy(self._base_url)
-            return httpx.AsyncHTTPTransport(verify=self._ssl_context, limits=limits, proxy=proxy)
+            transport = httpx.AsyncHTTPTransport(
+                verify=self._ssl_context, limits=limits, proxy=proxy
+            )
         except (ImportError, ValueError) as error:
             raise ConfigurationError(
                 f"the proxy of the environment cannot be used: {type(error).__name__}; check "
                 "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, and install httpx[socks] for SOCKS"
             ) from None
+        read_more(transport)
+        return transport
 
 
 class ClientSender:

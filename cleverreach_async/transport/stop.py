@@ -8,11 +8,18 @@ from contextlib import contextmanager
 
 import anyio
 
-__all__ = ["Stop", "StopRequestedError"]
+__all__ = ["Stop", "StopRequestedError", "is_stop"]
 
 
 class StopRequestedError(Exception):
     """A wait ended because of :meth:`Stop.request`; nothing was sent meanwhile."""
+
+
+def is_stop(error: Exception) -> bool:
+    """Whether a stop is all that happened, to one task or to several of a group."""
+    if isinstance(error, ExceptionGroup):
+        return error.split(StopRequestedError)[1] is None
+    return isinstance(error, StopRequestedError)
 
 
 class Stop:

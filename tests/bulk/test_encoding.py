@@ -178,7 +178,22 @@ def test_numbers_count_every_row() -> None:
 
 def test_a_body_is_a_bare_array() -> None:
     """The batch calls take the list itself."""
-    rows, _ = Encoder().encode(map(ReceiverInput, ("a@example.org", "b@example.org")), [1, 2])
+    rows, _ = Encoder().encode(["a@example.org", "b@example.org"], [1, 2])
 
     assert [{"email": "a@example.org"}, {"email": "b@example.org"}] == json.loads(join_rows(rows))
     assert b"[]" == join_rows([])
+
+
+@pytest.mark.parametrize(
+    "odd", ["a@example.org\nb@example.org", "nope", " c@example.org ", "", "d@example.org\n"]
+)
+def test_a_slice_is_judged_row_by_row(odd: str) -> None:
+    """Addresses are looked at together for speed; one that is odd takes no other with it."""
+    slice_ = [ReceiverInput("x@example.org"), ReceiverInput(odd), ReceiverInput("y@example.org")]
+    rows, rejected = Encoder().encode(slice_, [1, 2, 3])
+    alone = encode_one(slice_[1])
+
+    mended = ["c@example.org", "d@example.org"]
+    expected = ["x@example.org", *(key for key in mended if odd.strip() == key), "y@example.org"]
+    assert expected == [row.key for row in rows]
+    assert isinstance(alone, RowResult) == bool(rejected)
