@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TokenStore,
     )
     from cleverreach_async.auth.tokens import Token
-    from cleverreach_async.bulk.importer import ImportOptions
+    from cleverreach_async.bulk.options import ImportOptions
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
     from cleverreach_async.bulk.results import Results
     from cleverreach_async.bulk.rows import BadRow, Outcome, RowResult, SourceRow
@@ -92,7 +92,7 @@ _HOMES: Final = {
         "TokenStore",
     ),
     "auth.tokens": ("Token",),
-    "bulk.importer": ("ImportOptions",),
+    "bulk.options": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),
     "bulk.results": ("Results",),
     "bulk.rows": ("BadRow", "Outcome", "RowResult", "SourceRow"),

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.rowset import RowSet
 
 __all__ = ["KeyQueue", "Window"]
 
@@ -20,19 +21,32 @@ class Window:
     Args:
         max_rows: Most rows of a batch.
         max_bytes: Most bytes of a batch; a single larger row makes a batch of its own.
+        lasting: Numbers of rows that nothing supersedes: they may have been stored.
+        keeps_orders: Whether rows that must not be sent twice are never superseded: what sets them
+            apart is their orders, which would be lost.
 
     Attributes:
         max_rows: Most rows of a batch; may be changed.
     """
 
-    def __init__(self, *, max_rows: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_rows: int,
+        max_bytes: int,
+        lasting: RowSet | None = None,
+        keeps_orders: bool = False,
+    ) -> None:
         self.max_rows = max_rows
+        self._lasting = RowSet() if lasting is None else lasting
+        self._keeps_orders = keeps_orders
         self._max_bytes = max_bytes
         self._rows: dict[str, EncodedRow] = {}
+        self._later: list[EncodedRow] = []
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + len(self._later)
 
     def extend(
         self, rows: Sequence[EncodedRow], start: int = 0
@@ -47,28 +61,52 @@ class Window:
             The index of the row that did not fit, or the number of rows; and each row that was
             superseded, with the later row of the same address that took its place.
         """
-        window, size, max_rows, max_bytes = self._rows, self._bytes, self.max_rows, self._max_bytes
+        if self._take_all(rows[start:] if start else rows):
+            return len(rows), []
         superseded: list[tuple[EncodedRow, EncodedRow]] = []
-        position = start
         for position in range(start, len(rows)):
             row = rows[position]
-            length = len(row.body) + 1
-            if row.key in window:
-                earlier = window.pop(row.key)
-                size -= len(earlier.body) + 1
+            earlier = self._rows.get(row.key)
+            if earlier is None or self._lasts(earlier):
+                if not self._has_room(row, earlier):
+                    return position, superseded
+            else:
+                del self._rows[row.key]
+                self._bytes -= len(earlier.body) + 1
                 superseded.append((earlier, row))
-            elif window and (len(window) >= max_rows or size + length > max_bytes):
-                break
-            window[row.key] = row
-            size += length
-        else:
-            position = len(rows)
-        self._bytes = size
-        return position, superseded
+            if earlier is not None and self._lasts(earlier):
+                self._later.append(row)
+            else:
+                self._rows[row.key] = row
+            self._bytes += len(row.body) + 1
+        return len(rows), superseded
 
-    def take(self) -> dict[str, EncodedRow]:
-        """Return the rows by key and start anew."""
-        rows, self._rows, self._bytes = self._rows, {}, 0
+    def _take_all(self, rows: Sequence[EncodedRow]) -> bool:
+        """Add rows at once, if all are new and fit: the usual case, at a fraction of the cost."""
+        fresh = {row.key: row for row in rows}
+        if len(fresh) < len(rows) or not self._rows.keys().isdisjoint(fresh):
+            return False
+        size = self._bytes + sum([len(row.body) for row in rows]) + len(rows)
+        if len(self) + len(rows) > self.max_rows or size > self._max_bytes:
+            return False
+        self._rows.update(fresh)
+        self._bytes = size
+        return True
+
+    def _lasts(self, row: EncodedRow) -> bool:
+        """Whether nothing supersedes a row."""
+        return (self._keeps_orders and not row.repeatable) or row.number in self._lasting
+
+    def _has_room(self, row: EncodedRow, earlier: EncodedRow | None) -> bool:
+        if earlier is not None and earlier.number in self._lasting:
+            return False
+        is_small = self._bytes + len(row.body) + 1 <= self._max_bytes
+        return not self or (len(self) < self.max_rows and is_small)
+
+    def take(self) -> list[EncodedRow]:
+        """Return the rows and start anew; a row whose address is there twice comes behind."""
+        rows, self._rows, self._bytes = [*self._rows.values(), *self._later], {}, 0
+        self._later = []
         return rows
 
 
@@ -82,18 +120,19 @@ class KeyQueue:
         self.waiting = 0
         """Number of rows that wait."""
 
-    def admit(self, window: dict[str, EncodedRow]) -> list[EncodedRow]:
+    def admit(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:
         """Return the rows that may be sent now; the others are kept until :meth:`release`."""
-        if not self._waiting and self._in_flight.isdisjoint(window):
-            self._in_flight.update(window)
-            return list(window.values())
+        keys = {row.key for row in rows}
+        if len(keys) == len(rows) and not self._waiting and self._in_flight.isdisjoint(keys):
+            self._in_flight |= keys
+            return list(rows)
         admitted: list[EncodedRow] = []
-        for key, row in window.items():
-            if key in self._in_flight or key in self._waiting:
-                self._waiting.setdefault(key, deque()).append(row)
+        for row in rows:
+            if row.key in self._in_flight or row.key in self._waiting:
+                self._waiting.setdefault(row.key, deque()).append(row)
                 self.waiting += 1
             else:
-                self._in_flight.add(key)
+                self._in_flight.add(row.key)
                 admitted.append(row)
         return admitted
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+import anyio
 import attrs
 
 from cleverreach_async.bulk.ceiling import Ceiling
@@ -16,10 +17,10 @@ from cleverreach_async.bulk.encoding import join_rows, receiver_json, without_or
 from cleverreach_async.bulk.outcomes import code_of, match_rows, read_items
 from cleverreach_async.bulk.permits import Hold, Permits
 from cleverreach_async.bulk.reconcile import judge_missing, settle_doubts
-from cleverreach_async.bulk.rows import EncodedRow, RowResult
+from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.rowset import RowSet
 from cleverreach_async.bulk.strategies import UPSERT, UPSERTPLUS, Strategy
-from cleverreach_async.bulk.tally import Tally, not_returned, rejected, unknown
+from cleverreach_async.bulk.tally import Tally, blamed, not_returned, rejected, unknown
 from cleverreach_async.bulk.verdicts import Trouble, Verdict, judge, throttles
 from cleverreach_async.errors import CleverReachError, InternalServerError
 from cleverreach_async.transport.retry import (
@@ -32,7 +33,7 @@ from cleverreach_async.transport.retry import (
 )
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport, Watch
-from cleverreach_async.transport.wire import Response, build_request, mask_emails
+from cleverreach_async.transport.wire import Request, Response, build_request
 
 __all__ = ["Delivery", "Lessons"]
 
@@ -113,7 +114,7 @@ class Delivery:
         """
         if self.doubtful:
             tally.doubt(row for row in rows if row.number in self.doubtful)
-            rows = await settle_doubts(self.transport, self.group_id, rows, tally)
+            rows = await settle_doubts(self._ask, self.group_id, rows, tally)
         missing = await self._send(rows, self.strategy, tally) if rows else []
         if missing:
             await self._second_look(missing, tally)
@@ -127,14 +128,40 @@ class Delivery:
             missing += await self._send(part, call, tally)
         return missing
 
+    async def _send_beside(
+        self, parts: Sequence[Sequence[EncodedRow]], call: Strategy, tally: Tally
+    ) -> list[EncodedRow]:
+        """Send suspects at the same time: those that succeed show that the others are to blame."""
+        missing: list[EncodedRow] = []
+        errors: list[Exception] = []
+        before = self.lessons.answered
+
+        async def send(part: Sequence[EncodedRow]) -> None:
+            try:
+                missing.extend(await self._send(part, call, tally, suspected_at=before))
+            except Exception as error:  # noqa: BLE001 - raised below; the others are not broken off
+                errors.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for part in parts:
+                tasks.start_soon(send, part)
+        if errors:
+            raise errors[0]
+        return missing
+
     async def _send(
-        self, rows: Sequence[EncodedRow], call: Strategy, tally: Tally
+        self,
+        rows: Sequence[EncodedRow],
+        call: Strategy,
+        tally: Tally,
+        *,
+        suspected_at: int | None = None,
     ) -> list[EncodedRow]:
         """Send rows until they are answered; returns those that the answer does not show."""
         parts = self.lessons.ceiling.parts(rows)
         if len(parts) > 1:
             return await self._send_parts(parts, call, tally)
-        trouble = Trouble(self.max_outage)
+        trouble = Trouble(self.max_outage, suspected_at)
         unreadable = 0
         while rows:
             try:
@@ -146,7 +173,7 @@ class Delivery:
                 if verdict is not Verdict.REPEAT:
                     return await self._divide(rows, call, error, tally)
                 rows = await self._try_again(rows, call, error, trouble, tally)
-                if rows and trouble.suspects_rows(self.lessons.answered):
+                if rows and self._suspects(trouble):
                     return await self._split(rows, call, error, tally)
                 continue
             missing = self._match(rows, call, response, tally)
@@ -174,9 +201,9 @@ class Delivery:
                 if throttles(error):
                     hold.pushed_back()
                 if not _is_lost(error, call):
-                    tally.in_doubt.clear()
+                    tally.trust(rows)
                 raise
-            tally.in_doubt.clear()
+            tally.trust(rows)
             self.transport.tell(request, response.status_code, tally.requests, started, None)
             self._note_answered(hold, len(rows))
         return response
@@ -216,6 +243,8 @@ class Delivery:
                 tally.accepted.append(row)
             else:
                 tally.results.append(rejected(row, code_of(words), words))
+        # Until the second look has told, nobody knows whether they are stored.
+        tally.doubt(matched.missing)
         return matched.missing
 
     async def _try_again(
@@ -239,6 +268,9 @@ class Delivery:
     ) -> Sequence[EncodedRow]:
         """An answer that is no JSON is as good as none; so many of them are no accident."""
         tally.doubt(rows)
+        # It may be a gateway's, and the server behind it still at work.
+        with self.stop.ending_waits():
+            await self.transport.clock.sleep(self.settle)
         if times >= _UNREADABLE_ANSWERS:
             tally.results += [unknown(row, "the answers are no JSON") for row in rows]
             return []
@@ -246,9 +278,29 @@ class Delivery:
 
     async def _again(self, rows: Sequence[EncodedRow], tally: Tally) -> Sequence[EncodedRow]:
         """Return the rows that are sent again, after those in doubt were looked up."""
-        rows = await settle_doubts(self.transport, self.group_id, rows, tally)
+        rows = await settle_doubts(self._ask, self.group_id, rows, tally)
         tally.retries += bool(rows)
         return rows
+
+    async def _ask(self, request: Request) -> Response:
+        """Send a look-up, as patiently as the rows themselves, and ended by a stop as they are."""
+        trouble = Trouble(self.max_outage)
+        watch = Watch(stop=self.stop)
+        while True:
+            try:
+                return await self.transport.call_once(
+                    request, timeout=self.timeout, max_wait=self.max_outage, watch=watch
+                )
+            except CleverReachError as error:
+                if self.stop.aborted:
+                    raise StopRequestedError from error
+                if judge(error) is not Verdict.REPEAT:
+                    raise
+                now, answered = self.transport.clock.monotonic(), self.lessons.answered
+                trouble.count(error, now=now, answered=answered)
+                wait = self._wait_after(error, trouble.failures)
+            with self.stop.ending_waits():
+                await self.transport.clock.sleep(wait)
 
     def _wait_after(self, error: CleverReachError, failures: int) -> float:
         """Seconds before the next attempt; more when the account's retry budget is spent."""
@@ -263,6 +315,11 @@ class Delivery:
             rng=self.transport.rng,
         )
         return wait if self.transport.spend(fault) else max(wait, self.policy.cap / 2)
+
+    def _suspects(self, trouble: Trouble) -> bool:
+        """Whether the rows seem to be to blame; behind a closed gate the server is."""
+        gate = self.transport.own_account().gate
+        return not gate.closed and trouble.suspects_rows(self.lessons.answered)
 
     async def _divide(
         self,
@@ -288,12 +345,14 @@ class Delivery:
         lessons = self.lessons
         is_last = len(rows) == 1
         if is_last or tally.splits >= _MOST_SPLITS or not lessons.may_split:
-            tally.results += [_blamed(row, error, alone=is_last) for row in rows]
+            tally.results += [blamed(row, error, alone=is_last) for row in rows]
             return []
         tally.splits += _PARTS
         lessons.splits += _PARTS
         size = -(-len(rows) // _PARTS)
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        if isinstance(error, InternalServerError):
+            return await self._send_beside(parts, call, tally)
         return await self._send_parts(parts, call, tally)
 
     async def _second_look(self, missing: Sequence[EncodedRow], tally: Tally) -> None:
@@ -302,7 +361,7 @@ class Delivery:
         Orders stay at home: if the first call stored them, they would be stored twice.
         """
         if not self.strategy.repeatable:
-            await judge_missing(self.transport, self.group_id, missing, tally)
+            await judge_missing(self._ask, self.group_id, missing, tally)
             return
         call = UPSERT if self.strategy is UPSERTPLUS else self.strategy
         looks = Tally(replayed={row.number for row in missing})
@@ -321,7 +380,7 @@ class Delivery:
         tally.accepted += [row for row in found if row.repeatable]
         with_orders = [row for row in found if not row.repeatable]
         if with_orders:
-            await judge_missing(self.transport, self.group_id, with_orders, tally)
+            await judge_missing(self._ask, self.group_id, with_orders, tally)
 
 
 def _is_lost(error: CleverReachError, call: Strategy) -> bool:
@@ -331,12 +390,3 @@ def _is_lost(error: CleverReachError, call: Strategy) -> bool:
 
 def _was_done_before(call: Strategy, words: str) -> bool:
     return bool(call.done_before) and call.done_before in words.lower()
-
-
-def _blamed(row: EncodedRow, error: CleverReachError, *, alone: bool) -> RowResult:
-    """Return the outcome of a row that fails whatever it travels with."""
-    words: str = getattr(error, "message", str(error))
-    if isinstance(error, InternalServerError):
-        doubt = f"the server fails on it again and again: {mask_emails(words)}"
-        return unknown(row, doubt, code="server_error")
-    return rejected(row, "refused" if alone else "refused_with_batch", words)

@@ -53,6 +53,11 @@ class Encoder:
         self._strategy = strategy
         self._adjust = _adjustment(strategy, activate=activate, inactive=inactive)
 
+    @property
+    def takes_orders(self) -> bool:
+        """Whether rows may have orders."""
+        return self._strategy.takes_orders
+
     def encode(
         self, items: Sequence[Item], numbers: Iterable[int]
     ) -> tuple[list[EncodedRow], list[RowResult]]:

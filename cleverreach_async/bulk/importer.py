@@ -1,10 +1,9 @@
 """``cr.bulk``: what the caller says, and the parts of an import put together."""
 
-import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Literal, TypedDict, Unpack
+from typing import Any, Final, Literal, Unpack
 
 import anyio
 import attrs
@@ -12,126 +11,29 @@ import attrs
 from cleverreach_async.bulk.breaker import Breaker
 from cleverreach_async.bulk.delivery import Delivery, Lessons
 from cleverreach_async.bulk.encoding import Encoder
-from cleverreach_async.bulk.intake import MAX_ROWS
 from cleverreach_async.bulk.journal import Journal
 from cleverreach_async.bulk.ledger import JournalLedger, RejectsLedger, run_in_thread
+from cleverreach_async.bulk.options import AUTO_CONCURRENCY, ImportOptions, Settings
 from cleverreach_async.bulk.pacing import FixedPacing, LimitFinder, Pacing, RowRate
 from cleverreach_async.bulk.permits import Permits
 from cleverreach_async.bulk.reading import Source
 from cleverreach_async.bulk.rejects import RejectsFile
-from cleverreach_async.bulk.report import ImportReport, OnProgress
+from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun, Limits
 from cleverreach_async.bulk.sources.counted import countable
 from cleverreach_async.bulk.sources.resumable import Resumable
 from cleverreach_async.bulk.strategies import Strategy, StrategyName, find_strategy
-from cleverreach_async.errors import ConfigurationError, ImportFailedError
+from cleverreach_async.errors import ImportFailedError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.retry import RetryPolicy
-from cleverreach_async.transport.stop import Stop, StopRequestedError
+from cleverreach_async.transport.stop import Stop, StopRequestedError, is_stop
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import mask_emails
 
-__all__ = ["Bulk", "ImportOptions"]
+__all__ = ["Bulk"]
 
 SPARE_SLOTS: Final = 4
 """Batches beyond those on the wire that may be held: prefetched, or sleeping before a retry."""
-
-MAX_CONCURRENCY: Final = 32
-AUTO_CONCURRENCY: Final = 8
-
-
-class ImportOptions(TypedDict, total=False):
-    """What every import may be told.
-
-    Attributes:
-        concurrency: Requests on the wire at a time, 1 to 32; or ``"auto"``, the default, which
-            finds out how many the server can bear, up to 8.
-        max_rows_per_second: Limit of the pace.
-        batch_size: Most rows per request, at most 1000.
-        rejects: File for the rows that were not accepted, as JSON Lines.
-        journal: File that makes the import resumable, also after a crash.
-        resume: Go on with the import of that journal. The source has to be the same.
-        on_start: Called with the :class:`ImportRun` before the first row is read; its ``stop()``
-            ends the import in order.
-        on_progress: Called after each batch with an :class:`ImportProgress`.
-        max_reject_share: Share of rejected rows among the last 5000 at which the import stops
-            itself, 0 to 1; 1 lets it go on. Above 0.5 in the first 100 rows stops it too.
-        max_rejects: Rejected rows in all at which it stops.
-        canary: Whether the first 100 rows go alone, so that what is wrong with all rows shows.
-        inactive: Whether receivers are created as not yet confirmed, for double opt-in; with
-            ``insert`` only, since existing receivers must not be set inactive.
-        activate: Whether ``update`` sends ``activated``, which it otherwise never does.
-        timeout: Seconds that one request may take.
-        max_outage: Seconds that one batch may fail before the import stops.
-        settle: Seconds to wait before rows are sent again after an answer was lost.
-        drain: Seconds that a stop leaves to the requests on the wire.
-    """
-
-    concurrency: int | Literal["auto"]
-    max_rows_per_second: float | None
-    batch_size: int
-    rejects: str | Path | None
-    journal: str | Path | None
-    resume: bool
-    on_start: Callable[[ImportRun], None] | None
-    on_progress: OnProgress | None
-    max_reject_share: float
-    max_rejects: int | None
-    canary: bool
-    inactive: bool
-    activate: bool
-    timeout: float
-    max_outage: float
-    settle: float
-    drain: float
-
-
-@attrs.frozen(kw_only=True)
-class _Settings:
-    """Options with their defaults, checked."""
-
-    concurrency: int | Literal["auto"] = "auto"
-    max_rows_per_second: float | None = None
-    batch_size: int = MAX_ROWS
-    rejects: str | Path | None = None
-    journal: str | Path | None = None
-    resume: bool = False
-    on_start: Callable[[ImportRun], None] | None = None
-    on_progress: OnProgress | None = None
-    max_reject_share: float = 0.1
-    max_rejects: int | None = None
-    canary: bool = True
-    inactive: bool = False
-    activate: bool = False
-    timeout: float = 120.0
-    max_outage: float = 1800.0
-    settle: float = 5.0
-    drain: float = 30.0
-
-    def check(self, strategy: Strategy) -> None:
-        """Refuse what makes no sense.
-
-        Raises:
-            ConfigurationError: An argument is out of range, or does not fit another.
-        """
-        if self.concurrency != "auto":
-            _check_range("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
-        _check_range("batch_size", self.batch_size, 1, MAX_ROWS)
-        _check_range("max_reject_share", self.max_reject_share, 0, 1)
-        for name in ("timeout", "max_outage", "settle", "drain"):
-            _check_range(name, getattr(self, name), 0, math.inf)
-        if self.resume and self.journal is None:
-            raise ConfigurationError("resume goes on with a journal; name it with journal=")
-        if self.inactive and strategy.name != "insert":
-            raise ConfigurationError(
-                "inactive creates receivers who have yet to confirm, and would set existing ones"
-                f" inactive by {strategy.name}: use insert"
-            )
-
-    @property
-    def most_at_once(self) -> int:
-        """Most requests on the wire."""
-        return AUTO_CONCURRENCY if self.concurrency == "auto" else self.concurrency
 
 
 class Bulk:
@@ -256,7 +158,7 @@ class Bulk:
         options: ImportOptions,
     ) -> AsyncGenerator[ImportRun, None]:
         strategy = find_strategy(strategy_name)
-        settings = _Settings(**options)
+        settings = Settings(**options)
         settings.check(strategy)
         with ExitStack() as files:
             journal = await self._open_journal(files, source, group_id, strategy, settings)
@@ -275,7 +177,7 @@ class Bulk:
         source: Source | None,
         group_id: int,
         strategy: Strategy,
-        settings: _Settings,
+        settings: Settings,
     ) -> Journal | None:
         if settings.journal is None:
             return None
@@ -303,7 +205,7 @@ class Bulk:
         journal: Journal | None,
         group_id: int,
         strategy: Strategy,
-        settings: _Settings,
+        settings: Settings,
     ) -> ImportRun:
         clock = self._transport.clock
         resumed = journal.state.snapshot() if journal is not None and settings.resume else None
@@ -328,9 +230,11 @@ class Bulk:
         )
         return ImportRun(
             delivery,
-            RejectsLedger(rejects)
+            RejectsLedger(rejects, settings.on_accepted)
             if journal is None
-            else JournalLedger(rejects, journal, lambda: lessons.ceiling.max_bytes, clock),
+            else JournalLedger(
+                rejects, journal, lambda: lessons.ceiling.max_bytes, clock, settings.on_accepted
+            ),
             limits=Limits(
                 slots=settings.most_at_once + SPARE_SLOTS,
                 rows=settings.batch_size,
@@ -348,7 +252,7 @@ def _identity(source: object) -> Mapping[str, Any]:
     return source.identity() if isinstance(source, Resumable) else {"kind": "put"}
 
 
-def _permits(settings: _Settings, clock: Clock) -> Permits:
+def _permits(settings: Settings, clock: Clock) -> Permits:
     pacing: Pacing
     if settings.concurrency == "auto":
         pacing = LimitFinder(max_limit=AUTO_CONCURRENCY)
@@ -372,12 +276,16 @@ async def _conducted(run: ImportRun) -> AsyncGenerator[None, None]:
             except BaseException:
                 run.abandon()
                 raise
-            await run.end()
+            try:
+                await run.end()
+            except BaseException:
+                run.abandon()
+                raise
     except BaseException:
         with anyio.CancelScope(shield=True), suppress(ImportFailedError):
             await run.close()
         raise
-    if fault is None or isinstance(fault, StopRequestedError):
+    if fault is None or is_stop(fault):
         await run.close()
         return
     run.report.stopped = run.report.stopped or "the caller failed"
@@ -386,9 +294,3 @@ async def _conducted(run: ImportRun) -> AsyncGenerator[None, None]:
     report = run.report
     fault.add_note(f"{report.accepted} of {report.read} rows read before it were imported")
     raise fault
-
-
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        limits = f"from {least:g} to {most:g}" if math.isfinite(most) else f"up from {least:g}"
-        raise ConfigurationError(f"{name} is {value}; it goes {limits}")

@@ -1,6 +1,6 @@
 """Rows in, batches out: the part of an import that reads."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import anyio
@@ -34,6 +34,7 @@ class Intake:
         stop: Ends waits.
         batches: Where batches go; sending waits until a worker is free.
         note: Takes outcomes of rows that are not sent.
+        gathers_from: Called with the row that begins the next window.
         max_rows: Most rows of a batch.
         canary: Whether the first batch is small, and is waited for.
         resumed: What an earlier run has done.
@@ -44,24 +45,34 @@ class Intake:
     stop: Stop
     batches: MemoryObjectSendStream[Batch]
     note: Note
+    gathers_from: Callable[[int], None]
     max_rows: int
     canary: bool
     resumed: JournalState | None
+    _offered: Batch | None = attrs.field(default=None, init=False)
     _window: Window = attrs.field(init=False)
     _keys: KeyQueue = attrs.field(factory=KeyQueue, init=False)
-    _turn: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
+    _turn: anyio.Lock = attrs.field(factory=lambda: anyio.Lock(fast_acquire=True), init=False)
     _arrived: anyio.Event = attrs.field(factory=anyio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Make the first window."""
-        first = min(CANARY_ROWS, self.max_rows) if self.canary else self.max_rows
-        self._window = Window(max_rows=first, max_bytes=MAX_BYTES)
+        resumed = self.resumed or JournalState()
+        # A resumed import has to gather the same windows as one that was never interrupted.
+        is_small = self.canary and resumed.window_row == 1
+        first = min(CANARY_ROWS, self.max_rows) if is_small else self.max_rows
+        self._window = Window(
+            max_rows=first,
+            max_bytes=MAX_BYTES,
+            lasting=resumed.sent,
+            keeps_orders=self.encoder.takes_orders,
+        )
 
-    async def take(self, items: Sequence[Item], position: Callable[[int], None]) -> None:
+    async def take(self, items: list[Item], position: Callable[[int], None]) -> None:
         """Encode rows and send every batch that they fill.
 
         Args:
-            items: The rows, which are counted as read from now on.
+            items: The rows; they are removed, and counted as read, when their turn has come.
             position: Called with the number of the row that follows them.
 
         Raises:
@@ -69,20 +80,25 @@ class Intake:
         """
         async with self._turn:
             rows, results = self._encode(items)
-            position(self.report.read + 1)
             start = 0
             try:
+                position(self.report.read + 1)
                 while True:
                     start, superseded = self._window.extend(rows, start)
-                    results += [_superseded(earlier, by) for earlier, by in superseded]
-                    if results:
-                        await self.note(results)
+                    results += [
+                        _superseded(earlier, by)
+                        for earlier, by in superseded
+                        if not self._has_done(earlier)
+                    ]
+                    told, results = results, []
+                    if told:
+                        await self.note(told)
                     if start == len(rows):
                         return
-                    results = []
-                    await self._seal()
+                    await self._seal(rows[start].number)
             except BaseException:
-                self.report.pending += len(rows) - start
+                self.report.pending += sum(not self._has_done(row) for row in rows[start:])
+                self.report.pending += len(results)
                 raise
 
     async def flush(self) -> None:
@@ -92,7 +108,7 @@ class Intake:
             StopRequestedError: The import is to stop.
         """
         async with self._turn:
-            await self._seal()
+            await self._seal(self.report.read + 1)
             await self._submit(self._take_ready(self.max_rows, MAX_BYTES))
 
     async def drain(self) -> None:
@@ -102,9 +118,14 @@ class Intake:
             StopRequestedError: The import is to stop.
         """
         async with self._turn:
-            await self._seal()
+            await self._seal(self.report.read + 1)
             while self._keys.waiting:
                 await self._send_ready()
+
+    def handed_over(self, batch: Batch) -> None:
+        """Take note that a worker has a batch; what becomes of its rows is counted there."""
+        if self._offered is batch:
+            self._offered = None
 
     def arrived(self, batch: Iterable[EncodedRow]) -> None:
         """Take note that a batch has its outcomes."""
@@ -114,43 +135,65 @@ class Intake:
 
     def give_up(self) -> int:
         """Drop the rows that were not sent; returns their number."""
-        return len(self._window.take()) + len(self._keys.drain())
+        return len(self._take_window()) + len(self._keys.drain())
 
-    def _encode(self, items: Sequence[Item]) -> tuple[list[EncodedRow], list[RowResult]]:
-        """Encode rows, passing over those that an earlier run has done."""
+    def _encode(self, items: list[Item]) -> tuple[list[EncodedRow], list[RowResult]]:
+        """Encode rows; of those that an earlier run has done only what is still to be gathered.
+
+        They are never sent again, but whom they supersede depends on all rows of a window.
+        """
         report, resumed = self.report, self.resumed
         first = report.read + 1
-        report.read += len(items)
+        taken = items.copy()
+        items.clear()
+        report.read += len(taken)
         numbers = range(first, report.read + 1)
-        if resumed is None:
-            return self.encoder.encode(items, numbers)
-        left = [
-            (number, item)
-            for number, item in zip(numbers, items, strict=True)
-            if number >= resumed.next_row and number not in resumed.done
-        ]
-        report.skipped += len(items) - len(left)
-        return self.encoder.encode([item for _, item in left], [number for number, _ in left])
+        if resumed is None or first > resumed.last_done:
+            return self.encoder.encode(taken, numbers)
+        report.skipped += sum(map(resumed.has_done, numbers))
+        passed = max(0, resumed.window_row - first)
+        rows, results = self.encoder.encode(taken[passed:], numbers[passed:])
+        return rows, [result for result in results if not resumed.has_done(result.row)]
 
-    async def _seal(self) -> None:
-        admitted = self._keys.admit(self._window.take())
+    def _has_done(self, row: EncodedRow) -> bool:
+        """Whether an earlier run has done a row."""
+        return self.resumed is not None and self.resumed.has_done(row.number)
+
+    def _take_window(self) -> Batch:
+        """Start a new window; returns the rows of the old one that are to be sent."""
+        window = self._window.take()
+        if self.resumed is None:
+            return window
+        return [row for row in window if not self._has_done(row)]
+
+    async def _seal(self, next_row: int) -> None:
+        if self._window:
+            self._window.max_rows = self.max_rows
+        admitted = self._keys.admit(self._take_window())
+        self.gathers_from(next_row)
         if self.canary and admitted:
             await self._send_ahead(admitted)
             return
-        size = sum(len(row.body) for row in admitted)
-        admitted += self._take_ready(self.max_rows - len(admitted), MAX_BYTES - size)
+        if self._keys.waiting:
+            size = sum(len(row.body) for row in admitted)
+            admitted += self._take_ready(self.max_rows - len(admitted), MAX_BYTES - size)
         await self._submit(admitted)
         while self._keys.waiting > self.max_rows:
             await self._send_ready()
 
-    async def _send_ahead(self, first: Batch) -> None:
-        """Send the first batch and wait for it: what is wrong with all rows shows in it."""
+    async def _send_ahead(self, batch: Batch) -> None:
+        """Send the first rows and wait for them: what is wrong with all rows shows in them."""
         self.canary = False
-        self._window.max_rows = self.max_rows
-        back = self._arrived
-        await self._submit(first)
-        with self.stop.ending_waits():
-            await back.wait()
+        back, rest = self._arrived, batch[CANARY_ROWS:]
+        try:
+            await self._submit(batch[:CANARY_ROWS])
+            with self.stop.ending_waits():
+                await back.wait()
+        except BaseException:
+            self.report.pending += len(rest)
+            self._keys.release([row.key for row in rest])
+            raise
+        await self._submit(rest)
 
     async def _send_ready(self) -> None:
         ready = self._take_ready(self.max_rows, MAX_BYTES)
@@ -166,11 +209,16 @@ class Intake:
     async def _submit(self, batch: Batch) -> None:
         if not batch:
             return
+        self._offered = batch
         try:
             with self.stop.ending_waits():
                 await self.batches.send(batch)
         except BaseException:
-            self.report.pending += len(batch)
+            # A task that asyncio itself cancels may learn of it after the batch was taken.
+            if self._offered is batch:
+                self.report.pending += len(batch)
+                # The caller may put later rows of these addresses; they must not wait for ever.
+                self._keys.release([row.key for row in batch])
             raise
 
 

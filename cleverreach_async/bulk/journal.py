@@ -37,6 +37,7 @@ _PROGRESS: Final = """
 CREATE TABLE progress (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     next_row INTEGER NOT NULL,
+    window_row INTEGER NOT NULL,
     position TEXT NOT NULL,
     position_row INTEGER NOT NULL,
     done TEXT NOT NULL,
@@ -53,8 +54,8 @@ CREATE TABLE progress (
 """
 _SAVE: Final = """
 REPLACE INTO progress VALUES (
-    1, :next_row, :position, :position_row, :done, :sent, :accepted, :rejected, :unknown,
-    :superseded, :rejects_bytes, :ceiling, :finished, :updated
+    1, :next_row, :window_row, :position, :position_row, :done, :sent, :accepted, :rejected,
+    :unknown, :superseded, :rejects_bytes, :ceiling, :finished, :updated
 )
 """
 

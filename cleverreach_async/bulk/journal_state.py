@@ -14,6 +14,7 @@ __all__ = ["JournalState"]
 
 _NUMBERS: Final = (
     "next_row",
+    "window_row",
     "position_row",
     "accepted",
     "rejected",
@@ -30,6 +31,8 @@ class JournalState:
 
     Attributes:
         next_row: All rows below have their outcome.
+        window_row: Where gathering the rows of a batch began anew, last before ``next_row``. A
+            resumed import gathers from there, so that the same rows supersede each other.
         position: Where the source goes on, in its own terms; ``None`` is its beginning. JSON.
         position_row: The row that ``position`` belongs to; not above ``next_row``.
         done: Rows from ``next_row`` on that have their outcome.
@@ -44,6 +47,7 @@ class JournalState:
     """
 
     next_row: int = 1
+    window_row: int = 1
     position: Any = None
     position_row: int = 1
     done: RowSet = attrs.field(factory=RowSet)
@@ -74,6 +78,15 @@ class JournalState:
         self._check()
         return row
 
+    @property
+    def last_done(self) -> int:
+        """The last row that has its outcome; rows before it may be without."""
+        return max([self.next_row - 1, *(last for _, last in self.done.ranges[-1:])])
+
+    def has_done(self, row: int) -> bool:
+        """Whether a row has its outcome."""
+        return row < self.next_row or row in self.done
+
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Read what :meth:`as_row` returned; other columns are passed over.
@@ -101,6 +114,8 @@ class JournalState:
                 raise ValueError(f"{name} is no number of rows or bytes")
         if not 1 <= self.position_row <= self.next_row:
             raise ValueError(f"position of row {self.position_row}, next row is {self.next_row}")
+        if not 1 <= self.window_row <= self.next_row:
+            raise ValueError(f"window of row {self.window_row}, next row is {self.next_row}")
         if any(row < self.next_row for row, _ in self.sent.ranges[:1]):
             raise ValueError(f"rows were sent that lie before the next row, {self.next_row}")
 

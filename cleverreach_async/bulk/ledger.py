@@ -7,6 +7,7 @@ sent before its request leaves, and rejects are on the disk before their rows co
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 import anyio
@@ -19,8 +20,11 @@ from cleverreach_async.bulk.rows import EncodedRow, RowResult
 from cleverreach_async.bulk.tally import Tally
 from cleverreach_async.errors import JournalError
 from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.shield import uninterrupted
 
-__all__ = ["JournalLedger", "Ledger", "RejectsLedger", "run_in_thread"]
+__all__ = ["JournalLedger", "Ledger", "OnAccepted", "RejectsLedger", "nobody_asks", "run_in_thread"]
+
+OnAccepted = Callable[[Sequence[str]], object]
 
 _MOST_NOTES: Final = 1000
 
@@ -40,6 +44,10 @@ class Ledger(Protocol):
         """Take note of where the source would go on to yield a row."""
         ...
 
+    def gathers_from(self, row: int) -> None:
+        """Take note that a batch is gathered from a row on, and none before is still open."""
+        ...
+
     async def note(self, results: Sequence[RowResult]) -> None:
         """Write down rows that got their outcome without being sent."""
         ...
@@ -57,19 +65,29 @@ class Ledger(Protocol):
         ...
 
 
+def nobody_asks(addresses: Sequence[str]) -> None:
+    """Take no note of accepted rows."""
+    del addresses
+
+
 class RejectsLedger:
     """Keeps the rejects file only.
 
     Args:
         rejects: The file, opened.
+        on_accepted: Told the addresses of accepted rows.
     """
 
     is_resumable = False
 
-    def __init__(self, rejects: RejectsFile) -> None:
+    def __init__(self, rejects: RejectsFile, on_accepted: OnAccepted = nobody_asks) -> None:
         self._rejects = rejects
+        self._on_accepted = on_accepted
 
     def reached(self, row: int, position: Any) -> None:
+        """See :class:`Ledger`."""
+
+    def gathers_from(self, row: int) -> None:
         """See :class:`Ledger`."""
 
     async def note(self, results: Sequence[RowResult]) -> None:
@@ -82,6 +100,7 @@ class RejectsLedger:
     async def settled(self, batch: Sequence[EncodedRow], tally: Tally) -> None:
         """See :class:`Ledger`."""
         del batch
+        _announce(tally, self._on_accepted)
         self._rejects.write(tally.results)
 
     async def finish(self, *, complete: bool) -> None:
@@ -100,6 +119,7 @@ class JournalLedger:
         journal: The journal, opened.
         learned_ceiling: Tells the largest body that the server takes, where that was learned.
         clock: Source of wall time.
+        on_accepted: Told the addresses of accepted rows before they count as done.
     """
 
     is_resumable = True
@@ -110,13 +130,16 @@ class JournalLedger:
         journal: Journal,
         learned_ceiling: Callable[[], int | None],
         clock: Clock,
+        on_accepted: OnAccepted = nobody_asks,
     ) -> None:
         self._rejects = rejects
         self._journal = journal
         self._learned_ceiling = learned_ceiling
         self._clock = clock
+        self._on_accepted = on_accepted
         self._state = journal.state.snapshot()
         self._positions: deque[tuple[int, Any]] = deque()
+        self._windows: deque[int] = deque()
         self._notes: list[RowResult] = []
         self._turn = anyio.Lock()
         # A task that asyncio itself cancels leaves its thread behind.
@@ -126,6 +149,10 @@ class JournalLedger:
     def reached(self, row: int, position: Any) -> None:
         """See :class:`Ledger`."""
         self._positions.append((row, position))
+
+    def gathers_from(self, row: int) -> None:
+        """See :class:`Ledger`."""
+        self._windows.append(row)
 
     async def note(self, results: Sequence[RowResult]) -> None:
         """See :class:`Ledger`; a few are kept until the next batch is written down."""
@@ -145,8 +172,11 @@ class JournalLedger:
 
     async def settled(self, batch: Sequence[EncodedRow], tally: Tally) -> None:
         """See :class:`Ledger`."""
+        _announce(tally, self._on_accepted)
         left = {row.number for row in tally.left_of(batch)}
-        over = [row.number for row in batch if row.number not in tally.in_doubt & left]
+        # Of rows sent again nobody knows which attempt will have stored them.
+        perhaps = left & (tally.in_doubt | tally.replayed)
+        over = [row.number for row in batch if row.number not in perhaps]
 
         def change(state: JournalState) -> Sequence[RowResult]:
             state.sent.difference_update(over)
@@ -168,6 +198,10 @@ class JournalLedger:
 
     async def _write(self, change: Callable[[JournalState], Sequence[RowResult]]) -> None:
         """Apply a change and make it durable, with what was noted before it."""
+        # Broken off between the two it would lose the rejects of that change.
+        await uninterrupted(partial(self._write_in_turn, change))
+
+    async def _write_in_turn(self, change: Callable[[JournalState], Sequence[RowResult]]) -> None:
         async with self._turn:
             notes, self._notes = self._notes, []
             state = self._state
@@ -185,7 +219,9 @@ class JournalLedger:
         state.next_row = state.done.first_gap(state.next_row)
         state.done.trim(state.next_row)
         state.sent.trim(state.next_row)
-        while self._positions and self._positions[0][0] <= state.next_row:
+        while self._windows and self._windows[0] <= state.next_row:
+            state.window_row = self._windows.popleft()
+        while self._positions and self._positions[0][0] <= state.window_row:
             state.position_row, state.position = self._positions.popleft()
 
     def _commit(self, results: Sequence[RowResult], state: JournalState) -> None:
@@ -204,3 +240,8 @@ class JournalLedger:
 def _nothing(state: JournalState) -> Sequence[RowResult]:
     del state
     return ()
+
+
+def _announce(tally: Tally, on_accepted: OnAccepted) -> None:
+    if tally.accepted:
+        on_accepted([row.key for row in tally.accepted])

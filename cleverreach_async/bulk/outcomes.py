@@ -6,7 +6,7 @@ row that the answer does not show is never taken for accepted.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import attrs
@@ -35,6 +35,7 @@ _CODES: Final = {
     "invalid receiver": "not_found",
     "blacklist": "blacklisted",
 }
+_AROUND: Final = ".,:;!?()[]"
 _QUOTED: Final = re.compile(r"['\"<]([^'\"<>\s]+@[^'\"<>\s]+)['\">]")
 
 Item = BatchItem | _Item
@@ -79,8 +80,9 @@ def match_rows(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
     # The usual answer, a stored receiver per row in their order, is told by two comparisons.
     if [item.email for item in items] == [row.key for row in rows] and not any(map(_words, items)):
         return Matched(accepted=list(rows))
+    keys = {row.key for row in rows}
     if len(items) == len(rows) and all(
-        _key(item) in (None, row.key) for row, item in zip(rows, items, strict=True)
+        _key(item, keys) in (None, row.key) for row, item in zip(rows, items, strict=True)
     ):
         matched = Matched()
         for row, item in zip(rows, items, strict=True):
@@ -93,7 +95,7 @@ def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
     matched = Matched()
     open_rows = {row.key: row for row in rows}
     for item in items:
-        key = _key(item)
+        key = _key(item, open_rows.keys())
         row = open_rows.pop(key, None) if key is not None else None
         if row is None:
             matched.unexpected += 1
@@ -103,14 +105,18 @@ def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
     return matched
 
 
-def _key(item: Item) -> str | None:
+def _key(item: Item, keys: Collection[str]) -> str | None:
+    """Return the address that an item is about; without quotes one of ``keys`` only."""
     if item.email:
         return email_key(item.email)
     words = _words(item)
-    if words and "@" in words:
-        quoted = _QUOTED.search(words)
-        return email_key(quoted[1]) if quoted else None
-    return None
+    if not words or "@" not in words:
+        return None
+    quoted = _QUOTED.search(words)
+    if quoted:
+        return email_key(quoted[1])
+    bare = (email_key(word.strip(_AROUND)) for word in words.split())
+    return next((word for word in bare if word in keys), None)
 
 
 def _words(item: Item) -> str | None:

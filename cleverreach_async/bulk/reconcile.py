@@ -9,8 +9,9 @@ import msgspec
 
 from cleverreach_async.bulk.rows import EncodedRow, email_key
 from cleverreach_async.bulk.tally import Tally, not_returned, unknown
-from cleverreach_async.errors import CleverReachError, ResponseDecodeError
-from cleverreach_async.transport.transport import Transport
+from cleverreach_async.errors import APIStatusError, AuthenticationError, ResponseDecodeError
+from cleverreach_async.transport.retry import classify
+from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import as_list, as_object, build_request, decode_json
 
 __all__ = ["Evidence", "judge_missing", "look_up", "settle_doubts", "weigh"]
@@ -34,19 +35,23 @@ class Evidence(enum.Enum):
 
 
 async def settle_doubts(
-    transport: Transport, group_id: int, rows: Sequence[EncodedRow], tally: Tally
+    ask: Call, group_id: int, rows: Sequence[EncodedRow], tally: Tally
 ) -> list[EncodedRow]:
     """Find out about rows in doubt; returns those that may be sent (again).
 
     Rows that end the same however often they are sent need no look-up. Of the others, what the
     server has is accepted, what it has not is sent again, and the rest is unknown.
+
+    Raises:
+        StopRequestedError: The import is to stop; all rows stay in doubt.
+        CleverReachError: The server cannot be asked; all rows stay in doubt.
     """
     again: list[EncodedRow] = []
     doubtful: list[EncodedRow] = []
     for row in rows:
         is_safe = row.repeatable or row.number not in tally.in_doubt
         (again if is_safe else doubtful).append(row)
-    for row, evidence in await _weigh_all(transport, group_id, doubtful, tally):
+    for row, evidence in await _weigh_all(ask, group_id, doubtful, tally):
         if evidence is Evidence.STORED:
             tally.accepted.append(row)
         elif evidence is Evidence.ABSENT:
@@ -55,15 +60,13 @@ async def settle_doubts(
             doubt = "no usable answer came, and sending it again could store something twice"
             tally.results.append(unknown(row, doubt))
     tally.replayed |= tally.in_doubt & {row.number for row in again}
-    tally.in_doubt.clear()
+    tally.trust(rows)
     return again
 
 
-async def judge_missing(
-    transport: Transport, group_id: int, rows: Sequence[EncodedRow], tally: Tally
-) -> None:
+async def judge_missing(ask: Call, group_id: int, rows: Sequence[EncodedRow], tally: Tally) -> None:
     """Find out about rows that an answer does not show and that must not be sent again."""
-    for row, evidence in await _weigh_all(transport, group_id, rows, tally):
+    for row, evidence in await _weigh_all(ask, group_id, rows, tally):
         if evidence is Evidence.STORED:
             tally.accepted.append(row)
         elif evidence is Evidence.ABSENT:
@@ -73,21 +76,21 @@ async def judge_missing(
 
 
 async def _weigh_all(
-    transport: Transport, group_id: int, rows: Sequence[EncodedRow], tally: Tally
+    ask: Call, group_id: int, rows: Sequence[EncodedRow], tally: Tally
 ) -> list[tuple[EncodedRow, Evidence]]:
     if not rows:
         return []
     try:
         tally.requests += -(-len(rows) // _AT_ONCE)
-        found = await look_up(transport, group_id, rows)
-    except CleverReachError:
+        found = await look_up(ask, group_id, rows)
+    except (APIStatusError, ResponseDecodeError) as error:
+        if isinstance(error, AuthenticationError) or classify(error) is not None:
+            raise  # nothing was said of the rows; a later run may ask again
         return [(row, Evidence.UNCLEAR) for row in rows]
     return [(row, weigh(row, found.get(row.key))) for row in rows]
 
 
-async def look_up(
-    transport: Transport, group_id: int, rows: Sequence[EncodedRow]
-) -> dict[str, Profile]:
+async def look_up(ask: Call, group_id: int, rows: Sequence[EncodedRow]) -> dict[str, Profile]:
     """Return the receivers of a group that have the rows' addresses, by key.
 
     Raises:
@@ -105,7 +108,7 @@ async def look_up(
             path={"group_id": group_id},
             query={"email_list": wanted, "detail": _WITH_ORDERS, "pagesize": 2 * len(wanted)},
         )
-        response = await transport.call(request)
+        response = await ask(request)
         for item in as_list(decode_json(response, request)):
             profile = as_object(item)
             email = profile.get("email")

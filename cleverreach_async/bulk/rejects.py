@@ -36,6 +36,11 @@ class RejectsFile:
         self.size = 0
 
     def __enter__(self) -> Self:
+        if self._path is None and self._keep:
+            raise ConfigurationError(
+                f"the import so far has written {self._keep:,} bytes of rejects; name that file "
+                "with rejects= to go on"
+            )
         if self._path is not None:
             try:
                 self._file = self._open(self._path)

@@ -8,7 +8,14 @@ import attrs
 from cleverreach_async.bulk.rows import Outcome, RowResult
 from cleverreach_async.errors import ImportFailedError, TooManyRejectsError
 
-__all__ = ["ImportProgress", "ImportReport", "OnProgress", "too_many_rejects"]
+__all__ = [
+    "ImportProgress",
+    "ImportReport",
+    "OnProgress",
+    "as_import_failure",
+    "in_words",
+    "too_many_rejects",
+]
 
 _SAMPLES: Final = 100
 _SAMPLES_PER_REASON: Final = 5
@@ -165,6 +172,20 @@ class ImportReport:
             elapsed=elapsed,
             **state,
         )
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error's message, or what kind it is when it has none."""
+    return f"{error}" or type(error).__name__
+
+
+def as_import_failure(error: Exception, report: ImportReport) -> ImportFailedError:
+    """Return the error that tells of one that ended an import; the same if it does already."""
+    if isinstance(error, ImportFailedError):
+        return error
+    return ImportFailedError(
+        f"the import stopped after {report.accepted} rows: {in_words(error)}", report
+    )
 
 
 def too_many_rejects(verdict: str, report: ImportReport) -> TooManyRejectsError:

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import anyio
 
+from cleverreach_async.bulk.encoding import receiver_json
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
 from cleverreach_async.errors import ConfigurationError
 
@@ -24,7 +25,7 @@ class Outbox:
     def __init__(self) -> None:
         self._results: deque[RowResult] = deque()
         self._reader: weakref.ref[Results] | None = None
-        self._lost = False
+        self._lost = ""
         self.changed = anyio.Event()
         """Set, and replaced, when outcomes come in or go out."""
         self.is_over = False
@@ -45,19 +46,23 @@ class Outbox:
         if self._lost:
             return
         if self._reader is None and len(self._results) + len(accepted) > _MOST_UNCLAIMED:
-            self._lost = True
+            self._lost = (
+                f"the outcomes of the first {_MOST_UNCLAIMED} rows were not asked for and are gone;"
+                " call results() before putting more rows than that"
+            )
             self._results.clear()
             return
         self._results += results
         self._results += [
-            RowResult(row.number, row.line, Outcome.ACCEPTED, receiver=row.body) for row in accepted
+            RowResult(row.number, row.line, Outcome.ACCEPTED, receiver=receiver_json(row))
+            for row in accepted
         ]
-        self._tell()
+        self.tell()
 
     def end(self) -> None:
         """No more rows come in."""
         self.is_over = True
-        self._tell()
+        self.tell()
 
     def attach(self, reader: "Results") -> None:
         """Give the outcomes to a reader.
@@ -66,20 +71,17 @@ class Outbox:
             ConfigurationError: There is one already, or outcomes have been thrown away.
         """
         if self._lost:
-            raise ConfigurationError(
-                f"the outcomes of the first {_MOST_UNCLAIMED} rows were not asked for and are gone;"
-                " call results() before putting more rows than that"
-            )
+            raise ConfigurationError(self._lost)
         if self._reader is not None:
             raise ConfigurationError("results() is being read already; it can be read once")
         self._reader = weakref.ref(reader, self._detach)
 
     def _detach(self, _reader: object) -> None:
         """The reader was left early: what is left is thrown away, and nobody waits for it."""
-        self._lost = True
+        self._lost = "results() was read before, and left; keep its iterator to read on"
         self._results.clear()
         self._reader = None
-        self._tell()
+        self.tell()
 
     def take(self) -> RowResult | None:
         """Return the next outcome, if there is one."""
@@ -87,7 +89,7 @@ class Outbox:
             return None
         result = self._results.popleft()
         if len(self._results) == _MOST_UNCLAIMED - 1:
-            self._tell()
+            self.tell()
         return result
 
     @property
@@ -95,7 +97,8 @@ class Outbox:
         """Whether there is an outcome to take."""
         return bool(self._results)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Wake those who wait for a change."""
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 

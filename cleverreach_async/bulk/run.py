@@ -17,12 +17,18 @@ from cleverreach_async.bulk.intake import MAX_ROWS, Batch, Intake
 from cleverreach_async.bulk.journal_state import JournalState
 from cleverreach_async.bulk.ledger import Ledger
 from cleverreach_async.bulk.reading import SLICE_ROWS, Source, read_source
-from cleverreach_async.bulk.report import ImportReport, OnProgress, too_many_rejects
+from cleverreach_async.bulk.report import (
+    ImportReport,
+    OnProgress,
+    as_import_failure,
+    in_words,
+    too_many_rejects,
+)
 from cleverreach_async.bulk.results import Outbox, Results
 from cleverreach_async.bulk.rows import Outcome, RowResult
 from cleverreach_async.bulk.sources.resumable import Resumable
 from cleverreach_async.bulk.tally import Tally, unknown
-from cleverreach_async.errors import ImportFailedError, TooManyRejectsError
+from cleverreach_async.errors import ConfigurationError, ImportFailedError, TooManyRejectsError
 from cleverreach_async.transport.stop import StopRequestedError
 
 __all__ = ["ImportRun", "Limits"]
@@ -88,9 +94,9 @@ class ImportRun:
         self._failure: Exception | None = None
         self._callback_failure: Exception | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
-        self._at_work = 0
-        self._is_all_sent = False
-        self._read_at_event = 0
+        self._at_work = self._delivering = self._read_at_event = 0
+        self._all_home = anyio.Event()
+        self._is_all_taken = self._is_ended = False
         self._patience = anyio.CancelScope(shield=True)
         self._batches, self._inbox = anyio.create_memory_object_stream[Batch](0)
         self._intake = Intake(
@@ -99,6 +105,7 @@ class ImportRun:
             self._stop,
             self._batches,
             self._note,
+            ledger.gathers_from,
             limits.rows,
             limits.canary,
             resumed,
@@ -111,7 +118,10 @@ class ImportRun:
 
         Raises:
             StopRequestedError: The import stops; leave the block to learn why.
+            ConfigurationError: The import has ended.
         """
+        if self._is_ended:
+            raise ConfigurationError("nothing can be put after end(); open another import")
         self._slice.append(row)
         if len(self._slice) >= SLICE_ROWS:
             await self._take_slice()
@@ -125,7 +135,9 @@ class ImportRun:
         await self._take_slice()
         self._rewind(source)
         reach = partial(self._reached, source) if isinstance(source, Resumable) else _nowhere
-        await read_source(source, self._slice, partial(self._take_slice, reach))
+        # A source may keep one waiting for longer than a stop can.
+        with self._stop.ending_waits():
+            await read_source(source, self._slice, partial(self._take_slice, reach))
 
     async def flush(self) -> None:
         """Send what was put without waiting for a batch to be full.
@@ -156,14 +168,16 @@ class ImportRun:
 
         Leaving the block does the same.
         """
+        self._is_ended = True
         try:
             await self._take_slice()
+            self._is_all_taken = True
             await self._intake.drain()
-            self._is_all_sent = True
         except StopRequestedError:
             pass  # close() accounts for what was not sent
         finally:
             self._batches.close()
+        await self._all_home.wait()
 
     @property
     def rows_taken(self) -> int:
@@ -219,7 +233,8 @@ class ImportRun:
         self._slice.clear()
         report.elapsed = self._clock.monotonic() - self._started
         report.assert_balanced()
-        if isinstance(self._failure, TooManyRejectsError) and self._is_all_sent:
+        is_over = self._is_all_taken and not report.pending
+        if isinstance(self._failure, TooManyRejectsError) and is_over:
             # It tripped on the last rows: there was nothing left to stop.
             self._failure, report.stopped = None, ""
         try:
@@ -230,9 +245,9 @@ class ImportRun:
         self._outbox.end()
         self._tell(finished=True)
         if self._failure is not None:
-            raise _as_import_failure(self._failure, report) from self._failure
+            raise as_import_failure(self._failure, report) from self._failure
         if self._callback_failure is not None:
-            told = _told(self._callback_failure)
+            told = in_words(self._callback_failure)
             raise ImportFailedError(
                 f"on_progress failed, and the import went on: {told}", report
             ) from self._callback_failure
@@ -257,9 +272,7 @@ class ImportRun:
         if self._outbox.is_full:
             with self._stop.ending_waits():
                 await self._outbox.room()
-        items = self._slice.copy()
-        self._slice.clear()
-        await self._intake.take(items, reach)
+        await self._intake.take(self._slice, reach)
         await anyio.lowlevel.checkpoint()
 
     async def _note(self, results: list[RowResult]) -> None:
@@ -275,11 +288,11 @@ class ImportRun:
             raise StopRequestedError from error
 
     async def _hurry(self) -> bool:
-        """Send what there is for a reader who waits; ``False`` when every row has its outcome."""
+        """Send what there is for a reader who waits; ``False`` when no outcome is on its way."""
         try:
             await self.flush()
         except StopRequestedError:
-            return False
+            return self._delivering > 0
         return self.report.settled < self.report.read
 
     # Batches out.
@@ -292,12 +305,15 @@ class ImportRun:
         """
         with anyio.CancelScope(shield=True), inbox:
             async for batch in inbox:
+                self._intake.handed_over(batch)
                 await self._deliver(batch)
                 self._intake.arrived(batch)
                 self._tell()
         self._at_work -= 1
         if not self._at_work:
             self._patience.cancel()
+            self._outbox.end()
+            self._all_home.set()
 
     async def _abort_later(self) -> None:
         with self._patience:
@@ -307,8 +323,11 @@ class ImportRun:
     async def _deliver(self, batch: Batch) -> None:
         """Deliver a batch; a failure stops the import but never the accounting."""
         tally = Tally()
+        is_begun = False
         try:
             if not self._stop.requested:
+                is_begun = True
+                self._delivering += 1
                 await self._ledger.sent(batch)
                 await self._delivery.deliver(batch, tally)
                 self.report.batches += 1
@@ -317,10 +336,12 @@ class ImportRun:
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the import in order
             self._fail(error)
         finally:
+            self._delivering -= is_begun
             self._settle(batch, tally)
+        if not is_begun:
+            return  # what an earlier run has noted of these rows still holds
         try:
-            with anyio.CancelScope(shield=True):
-                await self._ledger.settled(batch, tally)
+            await self._ledger.settled(batch, tally)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
 
@@ -356,7 +377,7 @@ class ImportRun:
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
-        self.stop(_told(error))
+        self.stop(in_words(error))
 
     def _tell(self, *, finished: bool = False) -> None:
         if self._on_progress is None:
@@ -375,15 +396,3 @@ class ImportRun:
             )
         except Exception as error:  # noqa: BLE001 - raised at the end; rows are not its hostages
             self._callback_failure = self._callback_failure or error
-
-
-def _told(error: BaseException) -> str:
-    return f"{error}" or type(error).__name__
-
-
-def _as_import_failure(error: Exception, report: ImportReport) -> ImportFailedError:
-    if isinstance(error, ImportFailedError):
-        return error
-    return ImportFailedError(
-        f"the import stopped after {report.accepted} rows: {_told(error)}", report
-    )

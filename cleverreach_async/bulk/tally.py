@@ -6,9 +6,10 @@ import attrs
 
 from cleverreach_async.bulk.encoding import receiver_json
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
+from cleverreach_async.errors import CleverReachError, InternalServerError
 from cleverreach_async.transport.wire import mask_emails
 
-__all__ = ["Tally", "not_returned", "rejected", "unknown"]
+__all__ = ["Tally", "blamed", "not_returned", "rejected", "unknown"]
 
 
 @attrs.define(eq=False)
@@ -36,8 +37,12 @@ class Tally:
     unexpected: int = 0
 
     def doubt(self, rows: Iterable[EncodedRow]) -> None:
-        """Take note that an attempt with these rows was lost on its way."""
+        """Take note that nobody knows whether these rows were stored."""
         self.in_doubt.update(row.number for row in rows)
+
+    def trust(self, rows: Iterable[EncodedRow]) -> None:
+        """Take note that an attempt with these rows was answered, or has not reached the server."""
+        self.in_doubt.difference_update([row.number for row in rows])
 
     def left_of(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:
         """Return those of a batch's rows that have no outcome yet."""
@@ -55,6 +60,15 @@ def rejected(row: EncodedRow, code: str, words: str) -> RowResult:
 def unknown(row: EncodedRow, message: str, *, code: str = "unknown_outcome") -> RowResult:
     """Return the outcome of a row that may be stored or not."""
     return _result(row, Outcome.UNKNOWN, code, message)
+
+
+def blamed(row: EncodedRow, error: CleverReachError, *, alone: bool) -> RowResult:
+    """Return the outcome of a row that fails whatever it travels with."""
+    words: str = getattr(error, "message", str(error))
+    if isinstance(error, InternalServerError):
+        doubt = f"the server fails on it again and again: {mask_emails(words)}"
+        return unknown(row, doubt, code="server_error")
+    return rejected(row, "refused" if alone else "refused_with_batch", words)
 
 
 def not_returned(row: EncodedRow) -> RowResult:

@@ -63,10 +63,13 @@ class Trouble:
 
     Attributes:
         max_outage: Seconds that they may last.
+        suspected_at: How many batches of the import were answered well when these rows, among
+            others, were suspected; ``None`` where they are not.
         failures: How many there were.
     """
 
     max_outage: float
+    suspected_at: int | None = None
     failures: int = 0
     _since: float = 0.0
     _server_errors: int = 0
@@ -87,10 +90,12 @@ class Trouble:
         if not self.failures:
             self._since = now
         self.failures += 1
-        if not isinstance(error, InternalServerError):
+        if not isinstance(error, InternalServerError) or throttles(error):
+            # 503 tells of the server; no row is to blame for it.
             self._server_errors = 0
         else:
-            self._answered = self._answered if self._server_errors else answered
+            if not self._server_errors:
+                self._answered = answered if self.suspected_at is None else self.suspected_at
             self._server_errors += 1
         told: float = getattr(error, "retry_after", None) or 0.0
         if max(now - self._since, told) >= self.max_outage:

@@ -5,15 +5,23 @@ import os
 from pathlib import Path
 from typing import Annotated, Final
 
+import attrs
 import typer
 
 from cleverreach_async import __version__
 from cleverreach_async.cli.account_commands import show_account, show_groups
 from cleverreach_async.cli.credentials import find_app, find_login_file
 from cleverreach_async.cli.failures import CommandGroup, handled
-from cleverreach_async.cli.import_command import ImportOptions, import_file
+from cleverreach_async.cli.import_command import import_file
+from cleverreach_async.cli.import_options import Breakers, Delivery, FileOptions, ImportOptions
+from cleverreach_async.cli.import_parameters import (
+    Timezone,
+    breakers,
+    delivery,
+    file_options,
+)
 from cleverreach_async.cli.login_command import LoginOptions, log_in, log_out
-from cleverreach_async.cli.mapping import parse_map
+from cleverreach_async.cli.newcomers import Newcomers, newcomers
 from cleverreach_async.cli.options import (
     AsJson,
     BaseUrl,
@@ -23,8 +31,11 @@ from cleverreach_async.cli.options import (
     Session,
     for_account,
     given,
+    with_options,
 )
 from cleverreach_async.cli.output import Output
+from cleverreach_async.cli.rejects_source import Only
+from cleverreach_async.cli.retry_command import RetryOptions, default_rejects
 from cleverreach_async.cli.sandbox_command import SandboxOptions, serve_sandbox
 
 __all__ = ["app"]
@@ -39,44 +50,35 @@ app: Final = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_FILE: Final = "File"
-
 File = Annotated[
-    Path, typer.Argument(help="CSV or JSON Lines; encoding and delimiter are found out.")
+    Path,
+    typer.Argument(help="CSV, JSON Lines or Parquet; encoding and delimiter are found out."),
+]
+RejectsFile = Annotated[
+    Path, typer.Argument(metavar="REJECTS", help="The rejects file of an import, repaired.")
 ]
 GroupWords = Annotated[str, typer.Option(help="Id or exact name of the group.", metavar="ID|NAME")]
 Create = Annotated[
     bool, typer.Option("--create", help="Create the group and the attributes that are missing.")
 ]
-Map = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        metavar="COLUMN=TARGET",
-        help="Where a column goes: email, registered, activated, deactivated, source, tags, the"
-        " name of an attribute, attributes.NAME for one of the group, or - to leave it out. May be"
-        " repeated.",
-        rich_help_panel=_FILE,
-    ),
+CreateAttributes = Annotated[
+    bool, typer.Option("--create-attributes", help="Create missing attributes, but no group.")
 ]
 Rejects = Annotated[
     Path,
     typer.Option(metavar="FILE", help="File for the rows that are not accepted; it is replaced."),
 ]
-Concurrency = Annotated[
-    int, typer.Option(min=1, max=32, metavar="N", help="Requests on the wire at a time.")
+NewRejects = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="File for the rows that are refused again.",
+        show_default="rejects.retry.jsonl for rejects.jsonl",
+    ),
 ]
-BatchSize = Annotated[
-    int, typer.Option(min=1, max=1000, metavar="N", help="Most rows per request.")
-]
-Encoding = Annotated[
-    str | None, typer.Option(help="The file's encoding, such as cp1252.", rich_help_panel=_FILE)
-]
-Delimiter = Annotated[
-    str | None, typer.Option(help=r"What stands between cells; \t for tabs.", rich_help_panel=_FILE)
-]
-Timezone = Annotated[
-    str, typer.Option(help="Where the clocks of the file's dates stood.", rich_help_panel=_FILE)
+OnlyOutcome = Annotated[
+    Only | None,
+    typer.Option("--only", metavar="OUTCOME", help="Send rejected or unknown rows only."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every row and send nothing.")]
 
@@ -153,38 +155,78 @@ def root(*, version: Version = False) -> None:
     epilog="To see it work: cleverreach import customers.csv --group Newsletter --create --sandbox",
 )
 @for_account
+@with_options(delivery=delivery, newcomers=newcomers, breakers=breakers, reader=file_options)
 def import_(
     session: Session,
     file: File,
     *,
     group: GroupWords,
     create: Create = False,
-    map: Map = None,  # noqa: A002 - the option's name
+    create_attributes: CreateAttributes = False,
     rejects: Rejects = Path("rejects.jsonl"),
-    concurrency: Concurrency = 4,
-    batch_size: BatchSize = 1000,
-    encoding: Encoding = None,
-    delimiter: Delimiter = None,
-    timezone: Timezone = "Europe/Berlin",
     dry_run: DryRun = False,
     as_json: AsJson = False,
+    delivery: Delivery,
+    newcomers: Newcomers,
+    breakers: Breakers,
+    reader: FileOptions,
 ) -> None:
     """Import customers from a file into a group.
 
     Receivers who are there already are updated. Rows that cannot be accepted are written to the
-    rejects file and stop nothing; repaired, that file can be imported itself.
+    rejects file and stop nothing; repaired, they are sent by retry-rejects.
+
+    Ctrl-C lets the requests on their way end. With --journal the same command goes on from there
+    when --resume is added.
     """
     options = ImportOptions(
         file=file,
         group=group,
         create=create,
-        columns=parse_map(map or ()),
+        create_attributes=create_attributes,
+        reader=reader,
+        newcomers=newcomers,
+        delivery=attrs.evolve(delivery, strategy=newcomers.strategy(delivery.strategy)),
+        breakers=breakers,
         rejects=rejects,
-        concurrency=concurrency,
-        batch_size=batch_size,
-        encoding=encoding,
-        delimiter="\t" if delimiter == r"\t" else delimiter,
-        timezone=timezone,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    access = None if dry_run else session.access()
+    raise typer.Exit(import_file(options, access, session.output))
+
+
+@app.command(epilog="An import, a look at rejects.jsonl, repairs there, and then this.")
+@for_account
+@with_options(delivery=delivery, newcomers=newcomers)
+def retry_rejects(
+    session: Session,
+    file: RejectsFile,
+    *,
+    group: GroupWords,
+    only: OnlyOutcome = None,
+    rejects: NewRejects = None,
+    timezone: Timezone = "Europe/Berlin",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    delivery: Delivery,
+    newcomers: Newcomers,
+) -> None:
+    """Send the rows of a rejects file again, after they have been repaired.
+
+    The receiver of each line is what is sent. Lines that hold only a record, because it never
+    became a receiver, are passed on to the new rejects file. Rows of unknown outcome that have
+    orders are sent by --only unknown alone.
+    """
+    options = ImportOptions(
+        file=file,
+        group=group,
+        create=False,
+        reader=RetryOptions(only=only, timezone=timezone),
+        newcomers=newcomers,
+        delivery=attrs.evolve(delivery, strategy=newcomers.strategy(delivery.strategy)),
+        breakers=Breakers(),
+        rejects=rejects or default_rejects(file),
         dry_run=dry_run,
         as_json=as_json,
     )

@@ -10,14 +10,18 @@ import anyio
 
 from cleverreach_async.auth.app import OAuthApp
 from cleverreach_async.cli.credentials import Access
+from cleverreach_async.cli.signals import Interrupts, Reaction
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import AuthenticationError, ConfigurationError
 from cleverreach_async.transport.http import asgi_client
+from cleverreach_async.transport.transport import RequestEvent
 
 __all__ = ["connect", "run", "sandbox_extra"]
 
 _T = TypeVar("_T")
 _EXTRA: Final = frozenset({"starlette", "uvicorn"})
+_GRACE: Final = 0.8
+"""Seconds that an import has to end by itself after it was broken off."""
 
 
 @contextmanager
@@ -38,17 +42,20 @@ def sandbox_extra() -> Generator[None, None, None]:
 
 
 @asynccontextmanager
-async def connect(access: Access | None) -> AsyncGenerator[CleverReach, None]:
+async def connect(
+    access: Access | None, *, on_event: Callable[[RequestEvent], None] | None = None
+) -> AsyncGenerator[CleverReach, None]:
     """Open a client.
 
     Args:
         access: Credentials and server; ``None`` for an empty sandbox in this process.
+        on_event: Called for each request.
 
     Raises:
         ConfigurationError: The sandbox's extra is not installed.
     """
     if access is not None:
-        async with CleverReach(access.auth, base_url=access.base_url) as client:
+        async with CleverReach(access.auth, base_url=access.base_url, on_event=on_event) as client:
             try:
                 yield client
             except AuthenticationError as error:
@@ -66,63 +73,76 @@ async def connect(access: Access | None) -> AsyncGenerator[CleverReach, None]:
                 app.client_credentials(),
                 base_url="http://sandbox.invalid",
                 http_client=http_client,
+                on_event=on_event,
             ) as client,
         ):
             yield client
 
 
-def run(work: Callable[[], Awaitable[_T]], *, on_interrupt: Callable[[], None] | None = None) -> _T:
+def run(work: Callable[[], Awaitable[_T]], *, interrupts: Interrupts | None = None) -> _T:
     """Run a coroutine function in an event loop of its own.
-
-    The first Ctrl-C cancels it, which takes as long as requests are on the wire; the second breaks
-    those off.
 
     Args:
         work: What to run.
-        on_interrupt: Called at the first Ctrl-C.
+        interrupts: Decides what signals do. By default the first Ctrl-C cancels the work, which
+            takes as long as requests are on the wire; the second breaks those off.
 
     Raises:
-        KeyboardInterrupt: It was interrupted.
+        KeyboardInterrupt: It was interrupted; ``interrupts.caught`` tells by what.
         Exception: What ``work`` raised.
     """
-    results = anyio.run(_interruptible, work, on_interrupt)
+    results = anyio.run(_interruptible, work, interrupts or Interrupts())
     if not results:
         raise KeyboardInterrupt
     return results[0]
 
 
-async def _interruptible(
-    work: Callable[[], Awaitable[_T]], on_interrupt: Callable[[], None] | None
-) -> list[_T]:
-    """Return the result of the work, or nothing after Ctrl-C.
+async def _interruptible(work: Callable[[], Awaitable[_T]], interrupts: Interrupts) -> list[_T]:
+    """Return the result of the work, or nothing after an interruption.
 
     The event loop's own way, an exception wherever the signal happens to strike, leaves a shield
-    in place when it strikes the wrong coroutine.
+    in place when it strikes the wrong coroutine; and on Windows the loop takes no signals at all.
     """
     loop = asyncio.get_running_loop()
     scope = anyio.CancelScope()
     results: list[_T] = []
 
-    def stop() -> None:
-        if scope.cancel_called:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            return
-        if on_interrupt is not None:
-            on_interrupt()
-        scope.cancel()
+    def act(number: int) -> None:
+        reaction = interrupts.react(signal.Signals(number))
+        if reaction is Reaction.CANCEL:
+            scope.cancel()
+        elif reaction is Reaction.BREAK_OFF:
+            _cancel_all(loop)
+        elif reaction is Reaction.BREAK_OFF_SOON:
+            loop.call_later(_GRACE, _cancel_all, loop)
 
     def strike(number: int, frame: object) -> None:
-        del number, frame
-        loop.call_soon_threadsafe(stop)
+        del frame
+        loop.call_soon_threadsafe(act, number)
 
-    previous = signal.signal(signal.SIGINT, strike)
-    try:
-        with scope:
-            results.append(await work())
-    except asyncio.CancelledError:
-        if not scope.cancel_called:
-            raise
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    with _handling(interrupts.signals, strike):
+        try:
+            with scope:
+                results.append(await work())
+        except asyncio.CancelledError:
+            if interrupts.caught is None:
+                raise
     return results
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+
+
+@contextmanager
+def _handling(
+    signals: tuple[signal.Signals, ...], handler: Callable[[int, object], None]
+) -> Generator[None, None, None]:
+    """Let signals be handled inside this block, and as before after it."""
+    previous = [(number, signal.signal(number, handler)) for number in signals]
+    try:
+        yield
+    finally:
+        for number, before in previous:
+            signal.signal(number, before)

@@ -1,93 +1,44 @@
 """``cleverreach import``: a file into a group."""
 
-import os
-from collections.abc import Collection, Mapping
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
-from itertools import islice
-from pathlib import Path
 from typing import Final
 
-import anyio.lowlevel
 import attrs
 
-from cleverreach_async.bulk.encoding import Encoder
-from cleverreach_async.bulk.rejects import RejectsFile
+from cleverreach_async.bulk.attributes import Definitions
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.ledger import OnAccepted, nobody_asks
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.bulk.sources import RowFile, read_rows
+from cleverreach_async.bulk.run import ImportRun
+from cleverreach_async.bulk.strategies import StrategyName
 from cleverreach_async.cli import mapping, summary
 from cleverreach_async.cli.connection import connect, run
+from cleverreach_async.cli.consent import announce
 from cleverreach_async.cli.credentials import Access
-from cleverreach_async.cli.failures import INCOMPLETE, INTERRUPTED, explain, told_status
+from cleverreach_async.cli.dry_run import check_rows
+from cleverreach_async.cli.failures import INCOMPLETE, INTERRUPTED, STOPPED, explain
+from cleverreach_async.cli.import_files import check_files
+from cleverreach_async.cli.import_job import Job
+from cleverreach_async.cli.import_options import ImportOptions
+from cleverreach_async.cli.import_page import write_page
+from cleverreach_async.cli.opt_in import OptInMails, look_up_form
 from cleverreach_async.cli.output import Output, plain
-from cleverreach_async.cli.progress import Display, make_display
+from cleverreach_async.cli.progress import make_display
+from cleverreach_async.cli.signals import ImportInterrupts
 from cleverreach_async.cli.target import Target, prepare
-from cleverreach_async.errors import ConfigurationError, ImportFailedError
-from cleverreach_async.transport.clock import SYSTEM_CLOCK
+from cleverreach_async.client import CleverReach
+from cleverreach_async.errors import (
+    ConfigurationError,
+    ImportFailedError,
+    TooManyRejectsError,
+)
 
-__all__ = ["ImportOptions", "import_file"]
+__all__ = ["import_file"]
 
-_SLICE: Final = 1000
-
-
-@attrs.frozen(kw_only=True)
-class ImportOptions:
-    """What the command line says.
-
-    Attributes:
-        file: The file.
-        group: Id or name of the group.
-        create: Whether to create a missing group and missing attributes.
-        columns: Target by column, from ``--map``.
-        rejects: File for the rows that are not accepted.
-        concurrency: Requests on the wire at a time.
-        batch_size: Most rows per request.
-        encoding: Encoding of the file, if it is not to be found out.
-        delimiter: What stands between cells, if it is not to be found out.
-        timezone: Where the clocks stood that the file's dates were read from.
-        dry_run: Whether to check the rows only.
-        as_json: Whether the result is printed as JSON.
-    """
-
-    file: Path
-    group: str
-    create: bool
-    columns: Mapping[str, str]
-    rejects: Path
-    concurrency: int
-    batch_size: int
-    encoding: str | None
-    delimiter: str | None
-    timezone: str
-    dry_run: bool
-    as_json: bool
-
-    def read(self, date_attributes: Collection[str] = frozenset()) -> RowFile:
-        """Return the rows of the file.
-
-        Raises:
-            ConfigurationError: The options do not fit the file.
-            SourceError: The file cannot be read as rows.
-        """
-        return read_rows(
-            self.file,
-            mapping=self.columns or None,
-            delimiter=self.delimiter,
-            encoding=self.encoding,
-            timezone=self.timezone,
-            date_attributes=date_attributes,
-        )
-
-
-@attrs.define
-class _Run:
-    """What is known while an import is under way; it is read after an interruption too."""
-
-    options: ImportOptions
-    output: Output
-    source: RowFile
-    contents: mapping.Contents
-    target: Target | None = None
-    display: Display | None = None
+_HARMLESS_TWICE: Final = frozenset({"upsertplus", "upsert", "update"})
 
 
 def import_file(options: ImportOptions, access: Access | None, output: Output) -> int:
@@ -101,74 +52,120 @@ def import_file(options: ImportOptions, access: Access | None, output: Output) -
     Raises:
         CleverReachError: The import did not begin.
     """
-    source = options.read()
-    _check_rejects(options)
-    mapping.show(output, source)
-    contents = mapping.survey(source)
-    if contents.has_registered and not contents.has_activated:
-        output.warn(
-            "no column tells when receivers confirmed (activated), only when they registered:"
-            " those who are new will be inactive, as if their double opt-in were pending"
+    if access is None and options.delivery.resume:
+        raise ConfigurationError(
+            "--sandbox is empty at each start, so there is nothing to --resume in it; cleverreach"
+            " sandbox --store FILE keeps what it was sent"
         )
-    under_way = _Run(options, output, source, contents)
+    source = options.reader.read(options.file)
+    check_files(options)
+    mapping.show(output, source)
+    for remark in options.reader.remarks(source):
+        output.note(plain(remark))
+    contents = mapping.survey(source)
+    mapping.show_attributes(output, source, contents)
+    job = Job(options, output, source, contents)
+    _warn(job)
+    interrupts = ImportInterrupts(output)
+    work = partial(check_rows, job) if options.dry_run else partial(_send, job, access, interrupts)
     failure: ImportFailedError | None = None
     try:
-        if options.dry_run:
-            report = run(partial(_check, under_way))
-        else:
-            report = run(
-                partial(_import, under_way, access),
-                on_interrupt=partial(_tell_of_stopping, output),
-            )
+        job.report = run(work, interrupts=interrupts)
     except ImportFailedError as error:
-        failure, report = error, error.report
+        failure, job.report = error, error.report
     except KeyboardInterrupt:
-        output.note(_how_far(under_way))
-        return INTERRUPTED
-    return _finish(under_way, report, failure)
+        pass  # what was reached by then is told below
+    if job.report is None:
+        output.note(_how_far(job))
+        return _interrupted_status(interrupts)
+    return _finish(job, job.report, failure, interrupts)
 
 
-def _check_rejects(options: ImportOptions) -> None:
-    """Refuse to write rejects over the rows themselves, say of an earlier rejects file."""
-    rejects = options.rejects
-    if rejects.exists() and rejects.samefile(options.file):
-        raise ConfigurationError(
-            f"{rejects} is the file to import, and it would be replaced by its own rejects; name"
-            " another with --rejects"
-        )
-    place = rejects if rejects.exists() else rejects.parent
-    if rejects.is_dir() or not os.access(place, os.W_OK):
-        raise ConfigurationError(f"{rejects}: cannot write the rejects file there")
+def _warn(job: Job) -> None:
+    if job.options.delivery.strategy == "delete":
+        job.output.warn("the receivers of this file are about to be removed from the group")
+        return
+    announce(job.output, job.consent)
 
 
-async def _import(under_way: _Run, access: Access | None) -> ImportReport:
-    options, output = under_way.options, under_way.output
+async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -> ImportReport:
+    options, output = job.options, job.output
     if access is None:
         output.note("sandbox: nothing leaves this computer, and nothing is kept afterwards")
     else:
         output.note(plain(f"connecting to {access.host}"))
-    async with connect(access) as client:
-        target = await prepare(
-            client, options.group, under_way.contents.attributes, create=options.create
+    async with connect(access, on_event=job.on_event) as client:
+        opt_in = options.newcomers.opt_in
+        form = None if opt_in is None else await look_up_form(client, opt_in)
+        job.target = target = await prepare(
+            client,
+            options.group,
+            _wanted(job),
+            create=options.create,
+            create_attributes=options.create_attributes,
         )
-        under_way.target = target
-        _fit_types(under_way, target)
+        _fit_types(job, target)
         _tell_target(output, target)
-        with make_display(output, under_way.source) as display:
-            under_way.display = display
-            return await client.bulk.upsert(
-                under_way.source,
-                group_id=target.group.id,
-                concurrency=options.concurrency,
-                batch_size=options.batch_size,
-                rejects=options.rejects,
-                on_progress=display.show,
-            )
+        deliver = partial(_deliver, job, client, target, interrupts.watch)
+        if opt_in is None or form is None:
+            return await deliver()
+        if form.group_id not in {0, target.group.id}:
+            output.warn(f"form {form.id} belongs to another group, {form.group_id}")
+        job.opt_ins = OptInMails(
+            opt_in,
+            group_id=target.group.id,
+            rejects=options.rejects,
+            journaled=options.delivery.journal is not None,
+            output=output,
+        )
+        return await job.opt_ins.run(
+            client,
+            deliver,
+            should_stop=lambda: interrupts.caught is not None,
+        )
 
 
-def _fit_types(under_way: _Run, target: Target) -> None:
+async def _deliver(
+    job: Job,
+    client: CleverReach,
+    target: Target,
+    on_start: Callable[[ImportRun], None],
+    on_accepted: OnAccepted = nobody_asks,
+) -> ImportReport:
+    send = _method(client.bulk, job.options.delivery.strategy)
+    with ExitStack() as screen:
+
+        def begin(run: ImportRun) -> None:
+            # Not before: an import that is refused has no progress to show.
+            job.display = screen.enter_context(make_display(job.output, job.source))
+            on_start(run)
+
+        arguments = job.options.arguments(on_start=begin, on_progress=job.on_progress)
+        arguments["on_accepted"] = on_accepted
+        job.report = report = await send(job.source, group_id=target.group.id, **arguments)
+    return report
+
+
+def _method(bulk: Bulk, strategy: StrategyName) -> Callable[..., Awaitable[ImportReport]]:
+    if strategy == "insert":
+        return bulk.insert
+    if strategy == "update":
+        return bulk.update
+    if strategy == "delete":
+        return bulk.delete
+    return partial(bulk.upsert, strategy=strategy)
+
+
+def _wanted(job: Job) -> Definitions:
+    """The attributes that have to exist; whoever is deleted needs none."""
+    if job.options.delivery.strategy == "delete":
+        return Definitions()
+    return job.contents.attributes
+
+
+def _fit_types(job: Job, target: Target) -> None:
     """Send what the account takes for a date as a date, and warn of other differences."""
-    wanted, present = under_way.contents.attributes, target.present
+    wanted, present = _wanted(job), target.present
     dates: list[str] = []
     for prefix, ours, theirs in (
         ("", wanted.account, present.account),
@@ -179,12 +176,12 @@ def _fit_types(under_way: _Run, target: Target) -> None:
             if defined == "date":
                 dates += [prefix + name] if kind != "date" else []
             elif defined not in (kind, "text"):
-                under_way.output.warn(
+                job.output.warn(
                     plain(f"{prefix}{name} is a {defined} in the account, a {kind} in the file")
                 )
-    if dates and under_way.source.mapping is not None:
-        under_way.output.note(f"  read as dates, as the account has them: {', '.join(dates)}")
-        under_way.source = under_way.options.read(dates)
+    if dates and job.source.mapping is not None:
+        job.output.note(f"  read as dates, as the account has them: {', '.join(dates)}")
+        job.source = job.options.reader.read(job.options.file, dates)
 
 
 def _tell_target(output: Output, target: Target) -> None:
@@ -194,60 +191,75 @@ def _tell_target(output: Output, target: Target) -> None:
         output.note(f"new attributes: {', '.join(target.created.labels)}")
 
 
-async def _check(under_way: _Run) -> ImportReport:
-    """Read and check every row without a call; rows that could be sent count as pending."""
-    report = ImportReport()
-    started = SYSTEM_CLOCK.monotonic()
-    rows = iter(under_way.source)
-    display = make_display(under_way.output, under_way.source, accepted="valid")
-    under_way.display = display
-    with RejectsFile(under_way.options.rejects) as rejects, display:
-        finished = False
-        while not finished:
-            chunk = list(islice(rows, _SLICE))
-            good, bad = Encoder().encode(
-                chunk, range(report.read + 1, report.read + len(chunk) + 1)
-            )
-            report.read += len(chunk)
-            report.pending += len(good)
-            report.count(bad)
-            rejects.write(bad)
-            report.elapsed = SYSTEM_CLOCK.monotonic() - started
-            finished = not chunk
-            progress = report.progress(report.elapsed, finished=finished)
-            display.show(attrs.evolve(progress, accepted=report.pending))
-            await anyio.lowlevel.checkpoint()  # Ctrl-C strikes here
-    report.assert_balanced()
-    return report
-
-
-def _tell_of_stopping(output: Output) -> None:
-    output.note("stopping when the requests on their way have ended; Ctrl-C again stops at once")
-
-
-def _how_far(under_way: _Run) -> str:
-    latest = under_way.display.latest if under_way.display else None
+def _how_far(job: Job) -> str:
+    latest = job.display.latest if job.display else None
     if latest is None:
         return "interrupted before the first rows were answered"
-    verb = "valid" if under_way.options.dry_run else "accepted"
+    verb = "valid" if job.options.dry_run else "accepted"
     counts = f"{latest.accepted:,} {verb}, {latest.rejected:,} rejected"
     if latest.unknown:
         counts += f", {latest.unknown:,} unknown"
-    others = latest.read - latest.done
+    others = latest.read - latest.done - latest.skipped
     rest = f"; the other {others:,} were not sent, or not answered" if others else ""
-    return f"interrupted after {latest.read:,} rows: {counts}{rest}"
+    return f"interrupted after {latest.read - latest.skipped:,} rows: {counts}{rest}"
 
 
-def _finish(under_way: _Run, report: ImportReport, failure: ImportFailedError | None) -> int:
-    options, output = under_way.options, under_way.output
-    result = summary.Result.of(under_way.source, under_way.target, report, options.rejects)
+def _finish(
+    job: Job,
+    report: ImportReport,
+    failure: ImportFailedError | None,
+    interrupts: ImportInterrupts,
+) -> int:
+    options, output = job.options, job.output
+    stopped = "" if failure is None else str(failure)
+    result = summary.Result.of(options, job.source, job.target, report, stopped)
+    result = attrs.evolve(result, new_receivers=job.consent.new_receivers, opt_ins=job.opt_ins)
     if options.as_json:
         output.result_json(summary.as_json(result))
     else:
         output.result(summary.as_text(result))
-    if failure is not None:
-        output.fail(explain(failure))
-        if under_way.source.mapping is not None:
-            output.note("the same command goes over the file again; nobody is stored twice")
-        return told_status(failure)
-    return INCOMPLETE if report.rejected or report.unknown else 0
+    write_page(job, result)
+    if result.stopped:
+        advice = _how_to_go_on(job, result, failure)
+        if failure is not None:
+            output.fail(explain(failure))
+        output.note(advice if failure else f"{result.stopped}; {advice}")
+    if interrupts.caught is not None:
+        return _interrupted_status(interrupts)
+    of_mails = _status_of_mails(job)
+    if result.stopped or of_mails == STOPPED:
+        return STOPPED
+    return INCOMPLETE if result.rejects else of_mails
+
+
+def _status_of_mails(job: Job) -> int:
+    mails = None if job.opt_ins is None else job.opt_ins.result
+    if mails is None:
+        return 0
+    if mails.stopped:
+        job.output.fail(plain(f"activation mails: {mails.stopped}"))
+        return STOPPED
+    return INCOMPLETE if mails.refused or mails.unknown else 0
+
+
+def _interrupted_status(interrupts: ImportInterrupts) -> int:
+    return STOPPED if interrupts.caught == signal.SIGTERM else INTERRUPTED
+
+
+def _how_to_go_on(job: Job, result: summary.Result, failure: Exception | None) -> str:
+    delivery = job.options.delivery
+    if isinstance(failure, TooManyRejectsError):
+        begin = "mend the file or the mapping and begin anew"
+        if not result.is_resumable:
+            return f"{begin}, or allow more with --max-reject-share and --max-rejects"
+        return (
+            f"{begin} with another journal; or allow more with --max-reject-share and"
+            " --max-rejects, and add --resume"
+        )
+    if result.is_resumable:
+        words = "the same command" if delivery.resume else "the same command with --resume"
+        return f"{words} goes on where this one stopped"
+    words = "the same command goes over the file again"
+    if job.source.mapping is not None and delivery.strategy in _HARMLESS_TWICE:
+        words += "; nobody is stored twice"
+    return f"{words}. With --journal FILE an import can be resumed instead"

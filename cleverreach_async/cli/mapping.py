@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from cleverreach_async.bulk.attributes import AttributeSurvey, Definitions
 from cleverreach_async.bulk.rows import SourceRow
 from cleverreach_async.bulk.sources import ColumnMapping, ParquetSource, RowFile
-from cleverreach_async.bulk.sources.columns import GROUP_PREFIX
+from cleverreach_async.bulk.sources.columns import GROUP_PREFIX, TIME_TARGETS
 from cleverreach_async.cli.output import Output, plain
-from cleverreach_async.cli.target import Definitions
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.resources.base import UNSET
 
-__all__ = ["Contents", "parse_map", "show", "survey"]
+__all__ = ["Contents", "parse_map", "show", "show_attributes", "survey"]
 
 
 @attrs.define
@@ -21,13 +21,14 @@ class Contents:
 
     Attributes:
         attributes: Attributes, with the type that their values have.
-        has_registered: Whether rows tell when a receiver signed up.
-        has_activated: Whether rows tell when a receiver confirmed.
+        times: The column of each time that rows tell of a receiver, by field: ``registered``,
+            ``activated``, ``deactivated``.
+        misspelt: Attributes whose name is not in lower case, as it is spelled.
     """
 
     attributes: Definitions
-    has_registered: bool = False
-    has_activated: bool = False
+    times: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    misspelt: Sequence[str] = ()
 
 
 def parse_map(words: Sequence[str]) -> dict[str, str]:
@@ -52,37 +53,27 @@ def survey(source: RowFile) -> Contents:
     mapping = source.mapping
     if mapping is None:
         return _survey_rows(source)
-    targets = {target for _, target in mapping.pairs}
     return Contents(
         Definitions(mapping.global_attributes, mapping.group_attributes),
-        has_registered="registered" in targets,
-        has_activated="activated" in targets,
+        times={target: column for column, target in mapping.pairs if target in TIME_TARGETS},
     )
 
 
 def _survey_rows(source: RowFile) -> Contents:
-    account: dict[str, str] = {}
-    group: dict[str, str] = {}
-    contents = Contents(Definitions(account, group))
+    attributes = AttributeSurvey()
+    times: set[str] = set()
+    misspelt: dict[str, None] = {}
     for row in source:
         if isinstance(row, SourceRow):
             receiver = row.receiver
-            _add_types(account, receiver.global_attributes)
-            _add_types(group, receiver.attributes)
-            contents.has_registered |= receiver.registered is not UNSET
-            contents.has_activated |= receiver.activated is not UNSET
-    return contents
-
-
-def _add_types(types: dict[str, str], values: Mapping[str, object] | Unset) -> None:
-    """Note a type for each value: numbers make a number only as long as nothing else comes."""
-    if not values:
-        return
-    for name, value in values.items():
-        kind = "number" if isinstance(value, int | float) else "text"
-        key = name.lower()
-        if types.get(key) != "text":
-            types[key] = kind
+            attributes.add(receiver)
+            times |= {name for name in TIME_TARGETS if getattr(receiver, name) is not UNSET}
+            names = (*(receiver.global_attributes or ()), *(receiver.attributes or ()))
+            misspelt |= {name: None for name in names if name != name.lower()}
+    in_order = [name for name in TIME_TARGETS if name in times]
+    return Contents(
+        attributes.definitions, times={name: name for name in in_order}, misspelt=tuple(misspelt)
+    )
 
 
 def show(output: Output, source: RowFile) -> None:
@@ -96,6 +87,25 @@ def show(output: Output, source: RowFile) -> None:
         output.note(plain(f"  {column:{width}}  ->  {_explained(target, mapping)}"))
     if mapping.left_out:
         output.note(plain(f"  left out: {', '.join(mapping.left_out)}"))
+
+
+def show_attributes(output: Output, source: RowFile, contents: Contents) -> None:
+    """Print the attributes of a file without columns, which :func:`show` cannot know."""
+    if source.mapping is not None:
+        return
+    kinds = [*contents.attributes.account.values(), *contents.attributes.group.values()]
+    found = [
+        f"{name} ({kind})" for name, kind in zip(contents.attributes.labels, kinds, strict=True)
+    ]
+    if found:
+        output.note(plain(f"  attributes: {', '.join(found)}"))
+    if contents.misspelt:
+        output.warn(
+            plain(
+                f"attributes have names in lower case, and the server may drop values of"
+                f" {', '.join(contents.misspelt)} without a word"
+            )
+        )
 
 
 def _format(source: RowFile) -> str:

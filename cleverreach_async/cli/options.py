@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -23,6 +23,7 @@ __all__ = [
     "Session",
     "for_account",
     "given",
+    "with_options",
 ]
 
 _PANEL: Final = "Account"
@@ -141,9 +142,44 @@ def for_account(command: Callable[..., None]) -> Callable[..., None]:
         with handled(output):
             command(Session(output, lambda: _account_options(**account)), **values)
 
-    # Typer reads the options from here, or from the annotations, depending on its version.
-    parameters = [*own, *added]
-    run.__dict__.pop("__wrapped__")
-    run.__dict__["__signature__"] = inspect.Signature(parameters)
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
+    return _declared(run, [*own, *added])
+
+
+def with_options(
+    **makers: Callable[..., Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of several functions.
+
+    Args:
+        **makers: Functions whose parameters are options. The command takes what each returns as
+            the argument of its name.
+    """
+    groups = {name: inspect.signature(make).parameters for name, make in makers.items()}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        taken = inspect.signature(command).parameters.values()
+        own = [parameter for parameter in taken if parameter.name not in makers]
+        added = [parameter for group in groups.values() for parameter in group.values()]
+
+        @wraps(command)
+        def run(*session: Session, **values: Any) -> None:
+            made = {
+                name: makers[name](**{option: values.pop(option) for option in group})
+                for name, group in groups.items()
+            }
+            command(*session, **values, **made)
+
+        return _declared(run, [*own, *added])
+
+    return decorate
+
+
+def _declared(
+    command: Callable[..., None], parameters: Sequence[inspect.Parameter]
+) -> Callable[..., None]:
+    """Let a command say that it takes these options."""
+    # Typer reads them from here, or from the annotations, depending on its version.
+    command.__dict__.pop("__wrapped__")
+    command.__dict__["__signature__"] = inspect.Signature(parameters)
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command

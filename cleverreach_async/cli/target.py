@@ -1,50 +1,19 @@
 """Where an import goes: the group, and the attributes that must exist before the first row."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
-from cleverreach_async.bulk.sources.columns import AttributeType
+from cleverreach_async.bulk.attributes import Definitions, plan_attributes
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.attributes import Attribute
 from cleverreach_async.resources.groups import Group
 
-__all__ = ["Definitions", "Target", "find_group", "prepare"]
+__all__ = ["Target", "find_group", "prepare"]
 
 _NAMES_SHOWN: Final = 10
-
-
-@attrs.frozen
-class Definitions:
-    """Attributes of the account and of a group, type by name.
-
-    Attributes:
-        account: Those that every group has.
-        group: Those of the one group.
-    """
-
-    account: Mapping[str, AttributeType | str]
-    group: Mapping[str, AttributeType | str]
-
-    def without(self, others: "Definitions") -> "Definitions":
-        """Return those that are not among others; the server compares names in lower case."""
-        return Definitions(
-            _without(self.account, others.account), _without(self.group, others.group)
-        )
-
-    @property
-    def labels(self) -> list[str]:
-        """The names as ``--map`` takes them."""
-        return [*self.account, *(f"attributes.{name}" for name in self.group)]
-
-
-def _without(
-    these: Mapping[str, AttributeType | str], others: Mapping[str, AttributeType | str]
-) -> dict[str, AttributeType | str]:
-    return {name: kind for name, kind in these.items() if name.lower() not in others}
 
 
 @attrs.frozen(kw_only=True)
@@ -64,45 +33,48 @@ class Target:
     present: Definitions
 
 
-async def prepare(client: CleverReach, group: str, wanted: Definitions, *, create: bool) -> Target:
+async def prepare(
+    client: CleverReach,
+    group: str,
+    wanted: Definitions,
+    *,
+    create: bool,
+    create_attributes: bool = False,
+) -> Target:
     """Find the group and see that the attributes exist, since values of others get lost silently.
+
+    Nothing is created before it is sure that all of it can be.
 
     Args:
         client: The account.
         group: Id or exact name.
         wanted: The attributes that the rows have.
-        create: Whether to create what is missing.
+        create: Whether to create the group and the attributes, where they are missing.
+        create_attributes: Whether to create missing attributes, but no group.
 
     Raises:
-        ConfigurationError: No such group, several, or attributes are missing.
+        ConfigurationError: No such group, several, or attributes are missing or do not fit.
         CleverReachError: A call failed.
     """
     groups = await client.groups.list()
     found = find_group(groups, group, create=create)
-    of_account = await client.attributes.list()
-    of_group = await client.attributes.list(group_id=found.id) if found else ()
-    present = Definitions(_types(of_account), _types(of_group))
-    missing = wanted.without(present)
-    if missing.labels and not create:
+    may_create = create or create_attributes
+    try:
+        plan = await plan_attributes(
+            client.attributes, wanted, group_id=found.id if found else None, create=may_create
+        )
+    except ConfigurationError as error:
+        error.add_note("--map COLUMN=- leaves a column out")
+        raise
+    if plan.missing.labels and not may_create:
         raise ConfigurationError(
-            f"the account has no attributes {', '.join(missing.labels)}, and the server would drop"
-            " their values without a word: --create defines them, --map COLUMN=- leaves a column"
-            " out"
+            f"the account has no attributes {', '.join(plan.missing.labels)}, and the server would"
+            " drop their values without a word: --create-attributes defines them, --map COLUMN=-"
+            " leaves a column out"
         )
     target = found or await client.groups.create(name=group)
-    for name, kind in missing.account.items():
-        await client.attributes.create(name=name, type=_type(kind))
-    for name, kind in missing.group.items():
-        await client.attributes.create(name=name, type=_type(kind), group_id=target.id)
-    return Target(group=target, is_new=found is None, created=missing, present=present)
-
-
-def _types(attributes: Sequence[Attribute]) -> dict[str, AttributeType | str]:
-    return {attribute.name.lower(): attribute.type for attribute in attributes}
-
-
-def _type(kind: AttributeType | str) -> AttributeType:
-    return kind if kind in ("number", "gender", "date") else "text"
+    done = await plan.carry_out(client.attributes, group_id=target.id)
+    return Target(group=target, is_new=found is None, created=done.created, present=done.present)
 
 
 def find_group(groups: Sequence[Group], wanted: str, *, create: bool) -> Group | None:

@@ -10,13 +10,14 @@ from cleverreach_async.resources.base import UNSET, Resource, Unset, body
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
 
-__all__ = ["Attribute", "AttributeType", "Attributes"]
+__all__ = ["Attribute", "AttributeType", "Attributes", "cap_in", "check_free"]
 
 AttributeType = Literal["text", "number", "gender", "date"]
 
 _RESERVED: Final = frozenset(
     {"email", "activated", "registered", "deactivated", "bounced", "source"}
 )
+_WORDS_FOR_CAP: Final = ("limit", "max", "maximum")
 
 
 @attrs.frozen(kw_only=True)
@@ -106,7 +107,7 @@ class Attributes(Resource):
         """
         template, path = _collection(group_id)
         fields = body(
-            name=_free_name(name),
+            name=check_free(name),
             type=type,
             description=description,
             preview_value=preview_value,
@@ -143,7 +144,7 @@ class Attributes(Resource):
         """
         template, path = _member(attribute_id, group_id)
         fields = body(
-            name=name if name is UNSET else _free_name(name),
+            name=name if name is UNSET else check_free(name),
             type=type,
             description=description,
             preview_value=preview_value,
@@ -162,6 +163,8 @@ class Attributes(Resource):
     async def limits(self) -> Mapping[str, Any]:
         """Return how many attributes the account may define; the vendor documents no fields.
 
+        :func:`cap_in` looks for the number in it.
+
         ``GET /attributes/limits``
         """
         return await self._call(dict[str, Any], "GET", "/attributes/limits")
@@ -178,7 +181,28 @@ def _member(attribute_id: int, group_id: int | None) -> tuple[str, dict[str, int
     return f"{template}/{{attribute_id}}", {**path, "attribute_id": attribute_id}
 
 
-def _free_name(name: str) -> str:
+def cap_in(limits: Mapping[str, Any]) -> int | None:
+    """Return the most attributes that an answer of :meth:`Attributes.limits` allows.
+
+    Args:
+        limits: The answer. No recorded one is public, so only plain words for a maximum count.
+
+    Returns:
+        The number; ``None`` where none can be told.
+    """
+    for word in _WORDS_FOR_CAP:
+        value = str(limits.get(word, ""))
+        if value.isdecimal() and int(value):
+            return int(value)
+    return None
+
+
+def check_free(name: str) -> str:
+    """Return the name of an attribute, unless it is taken by a field that every receiver has.
+
+    Raises:
+        ConfigurationError: It is.
+    """
     if name.strip().lower() in _RESERVED:
         raise ConfigurationError(
             f"{name!r} is a field that every receiver has, no name for an attribute"

@@ -9,7 +9,7 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body
 from cleverreach_async.resources.converter import Extra, structure
 from cleverreach_async.resources.pages import Paginator
-from cleverreach_async.transport.wire import build_request
+from cleverreach_async.transport.wire import build_request, decode_json
 
 __all__ = ["Form", "Forms"]
 
@@ -127,9 +127,10 @@ class Forms(Resource):
         """Mail the double opt-in message to one receiver.
 
         The receiver must exist and be inactive: create it with ``registered`` set and
-        ``activated=0`` first. ``user_ip``, ``referer`` and ``user_agent`` are the proof of consent
-        and come from the visitor's own request. A second call sends a second mail, so it is not
-        repeated after a lost answer.
+        ``activated=0`` first. For a moment after that it may not be found; try again then.
+        ``user_ip``, ``referer`` and ``user_agent`` are the proof of consent and come from the
+        visitor's own request. A second call sends a second mail, so it is not repeated after a
+        lost answer.
 
         Args:
             form_id: The form whose mail is sent.
@@ -143,6 +144,7 @@ class Forms(Resource):
             ConfigurationError: One of the texts is empty.
             NotFoundError: No such form or receiver.
             PermissionDeniedError: The vendor rates the address as suspicious.
+            ResponseDecodeError: The answer is a page instead; whether a mail was sent is unknown.
 
         ``POST /forms/{form_id}/send/activate``
         """
@@ -174,6 +176,7 @@ class Forms(Resource):
         Raises:
             ConfigurationError: One of the texts is empty.
             NotFoundError: No such form or receiver.
+            ResponseDecodeError: The answer is a page instead; whether a mail was sent is unknown.
 
         ``POST /forms/{form_id}/send/deactivate``
         """
@@ -192,5 +195,9 @@ class Forms(Resource):
             if not text.strip():
                 raise ConfigurationError(f"{name} is empty; the API takes no mail without it")
         fields = body(email=email, groups_id=UNSET if group_id is None else group_id, doidata=proof)
-        # What a success looks like differs: true, an object, the address. Only false is none.
-        await self._do("POST", template, path={"form_id": form_id}, json=fields)
+        request = build_request("POST", template, path={"form_id": form_id}, json=fields)
+        response = await self._send(request)
+        # What a success looks like differs: true, an object, the address, nothing. A page of a
+        # proxy is none.
+        if response.content.lstrip().startswith(b"<"):
+            decode_json(response, request)

@@ -180,8 +180,7 @@ def receiver_on_wire(receiver: ReceiverInput) -> ReceiverInput:
         changes["activated"] = to_unix(receiver.activated)
     if isinstance(receiver.deactivated, datetime):
         changes["deactivated"] = to_unix(receiver.deactivated)
-    for order in receiver.orders or ():
-        if isinstance(order.stamp, datetime):
-            changes["orders"] = [order_on_wire(each) for each in receiver.orders]
-            break
+    orders = receiver.orders or ()
+    if True in [isinstance(order.stamp, datetime) for order in orders]:
+        changes["orders"] = [order_on_wire(order) for order in orders]
     return attrs.evolve(receiver, **changes) if changes else receiver

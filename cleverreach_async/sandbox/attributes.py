@@ -167,9 +167,13 @@ def create_attribute(call: Call) -> Json:
 
 
 def attribute_limits(call: Call) -> Json:
-    """GET /attributes/limits; its fields are not recorded anywhere (L)."""
+    """GET /attributes/limits; its fields are not recorded anywhere (U)."""
+    word = call.behaviour.attribute_limits
+    if word == "missing":
+        raise not_found()
     used = call.store.value("SELECT count(*) FROM attributes")
-    return {"limit": call.behaviour.attribute_cap, "used": used}
+    cap: Json = call.behaviour.attribute_cap
+    return {"account": {"of": cap}} if word == "other" else {word: cap, "used": used}
 
 
 def get_attribute(call: Call) -> Json:

@@ -72,6 +72,8 @@ class Behaviour:
     """The most attributes, global and local together; one importer's assumption (M)."""
     attribute_cap_status: Literal[400, 403, 409] = 400
     """The status of creating one attribute too many (U)."""
+    attribute_limits: Literal["limit", "max", "other", "missing"] = "limit"
+    """/attributes/limits names the cap so, in words unknown to clients, or is not there (U)."""
 
     # shapes
     empty_map: Literal["object", "list"] = "object"

@@ -5,6 +5,7 @@ Cancelling a task would do both at once, and would lose the answers that are abo
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import cast
 
 import anyio
 
@@ -18,7 +19,8 @@ class StopRequestedError(Exception):
 def is_stop(error: Exception) -> bool:
     """Whether a stop is all that happened, to one task or to several of a group."""
     if isinstance(error, ExceptionGroup):
-        return error.split(StopRequestedError)[1] is None
+        several = cast("ExceptionGroup[Exception]", error)
+        return several.split(StopRequestedError)[1] is None
     return isinstance(error, StopRequestedError)
 
 

@@ -309,3 +309,20 @@ async def test_the_server_ends_with_the_last_accepted_row_of_each_address(
         last = {f"p{key}@example.org": str(n) for n, key in enumerate(keys)}
         assert last == {key: row["source"] for key, row in server.stored.items()}
     assert server.peak <= concurrency
+
+
+async def test_orders_of_rows_close_together_are_all_stored() -> None:
+    """A later row takes the place of an earlier one, but never that of its orders."""
+    rows = [
+        ReceiverInput("a@example.org", source="1", orders=[OrderInput("A-1", "Lamp")]),
+        ReceiverInput("a@example.org", source="2", orders=[OrderInput("A-2", "Mug")]),
+        ReceiverInput("b@example.org", source="1"),
+        ReceiverInput("a@example.org", source="3"),
+        ReceiverInput("b@example.org", source="2"),
+    ]
+    server = ModelServer()
+    report = await upsert(server, rows)
+
+    assert {"read": 5, "accepted": 4, "superseded": 1} == counts(report)
+    assert ["A-1", "A-2"] == server.order_ids
+    assert ["3", "2"] == [server.stored[f"{name}@example.org"]["source"] for name in "ab"]

@@ -1,6 +1,6 @@
 """The importer against a model of the server: order, bounds, repeats and conservation."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +213,20 @@ async def test_a_cancelled_import_leaves_nothing_behind() -> None:
     assert scope.cancelled_caught
     assert {} == server.stored
     assert 5 == (await bulk.upsert(people(5), group_id=7)).accepted
+
+
+async def test_accepted_addresses_are_told_before_the_journal_says_so(tmp_path: Path) -> None:
+    """Whoever could not take note of them finds the rows still to be done."""
+    server = ModelServer()
+    told: list[str] = []
+
+    def refuse(addresses: Sequence[str]) -> None:
+        raise OSError(f"no room for {len(addresses)} lines")
+
+    journal = tmp_path / "import.journal"
+    with pytest.raises(ImportFailedError, match="no room for 30 lines"):
+        await upsert(server, people(30), journal=journal, on_accepted=refuse)
+    report = await upsert(server, people(30), journal=journal, resume=True, on_accepted=told.extend)
+
+    assert {"read": 30, "accepted": 30} == counts(report)
+    assert [f"p{n}@example.org" for n in range(30)] == told

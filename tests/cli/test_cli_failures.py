@@ -29,8 +29,7 @@ def assert_refused(result: Result, *words: str, status: int = 1) -> None:
         pytest.param(("import",), "Missing argument", id="no-file"),
         pytest.param(("import", "kunden.csv"), "--group", id="no-group"),
         pytest.param(("no-such",), "No such command", id="no-command"),
-        pytest.param((*IMPORT, "--resume"), "No such option", id="no-option"),
-        pytest.param((*IMPORT, "--concurrency", "0"), "--concurrency", id="concurrency"),
+        pytest.param((*IMPORT, "--undo"), "No such option", id="no-option"),
         pytest.param((*IMPORT, "--batch-size", "1001"), "--batch-size", id="batch-size"),
     ],
 )
@@ -64,6 +63,23 @@ def test_no_arguments_print_the_help(run: Run) -> None:
         pytest.param(("--rejects", "no/such/r.jsonl"), "cannot write the rejects", id="rejects"),
         pytest.param(("--rejects", "."), "cannot write the rejects", id="rejects-directory"),
         pytest.param(("--rejects", "kunden.csv"), "is the file to import", id="rejects-input"),
+        pytest.param(("--concurrency", "0"), "from 1 to 32, or auto", id="concurrency"),
+        pytest.param(("--concurrency", "viele"), "from 1 to 32, or auto", id="concurrency-word"),
+        pytest.param(("--max-reject-share", "viel"), "such as 10%", id="share"),
+        pytest.param(("--max-reject-share", "101%"), "such as 10%", id="share-range"),
+        pytest.param(("--max-reject-share", "1"), "1% or 100%", id="share-ambiguous"),
+        pytest.param(("--resume",), "name it with --journal FILE", id="resume-what"),
+        pytest.param(("--journal", "j", "--resume"), "nothing to --resume", id="resume-sandbox"),
+        pytest.param(
+            ("--journal", "j", "--resume", "--dry-run"), "leave one of them out", id="resume-dry"
+        ),
+        pytest.param(("--journal", "kunden.csv"), "of the import itself", id="journal-input"),
+        pytest.param(("--journal", "rejects.jsonl"), "of the import itself", id="journal-rejects"),
+        pytest.param(("--journal", "no/such/j"), "cannot write the journal", id="journal"),
+        pytest.param(("--report", "kunden.csv"), "of the import itself", id="report-input"),
+        pytest.param(("--report", "no/such/r.html"), "cannot write the report", id="report"),
+        pytest.param(("--activate",), "goes with --strategy update", id="activate"),
+        pytest.param(("--strategy", "delete"), "nobody to delete", id="delete-create"),
     ],
 )
 @pytest.mark.usefixtures("customers")
@@ -205,6 +221,7 @@ def test_an_import_that_stops_ends_with_3(run: Run, sandbox: Sandbox) -> None:
     result = run(*IMPORT, "--create", "--batch-size", "100", "--concurrency", "1")
 
     assert_refused(result, "the import stopped after 100 rows", "403", "same command", status=3)
+    assert "--journal FILE" in result.stderr
     assert "pending: not sent" in result.stdout
 
 

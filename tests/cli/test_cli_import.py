@@ -43,6 +43,14 @@ def test_the_mapping_is_printed_before_anything_is_done(imported: Result) -> Non
         "  Registriert am  ->  registered",
         "  Bestätigt am    ->  activated",
         "  left out: Bemerkung",
+        (
+            "new receivers with a date in 'Bestätigt am' will be active, those with an entry in"
+            " 'Registriert am' only will be inactive; those with neither will be ACTIVE at once"
+        ),
+        (
+            "receivers whom the group has already get the dates in 'Bestätigt am' too, which can"
+            " set them active or inactive"
+        ),
         "sandbox: nothing leaves this computer, and nothing is kept afterwards",
         "new group Newsletter (540001)",
         "new attributes: firstname",
@@ -113,6 +121,8 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
             {"column": "Bestätigt am", "target": "activated"},
         ],
         "left_out": ["Bemerkung"],
+        "new_receivers": "by row",
+        "opt_in_mails": None,
         "read": 250,
         "accepted": 247,
         "rejected": 2,
@@ -123,6 +133,11 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
         "batches": 3,
         "requests": 3,
         "retries": 0,
+        "replayed": 0,
+        "earlier": {},
+        "stopped": None,
+        "resumable": False,
+        "journal": None,
         "rejects": "rejects.jsonl",
         "reasons": [
             {"code": "invalid_email", "count": 1},

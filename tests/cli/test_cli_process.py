@@ -1,72 +1,27 @@
-"""The command as a process: exit statuses, signals, servers, terminals."""
+"""The command as a process: exit statuses, servers, terminals."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from random import Random
-from subprocess import PIPE, CompletedProcess, Popen
-from typing import Any
+from subprocess import CompletedProcess, Popen
 
 import pytest
+from support.commands import COMMAND, started, write_many
 from typer.testing import Result
 
-from cleverreach_async.sandbox import Fault, Faults, Sandbox
+from cleverreach_async.sandbox import Sandbox
 
 Run = Callable[..., Result]
 Spawn = Callable[..., CompletedProcess[str]]
 
-COMMAND = (sys.executable, "-m", "cleverreach_async.cli")
 IMPORT = ("import", "kunden.csv", "--group", "Newsletter", "--create")
 COUNTERS = ("read", "accepted", "rejected", "unknown", "pending", "superseded")
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
-
-
-@contextmanager
-def started(*words: str, **streams: Any) -> Generator[Popen[str]]:
-    """A process of the command, which does not outlive the block."""
-    streams = {"stdout": PIPE, "stderr": PIPE, **streams}
-    environ = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
-    process = Popen([*COMMAND, *words], encoding="utf-8", env=environ, **streams)  # noqa: S603
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-class WatchedFaults(Faults):
-    """Faults that tell when the first batch arrives."""
-
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__(faults)
-        self.batch_arrived = threading.Event()
-
-    def decide(self, method: str, path: str) -> tuple[float, Fault | None]:
-        """See :meth:`Faults.decide`."""
-        if path.endswith("/upsertplus"):
-            self.batch_arrived.set()
-        return super().decide(method, path)
-
-
-def write_many(path: Path, *, rows: int) -> list[str]:
-    """Write customers, one in a hundred of them bad; returns the good addresses."""
-    random = Random(7)
-    good: list[str] = []
-    with path.open("w", encoding="utf-8") as file:
-        file.write("E-Mail;Vorname;Nachname\n")
-        for number in range(rows):
-            bad = random.random() < 0.01
-            email = "kaputt" if bad else f"kunde{number}@example.org"
-            file.write(f"{email};Ada;Müller\n")
-            good += [] if bad else [email]
-    return good
 
 
 @pytest.mark.usefixtures("customers")
@@ -120,49 +75,6 @@ def test_a_server_with_faults_changes_no_result(workdir: Path, spawn: Spawn) -> 
     assert [quiet[name] for name in COUNTERS] == [loud[name] for name in COUNTERS]
     with Sandbox("s.db") as kept:
         assert sorted(good) == sorted(kept.store.emails(loud["group_id"]))
-
-
-@posix
-@pytest.mark.socket
-@pytest.mark.usefixtures("account")
-def test_ctrl_c_lets_requests_end_and_tells_how_far_it_came(
-    workdir: Path, sandbox: Sandbox
-) -> None:
-    """The batch on its way is counted; the many that follow are not sent."""
-    write_many(workdir / "kunden.csv", rows=2000)
-    faults = WatchedFaults(Fault("latency", seconds=0.3, path_suffix="/upsertplus"))
-    sandbox.faults = faults
-    with started(*IMPORT, "--batch-size", "20", "--concurrency", "1") as process:
-        assert faults.batch_arrived.wait(30)
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
-
-    stored = sandbox.store.count(sandbox.store.group_id("Newsletter") or 0)
-    assert (130, "") == (process.returncode, output)
-    assert "stopping when the requests on their way have ended" in errors
-    assert f"rows: {stored:,} accepted" in errors.splitlines()[-1]
-    assert "Traceback" not in errors
-    assert stored < 1000
-
-
-@posix
-@pytest.mark.socket
-@pytest.mark.usefixtures("account", "customers")
-def test_a_second_ctrl_c_ends_at_once(sandbox: Sandbox) -> None:
-    """A server that hangs does not hold the command."""
-    faults = WatchedFaults(Fault("hang", seconds=600, path_suffix="/upsertplus"))
-    sandbox.faults = faults
-    with started(*IMPORT) as process:
-        assert faults.batch_arrived.wait(30)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        told = next(line for line in process.stderr if line.startswith("stopping"))
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-
-    assert (130, True) == (process.returncode, "Ctrl-C again" in told)
-    assert errors.startswith("interrupted after 250 rows: 0 accepted")
-    assert "Traceback" not in errors
 
 
 @posix

@@ -110,8 +110,9 @@ async def test_a_told_wait_closes_it_for_everybody(
         await clock.advance(0.5)
         assert [(10.5, True)] == [(at, probe) for _, at, probe in crowd.passed]
         await crowd.end(crowd.latest, outcome=True)
+        await clock.advance(0.5)
         assert [True, False, False] == crowd.probes
-        assert {10.5} == {at for _, at, _ in crowd.passed}
+        assert {10.5, 10.75} == {at for _, at, _ in crowd.passed}
         tasks.cancel_scope.cancel()
 
 
@@ -127,6 +128,7 @@ async def test_one_probe_goes_first_and_its_success_lets_all_through(
         await clock.advance(100.0)
         assert [True] == crowd.probes
         await crowd.end(crowd.latest, outcome=True)
+        await clock.advance(0.5)
         assert [True, False, False, False] == crowd.probes
         assert {"a", "b", "c", "d"} == {name for name, _, _ in crowd.passed}
         assert not gate.closed
@@ -181,6 +183,7 @@ async def test_a_probe_that_ends_early_hands_its_place_on(
             await crowd.end(crowd.latest, outcome=False)
         assert [True, True] == crowd.probes
         await crowd.end(crowd.latest, outcome=True)
+        await clock.advance(0.5)
         assert [True, True, False] == crowd.probes
         tasks.cancel_scope.cancel()
 
@@ -278,5 +281,44 @@ async def test_a_waiter_may_give_up(gate: AccountGate, crowd: Crowd, clock: Fake
         waiting = sorted({"b", "c", "d"} - {crowd.latest})
         crowd.scopes[waiting[0]].cancel()
         await crowd.end(crowd.latest, outcome=True)
+        await clock.advance(0.5)
         assert [waiting[1]] == [name for name, _, probe in crowd.passed if not probe]
+        tasks.cancel_scope.cancel()
+
+
+async def test_s2_those_who_waited_leave_one_by_one(
+    gate: AccountGate, crowd: Crowd, clock: FakeClock, rng: FixedRandom
+) -> None:
+    """After the probe's success they arrive over half a second; who comes later does not wait."""
+    gate.push_back(1.0, probe=False)
+    async with anyio.create_task_group() as tasks:
+        await arrive(tasks, crowd, "abcde")
+        await clock.advance(2.0)
+        shares = iter([0.1, 0.4, 0.6, 0.9])
+        rng.random = lambda: next(shares)  # type: ignore[method-assign]
+        opened = clock.elapsed
+        await crowd.end(crowd.latest, outcome=True)
+        assert [True] == crowd.probes
+        await arrive(tasks, crowd, "f")
+        await clock.advance(0.5)
+        assert [0.0, 0.05, 0.2, 0.3, 0.45] == [
+            round(at - opened, 3) for _, at, _ in crowd.passed[1:]
+        ]
+        tasks.cancel_scope.cancel()
+
+
+async def test_s2_a_gate_that_closes_again_holds_those_who_have_not_left(
+    gate: AccountGate, crowd: Crowd, clock: FakeClock
+) -> None:
+    """Told to wait while the others are leaving, nobody goes before that instant."""
+    gate.push_back(1.0, probe=False)
+    async with anyio.create_task_group() as tasks:
+        await arrive(tasks, crowd, "abc")
+        await clock.advance(2.0)
+        await crowd.end(crowd.latest, outcome=True)
+        gate.push_back(20.0, probe=False)
+        await clock.advance(20.0)
+        assert [True] == crowd.probes
+        await clock.advance(2.0)
+        assert [True, True] == crowd.probes
         tasks.cancel_scope.cancel()

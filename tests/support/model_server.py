@@ -36,6 +36,10 @@ class Reply:
         headers: Answer headers.
         content: Answer body.
         reshape: Turns the items of a good answer into those that are sent.
+        delay: Seconds until the answer.
+        lands: Seconds from the arrival until the rows are stored, where that is not at the moment
+            of the answer. Meanwhile the line may break, and later requests may be answered.
+        expires: Whether the token ends with this request, which is refused for it.
     """
 
     status: int | None = 200
@@ -43,9 +47,13 @@ class Reply:
     headers: dict[str, str] = attrs.field(factory=dict[str, str])
     content: bytes | None = None
     reshape: Callable[[list[Any]], list[Any]] | None = None
+    delay: float = 0.0
+    lands: float | None = None
+    expires: bool = False
 
 
 Script = Callable[[int, list[Row]], Reply | None]
+_UNAUTHORIZED = Response(401, {}, b'{"error": {"code": 401, "message": "token expired"}}')
 
 
 class ModelServer:
@@ -54,6 +62,7 @@ class ModelServer:
     Args:
         script: Decides what happens to a request, by its number and rows.
         steps: Turns of the event loop that a request takes.
+        clock: Tells when a request arrives, and measures delays; without it no time passes.
 
     Attributes:
         requests: Verb and rows of every request, in order of arrival.
@@ -65,11 +74,20 @@ class ModelServer:
         peak: Most requests that were under way at once.
         looked_up: Addresses of every look-up.
         tells_nothing: Whether look-ups are refused.
+        arrivals: Instant of every request.
+        tokens: Tokens handed out.
+        too_early: Requests that came before the end of a wait that the server had asked for.
     """
 
-    def __init__(self, script: Script | None = None, *, steps: int = 1) -> None:
+    def __init__(
+        self, script: Script | None = None, *, steps: int = 1, clock: Clock | None = None
+    ) -> None:
         self._script = script
         self._steps = steps
+        self._clock = clock
+        self._landing: list[tuple[float, str, list[Row]]] = []
+        self._not_before = 0.0
+        self._token_ends = 0
         self.requests: list[tuple[str, list[Row]]] = []
         self.bodies: list[bytes] = []
         self.stored: dict[str, Row] = {}
@@ -79,6 +97,9 @@ class ModelServer:
         self.peak = 0
         self.looked_up: list[str] = []
         self.tells_nothing = False
+        self.arrivals: list[float] = []
+        self.tokens = 0
+        self.too_early = 0
 
     async def send(
         self,
@@ -91,24 +112,72 @@ class ModelServer:
         stop: Stop | None = None,
     ) -> Response:
         """Take one request; a GET is a look-up, and is not among ``requests``."""
-        del headers, timeout, stop
+        del timeout
+        self.land()
+        if url.endswith("/oauth/token.php"):
+            return await self._hand_out_token()
+        self.too_early += self._now() < self._not_before
         if method == "GET":
             await anyio.lowlevel.checkpoint()
-            return self._look_up(url)
+            return self._look_up(url) if self._knows(headers) else _UNAUTHORIZED
         rows: list[Row] = json.loads(content)
         number = len(self.requests)
         verb = url.rsplit("/", 1)[1]
         self.requests.append((verb, rows))
         self.bodies.append(content)
+        self.arrivals.append(self._now())
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            for _ in range(self._steps):
-                await anyio.lowlevel.checkpoint()
             reply = (self._script and self._script(number, rows)) or Reply()
-            return self._answer(verb, rows, reply)
+            if reply.expires:
+                self._token_ends = self.tokens
+            if not self._knows(headers):
+                await anyio.lowlevel.checkpoint()
+                return _UNAUTHORIZED
+            return await self._serve(verb, rows, reply, stop or Stop())
         finally:
             self.in_flight -= 1
+
+    async def _serve(self, verb: str, rows: list[Row], reply: Reply, stop: Stop) -> Response:
+        """Take the time that the answer takes; a caller who breaks off does not undo the rows."""
+        lands_at = None if reply.lands is None else self._now() + reply.lands
+        with anyio.CancelScope() as scope, stop.cutting(scope):
+            for _ in range(self._steps):
+                await anyio.lowlevel.checkpoint()
+            if reply.delay and self._clock is not None:
+                await self._clock.sleep(reply.delay)
+        if scope.cancelled_caught or lands_at is not None:
+            if reply.executed:
+                self._landing.append((lands_at or self._now(), verb, rows))
+            reply = attrs.evolve(reply, executed=False)
+            if scope.cancelled_caught or reply.status is None:
+                raise APIConnectionError("the line is cut", sent=True)
+        return self._answer(verb, rows, reply)
+
+    def land(self, *, everything: bool = False) -> None:
+        """Store what was on its way until now, or also what will be."""
+        due = [it for it in self._landing if everything or it[0] <= self._now()]
+        self._landing = [it for it in self._landing if it not in due]
+        for _, verb, rows in sorted(due, key=lambda it: it[0]):
+            self._execute(verb, rows)
+
+    def forget_waits(self) -> None:
+        """Expect requests from somebody who was not told to wait."""
+        self._not_before = 0.0
+
+    def _now(self) -> float:
+        return 0.0 if self._clock is None else self._clock.monotonic()
+
+    def _knows(self, headers: Headers) -> bool:
+        """Whether the token is in force; one that the server has not handed out always is."""
+        token = dict(headers)["authorization"].removeprefix("Bearer t")
+        return not token.isdecimal() or int(token) > self._token_ends
+
+    async def _hand_out_token(self) -> Response:
+        await anyio.lowlevel.checkpoint()
+        self.tokens += 1
+        return Response(200, {}, json.dumps({"access_token": f"t{self.tokens}"}).encode())
 
     def _look_up(self, url: str) -> Response:
         """List receivers by address, with their orders, unless the server keeps that to itself."""
@@ -127,6 +196,9 @@ class ModelServer:
         items = self._execute(verb, rows) if reply.executed else []
         if reply.status is None:
             raise APIConnectionError("the line is cut", sent=reply.executed)
+        if "retry-after" in reply.headers and self._clock is not None:
+            seconds = float(reply.headers["retry-after"])
+            self._not_before = max(self._not_before, self._now() + seconds)
         if reply.reshape is not None:
             items = reply.reshape(items)
         content = json.dumps(items).encode() if reply.content is None else reply.content

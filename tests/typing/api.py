@@ -1,6 +1,6 @@
 """How the library is used, for type checkers; never run and not collected by pytest."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
@@ -25,6 +25,7 @@ from cleverreach_async import (
     NotFoundError,
     OAuthApp,
     OrderInput,
+    Outcome,
     Page,
     Paginator,
     RateLimitError,
@@ -156,6 +157,35 @@ async def import_everything(cr: CleverReach, group_id: int) -> None:
         assert_type(run, ImportRun)
         await run.put(ReceiverInput(email="bruce@wayne.example"))
         await run.put({"email": "alfred@wayne.example"})
+
+
+async def import_in_other_ways(cr: CleverReach, group_id: int) -> None:
+    """Name the call, make it resumable, see every outcome, stop."""
+    await cr.bulk.upsert(rows(), group_id=group_id, strategy="upsert", concurrency="auto")
+    await cr.bulk.insert(rows(), group_id=group_id, inactive=True, max_rejects=10)
+    await cr.bulk.update(rows(), group_id=group_id, activate=True, max_reject_share=1)
+    report = await cr.bulk.delete(["bruce@wayne.example"], group_id=group_id, canary=False)
+    assert_type(report.earlier, Mapping[str, int])
+    await cr.bulk.upsert(
+        read_csv("customers.csv"),
+        group_id=group_id,
+        journal="import.journal",
+        resume=True,
+        max_rows_per_second=500.0,
+        on_start=lambda run: run.stop("enough"),
+        settle=0,
+        drain=10.5,
+    )
+    async with cr.bulk.open(group_id=group_id, strategy="insert", journal=Path("j")) as run:
+        await run.feed(stream())
+        await run.put("alfred@wayne.example")
+        await run.flush()
+        async for outcome in run.results():
+            assert_type(outcome, RowResult)
+            assert_type(outcome.outcome, Outcome)
+        run.abort()
+        await run.end()
+    assert_type(run.report, ImportReport)
 
 
 async def call_anything(cr: CleverReach) -> Any:

@@ -1,7 +1,7 @@
 """Rows of any iterable, counted, so that an import of them can be resumed by reading them again."""
 
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from cleverreach_async.bulk.rows import BadRow, SourceRow
@@ -69,10 +69,17 @@ class _Counted(_Count):
         self._source = rows
 
     def __iter__(self) -> Iterator[Any]:
-        for item in self._source:
-            if self._take(item):
-                yield item
-        self._end()
+        rows = iter(self._source)
+        try:
+            for item in rows:
+                if self._take(item):
+                    yield item
+            self._end()
+        finally:
+            # Somebody else may hold the rows, and they have to be closed all the same.
+            close: Callable[[], None] | None = getattr(rows, "close", None)
+            if close is not None:
+                close()
 
 
 class _AsyncCounted(_Count):

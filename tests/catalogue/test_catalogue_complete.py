@@ -1,0 +1,72 @@
+"""The page about reliability names every failure of the catalogue, and tests that exist."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs" / "reliability.md"
+FAMILIES: Final = {"L": 20, "D": 15, "M": 6, "H": 12, "R": 9, "S": 8, "A": 7, "T": 6}
+IDS: Final = [f"{family}{n}" for family, last in FAMILIES.items() for n in range(1, last + 1)]
+NOT_BUILT: Final = {"S6"}
+
+
+def rows() -> list[list[str]]:
+    """Return the cells of every row that begins with an id."""
+    return [
+        [cell.strip() for cell in line.strip("|").split(" |")]
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\| [A-Z]\d+ \|", line)
+    ]
+
+
+def named(cell: str) -> list[tuple[str, str]]:
+    """Return the files and tests that a cell names."""
+    return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", cell)
+
+
+@cache
+def defined_in(path: str) -> frozenset[str]:
+    """Return the names of a file's tests."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return frozenset(node.name for node in tree.body if isinstance(node, kinds))
+
+
+def test_every_failure_is_told_once() -> None:
+    """The ids of the page are those of the catalogue, each in one row."""
+    assert IDS == [cells[0] for cells in rows()]
+
+
+def test_every_failure_is_told_in_words_with_a_test_and_a_result() -> None:
+    """No cell is empty; what is not built has no test, and says why."""
+    for number, words, tests, result in rows():
+        assert words, number
+        assert bool(named(tests)) == (number not in NOT_BUILT), number
+        start = "does not apply: " if number in NOT_BUILT else "holds"
+        assert result.startswith(start), number
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """Whoever renames a test is told."""
+    missing = [
+        f"{number}: {path}::{name}"
+        for number, _, tests, _ in rows()
+        for path, name in named(tests)
+        if not (ROOT / path).exists() or name not in defined_in(path)
+    ]
+    assert [] == missing
+
+
+def test_every_test_of_the_catalogue_is_named() -> None:
+    """A proof that nobody finds is half a proof."""
+    text = PAGE.read_text(encoding="utf-8")
+    unnamed = [
+        name
+        for path in Path(__file__).parent.glob("test_catalogue_*.py")
+        for name in defined_in(f"tests/catalogue/{path.name}")
+        if re.match(r"test_[a-z]\d+_", name) and name not in text
+    ]
+    assert [] == unnamed

@@ -1,0 +1,346 @@
+"""Catalogue, family D: ways to store a row twice, or an older one over a newer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.model_server import ModelServer, Reply, at, counts, people, transport_to, upsert
+from support.virtual_time import VirtualClock, write_in_the_loop
+
+from cleverreach_async import (
+    APIConnectionError,
+    ConfigurationError,
+    ImportReport,
+    ImportRun,
+    OrderInput,
+    ReceiverInput,
+    read_csv,
+)
+from cleverreach_async.bulk.importer import Bulk
+
+pytestmark = pytest.mark.anyio
+
+WITH_ORDER = ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])
+COMMITTED = {
+    "time-out": Reply(None, delay=30.0),
+    "cut": Reply(None),
+    "502": Reply(502),
+    "504": Reply(504),
+    "500": Reply(500),
+    "html": Reply(content=b"<html>"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _files_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_in_the_loop(monkeypatch)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Time that passes by itself."""
+    return VirtualClock()
+
+
+@pytest.mark.parametrize("reply", COMMITTED.values(), ids=COMMITTED)
+@pytest.mark.parametrize("told", [True, False])
+async def test_d1_d4_an_insert_whose_answer_is_lost_is_not_repeated(
+    reply: Reply, *, told: bool, clock: VirtualClock
+) -> None:
+    """The server's own list tells what was stored; where it does not, the rows are unknown."""
+    server = ModelServer(at(reply, 0), clock=clock)
+    server.tells_nothing = not told
+    async with clock.flowing():
+        report = await Bulk(transport_to(server, clock=clock)).insert(people(20), group_id=7)
+
+    assert {"read": 20, "accepted" if told else "unknown": 20} == counts(report)
+    assert (20, 1) == (len(server.stored), len(server.requests))
+
+
+@pytest.mark.parametrize("status", [None, 500, 502, 504])
+async def test_d1_an_insert_that_was_not_executed_is_sent_again(
+    status: int | None, clock: VirtualClock
+) -> None:
+    """Absent from the list, a row was not stored: it is sent again, and added once."""
+    server = ModelServer(at(Reply(status, executed=False, lands=1.0), 0), clock=clock)
+    async with clock.flowing():
+        report = await Bulk(transport_to(server, clock=clock)).insert(people(20), group_id=7)
+
+    assert {"read": 20, "accepted": 20} == counts(report)
+    assert (20, {1}) == (report.replayed, set(server.created.values()))
+
+
+@pytest.mark.parametrize("reply", COMMITTED.values(), ids=COMMITTED)
+async def test_d2_d4_an_upsert_whose_answer_is_lost_is_repeated_and_says_so(
+    reply: Reply, clock: VirtualClock
+) -> None:
+    """The group ends as if the rows were sent once, and ``replayed`` says how many were not."""
+    server = ModelServer(at(reply, 1), clock=clock)
+    async with clock.flowing():
+        report = await Bulk(transport_to(server, clock=clock)).upsert(
+            people(30), group_id=7, batch_size=10, canary=False, concurrency=1
+        )
+
+    assert {"read": 30, "accepted": 30} == counts(report)
+    assert (10, 1) == (report.replayed, report.retries)
+    assert server.bodies[1] == server.bodies[-1]
+
+
+@pytest.mark.parametrize("distance", [1, 2, 9, 10, 11, 64, 140])
+async def test_d11_the_last_row_of_an_address_wins_at_any_distance(
+    distance: int, clock: VirtualClock
+) -> None:
+    """Although the first of them meets trouble and everything else overtakes it."""
+    rows = [ReceiverInput(f"p{n}@example.org", source="other") for n in range(300)]
+    for at_row, source in ((0, "first"), (distance, "second"), (2 * distance, "third")):
+        rows[at_row] = ReceiverInput("same@example.org", source=source)
+
+    def script(number: int, sent: list[Any]) -> Reply | None:
+        del number
+        attempts = sum(row.get("source") == "first" for _, it in server.requests for row in it)
+        is_first = any(row.get("source") == "first" for row in sent)
+        return Reply(None, delay=20.0, lands=22.0) if is_first and attempts <= 2 else None
+
+    server = ModelServer(script, clock=clock)
+    async with clock.flowing():
+        report = await Bulk(transport_to(server, clock=clock)).upsert(
+            rows, group_id=7, batch_size=10, canary=False, concurrency=4
+        )
+
+    assert (300, 0) == (report.accepted + report.superseded, report.rejected + report.unknown)
+    server.land(everything=True)
+    assert "third" == server.stored["same@example.org"]["source"]
+
+
+async def test_d12_one_address_in_several_spellings_is_sent_once() -> None:
+    """Case and blanks aside they are the same; both rows are told, and the last is sent."""
+    spellings = ["Ann@Example.org", " ann@example.org", "ANN@EXAMPLE.ORG "]
+    server = ModelServer()
+    report = await upsert(server, [ReceiverInput(email) for email in spellings])
+
+    assert {"read": 3, "accepted": 1, "superseded": 2} == counts(report)
+    assert [{"email": "ANN@EXAMPLE.ORG"}] == server.requests[0][1]
+
+
+@pytest.mark.parametrize("status", [None, 200, 504])
+async def test_d13_a_late_first_attempt_does_not_undo_a_newer_row(
+    status: int | None, clock: VirtualClock
+) -> None:
+    """It lands 90 s after the line was cut; ``settle`` is the time for which the address waits."""
+    rows = [
+        ReceiverInput("a@example.org", source="old"),
+        *people(30),
+        ReceiverInput("a@example.org", source="new"),
+    ]
+    late = Reply(status, content=b"<html>", lands=90.0)
+    server = ModelServer(at(late, 0), clock=clock)
+    async with clock.flowing():
+        report = await Bulk(transport_to(server, clock=clock)).upsert(
+            rows, group_id=7, batch_size=10, canary=False, concurrency=4, settle=91.0
+        )
+    server.land(everything=True)
+
+    assert {"read": 32, "accepted": 32} == counts(report)
+    assert "new" == server.stored["a@example.org"]["source"]
+    assert 10 == report.replayed
+
+
+async def test_d13_rows_given_up_as_unknown_do_not_undo_a_newer_row(clock: VirtualClock) -> None:
+    """The last of three unreadable answers may belong to rows that are still to land."""
+    old, new = (ReceiverInput("a@example.org", source=source) for source in ("old", "new"))
+    late = Reply(content=b"<html>", lands=3.0)
+    server = ModelServer(lambda _, rows: late if "old" in str(rows) else None, clock=clock)
+    async with clock.flowing():
+        report = await Bulk(transport_to(server, clock=clock)).upsert(
+            [old, *people(3), new], group_id=7, batch_size=1, canary=False
+        )
+    server.land(everything=True)
+
+    assert {"read": 5, "accepted": 4, "unknown": 1} == counts(report)
+    assert "new" == server.stored["a@example.org"]["source"]
+
+
+async def test_d14_inputs_are_left_as_they_are() -> None:
+    """Rows that share a mapping or a list do not leak into each other, nor back to the caller."""
+    tags, attributes = ["customer"], {"firstname": "Bruce"}
+    rows: list[Any] = [
+        ReceiverInput("a@example.org", tags=tags, attributes=attributes),
+        {"email": "b@example.org", "tags": tags, "attributes": attributes},
+        ReceiverInput("a@example.org ", tags=tags),
+    ]
+    before = repr(rows)
+    server = ModelServer(at(Reply(None), 0))
+    await upsert(server, rows)
+
+    assert before == repr(rows)
+    assert (["customer"], {"firstname": "Bruce"}) == (tags, attributes)
+    assert "attributes" not in server.stored["a@example.org"]
+
+
+class Stepwise:
+    """An import over a journal that is stopped and resumed by the test."""
+
+    def __init__(self, server: ModelServer, clock: VirtualClock, folder: Path) -> None:
+        self._bulk = Bulk(transport_to(server, clock=clock))
+        self._path = folder / "journal"
+        self._clock = clock
+        self._runs = 0
+
+    async def run(
+        self,
+        row: ReceiverInput,
+        *,
+        strategy: Any = "upsertplus",
+        stop_after: float | None = None,
+        **options: Any,
+    ) -> ImportReport:
+        """Put the row and send it; stop so many seconds later and break off what is left."""
+        async with self._bulk.open(
+            group_id=7,
+            strategy=strategy,
+            journal=self._path,
+            resume=self._runs > 0,
+            canary=False,
+            **options,
+        ) as run:
+            self._runs += 1
+            await run.put(row)
+            await run.flush()
+            if stop_after is not None:
+                if stop_after:
+                    await self._clock.sleep(stop_after)
+                run.stop()
+                run.abort()
+        return run.report
+
+
+async def test_d15_a_run_that_sends_nothing_keeps_the_doubts_of_the_one_before(
+    clock: VirtualClock, tmp_path: Path
+) -> None:
+    """Broken off with an order on the wire, stopped before the look-up, resumed: one order."""
+    server = ModelServer(at(Reply(delay=100.0), 0), clock=clock)
+    steps = Stepwise(server, clock, tmp_path)
+    async with clock.flowing():
+        await steps.run(WITH_ORDER, stop_after=1.0)
+        await steps.run(WITH_ORDER, stop_after=0.0)
+        report = await steps.run(WITH_ORDER)
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+    assert ["A-1"] == server.order_ids
+
+
+async def test_d15_a_deletion_that_may_have_happened_is_not_told_as_missing(
+    clock: VirtualClock, tmp_path: Path
+) -> None:
+    """The row that removed the receiver is accepted, however often the import was stopped."""
+    server = ModelServer(at(Reply(delay=100.0), 0), clock=clock)
+    server.stored["a@example.org"] = {"email": "a@example.org"}
+    steps, row = Stepwise(server, clock, tmp_path), ReceiverInput("a@example.org")
+    async with clock.flowing():
+        for stop_after in (1.0, 0.0):
+            await steps.run(row, strategy="delete", stop_after=stop_after)
+        report = await steps.run(row, strategy="delete")
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+
+
+async def test_d15_a_deletion_about_to_be_repeated_is_still_in_doubt(
+    clock: VirtualClock, tmp_path: Path
+) -> None:
+    """Stopped while its repeat waits to leave, it may have happened by the first attempt."""
+    server = ModelServer(at(Reply(None), 0), clock=clock)
+    server.stored["a@example.org"] = {"email": "a@example.org"}
+    steps, row = Stepwise(server, clock, tmp_path), ReceiverInput("a@example.org")
+    async with clock.flowing():
+        await steps.run(row, strategy="delete", stop_after=20.0, max_rows_per_second=0.01)
+        report = await steps.run(row, strategy="delete")
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+
+
+async def test_d15_an_order_that_an_answer_forgot_survives_a_stop(
+    clock: VirtualClock, tmp_path: Path
+) -> None:
+    """Stopped during the second look, the row is looked up by the next run, not sent again."""
+    replies = {0: Reply(content=b"[]"), 1: Reply(503, executed=False)}
+    server = ModelServer(lambda n, _: replies.get(n), clock=clock)
+    steps = Stepwise(server, clock, tmp_path)
+    async with clock.flowing():
+        await steps.run(WITH_ORDER, stop_after=1.0)
+        report = await steps.run(WITH_ORDER)
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+    assert ["A-1"] == server.order_ids
+
+
+async def test_d15_an_outage_does_not_make_orders_unknown(clock: VirtualClock) -> None:
+    """Look-ups wait the trouble out as the rows themselves do."""
+
+    class Down(ModelServer):
+        """A server that is gone for ten minutes after the first request."""
+
+        async def send(self, method: str, url: str, **rest: Any) -> Any:
+            """Break the line."""
+            response = await super().send(method, url, **rest)
+            return await self._refuse() if clock.elapsed < 600 else response
+
+        async def _refuse(self) -> Any:
+            raise APIConnectionError("the line is cut", sent=True)
+
+    server = Down(clock=clock)
+    async with clock.flowing():
+        report = await Bulk(transport_to(server, clock=clock)).upsert([WITH_ORDER], group_id=7)
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+    assert ["A-1"] == server.order_ids
+
+
+@pytest.mark.parametrize("stop_at", range(1, 8))
+async def test_d8_resumed_in_other_batches_it_ends_the_same(stop_at: int, tmp_path: Path) -> None:
+    """Stopped at any request and resumed with other sizes: every row once, and the last wins."""
+
+    def rows() -> Iterator[ReceiverInput]:
+        return (ReceiverInput(f"p{n % 37}@example.org", source=f"{n}") for n in range(120))
+
+    def stop(number: int, sent: list[Any]) -> Reply | None:
+        del sent
+        if number == stop_at:
+            runs[-1].stop()
+        return Reply(429, executed=False) if number % 3 == 1 else None
+
+    server, runs = ModelServer(stop), list[ImportRun]()
+    options: dict[str, Any] = {"journal": tmp_path / "journal", "on_start": runs.append}
+    report = await upsert(server, rows(), batch_size=17, concurrency=3, **options)
+    if report.stopped:
+        report = await upsert(server, rows(), resume=True, batch_size=23, concurrency=1, **options)
+
+    stored = report.accepted + report.superseded
+    assert 120 == stored + sum(report.earlier.values())
+    expected = {f"p{n % 37}@example.org": f"{n}" for n in range(120)}
+    assert expected == {key: row["source"] for key, row in server.stored.items()}
+
+
+@pytest.mark.parametrize("change", ["append", "edit", "replace"])
+async def test_d9_a_changed_file_is_refused(change: str, tmp_path: Path) -> None:
+    """Before anything is sent, and whatever was changed; the journal stays as it was."""
+    path, journal = tmp_path / "customers.csv", tmp_path / "journal"
+    text = "email\n" + "".join(f"p{n}@example.org\n" for n in range(40))
+    path.write_text(text)
+    server, runs = ModelServer(), list[ImportRun]()
+
+    def show(_progress: object) -> None:
+        runs[0].stop()
+
+    options: dict[str, Any] = {"journal": journal, "batch_size": 10, "concurrency": 1}
+    await upsert(server, read_csv(path), on_start=runs.append, on_progress=show, **options)
+    changed = {"append": text + "x@example.org\n", "edit": text.replace("p1@", "q1@")}
+    path.write_text(changed.get(change, "email\nsomeone@example.org\n"))
+    sent = len(server.requests)
+    with pytest.raises(ConfigurationError, match="belongs to another import"):
+        await upsert(server, read_csv(path), resume=True, **options)
+    assert sent == len(server.requests)
+    path.write_text(text)
+    await upsert(server, read_csv(path), resume=True, **options)
+
+    assert (40, {1}) == (len(server.stored), set(server.created.values()))

@@ -1,0 +1,98 @@
+"""Catalogue, family L: a rejects file or a journal that cannot be written."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from support.model_server import ModelServer, counts, people, upsert
+from support.virtual_time import after, write_in_the_loop
+
+from cleverreach_async import ImportFailedError, ImportReport, JournalError, ReceiverInput
+from cleverreach_async.bulk.journal import Journal
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _files_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_in_the_loop(monkeypatch)
+
+
+async def failed(server: ModelServer, source: Any, **options: Any) -> ImportReport:
+    """Return the report of an import that has to fail."""
+    with pytest.raises(ImportFailedError) as caught:
+        await upsert(server, source, **options)
+    report: ImportReport = caught.value.report
+    report.assert_balanced()
+    return report
+
+
+async def test_l16_a_reject_that_cannot_be_written_is_not_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk stops the import; the next run writes the line that is missing."""
+    rejects = tmp_path / "rejects"
+    options: dict[str, Any] = {"rejects": rejects, "journal": tmp_path / "journal"}
+    rows = [*people(3), ReceiverInput("refuse@example.org"), ReceiverInput("no address")]
+
+    def full(*_args: Any, **_kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        await failed(ModelServer(), rows, **options)
+    server = ModelServer()
+    report = await upsert(server, rows, resume=True, **options)
+
+    assert (3, 2) == (len(server.stored), report.rejected)
+    lines = [json.loads(line)["row"] for line in rejects.read_bytes().splitlines()]
+    assert [4, 5] == sorted(lines)
+
+
+async def test_l16_a_caller_cancelled_while_rejects_are_written_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines are there, or their rows are not done: a later run writes what is missing."""
+    rows = [ReceiverInput(f"no address {n}") for n in range(1500)]
+    rejects, writes = tmp_path / "rejects", 0
+    options: dict[str, Any] = {"rejects": rejects, "journal": tmp_path / "journal"}
+    options |= {"max_reject_share": 1}
+    with anyio.CancelScope() as scope:
+
+        def count() -> None:
+            nonlocal writes
+            writes += 1
+            # The journal is made by the first; the next are the rejects of the rows.
+            if writes == 3:
+                scope.cancel()
+
+        with monkeypatch.context() as patch:
+            write_in_the_loop(patch, on_write=count)
+            await upsert(ModelServer(), rows, **options)
+    assert scope.cancelled_caught
+    report = await upsert(ModelServer(), rows, resume=True, **options)
+
+    assert 1500 == report.rejected + report.earlier["rejected"]
+    lines = [json.loads(line)["row"] for line in rejects.read_bytes().splitlines()]
+    assert list(range(1, 1501)) == sorted(lines)
+
+
+async def test_l17_what_cannot_be_noted_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal that cannot be written stops the import before its request leaves."""
+    server = ModelServer()
+
+    def full(*_args: Any, **_kwargs: Any) -> None:
+        raise JournalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "save", after(2, Journal.save, full))
+        report = await failed(
+            server, people(30), journal=tmp_path / "journal", batch_size=10, concurrency=1
+        )
+    assert (1, 10) == (len(server.requests), report.requests * 10)
+    assert {} == {name: n for name, n in counts(report).items() if name in {"rejected", "unknown"}}

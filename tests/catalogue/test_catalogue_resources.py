@@ -1,0 +1,165 @@
+"""Catalogue, family R: ways to fill the memory."""
+
+# pyright: reportPrivateUsage=false
+
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from support.model_server import ModelServer, Reply, always, counts, people, transport_to, upsert
+from support.virtual_time import VirtualClock
+
+from cleverreach_async import ImportFailedError, ImportRun, ReceiverInput
+from cleverreach_async.bulk.importer import SPARE_SLOTS, Bulk
+from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.tally import Tally
+
+pytestmark = pytest.mark.anyio
+
+SLICE = 64
+
+
+async def test_r1_an_outage_of_half_an_hour_gathers_nothing() -> None:
+    """However long the source, the rows held are those of the slots and of one slice."""
+    clock = VirtualClock()
+    server = ModelServer(always(Reply(503, executed=False)), clock=clock)
+    async with clock.flowing():
+        with pytest.raises(ImportFailedError) as caught:
+            await Bulk(transport_to(server, clock=clock)).upsert(
+                people(10**9), group_id=7, batch_size=50, concurrency=3, canary=False
+            )
+
+    assert 1800.0 <= clock.elapsed < 1830.0
+    # The slots, a batch that waits for one, the window behind it, and the slice at hand.
+    assert caught.value.report.read <= (3 + SPARE_SLOTS + 2) * 50 + 2 * SLICE
+    assert len(server.requests) < 250
+
+
+async def test_r2_a_slow_reader_of_outcomes_makes_the_source_wait() -> None:
+    """Outcomes that nobody has read yet are bounded, and so are the rows read."""
+    taken = 0
+
+    def source() -> Iterator[ReceiverInput]:
+        nonlocal taken
+        for receiver in people(30_000):
+            taken += 1
+            yield receiver
+
+    server = ModelServer()
+    most = read = 0
+    async with (
+        Bulk(transport_to(server)).open(group_id=7, batch_size=100) as run,
+        anyio.create_task_group() as tasks,
+    ):
+        results = run.results(until_end=True)
+
+        async def feed() -> None:
+            await run.feed(source())
+            await run.end()
+
+        tasks.start_soon(feed)
+        async for _ in results:
+            read += 1
+            most = max(most, taken - read)
+            if read % 100 == 0:
+                for _ in range(20):
+                    await anyio.lowlevel.checkpoint()
+
+    assert (30_000, 30_000) == (read, run.report.accepted)
+    assert most < 2000 + (8 + SPARE_SLOTS + 4) * 100
+
+
+async def test_r3_a_million_reasons_leave_a_hundred_samples() -> None:
+    """All rows rejected: the report keeps the first few of each reason, without their data."""
+    rows = [ReceiverInput(f"refuse{n}@example.org") for n in range(5000)]
+    report = await upsert(ModelServer(), rows, max_reject_share=1)
+
+    assert ({"read": 5000, "rejected": 5000}, 5) == (counts(report), len(report.samples))
+    assert {b""} == {sample.receiver for sample in report.samples}
+
+
+async def test_r4_addresses_are_forgotten_when_their_rows_have_arrived() -> None:
+    """What is kept follows the rows on their way, not the rows of the import."""
+    kept: list[int] = []
+    runs: list[ImportRun] = []
+
+    def script(number: int, rows: list[Any]) -> None:
+        del number, rows
+        keys = runs[0]._intake._keys
+        kept.append(len(keys._in_flight) + keys.waiting)
+
+    await upsert(
+        ModelServer(script), people(20_000), batch_size=100, concurrency=2, on_start=runs.append
+    )
+    keys = runs[0]._intake._keys
+
+    assert max(kept) <= (2 + SPARE_SLOTS + 1) * 100
+    assert (0, 0, 0) == (len(keys._in_flight), keys.waiting, len(keys._waiting))
+
+
+@pytest.mark.parametrize("reply", [Reply(422, executed=False, content=b"{}"), Reply(500), None])
+async def test_r9_batches_are_let_go_when_they_have_failed(
+    reply: Reply | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No error and no traceback keeps the rows of batches that are over."""
+    alive: list[int] = []
+    count = 0
+
+    class Counted(Tally):
+        """A tally that knows how many there are."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            nonlocal count
+            count += 1
+            super().__init__(*args, **kwargs)
+
+        def __del__(self) -> None:
+            nonlocal count
+            count -= 1
+
+    def script(number: int, rows: list[Any]) -> Reply | None:
+        alive.append(count)
+        return reply if number % 3 == 0 else None
+
+    monkeypatch.setattr("cleverreach_async.bulk.run.Tally", Counted)
+    gc.disable()
+    try:
+        await upsert(ModelServer(script), people(600), batch_size=2, concurrency=2)
+    finally:
+        gc.enable()
+
+    assert len(alive) >= 300
+    assert max(alive) <= 2 + SPARE_SLOTS + 1
+    assert 0 == sum(isinstance(it, EncodedRow) for it in gc.get_objects())
+
+
+async def test_r7_many_imports_in_one_process_leave_nothing(tmp_path: Path) -> None:
+    """Files, threads and tasks are as many after 200 imports as after the first few."""
+    journal, rejects = tmp_path / "journal", tmp_path / "rejects"
+
+    async def run_one() -> None:
+        rows = [*people(5), ReceiverInput("refuse@example.org")]
+        await upsert(ModelServer(), rows, journal=journal, rejects=rejects)
+        journal.unlink()
+
+    for _ in range(5):
+        await run_one()
+    before = _held()
+    for _ in range(200):
+        await run_one()
+
+    assert before == _held()
+
+
+def _held() -> tuple[int, int, int]:
+    files = Path("/proc/self/fd")
+    return (
+        len(list(files.iterdir())) if files.exists() else 0,
+        threading.active_count(),
+        len(anyio.get_running_tasks()),
+    )

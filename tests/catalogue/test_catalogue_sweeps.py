@@ -1,0 +1,188 @@
+"""Catalogue, L15 and H5: an import is cancelled at every point, and nothing is lost or kept."""
+
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+from support.model_server import ModelServer, Reply, Row, people, transport_to
+from support.virtual_time import VirtualClock, write_in_the_loop
+
+from cleverreach_async import ImportReport, ImportRun, ReceiverInput
+from cleverreach_async.bulk.importer import Bulk
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 150
+
+
+@attrs.define(eq=False)
+class Points:
+    """Counts the points at which an import gives way, and cancels it at one of them.
+
+    Attributes:
+        number: The point, from 1.
+        cancel: What cancels.
+        seen: Points so far.
+    """
+
+    number: int
+    cancel: Callable[[], object] = lambda: None
+    seen: int = 0
+
+    def pass_one(self) -> None:
+        """Pass a point."""
+        self.seen += 1
+        if self.seen == self.number:
+            self.cancel()
+
+    @types.coroutine
+    def along(self, call: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Run a coroutine; each time that it gives way is a point."""
+        step: Callable[[], Any] = partial(call.send, None)
+        while True:
+            try:
+                trap = step()
+            except StopIteration as end:
+                return end.value
+            self.pass_one()
+            try:
+                answer = yield trap
+            except BaseException as error:  # noqa: BLE001 - handed in, as the event loop meant it
+                step = partial(call.throw, error)
+            else:
+                step = partial(call.send, answer)
+
+
+@attrs.define(eq=False)
+class Swept:
+    """An import over a journal that is cancelled, and what is left of it."""
+
+    points: Points
+    folder: Path
+    clock: VirtualClock
+    taken: int = 0
+    run: ImportRun | None = None
+    server: ModelServer = attrs.field(init=False)
+    bulk: Bulk = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make the server, in trouble now and then, and the importer."""
+        self.server = ModelServer(self._reply, clock=self.clock, steps=2)
+        self.bulk = Bulk(transport_to(self.server, clock=self.clock))
+
+    def _reply(self, number: int, rows: list[Row]) -> Reply | None:
+        del rows
+        self.points.pass_one()
+        replies = {1: Reply(429, executed=False), 3: Reply(None, delay=1.0), 4: Reply(delay=3.0)}
+        return replies.get(number)
+
+    def _source(self) -> Iterator[ReceiverInput]:
+        for receiver in people(ROWS):
+            self.taken += 1
+            yield receiver
+        yield ReceiverInput("refuse@example.org")
+        yield ReceiverInput("no address")
+        self.taken += 2
+
+    def _begun(self, run: ImportRun) -> None:
+        self.run = run
+
+    async def upsert(self, *, resume: bool = False) -> ImportReport:
+        """Import everything."""
+        return await self.bulk.upsert(
+            self._source(),
+            group_id=7,
+            batch_size=20,
+            concurrency=2,
+            canary=False,
+            journal=self.folder / "journal",
+            rejects=self.folder / "rejects",
+            resume=resume,
+            on_start=self._begun,
+        )
+
+    async def check(self) -> None:
+        """Hold what the cancelled run left behind against the invariants."""
+        if self.run is not None:
+            self.run.report.assert_balanced()
+            permits = self.run._delivery.permits
+            assert (0, 0) == (permits.in_flight, permits._on_wire), "a permit is lost"
+            assert 0 == self.run._at_work, "a worker is left"
+        assert 0 == self.server.in_flight
+        if (self.folder / "journal").exists():
+            ledger: Any = None if self.run is None else self.run._ledger
+            if ledger is None or not ledger._state.finished:
+                report = await self.upsert(resume=True)
+                assert (ROWS, 2) == (
+                    report.accepted + report.earlier["accepted"],
+                    report.rejected + report.earlier["rejected"],
+                )
+        else:
+            await self.upsert()
+        assert ROWS == len(self.server.stored)
+        assert {1} == set(self.server.created.values())
+        assert 2 == len((self.folder / "rejects").read_bytes().splitlines())
+
+
+async def sweep(
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    cancelled: Callable[[Swept], Coroutine[Any, Any, None]],
+) -> None:
+    """Cancel imports at their first point, their second and so on, until one ends before."""
+    number, was_reached = 0, True
+    points = Points(0)
+    write_in_the_loop(patch, on_write=lambda: points.pass_one())  # noqa: PLW0108 - it changes
+    while was_reached:
+        number += 1
+        place = folder / str(number)
+        place.mkdir()
+        clock = VirtualClock()
+        points = Points(number)
+        swept = Swept(points, place, clock)
+        async with clock.flowing():
+            with anyio.fail_after(20):
+                await cancelled(swept)
+                was_reached = swept.points.seen >= number
+                swept.points.number = 0
+                await swept.check()
+    assert number > 40
+
+
+async def test_l15_h5_a_scope_cancelled_at_any_point_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row read is accounted for, permits are back, and the import can be resumed."""
+
+    async def cancelled(swept: Swept) -> None:
+        with anyio.CancelScope() as scope:
+            swept.points.cancel = scope.cancel
+            await swept.points.along(swept.upsert())
+
+    await sweep(tmp_path, monkeypatch, cancelled)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_l15_h5_a_task_cancelled_by_asyncio_at_any_point_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``Task.cancel`` pierces shields that scopes respect; it costs no row either."""
+
+    async def cancelled(swept: Swept) -> None:
+        async def run() -> ImportReport:
+            result: ImportReport = await swept.points.along(swept.upsert())
+            return result
+
+        task = asyncio.ensure_future(run())
+        swept.points.cancel = task.cancel
+        await asyncio.wait([task])
+
+    await sweep(tmp_path, monkeypatch, cancelled)

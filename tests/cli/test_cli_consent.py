@@ -1,0 +1,533 @@
+"""Consent: what the command says of new receivers, what it makes of them, and the opt-in mails."""
+
+import itertools
+import json
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import Result
+
+from cleverreach_async import UNSET, CleverReach, OAuthApp, ReceiverInput
+from cleverreach_async.bulk.opt_in_list import OptInList
+from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.cli.consent import NewReceivers, consent_of, in_group_already
+from cleverreach_async.sandbox import Behaviour, Sandbox
+
+Run = Callable[..., Result]
+
+COLUMNS = {
+    "r": ("registered", "Registriert am"),
+    "a": ("activated", "Bestätigt am"),
+    "d": ("deactivated", "Abgemeldet am"),
+}
+
+
+def times(letters: str) -> Mapping[str, str]:
+    """The times that some columns tell, by the first letters of the fields."""
+    return dict(COLUMNS[letter] for letter in letters)
+
+
+KEPT = (
+    "receivers whom the group has already get the dates in {} too, which can set them active or"
+    " inactive"
+)
+A_DATE = "new receivers with a date in 'Bestätigt am' will be active"
+
+# Columns, strategy, options; what becomes of new receivers, the sentence, those who are there.
+CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, str, str]] = {
+    "no times": (
+        "",
+        "upsertplus",
+        {},
+        "active",
+        "new receivers will be ACTIVE at once: no column tells when they registered or confirmed",
+        "",
+    ),
+    "no times, inserted": (
+        "",
+        "insert",
+        {},
+        "active",
+        "new receivers will be ACTIVE at once: no column tells when they registered or confirmed",
+        "",
+    ),
+    "registered": (
+        "r",
+        "upsertplus",
+        {},
+        "by row",
+        (
+            "no column tells when receivers confirmed (activated), only when they registered: new"
+            " receivers with an entry in 'Registriert am' will be inactive, as if their double"
+            " opt-in were pending; those without one will be ACTIVE at once"
+        ),
+        "",
+    ),
+    "confirmed": (
+        "a",
+        "upsert",
+        {},
+        "by row",
+        (
+            "new receivers will be ACTIVE at once, with or without a date in 'Bestätigt am'; only a"
+            " 0 there, or 00.00.0000, makes them inactive"
+        ),
+        KEPT.format("'Bestätigt am'"),
+    ),
+    "unsubscribed": (
+        "d",
+        "upsertplus",
+        {},
+        "by row",
+        (
+            "new receivers with an entry in 'Abgemeldet am' will be inactive; those without one"
+            " will be ACTIVE at once"
+        ),
+        KEPT.format("'Abgemeldet am'"),
+    ),
+    "registered and confirmed": (
+        "ra",
+        "upsertplus",
+        {},
+        "by row",
+        (
+            f"{A_DATE}, those with an entry in 'Registriert am' only will be inactive; those with"
+            " neither will be ACTIVE at once"
+        ),
+        KEPT.format("'Bestätigt am'"),
+    ),
+    "registered and confirmed, inserted": (
+        "ra",
+        "insert",
+        {},
+        "by row",
+        (
+            f"{A_DATE}, those with an entry in 'Registriert am' only will be inactive; those with"
+            " neither will be ACTIVE at once"
+        ),
+        "",
+    ),
+    "registered and unsubscribed": (
+        "rd",
+        "upsertplus",
+        {},
+        "by row",
+        (
+            "no column tells when receivers confirmed (activated): new receivers with an entry in"
+            " 'Registriert am' or 'Abgemeldet am' will be inactive; those with neither will be"
+            " ACTIVE at once"
+        ),
+        KEPT.format("'Abgemeldet am'"),
+    ),
+    "confirmed and unsubscribed": (
+        "ad",
+        "upsertplus",
+        {},
+        "by row",
+        (
+            f"{A_DATE} unless they have one in 'Abgemeldet am', those with an entry in"
+            " 'Abgemeldet am' only will be inactive; those with neither will be ACTIVE at once"
+        ),
+        KEPT.format("'Bestätigt am' and 'Abgemeldet am'"),
+    ),
+    "all three": (
+        "rad",
+        "upsertplus",
+        {},
+        "by row",
+        (
+            f"{A_DATE} unless they have one in 'Abgemeldet am', those with entries in"
+            " 'Registriert am' or 'Abgemeldet am' only will be inactive; those with none of the"
+            " three will be ACTIVE at once"
+        ),
+        KEPT.format("'Bestätigt am' and 'Abgemeldet am'"),
+    ),
+    "inactive": (
+        "ra",
+        "insert",
+        {"inactive": True},
+        "inactive",
+        (
+            "new receivers will be inactive until they confirm (--inactive); those whom the group"
+            " has already are left as they are"
+        ),
+        "",
+    ),
+    "update": ("ra", "update", {}, None, "update: nobody is set active (--activate would)", ""),
+    "update of unsubscribed": (
+        "d",
+        "update",
+        {},
+        None,
+        (
+            "update: nobody is set active (--activate would); those with a date in 'Abgemeldet am'"
+            " are set inactive"
+        ),
+        "",
+    ),
+    "activating update": (
+        "ad",
+        "update",
+        {"activate": True},
+        None,
+        (
+            "update: receivers with a date in 'Bestätigt am' are set ACTIVE (--activate); those"
+            " with a date in 'Abgemeldet am' are set inactive"
+        ),
+        "",
+    ),
+    "activating update without a column": (
+        "r",
+        "update",
+        {"activate": True},
+        None,
+        "update: nobody is set active, since no column tells when receivers confirmed (activated)",
+        "",
+    ),
+    "delete": ("rad", "delete", {}, None, "delete: nobody is added or set active", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("letters", "strategy", "options", "new", "sentence", "existing"),
+    CASES.values(),
+    ids=CASES.keys(),
+)
+def test_what_becomes_of_receivers_is_said_plainly(
+    letters: str,
+    strategy: StrategyName,
+    options: dict[str, bool],
+    new: NewReceivers | None,
+    sentence: str,
+    existing: str,
+) -> None:
+    """One sentence for every combination of columns and strategy."""
+    consent = consent_of(times(letters), strategy, **options)
+
+    assert (new, sentence, existing) == (
+        consent.new_receivers,
+        consent.sentence,
+        consent.existing,
+    )
+    is_adding = strategy not in {"update", "delete"}
+    assert (is_adding and letters in {"r", "rd"}) is consent.is_surprising
+
+
+@asynccontextmanager
+async def a_group() -> AsyncGenerator[tuple[CleverReach, int]]:
+    """A client of a sandbox, and a group."""
+    with Sandbox() as sandbox:
+        app = OAuthApp("sandbox", "sandbox-secret")
+        transport = httpx.ASGITransport(app=sandbox.app)
+        async with (
+            httpx.AsyncClient(transport=transport) as http_client,
+            CleverReach(app.client_credentials(), http_client=http_client) as client,
+        ):
+            yield client, (await client.groups.create(name="N")).id
+
+
+TIMES = ("registered", "activated", "deactivated")
+ENTRIES: tuple[dict[str, int], ...] = ({}, {"value": 0}, {"value": 1_700_000_000})
+
+
+def rows(letters: str) -> Iterator[ReceiverInput]:
+    """A receiver for each way in which some columns can be filled: empty, 0, a date."""
+    for number, entries in enumerate(itertools.product(ENTRIES, repeat=len(letters))):
+        filled = {
+            COLUMNS[letter][0]: entry["value"]
+            for letter, entry in zip(letters, entries, strict=True)
+            if entry
+        }
+        registered, activated, deactivated = (filled.get(name, UNSET) for name in TIMES)
+        yield ReceiverInput(f"p{number}@example.org", registered, activated, deactivated)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("letters", ["", "r", "a", "d", "ra", "rd", "ad", "rad"])
+@pytest.mark.parametrize("strategy", ["upsertplus", "upsert", "insert", "inactive"])
+async def test_what_is_said_is_what_happens(letters: str, strategy: str) -> None:
+    """Active means all, inactive none, and by row that both can be."""
+    name: Any = "insert" if strategy == "inactive" else strategy
+    inactive = strategy == "inactive"
+    async with a_group() as (cr, group_id):
+        people = list(rows(letters))
+        options: Any = {"inactive": True} if inactive else {}
+        async with cr.bulk.open(group_id=group_id, strategy=name, **options) as run:
+            for receiver in people:
+                await run.put(receiver)
+        stored = await cr.receivers.list(group_id=group_id, page_size=500)
+
+    found = {receiver.active for receiver in stored}
+    said = {"active": {True}, "inactive": {False}, "by row": {True, False}, None: set[bool]()}
+    assert len(people) == len(stored)
+    assert said[consent_of(times(letters), name, inactive=inactive).new_receivers] == found
+
+
+def test_who_was_in_the_group_already_is_told_apart() -> None:
+    """They are rejects by the book, and nothing to repair."""
+    told = [in_group_already(count) for count in (0, 1, 1200)]
+
+    assert [
+        "",
+        "1 of the rejected is in the group already (duplicate), and left as before",
+        "1,200 of the rejected are in the group already (duplicate), and left as before",
+    ] == told
+
+
+# The command.
+
+FILE = "email;Registriert am\na@example.org;31.12.2025\nb@example.org;\n"
+EVIDENCE = (
+    *("--doi-ip", "203.0.113.7", "--doi-referer", "https://shop.example/"),
+    *("--doi-user-agent", "shop 4"),
+)
+
+
+@pytest.fixture
+def a_file(workdir: Path) -> Path:
+    """Two receivers."""
+    path = workdir / "a.csv"
+    path.write_text(FILE, "utf-8")
+    return path
+
+
+@pytest.fixture
+def group_id(sandbox: Sandbox, run: Run, a_file: Path, account: str) -> int:
+    """A group in which a receiver of the file is already, active."""
+    del account
+    a_file.write_text("email\na@example.org\n", "utf-8")
+    assert 0 == run("import", str(a_file), "--group", "N", "--create").exit_code
+    a_file.write_text(FILE, "utf-8")
+    return sandbox.store.group_id("N") or 0
+
+
+def test_it_is_said_before_the_first_row(run: Run, workdir: Path) -> None:
+    """On stderr, before anything is done, and in the result."""
+    (workdir / "a.csv").write_text("email\na@example.org\n", "utf-8")
+
+    result = run("import", "a.csv", "--group", "N", "--create", "--sandbox", "--json")
+    lines = result.stderr.splitlines()
+
+    told = next(
+        n for n, line in enumerate(lines) if line.startswith("new receivers will be ACTIVE")
+    )
+    assert told < next(n for n, line in enumerate(lines) if line.startswith("new group"))
+    assert "active" == json.loads(result.stdout)["new_receivers"]
+
+
+def test_a_dry_run_says_it_too(run: Run, a_file: Path) -> None:
+    """That is what it is for."""
+    words = ("--dry-run", "--inactive", "--json")
+    result = run("import", str(a_file), "--group", "N", *words)
+
+    assert "new receivers will be inactive until they confirm" in result.stderr
+    assert "inactive" == json.loads(result.stdout)["new_receivers"]
+
+
+@pytest.mark.socket
+def test_inactive_adds_newcomers_and_leaves_others_alone(
+    run: Run, a_file: Path, sandbox: Sandbox, group_id: int
+) -> None:
+    """Who is in the group already stays active, is a reject, and is told apart in words."""
+    result = run("import", str(a_file), "--group", "N", "--inactive")
+    people = [sandbox.store.receiver(group_id, f"{who}@example.org") or {} for who in "ab"]
+
+    assert [True, False] == [person["active"] for person in people]
+    assert 2 == result.exit_code
+    assert "1 of the rejected is in the group already (duplicate), and left" in result.stdout
+    assert "Imported 1 of 2 rows" in result.stdout
+
+
+@pytest.mark.parametrize("strategy", ["upsert", "update", "delete"])
+def test_inactive_goes_with_insert_only(run: Run, a_file: Path, strategy: str) -> None:
+    """The others would set existing receivers inactive."""
+    words = ("--inactive", "--strategy", strategy)
+    result = run("import", str(a_file), "--group", "N", "--sandbox", *words)
+
+    assert (1, True) == (result.exit_code, f"--strategy {strategy}" in result.stderr)
+
+
+MISUSES: dict[str, tuple[tuple[str, ...], str]] = {
+    "without inactive": (("--double-opt-in", "3", *EVIDENCE), "add --inactive"),
+    "without evidence": (
+        ("--double-opt-in", "3", "--inactive", *EVIDENCE[:2]),
+        "needs --doi-referer, --doi-user-agent",
+    ),
+    "evidence without a form": (("--inactive", *EVIDENCE[:2]), "goes with --double-opt-in"),
+    "no such form": (
+        ("--double-opt-in", "3", "--inactive", "--create", *EVIDENCE),
+        "there is no form 3; the account has none",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), MISUSES.values(), ids=MISUSES.keys())
+def test_opt_in_options_that_do_not_fit_are_refused(
+    run: Run, a_file: Path, words: tuple[str, ...], message: str
+) -> None:
+    """Before the first row, and before a group is created."""
+    result = run("import", str(a_file), "--group", "N", "--sandbox", *words)
+
+    assert (1, True) == (result.exit_code, message in result.stderr.replace("\n", " "))
+    assert "new group" not in result.stderr
+
+
+@pytest.mark.socket
+def test_those_who_were_added_get_a_mail(
+    run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
+) -> None:
+    """And those only: not who was there before. No list of addresses is left behind."""
+    form_id = sandbox.add_form(group_id, "Sign-up")
+    words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
+    result = run("import", str(a_file), "--group", "N", *words, "--json")
+    again = run("import", str(a_file), "--group", "N", *words)
+
+    assert ["b@example.org"] == [mail.email for mail in sandbox.mails]
+    assert {
+        "user_ip": "203.0.113.7",
+        "referer": "https://shop.example/",
+        "user_agent": "shop 4",
+    } == sandbox.mails[0].doidata
+    assert {
+        "sent": 1,
+        "refused": 0,
+        "unknown": 0,
+        "pending": 0,
+        "stopped": None,
+        "unsent": None,
+    } == json.loads(result.stdout)["opt_in_mails"]
+    assert "Activation mails: 0 sent." in again.stdout
+    assert [] == list(workdir.glob("*.opt-in*"))
+
+
+@pytest.mark.socket
+def test_everyone_of_many_is_listed(
+    run: Run, sandbox: Sandbox, group_id: int, workdir: Path
+) -> None:
+    """Also when more rows are accepted than are kept for whoever reads outcomes."""
+    emails = [f"p{n}@example.org" for n in range(2500)]
+    (workdir / "many.csv").write_text("\n".join(["email", *emails, ""]), "utf-8")
+    form_id = sandbox.add_form(group_id, "Sign-up")
+    sandbox.behaviour = Behaviour(suspicious=tuple(emails))
+    words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE, "--journal", "j")
+    result = run("import", "many.csv", "--group", "N", *words, "--json")
+    lines = (workdir / "rejects.opt-in.jsonl").read_text("utf-8").splitlines()
+
+    assert 3 == result.exit_code
+    assert 2500 == json.loads(result.stdout)["opt_in_mails"]["pending"]
+    assert sorted(emails) == sorted(json.loads(line)["email"] for line in lines)
+    assert "the same command without --journal and --resume sends them" in result.stderr
+
+
+@pytest.mark.socket
+def test_an_import_that_stops_early_sends_no_mails_yet(
+    run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
+) -> None:
+    """They wait for the one that ends, so that nobody is mailed about half an import."""
+    form_id = sandbox.add_form(group_id, "Sign-up")
+    words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE, "--batch-size", "1")
+    bad = "".join(f"bad{n}\n" for n in range(3000))
+    a_file.write_text(f"email\nnew@example.org\n{bad}b@example.org\n", "utf-8")
+    stopped = run("import", str(a_file), "--group", "N", *words, "--max-rejects", "5")
+    a_file.write_text("email\nnew@example.org\nb@example.org\n", "utf-8")
+    sent_at_first = len(sandbox.mails)
+    run("import", str(a_file), "--group", "N", *words)
+
+    assert (3, 0) == (stopped.exit_code, sent_at_first)
+    assert {"b@example.org", "new@example.org"} == {mail.email for mail in sandbox.mails}
+    assert 2 == len(sandbox.mails)
+
+
+@pytest.mark.socket
+def test_a_repaired_row_of_an_inactive_import_can_stay_inactive(
+    run: Run, a_file: Path, sandbox: Sandbox, group_id: int
+) -> None:
+    """What was refused here was never made inactive, so retry-rejects takes the option too."""
+    a_file.write_text("email\nbad\n", "utf-8")
+    run("import", str(a_file), "--group", "N", "--inactive")
+    rejects = Path("rejects.jsonl")
+    rejects.write_text(rejects.read_text("utf-8").replace('"bad"', '"b@example.org"'), "utf-8")
+    active = run("retry-rejects", "rejects.jsonl", "--group", "N", "--dry-run")
+    result = run("retry-rejects", "rejects.jsonl", "--group", "N", "--inactive")
+    person = sandbox.store.receiver(group_id, "b@example.org") or {}
+
+    assert "new receivers will be ACTIVE at once" in active.stderr
+    assert (0, False) == (result.exit_code, person["active"])
+
+
+@pytest.mark.socket
+def test_mails_that_wait_are_sent_by_the_same_command(
+    run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
+) -> None:
+    """As after a crash between import and mails: the list is beside the rejects."""
+    form_id = sandbox.add_form(group_id, "Sign-up")
+    words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
+    run("import", str(a_file), "--group", "N", "--inactive")
+    about = {"group": group_id, "form": form_id}
+    with OptInList(workdir / "rejects.opt-in", about=about) as waiting:
+        waiting.add(["b@example.org"])
+    result = run("import", str(a_file), "--group", "N", *words)
+
+    assert ["b@example.org"] == [mail.email for mail in sandbox.mails]
+    assert "Activation mails: 1 sent." in result.stdout
+
+
+@pytest.mark.socket
+def test_mails_that_are_refused_alike_wait(
+    run: Run, sandbox: Sandbox, workdir: Path, account: str
+) -> None:
+    """An exhausted licence ends with status 3, and the same command goes on later."""
+    del account
+    emails = [f"p{n}@example.org" for n in range(30)]
+    (workdir / "a.csv").write_text("\n".join(["email", *emails, ""]), "utf-8")
+    (workdir / "none.csv").write_text("email\nx@example.org\n", "utf-8")
+    run("import", "none.csv", "--group", "N", "--create")
+    form_id = sandbox.add_form(sandbox.store.group_id("N") or 0, "Sign-up")
+    sandbox.behaviour = Behaviour(suspicious=tuple(emails))
+    words = ("--group", "N", "--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
+    stopped = run("import", "a.csv", *words)
+    left = (workdir / "rejects.opt-in.jsonl").read_text("utf-8").splitlines()
+    sandbox.behaviour = Behaviour()
+    resumed = run("import", "a.csv", *words)
+
+    assert 3 == stopped.exit_code
+    assert "mails in a row were refused: 403" in stopped.stderr.replace("\n", " ")
+    assert "p1@example.org" not in stopped.stderr + stopped.stdout
+    assert "Activation mails: 30 sent." in resumed.stdout
+    assert (30, sorted(emails)) == (len(left), sorted(mail.email for mail in sandbox.mails))
+    assert not (workdir / "rejects.opt-in").exists()
+
+
+@pytest.mark.socket
+def test_a_refused_mail_is_listed_and_told(
+    run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
+) -> None:
+    """In a file for people; its address is nowhere else."""
+    sandbox.behaviour = Behaviour(suspicious=("b@example.org",))
+    form_id = sandbox.add_form(group_id, "Sign-up")
+    words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
+    result = run("import", str(a_file), "--group", "N", *words)
+    [line] = (workdir / "rejects.opt-in.jsonl").read_text("utf-8").splitlines()
+
+    assert 2 == result.exit_code
+    assert "Activation mails: 0 sent, 1 refused (see rejects.opt-in.jsonl)." in result.stdout
+    assert ("b@example.org", "refused") == (json.loads(line)["email"], json.loads(line)["state"])
+    assert "b@example.org" not in result.stdout + result.stderr
+
+
+@pytest.mark.socket
+def test_a_form_of_another_group_is_warned_of(
+    run: Run, a_file: Path, sandbox: Sandbox, group_id: int
+) -> None:
+    """Its mail may speak of another newsletter."""
+    assert group_id
+    run("import", str(a_file), "--group", "Other", "--create")
+    form_id = sandbox.add_form(sandbox.store.group_id("Other") or 0, "Other sign-up")
+    words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
+    result = run("import", str(a_file), "--group", "N", *words)
+
+    assert f"warning: form {form_id} belongs to another group" in result.stderr

@@ -1,0 +1,188 @@
+"""The options of an import: what they are called, what they do, and how they are explained."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cleverreach_async.bulk.run import ImportRun
+from cleverreach_async.cli.app import app
+from cleverreach_async.cli.import_options import parse_concurrency, parse_share
+from cleverreach_async.cli.output import Output
+from cleverreach_async.cli.signals import ImportInterrupts, Interrupts, Reaction
+from cleverreach_async.sandbox import Sandbox
+
+Run = Callable[..., Result]
+
+WIDTH = 80
+PANELS = {
+    "import": ["Options", "Resuming", "Pace", "When to give up", "File", "Account"],
+    "retry-rejects": ["Options", "File", "Resuming", "Pace", "Account"],
+}
+OPTIONS = (
+    *("--journal", "--resume", "--settle", "--concurrency", "--batch-size", "--report"),
+    *("--max-rows-per-second", "--strategy", "--activate", "--rejects", "--dry-run", "--json"),
+)
+
+
+@pytest.mark.parametrize("command", PANELS)
+def test_the_help_fits_a_terminal(command: str) -> None:
+    """Every option is there in whole words, in panels, within 80 columns."""
+    result = CliRunner(env={"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)}).invoke(
+        app, [command, "--help"]
+    )
+    lines = result.output.splitlines()
+
+    assert [] == [line for line in lines if len(line) > WIDTH]
+    assert [] == [name for name in OPTIONS if f" {name} " not in result.output]
+    assert "…" not in result.output.replace("TOKEN=…", "")
+    panels = [line.split("─ ")[1].split(" ─")[0] for line in lines if line.startswith("╭")]
+    assert [] == [name for name in PANELS[command] if name not in panels]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"), [("10%", 0.1), ("0.1", 0.1), ("0", 0.0), ("100%", 1.0), ("1%", 0.01)]
+)
+def test_a_share_is_percent_or_a_fraction(word: str, expected: float) -> None:
+    """Both ways of writing mean the same."""
+    assert pytest.approx(expected) == parse_share(word)
+
+
+@pytest.mark.parametrize(("word", "expected"), [("auto", "auto"), ("1", 1), ("32", 32)])
+def test_concurrency_is_a_number_or_auto(word: str, expected: int | str) -> None:
+    """The server is asked how many it bears, or is told."""
+    assert expected == parse_concurrency(word)
+
+
+@pytest.fixture
+def two(workdir: Path, run: Run, account: str) -> str:
+    """A file with an address that the group has and one that it has not."""
+    (workdir / "old.csv").write_text("email;Vorname\nold@example.org;Ada\n", "utf-8")
+    run("import", "old.csv", "--group", "N", "--create")
+    (workdir / "two.csv").write_text(
+        "email;Vorname\nold@example.org;Eva\nnew@example.org;Eva\n", "utf-8"
+    )
+    return "two.csv"
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize(
+    ("strategy", "emails", "name", "summary"),
+    [
+        ("upsertplus", ["new", "old"], "Eva", "Imported 2 of 2 rows into N (540001)"),
+        ("upsert", ["new", "old"], "Eva", "Imported 2 of 2 rows into N (540001)"),
+        ("insert", ["new", "old"], "Ada", "Imported 1 of 2 rows into N (540001)"),
+        ("update", ["old"], "Eva", "Updated 1 of 2 rows in N (540001)"),
+        ("delete", [], None, "Deleted 1 of 2 rows from N (540001)"),
+    ],
+)
+def test_a_strategy_is_the_call_that_is_made(
+    run: Run, sandbox: Sandbox, two: str, strategy: str, emails: list[str], name: str, summary: str
+) -> None:
+    """Who is added, changed and removed follows from it, and so do the words of the summary."""
+    result = run("import", two, "--group", "N", "--strategy", strategy, "--settle", "0")
+
+    found = sandbox.store.receiver(540001, "old@example.org") or {"global_attributes": {}}
+    assert [f"{email}@example.org" for email in emails] == sorted(sandbox.store.emails(540001))
+    assert name == found["global_attributes"].get("firstname")
+    assert result.stdout.startswith(summary)
+    assert ("about to be removed" in result.stderr) == (strategy == "delete")
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize(("words", "expected"), [((), "0"), (("--activate",), "1767139200")])
+def test_an_update_activates_only_when_asked(
+    run: Run, workdir: Path, sandbox: Sandbox, account: str, words: tuple[str, ...], expected: str
+) -> None:
+    """Somebody who has unsubscribed is not brought back by an old file."""
+    (workdir / "a.csv").write_text("email;Registriert am\na@example.org;31.12.2024\n", "utf-8")
+    run("import", "a.csv", "--group", "N", "--create")
+    (workdir / "b.csv").write_text("email;Bestätigt am\na@example.org;2025-12-31T00:00Z\n", "utf-8")
+
+    run("import", "b.csv", "--group", "N", "--strategy", "update", *words)
+
+    receiver = sandbox.store.receiver(540001, "a@example.org") or {}
+    assert expected == str(receiver["activated"] or 0)
+
+
+@pytest.mark.usefixtures("customers")
+def test_a_report_is_written_after_success(run: Run, workdir: Path) -> None:
+    """It holds the settings, and no address."""
+    words = ("--group", "N", "--create", "--sandbox", "--report", "report.html")
+    result = run("import", "kunden.csv", *words, "--concurrency", "3")
+    page = (workdir / "report.html").read_text("utf-8")
+
+    assert (2, True) == (result.exit_code, "report: report.html" in result.stderr)
+    assert "Imported 247 of 250 rows into N (540001)" in page
+    assert "requests at a time" in page
+    assert "@example.org" not in page.replace("name@example.org", "")
+
+
+@pytest.mark.usefixtures("customers")
+def test_a_report_that_cannot_be_written_changes_no_status(
+    run: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are there; the missing page is a warning."""
+
+    def fill_the_disk(*words: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    words = ("--group", "N", "--create", "--sandbox", "--report", "report.html")
+    result = run("import", "kunden.csv", *words)
+
+    assert (2, True) == (result.exit_code, "247 accepted" in result.stdout)
+    assert "warning: report.html: cannot write the report there: No space" in result.stderr
+
+
+class FakeRun:
+    """A run that notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def stop(self, reason: str) -> None:
+        """Note a stop."""
+        self.asked.append(reason)
+
+    def abort(self) -> None:
+        """Note an abortion."""
+        self.asked.append("abort")
+
+
+INT, TERM = signal.SIGINT, signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("caught", "asked", "last"),
+    [
+        pytest.param([INT], ["interrupted"], Reaction.GO_ON, id="int"),
+        pytest.param([TERM], ["terminated by a signal"], Reaction.GO_ON, id="term"),
+        pytest.param([INT, INT], ["interrupted", "abort"], Reaction.BREAK_OFF_SOON, id="int-int"),
+        pytest.param([INT, INT, INT], ["interrupted", "abort"], Reaction.BREAK_OFF, id="three"),
+        pytest.param([INT, TERM], ["interrupted"], Reaction.GO_ON, id="int-term"),
+        pytest.param([TERM, TERM], ["terminated by a signal"], Reaction.GO_ON, id="term-term"),
+        pytest.param(
+            [TERM, INT], ["terminated by a signal", "abort"], Reaction.BREAK_OFF_SOON, id="term-int"
+        ),
+    ],
+)
+def test_signals_reach_the_run(
+    caught: list[signal.Signals], asked: list[str], last: Reaction
+) -> None:
+    """First it is stopped in order; Ctrl-C again breaks off, and SIGTERM never does."""
+    interrupts, run = ImportInterrupts(Output()), FakeRun()
+    interrupts.watch(cast("ImportRun", run))
+
+    reactions = [interrupts.react(number) for number in caught]
+
+    assert (asked, last, caught[0]) == (run.asked, reactions[-1], interrupts.caught)
+
+
+@pytest.mark.parametrize("interrupts", [Interrupts(), ImportInterrupts(Output())])
+def test_without_a_run_the_first_signal_cancels(interrupts: Interrupts) -> None:
+    """There is nothing to drain yet; the second does not wait for what is on the wire."""
+    assert [Reaction.CANCEL, Reaction.BREAK_OFF] == [interrupts.react(INT), interrupts.react(INT)]

@@ -1,0 +1,167 @@
+"""``cleverreach retry-rejects``: import, repair, and send again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from cleverreach_async.sandbox import Sandbox
+
+Run = Callable[..., Result]
+
+RETRY = ("retry-rejects", "rejects.jsonl", "--group", "Newsletter", "--settle", "0")
+
+pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("account")]
+
+
+def write(path: Path, *rejects: dict[str, Any]) -> None:
+    """Write a rejects file."""
+    path.write_text("".join(json.dumps(reject) + "\n" for reject in rejects), "utf-8")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Read a rejects file, but for the number of the row, which counts anew."""
+    rejects = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [{key: value for key, value in reject.items() if key != "row"} for reject in rejects]
+
+
+def reject(
+    email: str, *, line: int = 2, outcome: str = "rejected", **fields: Any
+) -> dict[str, Any]:
+    """A line of a rejects file."""
+    receiver = {"email": email, **fields}
+    why = {"code": "some_reason", "message": "some words"}
+    return {"row": line - 1, "line": line, "outcome": outcome, **why, "receiver": receiver}
+
+
+@pytest.fixture
+def imported(run: Run, customers: Path, workdir: Path, account: str) -> list[dict[str, Any]]:
+    """The rejects of an import: an address that is none, and a date that is none."""
+    run("import", str(customers), "--group", "Newsletter", "--create")
+    return read(workdir / "rejects.jsonl")
+
+
+@pytest.fixture
+def group(run: Run, workdir: Path, account: str) -> None:
+    """A group with one receiver."""
+    (workdir / "first.csv").write_text("email\nfirst@example.org\n", "utf-8")
+    run("import", "first.csv", "--group", "Newsletter", "--create")
+
+
+def test_repaired_rows_are_sent_and_the_others_passed_on(
+    run: Run, imported: list[dict[str, Any]], workdir: Path, sandbox: Sandbox
+) -> None:
+    """A row that never became a receiver is found in the new rejects file as it was."""
+    path = workdir / "rejects.jsonl"
+    path.write_text(path.read_text("utf-8").replace("kaputt", "heil@example.org"), "utf-8")
+
+    result = run(*RETRY)
+
+    bad_date = next(line for line in imported if line["code"] == "invalid_date")
+    assert 2 == result.exit_code
+    assert "heil@example.org" in sandbox.store.emails(540001)
+    assert [bad_date] == read(workdir / "rejects.retry.jsonl")
+    assert "  1 row to send again" in result.stderr.splitlines()
+    assert "  1 row without a receiver (1 invalid_date): not sent" in result.stderr
+    assert "invalid_date (line 22)" in result.stdout
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_record_is_repaired_by_giving_it_a_receiver(
+    run: Run, workdir: Path, sandbox: Sandbox
+) -> None:
+    """Its date may be written as people write it."""
+    line = next(line for line in read(workdir / "rejects.jsonl") if "record" in line)
+    receiver = {"email": "kunde999@example.org", "registered": "2025-02-28"}
+    write(workdir / "rejects.jsonl", {**line, "receiver": receiver})
+
+    result = run(*RETRY)
+
+    assert (0, True) == (result.exit_code, "kunde999@example.org" in sandbox.store.emails(540001))
+    assert not (workdir / "rejects.retry.jsonl").exists()
+
+
+@pytest.mark.usefixtures("imported")
+def test_the_rejects_file_is_not_replaced_by_its_own_rejects(run: Run, workdir: Path) -> None:
+    """It is the only place where the rows are."""
+    before = (workdir / "rejects.jsonl").read_bytes()
+
+    result = run(*RETRY, "--rejects", "./rejects.jsonl")
+
+    assert (1, before) == (result.exit_code, (workdir / "rejects.jsonl").read_bytes())
+    assert "name another with --rejects" in result.stderr
+
+
+@pytest.mark.usefixtures("group")
+@pytest.mark.parametrize(
+    ("words", "expected", "told"),
+    [
+        pytest.param((), ["a", "b"], "orders", id="all"),
+        pytest.param(("--only", "rejected"), ["a"], "2 rows left out by --only", id="rejected"),
+        pytest.param(("--only", "unknown"), ["b", "c"], "1 row left out by --only", id="unknown"),
+    ],
+)
+def test_only_rows_of_an_outcome_are_sent(
+    run: Run,
+    workdir: Path,
+    sandbox: Sandbox,
+    words: tuple[str, ...],
+    expected: list[str],
+    told: str,
+) -> None:
+    """Unknown rows with orders have to be asked for: those might be stored twice."""
+    order = {"order_id": "A-17", "product": "Lamp"}
+    write(
+        workdir / "rejects.jsonl",
+        reject("a@example.org"),
+        reject("b@example.org", outcome="unknown"),
+        reject("c@example.org", outcome="unknown", orders=[order]),
+    )
+
+    result = run(*RETRY, *words)
+
+    sent = {f"{name}@example.org" for name in expected}
+    assert (0, {"first@example.org", *sent}) == (
+        result.exit_code,
+        set(sandbox.store.emails(540001)),
+    )
+    assert told in result.stderr
+
+
+@pytest.mark.usefixtures("group")
+def test_lines_that_make_no_receiver_are_rejected(run: Run, workdir: Path) -> None:
+    """What somebody broke while repairing is told by the line of the first file, where known."""
+    good = json.dumps(reject("a@example.org", line=7))
+    odd = json.dumps(reject("b@example.org", line=8, shoe_size=43))
+    (workdir / "rejects.jsonl").write_text(f"{good}\n\n{odd}\n{{broken\n", "utf-8")
+
+    result = run(*RETRY)
+
+    found = [(line["line"], line["code"]) for line in read(workdir / "rejects.retry.jsonl")]
+    assert (2, [(8, "unknown_field"), (4, "invalid_json")]) == (result.exit_code, found)
+
+
+@pytest.mark.usefixtures("group")
+def test_a_retry_can_be_resumed(run: Run, workdir: Path) -> None:
+    """It is an import like any other; the rows taken must be the same, though."""
+    write(workdir / "rejects.jsonl", *(reject(f"r{n}@example.org", line=n) for n in range(2, 300)))
+    words = (*RETRY, "--journal", "j")
+    run(*words, "--max-rows-per-second", "1000000")
+
+    other = run(*words, "--resume", "--only", "rejected")
+
+    assert 1 == other.exit_code
+    assert "j is complete" in other.stderr
+
+
+def test_a_dry_run_checks_the_repairs(run: Run, workdir: Path) -> None:
+    """Before anything is sent, and without an account."""
+    write(workdir / "rejects.jsonl", reject("a@example.org"), reject("kaputt"))
+
+    result = run(*RETRY, "--dry-run", "--json")
+    found = json.loads(result.stdout)
+
+    assert (2, 1, 1) == (result.exit_code, found["pending"], found["rejected"])

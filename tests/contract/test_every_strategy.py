@@ -1,0 +1,210 @@
+"""Every way of importing is right under every behaviour that touches it."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+from support.clocks import FakeClock
+from support.model_server import counts
+
+from cleverreach_async import CleverReach, ImportReport, OAuthApp, OrderInput, ReceiverInput
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.strategies import STRATEGIES
+from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+SWITCHES: dict[str, tuple[Any, ...]] = {
+    "bad_row_as": ("object",),
+    "refused_plus_row": ("string", "object"),
+    "plus_order": ("reversed", "shuffled"),
+    "plus_nothing_stored": ("false",),
+    "plus_with_orders": (True,),
+    "repeated_row": ("once",),
+    "batch_item_id": ("str",),
+    "batch_delete_answer": ("true",),
+    "blacklisted_row": ("refuse",),
+    "email_case": ("lower",),
+    "errors_as_200": ("refusals", "always"),
+    "empty_map": ("list",),
+    "dedupe_orders": (True,),
+    "order_quantity_key": ("amount",),
+    "sparse_profiles": (True,),
+    "max_rows": (7,),
+    "max_body_bytes": (900,),
+}
+BEHAVIOURS = {
+    "default": Behaviour(),
+    **{
+        f"{name}={value}": Behaviour(**{name: value})
+        for name, values in SWITCHES.items()
+        for value in values
+    },
+    "refusals in place, shuffled": Behaviour(plus_order="shuffled", refused_plus_row="object"),
+    "PHP at its worst": Behaviour(
+        bad_row_as="object",
+        refused_plus_row="string",
+        plus_order="reversed",
+        plus_nothing_stored="false",
+        batch_item_id="str",
+        batch_delete_answer="true",
+        blacklisted_row="refuse",
+        email_case="lower",
+        errors_as_200="always",
+        empty_map="list",
+        max_body_bytes=900,
+    ),
+}
+calls = pytest.mark.parametrize("call", STRATEGIES)
+
+
+@pytest.fixture(params=list(BEHAVIOURS.values()), ids=list(BEHAVIOURS))
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A sandbox of each behaviour in turn."""
+    with Sandbox(behaviour=request.param) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def cr(sandbox: Sandbox) -> AsyncIterator[CleverReach]:
+    """A client of the sandbox."""
+    transport = httpx.ASGITransport(app=sandbox.app)
+    async with (
+        httpx.AsyncClient(transport=transport) as http_client,
+        CleverReach(
+            OAuthApp("sandbox", "sandbox-secret").client_credentials(), http_client=http_client
+        ) as client,
+    ):
+        yield client
+
+
+async def load(
+    cr: CleverReach, rows: list[ReceiverInput], group_id: int, call: Any
+) -> tuple[ImportReport, dict[int, str]]:
+    """Import rows by one of the calls; the report, and the outcome or code by row."""
+    async with cr.bulk.open(group_id=group_id, strategy=call, max_reject_share=1) as run:
+        for row in rows:
+            await run.put(row)
+        told = [result async for result in run.results()]
+    run.report.assert_balanced()
+    assert len(rows) == len(told)
+    return run.report, {result.row: result.code or result.outcome.value for result in told}
+
+
+def receivers(count: int, source: str = "new") -> list[ReceiverInput]:
+    """Return receivers with something to be recognised by."""
+    return [ReceiverInput(f"P{n}@example.org", source=source) for n in range(count)]
+
+
+@calls
+async def test_every_row_ends_as_the_server_has_it(
+    cr: CleverReach, sandbox: Sandbox, call: str
+) -> None:
+    """What is told accepted is done, what is not done is told, with its reason."""
+    await cr.request("POST", "/blacklist", json={"email": "p3@example.org"})
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    before = set[str]()
+    if call in {"insert", "update", "delete"}:
+        there = receivers(20, "old")[: 5 if call == "insert" else 20]
+        await load(cr, [row for row in there if row.email != "P3@example.org"], group_id, "upsert")
+        before = {email.lower() for email in sandbox.store.emails(group_id)}
+    _, told = await load(cr, receivers(24), group_id, call)
+
+    assert expected_codes(call, sandbox.behaviour) == {
+        row: code for row, code in told.items() if code != "accepted"
+    }
+    done = {f"p{row - 1}@example.org" for row, code in told.items() if code == "accepted"}
+    now = {email.lower() for email in sandbox.store.emails(group_id)}
+    if call == "delete":
+        assert set() == now
+        return
+    assert before | done == now
+    for email in sorted(done)[:3]:
+        assert "new" == (await cr.receivers.get(email, group_id=group_id)).source
+
+
+def expected_codes(call: str, behaviour: Behaviour) -> dict[int, str]:
+    """Return the code of every row that is not accepted; row 4 is on the blacklist."""
+    blocked = {4: "blacklisted"} if behaviour.blacklisted_row == "refuse" else {}
+    if call == "insert":
+        there = dict.fromkeys((1, 2, 3, 5), "duplicate")
+        return there | blocked
+    if call == "update":
+        return dict.fromkeys(range(21, 25), "not_found") | {4: "not_found"} | blocked
+    if call == "delete" and behaviour.batch_delete_answer == "true":
+        return {}
+    if call == "delete":
+        return dict.fromkeys((4, *range(21, 25)), "not_found")
+    return blocked
+
+
+@pytest.mark.parametrize("call", ["upsertplus", "upsert", "insert"])
+async def test_a_batch_of_which_nothing_is_stored(
+    cr: CleverReach, sandbox: Sandbox, call: str
+) -> None:
+    """However the server says so, each row is rejected and none is lost."""
+    emails = ["p0@example.org", "p1@example.org", "p2@example.org"]
+    for email in emails:
+        await cr.request("POST", "/blacklist", json={"email": email})
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    report, _ = await load(cr, [ReceiverInput(email) for email in emails], group_id, call)
+
+    stored = sandbox.store.emails(group_id)
+    assert (report.accepted, report.rejected) == (len(stored), 3 - len(stored))
+    refuses = sandbox.behaviour.blacklisted_row == "refuse"
+    assert refuses is not bool(stored)
+
+
+async def test_orders_are_stored_once(cr: CleverReach, sandbox: Sandbox) -> None:
+    """Whatever the answers look like, an order that was sent is neither lost nor doubled."""
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    rows = [
+        ReceiverInput(f"p{n}@example.org", orders=[OrderInput(f"A-{n}", "Lamp", quantity=2)])
+        for n in range(15)
+    ]
+    report, _ = await load(cr, rows, group_id, "upsertplus")
+
+    assert 15 == report.accepted
+    assert [1] * 15 == [len(sandbox.store.orders(row.email)) for row in rows]
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("call", ["upsertplus", "insert"])
+async def test_a_lost_answer_doubles_nothing(
+    cr: CleverReach, sandbox: Sandbox, call: Any, *, committed: bool
+) -> None:
+    """The look-up finds what the lost request has stored, whatever profiles look like."""
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    rows = receivers(12)
+    if call == "upsertplus":
+        rows = [
+            ReceiverInput(row.email, orders=[OrderInput(f"A-{n}", "Lamp")])
+            for n, row in enumerate(rows)
+        ]
+    sandbox.faults.add(
+        Fault("status", times=1, path_suffix=f"/{call}", code=502, committed=committed)
+    )
+    bulk = Bulk(attrs.evolve(vars(cr.bulk)["_transport"], clock=FakeClock()))
+    async with bulk.open(group_id=group_id, strategy=call) as run:
+        for row in rows:
+            await run.put(row)
+
+    assert {"read": 12, "accepted": 12} == counts(run.report)
+    assert 12 == len(sandbox.store.emails(group_id))
+    if call == "upsertplus":
+        assert [1] * 12 == [len(sandbox.store.orders(row.email)) for row in rows]
+
+
+@calls
+async def test_a_short_answer_loses_nobody(cr: CleverReach, sandbox: Sandbox, call: Any) -> None:
+    """Rows that an answer forgets are asked about again."""
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    if call in {"update", "delete"}:
+        await load(cr, receivers(12, "old"), group_id, "upsert")
+    sandbox.faults.add(Fault("short_answer", times=1, path_suffix=f"/{call}", items=5))
+    report, _ = await load(cr, receivers(12), group_id, call)
+
+    assert {"read": 12, "accepted": 12} == counts(report)
+    assert (0 if call == "delete" else 12) == len(sandbox.store.emails(group_id))

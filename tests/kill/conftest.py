@@ -1,0 +1,76 @@
+"""Fixtures of the tests that kill imports: a server that outlives them, and their files."""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from support.kill_files import write_customers
+from support.kill_imports import Import, Server, Workers, running
+
+ROWS = 4000
+OPTIONS = {"batch_size": 100, "concurrency": 4}
+
+if sys.platform == "win32":  # nothing to fork
+    collect_ignore_glob = ["test_*.py"]
+
+
+class Prepare(Protocol):
+    """Makes an import that has not begun."""
+
+    def __call__(self, **changes: Any) -> Import:
+        """Make one into a group of its own."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def processes() -> Generator[tuple[Server, Workers]]:
+    """The server, and the process that forks workers."""
+    with running() as processes:
+        yield processes
+
+
+@pytest.fixture(scope="session")
+def server(processes: tuple[Server, Workers]) -> Server:
+    """The server."""
+    return processes[0]
+
+
+@pytest.fixture(scope="session")
+def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with everything that files have; a receiver is the sum of its rows."""
+    return write_customers(tmp_path_factory.mktemp("files") / "customers.csv", ROWS)
+
+
+@pytest.fixture(scope="session")
+def prepare_in(processes: tuple[Server, Workers], customers: Path) -> Any:
+    """Make imports anywhere."""
+    server, workers = processes
+
+    def prepare(folder: Path, **changes: Any) -> Import:
+        values: dict[str, Any] = {"file": customers, "options": OPTIONS, "folder": folder}
+        return Import(server=server, workers=workers, **{**values, **changes})
+
+    return prepare
+
+
+@pytest.fixture
+def prepare(prepare_in: Any, server: Server, tmp_path: Path) -> Generator[Prepare]:
+    """Make imports for one test; afterwards the server forgets what the test told it."""
+
+    def prepare(**changes: Any) -> Import:
+        made: Import = prepare_in(tmp_path, **changes)
+        return made
+
+    yield prepare
+    server.tell("plan", posts=0, phase="")
+    server.tell("tokens")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(prepare_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Import:
+    """An import of the same file that nobody kills."""
+    whole: Import = prepare_in(tmp_path_factory.mktemp("undisturbed"))
+    whole.finish()
+    return whole

@@ -1,0 +1,45 @@
+"""Two processes and one journal."""
+
+import pytest
+from kill.conftest import Prepare
+from kill.test_kill_points import assert_as_undisturbed
+from support.kill_imports import Import, Server
+
+pytestmark = pytest.mark.socket
+
+
+def test_d10_a_second_process_is_refused_until_the_first_is_killed(
+    prepare: Prepare, undisturbed: Import, server: Server
+) -> None:
+    """It touches neither journal nor rejects; the system drops the lock of a killed process."""
+    killed = prepare()
+    # The server falls silent on one batch, so the first process lives and waits.
+    server.tell("plan", phase="stored", posts=20)
+    first = killed.start()
+    server.tell("struck")
+
+    for _ in range(2):
+        second = killed.start().reap()
+        assert "is in use by another import; wait for it to end" in second["error"]
+        assert "report" not in second
+
+    first.kill()
+    assert killed.end(first)
+    killed.finish()
+    assert_as_undisturbed(killed, undisturbed)
+
+
+def test_of_two_that_resume_together_one_goes_on(prepare: Prepare, undisturbed: Import) -> None:
+    """Also right after a kill, when both find the lock free."""
+    killed = prepare()
+    assert killed.run("answer mapped", 9)
+    both = [killed.start(), killed.start()]
+    said = [child.reap() for child in both]
+
+    [refused] = [each["error"] for each in said if "error" in each]
+    assert "is in use by another import" in refused or "nothing to resume" in refused
+    [report] = [each["report"] for each in said if "report" in each]
+    killed.report = report
+    assert undisturbed.counts == killed.counts
+    assert undisturbed.state["digest"] == killed.state["digest"]
+    assert undisturbed.rejected_lines == killed.rejected_lines

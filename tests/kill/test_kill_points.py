@@ -1,0 +1,131 @@
+"""An import that is killed at each named step, and goes on, ends like one that never was."""
+
+from pathlib import Path
+
+import pytest
+from kill.conftest import OPTIONS, ROWS, Prepare
+from support.kill_files import write_customers
+from support.kill_imports import Import, Server
+from support.kill_points import POINTS
+
+pytestmark = pytest.mark.socket
+
+PASSAGES = {
+    "source opened": [1],
+    "journal opened": [1, 1],
+    "row read": [1, 777, 2001],
+    "batch sealed": [1, 2, 19],
+    "rejects appended": [1, 2, 9],
+    "rejects torn": [1, 2, 19],
+    "end, before commit": [1, 1],
+}
+"""On which passages to die, one after the other in one import; the rest of the points:"""
+USUAL = [1, 2, 19]
+OTHERS = {"end, after commit", "token refreshed", "token written"}
+
+SERVERS_PART = ("headers received", "half of the answer")
+
+SLOTS = 8
+"""Batches that such an import holds: four on the wire, and four that wait."""
+
+
+def run_and_die(whole: Import, server: Server, point: str, passage: int) -> None:
+    """Let a run die at a point."""
+    if point in SERVERS_PART:
+        server.tell("plan", phase=point, posts=passage)
+    assert whole.run(point, passage), f"it came to its end: {whole.error}"
+
+
+def assert_as_undisturbed(killed: Import, undisturbed: Import) -> None:
+    """Nothing is lost, nothing invented, and each row is reported once."""
+    state, expected = killed.state, undisturbed.state
+    assert expected["digest"] == state["digest"]
+    assert expected["rows"] == state["rows"]
+    assert undisturbed.counts == killed.counts
+    assert undisturbed.rejected_lines == killed.rejected_lines
+    report = killed.report
+    assert undisturbed.report["read"] == report["read"]
+    assert report["skipped"] == sum(report["earlier"].values())
+    # Only what was on its way when a process died was sent again.
+    assert set(state["twice"]) <= killed.doubtful
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("point", [point for point in POINTS if point not in OTHERS])
+def test_t4_killed_at_a_named_point(
+    prepare: Prepare, undisturbed: Import, server: Server, point: str, backend: str
+) -> None:
+    """At each point, on an early and a late passage, in one import after the other."""
+    killed = prepare(backend=backend)
+    passages = PASSAGES.get(point, USUAL)
+    for passage in passages:
+        run_and_die(killed, server, point, passage)
+    killed.finish()
+
+    assert len(passages) == killed.kills
+    assert_as_undisturbed(killed, undisturbed)
+    assert len(killed.state["twice"]) <= killed.kills * SLOTS * OPTIONS["batch_size"]
+
+
+def test_the_undisturbed_import_is_what_the_file_says(undisturbed: Import) -> None:
+    """The measure of all others holds rows of every kind, and none was sent twice."""
+    counts, state = undisturbed.counts, undisturbed.state
+
+    assert ROWS == undisturbed.report["read"] == sum(counts.values())
+    assert counts["accepted"] == state["rows"]
+    assert min(counts["rejected"], counts["superseded"]) > 30
+    assert state["people"] < counts["accepted"]
+    assert [] == state["twice"]
+    lines = undisturbed.rejected_lines
+    assert counts["rejected"] == len(lines) == len(set(lines))
+    assert any(b"not_returned" in line or b"invalid address" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("point", "batch_size", "concurrency"),
+    [
+        ("row read", 137, 2),
+        ("body written", 30, 8),
+        ("answer mapped", 1000, 1),
+        ("rejects torn", 137, 8),
+        ("done, after commit", 30, 2),
+    ],
+)
+def test_d8_resumed_with_other_batches(
+    prepare: Prepare,
+    server: Server,
+    tmp_path: Path,
+    point: str,
+    batch_size: int,
+    concurrency: int,
+) -> None:
+    """What is stored does not depend on it, nor what is rejected; each row still counts once.
+
+    How large batches are decides which rows are superseded before they are sent, so a receiver
+    is told by its last row here.
+    """
+    file = write_customers(tmp_path / "customers.csv", ROWS, seed=2, partial=False)
+    whole, killed = prepare(file=file), prepare(file=file)
+    whole.finish()
+    run_and_die(killed, server, point, 7)
+    run_and_die(killed, server, point, 5)
+    killed.finish(batch_size=batch_size, concurrency=concurrency)
+
+    expected, counts = whole.counts, killed.counts
+    assert whole.state["digest"] == killed.state["digest"]
+    assert sum(expected.values()) == sum(counts.values()) == ROWS
+    assert whole.rejected_lines == killed.rejected_lines
+    assert 0 == counts["unknown"]
+    assert counts["accepted"] == killed.state["rows"]
+    assert set(killed.state["twice"]) <= killed.doubtful
+
+
+def test_killed_when_all_is_done_but_said(prepare: Prepare, undisturbed: Import) -> None:
+    """After the last commit there is nothing to resume, and the next run says so."""
+    killed = prepare()
+    assert killed.run("end, after commit")
+
+    assert not killed.run()
+    assert "is complete; nothing to resume" in killed.error
+    assert undisturbed.state == killed.state
+    assert undisturbed.rejected_lines == killed.rejected_lines

@@ -1,0 +1,93 @@
+"""Imports that are killed while they renew their token."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kill.conftest import Prepare
+from kill.test_kill_points import assert_as_undisturbed
+from support.kill_imports import Import, Server
+
+pytestmark = pytest.mark.socket
+
+POINTS = ("token refreshed", "token written")
+
+USES = 18
+"""Requests after which a token is refused, so that it is renewed in the midst of the import."""
+
+
+def put_token(store: Path, refresh_token: str) -> None:
+    """Leave a token that is over, and what renews it, where the import looks for it."""
+    token = {"access_token": "over", "refresh_token": refresh_token, "expires_at": 1.0}
+    store.write_text(json.dumps(token))
+
+
+def whole_token(store: Path) -> dict[str, Any] | None:
+    """The token in a store's file, which must be a whole one."""
+    if not store.exists():
+        return None
+    token: dict[str, Any] = json.loads(store.read_text())
+    assert {"access_token", "refresh_token", "expires_at"} <= set(token)
+    return token
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a6_killed_while_it_gets_a_token_for_the_app(
+    prepare: Prepare, undisturbed: Import, server: Server, tmp_path: Path, point: str
+) -> None:
+    """The next run gets another; the file holds the old token or the new one, never half of it."""
+    store = tmp_path / "token.json"
+    server.tell("tokens", strict=True, uses=USES)
+    killed = prepare(store=str(store))
+    assert killed.run(point, 1)
+    assert whole_token(store) is None
+    assert killed.run(point, 2)
+    first = whole_token(store)
+    assert first is not None
+    # The next run comes with that token, and dies when it has renewed it.
+    assert killed.run(point, 1)
+    assert first == whole_token(store)
+    killed.finish()
+
+    assert_as_undisturbed(killed, undisturbed)
+    assert server.tell("issued") > 5
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a6_killed_while_it_renews_the_token_of_a_user(
+    prepare: Prepare, undisturbed: Import, server: Server, tmp_path: Path, point: str
+) -> None:
+    """Where a spent refresh token works until its successor is used, nobody notices."""
+    store = tmp_path / "token.json"
+    server.tell("tokens", strict=True, uses=USES, first="refresh-0")
+    put_token(store, "refresh-0")
+    killed = prepare(store=str(store), is_user=True)
+    for passage in (1, 2, 2):
+        before = whole_token(store)
+        assert killed.run(point, passage)
+        assert (before == whole_token(store)) == (passage == 1)
+    killed.finish()
+
+    assert_as_undisturbed(killed, undisturbed)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_refresh_token_that_is_lost_stops_the_import_but_loses_no_row(
+    prepare: Prepare, undisturbed: Import, server: Server, tmp_path: Path, point: str
+) -> None:
+    """Where it works once, the user has to authorise again; then the import goes on."""
+    store = tmp_path / "token.json"
+    server.tell("tokens", strict=True, uses=USES, first="refresh-0", grace=False)
+    put_token(store, "refresh-0")
+    killed = prepare(store=str(store), is_user=True)
+    assert killed.run(point, 2)
+    assert not killed.run()
+    assert "authorise again" in killed.error
+    assert whole_token(store) is not None
+
+    server.tell("tokens", strict=True, first="refresh-again")
+    put_token(store, "refresh-again")
+    killed.finish()
+
+    assert_as_undisturbed(killed, undisturbed)

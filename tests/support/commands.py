@@ -1,0 +1,69 @@
+"""The command as a process of its own, and a server that tells when it is reached."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from cleverreach_async.sandbox import Fault, Faults
+
+COMMAND = (sys.executable, "-m", "cleverreach_async.cli")
+
+
+@contextmanager
+def started(*words: str, **streams: Any) -> Generator[subprocess.Popen[str]]:
+    """A process of the command, which does not outlive the block."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    environ = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [*COMMAND, *words], encoding="utf-8", env=environ, **streams
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class WatchedFaults(Faults):
+    """Faults that tell when a batch arrives.
+
+    Args:
+        *faults: The faults.
+        batches: How many batches arrive before it is told.
+
+    Attributes:
+        batch_arrived: Set when they have.
+    """
+
+    def __init__(self, *faults: Fault, batches: int = 1) -> None:
+        super().__init__(faults)
+        self.batch_arrived = threading.Event()
+        self._batches = batches
+
+    def decide(self, method: str, path: str) -> tuple[float, Fault | None]:
+        """See :meth:`Faults.decide`."""
+        if path.endswith("/upsertplus"):
+            self._batches -= 1
+            if not self._batches:
+                self.batch_arrived.set()
+        return super().decide(method, path)
+
+
+def write_many(path: Path, *, rows: int) -> list[str]:
+    """Write customers, one in a hundred of them bad; returns the good addresses."""
+    random = Random(7)
+    good: list[str] = []
+    with path.open("w", encoding="utf-8") as file:
+        file.write("E-Mail;Vorname;Nachname\n")
+        for number in range(rows):
+            bad = random.random() < 0.01
+            email = "kaputt" if bad else f"kunde{number}@example.org"
+            file.write(f"{email};Ada;Müller\n")
+            good += [] if bad else [email]
+    return good

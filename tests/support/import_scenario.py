@@ -1,0 +1,292 @@
+"""An import as a script of misfortunes: what the server does, and how each run is interrupted.
+
+The script is plain data; :func:`play` lives through it in virtual time.
+"""
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import anyio
+import attrs
+
+from cleverreach_async import (
+    APIConnectionError,
+    ConfigurationError,
+    ImportFailedError,
+    ImportReport,
+    OAuthApp,
+    OrderInput,
+    ReceiverInput,
+)
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.results import Results
+from cleverreach_async.bulk.run import ImportRun
+from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.transport.clock import SYSTEM_CLOCK
+from cleverreach_async.transport.transport import Transport
+from cleverreach_async.transport.wire import Response
+
+from .model_server import ModelServer, Reply, transport_to
+
+__all__ = ["Interruption", "Played", "Scenario", "SourceRow", "play"]
+
+Kind = Literal["plain", "order", "broken", "refused", "poison"]
+SETTLE: Final = 5.0
+DRAIN: Final = 30.0
+
+
+@attrs.frozen
+class SourceRow:
+    """One row: the number of its address, and what is the matter with it."""
+
+    key: int
+    kind: Kind = "plain"
+
+
+@attrs.frozen(kw_only=True)
+class Interruption:
+    """How a run ends early.
+
+    Attributes:
+        kind: A stop, a stop that does not wait, a cancelled caller, or a killed process.
+        request: Number of the run's request, from 1, at which it happens.
+        seconds: How long after that.
+    """
+
+    kind: Literal["stop", "abort", "cancel", "crash"]
+    request: int
+    seconds: float
+
+
+@attrs.define(kw_only=True)
+class Scenario:
+    """What is imported, and what goes wrong.
+
+    Attributes:
+        strategy: The batch call.
+        rows: The source.
+        existing: Addresses that the group has already.
+        replies: What the server does with the first requests.
+        interruptions: How the first runs end.
+        batch_size: Most rows of a batch, in every run.
+        concurrency: Requests at a time; the n-th run takes the n-th, the last for ever.
+        canary: Whether the first rows go alone.
+        most_rows: Rows above which the server says 413.
+        tells_nothing: Whether it refuses look-ups.
+        seed: Of all chance.
+    """
+
+    strategy: StrategyName
+    rows: list[SourceRow] = attrs.field(factory=list[SourceRow])
+    existing: frozenset[int] = frozenset[int]()
+    replies: list[Reply | None] = attrs.field(factory=list[Reply | None])
+    interruptions: list[Interruption] = attrs.field(factory=list[Interruption])
+    batch_size: int = 10
+    concurrency: Sequence[int] = (2,)
+    canary: bool = False
+    most_rows: int | None = None
+    tells_nothing: bool = False
+    seed: int = 0
+
+    def receiver(self, number: int) -> ReceiverInput:
+        """Return the row of that number, from 1."""
+        row = self.rows[number - 1]
+        name = {"broken": "broken", "refused": f"refuse{row.key}@example.org"}.get(
+            row.kind, f"p{row.key}@example.org"
+        )
+        if row.kind == "order":
+            return ReceiverInput(name, orders=[OrderInput(f"A-{number}", "Lamp")])
+        return ReceiverInput(
+            name, source=f"poison {number}" if row.kind == "poison" else f"{number}"
+        )
+
+    def reply(self, number: int, rows: list[Any]) -> Reply | None:
+        """Decide what the server does with a request, by its number from 0."""
+        if self.most_rows is not None and len(rows) > self.most_rows:
+            return Reply(413, executed=False, content=b"{}")
+        if any("poison" in str(row) for row in rows):
+            return Reply(422, executed=False, content=b"{}")
+        return self.replies[number] if number < len(self.replies) else None
+
+
+@attrs.define(kw_only=True)
+class Played:
+    """What came of a scenario.
+
+    Attributes:
+        server: The server at the end, with everything landed.
+        reports: The report of each run that was not killed; the last is complete.
+        outcomes: Outcome and code of every row as reported last.
+        twice: Rows reported again after a report that was written down.
+        lines: Row numbers of the rejects file.
+        peaks: Most requests on the wire in each run.
+    """
+
+    server: ModelServer
+    reports: list[ImportReport] = attrs.field(factory=list[ImportReport])
+    outcomes: dict[int, tuple[str, str]] = attrs.field(factory=dict[int, tuple[str, str]])
+    twice: list[int] = attrs.field(factory=list[int])
+    lines: list[int] = attrs.field(factory=list[int])
+    peaks: list[int] = attrs.field(factory=list[int])
+    _unsure: set[int] = attrs.field(factory=set[int])
+
+    def add(self, results: dict[int, tuple[str, str]], *, killed: bool) -> None:
+        """Add the outcomes of a run; only what a killed one told may be told again."""
+        self.twice += (self.outcomes.keys() & results.keys()) - self._unsure
+        self._unsure -= results.keys()
+        self.outcomes |= results
+        if killed:
+            self._unsure |= results.keys()
+
+
+class Line:
+    """The way of one run to the server; it is dead when the process is."""
+
+    def __init__(self, server: ModelServer, interruption: Interruption | None) -> None:
+        self._server = server
+        self._interruption = interruption
+        self.requests = 0
+        self.reached = anyio.Event()
+        self.dead = False
+
+    async def send(self, method: str, url: str, **rest: Any) -> Response:
+        """Pass a request on."""
+        if self.dead:
+            raise APIConnectionError("the process is dead", sent=False)
+        self.requests += method != "GET" and "oauth" not in url
+        if self._interruption is not None and self.requests >= self._interruption.request:
+            self.reached.set()
+        return await self._server.send(method, url, **rest)
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+@attrs.define
+class Run:
+    """One run over the journal."""
+
+    scenario: Scenario
+    played: Played
+    number: int
+    folder: Path
+    line: Line = attrs.field(init=False)
+    results: dict[int, tuple[str, str]] = attrs.field(factory=dict[int, tuple[str, str]])
+    report: ImportReport | None = None
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """How this run ends early."""
+        interruptions = self.scenario.interruptions
+        return interruptions[self.number] if self.number < len(interruptions) else None
+
+    async def play(self) -> None:
+        """Import until the end or the interruption."""
+        server, scenario = self.played.server, self.scenario
+        server.forget_waits()
+        server.peak = 0
+        self.line = Line(server, self.interruption)
+        transport = transport_to(
+            self.line,  # type: ignore[arg-type]
+            clock=SYSTEM_CLOCK,
+            rng=random.Random(scenario.seed + self.number),
+        ).with_auth(OAuthApp("id", "secret").client_credentials())
+        async with anyio.create_task_group() as tasks, anyio.create_task_group() as readers:
+            scope = anyio.CancelScope()
+
+            def begin(run: ImportRun) -> None:
+                self.report = run.report
+                readers.start_soon(self._read, run.results(until_end=True))
+                if self.interruption is not None:
+                    tasks.start_soon(self._interrupt, self.interruption, run, scope)
+
+            with scope, suppress(ImportFailedError):
+                await self._call(transport, begin)
+            tasks.cancel_scope.cancel()
+
+    async def _call(self, transport: Transport, begin: Callable[[ImportRun], None]) -> None:
+        scenario = self.scenario
+        name = _METHODS.get(scenario.strategy, "upsert")
+        call: Any = getattr(Bulk(transport), name)
+        options = {"strategy": scenario.strategy} if name == "upsert" else {}
+        await call(
+            [scenario.receiver(number + 1) for number in range(len(scenario.rows))],
+            group_id=7,
+            batch_size=scenario.batch_size,
+            concurrency=scenario.concurrency[min(self.number, len(scenario.concurrency) - 1)],
+            canary=scenario.canary,
+            max_reject_share=1,
+            settle=SETTLE,
+            drain=DRAIN,
+            journal=self.folder / "journal",
+            rejects=self.folder / "rejects",
+            resume=self.number > 0,
+            on_start=begin,
+            **options,
+        )
+
+    async def _read(self, results: Results) -> None:
+        async for result in results:
+            if not self.line.dead:
+                assert result.row not in self.results, "one row has two outcomes"
+                self.results[result.row] = (result.outcome.value, result.code)
+
+    async def _interrupt(
+        self, interruption: Interruption, run: ImportRun, scope: anyio.CancelScope
+    ) -> None:
+        await self.line.reached.wait()
+        await anyio.sleep(interruption.seconds)
+        if interruption.kind == "cancel":
+            scope.cancel()
+        elif interruption.kind == "stop":
+            run.stop()
+        elif interruption.kind == "abort":
+            run.abort()
+        else:
+            kept = self.folder.with_name(f"after-{self.number}")
+            shutil.copytree(self.folder, kept)
+            self.folder = kept
+            self.line.dead = True
+            run.abort()
+
+
+_METHODS: Final = {"insert": "insert", "update": "update", "delete": "delete"}
+
+
+async def play(scenario: Scenario, folder: Path) -> Played:
+    """Run the import, and resume it after every interruption, until it is complete."""
+    server = ModelServer(scenario.reply, clock=SYSTEM_CLOCK)
+    server.tells_nothing = scenario.tells_nothing
+    for key in scenario.existing:
+        email = f"p{key}@example.org"
+        server.stored[email] = {"email": email, "source": "old"}
+    played = Played(server=server)
+    folder = folder / "begin"
+    folder.mkdir()
+    number, is_complete = 0, False
+    while not is_complete:
+        run = Run(scenario, played, number, folder)
+        try:
+            await run.play()
+        except ConfigurationError as error:
+            # Killed after the very last thing was written down.
+            is_complete = "is complete" in str(error)
+            if not is_complete:
+                raise
+        else:
+            played.add(run.results, killed=run.line.dead)
+            played.peaks.append(server.peak)
+            if run.report is not None and not run.line.dead:
+                played.reports.append(run.report)
+                is_complete = not run.report.stopped
+        folder = run.folder
+        number += 1
+    server.land(everything=True)
+    rejects = (folder / "rejects").read_bytes().splitlines()
+    played.lines = [json.loads(line)["row"] for line in rejects]
+    return played

@@ -1,0 +1,279 @@
+"""Where the process of an import can be made to die: at named steps, each on its n-th passage.
+
+The steps are wrapped from outside, in the process that is to die; the library knows nothing of it.
+"""
+
+import functools
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from httpcore._backends.anyio import AnyIOStream
+from httpcore._backends.trio import TrioStream
+
+from cleverreach_async.auth.stores import FileTokenStore
+from cleverreach_async.bulk import delivery
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.intake import Intake
+from cleverreach_async.bulk.journal import Journal
+from cleverreach_async.bulk.ledger import JournalLedger
+from cleverreach_async.bulk.rejects import RejectsFile
+from cleverreach_async.bulk.sources.csv_rows import CsvSource
+
+__all__ = ["POINTS", "install"]
+
+_DIE_AFTER: Final = re.compile(rb"x-die-after: (\d+)\r\n")
+_STREAMS: Final[tuple[Any, ...]] = (AnyIOStream, TrioStream)
+
+
+def die() -> None:
+    """End the process as ``kill -9`` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Countdown:
+    """Counts passages.
+
+    Args:
+        passages: The number of the fatal one.
+    """
+
+    def __init__(self, passages: int) -> None:
+        self._left = passages
+
+    def is_over(self) -> bool:
+        """Count one; whether it is the fatal one."""
+        self._left -= 1
+        return not self._left
+
+    def pass_by(self) -> None:
+        """Count one, and die on the fatal one."""
+        if self.is_over():
+            die()
+
+
+def _method(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    """Replace a method; the wrapper gets the original before all other arguments."""
+    original = getattr(owner, name)
+
+    def method(*args: Any, **options: Any) -> Any:
+        return wrapper(original, *args, **options)
+
+    setattr(owner, name, method)
+
+
+def source_opened(countdown: Countdown) -> None:
+    """The source was looked at; nothing else has happened."""
+
+    def run(original: Any, *args: Any) -> Any:
+        countdown.pass_by()
+        return original(*args)
+
+    _method(Bulk, "_run", run)
+
+
+def journal_opened(countdown: Countdown) -> None:
+    """There is a journal; no row was read."""
+
+    async def open_journal(original: Any, *args: Any) -> Any:
+        journal = await original(*args)
+        countdown.pass_by()
+        return journal
+
+    _method(Bulk, "_open_journal", open_journal)
+
+
+def row_read(countdown: Countdown) -> None:
+    """A row was read, and is in memory only."""
+
+    def rows(original: Any, *args: Any) -> Iterator[Any]:
+        for row in original(*args):
+            countdown.pass_by()
+            yield row
+
+    _method(CsvSource, "_rows", rows)
+
+
+def batch_sealed(countdown: Countdown) -> None:
+    """A batch is about to be handed to a worker."""
+
+    async def submit(original: Any, intake: Intake, batch: list[Any]) -> None:
+        if batch:
+            countdown.pass_by()
+        await original(intake, batch)
+
+    _method(Intake, "_submit", submit)
+
+
+def _at_save(countdown: Countdown, step: str, *, before: bool) -> None:
+    """Die around the transaction that holds a certain batch."""
+    marked: list[int] = []
+
+    async def write_down(original: Any, ledger: Any, batch: Any, *args: Any) -> None:
+        if countdown.is_over():
+            marked.append(batch[-1].number)
+        await original(ledger, batch, *args)
+
+    def save(original: Any, journal: Any, state: Any, *, now: float) -> None:
+        [row] = marked or [0]
+        is_done = row < state.next_row or row in state.done
+        is_it = bool(row) and (row in state.sent if step == "sent" else is_done)
+        if is_it and before:
+            die()
+        original(journal, state, now=now)
+        if is_it:
+            die()
+
+    _method(JournalLedger, step, write_down)
+    _method(Journal, "save", save)
+
+
+def _at_end(_: Countdown, *, before: bool) -> None:
+    """Die around the transaction that closes the import."""
+
+    def save(original: Any, journal: Any, state: Any, *, now: float) -> None:
+        if state.finished and before:
+            die()
+        original(journal, state, now=now)
+        if state.finished:
+            die()
+
+    _method(Journal, "save", save)
+
+
+def _at_write(countdown: Countdown, share: float) -> None:
+    """Die when a share of a request's body was written."""
+
+    async def write(
+        original: Any, stream: Any, buffer: bytes, timeout: float | None = None
+    ) -> None:
+        is_it = buffer.startswith(b"[") and countdown.is_over()
+        await original(stream, buffer[: int(len(buffer) * share)] if is_it else buffer, timeout)
+        if is_it:
+            die()
+
+    for stream in _STREAMS:
+        _method(stream, "write", write)
+
+
+def _at_read(_: Countdown) -> None:
+    """Die where the server says: it falls silent there."""
+    read_so_far: dict[int, bytes] = {}
+
+    async def read(
+        original: Any, stream: Any, max_bytes: int, timeout: float | None = None
+    ) -> bytes:
+        data: bytes = await original(stream, max_bytes, timeout)
+        text = read_so_far.pop(id(stream), b"") + data
+        if found := _DIE_AFTER.search(text):
+            if len(text.partition(b"\r\n\r\n")[2]) >= int(found[1]):
+                die()
+            read_so_far[id(stream)] = text
+        return data
+
+    for stream in _STREAMS:
+        _method(stream, "read", read)
+
+
+def answer_mapped(countdown: Countdown) -> None:
+    """The outcomes of a batch are known, and in memory only."""
+
+    def match_rows(original: Any, *args: Any) -> Any:
+        matched = original(*args)
+        countdown.pass_by()
+        return matched
+
+    _method(delivery, "match_rows", match_rows)
+
+
+def rejects_appended(countdown: Countdown) -> None:
+    """Rejects are on the disk, and the journal does not tell of them."""
+
+    def write(original: Any, rejects: Any, *args: Any, **options: Any) -> None:
+        before = rejects.size
+        original(rejects, *args, **options)
+        if rejects.size > before:
+            countdown.pass_by()
+
+    _method(RejectsFile, "write", write)
+
+
+class _Torn:
+    """A file that takes half of what is written."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> None:
+        """Write half of it, and die."""
+        self._file.write(data[: len(data) // 2])
+        self._file.flush()
+        die()
+
+
+def rejects_torn(countdown: Countdown) -> None:
+    """A part of a line is in the rejects file."""
+    torn: list[_Torn] = []
+
+    def write(original: Any, rejects: Any, results: Any, **options: Any) -> None:
+        if results and countdown.is_over():
+            torn.append(_Torn(rejects._file))
+        if torn:
+            # The first results that are written, which superseded rows are not.
+            rejects._file = torn[0]
+        original(rejects, results, **options)
+
+    _method(RejectsFile, "write", write)
+
+
+def token_refreshed(countdown: Countdown) -> None:
+    """The token endpoint has answered; its token is in memory only."""
+
+    def save(original: Any, *args: Any) -> Any:
+        countdown.pass_by()
+        return original(*args)
+
+    _method(FileTokenStore, "save", save)
+
+
+def token_written(countdown: Countdown) -> None:
+    """The new token is in a file, but not yet in that of the store."""
+
+    def replace(original: Any, path: Path, target: Any) -> Any:
+        if path.name.startswith(".token-"):
+            countdown.pass_by()
+        return original(path, target)
+
+    _method(Path, "replace", replace)
+
+
+POINTS: Final[dict[str, Callable[[Countdown], None]]] = {
+    "source opened": source_opened,
+    "journal opened": journal_opened,
+    "row read": row_read,
+    "batch sealed": batch_sealed,
+    "sent, before commit": functools.partial(_at_save, step="sent", before=True),
+    "sent, after commit": functools.partial(_at_save, step="sent", before=False),
+    "half of the body written": functools.partial(_at_write, share=0.5),
+    "body written": functools.partial(_at_write, share=1.0),
+    "headers received": _at_read,
+    "half of the answer": _at_read,
+    "answer mapped": answer_mapped,
+    "rejects appended": rejects_appended,
+    "rejects torn": rejects_torn,
+    "done, before commit": functools.partial(_at_save, step="settled", before=True),
+    "done, after commit": functools.partial(_at_save, step="settled", before=False),
+    "end, before commit": functools.partial(_at_end, before=True),
+    "end, after commit": functools.partial(_at_end, before=False),
+    "token refreshed": token_refreshed,
+    "token written": token_written,
+}
+"""Each step by its name."""
+
+
+def install(point: str, passages: int) -> None:
+    """Let this process die at a step, on that passage."""
+    POINTS[point](Countdown(passages))

@@ -1,0 +1,126 @@
+"""A process whose children import a file and are killed: ``python -m support.kill_worker``.
+
+Each line of its input is a command as JSON: ``["start", SPEC]`` forks a child and prints its id,
+``["reap", ID]`` waits until that child is gone. Each line of its output is the id of the process,
+a word and a value. Forking saves the price of starting Python for each child.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+
+from cleverreach_async import (
+    CleverReach,
+    CleverReachError,
+    FileTokenStore,
+    ImportReport,
+    OAuthApp,
+    OrderInput,
+    ReceiverInput,
+    read_csv,
+)
+from cleverreach_async.bulk.run import ImportRun
+from support.kill_points import install
+
+__all__ = ["main"]
+
+
+def say(word: str, value: object) -> None:
+    """Print at once, as a whole line, with the id of the process."""
+    os.write(1, f"{json.dumps([os.getpid(), word, value])}\n".encode())
+
+
+async def import_file(spec: dict[str, Any]) -> None:
+    """Import a file as a specification says, and tell how it went."""
+    source: Any = customers(spec)
+
+    def tell_doubts(run: ImportRun) -> None:
+        say("doubtful", run._delivery.doubtful.ranges)  # pyright: ignore[reportPrivateUsage]
+
+    async with CleverReach(credentials(spec), base_url=spec["url"]) as cr:
+        report = await getattr(cr.bulk, spec["strategy"])(
+            source,
+            group_id=spec["group"],
+            journal=spec["journal"],
+            rejects=spec["rejects"],
+            on_start=tell_doubts,
+            settle=0.0,
+            **spec["options"],
+        )
+    say("report", counts(report))
+
+
+def customers(spec: dict[str, Any]) -> Any:
+    """Return the rows; with orders they are made here, since no CSV file holds any."""
+    path = Path(spec["file"])
+    if spec["orders"] is None:
+        return read_csv(path, mapping={"number": "number"})
+    return [
+        ReceiverInput(
+            email=f"person{number % 997}@shop.example",
+            global_attributes={"number": str(number)},
+            orders=[OrderInput(order_id=f"A-{number}", product="Lamp", price=49.9)],
+        )
+        for number in range(1, spec["orders"] + 1)
+    ]
+
+
+def credentials(spec: dict[str, Any]) -> Any:
+    """Return the way to authenticate."""
+    if not spec["store"]:
+        return "token"
+    app = OAuthApp("app", "secret", base_url=spec["url"])
+    store = FileTokenStore(spec["store"])
+    return app.user(store=store) if spec["is_user"] else app.client_credentials(store=store)
+
+
+def counts(report: ImportReport) -> dict[str, Any]:
+    """Return what a report says."""
+    values = attrs.asdict(report, recurse=False)
+    return {name: values[name] for name in sorted(values) if name not in {"samples", "elapsed"}}
+
+
+def start(spec: dict[str, Any]) -> int:
+    """Fork a child for an import; it ends without tidying up."""
+    if child := os.fork():
+        return child
+    try:
+        if spec["point"]:
+            install(*spec["point"])
+        anyio.run(import_file, spec, backend=spec["backend"])
+    except (CleverReachError, OSError) as error:
+        say("error", f"{type(error).__name__}: {error}")
+    except BaseException as error:  # noqa: BLE001 - it shall show in the test
+        say("fault", repr(error))
+    finally:
+        os._exit(0)
+
+
+def main() -> None:
+    """Obey until the input ends."""
+    children = set[int]()
+    for line in sys.stdin:
+        match json.loads(line):
+            case ["start", spec]:
+                child = start(spec)
+                children.add(child)
+                say("started", child)
+            case ["reap", child]:
+                os.waitpid(child, 0)
+                children.discard(child)
+                say("gone", child)
+            case command:
+                say("fault", f"unknown: {command}")
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Time that passes by itself when everybody waits, on asyncio and trio."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import anyio
+import anyio.lowlevel
+import pytest
+import sniffio
+import trio.testing
+from anyio.abc import TaskGroup
+
+from cleverreach_async.bulk import importer, ledger
+from support.clocks import START
+
+__all__ = ["VirtualClock", "after", "write_in_the_loop"]
+
+T = TypeVar("T")
+
+_QUIET_TURNS: Final = 3
+
+
+class VirtualClock:
+    """A clock that jumps to the next sleeper's instant once no task can run.
+
+    Attributes:
+        elapsed: Seconds since the beginning.
+        sleeps: Every wait asked for.
+    """
+
+    def __init__(self) -> None:
+        self.elapsed = 0.0
+        self.sleeps: list[float] = []
+        self._sleepers: list[tuple[float, anyio.Event]] = []
+        self._asleep = anyio.Event()
+
+    def monotonic(self) -> float:
+        """Seconds since an unknown instant."""
+        return 5000.0 + self.elapsed
+
+    def now(self) -> float:
+        """Unix time."""
+        return START + self.elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until time has come to that instant."""
+        self.sleeps.append(seconds)
+        if seconds <= 0:
+            await anyio.lowlevel.checkpoint()
+            return
+        sleeper = (self.elapsed + seconds, anyio.Event())
+        self._sleepers.append(sleeper)
+        self._asleep.set()
+        try:
+            await sleeper[1].wait()
+        finally:
+            self._sleepers.remove(sleeper)
+
+    @asynccontextmanager
+    async def flowing(self) -> AsyncGenerator[TaskGroup, None]:
+        """Let time pass during the block; gives a group for tasks that end with it."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._flow)
+            yield tasks
+            tasks.cancel_scope.cancel()
+
+    async def _flow(self) -> None:
+        while True:
+            if not self._sleepers:
+                self._asleep = anyio.Event()
+                await self._asleep.wait()
+            await _nobody_runs()
+            if self._sleepers:
+                self.elapsed = max(self.elapsed, min(at for at, _ in self._sleepers))
+                for at, event in self._sleepers:
+                    if at <= self.elapsed:
+                        event.set()
+                await anyio.lowlevel.checkpoint()
+
+
+async def _nobody_runs() -> None:
+    if sniffio.current_async_library() == "trio":
+        await trio.testing.wait_all_tasks_blocked()
+        return
+    quiet = 0
+    while quiet < _QUIET_TURNS:
+        await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        waits: list[Any] = [getattr(task, "_fut_waiter", None) for task in others]
+        quiet = 0 if any(wait is None or wait.done() for wait in waits) else quiet + 1
+
+
+def write_in_the_loop(
+    patch: pytest.MonkeyPatch, *, on_write: Callable[[], None] = lambda: None
+) -> None:
+    """Let journals be written in the event loop: virtual time does not wait for threads.
+
+    Args:
+        patch: Undoes it.
+        on_write: Called before and after each writing.
+    """
+
+    async def run(function: Callable[..., T], *args: Any) -> T:
+        on_write()
+        await anyio.lowlevel.checkpoint()
+        result = function(*args)
+        on_write()
+        return result
+
+    patch.setattr(ledger, "run_in_thread", run)
+    patch.setattr(importer, "run_in_thread", run)
+
+
+def after(passes: int, function: Callable[..., Any], then: Callable[..., Any]) -> Any:
+    """Return a function that calls one so many times, and another from then on."""
+    left = iter(range(passes))
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return (function if next(left, None) is not None else then)(*args, **kwargs)
+
+    return wrapper
