@@ -31,7 +31,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 CASES: Final = ("requests_stack", "gather_httpx", "ours")
 BASELINE: Final = "requests_stack"
 PACKAGES: Final = ("httpx", "anyio", "attrs", "msgspec", "requests", "uvicorn")
-MEMORY_ROWS: Final = (100_000, 1_000_000)
+MEMORY_ROWS: Final = (100_000, 2_000_000)
 STACK: Final = 1000
 
 Run = dict[str, Any]
@@ -258,7 +258,7 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--source", choices=("ready", "generator", "csv"), default="ready")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all figures there")
     parser.add_argument(
-        "--memory", action="store_true", help="only compare our memory for 100k and 1M rows"
+        "--memory", action="store_true", help="only compare our memory for 100k and 2M rows"
     )
     options = Options(**vars(parser.parse_args(arguments)))
     cases = str(options.cases).split(",")
