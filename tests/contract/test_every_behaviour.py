@@ -1,9 +1,8 @@
 """The client is right under every behaviour that the real API may turn out to have."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from cleverreach_async import (
@@ -11,7 +10,6 @@ from cleverreach_async import (
     CleverReach,
     ImportFailedError,
     NotFoundError,
-    OAuthApp,
     OrderInput,
     ReceiverInput,
 )
@@ -60,19 +58,6 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A sandbox of each behaviour in turn."""
     with Sandbox(behaviour=request.param) as sandbox:
         yield sandbox
-
-
-@pytest.fixture
-async def cr(sandbox: Sandbox) -> AsyncIterator[CleverReach]:
-    """A client of the sandbox."""
-    transport = httpx.ASGITransport(app=sandbox.app)
-    async with (
-        httpx.AsyncClient(transport=transport) as http_client,
-        CleverReach(
-            OAuthApp("sandbox", "sandbox-secret").client_credentials(), http_client=http_client
-        ) as client,
-    ):
-        yield client
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """Every way of importing is right under every behaviour that touches it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
-import httpx
 import pytest
 from support.clocks import FakeClock
 from support.model_server import counts
 
-from cleverreach_async import CleverReach, ImportReport, OAuthApp, OrderInput, ReceiverInput
+from cleverreach_async import CleverReach, ImportReport, OrderInput, ReceiverInput
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.strategies import STRATEGIES
 from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
@@ -65,19 +64,6 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A sandbox of each behaviour in turn."""
     with Sandbox(behaviour=request.param) as sandbox:
         yield sandbox
-
-
-@pytest.fixture
-async def cr(sandbox: Sandbox) -> AsyncIterator[CleverReach]:
-    """A client of the sandbox."""
-    transport = httpx.ASGITransport(app=sandbox.app)
-    async with (
-        httpx.AsyncClient(transport=transport) as http_client,
-        CleverReach(
-            OAuthApp("sandbox", "sandbox-secret").client_credentials(), http_client=http_client
-        ) as client,
-    ):
-        yield client
 
 
 async def load(

@@ -1,0 +1,22 @@
+"""What the contract's tests share."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from cleverreach_async import CleverReach, OAuthApp
+from cleverreach_async.sandbox import Sandbox
+
+
+@pytest.fixture
+async def cr(sandbox: Sandbox) -> AsyncIterator[CleverReach]:
+    """A client of the sandbox."""
+    transport = httpx.ASGITransport(app=sandbox.app)
+    async with (
+        httpx.AsyncClient(transport=transport) as http_client,
+        CleverReach(
+            OAuthApp("sandbox", "sandbox-secret").client_credentials(), http_client=http_client
+        ) as client,
+    ):
+        yield client
