@@ -1,7 +1,7 @@
 """The largest body that the server takes, learned from its refusals: pure."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -27,6 +27,11 @@ class Ceiling:
     max_bytes: int | None = None
     _refused: int | None = None
     _good: int = 0
+
+    @classmethod
+    def known(cls, max_bytes: int | None) -> Self:
+        """Return what an earlier run has learned; about twice as much had been refused."""
+        return cls(max_bytes, None if max_bytes is None else 2 * max_bytes)
 
     def refused(self, rows: Sequence[EncodedRow]) -> None:
         """Take note that a body of these rows was too large."""

@@ -9,6 +9,7 @@ import anyio
 import attrs
 
 from cleverreach_async.bulk.breaker import Breaker
+from cleverreach_async.bulk.ceiling import Ceiling
 from cleverreach_async.bulk.delivery import Delivery, Lessons
 from cleverreach_async.bulk.encoding import Encoder
 from cleverreach_async.bulk.journal import Journal
@@ -23,7 +24,7 @@ from cleverreach_async.bulk.run import ImportRun, Limits
 from cleverreach_async.bulk.sources.counted import countable
 from cleverreach_async.bulk.sources.resumable import Resumable
 from cleverreach_async.bulk.strategies import Strategy, StrategyName, find_strategy
-from cleverreach_async.errors import ImportFailedError
+from cleverreach_async.errors import ConfigurationError, ImportFailedError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.stop import Stop, StopRequestedError, is_stop
@@ -162,7 +163,12 @@ class Bulk:
         settings.check(strategy)
         with ExitStack() as files:
             journal = await self._open_journal(files, source, group_id, strategy, settings)
-            run = self._assemble(files, journal, group_id, strategy, settings)
+            try:
+                run = self._assemble(files, journal, group_id, strategy, settings)
+            except ConfigurationError:
+                if journal is not None and not settings.resume:
+                    journal.discard()  # nothing has happened yet that could be resumed
+                raise
             if journal is not None and journal.state.sent:
                 # What the killed run had on the wire may still be landing.
                 await self._transport.clock.sleep(settings.settle)
@@ -224,7 +230,7 @@ class Bulk:
         )
         if resumed is not None:
             delivery = attrs.evolve(delivery, doubtful=resumed.sent)
-            lessons.ceiling.max_bytes = resumed.ceiling
+            lessons.ceiling = Ceiling.known(resumed.ceiling)
         rejects = files.enter_context(
             RejectsFile(settings.rejects, keep=None if resumed is None else resumed.rejects_bytes)
         )

@@ -171,6 +171,11 @@ class Journal:
         """Unlock the file and fold SQLite's helper file into it. Closing twice does no harm."""
         self._database.close()
 
+    def discard(self) -> None:
+        """Close the journal and remove its file."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def _write_all(self, identity: str, *, now: float) -> None:
         """Write a new journal in one transaction: afterwards it is whole, or the file is blank."""
         meta = {

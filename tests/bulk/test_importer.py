@@ -189,6 +189,16 @@ async def test_a_rejects_file_that_cannot_be_written_ends_the_import(tmp_path: P
         await upsert(ModelServer(), people(1), rejects=tmp_path / "missing" / "rejects.jsonl")
 
 
+async def test_an_import_that_cannot_begin_leaves_no_journal(tmp_path: Path) -> None:
+    """The next attempt is a beginning again."""
+    journal = tmp_path / "import.journal"
+    with pytest.raises(ConfigurationError, match="cannot write"):
+        await upsert(ModelServer(), people(1), journal=journal, rejects=tmp_path / "no" / "rejects")
+
+    assert not journal.exists()
+    assert 1 == (await upsert(ModelServer(), people(1), journal=journal)).accepted
+
+
 @pytest.mark.parametrize(
     "options",
     [{"concurrency": 0}, {"concurrency": 33}, {"batch_size": 0}, {"batch_size": 1001}],

@@ -130,6 +130,15 @@ def test_the_ceiling_grows_again_but_stays_below_the_refusal() -> None:
     assert [500, 550, 605, 665, 731, 804, 884, 900] == sizes
 
 
+def test_a_known_ceiling_grows_too() -> None:
+    """What an earlier run has learned is tried again as carefully as what this one has."""
+    ceiling = Ceiling.known(500)
+    for _ in range(50 * 20):
+        ceiling.accepted()
+
+    assert (900, None) == (ceiling.max_bytes, Ceiling.known(None).max_bytes)
+
+
 def test_a_refusal_begins_the_count_anew() -> None:
     """Fifty good bodies in a row are asked for."""
     ceiling = Ceiling()
