@@ -10,6 +10,7 @@ import msgspec
 from cleverreach_async.bulk.rows import EncodedRow, email_key
 from cleverreach_async.bulk.tally import Tally, not_returned, unknown
 from cleverreach_async.errors import APIStatusError, AuthenticationError, ResponseDecodeError
+from cleverreach_async.resources.receiver_models import Detail
 from cleverreach_async.transport.retry import classify
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import as_list, as_object, build_request, decode_json
@@ -20,7 +21,6 @@ Profile = Mapping[str, Any]
 
 # Addresses travel in the query, and a URL of a few thousand characters passes everywhere.
 _AT_ONCE: Final = 50
-_WITH_ORDERS: Final = 2
 
 
 class Evidence(enum.Enum):
@@ -106,7 +106,7 @@ async def look_up(ask: Call, group_id: int, rows: Sequence[EncodedRow]) -> dict[
             "GET",
             "/groups/{group_id}/receivers",
             path={"group_id": group_id},
-            query={"email_list": wanted, "detail": _WITH_ORDERS, "pagesize": 2 * len(wanted)},
+            query={"email_list": wanted, "detail": int(Detail.ORDERS), "pagesize": 2 * len(wanted)},
         )
         response = await ask(request)
         for item in as_list(decode_json(response, request)):
