@@ -7,10 +7,11 @@ the package costs next to nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from cleverreach_async.version import __version__
+
 if TYPE_CHECKING:
     from cleverreach_async.auth.app import BearerToken, OAuthApp, check_state, new_state
     from cleverreach_async.auth.grants import ClientCredentials, UserToken
-    from cleverreach_async.auth.secret import Secret
     from cleverreach_async.auth.stores import (
         CallbackTokenStore,
         FileTokenStore,
@@ -20,20 +21,10 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.auth.tokens import Token
     from cleverreach_async.bulk.options import ImportOptions
+    from cleverreach_async.bulk.outcomes.results import Results
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
-    from cleverreach_async.bulk.results import Results
-    from cleverreach_async.bulk.rows import BadRow, Outcome, RowResult, SourceRow
+    from cleverreach_async.bulk.rows import Outcome, RowResult
     from cleverreach_async.bulk.run import ImportRun
-    from cleverreach_async.bulk.sources import (
-        in_thread,
-        read_arrow,
-        read_csv,
-        read_cursor,
-        read_json_lines,
-        read_parquet,
-        read_records,
-        read_rows,
-    )
     from cleverreach_async.client import CleverReach
     from cleverreach_async.errors import (
         APIConnectionError,
@@ -75,15 +66,24 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.resources.reports import Report
     from cleverreach_async.resources.tags import Tag
+    from cleverreach_async.sources import (
+        in_thread,
+        read_arrow,
+        read_csv,
+        read_cursor,
+        read_json_lines,
+        read_parquet,
+        read_records,
+        read_rows,
+    )
+    from cleverreach_async.sources.rows import BadRow, SourceRow
+    from cleverreach_async.transport.redaction import Secret
     from cleverreach_async.transport.retry import Fault, RetryPolicy
     from cleverreach_async.transport.transport import RequestEvent
-
-__version__ = "0.1.0"
 
 _HOMES: Final = {
     "auth.app": ("BearerToken", "OAuthApp", "check_state", "new_state"),
     "auth.grants": ("ClientCredentials", "UserToken"),
-    "auth.secret": ("Secret",),
     "auth.stores": (
         "CallbackTokenStore",
         "FileTokenStore",
@@ -94,10 +94,10 @@ _HOMES: Final = {
     "auth.tokens": ("Token",),
     "bulk.options": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),
-    "bulk.results": ("Results",),
-    "bulk.rows": ("BadRow", "Outcome", "RowResult", "SourceRow"),
+    "bulk.outcomes.results": ("Results",),
+    "bulk.rows": ("Outcome", "RowResult"),
     "bulk.run": ("ImportRun",),
-    "bulk.sources": (
+    "sources": (
         "in_thread",
         "read_arrow",
         "read_csv",
@@ -142,6 +142,8 @@ _HOMES: Final = {
     "resources.receiver_models": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
     "resources.reports": ("Report",),
     "resources.tags": ("Tag",),
+    "sources.rows": ("BadRow", "SourceRow"),
+    "transport.redaction": ("Secret",),
     "transport.retry": ("Fault", "RetryPolicy"),
     "transport.transport": ("RequestEvent",),
 }

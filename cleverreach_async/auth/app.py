@@ -15,15 +15,15 @@ from cleverreach_async.auth.grants import (
     fetch_by_code,
 )
 from cleverreach_async.auth.renewal import StaticToken
-from cleverreach_async.auth.secret import Secret
 from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.http import make_sender
+from cleverreach_async.transport.redaction import Masked, Secret
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, Call, TokenSource, Transport
-from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT, Masked, server_root
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT, server_root
 
 __all__ = ["BearerToken", "OAuthApp", "as_auth", "check_state", "new_state"]
 

@@ -8,7 +8,6 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from cleverreach_async.auth.renewal import RenewingTokens
-from cleverreach_async.auth.secret import Secret
 from cleverreach_async.auth.stores import MemoryTokenStore, TokenStore
 from cleverreach_async.auth.tokens import Token, read_token
 from cleverreach_async.errors import (
@@ -19,9 +18,10 @@ from cleverreach_async.errors import (
     TokenError,
 )
 from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.redaction import Masked, MaskedBytes, Secret
 from cleverreach_async.transport.retry import Fault, classify
 from cleverreach_async.transport.transport import Call, TokenSource
-from cleverreach_async.transport.wire import FORM, Masked, MaskedBytes, Request, decode_json
+from cleverreach_async.transport.wire import FORM, Request, decode_json
 
 __all__ = ["ClientCredentials", "UserToken", "fetch_by_code"]
 

@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol
 import anyio
 import attrs
 
-from cleverreach_async.auth.secret import Secret
 from cleverreach_async.auth.stores import TokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import CleverReachError, TokenError
 from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.transport import Call, Credential
 

@@ -19,8 +19,8 @@ import anyio.to_thread
 
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.shield import uninterrupted
-from cleverreach_async.transport.wire import Masked
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import attrs
 
-from cleverreach_async.auth.secret import Secret
 from cleverreach_async.errors import ConfigurationError, TokenError
+from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.wire import as_object
 
 __all__ = ["Token", "read_token"]

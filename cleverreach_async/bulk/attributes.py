@@ -11,7 +11,6 @@ from typing import Final
 
 import attrs
 
-from cleverreach_async.bulk.sources.columns import GROUP_PREFIX, KNOWN_TARGETS, AttributeType
 from cleverreach_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -22,6 +21,7 @@ from cleverreach_async.errors import (
 from cleverreach_async.resources.attributes import Attribute, Attributes, cap_in, check_free
 from cleverreach_async.resources.base import Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.sources.columns import GROUP_PREFIX, KNOWN_TARGETS, AttributeType
 
 __all__ = [
     "ASSUMED_CAP",

@@ -8,28 +8,28 @@ from typing import Any, Final, Literal, Unpack
 import anyio
 import attrs
 
-from cleverreach_async.bulk.breaker import Breaker
-from cleverreach_async.bulk.ceiling import Ceiling
-from cleverreach_async.bulk.delivery import Delivery, Lessons
-from cleverreach_async.bulk.encoding import Encoder
-from cleverreach_async.bulk.journal import Journal
-from cleverreach_async.bulk.ledger import JournalLedger, RejectsLedger, run_in_thread
+from cleverreach_async.bulk.delivery.body_size import Ceiling
+from cleverreach_async.bulk.delivery.delivery import Delivery, Lessons
+from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.intake.intake import Source
+from cleverreach_async.bulk.journal.journal import Journal
 from cleverreach_async.bulk.options import AUTO_CONCURRENCY, ImportOptions, Settings
-from cleverreach_async.bulk.pacing import FixedPacing, LimitFinder, Pacing, RowRate
-from cleverreach_async.bulk.permits import Permits
-from cleverreach_async.bulk.reading import Source
-from cleverreach_async.bulk.rejects import RejectsFile
+from cleverreach_async.bulk.outcomes.checkpoint import JournalLedger, RejectsLedger, run_in_thread
+from cleverreach_async.bulk.outcomes.reject_limit import Breaker
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
+from cleverreach_async.bulk.pacing.limiter import Permits
+from cleverreach_async.bulk.pacing.limits import FixedPacing, LimitFinder, Pacing, RowRate
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun, Limits
-from cleverreach_async.bulk.sources.counted import countable
-from cleverreach_async.bulk.sources.resumable import Resumable
 from cleverreach_async.bulk.strategies import Strategy, StrategyName, find_strategy
 from cleverreach_async.errors import ConfigurationError, ImportFailedError
+from cleverreach_async.sources.counted import countable
+from cleverreach_async.sources.resumable import Resumable
 from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.stop import Stop, StopRequestedError, is_stop
 from cleverreach_async.transport.transport import Transport
-from cleverreach_async.transport.wire import mask_emails
 
 __all__ = ["Bulk"]
 

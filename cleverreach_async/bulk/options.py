@@ -7,9 +7,9 @@ from typing import Final, Literal, TypedDict
 
 import attrs
 
-from cleverreach_async.bulk.intake import MAX_ROWS
-from cleverreach_async.bulk.ledger import OnAccepted, nobody_asks
+from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, nobody_asks
 from cleverreach_async.bulk.report import OnProgress
+from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.errors import ConfigurationError

@@ -1,45 +1,36 @@
-"""What a source yields, and what becomes of it."""
+"""Rows on their way, and what becomes of them."""
 
 import enum
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
 import msgspec
 
-from cleverreach_async.resources.receiver_models import ReceiverInput
+from cleverreach_async.errors import CleverReachError, InternalServerError
+from cleverreach_async.transport.redaction import mask_emails
+from cleverreach_async.transport.wire import encode_json
 
-__all__ = ["BadRow", "EncodedRow", "Outcome", "RowResult", "SourceRow", "email_key"]
+__all__ = [
+    "CANARY_ROWS",
+    "MAX_ROWS",
+    "Batch",
+    "EncodedRow",
+    "Outcome",
+    "RowResult",
+    "blamed",
+    "email_key",
+    "join_rows",
+    "not_returned",
+    "receiver_json",
+    "rejected",
+    "unknown",
+    "without_orders",
+]
 
-
-@attrs.define
-class SourceRow:
-    """A row read from a source.
-
-    Attributes:
-        receiver: The receiver to write.
-        line: One-based line of the file on which the row begins; ``None`` where no file is read.
-    """
-
-    receiver: ReceiverInput
-    line: int | None
-
-
-@attrs.define
-class BadRow:
-    """A row that could not be turned into a receiver. It is rejected; the others go on.
-
-    Attributes:
-        line: One-based line of the file on which the row begins; ``None`` where no file is read.
-        code: Stable word for the kind of problem, such as ``invalid_date``.
-        message: What is wrong and in which column, without personal data.
-        record: The row as it was read, by column.
-    """
-
-    line: int | None
-    code: str
-    message: str
-    record: Mapping[str, Any] = attrs.field(repr=False)
+MAX_ROWS: Final = 1000
+CANARY_ROWS: Final = 100
+"""Most rows of the first batch, which goes alone."""
 
 
 class EncodedRow(msgspec.Struct, gc=False):
@@ -61,6 +52,9 @@ class EncodedRow(msgspec.Struct, gc=False):
     number: int
     line: int | None
     repeatable: bool
+
+
+Batch = list[EncodedRow]
 
 
 def email_key(email: str) -> str:
@@ -104,3 +98,54 @@ class RowResult:
     message: str = ""
     receiver: bytes = attrs.field(default=b"", repr=False)
     record: bytes = attrs.field(default=b"", repr=False)
+
+
+def join_rows(rows: Sequence[EncodedRow]) -> bytes:
+    """Return the body of a batch: a bare JSON array."""
+    bodies = [row.body for row in rows]
+    bodies[:1] = [b"[" + body for body in bodies[:1]] or [b"["]
+    bodies[-1] += b"]"  # so that the whole is copied once only
+    return b",".join(bodies)
+
+
+def receiver_json(row: EncodedRow) -> bytes:
+    """Return the row as a receiver, also where it travels as an address only."""
+    return row.body if row.body.startswith(b"{") else b'{"email":' + row.body + b"}"
+
+
+def without_orders(row: EncodedRow) -> EncodedRow:
+    """Return the row without what must not be sent twice."""
+    if row.repeatable:
+        return row
+    fields = msgspec.json.decode(row.body)
+    fields.pop("orders", None)
+    return EncodedRow(row.key, encode_json(fields), row.number, row.line, repeatable=True)
+
+
+def rejected(row: EncodedRow, code: str, words: str) -> RowResult:
+    """Return a rejection in the server's words, addresses masked."""
+    return _result(row, Outcome.REJECTED, code, mask_emails(words))
+
+
+def unknown(row: EncodedRow, message: str, *, code: str = "unknown_outcome") -> RowResult:
+    """Return the outcome of a row that may be stored or not."""
+    return _result(row, Outcome.UNKNOWN, code, message)
+
+
+def blamed(row: EncodedRow, error: CleverReachError, *, alone: bool) -> RowResult:
+    """Return the outcome of a row that fails whatever it travels with."""
+    words: str = getattr(error, "message", str(error))
+    if isinstance(error, InternalServerError):
+        doubt = f"the server fails on it again and again: {mask_emails(words)}"
+        return unknown(row, doubt, code="server_error")
+    return rejected(row, "refused" if alone else "refused_with_batch", words)
+
+
+def not_returned(row: EncodedRow) -> RowResult:
+    """Return the rejection of a row that no answer shows."""
+    message = "the server's answers do not show this receiver"
+    return _result(row, Outcome.REJECTED, "not_returned", message)
+
+
+def _result(row: EncodedRow, outcome: Outcome, code: str, message: str) -> RowResult:
+    return RowResult(row.number, row.line, outcome, code, message, receiver=receiver_json(row))

@@ -10,13 +10,14 @@ import anyio.lowlevel
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from cleverreach_async.bulk.breaker import Breaker
-from cleverreach_async.bulk.delivery import Delivery
-from cleverreach_async.bulk.encoding import Encoder, Item
-from cleverreach_async.bulk.intake import MAX_ROWS, Batch, Intake
-from cleverreach_async.bulk.journal_state import JournalState
-from cleverreach_async.bulk.ledger import Ledger
-from cleverreach_async.bulk.reading import SLICE_ROWS, Source, read_source
+from cleverreach_async.bulk.delivery.batch_result import Tally
+from cleverreach_async.bulk.delivery.delivery import Delivery
+from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.intake.intake import SLICE_ROWS, Intake, Source, read_source
+from cleverreach_async.bulk.journal.state import JournalState
+from cleverreach_async.bulk.outcomes.checkpoint import Ledger
+from cleverreach_async.bulk.outcomes.reject_limit import Breaker
+from cleverreach_async.bulk.outcomes.results import Outbox, Results
 from cleverreach_async.bulk.report import (
     ImportReport,
     OnProgress,
@@ -24,11 +25,10 @@ from cleverreach_async.bulk.report import (
     in_words,
     too_many_rejects,
 )
-from cleverreach_async.bulk.results import Outbox, Results
-from cleverreach_async.bulk.rows import Outcome, RowResult
-from cleverreach_async.bulk.sources.resumable import Resumable
-from cleverreach_async.bulk.tally import Tally, unknown
+from cleverreach_async.bulk.rows import MAX_ROWS, Batch, Outcome, RowResult, unknown
 from cleverreach_async.errors import ConfigurationError, ImportFailedError, TooManyRejectsError
+from cleverreach_async.sources.resumable import Resumable
+from cleverreach_async.sources.rows import Item
 from cleverreach_async.transport.stop import StopRequestedError
 
 __all__ = ["ImportRun", "Limits"]

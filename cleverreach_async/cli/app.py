@@ -12,16 +12,17 @@ from cleverreach_async import __version__
 from cleverreach_async.cli.account_commands import show_account, show_groups
 from cleverreach_async.cli.credentials import find_app, find_login_file
 from cleverreach_async.cli.failures import CommandGroup, handled
-from cleverreach_async.cli.import_command import import_file
-from cleverreach_async.cli.import_options import Breakers, Delivery, FileOptions, ImportOptions
-from cleverreach_async.cli.import_parameters import (
+from cleverreach_async.cli.imports.command import import_file
+from cleverreach_async.cli.imports.new_receivers import Newcomers, newcomers
+from cleverreach_async.cli.imports.options import Breakers, Delivery, FileOptions, ImportOptions
+from cleverreach_async.cli.imports.parameters import (
     Timezone,
     breakers,
     delivery,
     file_options,
 )
-from cleverreach_async.cli.login_command import LoginOptions, log_in, log_out
-from cleverreach_async.cli.newcomers import Newcomers, newcomers
+from cleverreach_async.cli.imports.retry_rejects import RetryOptions, default_rejects
+from cleverreach_async.cli.login.command import LoginOptions, log_in, log_out
 from cleverreach_async.cli.options import (
     AsJson,
     BaseUrl,
@@ -34,9 +35,8 @@ from cleverreach_async.cli.options import (
     with_options,
 )
 from cleverreach_async.cli.output import Output
-from cleverreach_async.cli.rejects_source import Only
-from cleverreach_async.cli.retry_command import RetryOptions, default_rejects
 from cleverreach_async.cli.sandbox_command import SandboxOptions, serve_sandbox
+from cleverreach_async.sources.rejects_lines import Only
 
 __all__ = ["app"]
 

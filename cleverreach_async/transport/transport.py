@@ -20,6 +20,7 @@ from cleverreach_async.errors import (
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.http import Sender
+from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.retry import (
     Fault,
     RetryBudget,
@@ -32,7 +33,7 @@ from cleverreach_async.transport.retry import (
 )
 from cleverreach_async.transport.shield import alongside
 from cleverreach_async.transport.stop import Stop
-from cleverreach_async.transport.wire import Masked, Request, Response, error_in
+from cleverreach_async.transport.wire import Request, Response, error_in
 
 __all__ = [
     "Account",

@@ -16,17 +16,17 @@ from urllib.parse import quote, urlencode
 import attrs
 import msgspec
 
-from cleverreach_async import __version__
 from cleverreach_async.errors import (
     APIStatusError,
     ConfigurationError,
     ResponseDecodeError,
     status_error,
 )
+from cleverreach_async.transport.redaction import mask_emails
+from cleverreach_async.version import __version__
 
 __all__ = [
     "JSON",
-    "Masked",
     "Request",
     "Response",
     "as_list",
@@ -35,7 +35,6 @@ __all__ = [
     "decode_json",
     "encode_json",
     "error_in",
-    "mask_emails",
     "parse_retry_after",
 ]
 
@@ -47,8 +46,6 @@ FORM: Final = "application/x-www-form-urlencoded"
 _BODY_EXCERPT: Final = 200
 _HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenticate"})
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-_EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]*(?:@|%40)[^\s@<>'\"(),;:]+")
-_QUOTED_ADDRESS: Final = re.compile(r"(address\s+)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
 
 _ERROR_STATUSES: Final = range(400, 600)
 _STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in _ERROR_STATUSES}
@@ -56,30 +53,6 @@ _STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in
 _FAILED: Final = re.compile(rb'\s*(?:false|\{\s*"success"\s*:\s*false\s*\})\s*')
 
 _decode = msgspec.json.Decoder().decode
-
-
-class Masked(str):
-    """Text with a credential: it works as any other, but has no telling repr and no pickle."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'…'"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a credential is not pickled")
-
-
-class MaskedBytes(bytes):
-    """A body with a credential; see :class:`Masked`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "b'…'"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a credential is not pickled")
 
 
 @attrs.frozen(kw_only=True)
@@ -373,8 +346,3 @@ def _http_date(value: str) -> float | None:
         return parsedate_to_datetime(value).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def mask_emails(text: str) -> str:
-    """Replace e-mail addresses, and whatever the vendor quotes as an address, by a mark."""
-    return _QUOTED_ADDRESS.sub(r"\1<hidden>", _EMAIL.sub("<e-mail>", text))

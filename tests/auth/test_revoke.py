@@ -4,8 +4,8 @@ import pytest
 from support.clocks import FakeClock
 
 from cleverreach_async.auth.renewal import StaticToken
-from cleverreach_async.auth.secret import Secret
 from cleverreach_async.resources.oauth import OAuth
+from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.wire import Request, Response
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.bulk.batching import KeyQueue, Window
+from cleverreach_async.bulk.intake.batching import KeyQueue, Window
 from cleverreach_async.bulk.rows import EncodedRow
 
 

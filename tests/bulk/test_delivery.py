@@ -2,9 +2,9 @@
 
 import pytest
 
-from cleverreach_async.bulk.ceiling import Ceiling
+from cleverreach_async.bulk.delivery.body_size import Ceiling
+from cleverreach_async.bulk.delivery.failure_streak import Verdict, judge
 from cleverreach_async.bulk.rows import EncodedRow
-from cleverreach_async.bulk.verdicts import Verdict, judge
 from cleverreach_async.errors import (
     APIConnectionError,
     APITimeoutError,

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from cleverreach_async import BadRow, OrderInput, ReceiverInput, SourceRow
-from cleverreach_async.bulk.encoding import Encoder, Item, join_rows, without_orders
-from cleverreach_async.bulk.rows import EncodedRow, RowResult, email_key
+from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.rows import EncodedRow, RowResult, email_key, join_rows, without_orders
+from cleverreach_async.sources.rows import Item
 
 
 def encode_one(item: Item) -> EncodedRow | RowResult:

@@ -14,7 +14,7 @@ from support.clocks import START
 from support.journals import MIDWAY, create, numbered, resume, stopped
 
 from cleverreach_async import ConfigurationError, JournalError
-from cleverreach_async.bulk.journal import JournalState
+from cleverreach_async.bulk.journal.journal import JournalState
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
 

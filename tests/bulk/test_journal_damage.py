@@ -13,8 +13,8 @@ from support.clocks import START
 from support.journals import MIDWAY, alter, create, resume, stopped
 
 from cleverreach_async import ConfigurationError, JournalError
-from cleverreach_async.bulk.journal import Journal, JournalState
-from cleverreach_async.bulk.rowset import RowSet
+from cleverreach_async.bulk.journal.journal import Journal, JournalState
+from cleverreach_async.bulk.journal.rowset import RowSet
 
 
 @pytest.fixture

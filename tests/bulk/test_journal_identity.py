@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cleverreach_async import ConfigurationError
-from cleverreach_async.bulk.journal_identity import differences, encode_identity
+from cleverreach_async.bulk.journal.identity import differences, encode_identity
 
 SHA = "0f" * 32
 

@@ -30,8 +30,8 @@ from cleverreach_async import (
     ResponseDecodeError,
     TokenError,
 )
-from cleverreach_async.bulk.opt_in import OptInReport, find_form, judge_mail, send_opt_ins
-from cleverreach_async.bulk.opt_in_list import OptInList, OptInMail, OptInState
+from cleverreach_async.bulk.opt_in.mail_list import OptInList, OptInMail, OptInState
+from cleverreach_async.bulk.opt_in.mails import OptInReport, find_form, judge_mail, send_opt_ins
 from cleverreach_async.resources.forms import Forms
 from cleverreach_async.sandbox import Behaviour, Sandbox
 

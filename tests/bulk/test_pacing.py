@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async import ConfigurationError
-from cleverreach_async.bulk.pacing import (
+from cleverreach_async.bulk.pacing.limits import (
     ANSWERS_PER_PLACE,
     LEAST_ANSWERS,
     FixedPacing,

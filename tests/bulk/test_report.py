@@ -13,7 +13,7 @@ from cleverreach_async import (
     Outcome,
     RowResult,
 )
-from cleverreach_async.bulk.rejects import RejectsFile
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 
 
 def result(number: int, outcome: Outcome = Outcome.REJECTED) -> RowResult:

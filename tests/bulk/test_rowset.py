@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from cleverreach_async.bulk.rowset import RowSet
+from cleverreach_async.bulk.journal.rowset import RowSet
 
 ROW = st.integers(1, 60)
 SOME_ROWS = st.lists(ROW, max_size=30)

@@ -11,7 +11,7 @@ from support.model_server import ModelServer, counts, people, upsert
 from support.virtual_time import after, write_in_the_loop
 
 from cleverreach_async import ImportFailedError, ImportReport, JournalError, ReceiverInput
-from cleverreach_async.bulk.journal import Journal
+from cleverreach_async.bulk.journal.journal import Journal
 
 pytestmark = pytest.mark.anyio
 

@@ -30,8 +30,8 @@ from cleverreach_async import (
     in_thread,
 )
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.bulk.journal import Journal
-from cleverreach_async.bulk.rejects import RejectsFile
+from cleverreach_async.bulk.journal.journal import Journal
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 
 pytestmark = pytest.mark.anyio
 

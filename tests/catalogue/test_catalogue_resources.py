@@ -15,9 +15,9 @@ from support.model_server import ModelServer, Reply, always, counts, people, tra
 from support.virtual_time import VirtualClock
 
 from cleverreach_async import ImportFailedError, ImportRun, ReceiverInput
+from cleverreach_async.bulk.delivery.batch_result import Tally
 from cleverreach_async.bulk.importer import SPARE_SLOTS, Bulk
 from cleverreach_async.bulk.rows import EncodedRow
-from cleverreach_async.bulk.tally import Tally
 
 pytestmark = pytest.mark.anyio
 

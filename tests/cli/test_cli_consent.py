@@ -12,9 +12,9 @@ import pytest
 from typer.testing import Result
 
 from cleverreach_async import UNSET, CleverReach, OAuthApp, ReceiverInput
-from cleverreach_async.bulk.opt_in_list import OptInList
+from cleverreach_async.bulk.opt_in.mail_list import OptInList
 from cleverreach_async.bulk.strategies import StrategyName
-from cleverreach_async.cli.consent import NewReceivers, consent_of, in_group_already
+from cleverreach_async.cli.imports.consent import NewReceivers, consent_of, in_group_already
 from cleverreach_async.sandbox import Behaviour, Sandbox
 
 Run = Callable[..., Result]

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import Result
 
 from cleverreach_async import Token
-from cleverreach_async.cli import login_command
+from cleverreach_async.cli.login import command as login_command
 from cleverreach_async.sandbox import Fault, Sandbox
 from cleverreach_async.sandbox.server import running
 

@@ -7,8 +7,8 @@ from http import HTTPStatus
 import anyio
 import pytest
 
-from cleverreach_async.cli import loopback
-from cleverreach_async.cli.loopback import Loopback, listening
+from cleverreach_async.cli.login import loopback
+from cleverreach_async.cli.login.loopback import Loopback, listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.cli.app import app
-from cleverreach_async.cli.import_options import parse_concurrency, parse_share
+from cleverreach_async.cli.imports.options import parse_concurrency, parse_share
 from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.signals import ImportInterrupts, Interrupts, Reaction
 from cleverreach_async.sandbox import Sandbox

@@ -11,9 +11,15 @@ from rich.console import Console
 from rich.control import Control
 
 from cleverreach_async import ImportProgress
+from cleverreach_async.cli.imports.pace import Observer, Pace, fraction_done
+from cleverreach_async.cli.imports.progress import (
+    LineDisplay,
+    Part,
+    ScreenDisplay,
+    fit,
+    make_display,
+)
 from cleverreach_async.cli.output import Output, plain
-from cleverreach_async.cli.pace import Observer, Pace, fraction_done
-from cleverreach_async.cli.progress import LineDisplay, Part, ScreenDisplay, fit, make_display
 
 
 @attrs.define

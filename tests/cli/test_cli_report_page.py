@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async import ConfigurationError, ImportProgress, ImportReport, RequestEvent
-from cleverreach_async.cli.plots import clock, ticks
-from cleverreach_async.cli.report_page import (
+from cleverreach_async.cli.imports.summary import Reason
+from cleverreach_async.cli.report.page import (
     RunFacts,
     check_report_path,
     render_report_page,
     write_report_page,
 )
-from cleverreach_async.cli.summary import Reason
-from cleverreach_async.cli.timeline import Timeline
+from cleverreach_async.cli.report.plots import clock, ticks
+from cleverreach_async.cli.report.timeline import Timeline
 
 FACTS = RunFacts(
     file="exports/customers.csv",

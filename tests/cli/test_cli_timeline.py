@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.clocks import FakeClock
 
 from cleverreach_async import ImportProgress, RequestEvent
-from cleverreach_async.cli.timeline import Latencies, Recorder, Timeline, answer_class
+from cleverreach_async.cli.report.timeline import Latencies, Recorder, Timeline, answer_class
 
 
 def progress(

@@ -24,7 +24,7 @@ from cleverreach_async import (
     ReceiverInput,
 )
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.bulk.results import Results
+from cleverreach_async.bulk.outcomes.results import Results
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName
 from cleverreach_async.transport.clock import SYSTEM_CLOCK

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cleverreach_async.bulk.journal import Journal, JournalState
-from cleverreach_async.bulk.rowset import RowSet
+from cleverreach_async.bulk.journal.journal import Journal, JournalState
+from cleverreach_async.bulk.journal.rowset import RowSet
 from support.clocks import START
 
 IDENTITY: Final = {"group_id": 7, "mode": "upsert", "source": {"size": 1204, "sha256": "ab" * 32}}

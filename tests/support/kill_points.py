@@ -15,13 +15,13 @@ from httpcore._backends.anyio import AnyIOStream
 from httpcore._backends.trio import TrioStream
 
 from cleverreach_async.auth.stores import FileTokenStore
-from cleverreach_async.bulk import delivery
+from cleverreach_async.bulk.delivery import delivery
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.bulk.intake import Intake
-from cleverreach_async.bulk.journal import Journal
-from cleverreach_async.bulk.ledger import JournalLedger
-from cleverreach_async.bulk.rejects import RejectsFile
-from cleverreach_async.bulk.sources.csv_rows import CsvSource
+from cleverreach_async.bulk.intake.intake import Intake
+from cleverreach_async.bulk.journal.journal import Journal
+from cleverreach_async.bulk.outcomes.checkpoint import JournalLedger
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
+from cleverreach_async.sources.csv_rows import CsvSource
 
 __all__ = ["POINTS", "install"]
 

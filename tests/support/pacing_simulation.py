@@ -24,7 +24,7 @@ import attrs
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cleverreach_async.bulk.pacing import LimitFinder, Pacing
+from cleverreach_async.bulk.pacing.limits import LimitFinder, Pacing
 from support.rival_pacing import Gradient2, NetflixAimd, VectorArc
 
 __all__ = [

@@ -12,7 +12,8 @@ import sniffio
 import trio.testing
 from anyio.abc import TaskGroup
 
-from cleverreach_async.bulk import importer, ledger
+from cleverreach_async.bulk import importer
+from cleverreach_async.bulk.outcomes import checkpoint
 from support.clocks import START
 
 __all__ = ["VirtualClock", "after", "write_in_the_loop"]
@@ -109,7 +110,7 @@ def write_in_the_loop(
         on_write()
         return result
 
-    patch.setattr(ledger, "run_in_thread", run)
+    patch.setattr(checkpoint, "run_in_thread", run)
     patch.setattr(importer, "run_in_thread", run)
 
 

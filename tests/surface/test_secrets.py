@@ -29,8 +29,9 @@ from cleverreach_async import (
     Token,
 )
 from cleverreach_async.transport.http import PooledSender
+from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.transport import Credential
-from cleverreach_async.transport.wire import Masked, Request
+from cleverreach_async.transport.wire import Request
 
 TOKEN = "to.ken-4711"
 CLIENT_SECRET = "client-secret-0815"

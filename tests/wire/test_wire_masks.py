@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.transport.wire import mask_emails
+from cleverreach_async.transport.redaction import mask_emails
 
 MASKED: dict[str, tuple[str, str]] = {
     "plain": ("no ann@mail.example here", "no <e-mail> here"),

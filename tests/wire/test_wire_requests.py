@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
+from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.wire import (
-    Masked,
     Request,
     Response,
     as_list,

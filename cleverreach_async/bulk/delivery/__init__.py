@@ -1,0 +1,1 @@
+"""Send one batch and decide the result of every row."""

@@ -1,0 +1,1 @@
+"""Rows in: checked, encoded and gathered into batches."""

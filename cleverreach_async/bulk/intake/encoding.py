@@ -1,0 +1,200 @@
+"""Rows to bytes, a slice at a time, as they arrive.
+
+After this step only bytes and keys are kept. Encoding early costs less than encoding whole batches
+late: few row objects are alive at a time, so the garbage collector has little to look at, and no
+step holds the event loop for long.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, cast
+
+import attrs
+
+from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
+from cleverreach_async.bulk.strategies import UPSERTPLUS, Strategy
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.base import UNSET
+from cleverreach_async.resources.receiver_models import ReceiverInput, receiver_on_wire
+from cleverreach_async.sources.records import as_receiver_fields
+from cleverreach_async.sources.rows import BadRow, Item, SourceRow
+from cleverreach_async.transport.wire import encode_json
+
+__all__ = ["Encoder"]
+
+# Only what the server is sure to refuse is refused here: it is the judge of addresses.
+_LABEL: Final = r"[^\s@.,:;<>()\[\]\\\"]"
+# No possessive quantifiers: before Python 3.11.5 they match what they should not.
+_EMAIL: Final = rf"[^\s@\"(),:;<>\[\]\\]+@(?:{_LABEL}+\.)+{_LABEL}{{2,}}"
+_looks_like_email: Final = re.compile(_EMAIL).fullmatch
+# One match for a slice of rows costs a third of a match for each.
+_look_like_emails: Final = re.compile(rf"(?:{_EMAIL}\n)*{_EMAIL}").fullmatch
+
+_UNENCODABLE: Final = (ConfigurationError, TypeError, ValueError, AttributeError)
+
+Adjust = Callable[[ReceiverInput], ReceiverInput]
+
+
+class Encoder:
+    """Encodes rows for one way of travelling.
+
+    Args:
+        strategy: The batch call.
+        activate: Whether the call may set receivers active although it should not by itself.
+        inactive: Whether receivers are to wait for their confirmation, whatever the row says.
+    """
+
+    def __init__(
+        self, strategy: Strategy = UPSERTPLUS, *, activate: bool = False, inactive: bool = False
+    ) -> None:
+        self._strategy = strategy
+        self._adjust = _adjustment(strategy, activate=activate, inactive=inactive)
+
+    @property
+    def takes_orders(self) -> bool:
+        """Whether rows may have orders."""
+        return self._strategy.takes_orders
+
+    def encode(
+        self, items: Sequence[Item], numbers: Iterable[int]
+    ) -> tuple[list[EncodedRow], list[RowResult]]:
+        """Encode a slice of rows.
+
+        Args:
+            items: What the source yielded.
+            numbers: Number of each.
+
+        Returns:
+            The rows that can be sent, and a rejection for each of the others.
+        """
+        rows: list[EncodedRow] = []
+        rejected: list[RowResult] = []
+        encode = self._encode
+        is_checked = _have_emails(items)
+        for number, item in zip(numbers, items, strict=True):
+            row = encode(item, number, is_checked)
+            if type(row) is EncodedRow:
+                rows.append(row)
+            else:
+                rejected.append(cast("RowResult", row))
+        return rows, rejected
+
+    def _encode(self, item: Item, number: int, is_checked: bool) -> EncodedRow | RowResult:
+        receiver, line = (item.receiver, item.line) if type(item) is SourceRow else (item, None)
+        if type(receiver) is ReceiverInput:
+            return self._encode_receiver(receiver, number, line, is_checked=is_checked)
+        if isinstance(receiver, BadRow):
+            return _rejection(
+                receiver.code, receiver.message, number, receiver.line, record=receiver.record
+            )
+        if isinstance(receiver, str):
+            return self._encode_receiver(ReceiverInput(receiver), number, line)
+        fields = as_receiver_fields(receiver)
+        if fields is None:
+            kind = type(receiver).__name__
+            message = f"no receiver: a row is a ReceiverInput or has its fields, and is no {kind}"
+            return _rejection("invalid_value", message, number, line)
+        try:
+            made = ReceiverInput(**fields)
+        except TypeError:
+            message = f"no receiver: fields are {', '.join(attrs.fields_dict(ReceiverInput))}"
+            return _rejection("unknown_field", message, number, line, record=fields)
+        return self._encode_receiver(made, number, line)
+
+    def _encode_receiver(
+        self, receiver: ReceiverInput, number: int, line: int | None, *, is_checked: bool = False
+    ) -> EncodedRow | RowResult:
+        email: Any = receiver.email
+        if not is_checked and (type(email) is not str or not _looks_like_email(email)):
+            return self._encode_odd_address(receiver, number, line)
+        try:
+            if self._adjust is not None:
+                receiver = self._adjust(receiver)
+            orders = receiver.orders
+            if orders and not self._strategy.takes_orders:
+                return _orders_refused(receiver, number, line, self._strategy)
+            if (
+                orders
+                or type(receiver.registered) is datetime
+                or type(receiver.activated) is datetime
+                or type(receiver.deactivated) is datetime
+            ):
+                receiver = receiver_on_wire(receiver)
+            body = encode_json(email if self._strategy.only_address else receiver)
+        except _UNENCODABLE as error:
+            return _rejection("invalid_value", str(error), number, line)
+        repeatable = self._strategy.repeatable and not orders
+        return EncodedRow(email.lower(), body, number, line, repeatable)
+
+    def _encode_odd_address(
+        self, receiver: ReceiverInput, number: int, line: int | None
+    ) -> EncodedRow | RowResult:
+        """Mend blanks around the address; refuse anything else."""
+        email: Any = receiver.email
+        address = email.strip() if isinstance(email, str) else ""
+        if address != email and _looks_like_email(address):
+            return self._encode_receiver(attrs.evolve(receiver, email=address), number, line)
+        code, message = (
+            ("invalid_email", "not an e-mail address: expected something like name@example.org")
+            if address
+            else ("missing_email", "the row has no e-mail address")
+        )
+        return _refused(receiver, number, line, code, message)
+
+
+def _have_emails(items: Sequence[Any]) -> bool:
+    """Whether all items are receivers whose address is in order, found out in one go."""
+    try:
+        emails = "\n".join(
+            [item.receiver.email if type(item) is SourceRow else item.email for item in items]
+        )
+    except (AttributeError, TypeError):
+        return False  # a mapping, a bad row, or no text: each item is looked at by itself
+    has_one_each = emails.count("\n") == len(items) - 1
+    return has_one_each and _look_like_emails(emails) is not None
+
+
+def _adjustment(strategy: Strategy, *, activate: bool, inactive: bool) -> Adjust | None:
+    """Return what is done to every receiver before it is encoded; ``None`` for nothing."""
+    if strategy.only_address:
+        return lambda receiver: ReceiverInput(receiver.email)
+    if inactive:
+        return lambda receiver: attrs.evolve(receiver, activated=0, deactivated=UNSET)
+    if not strategy.takes_activated and not activate:
+        return lambda receiver: (
+            receiver if receiver.activated is UNSET else attrs.evolve(receiver, activated=UNSET)
+        )
+    return None
+
+
+def _orders_refused(
+    receiver: ReceiverInput, number: int, line: int | None, strategy: Strategy
+) -> RowResult:
+    message = f"{strategy.name} is not known to store orders; send the row by upsertplus"
+    return _refused(receiver, number, line, "orders_not_taken", message)
+
+
+def _refused(
+    receiver: ReceiverInput, number: int, line: int | None, code: str, message: str
+) -> RowResult:
+    try:
+        body = encode_json(receiver_on_wire(receiver))
+    except _UNENCODABLE:
+        body = b""
+    return RowResult(number, line, Outcome.REJECTED, code, message, receiver=body)
+
+
+def _rejection(
+    code: str,
+    message: str,
+    number: int,
+    line: int | None,
+    *,
+    record: Mapping[str, Any] | None = None,
+) -> RowResult:
+    try:
+        raw = encode_json(record) if record is not None else b""
+    except (TypeError, ValueError):
+        raw = b""
+    return RowResult(number, line, Outcome.REJECTED, code, message, record=raw)

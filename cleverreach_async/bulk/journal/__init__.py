@@ -1,0 +1,1 @@
+"""Import state that outlives the process."""

@@ -1,0 +1,1 @@
+"""Activation mails after an import."""

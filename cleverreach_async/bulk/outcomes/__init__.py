@@ -1,0 +1,1 @@
+"""What is recorded of rows: rejects, results, reject limit, checkpoint."""

@@ -1,0 +1,47 @@
+"""``cleverreach import --dry-run``: every row is read and checked, and nothing is sent."""
+
+from itertools import islice
+from typing import Final
+
+import anyio.lowlevel
+import attrs
+
+from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
+from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.strategies import find_strategy
+from cleverreach_async.cli.imports.job import Job
+from cleverreach_async.cli.imports.progress import make_display
+from cleverreach_async.transport.clock import SYSTEM_CLOCK
+
+__all__ = ["check_rows"]
+
+_SLICE: Final = 1000
+
+
+async def check_rows(job: Job) -> ImportReport:
+    """Read and check every row without a call; rows that could be sent count as pending."""
+    delivery, newcomers = job.options.delivery, job.options.newcomers
+    encoder = Encoder(
+        find_strategy(delivery.strategy), activate=delivery.activate, inactive=newcomers.inactive
+    )
+    report = ImportReport()
+    started = SYSTEM_CLOCK.monotonic()
+    rows = iter(job.source)
+    job.display = make_display(job.output, job.source, accepted="valid")
+    with RejectsFile(job.options.rejects) as rejects, job.display:
+        finished = False
+        while not finished:
+            chunk = list(islice(rows, _SLICE))
+            good, bad = encoder.encode(chunk, range(report.read + 1, report.read + len(chunk) + 1))
+            report.read += len(chunk)
+            report.pending += len(good)
+            report.count(bad)
+            rejects.write(bad)
+            report.elapsed = SYSTEM_CLOCK.monotonic() - started
+            finished = not chunk
+            progress = report.progress(report.elapsed, finished=finished)
+            job.on_progress(attrs.evolve(progress, accepted=report.pending))
+            await anyio.lowlevel.checkpoint()  # Ctrl-C strikes here
+    report.assert_balanced()
+    return report

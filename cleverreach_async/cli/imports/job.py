@@ -1,0 +1,80 @@
+"""An import under way, as the command sees it."""
+
+from datetime import datetime
+from functools import cached_property
+
+import attrs
+
+from cleverreach_async.bulk.report import ImportProgress, ImportReport
+from cleverreach_async.cli.imports.consent import Consent, consent_of
+from cleverreach_async.cli.imports.mapping import Contents
+from cleverreach_async.cli.imports.opt_in import OptInMails
+from cleverreach_async.cli.imports.options import ImportOptions
+from cleverreach_async.cli.imports.progress import Display
+from cleverreach_async.cli.imports.target import Target
+from cleverreach_async.cli.output import Output
+from cleverreach_async.cli.report.timeline import Recorder, Timeline
+from cleverreach_async.sources import RowFile
+from cleverreach_async.transport.clock import SYSTEM_CLOCK
+from cleverreach_async.transport.transport import RequestEvent
+
+__all__ = ["Job"]
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(SYSTEM_CLOCK.now()).astimezone()
+
+
+@attrs.define
+class Job:
+    """What is known while an import is under way; it is read after an interruption too.
+
+    Attributes:
+        options: What the command line says.
+        output: Where to print.
+        source: The rows.
+        contents: What the rows have.
+        target: Where the rows go, once that is known.
+        display: What shows how the import is doing, once it has begun.
+        report: The counters, once the import has ended.
+        opt_ins: The activation mails, if any are to be sent.
+        began: When it began.
+        timeline: What happened when.
+    """
+
+    options: ImportOptions
+    output: Output
+    source: RowFile
+    contents: Contents
+    target: Target | None = None
+    display: Display | None = None
+    report: ImportReport | None = None
+    opt_ins: OptInMails | None = None
+    began: datetime = attrs.field(factory=_now)
+    timeline: Timeline = attrs.field(factory=Timeline)
+
+    @property
+    def consent(self) -> Consent:
+        """What becomes of new receivers."""
+        delivery, newcomers = self.options.delivery, self.options.newcomers
+        return consent_of(
+            self.contents.times,
+            delivery.strategy,
+            inactive=newcomers.inactive,
+            activate=delivery.activate,
+        )
+
+    @cached_property
+    def _recorder(self) -> Recorder:
+        # The clock runs in the event loop only.
+        return Recorder(self.timeline, SYSTEM_CLOCK)
+
+    def on_progress(self, progress: ImportProgress) -> None:
+        """Show a progress event, and keep it for the report."""
+        self._recorder.on_progress(progress)
+        if self.display is not None:
+            self.display.show(progress)
+
+    def on_event(self, event: RequestEvent) -> None:
+        """Keep what came of a request for the report."""
+        self._recorder.on_event(event)

@@ -1,0 +1,177 @@
+"""An answer to one outcome per row."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleverreach_async.bulk.delivery.answers import Matched, code_of, match_rows, read_items
+from cleverreach_async.bulk.rows import EncodedRow, rejected
+from cleverreach_async.transport.wire import Response
+
+
+def rows_of(*keys: str) -> list[EncodedRow]:
+    """Return rows of these addresses."""
+    return [
+        EncodedRow(key, b"{}", number, None, repeatable=True) for number, key in enumerate(keys, 1)
+    ]
+
+
+def match(keys: tuple[str, ...], answer: Any) -> Matched:
+    """Match an answer to rows of these addresses."""
+    items = read_items(Response(200, {}, json.dumps(answer).encode()))
+    assert items is not None
+    return match_rows(rows_of(*keys), items)
+
+
+def summary(matched: Matched) -> tuple[str, str, str]:
+    """Return accepted, refused and missing addresses."""
+    return (
+        " ".join(row.key for row in matched.accepted),
+        " ".join(row.key for row, _ in matched.refused),
+        " ".join(row.key for row in matched.missing),
+    )
+
+
+A, B, C = "a@example.org", "b@example.org", "c@example.org"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            [{"id": "1", "email": A}, {"id": "2", "email": B}, {"id": "3", "email": C}],
+            (f"{A} {B} {C}", "", ""),
+        ),
+        ([{"email": C.upper()}, {"email": A}, {"email": B}], (f"{C} {A} {B}", "", "")),
+        ([{"email": A}, {"email": C}], (f"{A} {C}", "", B)),
+        ([{"email": A}], (A, "", f"{B} {C}")),
+        ([], ("", "", f"{A} {B} {C}")),
+        ([{"status": "insert success", "id": 1}] * 3, (f"{A} {B} {C}", "", "")),
+        ([{"status": "update success", "id": "1"}] * 2, ("", "", f"{A} {B} {C}")),
+        (
+            [
+                {"status": "insert success", "id": 1},
+                f"invalid address '{B}'",
+                {"status": "update success", "id": 2},
+            ],
+            (f"{A} {C}", B, ""),
+        ),
+        (
+            [
+                {"status": "insert success"},
+                {"status": "duplicate address"},
+                {"status": "update success"},
+            ],
+            (f"{A} {C}", B, ""),
+        ),
+        ([f"invalid address '{C}'", {"email": A}], (A, C, B)),
+        (
+            [{"email": A, "error": "invalid address"}, {"email": B}, {"email": C}],
+            (f"{B} {C}", A, ""),
+        ),
+        ([{"email": A}, {"email": A}, {"email": B}], (f"{A} {B}", "", C)),
+        ([{"email": A}, {"email": "x@example.org"}, {"email": C}], (f"{A} {C}", "", B)),
+        ([{"id": 5}, {"email": B}, {"email": C}], (f"{B} {C}", "", A)),
+        ([None, {"email": B}, 17], (B, "", f"{A} {C}")),
+    ],
+    ids=[
+        "profiles in order",
+        "profiles in another order and case",
+        "a refused row left out",
+        "a short answer",
+        "an empty answer",
+        "statuses by position",
+        "too few statuses",
+        "a bare string for a bad row",
+        "a status for a bad row",
+        "a string matched by its address",
+        "an error beside a profile",
+        "an address shown twice",
+        "a foreign address",
+        "an id proves nothing",
+        "nonsense proves nothing",
+    ],
+)
+def test_answers(answer: Any, expected: tuple[str, str, str]) -> None:
+    """Rows are matched by address, by position only where nothing contradicts it."""
+    assert expected == summary(match((A, B, C), answer))
+
+
+def test_items_that_belong_to_no_row_are_counted() -> None:
+    """A foreign item is a breach of contract worth knowing of."""
+    assert 2 == match((A,), [{"email": A}, {"email": B}, {"email": A}]).unexpected
+
+
+def test_a_lone_object_answers_a_batch_of_one() -> None:
+    """The API answers an object where it was sent one."""
+    assert (A, "", "") == summary(match((A,), {"id": "1", "email": A}))
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"", b"[{", b"\xff\xfe"])
+def test_what_is_no_json_is_no_answer(content: bytes) -> None:
+    """An unreadable answer proves nothing about any row."""
+    assert read_items(Response(200, {}, content)) is None
+
+
+@pytest.mark.parametrize("content", [b"null", b"[]", b"{}", b"0"])
+def test_an_answer_without_items_accepts_nothing(content: bytes) -> None:
+    """Readable but empty: every row is missing."""
+    assert [] == read_items(Response(200, {}, content))
+
+
+def test_odd_types_are_read_patiently() -> None:
+    """A field of an unexpected type does not spoil the other items."""
+    assert (B, "", A) == summary(match((A, B), [{"email": 17, "status": None}, {"email": B}]))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("invalid address 'x'", "invalid_email"),
+        ("duplicate address", "duplicate"),
+        ("contact limit reached", "refused"),
+    ],
+)
+def test_reasons_have_stable_codes(words: str, code: str) -> None:
+    """The server's words vary; the code does not."""
+    assert code == code_of(words)
+
+
+def test_reasons_hide_addresses() -> None:
+    """Messages end up in samples and terminals; the row itself is in the rejects file."""
+    assert A not in rejected(rows_of(A)[0], "refused", f"invalid address '{A}'").message
+
+
+ITEMS = st.one_of(
+    st.none(),
+    st.text(max_size=30),
+    st.sampled_from([f"invalid address '{key}'" for key in (A, B, C, "x@example.org")]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "email": st.sampled_from([A, B, C, A.upper(), "x@example.org", "", None]),
+            "status": st.sampled_from(["insert success", "duplicate address", "", None]),
+            "id": st.one_of(st.integers(), st.text(max_size=3)),
+        },
+    ),
+)
+
+
+@given(st.lists(ITEMS, max_size=6), st.sets(st.sampled_from([A, B, C]), min_size=1))
+def test_every_row_is_in_exactly_one_class(answer: list[Any], keys: set[str]) -> None:
+    """Whatever the server answers, no row is lost and none is invented."""
+    matched = match(tuple(sorted(keys)), answer)
+    seen = [*matched.accepted, *(row for row, _ in matched.refused), *matched.missing]
+
+    assert sorted(keys) == sorted(row.key for row in seen)
+
+
+@given(st.permutations([A, B, C]), st.sets(st.sampled_from([A, B, C])))
+def test_only_shown_receivers_are_accepted(order: list[str], shown: set[str]) -> None:
+    """For whole receivers the accepted rows are exactly those that the answer shows."""
+    answer = [{"id": "1", "email": key} for key in order if key in shown]
+
+    assert shown == {row.key for row in match((A, B, C), answer).accepted}

@@ -1,0 +1,290 @@
+"""After a lost answer: what the server's own list says of rows that must not be sent twice."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.model_server import ModelServer, Reply, at, counts, transport_to
+
+from cleverreach_async import ImportReport, OrderInput, ReceiverInput
+from cleverreach_async.bulk.delivery.look_up import Evidence, weigh
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.stop import Stop
+from cleverreach_async.transport.wire import Response
+
+asynchronous = pytest.mark.anyio
+
+
+def row_of(**fields: Any) -> EncodedRow:
+    """Return a row as it is kept."""
+    body = json.dumps({"email": "a@example.org", **fields}).encode()
+    return EncodedRow("a@example.org", body, 1, None, repeatable=False)
+
+
+LAMP: dict[str, Any] = {"order_id": "A-1", "product": "Lamp"}
+MUG = {"order_id": "A-1", "product": "Mug"}
+OTHER = {"order_id": "B-1", "product": "Lamp"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored", "evidence"),
+    [
+        ([LAMP], [LAMP], Evidence.STORED),
+        ([LAMP], [OTHER, LAMP], Evidence.STORED),
+        ([LAMP, MUG], [MUG, LAMP], Evidence.STORED),
+        ([LAMP], [], Evidence.ABSENT),
+        ([LAMP], [OTHER], Evidence.ABSENT),
+        ([LAMP], [MUG], Evidence.ABSENT),
+        ([LAMP, MUG], [LAMP], Evidence.UNCLEAR),
+        ([LAMP, LAMP], [LAMP], Evidence.UNCLEAR),
+        ([LAMP, LAMP], [LAMP, LAMP], Evidence.STORED),
+        ([LAMP], None, Evidence.UNCLEAR),
+        ([LAMP], {}, Evidence.UNCLEAR),
+        ([LAMP], ["A-1", 7], Evidence.ABSENT),
+        ([LAMP | {"order_id": 17}], [LAMP | {"order_id": "17"}], Evidence.STORED),
+    ],
+    ids=[
+        "stored",
+        "stored among others",
+        "in another order",
+        "no orders",
+        "another order only",
+        "another line of the order only",
+        "half of them",
+        "one of two equal lines",
+        "two equal lines",
+        "the answer is silent on orders",
+        "orders of an odd kind",
+        "order lines of an odd kind",
+        "an id as a number",
+    ],
+)
+def test_orders(sent: list[Any], stored: Any, evidence: Evidence) -> None:
+    """All there is stored, none there is absent, anything between proves nothing."""
+    profile = {"email": "a@example.org"} | ({} if stored is None else {"orders": stored})
+
+    assert evidence is weigh(row_of(orders=sent), profile)
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored", "evidence"),
+    [
+        ({}, {}, Evidence.STORED),
+        ({"source": "shop"}, {"source": "shop"}, Evidence.STORED),
+        ({"source": "shop"}, {"source": "web"}, Evidence.UNCLEAR),
+        ({"source": "shop"}, {}, Evidence.UNCLEAR),
+        ({"registered": 17}, {"registered": "17"}, Evidence.STORED),
+        ({"registered": 17}, {"registered": 18}, Evidence.UNCLEAR),
+        ({"attributes": {"x": 7}}, {"attributes": {"x": "7", "y": "8"}}, Evidence.STORED),
+        ({"attributes": {"x": 7}}, {"attributes": {"x": "8"}}, Evidence.UNCLEAR),
+        ({"attributes": {"x": 7}}, {"attributes": []}, Evidence.UNCLEAR),
+        ({"attributes": {"x": None}}, {"attributes": []}, Evidence.STORED),
+        ({"attributes": {"x": ""}}, {"attributes": {"x": None}}, Evidence.STORED),
+        ({"global_attributes": {"x": 1}}, {"global_attributes": {"x": "1"}}, Evidence.STORED),
+        ({"global_attributes": {"x": "Kim"}}, {"attributes": {"x": "Kim"}}, Evidence.UNCLEAR),
+    ],
+    ids=str,
+)
+def test_receivers(sent: dict[str, Any], stored: dict[str, Any], evidence: Evidence) -> None:
+    """A receiver is this row's when it has everything that the row says."""
+    assert evidence is weigh(row_of(**sent), {"email": "a@example.org", **stored})
+
+
+def test_nobody_is_absent() -> None:
+    """Whom the list does not show was not stored."""
+    assert Evidence.ABSENT is weigh(row_of(), None)
+
+
+Listing = Callable[[list[dict[str, Any]]], list[Any]]
+
+
+class Lister(ModelServer):
+    """Loses the first answer, and lists as it is told.
+
+    Args:
+        executed: Whether the rows of the lost answer are stored.
+        listing: Turns the list into the one that is sent.
+        failures: How many look-ups get 500 first.
+    """
+
+    def __init__(
+        self, *, executed: bool, listing: Listing | None = None, failures: int = 0
+    ) -> None:
+        super().__init__(at(Reply(None if executed else 502, executed=executed), 0))
+        self._listing = listing
+        self.failures = failures
+        self.look_ups: list[int] = []
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
+    ) -> Response:
+        """Change the list on its way."""
+        before = len(self.looked_up)
+        answer = await super().send(
+            method, url, headers=headers, content=content, timeout=timeout, stop=stop
+        )
+        if method != "GET":
+            return answer
+        self.look_ups.append(len(self.looked_up) - before)
+        if self.failures:
+            self.failures -= 1
+            return Response(500, {}, b'{"error": {"code": 500, "message": "oops"}}')
+        if self._listing is None:
+            return answer
+        listed = json.dumps(self._listing(json.loads(answer.content))).encode()
+        return Response(answer.status_code, {}, listed)
+
+
+def with_orders(count: int) -> list[ReceiverInput]:
+    """Return rows that must not be sent twice."""
+    return [
+        ReceiverInput(f"p{n}@example.org", orders=[OrderInput(f"A-{n}", "Lamp")])
+        for n in range(count)
+    ]
+
+
+async def load(server: ModelServer, rows: Any, call: str = "upsert") -> ImportReport:
+    """Import rows into group 7."""
+    bulk = Bulk(transport_to(server))
+    report: ImportReport = await getattr(bulk, call)(rows, group_id=7, canary=False)
+    report.assert_balanced()
+    return report
+
+
+@asynchronous
+@pytest.mark.parametrize("executed", [True, False])
+async def test_many_rows_are_looked_up_in_portions(*, executed: bool) -> None:
+    """Every row in doubt is asked about once, fifty to a request."""
+    server = Lister(executed=executed)
+    report = await load(server, with_orders(120))
+
+    assert {"read": 120, "accepted": 120} == counts(report)
+    assert [50, 50, 20] == server.look_ups
+    assert sorted(f"A-{n}" for n in range(120)) == sorted(server.order_ids)
+    assert len(server.requests) + 3 == report.requests
+
+
+@asynchronous
+async def test_rows_stored_in_part_are_told_apart() -> None:
+    """Of one batch some are stored, some are sent again, and some nobody can judge."""
+
+    class Half(Lister):
+        """Executes only the first two rows of the lost request, and half of the third."""
+
+        def _execute(self, verb: str, rows: list[Any]) -> list[Any]:
+            if len(self.requests) == 1:
+                third = {**rows[2], "orders": rows[2]["orders"][:1]}
+                rows = [*rows[:2], third]
+            return super()._execute(verb, rows)
+
+    rows = with_orders(4)
+    rows[2] = ReceiverInput("p2@example.org", orders=[OrderInput("X", "1"), OrderInput("X", "2")])
+    server = Half(executed=True)
+    report = await load(server, rows)
+
+    assert {"read": 4, "accepted": 3, "unknown": 1} == counts(report)
+    assert ["p3@example.org"] == [row["email"] for row in server.requests[1][1]]
+    assert (1, [3]) == (report.replayed, [sample.row for sample in report.samples])
+    assert ["A-0", "A-1", "A-3", "X"] == sorted(server.order_ids)
+
+
+def silent_on_orders(found: list[dict[str, Any]]) -> list[Any]:
+    """List receivers as a server does that does not know of orders."""
+    return [{"email": row["email"], "id": "7"} for row in found]
+
+
+LISTINGS: dict[str, Listing] = {
+    "foreign receivers too": lambda found: [*found, {"email": "stranger@example.org"}],
+    "foreign receivers only": lambda _: [{"email": "stranger@example.org"}],
+    "no address": lambda _: [{"id": 17}],
+    "texts": lambda _: ["p0@example.org"],
+    "no orders": silent_on_orders,
+}
+NOBODY: Listing = lambda _: []  # noqa: E731 - one word for it
+
+
+@asynchronous
+@pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
+async def test_a_list_that_proves_nothing_leaves_rows_unknown(listing: Listing) -> None:
+    """A server that passes over the filter would make every row look absent."""
+    server = Lister(executed=True, listing=listing)
+
+    assert {"read": 2, "unknown": 2} == counts(await load(server, with_orders(2)))
+    assert 1 == len(server.requests)
+    assert ["A-0", "A-1"] == server.order_ids
+
+
+@asynchronous
+async def test_a_look_up_is_as_patient_as_a_batch() -> None:
+    """A server in trouble is asked again; nothing is sent on a guess."""
+    server = Lister(executed=True, failures=6)
+
+    assert {"read": 1, "accepted": 1} == counts(await load(server, with_orders(1)))
+    assert (["A-0"], 7) == (server.order_ids, len(server.look_ups))
+
+
+@asynchronous
+async def test_rows_that_may_be_repeated_are_not_looked_up() -> None:
+    """Only rows with orders are in doubt after an upsert."""
+    server = Lister(executed=True)
+    report = await load(server, [*with_orders(1), "b@example.org"])
+
+    assert {"read": 2, "accepted": 2} == counts(report)
+    assert ["p0@example.org"] == server.looked_up
+    assert ["b@example.org"] == [row["email"] for row in server.requests[1][1]]
+
+
+@asynchronous
+@pytest.mark.parametrize(
+    ("executed", "present", "expected", "requests"),
+    [
+        (True, None, "accepted", 1),
+        (False, None, "accepted", 2),
+        (False, "shop", "accepted", 1),
+        (False, "web", "unknown", 1),
+    ],
+    ids=["stored", "not stored", "there with the same", "there with something else"],
+)
+async def test_inserts_are_looked_up(
+    *, executed: bool, present: str | None, expected: str, requests: int
+) -> None:
+    """Present and equal is accepted, absent is sent again, present and different is unknown."""
+    server = Lister(executed=executed)
+    if present:
+        server.stored["a@example.org"] = {"email": "a@example.org", "source": present}
+    report = await load(server, [ReceiverInput("a@example.org", source="shop")], "insert")
+
+    assert {"read": 1, expected: 1} == counts(report)
+    assert requests == len(server.requests)
+    assert server.created["a@example.org"] <= 1
+
+
+@asynchronous
+async def test_a_duplicate_after_a_lost_answer_is_the_rows_own() -> None:
+    """It looked absent, was sent again, and is there already: the first attempt has landed."""
+    server = Lister(executed=True, listing=NOBODY)
+    report = await load(server, ["a@example.org"], "insert")
+
+    assert {"read": 1, "accepted": 1} == counts(report)
+    assert (1, 1) == (server.created["a@example.org"], report.replayed)
+
+
+@asynchronous
+async def test_a_duplicate_without_a_lost_answer_is_rejected() -> None:
+    """The receiver was there before this import."""
+    server = ModelServer()
+    server.stored["a@example.org"] = {}
+    report = await load(server, ["a@example.org", "b@example.org"], "insert")
+
+    assert {"read": 2, "accepted": 1, "rejected": 1} == counts(report)
+    assert {"duplicate": 1} == report.reasons

@@ -1,0 +1,252 @@
+"""When an import stops itself because too many rows are rejected."""
+
+import anyio
+import attrs
+import pytest
+from anyio import wait_all_tasks_blocked
+from hypothesis import given
+from hypothesis import strategies as st
+from support.clocks import FakeClock
+from support.held_server import HeldServer
+from support.model_server import ModelServer, Reply, counts, people, transport_to, upsert
+
+from cleverreach_async import (
+    ImportFailedError,
+    ReceiverInput,
+    TooManyRejectsError,
+)
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.outcomes.reject_limit import Breaker
+from cleverreach_async.bulk.rows import CANARY_ROWS
+
+asynchronous = pytest.mark.anyio
+
+
+def verdict_after(breaker: Breaker, *batches: tuple[int, int]) -> str:
+    """Tell a breaker of batches that the server judged, as accepted and rejected rows."""
+    for accepted, rejected in batches:
+        breaker.count(accepted, rejected, answered=True)
+    return breaker.verdict
+
+
+@pytest.mark.parametrize(
+    ("batches", "words"),
+    [
+        ([(49, 51)], "51 of the first 100 rows sent"),
+        ([(50, 50)], ""),
+        ([(0, 9)], ""),
+        ([(0, 10)], "10 of the first 10 rows sent"),
+        ([(100, 0), (0, 100)], ""),
+        ([(100, 0), *[(0, 100)] * 9], ""),
+        ([(100, 0), *[(0, 100)] * 10], "the last 1000 rows are all rejected"),
+        ([(100, 0), *[(0, 100)] * 9, (1, 99), (0, 100)], ""),
+        ([(90, 10)] * 50, ""),
+        ([*[(90, 10)] * 49, (89, 11)], "501 of the last 5000 rows are rejected"),
+        ([(90, 10)] * 48, ""),
+        ([*[(100, 0)] * 100, *[(85, 15)] * 33], ""),
+        ([*[(100, 0)] * 100, *[(85, 15)] * 34], "510 of the last 5000 rows are rejected"),
+    ],
+    ids=[
+        "more than half of the first batch",
+        "half of the first batch",
+        "a first batch too small to tell",
+        "a small first batch, wholly bad",
+        "the second batch is no canary",
+        "900 in a row",
+        "1000 in a row",
+        "one good row among them",
+        "a tenth of 5000",
+        "more than a tenth of 5000",
+        "too few rows for a share",
+        "a bad stretch within the share",
+        "a bad stretch: only the last 5000 count",
+    ],
+)
+def test_rules(batches: list[tuple[int, int]], words: str) -> None:
+    """Each rule trips at its limit, and not before."""
+    verdict = verdict_after(Breaker(), *batches)
+
+    assert words in verdict
+    assert bool(words) == bool(verdict)
+
+
+def test_a_share_of_one_switches_the_rules_off() -> None:
+    """Who says that any share is fine gets every row sent; an absolute limit still holds."""
+    bad = [(0, 1000)] * 100
+
+    assert not verdict_after(Breaker(max_share=1), *bad)
+    assert "100000 rows are rejected, and 99999 are allowed" == verdict_after(
+        Breaker(max_share=1, max_rejects=99_999), *bad
+    )
+
+
+def test_an_absolute_limit() -> None:
+    """As many rejects as allowed are allowed; none at all means none."""
+    assert not verdict_after(Breaker(max_rejects=3), (1000, 3))
+    assert verdict_after(Breaker(max_rejects=3), (1000, 4))
+    assert verdict_after(Breaker(max_rejects=0), (1000, 1))
+
+
+def test_rows_rejected_here_are_no_first_batch() -> None:
+    """Broken rows of the source count, but the first batch is what the server judged."""
+    breaker = Breaker()
+    breaker.count(0, 60, answered=False)
+
+    assert not breaker.verdict
+    assert "first 100 rows" in verdict_after(breaker, (40, 60))
+
+
+def test_the_first_verdict_stands() -> None:
+    """What comes in while the import drains does not change the reason."""
+    assert "51 of the first 100" in verdict_after(Breaker(), (49, 51), (0, 5000))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 1200)), max_size=60))
+def test_good_imports_never_trip(batches: list[tuple[int, int]]) -> None:
+    """Where every batch is within the share nothing trips, whatever the sizes."""
+    good = [(accepted + 10 * rejected, rejected) for accepted, rejected in batches]
+
+    assert not verdict_after(Breaker(), *good)
+
+
+@given(st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), max_size=60))
+def test_memory_is_bounded(batches: list[tuple[int, int]]) -> None:
+    """Only the batches of the last 5000 rows are kept."""
+    breaker = Breaker(max_share=1)
+    verdict_after(breaker, *[batch for batch in batches if sum(batch)])
+    kept: list[tuple[int, int]] = list(attrs.asdict(breaker)["_recent"])
+
+    assert sum(map(sum, kept[1:])) < 5000
+
+
+def refused(count: int, *, start: int = 0) -> list[ReceiverInput]:
+    """Return rows that the model server refuses."""
+    return [ReceiverInput(f"refuse{n}@example.org") for n in range(start, start + count)]
+
+
+@asynchronous
+async def test_a_wrong_mapping_stops_after_the_first_batch() -> None:
+    """Of a million bad rows the server sees a hundred."""
+    server = ModelServer()
+    with pytest.raises(TooManyRejectsError) as caught:
+        await upsert(server, iter(refused(5000)), canary=True)
+
+    report = caught.value.report
+    report.assert_balanced()
+    assert CANARY_ROWS == report.rejected == len(server.requests[0][1])
+    assert {"upsertplus", "upsert"} == {verb for verb, _ in server.requests}
+    assert 2 == len(server.requests)
+    assert report.read < 1000
+
+
+@asynchronous
+async def test_the_message_says_why_without_addresses() -> None:
+    """Codes, rows and the server's words help; addresses would end up in logs."""
+    rows = [*refused(60), *(f"broken{n}" for n in range(30)), *people(10)]
+    with pytest.raises(TooManyRejectsError) as caught:
+        await upsert(ModelServer(), [*rows, *people(500)], canary=True)
+
+    message = str(caught.value)
+    assert "60 of the first 100 rows sent are rejected" in message
+    assert "invalid_email (rows 61, 62, 63, 64, 65: " in message
+    assert "refuse" not in message
+    assert isinstance(caught.value, ImportFailedError)
+    assert message in caught.value.report.stopped
+
+
+@asynchronous
+async def test_the_first_batch_goes_alone() -> None:
+    """Nothing else is on the wire until its answer is there, and the others are not held small."""
+    server = HeldServer()
+    clock = FakeClock()
+    clock.hold()
+    bulk = Bulk(transport_to(server, clock=clock))
+    seen: list[tuple[int, int]] = []
+
+    async def go_on() -> None:
+        await wait_all_tasks_blocked()
+        seen.append((server.held, len(server.requests[0][1])))
+        server.release()
+        await wait_all_tasks_blocked()
+        seen.append((server.held, len(server.requests[1][1])))
+        server.wake()
+
+    async with (
+        anyio.create_task_group() as tasks,
+        bulk.open(group_id=7, concurrency=4) as run,
+    ):
+        tasks.start_soon(go_on)
+        for receiver in people(5000):
+            await run.put(receiver)
+
+    assert (1, CANARY_ROWS) == seen[0]
+    assert seen[1][0] > 1
+    assert 1000 >= seen[1][1] > CANARY_ROWS
+    assert 5000 == run.report.accepted
+
+
+@asynchronous
+async def test_without_a_canary_all_slots_are_used_at_once() -> None:
+    """It can be switched off."""
+    server = ModelServer(steps=500)
+    await upsert(server, people(4000), canary=False, concurrency=4)
+
+    assert (4, 1000) == (server.peak, len(server.requests[0][1]))
+
+
+@asynchronous
+@pytest.mark.parametrize("count", [30, 64, 100])
+async def test_a_trip_at_the_end_of_the_source_raises_nothing(count: int) -> None:
+    """There is nothing left to stop: the report tells the rejects, as it always does."""
+    report = await upsert(ModelServer(), refused(count), canary=True)
+
+    assert ({"read": count, "rejected": count}, "") == (counts(report), report.stopped)
+
+
+@asynchronous
+async def test_a_trip_at_the_end_that_leaves_rows_unsent_is_told() -> None:
+    """Rows of a batch that was backing off stay pending, so the import was stopped after all."""
+    clock = FakeClock()
+    clock.hold()
+
+    def script(number: int, rows: list[dict[str, str]]) -> Reply | None:
+        slow = any("refuse" not in row["email"] for row in rows)
+        return Reply(500, executed=False) if slow else None
+
+    with pytest.raises(TooManyRejectsError) as caught:
+        await Bulk(transport_to(ModelServer(script), clock=clock)).upsert(
+            [*people(50), *refused(50)], group_id=7, batch_size=50, concurrency=2, canary=False
+        )
+
+    assert {"read": 100, "rejected": 50, "pending": 50} == counts(caught.value.report)
+
+
+@asynchronous
+@pytest.mark.parametrize("call", ["insert", "update", "delete"])
+async def test_duplicates_and_strangers_do_not_count(call: str) -> None:
+    """That a receiver is there already, or is not, is no fault of the rows."""
+    server = ModelServer()
+    if call == "insert":
+        server.stored = {f"p{n}@example.org": {} for n in range(3000)}
+    bulk = Bulk(transport_to(server))
+    report = await getattr(bulk, call)(people(3000), group_id=7)
+
+    assert {"read": 3000, "rejected": 3000} == counts(report)
+    assert {"duplicate" if call == "insert" else "not_found": 3000} == report.reasons
+
+
+@asynchronous
+async def test_rejects_of_the_source_trip_too() -> None:
+    """A thousand broken lines in a row are a wrong file, though no server was asked."""
+    with pytest.raises(TooManyRejectsError, match="rows are all rejected"):
+        await upsert(ModelServer(), ["broken"] * 5000)
+
+
+@asynchronous
+async def test_max_rejects_of_an_import() -> None:
+    """The limit is an option, and what is on the wire when it trips still ends."""
+    rows = [*refused(3), *people(3000)]
+    with pytest.raises(TooManyRejectsError, match="3 rows are rejected, and 2 are allowed"):
+        await upsert(ModelServer(), rows, batch_size=10, max_rejects=2, concurrency=1)
+
+    assert 3000 == (await upsert(ModelServer(), rows, max_rejects=3)).accepted

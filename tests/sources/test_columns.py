@@ -1,0 +1,166 @@
+"""What column goes where."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from cleverreach_async import ConfigurationError, SourceError
+from cleverreach_async.sources.columns import ColumnMapping, map_columns
+
+GERMAN = (
+    *("Kundennummer", "E-Mail-Adresse", "Anrede", "Vorname", "Nachname", "Firma", "Straße"),
+    *("PLZ", "Ort", "Land", "Geburtsdatum", "Registriert am", "Newsletter bestätigt am"),
+)
+
+
+def target_of(header: str) -> str:
+    """Return where a column goes beside an address."""
+    mapping = map_columns(["E-Mail", header])
+    return dict(mapping.pairs).get(header, "")
+
+
+def test_a_german_export_is_recognised() -> None:
+    """All columns of the usual export find their place, in the file's order."""
+    mapping = map_columns(GERMAN)
+    expected = (
+        *("customer_number", "email", "salutation", "firstname", "lastname", "company"),
+        *("street", "zip", "city", "country", "birthday", "registered", "activated"),
+    )
+    assert expected == tuple(target for _, target in mapping.pairs)
+    assert mapping.left_out == ()
+    assert mapping.headers == GERMAN
+
+
+def test_attributes_come_with_their_type() -> None:
+    """The caller can create the definitions that are missing."""
+    mapping = map_columns(
+        ["E-Mail", "Vorname", "Geschlecht", "Geburtstag", "Filiale", "Termin"],
+        {"Filiale": "attributes.branch", "Termin": "attributes.visit"},
+        date_attributes={"attributes.visit", "of_no_column"},
+    )
+    assert mapping.global_attributes == {
+        "firstname": "text",
+        "gender": "gender",
+        "birthday": "date",
+    }
+    assert mapping.group_attributes == {"branch": "text", "visit": "date"}
+
+
+@pytest.mark.parametrize(
+    ("header", "target"),
+    [
+        ("Strasse", "street"),
+        ("STRASSE:", "street"),
+        ("straße", "street"),
+        ("Stra\u00dfe ", "street"),
+        ("Bestaetigt am", "activated"),
+        ("Besta\u0308tigt am", "activated"),
+        ("double opt in am", "activated"),
+        ("first_name", "firstname"),
+        ("FirstName", "firstname"),
+        ("Last Name", "lastname"),
+        ("Name", "lastname"),
+        ("surname", "lastname"),
+        ("Hausnummer", "house_number"),
+        ("Postleitzahl", "zip"),
+        ("postcode", "zip"),
+        ("Stadt", "city"),
+        ("created_at", "registered"),
+        ("Signup Date", "registered"),
+        ("Kunde seit", "registered"),
+        ("confirmed-at", "activated"),
+        ("Unsubscribed at", "deactivated"),
+        ("Herkunft", "source"),
+        ("Schlagwoerter", "tags"),
+        ("Customer Number", "customer_number"),
+        ("language", "language"),
+        ("Lieblingsfarbe", ""),
+        ("", ""),
+    ],
+)
+def test_headers_are_known_in_many_spellings(header: str, target: str) -> None:
+    """Case, blanks, punctuation and the spelling of umlauts do not matter."""
+    assert target == target_of(header)
+
+
+@pytest.mark.parametrize(
+    "header", ["E-Mail", "e-mail", "EMail", "E-Mail-Adresse", "Mail", "Email Address", "email"]
+)
+def test_the_address_is_known_in_many_spellings(header: str) -> None:
+    """Of all columns the address must be found."""
+    assert map_columns([header]).pairs == ((header, "email"),)
+
+
+def test_unknown_columns_are_named() -> None:
+    """Nothing is dropped in silence."""
+    assert map_columns(["E-Mail", "Umsatz", "Vorname", "Notiz"]).left_out == ("Umsatz", "Notiz")
+
+
+def test_the_better_name_wins() -> None:
+    """Where two columns mean the same, the plainer header is used and the other is named."""
+    mapping = map_columns(["E-Mail", "Name", "Nachname", "Stadt", "Ort"])
+    assert dict(mapping.pairs) == {"E-Mail": "email", "Nachname": "lastname", "Ort": "city"}
+    assert mapping.left_out == ("Name", "Stadt")
+
+
+def test_the_callers_word_goes_over_recognition() -> None:
+    """A mapped column goes where it was told, and the recognised one for that place yields."""
+    mapping = map_columns(
+        ["E-Mail", "Kontakt", "Vorname", "Ort"],
+        {"kontakt": " Email ", "Vorname": "Rufname", "Ort": "-"},
+    )
+    assert dict(mapping.pairs) == {"Kontakt": "email", "Vorname": "rufname"}
+    assert mapping.left_out == ("E-Mail", "Ort")
+
+
+def test_an_exact_name_goes_before_one_in_other_case() -> None:
+    """A file may have both ``code`` and ``Code``."""
+    mapping = map_columns(["email", "code", "Code"], {"Code": "voucher"})
+    assert dict(mapping.pairs) == {"email": "email", "Code": "voucher"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"Umsätze": "revenue"}, ("no column 'Umsätze'", "mean 'Umsatz'", "'E-Mail', 'Umsatz'")),
+        ({"Umsatz": "orders"}, ("'orders' is no target", "'E-Mail', 'Umsatz'")),
+        ({"Umsatz": "bounced"}, ("'bounced' is no target",)),
+        ({"Umsatz": "attributes."}, ("is no target",)),
+        ({"Umsatz": "attributes.source"}, ("is no target",)),
+        ({"Umsatz": "group.x"}, ("is no target",)),
+        ({"Umsatz": "two words"}, ("attributes.NAME",)),
+        ({"Umsatz": "code", "code": "code"}, ("two columns", "'code'")),
+        ({"UMSATZ": "a", "umsatz": "b"}, ("'Umsatz' is mapped twice",)),
+        ({"CODE": "voucher"}, ("any of the columns 'code', 'Code'",)),
+    ],
+)
+def test_a_mapping_that_cannot_be_is_refused(
+    columns: Mapping[str, str], words: tuple[str, ...]
+) -> None:
+    """The message lists what the file has."""
+    with pytest.raises(ConfigurationError) as caught:
+        map_columns(["E-Mail", "Umsatz", "code", "Code"], columns)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("columns", [{}, {"Kontakt": "source"}])
+def test_without_an_address_there_is_a_way_out(columns: Mapping[str, str]) -> None:
+    """The message shows the headers and the option."""
+    with pytest.raises(SourceError, match=r"'Vorname', 'Kontakt'.*--map COLUMN=email") as caught:
+        map_columns(["Vorname", "Kontakt"], columns, path="a.csv")
+    assert caught.value.path == "a.csv"
+
+
+def test_two_addresses_are_not_chosen_between() -> None:
+    """The wrong address would write to the wrong people."""
+    with pytest.raises(SourceError, match="'E-Mail', 'Mail' may hold the address"):
+        map_columns(["E-Mail", "Mail"])
+    assert isinstance(map_columns(["E-Mail", "Mail"], {"Mail": "email"}), ColumnMapping)
+    assert map_columns(["E-Mail", "Mail"], {"Mail": ""}).pairs == (("E-Mail", "email"),)
+
+
+def test_a_row_in_place_of_the_header_is_not_shown() -> None:
+    """A file without header says so, and nobody's address gets into a log."""
+    with pytest.raises(SourceError, match="looks like a row") as caught:
+        map_columns(["ann@example.org", "Ann"])
+    assert "ann@" not in str(caught.value)

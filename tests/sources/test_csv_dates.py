@@ -1,0 +1,190 @@
+"""Cells to dates, gender and tags."""
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleverreach_async import UNSET, BadRow, ConfigurationError, SourceRow
+from cleverreach_async.sources import read_csv
+from cleverreach_async.sources.values import date_attribute, gender, tags, time_parser
+
+BERLIN = ZoneInfo("Europe/Berlin")
+parse_time = time_parser(BERLIN)
+
+
+def at(*parts: int) -> int:
+    """Return unix seconds of a clock in Berlin."""
+    year, month, day, *clock = parts
+    hour, minute, second = (*clock, 0, 0, 0)[:3]
+    return int(datetime(year, month, day, hour, minute, second, tzinfo=BERLIN).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [
+        ("31.12.2025", at(2025, 12, 31)),
+        ("1.7.2025", at(2025, 7, 1)),
+        (" 31.12.25 ", at(2025, 12, 31)),
+        ("31.12.69", at(2069, 12, 31)),
+        ("31.12.70", at(1970, 12, 31)),
+        ("31.12.2025 14:30", at(2025, 12, 31, 14, 30)),
+        ("31.12.2025 14:30:05", at(2025, 12, 31, 14, 30, 5)),
+        ("31.12.2025, 9:05 Uhr", at(2025, 12, 31, 9, 5)),
+        ("1.7.25  14:30", at(2025, 7, 1, 14, 30)),
+        ("2025-12-31", at(2025, 12, 31)),
+        ("2025-07-01 14:30", at(2025, 7, 1, 14, 30)),
+        ("2025-07-01T14:30:05", at(2025, 7, 1, 14, 30, 5)),
+        ("2025-07-01T14:30:05.123", at(2025, 7, 1, 14, 30, 5)),
+        ("2025-12-31T14:30:05Z", 1767191405),
+        ("2025-12-31T14:30:05+01:00", 1767187805),
+        ("2025-12-31T14:30:05.999-0230", 1767200405),
+        ("2025-12-31T14:30+01", 1767187800),
+        ("1767187805", 1767187805),
+        ("999999999", 999999999),
+        ("0", 0),
+        ("0000-00-00 00:00:00", 0),
+        ("00.00.0000", 0),
+        ("01.01.1970", 0),
+        ("02.01.1970", 82800),
+        ("30.03.2025 12:00", at(2025, 3, 30, 12)),
+        ("26.10.2025 02:30", 1761438600),
+        ("26.10.2025 12:00", at(2025, 10, 26, 12)),
+    ],
+)
+def test_times_in_all_their_forms(cell: str, seconds: int) -> None:
+    """Naive ones are clocks of the zone, days of a clock change included."""
+    assert seconds == parse_time(cell)
+
+
+@pytest.mark.parametrize("cell", ["", "  ", "\u00a0"])
+def test_an_empty_cell_is_no_time(cell: str) -> None:
+    """Not sent is not the same as 0."""
+    assert parse_time(cell) is UNSET
+    assert date_attribute(cell) == ""
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("31.02.2024", "2023-02-29", "31.13.2025", "00.01.2025", "2025-12-31 24:30", "gestern"),
+        *("31/12/2025", "12-31-2025", "20251231", "1767187805000", "1", "-5", "31.12.1969"),
+        *("1969-12-31", "31.12.2025 25:00", "31.12.2025x14:30", "31.12.2025 14.30", "31.12."),
+        *("31.12.2025 14:30+24:00", "2025-W52-1", "2025-W5.01", "\u0663\u0661.12.2025", "0.0.00"),
+        *("2025-12-3112:30:00", "2025/12/31", "31.12.2025 143005", "31-12.2025", "0000-12-31"),
+    ],
+)
+def test_what_is_no_time_is_refused(cell: str) -> None:
+    """No guess is made between day and month, or between a date and a number."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_time(cell)
+
+
+@given(
+    moment=st.datetimes(datetime(1971, 1, 1), datetime(2037, 12, 31)),  # noqa: DTZ001
+    form=st.sampled_from(
+        ["%d.%m.%Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%d.%m.%Y"]
+    ),
+    zone=st.sampled_from(["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "UTC"]),
+)
+def test_the_fast_way_gives_what_the_zone_says(moment: datetime, form: str, zone: str) -> None:
+    """Whatever is cached, the result is that of the datetime module."""
+    text = moment.strftime(form)
+    clock = datetime.strptime(text, form).replace(tzinfo=ZoneInfo(zone))
+    assert int(clock.timestamp()) == time_parser(ZoneInfo(zone))(text)
+
+
+@given(st.text("0123456789.-: TZ+Uhr,", max_size=22))
+def test_text_is_a_date_or_refused(text: str) -> None:
+    """Nothing but a ``ValueError`` comes out of a cell."""
+    for parse in (parse_time, date_attribute):
+        with contextlib.suppress(ValueError):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("12.03.1985", "1985-03-12"),
+        ("1.3.85", "1985-03-01"),
+        ("1.3.30", "1930-03-01"),
+        ("1.3.29", "2029-03-01"),
+        ("1985-03-12", "1985-03-12"),
+        ("1985-03-12T00:00:00+01:00", "1985-03-12"),
+        ("12.03.1885 00:00:00", "1885-03-12"),
+        ("0000-00-00", ""),
+    ],
+)
+def test_days_are_sent_as_the_api_wants_them(cell: str, day: str) -> None:
+    """A birthday belongs to no time zone."""
+    assert day == date_attribute(cell)
+
+
+def test_a_bad_day_names_its_column_and_what_is_accepted(tmp_path: Path) -> None:
+    """So that it can be corrected in the spreadsheet."""
+    path = tmp_path / "customers.csv"
+    path.write_text(
+        "email;Registriert am;Geburtstag;Termin\na@x.example;31.02.2024;;\n"
+        "b@x.example;;29.02.2023;\nc@x.example;;;ann@example.org\nd@x.example;;;Ostern\n"
+    )
+    items = list(
+        read_csv(path, mapping={"Termin": "attributes.d"}, date_attributes=["attributes.D"])
+    )
+    problems = [(item.code, item.message) for item in items if isinstance(item, BadRow)]
+    assert [code for code, _ in problems] == ["invalid_date"] * 4
+    first, second, third, fourth = (message for _, message in problems)
+    assert first.startswith("column 'Registriert am': '31.02.2024': day is out of range")
+    assert first.endswith("2025-12-31T14:30:05+01:00 or unix seconds")
+    assert second.startswith("column 'Geburtstag': '29.02.2023'")
+    assert second.endswith("it takes 31.12.2025, 31.12.25 or 2025-12-31")
+    assert third == fourth
+    assert "column 'Termin': the text in it: not a date" in third
+
+
+@pytest.mark.parametrize(
+    ("timezone", "seconds"),
+    [
+        ("Europe/Berlin", 1767135600),
+        ("UTC", 1767139200),
+        (UTC, 1767139200),
+        (fixed(timedelta(hours=9)), 1767106800),
+    ],
+)
+def test_the_zone_is_the_callers(tmp_path: Path, timezone: str, seconds: int) -> None:
+    """By name or as an object."""
+    path = tmp_path / "customers.csv"
+    path.write_text("email;Registriert am\na@x.example;31.12.2025\n")
+    (row,) = read_csv(path, timezone=timezone)
+    assert isinstance(row, SourceRow)
+    assert seconds == row.receiver.registered
+
+
+@pytest.mark.parametrize("timezone", ["Europe/Bonn", "../etc/passwd", "", "Europe"])
+def test_a_zone_that_is_none_is_refused(tmp_path: Path, timezone: str) -> None:
+    """The caller's mistake, whatever the file."""
+    with pytest.raises(ConfigurationError, match="Europe/Berlin"):
+        read_csv(tmp_path / "nowhere.csv", timezone=timezone)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        *((cell, "male") for cell in ("Herr", "m", " MALE ", "männlich", "Mr.")),
+        *((cell, "female") for cell in ("Frau", "w", "F", "female", "Ms")),
+        *((cell, "") for cell in ("", "divers", "Firma", "keine Angabe")),
+    ],
+)
+def test_gender_in_the_words_of_the_api(cell: str, expected: str) -> None:
+    """What it has no word for is not sent."""
+    assert expected == gender(cell)
+
+
+def test_tags_are_split() -> None:
+    """At commas and bars; blanks around them do not count."""
+    assert tags(" a b , c|d,,-e ") == ["a b", "c", "d", "-e"]
+    assert tags(" , ") is UNSET

@@ -1,0 +1,80 @@
+"""Any content of a CSV file: no row lost, none invented, no error but the file's own."""
+
+import contextlib
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleverreach_async import BadRow, SourceError, SourceRow
+from cleverreach_async.sources import read_csv, read_rows
+
+LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])
+CELLS = st.text(LETTERS | st.sampled_from('\r\n\t";,|'))
+
+
+def items_of(content: bytes, **options: str) -> list[SourceRow | BadRow]:
+    """Read a file of the given bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "customers.csv")
+        path.write_bytes(content)
+        return list(read_csv(path, **options))  # type: ignore[arg-type]
+
+
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS), max_size=8),
+    delimiter=st.sampled_from(";,\t|"),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_what_a_writer_wrote_is_read(
+    rows: list[tuple[str, str]], delimiter: str, end: str, encoding: str
+) -> None:
+    """Every cell comes back without the blanks around it, on the line where its row began."""
+    out = io.StringIO()
+    # Without quotes around all cells the csv module does not tell a lone CR from a line end.
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerow(["E-Mail", "Vorname", "Nachname"])
+    expected: list[tuple[int, dict[str, str]]] = []
+    for first, last in rows:
+        lines = io.StringIO(out.getvalue(), newline=None).read().count("\n")
+        cells = {"firstname": first.strip(), "lastname": last.strip()}
+        expected.append((lines + 1, {name: cell for name, cell in cells.items() if cell}))
+        writer.writerow(["ann@example.org", first, last])
+    items = items_of(out.getvalue().encode(encoding))
+    found = [
+        (item.line, item.receiver.global_attributes or {})
+        for item in items
+        if isinstance(item, SourceRow)
+    ]
+    assert expected == found
+
+
+@given(st.text('a@;"\n\r, ', max_size=60))
+def test_rows_are_as_many_as_the_csv_module_counts(body: str) -> None:
+    """Where the quotes are right; where not, that is said, and reading goes on in order."""
+    items = items_of(f"x;email;y\n{body}".encode(), delimiter=";")
+    lines = io.StringIO(body, newline="")
+    try:
+        oracle = list(csv.reader(lines, delimiter=";", strict=True))
+    except csv.Error:
+        codes = {item.code for item in items if isinstance(item, BadRow)}
+        assert "unclosed_quote" in codes
+    else:
+        assert len(items) == sum(any(cell.strip() for cell in row) for row in oracle)
+    numbers = [item.line or 0 for item in items]
+    assert sorted(set(numbers)) == numbers
+
+
+@given(st.binary(max_size=80), st.sampled_from([b"", b"email;b\n", b"\xff\xfe", b"{"]))
+def test_any_bytes_are_rows_or_a_source_error(content: bytes, head: bytes) -> None:
+    """No other exception comes out of a file, whichever reader takes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("customers.csv", "customers.jsonl", "customers"):
+            path = Path(folder, name)
+            path.write_bytes(head + content)
+            with contextlib.suppress(SourceError):
+                list(read_rows(path))

@@ -1,0 +1,173 @@
+"""Two runs know by its identity whether a file would give the same rows."""
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cleverreach_async.sources import FileSource, read_csv, read_json_lines
+from cleverreach_async.sources.resumable import fingerprint, zone_name
+
+TEXT = b"email;Vorname;Tag\nann@example.org;Ann;1.2.2024\n"
+MIB = 1 << 20
+
+
+class _UnnamedZone(tzinfo):
+    """A zone as a library may make it: its ``repr`` is that of an object."""
+
+    def utcoffset(self, dt: datetime | None, /) -> timedelta:
+        return timedelta(hours=2 if dt is not None and dt.month == 7 else 1)
+
+    def dst(self, _: datetime | None, /) -> timedelta:
+        return timedelta()
+
+    def tzname(self, _: datetime | None, /) -> str:
+        return repr(self)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of one row."""
+    path = tmp_path / "customers.csv"
+    path.write_bytes(TEXT)
+    return path
+
+
+def test_the_identity_is_json(file: Path) -> None:
+    """A journal keeps it, and shows what differs; nothing in it is about the file's name."""
+    identity = read_csv(file, date_attributes=["attributes.tag"], mapping={"Tag": "attributes.tag"})
+    found = dict(identity.identity())
+    assert found == json.loads(json.dumps(found))
+    assert len(found.pop("sha256")) == 64
+    found.pop("timezone")
+    assert found == {
+        "kind": "csv",
+        "size": len(TEXT),
+        "encoding": "utf-8",
+        "delimiter": ";",
+        "columns": {"email": "email", "Vorname": "firstname", "Tag": "attributes.tag"},
+        "date_attributes": ["attributes.tag"],
+    }
+
+
+def test_a_copy_is_the_same(file: Path, tmp_path: Path) -> None:
+    """So is a file that was renamed or touched."""
+    before = read_csv(file).identity()
+    copy = tmp_path / "copy.csv"
+    shutil.copyfile(file, copy)
+    os.utime(copy, (0, 0))
+    assert before == read_csv(copy).identity()
+    file.rename(tmp_path / "renamed.csv")
+    assert before == read_csv(tmp_path / "renamed.csv").identity()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(TEXT.replace(b"ann@", b"bea@"), id="changed"),
+        pytest.param(TEXT + b"bea@example.org;;\n", id="appended"),
+        pytest.param(TEXT[:-1], id="cut"),
+        pytest.param(b"\xef\xbb\xbf" + TEXT, id="marked"),
+        pytest.param(b"email\ncem@example.org\n", id="replaced"),
+    ],
+)
+def test_another_content_is_another(file: Path, content: bytes) -> None:
+    """Rows are not skipped by the count of other rows."""
+    before = read_csv(file).identity()
+    file.write_bytes(content)
+    assert before["sha256"] != read_csv(file).identity()["sha256"]
+
+
+@pytest.mark.parametrize("size", [1, 1000, MIB - 1, MIB, MIB + 1, 2 * MIB + 1, 5 * MIB])
+def test_every_byte_counts(size: int) -> None:
+    """Also between the first and the last MiB, where a byte swapped for another keeps the size."""
+    content = bytearray(b"x" * size)
+    whole = fingerprint(io.BytesIO(content))
+    for place in {0, size // 2, size - 1}:
+        content[place] ^= 1
+        assert whole != fingerprint(io.BytesIO(content))
+        content[place] ^= 1
+    assert whole == fingerprint(io.BytesIO(content))
+    assert whole != fingerprint(io.BytesIO(content + b"x"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"encoding": "cp1252"},
+        {"delimiter": ","},
+        {"mapping": {"Vorname": "lastname"}},
+        {"mapping": {"Vorname": "-"}},
+        {"mapping": {"Tag": "attributes.tag"}},
+        {"mapping": {"Tag": "tag"}},
+    ],
+)
+def test_the_way_of_reading_counts(file: Path, options: dict[str, Any]) -> None:
+    """The same bytes read in another way are other rows."""
+    file.write_bytes(TEXT.replace(b";", b",") if "delimiter" in options else TEXT)
+    before = read_csv(file, mapping={"Tag": "-"}) if "mapping" in options else read_csv(file)
+    if "delimiter" in options:
+        file.write_bytes(TEXT)
+        before = read_csv(file)
+        # All names in one column, which then holds the address.
+        options = {**options, "mapping": {"email;Vorname;Tag": "email"}}
+    assert before.identity() != read_csv(file, **options).identity()
+    assert before.identity()["sha256"] == read_csv(file, **options).identity()["sha256"]
+
+
+@pytest.mark.parametrize("target", ["tag", "attributes.tag"])
+def test_dates_count(file: Path, target: str) -> None:
+    """An attribute that holds a day is written in another way."""
+    plain = read_csv(file, mapping={"Tag": target}).identity()
+    days = read_csv(file, mapping={"Tag": target}, date_attributes=[target]).identity()
+    assert {**plain, "date_attributes": [target]} == days
+    assert plain["date_attributes"] == []
+
+
+@pytest.mark.parametrize("read", [read_csv, read_json_lines])
+def test_the_time_zone_counts(file: Path, read: Callable[..., FileSource]) -> None:
+    """A date without an offset is another second."""
+    berlin = read(file).identity()
+    assert berlin["timezone"] == "Europe/Berlin"
+    assert {**berlin, "timezone": "UTC"} == read(file, timezone="UTC").identity()
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    [
+        (ZoneInfo("Asia/Kathmandu"), "Asia/Kathmandu"),
+        (UTC, "UTC 0:00:00"),
+        (timezone(timedelta(hours=1), "Home"), "UTC 1:00:00"),
+        (timezone(timedelta(hours=2), "Home"), "UTC 2:00:00"),
+        (_UnnamedZone(), "UTC 1:00:00 and UTC 2:00:00"),
+    ],
+)
+def test_zones_have_lasting_names(zone: tzinfo, name: str) -> None:
+    """The next process must come to the same."""
+    assert name == zone_name(zone)
+
+
+def test_the_identity_is_that_of_the_file_that_was_looked_at(file: Path) -> None:
+    """Encoding and columns were found out then, so a file replaced since is another."""
+    source = read_csv(file)
+    before = dict(source.identity())
+    file.write_bytes(TEXT.replace(b"ann@", b"bea@"))
+    assert before == source.identity()
+    assert before != read_csv(file).identity()
+
+
+def test_json_lines_have_an_identity(tmp_path: Path) -> None:
+    """It has no columns, and is never that of a CSV file."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"email": "ann@example.org"}\n')
+    found = dict(read_json_lines(path).identity())
+    assert found["kind"] == "json lines"
+    assert found == json.loads(json.dumps(found))
+    assert set(found) == {"kind", "size", "sha256", "encoding", "timezone"}
