@@ -19,7 +19,7 @@ from cleverreach_async.errors import (
 )
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import Masked, MaskedBytes, Secret
-from cleverreach_async.transport.retry import Fault, classify
+from cleverreach_async.transport.retry import diagnose
 from cleverreach_async.transport.transport import Call, TokenSource
 from cleverreach_async.transport.wire import FORM, Request, decode_json
 
@@ -104,8 +104,10 @@ class UserToken:
             try:
                 token = await _post(call, self.client, form, now=now, idempotent=False)
             except (APIConnectionError, InternalServerError, ResponseDecodeError) as error:
-                lost = isinstance(error, ResponseDecodeError) or classify(error) is Fault.AMBIGUOUS
-                if not lost:
+                if not (
+                    isinstance(error, ResponseDecodeError)
+                    or diagnose(error, _PATH).perhaps_executed
+                ):
                     raise
                 token = await _post(call, self.client, form, now=now, idempotent=False)
         except TokenError as error:
@@ -150,7 +152,7 @@ async def _post(
     try:
         response = await call(request)
     except APIStatusError as error:
-        if classify(error) is not None:
+        if diagnose(error, _PATH).fault is not None:
             raise
         raise _token_error(error) from None
     return read_token(decode_json(response, request), now=now)

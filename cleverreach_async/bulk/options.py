@@ -1,4 +1,4 @@
-"""What an import may be told, with defaults and limits."""
+"""Options of an import, with defaults and limits."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Final, Literal, TypedDict
 
 import attrs
 
-from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, nobody_asks
+from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import OnProgress
 from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.run import ImportRun
@@ -21,32 +21,32 @@ AUTO_CONCURRENCY: Final = 8
 
 
 class ImportOptions(TypedDict, total=False):
-    """What every import may be told.
+    """Options of every import.
 
     Attributes:
-        concurrency: Requests on the wire at a time, 1 to 32; or ``"auto"``, the default, which
-            finds out how many the server can bear, up to 8.
-        max_rows_per_second: Limit of the pace.
+        concurrency: Requests in flight at a time, 1 to 32; or ``"auto"``, the default, which
+            searches how many the server can handle, up to 8.
+        max_rows_per_second: Limit of rows per second.
         batch_size: Most rows per request, at most 1000.
         rejects: File for the rows that were not accepted, as JSON Lines.
         journal: File that makes the import resumable, also after a crash.
-        resume: Go on with the import of that journal. The source has to be the same.
+        resume: Resume the import of that journal. The source has to be the same.
         on_start: Called with the :class:`ImportRun` before the first row is read; its ``stop()``
             ends the import in order.
         on_accepted: Called with the addresses, in lower case, of rows that the server has stored,
-            before the journal says so; after a crash some may be told again.
+            before the journal says so; after a crash some may be reported again.
         on_progress: Called after each batch with an :class:`ImportProgress`.
         max_reject_share: Share of rejected rows among the last 5000 at which the import stops
-            itself, 0 to 1; 1 lets it go on. Above 0.5 in the first 100 rows stops it too.
-        max_rejects: Rejected rows in all at which it stops.
-        canary: Whether the first 100 rows go alone, so that what is wrong with all rows shows.
+            itself, 0 to 1; 1 never stops it. More than 0.5 of the first 100 rows stops it too.
+        max_rejects: Most rejected rows; with more the import stops.
+        canary: Whether the first 100 rows are sent alone, to detect a mistake in all rows.
         inactive: Whether receivers are created as not yet confirmed, for double opt-in; with
             ``insert`` only, since existing receivers must not be set inactive.
         activate: Whether ``update`` sends ``activated``, which it otherwise never does.
         timeout: Seconds that one request may take.
         max_outage: Seconds that one batch may fail before the import stops.
-        settle: Seconds to wait before rows are sent again after an answer was lost.
-        drain: Seconds that a stop leaves to the requests on the wire.
+        settle: Seconds to wait before rows are resent after a response was lost.
+        drain: Seconds that a stop leaves to requests in flight.
     """
 
     concurrency: int | Literal["auto"]
@@ -80,7 +80,7 @@ class Settings:
     journal: str | Path | None = None
     resume: bool = False
     on_start: Callable[[ImportRun], None] | None = None
-    on_accepted: OnAccepted = nobody_asks
+    on_accepted: OnAccepted = noop
     on_progress: OnProgress | None = None
     max_reject_share: float = 0.1
     max_rejects: int | None = None
@@ -93,7 +93,7 @@ class Settings:
     drain: float = 30.0
 
     def check(self, strategy: Strategy) -> None:
-        """Refuse what makes no sense.
+        """Check the options.
 
         Raises:
             ConfigurationError: An argument is out of range, or does not fit another.
@@ -105,20 +105,20 @@ class Settings:
         for name in ("timeout", "max_outage", "settle", "drain"):
             _check_range(name, getattr(self, name), 0, math.inf)
         if self.resume and self.journal is None:
-            raise ConfigurationError("resume goes on with a journal; name it with journal=")
+            raise ConfigurationError("resume needs a journal; pass it as journal=")
         if self.inactive and strategy.name != "insert":
             raise ConfigurationError(
-                "inactive creates receivers who have yet to confirm, and would set existing ones"
-                f" inactive by {strategy.name}: use insert"
+                "inactive creates receivers that have yet to confirm; with"
+                f" {strategy.name} it would set existing ones inactive: use insert"
             )
 
     @property
-    def most_at_once(self) -> int:
-        """Most requests on the wire."""
+    def most_in_flight(self) -> int:
+        """Most requests in flight."""
         return AUTO_CONCURRENCY if self.concurrency == "auto" else self.concurrency
 
 
 def _check_range(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        limits = f"from {least:g} to {most:g}" if math.isfinite(most) else f"up from {least:g}"
-        raise ConfigurationError(f"{name} is {value}; it goes {limits}")
+        limits = f"{least:g} to {most:g}" if math.isfinite(most) else f"at least {least:g}"
+        raise ConfigurationError(f"{name} is {value}; use {limits}")

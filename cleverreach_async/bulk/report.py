@@ -1,4 +1,4 @@
-"""What is told of an import: counters, samples, progress."""
+"""The report of an import: counters, samples, progress."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -13,7 +13,7 @@ __all__ = [
     "ImportReport",
     "OnProgress",
     "as_import_failure",
-    "in_words",
+    "message_of",
     "too_many_rejects",
 ]
 
@@ -23,7 +23,7 @@ _SAMPLES_PER_REASON: Final = 5
 
 @attrs.frozen(kw_only=True)
 class ImportProgress:
-    """How far an import is.
+    """The progress of an import.
 
     Attributes:
         read: Rows read from the source.
@@ -34,9 +34,9 @@ class ImportProgress:
         requests: Requests sent.
         retries: Requests that repeated an earlier one.
         elapsed: Seconds since the import began.
-        skipped: Rows passed over because an earlier run had done them.
-        in_flight: Requests on the wire now.
-        limit: Most requests that may be on the wire now.
+        skipped: Rows skipped because an earlier run had done them.
+        in_flight: Requests in flight now.
+        limit: Most requests that may be in flight now.
         paused: Whether the account's gate is closed, so that all calls wait.
         finished: Whether this is the last event.
     """
@@ -57,12 +57,12 @@ class ImportProgress:
 
     @property
     def done(self) -> int:
-        """Rows that have arrived at their outcome."""
+        """Rows that have a result."""
         return self.accepted + self.rejected + self.unknown + self.superseded
 
     @property
     def rows_per_second(self) -> float:
-        """Rows that arrived at their outcome per second so far."""
+        """Rows that got a result per second so far."""
         return self.done / self.elapsed if self.elapsed > 0 else 0.0
 
 
@@ -74,21 +74,21 @@ class ImportReport:
     """The result of an import. Every row read is in exactly one class.
 
     Attributes:
-        read: Rows read from the source, those before the place of resumption included.
+        read: Rows read from the source, including those before the place of resumption.
         accepted: Rows that the server shows as stored.
         rejected: Rows refused, here or by the server; each is in the rejects file.
         unknown: Rows that may or may not be stored; each is in the rejects file.
         pending: Rows read but not sent, because the import stopped.
         superseded: Rows replaced, before they were sent, by a later one of the same address.
-        skipped: Rows passed over because an earlier run had done them.
-        earlier: What earlier runs over the same journal made of their rows, by class.
+        skipped: Rows skipped because an earlier run had done them.
+        earlier: Rows of earlier runs with the same journal, by outcome.
         batches: Batches delivered.
         requests: Requests sent.
         retries: Requests that repeated an earlier one.
-        replayed: Rows sent again after an answer was lost; the server may have counted them twice.
-        unexpected: Items of answers that belong to no row sent.
+        replayed: Rows sent again after a response was lost; the server may have counted them twice.
+        unexpected: Items of responses that match no row sent.
         elapsed: Seconds from start to end.
-        stopped: Why the import ended before its source did; empty when it did not.
+        stopped: Why the import ended before its source did; empty if it did not.
         reasons: Number of rows that were not accepted, by code.
         samples: The first rows of each code, without their data.
     """
@@ -112,7 +112,7 @@ class ImportReport:
     samples: list[RowResult] = attrs.field(factory=list[RowResult])
 
     def count(self, results: Iterable[RowResult]) -> None:
-        """Count rows that were not simply accepted, keeping the first of each code as samples."""
+        """Count rows that were not accepted, keeping the first of each code as samples."""
         for result in results:
             name = result.outcome.value
             setattr(self, name, getattr(self, name) + 1)
@@ -124,15 +124,15 @@ class ImportReport:
 
     @property
     def settled(self) -> int:
-        """Rows that are accounted for."""
+        """Rows that have been counted in one of the classes."""
         known = self.accepted + self.rejected + self.unknown
         return known + self.pending + self.superseded + self.skipped
 
     def assert_balanced(self) -> None:
-        """Check the conservation law: no row lost, none invented.
+        """Check that no row was lost and none invented.
 
         Raises:
-            AssertionError: The counters do not add up; that is a defect of this library.
+            AssertionError: The counters do not add up, which is a bug of this library.
         """
         if self.settled != self.read:
             raise AssertionError(
@@ -174,32 +174,35 @@ class ImportReport:
         )
 
 
-def in_words(error: BaseException) -> str:
-    """Return an error's message, or what kind it is when it has none."""
+def message_of(error: BaseException) -> str:
+    """Return an error's message, or its type if it has none."""
     return f"{error}" or type(error).__name__
 
 
 def as_import_failure(error: Exception, report: ImportReport) -> ImportFailedError:
-    """Return the error that tells of one that ended an import; the same if it does already."""
+    """Return an :class:`ImportFailedError` for an error that ended an import."""
     if isinstance(error, ImportFailedError):
         return error
-    return ImportFailedError(
-        f"the import stopped after {report.accepted} rows: {in_words(error)}", report
+    failure = ImportFailedError(
+        f"the import stopped after {report.accepted} rows: {message_of(error)}", report
     )
+    failure.__cause__ = error
+    return failure
 
 
-def too_many_rejects(verdict: str, report: ImportReport) -> TooManyRejectsError:
-    """Return the error that ends an import because of its rejects, with the reasons in words."""
+def too_many_rejects(why: str, report: ImportReport) -> TooManyRejectsError:
+    """Return the error that ends an import because of its rejects, with the main reasons."""
     reasons = sorted(report.reasons.items(), key=lambda item: -item[1])[:3]
-    told = [
-        f"{code} (rows {_rows_of(report, code)}: {_words_of(report, code)})" for code, _ in reasons
+    shown = [
+        f"{code} (rows {_rows_of(report, code)}: {_message_for(report, code)})"
+        for code, _ in reasons
     ]
-    return TooManyRejectsError(f"too many rows are rejected: {verdict}. {'; '.join(told)}", report)
+    return TooManyRejectsError(f"too many rows are rejected: {why}. {'; '.join(shown)}", report)
 
 
 def _rows_of(report: ImportReport, code: str) -> str:
     return ", ".join(str(sample.row) for sample in report.samples if sample.code == code)
 
 
-def _words_of(report: ImportReport, code: str) -> str:
+def _message_for(report: ImportReport, code: str) -> str:
     return next((sample.message for sample in report.samples if sample.code == code), "")

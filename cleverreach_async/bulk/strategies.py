@@ -1,4 +1,4 @@
-"""The batch calls by which rows can travel, and what each means when an answer is lost."""
+"""The vendor's batch calls, and what each guarantees when a response is lost."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,16 +18,16 @@ class Strategy:
     """A batch call.
 
     Attributes:
-        name: Its name, which is the last part of the vendor's path too.
+        name: Its name, also the last part of the vendor's path.
         method: HTTP method.
-        repeatable: Whether a row may be sent twice and the result is as if it was sent once.
+        repeatable: Whether sending a row twice has the same effect as sending it once.
         takes_orders: Whether the call is known to store order lines.
-        takes_activated: Whether rows may say that a receiver is active. An update must not, unless
-            the caller asks for it: it could bring back somebody who has unsubscribed.
-        only_address: Whether a row is nothing but its address.
-        true_is_all: Whether a bare ``true`` answers for every row.
-        done_before: Words of a refusal that show, after an attempt without an answer, that this
-            attempt was executed.
+        takes_activated: Whether rows may set a receiver active. An update must not, unless the
+            caller asks for it: it could reactivate somebody who has unsubscribed.
+        only_address: Whether a row is only its address.
+        true_is_all: Whether a bare ``true`` means that every row is accepted.
+        done_before: Part of a refusal message which shows, after a request without a response,
+            that this request was executed.
     """
 
     name: StrategyName
@@ -43,6 +43,10 @@ class Strategy:
     def path(self) -> str:
         """Template of the call's path."""
         return f"/groups/{{group_id}}/receivers/{self.name}"
+
+    def shows_earlier_execution(self, message: str) -> bool:
+        """Return whether a refusal shows that an earlier request was executed."""
+        return bool(self.done_before) and self.done_before in message.lower()
 
 
 UPSERTPLUS: Final = Strategy(name="upsertplus", takes_orders=True)
@@ -65,12 +69,12 @@ STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
 
 
 def find_strategy(name: str) -> Strategy:
-    """Return the strategy of a name.
+    """Return the strategy with this name.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: The name is unknown.
     """
     found = STRATEGIES.get(name)
     if found is None:
-        raise ConfigurationError(f"strategy is {name!r}; it is one of {', '.join(STRATEGIES)}")
+        raise ConfigurationError(f"Unknown strategy {name!r}; use one of {', '.join(STRATEGIES)}")
     return found

@@ -1,80 +1,102 @@
-"""The gate that every call of one account passes.
+"""The circuit breaker of an account: a gate that all of its calls pass.
 
-Push-back closes it for all callers, not only for the one that met it. When the wait is over, one
-caller goes first as the probe; its success lets the others through, one by one over half a second,
-its failure closes the gate again for longer.
+When the server throttles or cannot be reached, the gate closes for all calls, not only for the one
+that failed. When the wait is over, one call goes first as the probe. If it succeeds, the others
+follow, spread over half a second; if it fails, the gate stays closed for longer.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import Final
 
 import anyio
 import attrs
 
 from cleverreach_async.errors import RateLimitError
 from cleverreach_async.transport.clock import Clock, Random
+from cleverreach_async.transport.retry import Diagnosis
 from cleverreach_async.transport.stop import Stop
 
 __all__ = ["AccountGate", "Passage"]
 
-_STREAK_THAT_CLOSES = 3
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 15.0
-_SPREAD = 0.5
+_FAILURES_TO_CLOSE: Final = 3
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 15.0
+_SPREAD: Final = 0.5
 
 
 @attrs.define(eq=False)
 class Passage:
-    """One caller's way through the gate; it tells how the call went.
+    """One call that has passed the gate; reports how the call went.
 
     Attributes:
-        probe: Whether this caller goes ahead to see if the server is back.
+        probe: Whether this call goes first to test the server.
         gate: The gate it passed.
     """
 
     probe: bool
     gate: "AccountGate"
-    _told: bool = False
+    _reported: bool = False
 
     def succeeded(self) -> None:
-        """The server answered; whatever it said, it is there."""
-        self._told = True
+        """Record that the server responded, whatever the response says."""
+        self._reported = True
         self.gate.succeeded(probe=self.probe)
 
-    def pushed_back(self, retry_after: float | None) -> None:
-        """The server pushed back or could not be reached.
+    def failed(self, diagnosis: Diagnosis) -> None:
+        """Record a failed call.
 
         Args:
-            retry_after: Seconds the server asked to wait, or ``None``.
+            diagnosis: What the failure means.
         """
-        self._told = True
-        self.gate.push_back(retry_after, probe=self.probe)
+        if not diagnosis.closes_gate:
+            self.succeeded()
+            return
+        self._reported = True
+        self.gate.push_back(diagnosis.retry_after, probe=self.probe)
 
     def leave(self) -> None:
-        """Give the probe's place to the next caller when this one ended without a verdict."""
-        if self.probe and not self._told:
+        """Let another call be the probe if this one ended without a report."""
+        if self.probe and not self._reported:
             self.gate.release_probe()
 
 
 class AccountGate:
-    """Open, closed until an instant, or half open with one probe on its way."""
+    """The circuit breaker that all calls of one account pass.
+
+    It is open, closed until an instant, or half open while one probe is in flight.
+    """
 
     def __init__(self, clock: Clock, rng: Random) -> None:
         self._clock = clock
         self._rng = rng
         self._closed = False
         self._until = 0.0
-        self._streak = 0
+        self._failures = 0
         self._rounds = 0
         self._probing = False
-        self._changed = anyio.Event()
-        self.closings = 0
-        """How often it has closed, to tell whether it was closed meanwhile."""
+        self._probe_ended = anyio.Event()
+        self._subscribers: list[Callable[[], None]] = []
+        self._awaiting_reopening: list[Callable[[], None]] = []
 
     @property
     def closed(self) -> bool:
-        """Whether callers have to wait."""
+        """Whether calls have to wait."""
         return self._closed
+
+    @contextmanager
+    def on_reopened(self, callback: Callable[[], None]) -> Generator[None, None, None]:
+        """Call back, during the block, each time the gate reopens.
+
+        A closing that began before the block is not reported.
+        """
+        self._subscribers.append(callback)
+        try:
+            yield
+        finally:
+            self._subscribers.remove(callback)
+            if callback in self._awaiting_reopening:
+                self._awaiting_reopening.remove(callback)
 
     @asynccontextmanager
     async def passage(
@@ -83,12 +105,12 @@ class AccountGate:
         """Wait for the gate and pass it.
 
         Args:
-            max_wait: Longest wait in seconds, probes of other callers included.
+            max_wait: Longest wait in seconds, including that for probes of other calls.
             stop: Ends the wait.
 
         Raises:
             RateLimitError: The gate stays closed for longer than ``max_wait``.
-            StopRequestedError: The stop was requested while the gate was closed.
+            StopRequestedError: A stop was requested while the gate was closed.
         """
         with (stop or Stop()).ending_waits() if self._closed else nullcontext():
             passage = await self._enter(max_wait)
@@ -102,7 +124,7 @@ class AccountGate:
         has_waited = False
         while self._closed or has_waited:
             if not self._closed:
-                # Else all who waited would arrive at a server that has only just recovered.
+                # Otherwise all waiting calls would reach a server that has only just recovered.
                 has_waited = False
                 await self._clock.sleep(self._rng.random() * _SPREAD)
                 continue
@@ -110,38 +132,40 @@ class AccountGate:
             remaining = self._until - self._clock.monotonic()
             if self._until > give_up_at:
                 raise RateLimitError(
-                    f"calls of the account are paused for {remaining:.0f} s more, after push-back "
-                    "or lost connections",
+                    f"calls of the account are paused for {remaining:.0f} s more, because the "
+                    "server throttles or cannot be reached",
                     status_code=429,
                     retry_after=remaining,
                 )
             if remaining > 0:
                 await self._clock.sleep(remaining)
             elif self._probing:
-                await self._changed.wait()
+                await self._probe_ended.wait()
             else:
                 self._probing = True
                 return Passage(probe=True, gate=self)
         return Passage(probe=False, gate=self)
 
     def succeeded(self, *, probe: bool) -> None:
-        """Open after a good probe. A late success from before the closing changes nothing.
+        """Open the gate after a successful probe.
 
-        Nor does the probe open it when the server meanwhile told another caller to wait.
+        A late success of a call from before the closing changes nothing. Nor does the probe open
+        the gate when the server meanwhile asked another call to wait.
         """
         if self._closed and not probe:
             return
-        self._streak = 0
+        self._failures = 0
         self._rounds = 0
-        self._closed = self._closed and self._until > self._clock.monotonic()
+        if self._closed and self._until <= self._clock.monotonic():
+            self._reopen()
         self.release_probe()
 
     def push_back(self, retry_after: float | None, *, probe: bool) -> None:
-        """Close after a told wait, a failed probe, or three push-backs in a row."""
-        self._streak += 1
+        """Close the gate for ``retry_after``, after a failed probe, or after three failures."""
+        self._failures += 1
         if retry_after is not None:
             self._close_for(retry_after + self._rng.random() * max(0.25, retry_after / 10))
-        elif probe or (self._streak >= _STREAK_THAT_CLOSES and not self._closed):
+        elif probe or (self._failures >= _FAILURES_TO_CLOSE and not self._closed):
             ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._rounds)
             self._rounds += 1
             self._close_for(ceiling / 2 + self._rng.random() * ceiling / 2)
@@ -149,12 +173,19 @@ class AccountGate:
             self.release_probe()
 
     def _close_for(self, seconds: float) -> None:
-        self.closings += not self._closed
+        if not self._closed:
+            self._awaiting_reopening = self._subscribers.copy()
         self._closed = True
         self._until = max(self._until, self._clock.monotonic() + seconds)
 
+    def _reopen(self) -> None:
+        self._closed = False
+        callbacks, self._awaiting_reopening = self._awaiting_reopening, []
+        for callback in callbacks:
+            callback()
+
     def release_probe(self) -> None:
-        """Wake the waiting callers, so that one of them becomes the next probe."""
+        """Wake the waiting calls, so that one of them becomes the next probe."""
         self._probing = False
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._probe_ended.set()
+        self._probe_ended = anyio.Event()

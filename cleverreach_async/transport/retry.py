@@ -1,71 +1,127 @@
-"""When to try again, and after how long: pure decisions, no event loop."""
+"""What a failed attempt means, and when to try again: pure decisions, no event loop."""
 
 import enum
+from http import HTTPStatus
+from typing import Final
 
 import attrs
 
 from cleverreach_async.errors import (
     APIConnectionError,
     APIStatusError,
+    BadRequestError,
     CleverReachError,
+    ConflictError,
     InternalServerError,
+    PayloadTooLargeError,
     RateLimitError,
+    UnprocessableEntityError,
 )
 from cleverreach_async.transport.clock import Random
 
-__all__ = [
-    "Fault",
-    "RetryBudget",
-    "RetryPolicy",
-    "classify",
-    "is_of_another_call",
-    "may_repeat",
-    "pushes_back",
-    "wait_before",
-]
+__all__ = ["Diagnosis", "Fault", "RetryBudget", "RetryPolicy", "diagnose", "wait_before"]
 
 
 class Fault(enum.Enum):
-    """What a failure says about the request, which decides whether a repeat is safe."""
+    """Kind of a temporary failure, which decides whether a retry is safe."""
 
     NOT_SENT = "not sent"
-    """It surely never reached the server."""
+    """The request did not reach the server."""
     THROTTLED = "throttled"
-    """The server refused it before processing."""
+    """The server refused the request before processing it."""
     AMBIGUOUS = "ambiguous"
-    """It may have been executed."""
+    """The server may have executed the request."""
 
 
-_SERVICE_UNAVAILABLE = 503
+@attrs.frozen(kw_only=True)
+class Diagnosis:
+    """What one failed attempt means for the request, the account and an import.
+
+    Attributes:
+        fault: Kind of a temporary failure; ``None`` for an error that no retry can fix.
+        in_token_call: Whether the call for a token failed, so that the request itself was not sent.
+        closes_gate: Whether the server, not this request, is in trouble, so that all calls of the
+            account should wait.
+        lowers_limit: Whether fewer requests should be in flight.
+        body_too_large: Whether a smaller body may be accepted.
+        batch_refused: Whether the request was refused as a whole, though parts of it may be valid.
+        server_error: Whether the server failed on this request, perhaps because of its content.
+        retry_after: Seconds the server asked to wait, or ``None``.
+    """
+
+    fault: Fault | None = None
+    in_token_call: bool = False
+    closes_gate: bool = False
+    lowers_limit: bool = False
+    body_too_large: bool = False
+    batch_refused: bool = False
+    server_error: bool = False
+    retry_after: float | None = None
+
+    @property
+    def perhaps_executed(self) -> bool:
+        """Whether the server may have executed the request."""
+        return self.fault is Fault.AMBIGUOUS and not self.in_token_call
+
+    @property
+    def stops_import(self) -> bool:
+        """Whether no batch can succeed: wrong credentials, missing rights, an unknown group."""
+        return self.fault is None and not (self.body_too_large or self.batch_refused)
+
+    def may_repeat(self, *, idempotent: bool) -> bool:
+        """Whether sending the request again can neither be useless nor execute it twice.
+
+        Args:
+            idempotent: Whether executing the request twice does no harm.
+        """
+        return self.fault is not None and (idempotent or self.fault is not Fault.AMBIGUOUS)
 
 
-def classify(error: CleverReachError) -> Fault | None:
-    """Return the kind of fault, or ``None`` for an error that no repeat can mend."""
+_AMBIGUOUS: Final = Diagnosis(fault=Fault.AMBIGUOUS, server_error=True)
+_THROTTLED: Final = Diagnosis(fault=Fault.THROTTLED, closes_gate=True, lowers_limit=True)
+_REFUSED: Final = Diagnosis(batch_refused=True)
+_FINAL: Final = Diagnosis()
+
+_BY_CLASS: Final[tuple[tuple[type[CleverReachError], Diagnosis], ...]] = (
+    (RateLimitError, _THROTTLED),
+    (InternalServerError, _AMBIGUOUS),
+    (PayloadTooLargeError, Diagnosis(body_too_large=True)),
+    (BadRequestError, _REFUSED),
+    (ConflictError, _REFUSED),
+    (UnprocessableEntityError, _REFUSED),
+)
+_UNAVAILABLE: Final = Diagnosis(fault=Fault.AMBIGUOUS, closes_gate=True, lowers_limit=True)
+_NOT_SENT: Final = Diagnosis(fault=Fault.NOT_SENT, closes_gate=True, lowers_limit=True)
+# A single lost response says nothing about how many requests the server can handle.
+_LOST: Final = Diagnosis(fault=Fault.AMBIGUOUS, closes_gate=True)
+
+
+def diagnose(error: CleverReachError, path: str) -> Diagnosis:
+    """Return what an error means.
+
+    Args:
+        error: The error of one attempt.
+        path: Path template of the call that failed.
+    """
+    diagnosis = _diagnose(error)
+    retry_after: float | None = getattr(error, "retry_after", None)
+    # The call for a token runs inside other calls, and its errors name its own path.
+    in_token_call = getattr(error, "path", "") not in {"", path}
+    if retry_after is None and not in_token_call:
+        return diagnosis
+    return attrs.evolve(diagnosis, retry_after=retry_after, in_token_call=in_token_call)
+
+
+def _diagnose(error: CleverReachError) -> Diagnosis:
     if isinstance(error, APIConnectionError):
-        return Fault.AMBIGUOUS if error.sent else Fault.NOT_SENT
-    if isinstance(error, RateLimitError):
-        return Fault.THROTTLED
-    if isinstance(error, InternalServerError):
-        told_to_wait = error.status_code == _SERVICE_UNAVAILABLE and error.retry_after is not None
-        return Fault.THROTTLED if told_to_wait else Fault.AMBIGUOUS
-    return None
-
-
-def is_of_another_call(error: CleverReachError, path: str) -> bool:
-    """Whether the error met the call for the token, so that the one of ``path`` was not sent."""
-    return getattr(error, "path", "") not in {"", path}
-
-
-def may_repeat(fault: Fault, *, idempotent: bool) -> bool:
-    """Whether sending again cannot execute something twice."""
-    return idempotent or fault is not Fault.AMBIGUOUS
-
-
-def pushes_back(error: CleverReachError) -> bool:
-    """Whether the error says that the server, not this request, is in trouble."""
+        return _LOST if error.sent else _NOT_SENT
     if isinstance(error, APIStatusError):
-        return isinstance(error, RateLimitError) or error.status_code == _SERVICE_UNAVAILABLE
-    return isinstance(error, APIConnectionError)
+        if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            # With Retry-After the server says that it did not process the request.
+            return _UNAVAILABLE if error.retry_after is None else _THROTTLED
+        if error.status_code == HTTPStatus.OK:
+            return _REFUSED  # the response says that the call failed, not why
+    return next((found for kind, found in _BY_CLASS if isinstance(error, kind)), _FINAL)
 
 
 @attrs.frozen(kw_only=True)
@@ -73,16 +129,16 @@ class RetryPolicy:
     """How ordinary calls are retried. Import batches follow the importer's own rules.
 
     Attributes:
-        attempts: Tries in all, the first one included; 1 switches retries off.
-        wait: Seconds that the first backoff may last after a passing fault; doubles each time.
-        throttled_wait: The same after push-back without ``Retry-After``.
+        attempts: Number of attempts, including the first one; 1 disables retries.
+        wait: Longest first backoff in seconds after a temporary failure; doubles each time.
+        throttled_wait: The same when the server throttles without ``Retry-After``.
         cap: Longest backoff in seconds.
-        jitter: Share of a backoff that is left to chance, 0 to 1. After push-back it is half of
-            that, because a wait close to zero would hit a throttled server again.
-        retry_on: The kinds of fault that are retried at all; a call that is not idempotent is
-            never repeated after an ambiguous one.
-        max_retry_after: Longest ``Retry-After`` in seconds that a call sits out; a longer one is
-            raised at once, with ``retry_after`` on the error.
+        jitter: Random share of a backoff, 0 to 1. When the server throttles it is half of that,
+            because a wait close to zero would hit a throttled server again.
+        retry_on: The kinds of failure that are retried at all; a call that is not idempotent is
+            never retried after an ambiguous one.
+        max_retry_after: Longest ``Retry-After`` in seconds that a call waits for; a longer one is
+            raised immediately, with ``retry_after`` on the error.
     """
 
     attempts: int = attrs.field(default=4, validator=attrs.validators.ge(1))
@@ -99,7 +155,15 @@ class RetryPolicy:
 def wait_before(
     policy: RetryPolicy, fault: Fault, *, attempt: int, retry_after: float | None, rng: Random
 ) -> float:
-    """Seconds to wait before the attempt after ``attempt`` (one-based)."""
+    """Return the seconds to wait before the next attempt.
+
+    Args:
+        policy: Length of the waits.
+        fault: Kind of the failure.
+        attempt: One-based number of the attempt that failed.
+        retry_after: Seconds the server asked to wait, or ``None``.
+        rng: Source of jitter.
+    """
     if retry_after is not None:
         return retry_after + rng.random() * max(0.25, retry_after / 10)
     throttled = fault is Fault.THROTTLED
@@ -111,11 +175,11 @@ def wait_before(
 
 
 def _growth(attempt: int) -> float:
-    # Any cap is long reached by then, and a float overflows past 2 to the power of 1023.
+    # The cap is reached long before, and a float overflows past 2 to the power of 1023.
     return 2.0 ** min(attempt - 1, 64)
 
 
-_COST = {Fault.THROTTLED: 1.0, Fault.NOT_SENT: 3.0, Fault.AMBIGUOUS: 5.0}
+_COST: Final = {None: 1.0, Fault.THROTTLED: 1.0, Fault.NOT_SENT: 3.0, Fault.AMBIGUOUS: 5.0}
 
 
 def _capacity(budget: "RetryBudget") -> float:
@@ -124,12 +188,12 @@ def _capacity(budget: "RetryBudget") -> float:
 
 @attrs.define
 class RetryBudget:
-    """A token bucket that all retries of one account share, so that an outage is not multiplied.
+    """A token bucket that all retries of one account share, so that they do not multiply an outage.
 
     Attributes:
         capacity: Most tokens it holds.
-        refund: Tokens a success gives back.
-        trickle: Tokens per second that come back by themselves.
+        refund: Tokens returned by a successful call.
+        trickle: Tokens per second that return over time.
         level: Tokens left; a new budget is full.
         at: Clock reading of the last change, in seconds.
     """
@@ -140,16 +204,25 @@ class RetryBudget:
     level: float = attrs.Factory(_capacity, takes_self=True)
     at: float | None = None
 
-    def spend(self, fault: Fault, now: float) -> bool:
-        """Take the price of one retry; ``False`` when the budget does not cover it."""
+    def spend(self, diagnosis: Diagnosis, now: float) -> bool:
+        """Pay for one retry.
+
+        Args:
+            diagnosis: Why the call is retried; the riskier a retry, the higher its price.
+            now: Clock reading in seconds.
+
+        Returns:
+            ``False``, and nothing is taken, when too few tokens are left.
+        """
         self._refill(now)
-        if self.level < _COST[fault]:
+        cost = _COST[diagnosis.fault]
+        if self.level < cost:
             return False
-        self.level -= _COST[fault]
+        self.level -= cost
         return True
 
     def succeeded(self, now: float) -> None:
-        """Give back a share for a successful call."""
+        """Return a share of a token for a successful call."""
         self._refill(now)
         self.level = min(self.capacity, self.level + self.refund)
 

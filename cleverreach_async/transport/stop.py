@@ -3,7 +3,7 @@
 Cancelling a task would do both at once, and would lose the answers that are about to come in.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import cast
 
@@ -37,17 +37,25 @@ class Stop:
         self.aborted = False
         self._waits: set[anyio.CancelScope] = set()
         self._exchanges: set[anyio.CancelScope] = set()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def on_request(self, callback: Callable[[], None]) -> None:
+        """Call back once, when a stop is requested."""
+        self._callbacks.append(callback)
 
     def request(self) -> None:
         """End all waits, now and from now on. What is on the wire goes on."""
         self.requested = True
         for scope in self._waits:
             scope.cancel()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
     def abort(self) -> None:
         """Cut short what is on the wire as well; whether it was executed remains unknown."""
-        self.request()
         self.aborted = True
+        self.request()
         for scope in self._exchanges:
             scope.cancel()
 

@@ -1,7 +1,7 @@
-"""One call: token → gate → send → classify → retry.
+"""One call: token → gate → send → diagnose → retry.
 
-Ordinary calls retry here. The importer sends single attempts through the same gate and budget and
-decides itself, so that retries never multiply.
+Ordinary calls are retried here. The importer sends single attempts through the same gate and budget
+and decides itself about retries, so that retries never multiply.
 """
 
 import logging
@@ -22,13 +22,10 @@ from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.http import Sender
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.retry import (
-    Fault,
+    Diagnosis,
     RetryBudget,
     RetryPolicy,
-    classify,
-    is_of_another_call,
-    may_repeat,
-    pushes_back,
+    diagnose,
     wait_before,
 )
 from cleverreach_async.transport.shield import alongside
@@ -43,13 +40,12 @@ __all__ = [
     "RequestEvent",
     "TokenSource",
     "Transport",
-    "Watch",
 ]
 
 _log: Final = logging.getLogger("cleverreach_async")
 _log.addHandler(logging.NullHandler())
 
-# Calls that wait for a token, and are not interrupted meanwhile, shall not wait for long.
+# Other calls wait for the token and cannot be cancelled meanwhile, so they must not wait long.
 _TOKEN_TIMEOUT: Final = 15.0
 _TOKEN_ATTEMPTS: Final = 3
 _TOKEN_MAX_RETRY_AFTER: Final = 5.0
@@ -59,11 +55,11 @@ Call = Callable[[Request], Awaitable[Response]]
 
 @attrs.frozen
 class Credential:
-    """A token in force.
+    """A current token.
 
     Attributes:
         authorization: Value of the ``Authorization`` header.
-        generation: Number that grows with each renewal, to tell a stale 401 from a fresh one.
+        generation: Number that increases with each renewal, to recognise a 401 of an old token.
     """
 
     authorization: str = attrs.field(repr=False, converter=Masked)
@@ -71,32 +67,32 @@ class Credential:
 
 
 class TokenSource(Protocol):
-    """Hands out the account's token and renews it once, whoever asks."""
+    """Provides the account's token and renews it once for all callers."""
 
     @property
     def stale(self) -> bool:
-        """Whether the token still works but had better be renewed soon."""
+        """Whether the token is still valid but should be renewed soon."""
         ...
 
     async def credential(self) -> Credential:
-        """Return the token in force, fetching one first where needed."""
+        """Return the current token, fetching one first if necessary."""
         ...
 
     async def renew(self, generation: int) -> bool:
-        """Replace the token of ``generation``, unless somebody has; ``False`` if it cannot be."""
+        """Renew the token of ``generation`` unless that was done; ``False`` if impossible."""
         ...
 
     async def renew_early(self) -> None:
-        """Renew a stale token unless somebody is at it. Raises nothing: the old one still works."""
+        """Renew a stale token unless that is under way. Never raises: the old one is valid."""
         ...
 
     async def adopt(self, token: Any) -> None:
-        """Store a token that came by another way, and use it from now on."""
+        """Store a token that was obtained elsewhere, and use it from now on."""
         ...
 
 
 class Auth(Protocol):
-    """A way to authenticate, before it is tied to a client."""
+    """A way to authenticate, not yet bound to a client."""
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
         """Return the source of tokens.
@@ -110,12 +106,12 @@ class Auth(Protocol):
 
 @attrs.frozen(kw_only=True)
 class RequestEvent:
-    """What happened to one attempt, for metrics and logs. Holds no personal data.
+    """One attempt, for metrics and logs. Contains no personal data.
 
     Attributes:
         method: HTTP method.
         path: Path template.
-        status_code: HTTP status, or ``None`` without an answer.
+        status_code: HTTP status, or ``None`` without a response.
         attempt: One-based number of the attempt.
         elapsed: Seconds the attempt took.
         wait: Seconds until the next attempt, or ``None`` when there is none.
@@ -129,21 +125,8 @@ class RequestEvent:
     wait: float | None
 
 
-def _nobody_watches() -> None:
+def _noop() -> None:
     """Do nothing."""
-
-
-@attrs.frozen(eq=False)
-class Watch:
-    """Who watches a single call.
-
-    Attributes:
-        on_send: Called just before the request leaves; again when it is sent once more after 401.
-        stop: Ends the wait at a closed gate, and in its second stage the exchange itself.
-    """
-
-    on_send: Callable[[], None] = _nobody_watches
-    stop: Stop | None = None
 
 
 @attrs.define(eq=False)
@@ -214,9 +197,9 @@ class Transport:
         """Send a request, retrying as the policy and the request's idempotency allow.
 
         Raises:
-            APIStatusError: The server answered with an error.
-            APIConnectionError: No usable answer.
-            TokenError: The token endpoint refused.
+            APIStatusError: The server responded with an error.
+            APIConnectionError: No usable response arrived.
+            TokenError: The token endpoint refused the request.
         """
         attempt = 1
         while True:
@@ -225,11 +208,11 @@ class Transport:
                 response = await self.call_once(request)
             except CleverReachError as error:
                 wait = self._wait_after(error, request, attempt)
-                self.tell(request, _status(error), attempt, started, wait)
+                self.log_attempt(request, _status(error), attempt, started, wait)
                 if wait is None:
                     raise
             else:
-                self.tell(request, response.status_code, attempt, started, None)
+                self.log_attempt(request, response.status_code, attempt, started, None)
                 return response
             await self.clock.sleep(wait)
             attempt += 1
@@ -240,7 +223,8 @@ class Transport:
         *,
         timeout: float | None = None,
         max_wait: float | None = None,
-        watch: Watch | None = None,
+        on_send: Callable[[], None] = _noop,
+        stop: Stop | None = None,
     ) -> Response:
         """Send a request once, renewing the token and resending after a 401.
 
@@ -248,61 +232,49 @@ class Transport:
             request: The request.
             timeout: Seconds for the exchange, instead of the transport's.
             max_wait: Longest wait in seconds for a closed gate, instead of the policy's.
-            watch: Who is told when the request leaves, and may break it off.
+            on_send: Called just before the request is sent, and again before it is resent.
+            stop: Ends the wait for a closed gate; its abort ends the exchange itself.
 
         Raises:
-            StopRequestedError: The watch's stop was requested while the gate was closed.
+            StopRequestedError: A stop was requested while the gate was closed.
+            CleverReachError: As for :meth:`call`.
         """
         account = self.account
         seconds = self.timeout if timeout is None else timeout
-        watch = watch or Watch()
         if account is None or not request.authenticated:
-            return await self._exchange(request, None, seconds, watch)
+            return await self._exchange(request, None, seconds, on_send, stop)
         # The gate adds jitter to the wait that the server asked for.
-        patience = 1.1 * (self.retry.max_retry_after if max_wait is None else max_wait) + 0.25
+        longest = 1.1 * (self.retry.max_retry_after if max_wait is None else max_wait) + 0.25
+
+        async def send() -> Response:
+            async with account.gate.passage(max_wait=longest, stop=stop) as passage:
+                try:
+                    response = await self._exchange(request, credential, seconds, on_send, stop)
+                except (APIStatusError, APIConnectionError) as error:
+                    passage.failed(diagnose(error, request.template))
+                    raise
+                passage.succeeded()
+                account.budget.succeeded(self.clock.monotonic())
+                return response
+
         credential = await account.tokens.credential()
-
-        async def work() -> Response:
-            return await self._pass_gate(account, request, credential, seconds, patience, watch)
-
         try:
             if account.tokens.stale:
-                return await alongside(account.tokens.renew_early, work)
-            return await work()
+                return await alongside(account.tokens.renew_early, send)
+            return await send()
         except AuthenticationError:
             if not await account.tokens.renew(credential.generation):
                 raise
         credential = await account.tokens.credential()
-        return await self._pass_gate(account, request, credential, seconds, patience, watch)
-
-    async def _pass_gate(
-        self,
-        account: Account,
-        request: Request,
-        credential: Credential,
-        timeout: float | None,
-        max_wait: float,
-        watch: Watch,
-    ) -> Response:
-        async with account.gate.passage(max_wait=max_wait, stop=watch.stop) as passage:
-            try:
-                response = await self._exchange(request, credential, timeout, watch)
-            except (APIStatusError, APIConnectionError) as error:
-                if pushes_back(error):
-                    passage.pushed_back(getattr(error, "retry_after", None))
-                else:
-                    passage.succeeded()
-                raise
-            passage.succeeded()
-            account.budget.succeeded(self.clock.monotonic())
-            return response
+        return await send()
 
     async def _exchange(
         self,
         request: Request,
         credential: Credential | None,
         timeout: float | None,
-        watch: Watch,
+        on_send: Callable[[], None],
+        stop: Stop | None,
     ) -> Response:
         headers = [("accept", "application/json"), ("accept-encoding", "gzip, deflate")]
         headers += [("user-agent", self.user_agent), *request.headers]
@@ -310,7 +282,7 @@ class Transport:
             headers.append(("content-type", request.content_type))
         if credential is not None:
             headers.append(("authorization", credential.authorization))
-        watch.on_send()
+        on_send()
         try:
             response = await self.sender.send(
                 request.method,
@@ -318,7 +290,7 @@ class Transport:
                 headers=headers,
                 content=request.content,
                 timeout=timeout,
-                stop=watch.stop,
+                stop=stop,
             )
         except APIConnectionError as error:
             raise _placed(error, request) from error.__cause__
@@ -328,32 +300,34 @@ class Transport:
         try:
             raise refusal
         finally:
-            # Or the error, its traceback and this frame would keep one another, and the body.
+            # Otherwise the error, its traceback and this frame would be a reference cycle.
             del refusal
 
-    def spend(self, fault: Fault) -> bool:
-        """Take the price of one retry from the account's budget; ``False`` when it is short."""
+    def spend(self, diagnosis: Diagnosis) -> bool:
+        """Pay for one retry from the account's budget; ``False`` when too little is left."""
         account = self.account
-        return account is None or account.budget.spend(fault, self.clock.monotonic())
+        return account is None or account.budget.spend(diagnosis, self.clock.monotonic())
 
     def _wait_after(self, error: CleverReachError, request: Request, attempt: int) -> float | None:
-        """Seconds until the next attempt, or ``None`` when the error stands."""
-        fault = classify(error)
-        if fault is None or not may_repeat(fault, idempotent=request.idempotent):
+        """Return the seconds until the next attempt, or ``None`` when there is none."""
+        diagnosis = diagnose(error, request.template)
+        fault, retry_after = diagnosis.fault, diagnosis.retry_after
+        if fault is None or not diagnosis.may_repeat(idempotent=request.idempotent):
             return None
-        if is_of_another_call(error, request.template):
-            return None  # the call for the token has had retries of its own
+        if diagnosis.in_token_call:
+            return None  # the call for the token has been retried already
         if fault not in self.retry.retry_on or attempt >= self.retry.attempts:
             return None
-        told: float | None = getattr(error, "retry_after", None)
-        if told is not None and told > self.retry.max_retry_after:
+        if retry_after is not None and retry_after > self.retry.max_retry_after:
             return None
-        if request.authenticated and not self.spend(fault):
+        if request.authenticated and not self.spend(diagnosis):
             error.add_note("no retry: the account's retry budget is exhausted")
             return None
-        return wait_before(self.retry, fault, attempt=attempt, retry_after=told, rng=self.rng)
+        return wait_before(
+            self.retry, fault, attempt=attempt, retry_after=retry_after, rng=self.rng
+        )
 
-    def tell(
+    def log_attempt(
         self,
         request: Request,
         status_code: int | None,
@@ -361,7 +335,7 @@ class Transport:
         started: float,
         wait: float | None,
     ) -> None:
-        """Log an attempt that has ended and tell ``on_event``; what that raises is logged only."""
+        """Log an attempt that has ended and call ``on_event``; what that raises is only logged."""
         level = logging.DEBUG if wait is None else logging.WARNING
         if self.on_event is None and not _log.isEnabledFor(level):
             return
@@ -386,7 +360,7 @@ class Transport:
             try:
                 self.on_event(event)
             except Exception:  # noqa: BLE001
-                # The call has had its outcome; who watches it must not change it.
+                # An observer must not change the result of the call.
                 _log.exception("on_event failed")
 
 
@@ -395,5 +369,5 @@ def _status(error: CleverReachError) -> int | None:
 
 
 def _placed(error: APIConnectionError, request: Request) -> APIConnectionError:
-    """Return the same error, telling which call it belongs to."""
+    """Return the same error with the method and path of its call."""
     return type(error)(error.message, sent=error.sent, method=request.method, path=request.template)

@@ -1,9 +1,8 @@
-"""What an error means for a batch."""
+"""What an error means for a batch, and how large bodies may be."""
 
 import pytest
 
-from cleverreach_async.bulk.delivery.body_size import Ceiling
-from cleverreach_async.bulk.delivery.failure_streak import Verdict, judge
+from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.errors import (
     APIConnectionError,
@@ -13,44 +12,57 @@ from cleverreach_async.errors import (
     TokenError,
     status_error,
 )
+from cleverreach_async.transport.retry import Diagnosis, diagnose
+
+
+def action_of(diagnosis: Diagnosis) -> str:
+    """Return what the importer does with a batch after a failed attempt."""
+    actions = {
+        "retry": diagnosis.fault is not None,
+        "shrink": diagnosis.body_too_large,
+        "split": diagnosis.batch_refused,
+        "stop": diagnosis.stops_import,
+    }
+    [action] = [name for name, applies in actions.items() if applies]
+    return action
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict"),
+    ("status", "action"),
     [
-        (200, Verdict.SPLIT),
-        (400, Verdict.SPLIT),
-        (401, Verdict.STOP),
-        (403, Verdict.STOP),
-        (404, Verdict.STOP),
-        (405, Verdict.STOP),
-        (409, Verdict.SPLIT),
-        (413, Verdict.SHRINK),
-        (422, Verdict.SPLIT),
-        (429, Verdict.REPEAT),
-        (500, Verdict.REPEAT),
-        (502, Verdict.REPEAT),
-        (503, Verdict.REPEAT),
-        (504, Verdict.REPEAT),
+        (200, "split"),
+        (400, "split"),
+        (401, "stop"),
+        (403, "stop"),
+        (404, "stop"),
+        (405, "stop"),
+        (409, "split"),
+        (413, "shrink"),
+        (422, "split"),
+        (429, "retry"),
+        (500, "retry"),
+        (502, "retry"),
+        (503, "retry"),
+        (504, "retry"),
     ],
 )
-def test_statuses(status: int, verdict: Verdict) -> None:
-    """The server's trouble is waited out, a refused batch is split, a hopeless one stops."""
-    assert verdict is judge(status_error(status)("no", status_code=status))
+def test_statuses(status: int, action: str) -> None:
+    """Failures of the server are retried, a refused batch is split, others stop the import."""
+    assert action == action_of(diagnose(status_error(status)("no", status_code=status), "/a"))
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"),
+    ("error", "action"),
     [
-        (APIConnectionError("cut", sent=True), Verdict.REPEAT),
-        (APITimeoutError("late", sent=False), Verdict.REPEAT),
-        (TokenError("invalid_client"), Verdict.STOP),
-        (ConfigurationError("no group"), Verdict.STOP),
+        (APIConnectionError("cut", sent=True), "retry"),
+        (APITimeoutError("late", sent=False), "retry"),
+        (TokenError("invalid_client"), "stop"),
+        (ConfigurationError("no group"), "stop"),
     ],
 )
-def test_other_errors(error: CleverReachError, verdict: Verdict) -> None:
-    """Lost connections are waited out; wrong credentials and arguments are not."""
-    assert verdict is judge(error)
+def test_other_errors(error: CleverReachError, action: str) -> None:
+    """Lost connections are retried; wrong credentials and arguments are not."""
+    assert action == action_of(diagnose(error, "/a"))
 
 
 def rows_of(*sizes: int) -> list[EncodedRow]:
@@ -61,25 +73,25 @@ def rows_of(*sizes: int) -> list[EncodedRow]:
     ]
 
 
-def test_the_ceiling_is_learned_and_kept() -> None:
-    """A refused body halves the ceiling; a larger refusal later does not raise it."""
-    ceiling = Ceiling()
+def test_the_limit_is_learned_and_kept() -> None:
+    """A refused body halves the limit; a larger refusal later does not raise it."""
+    limit = BodySizeLimit()
     rows = rows_of(*[10] * 8)
 
-    assert [rows] == list(ceiling.parts(rows))
+    assert [rows] == list(limit.parts(rows))
 
-    ceiling.refused(rows)
+    limit.refused(rows)
 
-    assert [4, 4] == [len(part) for part in ceiling.parts(rows)]
+    assert [4, 4] == [len(part) for part in limit.parts(rows)]
 
-    ceiling.refused(rows_of(1000))
+    limit.refused(rows_of(1000))
 
-    assert [4, 4] == [len(part) for part in ceiling.parts(rows)]
+    assert [4, 4] == [len(part) for part in limit.parts(rows)]
 
 
-def test_a_row_above_the_ceiling_travels_alone() -> None:
+def test_a_row_above_the_limit_travels_alone() -> None:
     """No row is left out, and none changes its place."""
-    ceiling = Ceiling(max_bytes=25)
+    limit = BodySizeLimit(max_bytes=25)
     rows = rows_of(10, 10, 10, 100, 10)
 
-    assert [[0, 1], [2], [3], [4]] == [[row.number for row in p] for p in ceiling.parts(rows)]
+    assert [[0, 1], [2], [3], [4]] == [[row.number for row in p] for p in limit.parts(rows)]

@@ -17,13 +17,16 @@ from support.model_server import (
 )
 
 from cleverreach_async import APIConnectionError, CleverReachError, ImportFailedError
-from cleverreach_async.bulk.delivery.body_size import Ceiling
-from cleverreach_async.bulk.delivery.failure_streak import Trouble, throttles
+from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
+from cleverreach_async.bulk.delivery.failure_streak import FailureStreak
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.errors import status_error
+from cleverreach_async.transport.retry import Diagnosis, Fault, diagnose
 
 asynchronous = pytest.mark.anyio
+
+LOST = Diagnosis(fault=Fault.AMBIGUOUS)
 
 
 def server_error(status: int = 500) -> CleverReachError:
@@ -36,12 +39,12 @@ def lost() -> CleverReachError:
     return APIConnectionError("cut", sent=True)
 
 
-def trouble_of(*failures: tuple[CleverReachError, int]) -> Trouble:
-    """Return the trouble of failures, each with how many other batches were answered before it."""
-    trouble = Trouble(max_outage=600.0)
+def streak_of(*failures: tuple[CleverReachError, int]) -> FailureStreak:
+    """Return the streak of failures, each with how many other batches were answered before it."""
+    streak = FailureStreak(max_outage=600.0)
     for now, (error, answered) in enumerate(failures):
-        trouble.count(error, now=float(now), answered=answered)
-    return trouble
+        streak.add(error, diagnose(error, ""), now=float(now), succeeded=answered)
+    return streak
 
 
 @pytest.mark.parametrize(
@@ -69,29 +72,29 @@ def trouble_of(*failures: tuple[CleverReachError, int]) -> Trouble:
 )
 def test_suspicion(failures: list[tuple[int, int]], answered: int, *, suspected: bool) -> None:
     """Rows are suspected by errors of the server in a row, and only while others succeed."""
-    trouble = trouble_of(
+    streak = streak_of(
         *((server_error(status) if status else lost(), before) for status, before in failures)
     )
 
-    assert suspected is trouble.suspects_rows(answered)
+    assert suspected is streak.suspects_rows(answered)
 
 
 def test_an_outage_has_an_end() -> None:
     """Failures that last too long are raised, with a word on why."""
-    trouble = Trouble(max_outage=60.0)
-    trouble.count(lost(), now=100.0, answered=0)
-    trouble.count(lost(), now=159.0, answered=0)
+    streak = FailureStreak(max_outage=60.0)
+    streak.add(lost(), LOST, now=100.0, succeeded=0)
+    streak.add(lost(), LOST, now=159.0, succeeded=0)
     with pytest.raises(APIConnectionError) as caught:
-        trouble.count(lost(), now=160.0, answered=0)
+        streak.add(lost(), LOST, now=160.0, succeeded=0)
 
-    assert ["waiting longer than 60 s is not allowed for"] == caught.value.__notes__
+    assert ["gave up: max_outage allows failures for 60 s"] == caught.value.__notes__
 
 
 def test_a_wait_that_was_asked_for_counts_before_it_is_over() -> None:
     """Nobody begins a wait that is longer than the outage allowed."""
     error = status_error(429)("later", status_code=429, retry_after=61.0)
     with pytest.raises(CleverReachError):
-        Trouble(max_outage=60.0).count(error, now=0.0, answered=0)
+        FailureStreak(max_outage=60.0).add(error, diagnose(error, ""), now=0.0, succeeded=0)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_a_wait_that_was_asked_for_counts_before_it_is_over() -> None:
 )
 def test_what_asks_for_fewer_requests(error: CleverReachError, *, expected: bool) -> None:
     """Push-back and a server out of reach do; a single lost answer does not."""
-    assert expected is throttles(error)
+    assert expected is diagnose(error, "").lowers_limit
 
 
 def rows_of(count: int, size: int = 10) -> list[EncodedRow]:
@@ -119,7 +122,7 @@ def rows_of(count: int, size: int = 10) -> list[EncodedRow]:
 
 def test_the_ceiling_grows_again_but_stays_below_the_refusal() -> None:
     """After fifty good bodies a tenth more is tried; nine tenths of the refused size is the top."""
-    ceiling = Ceiling()
+    ceiling = BodySizeLimit()
     ceiling.refused(rows_of(100))
     sizes = [ceiling.max_bytes]
     for _ in range(50 * 20):
@@ -132,16 +135,16 @@ def test_the_ceiling_grows_again_but_stays_below_the_refusal() -> None:
 
 def test_a_known_ceiling_grows_too() -> None:
     """What an earlier run has learned is tried again as carefully as what this one has."""
-    ceiling = Ceiling.known(500)
+    ceiling = BodySizeLimit.known(500)
     for _ in range(50 * 20):
         ceiling.accepted()
 
-    assert (900, None) == (ceiling.max_bytes, Ceiling.known(None).max_bytes)
+    assert (900, None) == (ceiling.max_bytes, BodySizeLimit.known(None).max_bytes)
 
 
 def test_a_refusal_begins_the_count_anew() -> None:
     """Fifty good bodies in a row are asked for."""
-    ceiling = Ceiling()
+    ceiling = BodySizeLimit()
     ceiling.refused(rows_of(100))
     for _ in range(49):
         ceiling.accepted()
@@ -153,7 +156,7 @@ def test_a_refusal_begins_the_count_anew() -> None:
 
 def test_without_a_refusal_there_is_no_ceiling() -> None:
     """Good bodies teach nothing about the largest."""
-    ceiling = Ceiling()
+    ceiling = BodySizeLimit()
     for _ in range(200):
         ceiling.accepted()
 
@@ -212,7 +215,7 @@ async def test_nothing_is_split_while_nobody_succeeds() -> None:
 
 @asynchronous
 async def test_nothing_is_split_behind_a_closed_gate() -> None:
-    """While the account is paused the server is in trouble, whatever came in late."""
+    """While the account is paused the server is in streak, whatever came in late."""
     sizes: list[int] = []
     turns = itertools.count()
     server: ModelServer

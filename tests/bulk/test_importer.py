@@ -23,7 +23,8 @@ from cleverreach_async import (
     ImportProgress,
     ReceiverInput,
 )
-from cleverreach_async.bulk.importer import SPARE_SLOTS, Bulk
+from cleverreach_async.bulk.assembly import SPARE_SLOTS
+from cleverreach_async.bulk.importer import Bulk
 
 pytestmark = pytest.mark.anyio
 
@@ -205,7 +206,7 @@ async def test_an_import_that_cannot_begin_leaves_no_journal(tmp_path: Path) -> 
 )
 async def test_arguments_are_checked(options: dict[str, int]) -> None:
     """Numbers out of range are refused before anything is read."""
-    with pytest.raises(ConfigurationError, match="it goes"):
+    with pytest.raises(ConfigurationError, match="; use 1 to"):
         await upsert(ModelServer(), people(1), **options)
 
 

@@ -13,7 +13,8 @@ from support.held_server import HeldServer
 from support.model_server import ModelServer, Reply, always, counts, people, transport_to
 
 from cleverreach_async import ConfigurationError, ImportRun, ReceiverInput
-from cleverreach_async.bulk.importer import SPARE_SLOTS, Bulk
+from cleverreach_async.bulk.assembly import SPARE_SLOTS
+from cleverreach_async.bulk.importer import Bulk
 
 pytestmark = pytest.mark.anyio
 

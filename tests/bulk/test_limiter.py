@@ -1,4 +1,4 @@
-"""Permits: their order, a limit that changes, and nothing lost to cancellation."""
+"""ConcurrencyLimiter: their order, a limit that changes, and nothing lost to cancellation."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,11 +10,14 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from support.clocks import FakeClock
 
-from cleverreach_async.bulk.pacing.limiter import Permits
-from cleverreach_async.bulk.pacing.limits import FixedPacing, Pacing, RowRate
+from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
+from cleverreach_async.bulk.pacing.limits import ConcurrencyLimit, FixedLimit, RateLimit
+from cleverreach_async.transport.retry import Diagnosis
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 
 pytestmark = pytest.mark.anyio
+
+PUSHED_BACK = Diagnosis(lowers_limit=True)
 
 
 @attrs.define
@@ -57,7 +60,7 @@ class Crowd:
     """Callers that take a permit each and keep it until they are told to go.
 
     Attributes:
-        permits: What is under test.
+        limiter: What is under test.
         tasks: Where the callers run.
         stop: Ends their waits.
         inside: Names of those who hold a permit, in the order in which they got it.
@@ -65,7 +68,7 @@ class Crowd:
         leave: What tells each to go.
     """
 
-    permits: Permits
+    limiter: ConcurrencyLimiter
     tasks: anyio.abc.TaskGroup
     stop: Stop = attrs.field(factory=Stop)
     inside: list[str] = attrs.field(factory=list[str])
@@ -93,7 +96,7 @@ class Crowd:
         leave = self.leave[name] = anyio.Event()
         with anyio.CancelScope() as self._scopes[name]:
             try:
-                async with self.permits.hold(rows, self.stop):
+                async with self.limiter.permit(rows, self.stop):
                     self.inside.append(name)
                     try:
                         await leave.wait()
@@ -104,25 +107,27 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(permits: Permits) -> AsyncGenerator[Crowd, None]:
+async def crowd(limiter: ConcurrencyLimiter) -> AsyncGenerator[Crowd, None]:
     """A crowd; at the end all leave, and every permit has to be back."""
     async with anyio.create_task_group() as tasks:
-        yield Crowd(permits, tasks)
+        yield Crowd(limiter, tasks)
         tasks.cancel_scope.cancel()
-    assert 0 == permits.in_flight
+    assert 0 == limiter.in_use
 
 
-def make(pacing: Pacing, clock: FakeClock | None = None, rate: RowRate | None = None) -> Permits:
-    """Permits on a clock of the test's."""
-    return Permits(pacing, clock or FakeClock(), rate=rate)
+def make(
+    pacing: ConcurrencyLimit, clock: FakeClock | None = None, rate: RateLimit | None = None
+) -> ConcurrencyLimiter:
+    """ConcurrencyLimiter on a clock of the test's."""
+    return ConcurrencyLimiter(pacing, clock or FakeClock(), rate=rate)
 
 
 async def test_permits_are_given_in_the_order_of_asking() -> None:
     """No more than the limit at a time, and first come, first served."""
-    async with crowd(make(FixedPacing(2))) as they:
+    async with crowd(make(FixedLimit(2))) as they:
         await they.come("a", "b", "c", "d")
         assert ["a", "b"] == they.inside
-        assert 2 == they.permits.in_flight == they.permits.limit
+        assert 2 == they.limiter.in_use == they.limiter.limit
 
         await they.go("b")
         assert ["a", "c"] == they.inside
@@ -147,17 +152,17 @@ async def test_a_newcomer_does_not_overtake() -> None:
 async def test_growth_wakes_as_many_as_there_is_room_for(grows_on: str) -> None:
     """Nobody waits while there is room, even when no permit comes back."""
     pacing = Recorded(limit=1)
-    permits = make(pacing)
-    async with crowd(permits) as they, permits.hold(1, they.stop) as hold:
-        hold.sent()
+    limiter = make(pacing)
+    async with crowd(limiter) as they, limiter.permit(1, they.stop) as permit:
+        permit.sent()
         await they.come("a", "b", "c")
         pacing.then = 3
         if grows_on == "succeeded":
-            hold.succeeded(10)
+            permit.succeeded(10)
         elif grows_on == "pushed_back":
-            hold.pushed_back()
+            permit.failed(PUSHED_BACK)
         else:
-            permits.reopened()
+            limiter.reopened()
         await wait_all_tasks_blocked()
 
         assert ["a", "b"] == sorted(they.inside)
@@ -178,7 +183,7 @@ async def test_a_lower_limit_takes_no_permit_away() -> None:
 
 async def test_a_cancelled_caller_loses_nothing_for_others() -> None:
     """Neither while it waits, nor in the moment in which the permit is handed to it."""
-    async with crowd(make(FixedPacing(1))) as they:
+    async with crowd(make(FixedLimit(1))) as they:
         await they.come("a", "b", "c", "d", "e")
         they.cancel("b")
         await wait_all_tasks_blocked()
@@ -196,8 +201,8 @@ async def test_a_cancelled_caller_loses_nothing_for_others() -> None:
 @pytest.mark.parametrize("turns", range(6))
 async def test_cancellation_at_any_turn_leaves_every_permit_in_place(turns: int) -> None:
     """Whatever a caller is about to do, its permit goes to the next."""
-    permits = make(FixedPacing(1), rate=RowRate(1))
-    async with crowd(permits) as they:
+    limiter = make(FixedLimit(1), rate=RateLimit(1))
+    async with crowd(limiter) as they:
         await they.come("a", "b", "c")
         they.leave["a"].set()
         for _ in range(turns):
@@ -206,13 +211,13 @@ async def test_cancellation_at_any_turn_leaves_every_permit_in_place(turns: int)
         await wait_all_tasks_blocked()
 
         assert ["c"] == they.inside
-        assert 1 == permits.in_flight
+        assert 1 == limiter.in_use
 
 
 async def test_a_stop_ends_waits_but_not_what_is_held() -> None:
     """Who waits is sent home; who holds a permit stays, and newcomers are turned away."""
-    permits = make(FixedPacing(1))
-    async with crowd(permits) as they:
+    limiter = make(FixedLimit(1))
+    async with crowd(limiter) as they:
         await they.come("a", "b", "c")
         they.stop.request()
         await wait_all_tasks_blocked()
@@ -222,20 +227,20 @@ async def test_a_stop_ends_waits_but_not_what_is_held() -> None:
         await they.come("d")
         assert "d" in they.stopped
         await they.go("a")
-        assert 0 == permits.in_flight
+        assert 0 == limiter.in_use
 
 
 async def test_a_stop_in_the_moment_of_the_hand_over_keeps_the_count() -> None:
     """A permit that was just handed over is given back, or used; never lost."""
-    permits = make(FixedPacing(1))
-    async with crowd(permits) as they:
+    limiter = make(FixedLimit(1))
+    async with crowd(limiter) as they:
         await they.come("a", "b")
         they.leave["a"].set()
         await anyio.lowlevel.checkpoint()
         they.stop.request()
         await wait_all_tasks_blocked()
 
-        assert len(they.inside) == permits.in_flight
+        assert len(they.inside) == limiter.in_use
         assert 1 == len(they.inside + they.stopped)
 
 
@@ -243,7 +248,7 @@ async def test_the_rate_of_rows_is_kept() -> None:
     """The second thousand rows go when the first thousand are through at the rate."""
     clock = FakeClock()
     clock.hold()
-    async with crowd(make(FixedPacing(3), clock, RowRate(100))) as they:
+    async with crowd(make(FixedLimit(3), clock, RateLimit(100))) as they:
         await they.come("a", "b", "c", rows=1000)
         assert ["a"] == they.inside
 
@@ -259,30 +264,30 @@ async def test_a_stop_ends_the_wait_for_the_rate() -> None:
     """And the permit held meanwhile is given back."""
     clock = FakeClock()
     clock.hold()
-    permits = make(FixedPacing(3), clock, RowRate(1))
-    async with crowd(permits) as they:
+    limiter = make(FixedLimit(3), clock, RateLimit(1))
+    async with crowd(limiter) as they:
         await they.come("a", "b", rows=1000)
         they.stop.request()
         await wait_all_tasks_blocked()
 
         assert ["b"] == they.stopped
-        assert 1 == permits.in_flight
+        assert 1 == limiter.in_use
 
 
 async def test_the_pacing_is_told_with_the_instant_of_sending() -> None:
     """The last instant counts, and a request that was sent twice is one on the wire."""
     clock = FakeClock()
     pacing = Recorded(limit=2)
-    permits = make(pacing, clock)
+    limiter = make(pacing, clock)
     start = clock.monotonic()
-    async with permits.hold(5, Stop()) as hold:
-        hold.sent()
+    async with limiter.permit(5, Stop()) as permit:
+        permit.sent()
         clock.elapsed = 2.0
-        hold.sent()
+        permit.sent()
         clock.elapsed = 3.0
-        hold.succeeded(5)
-        hold.pushed_back()
-    permits.reopened()
+        permit.succeeded(5)
+        permit.failed(PUSHED_BACK)
+    limiter.reopened()
 
     assert [
         ("started", 1),
@@ -293,12 +298,22 @@ async def test_the_pacing_is_told_with_the_instant_of_sending() -> None:
     ] == pacing.told
 
 
+async def test_a_failure_that_is_not_about_load_says_nothing() -> None:
+    """A refused batch or a single lost response does not lower the limit."""
+    pacing = Recorded(limit=1)
+    async with make(pacing).permit(5, Stop()) as permit:
+        permit.sent()
+        permit.failed(Diagnosis())
+
+    assert [("started", 1)] == pacing.told
+
+
 async def test_a_request_that_never_left_says_nothing() -> None:
     """A token that could not be renewed is no matter of concurrency."""
     pacing = Recorded(limit=1)
-    async with make(pacing).hold(5, Stop()) as hold:
-        hold.succeeded(5)
-        hold.pushed_back()
+    async with make(pacing).permit(5, Stop()) as permit:
+        permit.succeeded(5)
+        permit.failed(PUSHED_BACK)
 
     assert [] == pacing.told
 
@@ -306,13 +321,13 @@ async def test_a_request_that_never_left_says_nothing() -> None:
 async def test_only_requests_on_the_wire_count_as_use_of_the_limit() -> None:
     """A permit whose holder still waits for the rate or the gate does not, nor one that is back."""
     pacing = Recorded(limit=3)
-    permits = make(pacing)
+    limiter = make(pacing)
     stop = Stop()
-    async with permits.hold(1, stop), permits.hold(1, stop) as second:
+    async with limiter.permit(1, stop), limiter.permit(1, stop) as second:
         second.sent()
-        async with permits.hold(1, stop) as third:
+        async with limiter.permit(1, stop) as third:
             third.sent()
-        async with permits.hold(1, stop) as fourth:
+        async with limiter.permit(1, stop) as fourth:
             fourth.sent()
 
     assert [1, 2, 2] == [told[1] for told in pacing.told]
@@ -320,14 +335,14 @@ async def test_only_requests_on_the_wire_count_as_use_of_the_limit() -> None:
 
 async def test_an_error_in_the_block_gives_the_permit_back() -> None:
     """Whatever becomes of the request."""
-    permits = make(FixedPacing(1))
+    limiter = make(FixedLimit(1))
 
     async def fail() -> None:
-        async with permits.hold(1, Stop()) as hold:
-            hold.sent()
+        async with limiter.permit(1, Stop()) as permit:
+            permit.sent()
             raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
         await fail()
 
-    assert 0 == permits.in_flight
+    assert 0 == limiter.in_use

@@ -8,7 +8,7 @@ import pytest
 from support.model_server import ModelServer, Reply, at, counts, transport_to
 
 from cleverreach_async import ImportReport, OrderInput, ReceiverInput
-from cleverreach_async.bulk.delivery.look_up import Evidence, weigh
+from cleverreach_async.bulk.delivery.look_up import Evidence, evidence_of
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.transport.http import Headers
@@ -66,7 +66,7 @@ def test_orders(sent: list[Any], stored: Any, evidence: Evidence) -> None:
     """All there is stored, none there is absent, anything between proves nothing."""
     profile = {"email": "a@example.org"} | ({} if stored is None else {"orders": stored})
 
-    assert evidence is weigh(row_of(orders=sent), profile)
+    assert evidence is evidence_of(row_of(orders=sent), profile)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_orders(sent: list[Any], stored: Any, evidence: Evidence) -> None:
 )
 def test_receivers(sent: dict[str, Any], stored: dict[str, Any], evidence: Evidence) -> None:
     """A receiver is this row's when it has everything that the row says."""
-    assert evidence is weigh(row_of(**sent), {"email": "a@example.org", **stored})
+    assert evidence is evidence_of(row_of(**sent), {"email": "a@example.org", **stored})
 
 
 def test_nobody_is_absent() -> None:
     """Whom the list does not show was not stored."""
-    assert Evidence.ABSENT is weigh(row_of(), None)
+    assert Evidence.ABSENT is evidence_of(row_of(), None)
 
 
 Listing = Callable[[list[dict[str, Any]]], list[Any]]

@@ -31,7 +31,7 @@ from cleverreach_async import (
     TokenError,
 )
 from cleverreach_async.bulk.opt_in.mail_list import OptInList, OptInMail, OptInState
-from cleverreach_async.bulk.opt_in.mails import OptInReport, find_form, judge_mail, send_opt_ins
+from cleverreach_async.bulk.opt_in.mails import OptInReport, find_form, send_opt_ins, state_after
 from cleverreach_async.resources.forms import Forms
 from cleverreach_async.sandbox import Behaviour, Sandbox
 
@@ -315,7 +315,7 @@ VERDICTS: dict[str, tuple[CleverReachError, OptInState]] = {
 @pytest.mark.parametrize(("error", "expected"), VERDICTS.values(), ids=VERDICTS.keys())
 def test_what_an_error_means(error: CleverReachError, expected: OptInState) -> None:
     """Refused only where the server said so, unknown wherever the mail may have gone out."""
-    assert expected is judge_mail(error)
+    assert expected is state_after(error)
 
 
 @pytest.mark.anyio

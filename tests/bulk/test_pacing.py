@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from cleverreach_async import ConfigurationError
 from cleverreach_async.bulk.pacing.limits import (
-    ANSWERS_PER_PLACE,
-    LEAST_ANSWERS,
-    FixedPacing,
-    LimitFinder,
-    RowRate,
+    LEAST_RESPONSES,
+    RESPONSES_PER_REQUEST,
+    AdaptiveLimit,
+    FixedLimit,
+    RateLimit,
 )
 
 WINDOW = 10.0
@@ -29,12 +29,12 @@ class Course:
         now: Instant at which the present window began.
     """
 
-    finder: LimitFinder
+    finder: AdaptiveLimit
     now: float = 0.0
 
     def window(self, goodput: float, *, used: bool = True) -> int:
         """Let one window pass with a goodput in rows per second; returns the next limit."""
-        answers = max(ANSWERS_PER_PLACE * self.finder.limit, LEAST_ANSWERS)
+        answers = max(RESPONSES_PER_REQUEST * self.finder.limit, LEAST_RESPONSES)
         if used:
             self.finder.started(self.finder.limit)
         rows = round(goodput * WINDOW / answers)
@@ -57,7 +57,7 @@ class Course:
 
 def test_growth_that_pays_doubles_up_to_the_most() -> None:
     """A server that takes twice the rows with twice the requests is asked for more, to the end."""
-    course = Course(LimitFinder(max_limit=20))
+    course = Course(AdaptiveLimit(max_limit=20))
 
     assert 2 == course.finder.limit
     assert [4, 8, 16, 20, 20] == course.windows(8000, 16000, 32000, 64000, 80000)
@@ -65,20 +65,20 @@ def test_growth_that_pays_doubles_up_to_the_most() -> None:
 
 def test_growth_that_brings_less_than_half_its_share_is_taken_back() -> None:
     """Twice the requests have to bring half as many rows again."""
-    assert [4, 2] == Course(LimitFinder()).windows(8000, 11900)
-    assert [4, 8] == Course(LimitFinder()).windows(8000, 12100)
+    assert [4, 2] == Course(AdaptiveLimit()).windows(8000, 11900)
+    assert [4, 8] == Course(AdaptiveLimit()).windows(8000, 12100)
 
 
 def test_after_a_failed_trial_the_limit_holds_and_then_grows_by_one() -> None:
     """The first failure ends the doubling; the next trial comes after a window of holding."""
-    course = Course(LimitFinder())
+    course = Course(AdaptiveLimit())
 
     assert [4, 2, 2, 3] == course.windows(8000, 8000, 8000, 8000)
 
 
 def test_holds_get_longer_until_growth_pays_again() -> None:
     """A server that stays as it is is asked less and less often, but never less than that."""
-    course = Course(LimitFinder(max_limit=30, first=10))
+    course = Course(AdaptiveLimit(max_limit=30, first=10))
     course.push_back()
     course.windows(8000, 8000)
     holds: list[int] = []
@@ -94,7 +94,7 @@ def test_holds_get_longer_until_growth_pays_again() -> None:
 
 def test_after_three_failures_lower_limits_are_tried_while_they_cost_nothing() -> None:
     """A first doubling beyond what the server bears is not for ever."""
-    course = Course(LimitFinder(max_limit=30))
+    course = Course(AdaptiveLimit(max_limit=30))
     course.windows(8000, 16000)
     seen = [course.window(4000 * min(6, course.finder.limit)) for _ in range(40)]
 
@@ -105,7 +105,7 @@ def test_after_three_failures_lower_limits_are_tried_while_they_cost_nothing() -
 
 def test_push_back_ends_the_count_of_failures() -> None:
     """Three in a row mean a full server; with a push-back between them nothing lower is tried."""
-    course = Course(LimitFinder(max_limit=30, first=10))
+    course = Course(AdaptiveLimit(max_limit=30, first=10))
     course.push_back()
 
     assert [8, 9, 8, 8, 8, 9, 8] == course.windows(*[8000] * 7)
@@ -117,7 +117,7 @@ def test_push_back_ends_the_count_of_failures() -> None:
 
 def test_growth_that_pays_ends_the_count_of_failures() -> None:
     """And the holds are short again: a server that got better is asked for more."""
-    course = Course(LimitFinder(max_limit=30, first=10))
+    course = Course(AdaptiveLimit(max_limit=30, first=10))
     course.push_back()
     course.windows(*[8000] * 11)
 
@@ -127,7 +127,7 @@ def test_growth_that_pays_ends_the_count_of_failures() -> None:
 
 def test_a_lower_limit_that_costs_rows_is_taken_back() -> None:
     """Below the knee rows go with requests, so the limit stays at it."""
-    course = Course(LimitFinder(max_limit=30))
+    course = Course(AdaptiveLimit(max_limit=30))
     seen = [course.window(2000 * min(8, course.finder.limit)) for _ in range(200)]
 
     assert 7 in seen
@@ -136,7 +136,7 @@ def test_a_lower_limit_that_costs_rows_is_taken_back() -> None:
 
 def test_a_limit_of_one_is_not_for_ever() -> None:
     """However often growth failed, a server that got better is found out soon."""
-    course = Course(LimitFinder(max_limit=8))
+    course = Course(AdaptiveLimit(max_limit=8))
     for _ in range(30):
         course.push_back()
     assert 1 == course.finder.limit
@@ -152,14 +152,14 @@ def test_a_limit_of_one_is_not_for_ever() -> None:
 
 def test_no_growth_without_use() -> None:
     """When the source is what limits, nothing is known about more requests."""
-    course = Course(LimitFinder())
+    course = Course(AdaptiveLimit())
 
     assert [2, 2, 2] == [course.window(8000 * n, used=False) for n in (1, 2, 3)]
 
 
 def test_push_back_lowers_the_limit_once_per_round_trip() -> None:
     """Requests that were out when the limit went down tell nothing new."""
-    finder = LimitFinder(max_limit=20, first=20)
+    finder = AdaptiveLimit(max_limit=20, first=20)
     for n in range(10):
         finder.pushed_back(sent_at=float(n), now=10.0 + n)
 
@@ -172,7 +172,7 @@ def test_push_back_lowers_the_limit_once_per_round_trip() -> None:
 
 def test_a_limit_that_is_taken_back_is_a_decrease_too() -> None:
     """What was sent at the limit that failed does not lower the one that was good."""
-    course = Course(LimitFinder(first=2))
+    course = Course(AdaptiveLimit(first=2))
     course.windows(8000, 8000)
     course.finder.pushed_back(sent_at=course.now - 1, now=course.now)
 
@@ -182,7 +182,7 @@ def test_a_limit_that_is_taken_back_is_a_decrease_too() -> None:
 
 def test_requests_sent_before_a_window_do_not_count_in_it() -> None:
     """They were sent under another limit."""
-    course = Course(LimitFinder())
+    course = Course(AdaptiveLimit())
     course.window(8000)
     course.finder.started(4)
     for n in range(40):
@@ -193,7 +193,7 @@ def test_requests_sent_before_a_window_do_not_count_in_it() -> None:
 
 def test_a_window_is_two_round_trips_long() -> None:
     """Fast answers to the first of slow requests are no evidence."""
-    finder = LimitFinder()
+    finder = AdaptiveLimit()
     finder.started(2)
     for _ in range(40):
         finder.succeeded(rows=1000, sent_at=0.0, now=5.0)
@@ -203,7 +203,7 @@ def test_a_window_is_two_round_trips_long() -> None:
 
 def test_after_an_outage_half_the_limit_and_quickly_back() -> None:
     """All callers come back at once, but what the server could bear before is not forgotten."""
-    course = Course(LimitFinder(max_limit=16, first=12))
+    course = Course(AdaptiveLimit(max_limit=16, first=12))
     course.finder.reopened(course.now)
 
     assert 6 == course.finder.limit
@@ -217,14 +217,14 @@ def test_after_an_outage_half_the_limit_and_quickly_back() -> None:
 
 def test_windows_without_a_row_are_no_reason_to_fail() -> None:
     """A server that refuses every row still bears the requests."""
-    course = Course(LimitFinder())
+    course = Course(AdaptiveLimit())
 
     assert [4, 8, 8] == course.windows(0, 0, 0)
 
 
 def test_a_fixed_limit_stays() -> None:
     """Whoever chooses a number gets it."""
-    pacing = FixedPacing(3)
+    pacing = FixedLimit(3)
     pacing.started(3)
     pacing.succeeded(rows=1000, sent_at=0.0, now=1.0)
     pacing.pushed_back(sent_at=1.0, now=2.0)
@@ -236,12 +236,12 @@ def test_a_fixed_limit_stays() -> None:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: FixedPacing(0), "limit"),
-        (lambda: LimitFinder(max_limit=0), "max_limit"),
-        (lambda: LimitFinder(first=0), "first"),
-        (lambda: RowRate(0), "rows_per_second"),
-        (lambda: RowRate(float("nan")), "rows_per_second"),
-        (lambda: RowRate(float("inf")), "rows_per_second"),
+        (lambda: FixedLimit(0), "limit"),
+        (lambda: AdaptiveLimit(max_limit=0), "max_limit"),
+        (lambda: AdaptiveLimit(first=0), "first"),
+        (lambda: RateLimit(0), "rows_per_second"),
+        (lambda: RateLimit(float("nan")), "rows_per_second"),
+        (lambda: RateLimit(float("inf")), "rows_per_second"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(make: Any, name: str) -> None:
@@ -252,7 +252,7 @@ def test_numbers_that_make_no_sense_are_refused(make: Any, name: str) -> None:
 
 def test_the_first_limit_is_below_the_most() -> None:
     """Two requests at the beginning are too many where one is allowed."""
-    assert 1 == LimitFinder(max_limit=1).limit
+    assert 1 == AdaptiveLimit(max_limit=1).limit
 
 
 calls = st.lists(
@@ -266,7 +266,7 @@ calls = st.lists(
 )
 
 
-def play(finder: LimitFinder, call: tuple[str, int, float, float], now: float) -> float:
+def play(finder: AdaptiveLimit, call: tuple[str, int, float, float], now: float) -> float:
     """Make one call on a finder; returns the instant at which its request was sent."""
     kind, number, ago, _ = call
     match kind:
@@ -286,7 +286,7 @@ def test_the_limit_is_always_in_range(
     calls: list[tuple[str, int, float, float]], most: int, first: int
 ) -> None:
     """No history leads out of 1 … most, nor to an error."""
-    finder = LimitFinder(max_limit=most, first=first)
+    finder = AdaptiveLimit(max_limit=most, first=first)
     now = 0.0
     for call in calls:
         now += call[3]
@@ -297,7 +297,7 @@ def test_the_limit_is_always_in_range(
 @given(calls=calls)
 def test_one_decrease_per_round_trip(calls: list[tuple[str, int, float, float]]) -> None:
     """A decrease follows from what was sent after the one before, or from a gate that opened."""
-    finder = LimitFinder(max_limit=40, first=30)
+    finder = AdaptiveLimit(max_limit=40, first=30)
     now, decreased_at = 0.0, float("-inf")
     for call in calls:
         now += call[3]
@@ -316,7 +316,7 @@ def test_rows_never_exceed_the_rate_by_more_than_one_reservation(
     asked: list[tuple[int, float]], rate: float
 ) -> None:
     """Between any two instants: no more than rate x time, and the rows of one reservation."""
-    limiter = RowRate(rate)
+    limiter = RateLimit(rate)
     now = 0.0
     gone: list[tuple[float, int]] = []
     for rows, pause in asked:
@@ -335,7 +335,7 @@ def test_rows_never_exceed_the_rate_by_more_than_one_reservation(
 
 def test_reservations_follow_each_other_at_the_rate() -> None:
     """Time that nobody used is not saved up."""
-    rate = RowRate(100)
+    rate = RateLimit(100)
 
     assert [0, 5, 10] == [rate.reserve(500, 0.0) for _ in range(3)]
     assert 0 == rate.reserve(500, 1000.0)

@@ -16,17 +16,17 @@ from cleverreach_async import (
     TooManyRejectsError,
 )
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.bulk.outcomes.reject_limit import Breaker
+from cleverreach_async.bulk.outcomes.reject_limit import RejectLimit
 from cleverreach_async.bulk.rows import CANARY_ROWS
 
 asynchronous = pytest.mark.anyio
 
 
-def verdict_after(breaker: Breaker, *batches: tuple[int, int]) -> str:
-    """Tell a breaker of batches that the server judged, as accepted and rejected rows."""
+def reason_after(limit: RejectLimit, *batches: tuple[int, int]) -> str:
+    """Add batches that the server has answered, as accepted and rejected rows."""
     for accepted, rejected in batches:
-        breaker.count(accepted, rejected, answered=True)
-    return breaker.verdict
+        limit.add(accepted, rejected, answered=True)
+    return limit.exceeded
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def verdict_after(breaker: Breaker, *batches: tuple[int, int]) -> str:
 )
 def test_rules(batches: list[tuple[int, int]], words: str) -> None:
     """Each rule trips at its limit, and not before."""
-    verdict = verdict_after(Breaker(), *batches)
+    verdict = reason_after(RejectLimit(), *batches)
 
     assert words in verdict
     assert bool(words) == bool(verdict)
@@ -74,31 +74,31 @@ def test_a_share_of_one_switches_the_rules_off() -> None:
     """Who says that any share is fine gets every row sent; an absolute limit still holds."""
     bad = [(0, 1000)] * 100
 
-    assert not verdict_after(Breaker(max_share=1), *bad)
-    assert "100000 rows are rejected, and 99999 are allowed" == verdict_after(
-        Breaker(max_share=1, max_rejects=99_999), *bad
+    assert not reason_after(RejectLimit(max_share=1), *bad)
+    assert "100000 rows are rejected, and 99999 are allowed" == reason_after(
+        RejectLimit(max_share=1, max_rejects=99_999), *bad
     )
 
 
 def test_an_absolute_limit() -> None:
     """As many rejects as allowed are allowed; none at all means none."""
-    assert not verdict_after(Breaker(max_rejects=3), (1000, 3))
-    assert verdict_after(Breaker(max_rejects=3), (1000, 4))
-    assert verdict_after(Breaker(max_rejects=0), (1000, 1))
+    assert not reason_after(RejectLimit(max_rejects=3), (1000, 3))
+    assert reason_after(RejectLimit(max_rejects=3), (1000, 4))
+    assert reason_after(RejectLimit(max_rejects=0), (1000, 1))
 
 
 def test_rows_rejected_here_are_no_first_batch() -> None:
     """Broken rows of the source count, but the first batch is what the server judged."""
-    breaker = Breaker()
-    breaker.count(0, 60, answered=False)
+    limit = RejectLimit()
+    limit.add(0, 60, answered=False)
 
-    assert not breaker.verdict
-    assert "first 100 rows" in verdict_after(breaker, (40, 60))
+    assert not limit.exceeded
+    assert "first 100 rows" in reason_after(limit, (40, 60))
 
 
 def test_the_first_verdict_stands() -> None:
     """What comes in while the import drains does not change the reason."""
-    assert "51 of the first 100" in verdict_after(Breaker(), (49, 51), (0, 5000))
+    assert "51 of the first 100" in reason_after(RejectLimit(), (49, 51), (0, 5000))
 
 
 @given(st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 1200)), max_size=60))
@@ -106,15 +106,15 @@ def test_good_imports_never_trip(batches: list[tuple[int, int]]) -> None:
     """Where every batch is within the share nothing trips, whatever the sizes."""
     good = [(accepted + 10 * rejected, rejected) for accepted, rejected in batches]
 
-    assert not verdict_after(Breaker(), *good)
+    assert not reason_after(RejectLimit(), *good)
 
 
 @given(st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), max_size=60))
 def test_memory_is_bounded(batches: list[tuple[int, int]]) -> None:
     """Only the batches of the last 5000 rows are kept."""
-    breaker = Breaker(max_share=1)
-    verdict_after(breaker, *[batch for batch in batches if sum(batch)])
-    kept: list[tuple[int, int]] = list(attrs.asdict(breaker)["_recent"])
+    limit = RejectLimit(max_share=1)
+    reason_after(limit, *[batch for batch in batches if sum(batch)])
+    kept: list[tuple[int, int]] = list(attrs.asdict(limit)["_recent"])
 
     assert sum(map(sum, kept[1:])) < 5000
 

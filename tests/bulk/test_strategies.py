@@ -8,7 +8,7 @@ import pytest
 from support.model_server import ModelServer, Reply, always, at, counts, people, transport_to
 
 from cleverreach_async import ConfigurationError, ImportReport, OrderInput, ReceiverInput
-from cleverreach_async.bulk.delivery.answers import match_rows, read_items
+from cleverreach_async.bulk.delivery.matching import match_rows, read_items
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import STRATEGIES, find_strategy

@@ -15,8 +15,9 @@ from support.model_server import ModelServer, Reply, always, counts, people, tra
 from support.virtual_time import VirtualClock
 
 from cleverreach_async import ImportFailedError, ImportRun, ReceiverInput
-from cleverreach_async.bulk.delivery.batch_result import Tally
-from cleverreach_async.bulk.importer import SPARE_SLOTS, Bulk
+from cleverreach_async.bulk.assembly import SPARE_SLOTS
+from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.rows import EncodedRow
 
 pytestmark = pytest.mark.anyio
@@ -110,8 +111,8 @@ async def test_r9_batches_are_let_go_when_they_have_failed(
     alive: list[int] = []
     count = 0
 
-    class Counted(Tally):
-        """A tally that knows how many there are."""
+    class Counted(BatchResult):
+        """A result that knows how many there are."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             nonlocal count
@@ -126,7 +127,7 @@ async def test_r9_batches_are_let_go_when_they_have_failed(
         alive.append(count)
         return reply if number % 3 == 0 else None
 
-    monkeypatch.setattr("cleverreach_async.bulk.run.Tally", Counted)
+    monkeypatch.setattr("cleverreach_async.bulk.delivery.workers.BatchResult", Counted)
     gc.disable()
     try:
         await upsert(ModelServer(script), people(600), batch_size=2, concurrency=2)

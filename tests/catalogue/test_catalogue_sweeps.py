@@ -113,13 +113,14 @@ class Swept:
         """Hold what the cancelled run left behind against the invariants."""
         if self.run is not None:
             self.run.report.assert_balanced()
-            permits = self.run._delivery.permits
-            assert (0, 0) == (permits.in_flight, permits._on_wire), "a permit is lost"
-            assert 0 == self.run._at_work, "a worker is left"
+            workers = self.run._workers
+            limiter = workers._delivery.attempts.limiter
+            assert (0, 0) == (limiter.in_use, limiter._in_flight), "a permit is lost"
+            assert 0 == workers._running, "a worker is left"
         assert 0 == self.server.in_flight
         if (self.folder / "journal").exists():
-            ledger: Any = None if self.run is None else self.run._ledger
-            if ledger is None or not ledger._state.finished:
+            checkpoint = None if self.run is None else self.run._accounting.checkpoint
+            if checkpoint is None or not checkpoint._state.finished:
                 report = await self.upsert(resume=True)
                 assert (ROWS, 2) == (
                     report.accepted + report.earlier["accepted"],

@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from cleverreach_async.errors import RateLimitError
 from cleverreach_async.transport.gate import AccountGate
+from cleverreach_async.transport.retry import Diagnosis
 
 if TYPE_CHECKING:
     from support.clocks import FakeClock, FixedRandom
@@ -51,7 +52,7 @@ class Crowd:
                 if outcome is True:
                     passage.succeeded()
                 elif outcome is not False:
-                    passage.pushed_back(outcome)
+                    passage.failed(Diagnosis(closes_gate=True, retry_after=outcome))
 
     async def end(self, name: str, outcome: float | bool | None) -> None:
         """End a call: ``True`` well, ``False`` without a verdict, else pushed back so."""
@@ -322,3 +323,29 @@ async def test_s2_a_gate_that_closes_again_holds_those_who_have_not_left(
         await clock.advance(2.0)
         assert [True, True] == crowd.probes
         tasks.cancel_scope.cancel()
+
+
+async def test_subscribers_learn_that_it_reopened(
+    gate: AccountGate, crowd: Crowd, clock: FakeClock
+) -> None:
+    """Once per closing that began inside their block, and not after it."""
+    reopened: list[str] = []
+    gate.push_back(1.0, probe=False)
+    async with anyio.create_task_group() as tasks:
+        with gate.on_reopened(lambda: reopened.append("a")):
+            await arrive(tasks, crowd, "a")
+            await clock.advance(2.0)
+            await crowd.end("a", outcome=True)
+            assert ([], False) == (reopened, gate.closed)
+
+            gate.push_back(1.0, probe=False)
+            gate.push_back(2.0, probe=False)
+            await arrive(tasks, crowd, "b")
+            await clock.advance(3.0)
+            await crowd.end("b", outcome=True)
+            assert ["a"] == reopened
+            gate.push_back(1.0, probe=False)
+        await arrive(tasks, crowd, "c")
+        await clock.advance(3.0)
+        await crowd.end("c", outcome=True)
+    assert (["a"], False) == (reopened, gate.closed)

@@ -1,6 +1,7 @@
-"""Where the process of an import can be made to die: at named steps, each on its n-th passage.
+"""Where the process of an import can be killed: at named steps, each on its n-th passage.
 
-The steps are wrapped from outside, in the process that is to die; the library knows nothing of it.
+The steps are public methods of the library, of anyio and of the HTTP library, wrapped in the
+process that is to die; the library itself contains nothing for it.
 """
 
 import functools
@@ -11,17 +12,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from anyio.streams.memory import MemoryObjectSendStream
 from httpcore._backends.anyio import AnyIOStream
 from httpcore._backends.trio import TrioStream
 
 from cleverreach_async.auth.stores import FileTokenStore
 from cleverreach_async.bulk.delivery import delivery
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.bulk.intake.intake import Intake
 from cleverreach_async.bulk.journal.journal import Journal
-from cleverreach_async.bulk.outcomes.checkpoint import JournalLedger
+from cleverreach_async.bulk.outcomes.checkpoint import Checkpoint
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
-from cleverreach_async.sources.csv_rows import CsvSource
+from cleverreach_async.sources.file_source import FileSource
 
 __all__ = ["POINTS", "install"]
 
@@ -56,7 +57,8 @@ class Countdown:
 
 
 def _method(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
-    """Replace a method; the wrapper gets the original before all other arguments."""
+    """Replace a public method; the wrapper gets the original before all other arguments."""
+    assert name.startswith("__") or not name.startswith("_"), "a private method may be renamed"
     original = getattr(owner, name)
 
     def method(*args: Any, **options: Any) -> Any:
@@ -66,24 +68,26 @@ def _method(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
 
 
 def source_opened(countdown: Countdown) -> None:
-    """The source was looked at; nothing else has happened."""
+    """The source was opened; nothing else has happened."""
 
-    def run(original: Any, *args: Any) -> Any:
+    def run(original: Any, *args: Any, **options: Any) -> Any:
         countdown.pass_by()
-        return original(*args)
+        return original(*args, **options)
 
-    _method(Bulk, "_run", run)
+    for call in ("upsert", "insert", "update", "delete"):
+        _method(Bulk, call, run)
 
 
 def journal_opened(countdown: Countdown) -> None:
     """There is a journal; no row was read."""
 
-    async def open_journal(original: Any, *args: Any) -> Any:
-        journal = await original(*args)
+    def open_journal(original: Any, *args: Any, **options: Any) -> Any:
+        journal = original(*args, **options)
         countdown.pass_by()
         return journal
 
-    _method(Bulk, "_open_journal", open_journal)
+    for way in ("create", "resume"):
+        _method(Journal, way, open_journal)
 
 
 def row_read(countdown: Countdown) -> None:
@@ -94,40 +98,40 @@ def row_read(countdown: Countdown) -> None:
             countdown.pass_by()
             yield row
 
-    _method(CsvSource, "_rows", rows)
+    _method(FileSource, "__iter__", rows)
 
 
 def batch_sealed(countdown: Countdown) -> None:
     """A batch is about to be handed to a worker."""
 
-    async def submit(original: Any, intake: Intake, batch: list[Any]) -> None:
-        if batch:
+    async def send(original: Any, stream: Any, item: Any) -> None:
+        if isinstance(item, list):
             countdown.pass_by()
-        await original(intake, batch)
+        await original(stream, item)
 
-    _method(Intake, "_submit", submit)
+    _method(MemoryObjectSendStream, "send", send)
 
 
 def _at_save(countdown: Countdown, step: str, *, before: bool) -> None:
     """Die around the transaction that holds a certain batch."""
     marked: list[int] = []
 
-    async def write_down(original: Any, ledger: Any, batch: Any, *args: Any) -> None:
+    async def write_down(original: Any, checkpoint: Any, batch: Any, *args: Any) -> None:
         if countdown.is_over():
             marked.append(batch[-1].number)
-        await original(ledger, batch, *args)
+        await original(checkpoint, batch, *args)
 
     def save(original: Any, journal: Any, state: Any, *, now: float) -> None:
         [row] = marked or [0]
         is_done = row < state.next_row or row in state.done
-        is_it = bool(row) and (row in state.sent if step == "sent" else is_done)
+        is_it = bool(row) and (row in state.sent if step == "record_sending" else is_done)
         if is_it and before:
             die()
         original(journal, state, now=now)
         if is_it:
             die()
 
-    _method(JournalLedger, step, write_down)
+    _method(Checkpoint, step, write_down)
     _method(Journal, "save", save)
 
 
@@ -201,31 +205,44 @@ def rejects_appended(countdown: Countdown) -> None:
     _method(RejectsFile, "write", write)
 
 
-class _Torn:
-    """A file that takes half of what is written."""
+class _Tearable:
+    """A file that can be told to take only half of the next write."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self.tears = False
 
-    def write(self, data: bytes) -> None:
-        """Write half of it, and die."""
+    def write(self, data: bytes) -> int:
+        """Write the data, or half of it and die."""
+        if not self.tears:
+            return int(self._file.write(data))
         self._file.write(data[: len(data) // 2])
         self._file.flush()
         die()
+        return 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def rejects_torn(countdown: Countdown) -> None:
     """A part of a line is in the rejects file."""
-    torn: list[_Torn] = []
+    files: list[_Tearable] = []
+
+    def open_file(original: Any, path: Path, *args: Any, **options: Any) -> Any:
+        file = original(path, *args, **options)
+        if path.suffix == ".jsonl":
+            file = _Tearable(file)
+            files.append(file)
+        return file
 
     def write(original: Any, rejects: Any, results: Any, **options: Any) -> None:
         if results and countdown.is_over():
-            torn.append(_Torn(rejects._file))
-        if torn:
-            # The first results that are written, which superseded rows are not.
-            rejects._file = torn[0]
+            # Superseded rows are not written, so the tear may come with a later result.
+            files[-1].tears = True
         original(rejects, results, **options)
 
+    _method(Path, "open", open_file)
     _method(RejectsFile, "write", write)
 
 
@@ -255,8 +272,8 @@ POINTS: Final[dict[str, Callable[[Countdown], None]]] = {
     "journal opened": journal_opened,
     "row read": row_read,
     "batch sealed": batch_sealed,
-    "sent, before commit": functools.partial(_at_save, step="sent", before=True),
-    "sent, after commit": functools.partial(_at_save, step="sent", before=False),
+    "sent, before commit": functools.partial(_at_save, step="record_sending", before=True),
+    "sent, after commit": functools.partial(_at_save, step="record_sending", before=False),
     "half of the body written": functools.partial(_at_write, share=0.5),
     "body written": functools.partial(_at_write, share=1.0),
     "headers received": _at_read,
@@ -264,8 +281,8 @@ POINTS: Final[dict[str, Callable[[Countdown], None]]] = {
     "answer mapped": answer_mapped,
     "rejects appended": rejects_appended,
     "rejects torn": rejects_torn,
-    "done, before commit": functools.partial(_at_save, step="settled", before=True),
-    "done, after commit": functools.partial(_at_save, step="settled", before=False),
+    "done, before commit": functools.partial(_at_save, step="record", before=True),
+    "done, after commit": functools.partial(_at_save, step="record", before=False),
     "end, before commit": functools.partial(_at_end, before=True),
     "end, after commit": functools.partial(_at_end, before=False),
     "token refreshed": token_refreshed,

@@ -41,7 +41,7 @@ async def import_file(spec: dict[str, Any]) -> None:
     source: Any = customers(spec)
 
     def tell_doubts(run: ImportRun) -> None:
-        say("doubtful", run._delivery.doubtful.ranges)  # pyright: ignore[reportPrivateUsage]
+        say("doubtful", run.rows_in_doubt.ranges)
 
     async with CleverReach(credentials(spec), base_url=spec["url"]) as cr:
         report = await getattr(cr.bulk, spec["strategy"])(

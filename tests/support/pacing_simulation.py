@@ -24,7 +24,7 @@ import attrs
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cleverreach_async.bulk.pacing.limits import LimitFinder, Pacing
+from cleverreach_async.bulk.pacing.limits import AdaptiveLimit, ConcurrencyLimit
 from support.rival_pacing import Gradient2, NetflixAimd, VectorArc
 
 __all__ = [
@@ -110,8 +110,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
 }
 
 OURS: Final = "ours"
-RULES: Final[Mapping[str, Callable[[], Pacing]]] = {
-    OURS: lambda: LimitFinder(max_limit=CEILING),
+RULES: Final[Mapping[str, Callable[[], ConcurrencyLimit]]] = {
+    OURS: lambda: AdaptiveLimit(max_limit=CEILING),
     "Vector ARC": lambda: VectorArc(CEILING),
     "Netflix AIMD": lambda: NetflixAimd(CEILING),
     "Netflix Gradient2": lambda: Gradient2(CEILING),
@@ -173,7 +173,9 @@ class _Gate(enum.Enum):
 class _Simulation:
     """Server and client; time goes from event to event."""
 
-    def __init__(self, pacing: Pacing, scenario: Scenario, seed: int, seconds: float) -> None:
+    def __init__(
+        self, pacing: ConcurrencyLimit, scenario: Scenario, seed: int, seconds: float
+    ) -> None:
         self.pacing = pacing
         self.scenario = scenario
         self.rng = random.Random(seed)
@@ -280,7 +282,7 @@ class _Simulation:
 
 
 def simulate(
-    pacing: Pacing, scenario: Scenario, *, seed: int, seconds: float = SECONDS
+    pacing: ConcurrencyLimit, scenario: Scenario, *, seed: int, seconds: float = SECONDS
 ) -> Measured:
     """Import for a time against a server.
 

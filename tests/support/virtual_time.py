@@ -12,7 +12,7 @@ import sniffio
 import trio.testing
 from anyio.abc import TaskGroup
 
-from cleverreach_async.bulk import importer
+from cleverreach_async.bulk import assembly
 from cleverreach_async.bulk.outcomes import checkpoint
 from support.clocks import START
 
@@ -111,7 +111,7 @@ def write_in_the_loop(
         return result
 
     patch.setattr(checkpoint, "run_in_thread", run)
-    patch.setattr(importer, "run_in_thread", run)
+    patch.setattr(assembly, "run_in_thread", run)
 
 
 def after(passes: int, function: Callable[..., Any], then: Callable[..., Any]) -> Any:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.transport.retry import Fault, RetryBudget
+from cleverreach_async.transport.retry import Diagnosis, Fault, RetryBudget
 
 STEPS = st.lists(
     st.tuples(
@@ -28,7 +28,7 @@ def test_level_stays_within_the_budget(
         if fault is None:
             budget.succeeded(now)
             assert budget.level >= before
-        elif not budget.spend(fault, now):
+        elif not budget.spend(Diagnosis(fault=fault), now):
             assert budget.level >= before
         assert 0 <= budget.level <= capacity
 
@@ -45,13 +45,16 @@ def test_new_budget_is_full() -> None:
 def test_retries_in_an_outage(fault: Fault, expected: int) -> None:
     """The more a retry may cost the server, the fewer there are."""
     budget = RetryBudget()
-    assert expected == sum(budget.spend(fault, 0.0) for _ in range(100))
+    assert expected == sum(budget.spend(Diagnosis(fault=fault), 0.0) for _ in range(100))
 
 
 def test_refused_retry_costs_nothing() -> None:
     """A cheap retry may still go where a dear one may not."""
     budget = RetryBudget(capacity=4.0)
-    outcomes = [budget.spend(Fault.AMBIGUOUS, 0.0), budget.spend(Fault.NOT_SENT, 0.0)]
+    outcomes = [
+        budget.spend(Diagnosis(fault=Fault.AMBIGUOUS), 0.0),
+        budget.spend(Diagnosis(fault=Fault.NOT_SENT), 0.0),
+    ]
     expected = [False, True]
     assert expected == outcomes
     assert budget.level == pytest.approx(1.0)
@@ -60,7 +63,7 @@ def test_refused_retry_costs_nothing() -> None:
 def test_time_fills_the_budget() -> None:
     """An empty budget allows a retry again after a while, without any success."""
     budget = RetryBudget(level=0.0)
-    outcomes = [budget.spend(Fault.THROTTLED, now) for now in (0.0, 9.0, 10.0)]
+    outcomes = [budget.spend(Diagnosis(fault=Fault.THROTTLED), now) for now in (0.0, 9.0, 10.0)]
     expected = [False, False, True]
     assert expected == outcomes
 
@@ -70,5 +73,5 @@ def test_success_fills_the_budget() -> None:
     budget = RetryBudget(level=0.0, trickle=0.0)
     for _ in range(5):
         budget.succeeded(0.0)
-    assert budget.spend(Fault.THROTTLED, 0.0)
+    assert budget.spend(Diagnosis(fault=Fault.THROTTLED), 0.0)
     assert budget.level == pytest.approx(0.0)

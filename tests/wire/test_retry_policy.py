@@ -22,11 +22,10 @@ from cleverreach_async.errors import (
     TokenError,
 )
 from cleverreach_async.transport.retry import (
+    Diagnosis,
     Fault,
     RetryPolicy,
-    classify,
-    may_repeat,
-    pushes_back,
+    diagnose,
     wait_before,
 )
 
@@ -69,9 +68,31 @@ FAULTS: dict[str, tuple[CleverReachError, Fault | None, bool]] = {
 
 
 @pytest.mark.parametrize(("error", "fault", "pushed"), FAULTS.values(), ids=FAULTS.keys())
-def test_what_a_failure_says(error: CleverReachError, fault: Fault | None, pushed: bool) -> None:
-    """Only passing faults have a kind; only the server's trouble closes the gate."""
-    assert (fault, pushed) == (classify(error), pushes_back(error))
+def test_diagnosis(error: CleverReachError, fault: Fault | None, pushed: bool) -> None:
+    """Only temporary failures have a kind; only trouble of the server closes the gate."""
+    diagnosis = diagnose(error, "/a")
+    assert (fault, pushed) == (diagnosis.fault, diagnosis.closes_gate)
+
+
+@pytest.mark.parametrize(
+    ("path", "executed", "in_token_call"),
+    [("", True, False), ("/groups", True, False), ("/oauth/token.php", False, True)],
+)
+def test_an_error_of_the_token_call_shows_that_the_call_was_not_sent(
+    path: str, executed: bool, in_token_call: bool
+) -> None:
+    """The call for a token runs inside other calls, and its errors name its path."""
+    diagnosis = diagnose(APIConnectionError("reset", sent=True, path=path), "/groups")
+    assert (executed, in_token_call) == (diagnosis.perhaps_executed, diagnosis.in_token_call)
+
+
+def test_a_diagnosis_carries_the_requested_wait() -> None:
+    """The server's Retry-After is part of it, also where the error is final."""
+    waits = [
+        diagnose(error, "/a").retry_after
+        for error in (FAULTS["429 told"][0], FAULTS["502 told"][0], FAULTS["lost"][0])
+    ]
+    assert [3, 3, None] == waits
 
 
 @pytest.mark.parametrize(
@@ -87,7 +108,7 @@ def test_what_a_failure_says(error: CleverReachError, fault: Fault | None, pushe
 )
 def test_what_may_be_repeated(fault: Fault, idempotent: bool, expected: bool) -> None:
     """What may have been executed is repeated only where that is harmless."""
-    assert expected is may_repeat(fault, idempotent=idempotent)
+    assert expected is Diagnosis(fault=fault).may_repeat(idempotent=idempotent)
 
 
 WAITS: dict[str, tuple[Fault, int, float | None, float, float]] = {

@@ -1,71 +1,26 @@
-"""What a failed attempt means for its batch: pure decisions."""
+"""Failures of one batch in a row: when its rows are suspected, and when to give up: pure."""
 
-import enum
-from http import HTTPStatus
 from typing import Final
 
 import attrs
 
-from cleverreach_async.errors import (
-    APIConnectionError,
-    APIStatusError,
-    BadRequestError,
-    CleverReachError,
-    ConflictError,
-    InternalServerError,
-    PayloadTooLargeError,
-    RateLimitError,
-    UnprocessableEntityError,
-)
-from cleverreach_async.transport.retry import classify
+from cleverreach_async.errors import CleverReachError
+from cleverreach_async.transport.retry import Diagnosis
 
-__all__ = ["Trouble", "Verdict", "judge", "throttles"]
+__all__ = ["FailureStreak"]
 
-_REFUSALS: Final = (BadRequestError, ConflictError, UnprocessableEntityError)
-_SUSPICIOUS: Final = 3
-
-
-class Verdict(enum.Enum):
-    """What a failed attempt means for the batch."""
-
-    REPEAT = "repeat"
-    """The server or the way to it is in trouble; the rows are not to blame."""
-    SHRINK = "shrink"
-    """The body is too large; smaller ones will do."""
-    SPLIT = "split"
-    """The batch as it is was refused; parts of it may be fine."""
-    STOP = "stop"
-    """No batch can succeed: credentials, rights, or a group that is not there."""
-
-
-def judge(error: CleverReachError) -> Verdict:
-    """Return what an error means for the batch that met it."""
-    if classify(error) is not None:
-        return Verdict.REPEAT
-    if isinstance(error, PayloadTooLargeError):
-        return Verdict.SHRINK
-    answered_false = isinstance(error, APIStatusError) and error.status_code == HTTPStatus.OK
-    return Verdict.SPLIT if answered_false or isinstance(error, _REFUSALS) else Verdict.STOP
-
-
-def throttles(error: CleverReachError) -> bool:
-    """Whether an error asks for fewer requests at a time; a single lost answer does not."""
-    if isinstance(error, APIConnectionError):
-        return not error.sent
-    if isinstance(error, InternalServerError):
-        return error.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    return isinstance(error, RateLimitError)
+_ERRORS_TO_SUSPECT: Final = 3
 
 
 @attrs.define(eq=False)
-class Trouble:
-    """The failures of one batch, one after the other.
+class FailureStreak:
+    """The failed attempts of one batch, one after another.
 
     Attributes:
         max_outage: Seconds that they may last.
-        suspected_at: How many batches of the import were answered well when these rows, among
-            others, were suspected; ``None`` where they are not.
-        failures: How many there were.
+        suspected_at: Number of batches of the import that had succeeded when these rows, among
+            others, were first suspected; ``None`` if they are not.
+        failures: Number of failed attempts.
     """
 
     max_outage: float
@@ -73,35 +28,36 @@ class Trouble:
     failures: int = 0
     _since: float = 0.0
     _server_errors: int = 0
-    _answered: int = 0
+    _succeeded: int = 0
 
-    def count(self, error: CleverReachError, *, now: float, answered: int) -> None:
-        """Count a failure.
+    def add(
+        self, error: CleverReachError, diagnosis: Diagnosis, *, now: float, succeeded: int
+    ) -> None:
+        """Record a failed attempt.
 
         Args:
-            error: What happened.
-            now: The clock, in seconds.
-            answered: Batches of the import that were answered well so far.
+            error: What was raised.
+            diagnosis: What it means.
+            now: Clock reading in seconds.
+            succeeded: Number of batches of the import that have succeeded so far.
 
         Raises:
-            CleverReachError: The same error, when failures last for ``max_outage``, or the server
-                asks for a longer wait than that.
+            CleverReachError: The same error, when the failures last for ``max_outage``, or the
+                server asks for a longer wait than that.
         """
         if not self.failures:
             self._since = now
         self.failures += 1
-        if not isinstance(error, InternalServerError) or throttles(error):
-            # 503 tells of the server; no row is to blame for it.
+        if not diagnosis.server_error:
             self._server_errors = 0
         else:
             if not self._server_errors:
-                self._answered = answered if self.suspected_at is None else self.suspected_at
+                self._succeeded = succeeded if self.suspected_at is None else self.suspected_at
             self._server_errors += 1
-        told: float = getattr(error, "retry_after", None) or 0.0
-        if max(now - self._since, told) >= self.max_outage:
-            error.add_note(f"waiting longer than {self.max_outage:g} s is not allowed for")
+        if max(now - self._since, diagnosis.retry_after or 0.0) >= self.max_outage:
+            error.add_note(f"gave up: max_outage allows failures for {self.max_outage:g} s")
             raise error
 
-    def suspects_rows(self, answered: int) -> bool:
-        """Whether the rows seem to be what the server fails on: others succeed meanwhile."""
-        return self._server_errors >= _SUSPICIOUS and answered > self._answered
+    def suspects_rows(self, succeeded: int) -> bool:
+        """Return whether the rows seem to cause the errors: other batches succeed meanwhile."""
+        return self._server_errors >= _ERRORS_TO_SUSPECT and succeeded > self._succeeded

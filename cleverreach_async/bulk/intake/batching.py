@@ -1,9 +1,9 @@
-"""Which rows travel together, and which have to wait: pure bookkeeping.
+"""Which rows are sent together, and which have to wait: pure bookkeeping.
 
 Two rules keep repeated addresses in order. Within a window of rows the last row of an address wins;
 the earlier ones are superseded and never sent. Across windows a row waits while an earlier one of
-the same address is on its way. What is superseded depends on the source alone, never on timing, so
-the same file gives the same report however often the server stumbles.
+the same address is in flight. Which rows are superseded depends on the source alone, never on
+timing, so the same file gives the same report however often the server fails.
 """
 
 from collections import deque
@@ -20,10 +20,10 @@ class Window:
 
     Args:
         max_rows: Most rows of a batch.
-        max_bytes: Most bytes of a batch; a single larger row makes a batch of its own.
-        lasting: Numbers of rows that nothing supersedes: they may have been stored.
-        keeps_orders: Whether rows that must not be sent twice are never superseded: what sets them
-            apart is their orders, which would be lost.
+        max_bytes: Most bytes of a batch; a single larger row is a batch on its own.
+        lasting: Numbers of rows that are never superseded, because they may have been stored.
+        keeps_orders: Whether rows that must not be sent twice are never superseded, because their
+            orders would be lost.
 
     Attributes:
         max_rows: Most rows of a batch; may be changed.
@@ -51,7 +51,7 @@ class Window:
     def extend(
         self, rows: Sequence[EncodedRow], start: int = 0
     ) -> tuple[int, list[tuple[EncodedRow, EncodedRow]]]:
-        """Add rows until one does not fit; the window has to be taken then.
+        """Add rows until one does not fit; then :meth:`take` the window.
 
         Args:
             rows: Rows in the order of the source.
@@ -82,7 +82,7 @@ class Window:
         return len(rows), superseded
 
     def _take_all(self, rows: Sequence[EncodedRow]) -> bool:
-        """Add rows at once, if all are new and fit: the usual case, at a fraction of the cost."""
+        """Add all rows at once if all are new and fit: the usual case, and much faster."""
         fresh = {row.key: row for row in rows}
         if len(fresh) < len(rows) or not self._rows.keys().isdisjoint(fresh):
             return False
@@ -94,7 +94,7 @@ class Window:
         return True
 
     def _lasts(self, row: EncodedRow) -> bool:
-        """Whether nothing supersedes a row."""
+        """Return whether a row is never superseded."""
         return (self._keeps_orders and not row.repeatable) or row.number in self._lasting
 
     def _has_room(self, row: EncodedRow, earlier: EncodedRow | None) -> bool:
@@ -104,14 +104,14 @@ class Window:
         return not self or (len(self) < self.max_rows and is_small)
 
     def take(self) -> list[EncodedRow]:
-        """Return the rows and start anew; a row whose address is there twice comes behind."""
+        """Return the rows and start a new window; the second row of an address comes last."""
         rows, self._rows, self._bytes = [*self._rows.values(), *self._later], {}, 0
         self._later = []
         return rows
 
 
 class KeyQueue:
-    """Keeps at most one row per address on its way; later ones wait in line."""
+    """Keeps at most one row per address in flight; later ones wait in a queue."""
 
     def __init__(self) -> None:
         self._in_flight: set[str] = set()
@@ -121,7 +121,7 @@ class KeyQueue:
         """Number of rows that wait."""
 
     def admit(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:
-        """Return the rows that may be sent now; the others are kept until :meth:`release`."""
+        """Return the rows that may be sent now; the others wait for :meth:`release`."""
         keys = {row.key for row in rows}
         if len(keys) == len(rows) and not self._waiting and self._in_flight.isdisjoint(keys):
             self._in_flight |= keys
@@ -137,7 +137,7 @@ class KeyQueue:
         return admitted
 
     def release(self, keys: Iterable[str]) -> None:
-        """Take note that the rows of these keys have arrived at their outcome."""
+        """Record that the rows of these keys have a result."""
         gone = set(keys)
         self._in_flight -= gone
         if self._waiting:
@@ -160,7 +160,7 @@ class KeyQueue:
         return taken
 
     def drain(self) -> list[EncodedRow]:
-        """Give up all waiting rows, in no particular order."""
+        """Remove and return all waiting rows, in no particular order."""
         rows = [row for line in self._waiting.values() for row in line]
         self._waiting.clear()
         self._ready.clear()

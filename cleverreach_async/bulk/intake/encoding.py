@@ -1,8 +1,8 @@
-"""Rows to bytes, a slice at a time, as they arrive.
+"""Encode rows to JSON, a slice at a time, as they arrive.
 
-After this step only bytes and keys are kept. Encoding early costs less than encoding whole batches
-late: few row objects are alive at a time, so the garbage collector has little to look at, and no
-step holds the event loop for long.
+After this step only bytes and keys are kept. Encoding early is cheaper than encoding whole batches
+late: few row objects are alive at a time, so the garbage collector has little to do, and no step
+blocks the event loop for long.
 """
 
 import re
@@ -23,12 +23,12 @@ from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["Encoder"]
 
-# Only what the server is sure to refuse is refused here: it is the judge of addresses.
+# Only addresses that the server is sure to refuse are rejected here.
 _LABEL: Final = r"[^\s@.,:;<>()\[\]\\\"]"
-# No possessive quantifiers: before Python 3.11.5 they match what they should not.
+# No possessive quantifiers: before Python 3.11.5 they match wrong addresses.
 _EMAIL: Final = rf"[^\s@\"(),:;<>\[\]\\]+@(?:{_LABEL}+\.)+{_LABEL}{{2,}}"
 _looks_like_email: Final = re.compile(_EMAIL).fullmatch
-# One match for a slice of rows costs a third of a match for each.
+# One match for a slice of rows takes a third of the time of a match for each.
 _look_like_emails: Final = re.compile(rf"(?:{_EMAIL}\n)*{_EMAIL}").fullmatch
 
 _UNENCODABLE: Final = (ConfigurationError, TypeError, ValueError, AttributeError)
@@ -37,12 +37,12 @@ Adjust = Callable[[ReceiverInput], ReceiverInput]
 
 
 class Encoder:
-    """Encodes rows for one way of travelling.
+    """Encodes rows for one batch call.
 
     Args:
         strategy: The batch call.
-        activate: Whether the call may set receivers active although it should not by itself.
-        inactive: Whether receivers are to wait for their confirmation, whatever the row says.
+        activate: Whether an update may set receivers active.
+        inactive: Whether receivers are created as not yet confirmed, whatever the row says.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Encoder:
         """Encode a slice of rows.
 
         Args:
-            items: What the source yielded.
-            numbers: Number of each.
+            items: The rows as the source yielded them.
+            numbers: One-based number of each.
 
         Returns:
             The rows that can be sent, and a rejection for each of the others.
@@ -71,7 +71,7 @@ class Encoder:
         rows: list[EncodedRow] = []
         rejected: list[RowResult] = []
         encode = self._encode
-        is_checked = _have_emails(items)
+        is_checked = _have_valid_emails(items)
         for number, item in zip(numbers, items, strict=True):
             row = encode(item, number, is_checked)
             if type(row) is EncodedRow:
@@ -93,12 +93,14 @@ class Encoder:
         fields = as_receiver_fields(receiver)
         if fields is None:
             kind = type(receiver).__name__
-            message = f"no receiver: a row is a ReceiverInput or has its fields, and is no {kind}"
+            message = (
+                f"Not a receiver: use a ReceiverInput or an object with its fields, not {kind}"
+            )
             return _rejection("invalid_value", message, number, line)
         try:
             made = ReceiverInput(**fields)
         except TypeError:
-            message = f"no receiver: fields are {', '.join(attrs.fields_dict(ReceiverInput))}"
+            message = f"Unknown field; fields are {', '.join(attrs.fields_dict(ReceiverInput))}"
             return _rejection("unknown_field", message, number, line, record=fields)
         return self._encode_receiver(made, number, line)
 
@@ -107,7 +109,7 @@ class Encoder:
     ) -> EncodedRow | RowResult:
         email: Any = receiver.email
         if not is_checked and (type(email) is not str or not _looks_like_email(email)):
-            return self._encode_odd_address(receiver, number, line)
+            return self._encode_unusual_address(receiver, number, line)
         try:
             if self._adjust is not None:
                 receiver = self._adjust(receiver)
@@ -127,36 +129,36 @@ class Encoder:
         repeatable = self._strategy.repeatable and not orders
         return EncodedRow(email.lower(), body, number, line, repeatable)
 
-    def _encode_odd_address(
+    def _encode_unusual_address(
         self, receiver: ReceiverInput, number: int, line: int | None
     ) -> EncodedRow | RowResult:
-        """Mend blanks around the address; refuse anything else."""
+        """Strip white space around the address; reject anything else."""
         email: Any = receiver.email
         address = email.strip() if isinstance(email, str) else ""
         if address != email and _looks_like_email(address):
             return self._encode_receiver(attrs.evolve(receiver, email=address), number, line)
         code, message = (
-            ("invalid_email", "not an e-mail address: expected something like name@example.org")
+            ("invalid_email", "not an e-mail address; expected something like name@example.org")
             if address
             else ("missing_email", "the row has no e-mail address")
         )
         return _refused(receiver, number, line, code, message)
 
 
-def _have_emails(items: Sequence[Any]) -> bool:
-    """Whether all items are receivers whose address is in order, found out in one go."""
+def _have_valid_emails(items: Sequence[Any]) -> bool:
+    """Return whether all items are receivers with a valid address, in one match."""
     try:
         emails = "\n".join(
             [item.receiver.email if type(item) is SourceRow else item.email for item in items]
         )
     except (AttributeError, TypeError):
-        return False  # a mapping, a bad row, or no text: each item is looked at by itself
+        return False  # a mapping, a bad row, or not text: each item is checked on its own
     has_one_each = emails.count("\n") == len(items) - 1
     return has_one_each and _look_like_emails(emails) is not None
 
 
 def _adjustment(strategy: Strategy, *, activate: bool, inactive: bool) -> Adjust | None:
-    """Return what is done to every receiver before it is encoded; ``None`` for nothing."""
+    """Return the function applied to every receiver before encoding; ``None`` for none."""
     if strategy.only_address:
         return lambda receiver: ReceiverInput(receiver.email)
     if inactive:
@@ -171,7 +173,7 @@ def _adjustment(strategy: Strategy, *, activate: bool, inactive: bool) -> Adjust
 def _orders_refused(
     receiver: ReceiverInput, number: int, line: int | None, strategy: Strategy
 ) -> RowResult:
-    message = f"{strategy.name} is not known to store orders; send the row by upsertplus"
+    message = f"{strategy.name} is not known to store orders; use upsertplus"
     return _refused(receiver, number, line, "orders_not_taken", message)
 
 

@@ -1,4 +1,4 @@
-"""Rows in, batches out: the part of an import that reads."""
+"""Rows in, batches out: encode rows, gather them in windows, and pass full batches to workers."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from itertools import islice
@@ -12,52 +12,60 @@ from cleverreach_async.bulk.intake.batching import KeyQueue, Window
 from cleverreach_async.bulk.intake.encoding import Encoder
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.bulk.rows import CANARY_ROWS, Batch, EncodedRow, Outcome, RowResult
+from cleverreach_async.bulk.rows import (
+    CANARY_ROWS,
+    MAX_ROWS,
+    Batch,
+    EncodedRow,
+    Outcome,
+    RowResult,
+)
 from cleverreach_async.sources.rows import Item
 from cleverreach_async.transport.stop import Stop
 
-__all__ = ["MAX_BYTES", "SLICE_ROWS", "Intake", "Source", "read_source"]
+__all__ = ["SLICE_ROWS", "Intake", "Source", "read_source"]
 
 SLICE_ROWS: Final = 64
+"""Rows that are encoded at once: enough to be fast, few enough not to block the event loop."""
+
 MAX_BYTES: Final = 4 * 1024 * 1024
 
 Source = Iterable[Item] | AsyncIterable[Item]
-Note = Callable[[list[RowResult]], Awaitable[None]]
 
 
-@attrs.define(eq=False)
+@attrs.define(kw_only=True, eq=False)
 class Intake:
-    """Encodes rows, gathers them in windows, and sends each batch that is full.
+    """Encodes rows, gathers them in windows, and passes each full batch to a worker.
 
     Attributes:
-        encoder: Makes bytes of rows.
+        encoder: Encodes rows.
         report: Counts rows read, pending and skipped.
         stop: Ends waits.
-        batches: Where batches go; sending waits until a worker is free.
-        note: Takes outcomes of rows that are not sent.
-        gathers_from: Called with the row that begins the next window.
+        batches: Receives batches; sending waits until a worker is free.
+        record_unsent: Called with the results of rows that are not sent.
+        window_starts: Called with the number of the row that begins the next window.
         max_rows: Most rows of a batch.
-        canary: Whether the first batch is small, and is waited for.
-        resumed: What an earlier run has done.
+        canary: Whether the first batch is small, and its result is waited for.
+        resumed: State of an earlier run.
     """
 
     encoder: Encoder
     report: ImportReport
     stop: Stop
     batches: MemoryObjectSendStream[Batch]
-    note: Note
-    gathers_from: Callable[[int], None]
-    max_rows: int
-    canary: bool
-    resumed: JournalState | None
+    record_unsent: Callable[[list[RowResult]], Awaitable[None]]
+    window_starts: Callable[[int], None]
+    max_rows: int = MAX_ROWS
+    canary: bool = True
+    resumed: JournalState | None = None
     _offered: Batch | None = attrs.field(default=None, init=False)
     _window: Window = attrs.field(init=False)
     _keys: KeyQueue = attrs.field(factory=KeyQueue, init=False)
     _turn: anyio.Lock = attrs.field(factory=lambda: anyio.Lock(fast_acquire=True), init=False)
-    _arrived: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _batch_done: anyio.Event = attrs.field(factory=anyio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Make the first window."""
+        """Create the first window."""
         resumed = self.resumed or JournalState()
         # A resumed import has to gather the same windows as one that was never interrupted.
         is_small = self.canary and resumed.window_row == 1
@@ -69,7 +77,7 @@ class Intake:
             keeps_orders=self.encoder.takes_orders,
         )
 
-    async def take(self, items: list[Item], position: Callable[[int], None]) -> None:
+    async def add(self, items: list[Item], position: Callable[[int], None]) -> None:
         """Encode rows and send every batch that they fill.
 
         Args:
@@ -77,7 +85,7 @@ class Intake:
             position: Called with the number of the row that follows them.
 
         Raises:
-            StopRequestedError: The import is to stop; what was not sent is counted as pending.
+            StopRequestedError: The import is to stop; rows not sent are counted as pending.
         """
         async with self._turn:
             rows, results = self._encode(items)
@@ -91,57 +99,57 @@ class Intake:
                         for earlier, by in superseded
                         if not self._has_done(earlier)
                     ]
-                    told, results = results, []
-                    if told:
-                        await self.note(told)
+                    unsent, results = results, []
+                    if unsent:
+                        await self.record_unsent(unsent)
                     if start == len(rows):
                         return
-                    await self._seal(rows[start].number)
+                    await self._close_window(rows[start].number)
             except BaseException:
                 self.report.pending += sum(not self._has_done(row) for row in rows[start:])
                 self.report.pending += len(results)
                 raise
 
     async def flush(self) -> None:
-        """Send the batch at hand although it is not full, and rows whose turn has come.
+        """Send the current batch although it is not full, and rows whose turn has come.
 
         Raises:
             StopRequestedError: The import is to stop.
         """
         async with self._turn:
-            await self._seal(self.report.read + 1)
+            await self._close_window(self.report.read + 1)
             await self._submit(self._take_ready(self.max_rows, MAX_BYTES))
 
     async def drain(self) -> None:
-        """Send everything that was taken, and wait for rows whose turn has not come.
+        """Send all rows, waiting for those whose turn has not come.
 
         Raises:
             StopRequestedError: The import is to stop.
         """
         async with self._turn:
-            await self._seal(self.report.read + 1)
+            await self._close_window(self.report.read + 1)
             while self._keys.waiting:
                 await self._send_ready()
 
-    def handed_over(self, batch: Batch) -> None:
-        """Take note that a worker has a batch; what becomes of its rows is counted there."""
+    def batch_taken(self, batch: Batch) -> None:
+        """Record that a worker has taken a batch; the worker counts its rows."""
         if self._offered is batch:
             self._offered = None
 
-    def arrived(self, batch: Iterable[EncodedRow]) -> None:
-        """Take note that a batch has its outcomes."""
+    def batch_done(self, batch: Iterable[EncodedRow]) -> None:
+        """Record that every row of a batch has a result."""
         self._keys.release([row.key for row in batch])
-        arrived, self._arrived = self._arrived, anyio.Event()
-        arrived.set()
+        done, self._batch_done = self._batch_done, anyio.Event()
+        done.set()
 
-    def give_up(self) -> int:
-        """Drop the rows that were not sent; returns their number."""
+    def discard(self) -> int:
+        """Discard the rows that were not sent; returns their number."""
         return len(self._take_window()) + len(self._keys.drain())
 
     def _encode(self, items: list[Item]) -> tuple[list[EncodedRow], list[RowResult]]:
-        """Encode rows; of those that an earlier run has done only what is still to be gathered.
+        """Encode rows; of those that an earlier run has done only the ones still to be gathered.
 
-        They are never sent again, but whom they supersede depends on all rows of a window.
+        They are never sent again, but which rows supersede others depends on all rows of a window.
         """
         report, resumed = self.report, self.resumed
         first = report.read + 1
@@ -152,12 +160,12 @@ class Intake:
         if resumed is None or first > resumed.last_done:
             return self.encoder.encode(taken, numbers)
         report.skipped += sum(map(resumed.has_done, numbers))
-        passed = max(0, resumed.window_row - first)
-        rows, results = self.encoder.encode(taken[passed:], numbers[passed:])
+        before_window = max(0, resumed.window_row - first)
+        rows, results = self.encoder.encode(taken[before_window:], numbers[before_window:])
         return rows, [result for result in results if not resumed.has_done(result.row)]
 
     def _has_done(self, row: EncodedRow) -> bool:
-        """Whether an earlier run has done a row."""
+        """Return whether an earlier run has done a row."""
         return self.resumed is not None and self.resumed.has_done(row.number)
 
     def _take_window(self) -> Batch:
@@ -167,13 +175,13 @@ class Intake:
             return window
         return [row for row in window if not self._has_done(row)]
 
-    async def _seal(self, next_row: int) -> None:
+    async def _close_window(self, next_row: int) -> None:
         if self._window:
             self._window.max_rows = self.max_rows
         admitted = self._keys.admit(self._take_window())
-        self.gathers_from(next_row)
+        self.window_starts(next_row)
         if self.canary and admitted:
-            await self._send_ahead(admitted)
+            await self._send_canary(admitted)
             return
         if self._keys.waiting:
             size = sum(len(row.body) for row in admitted)
@@ -182,14 +190,14 @@ class Intake:
         while self._keys.waiting > self.max_rows:
             await self._send_ready()
 
-    async def _send_ahead(self, batch: Batch) -> None:
-        """Send the first rows and wait for them: what is wrong with all rows shows in them."""
+    async def _send_canary(self, batch: Batch) -> None:
+        """Send the first rows and wait for them: a mistake in all rows shows in them."""
         self.canary = False
-        back, rest = self._arrived, batch[CANARY_ROWS:]
+        done, rest = self._batch_done, batch[CANARY_ROWS:]
         try:
             await self._submit(batch[:CANARY_ROWS])
             with self.stop.ending_waits():
-                await back.wait()
+                await done.wait()
         except BaseException:
             self.report.pending += len(rest)
             self._keys.release([row.key for row in rest])
@@ -202,7 +210,7 @@ class Intake:
             await self._submit(ready)
             return
         with self.stop.ending_waits():
-            await self._arrived.wait()
+            await self._batch_done.wait()
 
     def _take_ready(self, max_rows: int, max_bytes: int) -> Batch:
         return self._keys.take_ready(max_rows=max_rows, max_bytes=max_bytes)
@@ -215,16 +223,16 @@ class Intake:
             with self.stop.ending_waits():
                 await self.batches.send(batch)
         except BaseException:
-            # A task that asyncio itself cancels may learn of it after the batch was taken.
+            # If asyncio itself cancels the task, a worker may have taken the batch already.
             if self._offered is batch:
                 self.report.pending += len(batch)
-                # The caller may put later rows of these addresses; they must not wait for ever.
+                # The caller may put later rows of these addresses; they must not wait for these.
                 self._keys.release([row.key for row in batch])
             raise
 
 
 def _superseded(row: EncodedRow, by: EncodedRow) -> RowResult:
-    message = f"row {by.number} of the same address follows close behind"
+    message = f"row {by.number} has the same address and follows in the same batch"
     return RowResult(row.number, row.line, Outcome.SUPERSEDED, "superseded", message)
 
 
@@ -235,8 +243,8 @@ async def read_source(
 
     Args:
         source: The rows.
-        rows: Where they are put; what came before an error of the source stays there.
-        take: Called for every slice; it empties ``rows``.
+        rows: Filled with the rows; those read before an error of the source stay there.
+        take: Called for every slice; empties ``rows``.
     """
     if isinstance(source, AsyncIterable):
         await _read_async(source, rows, take)
@@ -245,7 +253,7 @@ async def read_source(
     try:
         is_last = False
         while not is_last:
-            is_last = _pull(reader, rows)
+            is_last = _read_slice(reader, rows)
             await take()
     finally:
         close: Callable[[], None] | None = getattr(reader, "close", None)
@@ -270,8 +278,8 @@ async def _read_async(
                 await close()
 
 
-def _pull(reader: Iterator[Item], rows: list[Item]) -> bool:
-    """Read one slice; whether it is the last."""
+def _read_slice(reader: Iterator[Item], rows: list[Item]) -> bool:
+    """Read one slice; returns whether it is the last."""
     before = len(rows)
     rows.extend(islice(reader, SLICE_ROWS))
     return len(rows) - before < SLICE_ROWS

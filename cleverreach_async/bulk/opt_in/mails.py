@@ -19,9 +19,9 @@ from cleverreach_async.errors import (
 )
 from cleverreach_async.resources.forms import Form, Forms
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
-from cleverreach_async.transport.retry import Fault, classify, is_of_another_call
+from cleverreach_async.transport.retry import diagnose
 
-__all__ = ["OptInReport", "find_form", "judge_mail", "send_opt_ins"]
+__all__ = ["OptInReport", "find_form", "send_opt_ins", "state_after"]
 
 MOST_AT_ONCE: Final = 8
 
@@ -143,17 +143,17 @@ async def find_form(forms: Forms, form_id: int) -> Form:
         raise ConfigurationError(f"there is no form {form_id}; {there}") from None
 
 
-def judge_mail(error: CleverReachError) -> OptInState:
+def state_after(error: CleverReachError) -> OptInState:
     """Return what an error means for the mail that met it.
 
     ``PENDING`` means that it was surely not sent, and that others will not be either.
     """
     if isinstance(error, ResponseDecodeError):
         return OptInState.UNKNOWN
-    fault = classify(error)
-    if fault is Fault.AMBIGUOUS and not is_of_another_call(error, _PATH):
+    diagnosis = diagnose(error, _PATH)
+    if diagnosis.perhaps_executed:
         return OptInState.UNKNOWN
-    is_refusal = isinstance(error, APIStatusError) and fault is None
+    is_refusal = isinstance(error, APIStatusError) and diagnosis.fault is None
     return (
         OptInState.REFUSED
         if is_refusal and not isinstance(error, AuthenticationError)
@@ -220,7 +220,7 @@ class _Mailing:
         try:
             await self._send(mail.email)
         except CleverReachError as error:
-            self._count(mail, judge_mail(error), error)
+            self._count(mail, state_after(error), error)
             return
         self.waiting.settle(mail.number, OptInState.SENT)
         self.report.sent += 1

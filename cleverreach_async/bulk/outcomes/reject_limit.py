@@ -1,11 +1,11 @@
-"""When so many rows are refused that the import had better stop: pure."""
+"""When so many rows are rejected that the import should stop: pure."""
 
 from collections import deque
 from typing import Final
 
 import attrs
 
-__all__ = ["Breaker"]
+__all__ = ["RejectLimit"]
 
 _WINDOW: Final = 5000
 _IN_A_ROW: Final = 1000
@@ -14,21 +14,21 @@ _CANARY_REJECTS: Final = 10
 
 
 @attrs.define(eq=False)
-class Breaker:
-    """Watches accepted and rejected rows.
+class RejectLimit:
+    """Limits the rejected rows of an import. Once exceeded it stays so.
 
-    It trips when more than half of the first batch is rejected, when 1000 rows are rejected one
-    after the other, or when of the last 5000 rows a larger share is rejected than allowed.
+    It is exceeded when more than half of the first batch is rejected, when 1000 rows in a row are
+    rejected, or when a larger share of the last 5000 rows is rejected than allowed.
 
     Attributes:
-        max_rejects: Rejected rows at which it trips whatever the share; ``None`` for no such limit.
+        max_rejects: Most rejected rows, whatever their share; ``None`` for no such limit.
         max_share: Largest share of rejected rows, 0 to 1; 1 leaves only ``max_rejects``.
-        verdict: Why it has tripped; empty until then.
+        exceeded: Why the limit is exceeded; empty until then.
     """
 
     max_rejects: int | None = None
     max_share: float = 0.1
-    verdict: str = ""
+    exceeded: str = ""
     _rejected: int = 0
     _in_a_row: int = 0
     _is_first: bool = True
@@ -36,19 +36,19 @@ class Breaker:
     _recent_rows: int = 0
     _recent_rejected: int = 0
 
-    def count(self, accepted: int, rejected: int, *, answered: bool) -> None:
-        """Take note of rows that arrived at their outcome.
+    def add(self, accepted: int, rejected: int, *, answered: bool) -> None:
+        """Count rows that have a result.
 
         Args:
             accepted: Rows accepted, or of unknown outcome.
             rejected: Rows rejected.
-            answered: Whether the server has judged them.
+            answered: Whether the results are the server's.
         """
         self._rejected += rejected
         self._in_a_row = 0 if accepted else self._in_a_row + rejected
         self._remember(accepted, rejected)
-        if not self.verdict:
-            self.verdict = self._judge(accepted, rejected, answered=answered)
+        if not self.exceeded:
+            self.exceeded = self._check(accepted, rejected, answered=answered)
         self._is_first = self._is_first and not answered
 
     def _remember(self, accepted: int, rejected: int) -> None:
@@ -60,7 +60,7 @@ class Breaker:
             self._recent_rows -= old_accepted + old_rejected
             self._recent_rejected -= old_rejected
 
-    def _judge(self, accepted: int, rejected: int, *, answered: bool) -> str:
+    def _check(self, accepted: int, rejected: int, *, answered: bool) -> str:
         if self.max_rejects is not None and self._rejected > self.max_rejects:
             return f"{self._rejected} rows are rejected, and {self.max_rejects} are allowed"
         if self.max_share >= 1:

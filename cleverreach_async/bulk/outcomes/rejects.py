@@ -1,4 +1,4 @@
-"""The rows that were not accepted, as JSON Lines."""
+"""The rejects file: rows that were not accepted, as JSON Lines."""
 
 import os
 from collections.abc import Iterable
@@ -18,15 +18,14 @@ __all__ = ["RejectsFile"]
 class RejectsFile:
     """JSON Lines of the rows that were not accepted, with line, reason and the row itself.
 
-    A repaired file can be imported again: each line holds the receiver as it would be sent.
+    A repaired file can be imported again: each line contains the receiver as it would be sent.
 
     Args:
-        path: Where to write; an older file there is replaced. ``None`` writes nothing.
-        keep: How many bytes of an older file to keep, for an import that is resumed; ``None``
-            replaces it.
+        path: The file; an older one is replaced. ``None`` writes nothing.
+        keep: Bytes of an older file to keep, for an import that is resumed; ``None`` replaces it.
 
     Attributes:
-        size: Bytes written, those kept included.
+        size: Bytes written, including those kept.
     """
 
     def __init__(self, path: str | Path | None, *, keep: int | None = None) -> None:
@@ -38,8 +37,8 @@ class RejectsFile:
     def __enter__(self) -> Self:
         if self._path is None and self._keep:
             raise ConfigurationError(
-                f"the import so far has written {self._keep:,} bytes of rejects; name that file "
-                "with rejects= to go on"
+                f"the import has already written {self._keep:,} bytes of rejects; pass that file "
+                "as rejects= to resume"
             )
         if self._path is not None:
             try:
@@ -55,10 +54,10 @@ class RejectsFile:
             return path.open("wb")
         if not path.exists() or path.stat().st_size < self._keep:
             raise ConfigurationError(
-                f"{path}: the rejects of the import so far are not all there; the journal tells of "
-                f"{self._keep:,} bytes. Put the file back, or begin anew without resuming"
+                f"{path}: rejects of the import are missing; according to the journal the file had "
+                f"{self._keep:,} bytes. Restore the file, or start again without resume"
             )
-        # What was written after the last commit belongs to rows that are sent again.
+        # Lines written after the last commit belong to rows that are sent again.
         os.truncate(path, self._keep)
         self.size = self._keep
         return path.open("ab")
@@ -73,11 +72,11 @@ class RejectsFile:
             self._file.close()
 
     def write(self, results: Iterable[RowResult], *, sync: bool = False) -> None:
-        """Append results, and hand them to the operating system before returning.
+        """Append results, and flush them to the operating system.
 
         Args:
-            results: Outcomes; superseded rows are passed over, since a later one replaces them.
-            sync: Whether they have to be on the disk on return.
+            results: Results; superseded rows are ignored, since a later row replaces them.
+            sync: Whether to wait until they are on the disk.
 
         Raises:
             OSError: They cannot be written.

@@ -1,4 +1,4 @@
-"""Outcomes row by row, for a caller who wants to see each."""
+"""Results row by row, for a caller who iterates over them."""
 
 import weakref
 from collections import deque
@@ -10,44 +10,45 @@ import anyio
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult, receiver_json
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["Outbox", "Results"]
+__all__ = ["ResultBuffer", "ResultStream", "Results"]
 
-_MOST_UNCLAIMED: Final = 2000
+_MOST_BUFFERED: Final = 2000
 
 
-class Outbox:
-    """Outcomes on their way to whoever iterates over them.
+class ResultBuffer:
+    """Results that wait for a reader.
 
-    Until somebody does, the first are kept in case somebody will; more would be a growing heap.
+    Until there is a reader, the first results are kept in case one comes; keeping all of them would
+    use more and more memory.
     """
 
     def __init__(self) -> None:
         self._results: deque[RowResult] = deque()
-        self._reader: weakref.ref[Results] | None = None
-        self._lost = ""
+        self._reader: weakref.ref[ResultStream] | None = None
+        self._discarded = ""
         self.changed = anyio.Event()
-        """Set, and replaced, when outcomes come in or go out."""
-        self.is_over = False
-        """Whether no more rows come in."""
+        """Set, and replaced, when results are added or taken."""
+        self.ended = False
+        """Whether no more rows are added."""
 
     @property
     def is_full(self) -> bool:
-        """Whether a reader has so much to read that no more rows should be taken in."""
-        return self._reader is not None and len(self._results) >= _MOST_UNCLAIMED
+        """Whether a reader has so many results to read that no more rows should be taken."""
+        return self._reader is not None and len(self._results) >= _MOST_BUFFERED
 
-    async def room(self) -> None:
-        """Wait until the reader has caught up, or has gone away."""
+    async def wait_for_room(self) -> None:
+        """Wait until the reader has caught up, or is gone."""
         while self.is_full:
             await self.changed.wait()
 
-    def put(self, accepted: Sequence[EncodedRow], results: Sequence[RowResult]) -> None:
-        """Add the outcomes of rows."""
-        if self._lost:
+    def add(self, accepted: Sequence[EncodedRow], results: Sequence[RowResult]) -> None:
+        """Add the results of rows."""
+        if self._discarded:
             return
-        if self._reader is None and len(self._results) + len(accepted) > _MOST_UNCLAIMED:
-            self._lost = (
-                f"the outcomes of the first {_MOST_UNCLAIMED} rows were not asked for and are gone;"
-                " call results() before putting more rows than that"
+        if self._reader is None and len(self._results) + len(accepted) > _MOST_BUFFERED:
+            self._discarded = (
+                f"results() was not called for the first {_MOST_BUFFERED} rows, so their results"
+                " were discarded; call it before putting more rows than that"
             )
             self._results.clear()
             return
@@ -56,85 +57,88 @@ class Outbox:
             RowResult(row.number, row.line, Outcome.ACCEPTED, receiver=receiver_json(row))
             for row in accepted
         ]
-        self.tell()
+        self._notify()
 
     def end(self) -> None:
-        """No more rows come in."""
-        self.is_over = True
-        self.tell()
+        """Record that no more rows are added."""
+        self.ended = True
+        self._notify()
 
-    def attach(self, reader: "Results") -> None:
-        """Give the outcomes to a reader.
+    def attach(self, reader: "ResultStream") -> None:
+        """Give the results to a reader.
 
         Raises:
-            ConfigurationError: There is one already, or outcomes have been thrown away.
+            ConfigurationError: There is a reader already, or results were discarded.
         """
-        if self._lost:
-            raise ConfigurationError(self._lost)
+        if self._discarded:
+            raise ConfigurationError(self._discarded)
         if self._reader is not None:
             raise ConfigurationError("results() is being read already; it can be read once")
         self._reader = weakref.ref(reader, self._detach)
 
     def _detach(self, _reader: object) -> None:
-        """The reader was left early: what is left is thrown away, and nobody waits for it."""
-        self._lost = "results() was read before, and left; keep its iterator to read on"
+        """Discard the remaining results after the reader was dropped, so that nothing waits."""
+        self._discarded = (
+            "results() was read before, and its iterator was dropped; keep the iterator to read on"
+        )
         self._results.clear()
         self._reader = None
-        self.tell()
+        self._notify()
 
     def take(self) -> RowResult | None:
-        """Return the next outcome, if there is one."""
+        """Return the next result, if there is one."""
         if not self._results:
             return None
         result = self._results.popleft()
-        if len(self._results) == _MOST_UNCLAIMED - 1:
-            self.tell()
+        if len(self._results) == _MOST_BUFFERED - 1:
+            self._notify()
         return result
 
     @property
-    def holds_any(self) -> bool:
-        """Whether there is an outcome to take."""
-        return bool(self._results)
+    def is_empty(self) -> bool:
+        """Whether there is no result to take."""
+        return not self._results
 
-    def tell(self) -> None:
+    def _notify(self) -> None:
         """Wake those who wait for a change."""
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
 
-class Results:
-    """An iterator over the outcomes of an import's rows, in the order in which they arrive.
+class ResultStream:
+    """An iterator over the results of an import's rows, in the order in which they arrive.
 
-    It is a class, not a generator, so that it can be left at any point and by anybody.
+    It is a class, not a generator, so that any task can stop reading it at any point.
 
     Args:
-        outbox: Where they come from.
-        hurry: Sends what waits for more rows, and tells whether any row is still without outcome;
-            ``None`` to read until no more rows come in.
+        buffer: The results.
+        flush: Sends rows that wait for a full batch, and returns whether any row is still without
+            a result; ``None`` to read until no more rows are added.
     """
 
     def __init__(
-        self,
-        outbox: Outbox,
-        *,
-        hurry: Callable[[], Awaitable[bool]] | None,
+        self, buffer: ResultBuffer, *, flush: Callable[[], Awaitable[bool]] | None
     ) -> None:
-        self._outbox = outbox
-        self._hurry = hurry
-        outbox.attach(self)
+        self._buffer = buffer
+        self._flush = flush
+        buffer.attach(self)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> RowResult:
-        outbox = self._outbox
+        buffer = self._buffer
         while True:
-            result = outbox.take()
+            result = buffer.take()
             if result is not None:
                 return result
-            changed = outbox.changed
-            is_over = outbox.is_over if self._hurry is None else not await self._hurry()
-            if is_over and not outbox.holds_any:
+            changed = buffer.changed
+            is_over = buffer.ended if self._flush is None else not await self._flush()
+            if is_over and buffer.is_empty:
                 raise StopAsyncIteration
-            if not outbox.holds_any:
+            if buffer.is_empty:
                 await changed.wait()
+
+
+Results = ResultStream
+"""The earlier name, kept until 1.0."""

@@ -1,4 +1,4 @@
-"""Permits for requests on the wire, as many as the pacing allows at the moment."""
+"""Permits for requests in flight, as many as the concurrency limit currently allows."""
 
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -8,86 +8,90 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from cleverreach_async.bulk.pacing.limits import Pacing, RowRate
+from cleverreach_async.bulk.pacing.limits import ConcurrencyLimit, RateLimit
 from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.retry import Diagnosis
 from cleverreach_async.transport.stop import Stop
 
-__all__ = ["Hold", "Permits"]
+__all__ = ["ConcurrencyLimiter", "Permit"]
 
 
 @attrs.define(eq=False)
-class Hold:
-    """A permit that is held; it tells the pacing how the request went.
+class Permit:
+    """A permit for one request; reports to the limit how the request went.
 
     Attributes:
-        permits: Where it comes from.
-        sent_at: Instant at which the request went out the last time, ``None`` before that.
+        limiter: The limiter that issued it.
+        sent_at: Clock reading when the request was last sent; ``None`` before that.
     """
 
-    permits: "Permits"
+    limiter: "ConcurrencyLimiter"
     sent_at: float | None = None
 
     def sent(self) -> None:
-        """The request goes out now; the last call counts, since a request may be resent."""
+        """Record that the request is sent now; the last call counts, since it may be resent."""
         first = self.sent_at is None
-        self.sent_at = self.permits.note_sent(first=first)
+        self.sent_at = self.limiter.record_sent(first=first)
 
     def succeeded(self, rows: int) -> None:
-        """The server took ``rows`` rows. Without :meth:`sent` this says nothing."""
+        """Record that the server accepted ``rows`` rows; ignored if nothing was sent."""
         if self.sent_at is not None:
-            self.permits.note_success(rows, self.sent_at)
+            self.limiter.record_success(rows, self.sent_at)
 
-    def pushed_back(self) -> None:
-        """The server pushed back. Without :meth:`sent` this says nothing."""
-        if self.sent_at is not None:
-            self.permits.note_push_back(self.sent_at)
+    def failed(self, diagnosis: Diagnosis) -> None:
+        """Record a failure; ignored if nothing was sent, or the number of requests is no cause."""
+        if self.sent_at is not None and diagnosis.lowers_limit:
+            self.limiter.record_push_back(self.sent_at)
 
 
-class Permits:
-    """Lets requests go, first come, first served, within a limit that changes.
+class ConcurrencyLimiter:
+    """Issues permits in the order of requests for them, within a limit that changes.
 
-    A permit is handed to the longest waiting caller; a newcomer does not overtake. When the limit
-    goes down, permits that are held stay valid, and no new ones are given until enough are back.
+    When the limit is lowered, permits in use stay valid, and no new ones are issued until enough
+    have been returned.
 
-    The rate of rows is waited for with the permit in hand. That blocks nobody: places in the rate
-    are taken in the same order, so whoever comes later has to wait longer anyway. The pacing is
-    told of requests on the wire, not of permits, so such a wait does not look like a limit in use.
+    A request waits for the rate of rows while it holds a permit. This does not delay others: turns
+    in the rate are assigned in the same order, so a later request has to wait longer anyway. The
+    limit counts requests in flight, not permits, so that such a wait does not look like a limit
+    that is used up.
 
     Args:
-        pacing: Decides the limit. It is told everything through this object only, because a limit
-            that grows has to wake those who wait.
-        clock: Measures and waits.
+        limit: Decides how many requests may be in flight. All events reach it through this object,
+            because a higher limit has to wake waiting requests.
+        clock: Source of time.
         rate: Limit of rows per second, ``None`` for none.
     """
 
-    def __init__(self, pacing: Pacing, clock: Clock, *, rate: RowRate | None = None) -> None:
-        self._pacing = pacing
+    def __init__(
+        self, limit: ConcurrencyLimit, clock: Clock, *, rate: RateLimit | None = None
+    ) -> None:
+        self._limit = limit
         self._clock = clock
         self._rate = rate
+        self._permits = 0
         self._in_flight = 0
-        self._on_wire = 0
-        self._waiters: deque[anyio.Event] = deque()
+        self._waiting: deque[anyio.Event] = deque()
 
     @property
     def limit(self) -> int:
-        """Permits that may be held now."""
-        return self._pacing.limit
+        """Permits that may be in use now."""
+        return self._limit.limit
 
     @property
-    def in_flight(self) -> int:
-        """Permits that are held."""
-        return self._in_flight
+    def in_use(self) -> int:
+        """Permits in use."""
+        return self._permits
 
     @asynccontextmanager
-    async def hold(self, rows: int, stop: Stop) -> AsyncGenerator[Hold, None]:
-        """Hold a permit for a request with so many rows.
+    async def permit(self, rows: int, stop: Stop) -> AsyncGenerator[Permit, None]:
+        """Wait for a permit and hold it during the block.
 
         Args:
             rows: Rows of the request, for the rate.
             stop: Ends the waits, not the block.
 
         Raises:
-            StopRequestedError: The stop was requested before the permit was there.
+            StopRequestedError: A stop was requested before the permit was issued.
         """
         with stop.ending_waits():
             await self._acquire()
@@ -96,48 +100,48 @@ class Permits:
             except BaseException:
                 self._release()
                 raise
-        hold = Hold(self)
+        permit = Permit(self)
         try:
-            yield hold
+            yield permit
         finally:
-            self._on_wire -= hold.sent_at is not None
+            self._in_flight -= permit.sent_at is not None
             self._release()
 
     def reopened(self) -> None:
-        """The account's gate was closed and is open again."""
-        self._pacing.reopened(self._clock.monotonic())
-        self._hand_out()
+        """Lower the limit, because the account's gate was closed and is open again."""
+        self._limit.reopened(self._clock.monotonic())
+        self._issue()
 
-    def note_sent(self, *, first: bool) -> float:
-        """Count a request that goes out, for its :class:`Hold`; returns the instant."""
-        self._on_wire += first
-        self._pacing.started(self._on_wire)
+    def record_sent(self, *, first: bool) -> float:
+        """Count a request that is sent; returns the clock reading."""
+        self._in_flight += first
+        self._limit.started(self._in_flight)
         return self._clock.monotonic()
 
-    def note_success(self, rows: int, sent_at: float) -> None:
-        """Tell the pacing of a success, for its :class:`Hold`."""
-        self._pacing.succeeded(rows=rows, sent_at=sent_at, now=self._clock.monotonic())
-        self._hand_out()
+    def record_success(self, rows: int, sent_at: float) -> None:
+        """Report a success to the limit."""
+        self._limit.succeeded(rows=rows, sent_at=sent_at, now=self._clock.monotonic())
+        self._issue()
 
-    def note_push_back(self, sent_at: float) -> None:
-        """Tell the pacing of a push-back, for its :class:`Hold`."""
-        self._pacing.pushed_back(sent_at=sent_at, now=self._clock.monotonic())
-        self._hand_out()
+    def record_push_back(self, sent_at: float) -> None:
+        """Report to the limit that the server could not handle a request."""
+        self._limit.pushed_back(sent_at=sent_at, now=self._clock.monotonic())
+        self._issue()
 
     async def _acquire(self) -> None:
         await anyio.lowlevel.checkpoint()
-        if not self._waiters and self._in_flight < self.limit:
-            self._in_flight += 1
+        if not self._waiting and self._permits < self.limit:
+            self._permits += 1
             return
-        turn = anyio.Event()
-        self._waiters.append(turn)
+        issued = anyio.Event()
+        self._waiting.append(issued)
         try:
-            await turn.wait()
+            await issued.wait()
         except BaseException:
-            if turn.is_set():
-                self._release()  # the permit came in the same moment as the cancellation
+            if issued.is_set():
+                self._release()  # the permit was issued at the moment of the cancellation
             else:
-                self._waiters.remove(turn)
+                self._waiting.remove(issued)
             raise
 
     async def _wait_for_rate(self, rows: int) -> None:
@@ -148,11 +152,11 @@ class Permits:
             await self._clock.sleep(wait)
 
     def _release(self) -> None:
-        self._in_flight -= 1
-        self._hand_out()
+        self._permits -= 1
+        self._issue()
 
-    def _hand_out(self) -> None:
-        """Give free permits to those who wait longest."""
-        while self._waiters and self._in_flight < self.limit:
-            self._in_flight += 1
-            self._waiters.popleft().set()
+    def _issue(self) -> None:
+        """Issue free permits to the requests that have waited longest."""
+        while self._waiting and self._permits < self.limit:
+            self._permits += 1
+            self._waiting.popleft().set()

@@ -1,7 +1,7 @@
-"""How many requests may be on the wire, and how fast rows may go: decisions on plain values.
+"""How many requests may be in flight, and how many rows may be sent per second: pure decisions.
 
-The server does not say how much it can bear, so :class:`LimitFinder` tries: one request more as
-long as that brings more rows through, fewer when the server pushes back. See ``docs/pacing.md``.
+The server does not say how many requests it can handle, so :class:`AdaptiveLimit` tries: one more
+as long as that increases the throughput, fewer when the server throttles. See ``docs/pacing.md``.
 """
 
 from typing import Final, Protocol
@@ -10,92 +10,92 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["FixedPacing", "LimitFinder", "Pacing", "RowRate"]
+__all__ = ["AdaptiveLimit", "ConcurrencyLimit", "FixedLimit", "RateLimit"]
 
 DECREASE: Final = 0.85
-"""What is left of the limit after a push-back. Gentle, since it comes once per round trip."""
+"""Factor of the limit after push-back. Close to 1, since it applies once per round trip."""
 
 REOPENING: Final = 0.5
-"""What is left of the limit after an outage; all callers come back at the same moment."""
+"""Factor of the limit after an outage, when all requests resume at the same moment."""
 
 NEED: Final = 0.5
-"""The share of its growth that a higher limit must bring in goodput, or it is taken back.
+"""Share of its growth that a higher limit must gain in goodput, or it is reverted.
 
-At 0.7 noise passes for a saturated server, at 0.3 a saturated server passes for noise.
+At 0.7 noise looks like a saturated server, at 0.3 a saturated server looks like noise.
 """
 
 SPARE: Final = 0.25
-"""The share of its decrease that a lower limit may cost in goodput, or it is taken back.
+"""Share of its decrease that a lower limit may lose in goodput, or it is reverted.
 
-Less than ``NEED``, so that one and the same slope does not send the limit both up and down.
+Less than ``NEED``, so that the same slope does not move the limit both up and down.
 """
 
 FAILED_BEFORE_LESS: Final = 3
 """Higher limits in a row that must fail before a lower one is tried.
 
-The first doubling may have gone far beyond what the server bears. After fewer failures than three,
-noise leads the limit down on servers that have room.
+The first doubling may have gone far beyond what the server can handle. With fewer failures than
+three, noise lowers the limit on servers that could handle more.
 """
 
 SLOW_START: Final = 2.0
-"""Growth per window until the first sign of a limit."""
+"""Growth per measurement until the first sign of a limit."""
 
 GROWTH: Final = 0.1
-"""Growth per window afterwards, as a share of the limit and never less than one request."""
+"""Growth per measurement afterwards, as a share of the limit, at least one request."""
 
-LONGEST_HOLD: Final = 8
-"""Most windows to wait before growth is tried again. A server that got better is found out."""
+MOST_SKIPPED: Final = 8
+"""Most measurements to wait before growth is tried again, to detect a server that recovered."""
 
-LEAST_ANSWERS: Final = 8
-"""Fewer say nothing about goodput: a single slow answer would decide."""
+LEAST_RESPONSES: Final = 8
+"""Fewer responses say nothing about goodput: a single slow one would decide."""
 
-ANSWERS_PER_PLACE: Final = 2
-"""Answers to wait for per place on the wire, so that each is measured more than once."""
+RESPONSES_PER_REQUEST: Final = 2
+"""Responses to wait for per request in flight, so that each slot is measured more than once."""
 
 ROUND_TRIPS: Final = 2
-"""Least length of a window. The first round trip still carries what the limit before let out."""
+"""Least length of a measurement. Its first round trip still contains earlier requests."""
 
 GREW: Final = 1.01
-"""Limits that differ by less than this factor are the same; nothing was tried."""
+"""Limits that differ by less than this factor count as equal; nothing was tried."""
 
 
-class Pacing(Protocol):
-    """Decides how many requests may be on the wire, by what becomes of those sent.
+class ConcurrencyLimit(Protocol):
+    """Decides how many requests may be in flight, by the results of earlier ones.
 
-    Instants are seconds of one monotonic clock.
+    Times are seconds of one monotonic clock.
     """
 
     @property
     def limit(self) -> int:
-        """Requests that may be on the wire now, at least 1."""
+        """Requests that may be in flight now, at least 1."""
         ...
 
     def started(self, in_flight: int) -> None:
-        """Take note that a request goes out; ``in_flight`` counts it and those out already."""
+        """Record that a request is sent; ``in_flight`` includes it."""
         ...
 
     def succeeded(self, *, rows: int, sent_at: float, now: float) -> None:
-        """Take note that the server took ``rows`` rows, with a request sent at ``sent_at``."""
+        """Record that the server accepted ``rows`` rows, in a request sent at ``sent_at``."""
         ...
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
-        """Take note that the server did not want, or could not take, what was sent at ``sent_at``.
+        """Record that the server could not handle the request sent at ``sent_at``.
 
-        That is a 429, a 503 or a refused connection. A refusal of the rows themselves is none.
+        That is a 429, a 503 or a refused connection, not a refusal of the rows themselves.
         """
         ...
 
     def reopened(self, now: float) -> None:
-        """Take note that the account's gate was closed and is open again."""
+        """Record that the account's gate was closed and is open again."""
         ...
 
 
 @attrs.frozen
-class FixedPacing:
-    """The same limit whatever happens.
+class FixedLimit:
+    """A constant limit.
 
     Attributes:
-        limit: Requests that may be on the wire.
+        limit: Requests that may be in flight.
 
     Raises:
         ConfigurationError: The limit is below 1.
@@ -120,73 +120,74 @@ class FixedPacing:
 
 
 @attrs.define
-class _Window:
+class _Measurement:
     """What was measured at one limit.
 
     Attributes:
-        start: Instant it began; ``None`` before the first answer of all, which begins it.
-        rows: Rows taken by requests sent since.
-        answers: Number of those requests.
+        start: Clock reading at its start; ``None`` before the first response of all.
+        rows: Rows accepted by requests sent since.
+        responses: Number of those requests.
         waited: Sum of their round trips in seconds.
-        used: Whether the limit was reached, so that the source is not what limits.
+        used: Whether the limit was reached, so that the source is not the bottleneck.
     """
 
     start: float | None = None
     rows: int = 0
-    answers: int = 0
+    responses: int = 0
     waited: float = 0.0
     used: bool = False
 
     def add(self, rows: int, sent_at: float, now: float) -> None:
-        """Count an answer, unless its request went out before the window began."""
+        """Count a response, unless its request was sent before the start."""
         if self.start is None:
             self.start = sent_at
         if sent_at >= self.start:
             self.rows += rows
-            self.answers += 1
+            self.responses += 1
             self.waited += now - sent_at
 
     def goodput(self, now: float, *, limit: int) -> float | None:
-        """Rows per second, or ``None`` while there are too few answers to tell."""
-        if self.start is None or self.answers < max(ANSWERS_PER_PLACE * limit, LEAST_ANSWERS):
+        """Rows per second, or ``None`` while there are too few responses to know."""
+        if self.start is None or self.responses < max(
+            RESPONSES_PER_REQUEST * limit, LEAST_RESPONSES
+        ):
             return None
         length = now - self.start
-        if length <= 0 or length < ROUND_TRIPS * self.waited / self.answers:
+        if length <= 0 or length < ROUND_TRIPS * self.waited / self.responses:
             return None
         return self.rows / length
 
 
 @attrs.frozen
 class _Trial:
-    """A limit and the goodput it brought, in rows per second."""
+    """A limit and its goodput in rows per second."""
 
     limit: float
     goodput: float
 
     def differs_from(self, before: "_Trial") -> bool:
-        """Whether the limits are far enough apart, and rows went through before, to compare."""
+        """Whether the limits differ enough, and there was goodput before, to compare them."""
         apart = max(self.limit, before.limit) > GREW * min(self.limit, before.limit)
         return apart and before.goodput > 0
 
     def share_against(self, before: "_Trial") -> float:
-        """Relative change of goodput over relative change of limit; 1 when they go together."""
+        """Relative change of goodput over relative change of limit; 1 if they are proportional."""
         goodput = (self.goodput - before.goodput) / before.goodput
         return goodput / ((self.limit - before.limit) / before.limit)
 
 
-class LimitFinder:
-    """Finds the limit: additive increase that has to pay, multiplicative decrease.
+class AdaptiveLimit:
+    """Searches the limit: additive increase that has to pay off, multiplicative decrease.
 
-    A window is measured at each limit. When the limit was used in it, the next one is higher. When
-    the higher one brings less than half of its growth in rows per second, the server is saturated
-    and the limit goes back, also without any push-back. When that has happened several times in a
-    row, lower limits are tried, as long as they cost next to nothing. Goodput judges, not latency:
-    how long a batch takes depends on its rows and the server's mood, and an import knows no time
-    of rest to compare with.
+    Goodput is measured at each limit. If the limit was used, the next one is higher. If the higher
+    one gains less than half of its growth in rows per second, the server is saturated and the limit
+    is reverted, also without any push-back. After several such failures in a row lower limits are
+    tried, as long as they lose almost nothing. Goodput decides, not latency: how long a batch takes
+    depends on its rows and on the server's load, and an import has no idle time to compare with.
 
     Args:
-        max_limit: Most requests on the wire.
-        first: Limit to begin with; ``max_limit`` when that is lower.
+        max_limit: Most requests in flight.
+        first: First limit; ``max_limit`` if that is lower.
 
     Raises:
         ConfigurationError: An argument is below 1.
@@ -199,51 +200,51 @@ class LimitFinder:
         self._estimate = min(float(first), self._max)
         self._double_until = self._max
         self._decreased_at = float("-inf")
-        self._window = _Window()
+        self._measurement = _Measurement()
         self._before: _Trial | None = None
         self._failed = 0
-        self._hold = 0
-        self._next_hold = 1
+        self._skip = 0
+        self._next_skip = 1
 
     @property
     def limit(self) -> int:
-        """Requests that may be on the wire now."""
+        """Requests that may be in flight now."""
         return int(self._estimate)
 
     def started(self, in_flight: int) -> None:
-        """Remember whether the limit was reached; growth without that would have no evidence."""
+        """Record whether the limit was reached; without that a higher one has no evidence."""
         if in_flight >= self.limit:
-            self._window.used = True
+            self._measurement.used = True
 
     def succeeded(self, *, rows: int, sent_at: float, now: float) -> None:
-        """Count an answer; with the last one of a window, judge the limit."""
-        self._window.add(rows, sent_at, now)
-        goodput = self._window.goodput(now, limit=self.limit)
+        """Count a response; with the last one of a measurement, evaluate the limit."""
+        self._measurement.add(rows, sent_at, now)
+        goodput = self._measurement.goodput(now, limit=self.limit)
         if goodput is not None:
             tried = self._estimate
-            self._judge(_Trial(tried, goodput), used=self._window.used)
-            self._window = _Window(now)
+            self._evaluate(_Trial(tried, goodput), used=self._measurement.used)
+            self._measurement = _Measurement(now)
             if self._estimate < tried:
                 self._decreased_at = now
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
         """Lower the limit, once per round trip.
 
-        What was sent before the last decrease tells of the limit before it.
+        Requests sent before the last decrease say something about the earlier limit only.
         """
         if sent_at >= self._decreased_at:
             self._decrease(DECREASE, now)
 
     def reopened(self, now: float) -> None:
-        """Begin again with half of the limit, and go back to it quickly when that goes well."""
+        """Continue with half of the limit, and return to it quickly if that succeeds."""
         known = self._estimate
         self._decrease(REOPENING, now)
         self._double_until = known
 
-    def _judge(self, trial: _Trial, *, used: bool) -> None:
-        if self._hold and self._estimate >= self._double_until:
-            self._hold -= 1
-            if not self._hold:
+    def _evaluate(self, trial: _Trial, *, used: bool) -> None:
+        if self._skip and self._estimate >= self._double_until:
+            self._skip -= 1
+            if not self._skip:
                 self._before = trial
             return
         before, self._before = self._before, trial
@@ -253,13 +254,13 @@ class LimitFinder:
             share = trial.share_against(before)
             higher = trial.limit > before.limit
             if (higher and share < NEED) or (not higher and share > SPARE):
-                self._take_back(before, higher=higher)
+                self._revert(before, higher=higher)
                 return
             if higher:
-                self._next_hold, self._failed = 1, 0
+                self._next_skip, self._failed = 1, 0
         self._move()
 
-    def _take_back(self, before: _Trial, *, higher: bool) -> None:
+    def _revert(self, before: _Trial, *, higher: bool) -> None:
         self._failed = self._failed + 1 if higher else 0
         self._estimate = before.limit
         self._stop_growing()
@@ -278,21 +279,21 @@ class LimitFinder:
         self._estimate = max(1.0, self._estimate * factor)
         self._decreased_at = now
         self._failed = 0
-        self._window = _Window(now)
+        self._measurement = _Measurement(now)
         self._stop_growing()
 
     def _stop_growing(self) -> None:
-        """Let windows pass before the next trial, twice as many each time one fails."""
+        """Skip measurements before the next trial, twice as many each time one fails."""
         self._double_until = self._estimate
         self._before = None
-        self._hold = max(self._hold, self._next_hold)
-        self._next_hold = min(LONGEST_HOLD, 2 * self._next_hold)
+        self._skip = max(self._skip, self._next_skip)
+        self._next_skip = min(MOST_SKIPPED, 2 * self._next_skip)
 
 
-class RowRate:
-    """Keeps rows below a rate in the long run (the generic cell rate algorithm).
+class RateLimit:
+    """Limits rows per second in the long run (generic cell rate algorithm).
 
-    No more than one reservation passes beyond the rate: time without rows is not saved up.
+    At most one reservation exceeds the rate: unused time is not saved up.
 
     Args:
         rows_per_second: Most rows per second.
@@ -303,27 +304,25 @@ class RowRate:
 
     def __init__(self, rows_per_second: float) -> None:
         if not 0 < rows_per_second < float("inf"):
-            raise ConfigurationError(
-                f"rows_per_second is {rows_per_second}; it has to be a positive number"
-            )
+            raise ConfigurationError(f"rows_per_second is {rows_per_second}; use a positive number")
         self._rate = rows_per_second
         self._free_at = float("-inf")
 
     def reserve(self, rows: int, now: float) -> float:
-        """Take the next free place for rows.
+        """Reserve the next free turn for rows.
 
         Args:
             rows: Number of rows.
-            now: The present instant, in seconds of a monotonic clock.
+            now: Clock reading in seconds.
 
         Returns:
-            Seconds to wait before these rows may go.
+            Seconds to wait before these rows may be sent.
         """
-        goes_at = max(self._free_at, now)
-        self._free_at = goes_at + rows / self._rate
-        return goes_at - now
+        starts_at = max(self._free_at, now)
+        self._free_at = starts_at + rows / self._rate
+        return starts_at - now
 
 
 def _check_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise ConfigurationError(f"{name} is {value}; it has to be at least {least}")
+        raise ConfigurationError(f"{name} is {value}; use at least {least}")

@@ -10,7 +10,7 @@ import attrs
 
 from cleverreach_async.bulk.attributes import Definitions
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, nobody_asks
+from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName
@@ -130,7 +130,7 @@ async def _deliver(
     client: CleverReach,
     target: Target,
     on_start: Callable[[ImportRun], None],
-    on_accepted: OnAccepted = nobody_asks,
+    on_accepted: OnAccepted = noop,
 ) -> ImportReport:
     send = _method(client.bulk, job.options.delivery.strategy)
     with ExitStack() as screen:

@@ -1,8 +1,8 @@
-"""An answer to one outcome per row: pure functions.
+"""Match the items of a response to the rows of its request: pure functions.
 
-The answer's items are matched by e-mail address. Position counts only where the lengths agree and
-no address contradicts it, because the calls that return whole receivers leave refused rows out. A
-row that the answer does not show is never taken for accepted.
+Items are matched by e-mail address. Position counts only if the lengths agree and no address
+contradicts it, because the calls that return whole receivers leave refused rows out. A row that the
+response does not show never counts as accepted.
 """
 
 import re
@@ -19,15 +19,15 @@ from cleverreach_async.transport.wire import Response, as_list
 __all__ = ["Matched", "code_of", "match_rows", "read_items"]
 
 
-class _Item(msgspec.Struct, gc=False):
-    """The fields of an answer's item that matter here; decoding the rest would be waste."""
+class _CompactItem(msgspec.Struct, gc=False):
+    """The fields of an item that are needed here; decoding the others would take time."""
 
     email: str | None = None
     status: str | None = None
     error: str | None = None
 
 
-_decode_fast: Final = msgspec.json.Decoder(list[_Item]).decode
+_decode_fast: Final = msgspec.json.Decoder(list[_CompactItem]).decode
 _decode_any: Final = msgspec.json.Decoder().decode
 _CODES: Final = {
     "invalid address": "invalid_email",
@@ -38,18 +38,18 @@ _CODES: Final = {
 _AROUND: Final = ".,:;!?()[]"
 _QUOTED: Final = re.compile(r"['\"<]([^'\"<>\s]+@[^'\"<>\s]+)['\">]")
 
-Item = BatchItem | _Item
+ResponseItem = BatchItem | _CompactItem
 
 
 @attrs.define
 class Matched:
-    """What an answer says.
+    """What a response says about the rows of its request.
 
     Attributes:
         accepted: Rows that it shows as stored.
-        refused: Rows that it refuses, each with the server's words.
+        refused: Rows that it refuses, each with the server's message.
         missing: Rows that it does not show.
-        unexpected: Number of items that belong to no row sent.
+        unexpected: Number of items that match no row sent.
     """
 
     accepted: list[EncodedRow] = attrs.field(factory=list[EncodedRow])
@@ -58,11 +58,11 @@ class Matched:
     unexpected: int = 0
 
 
-def read_items(response: Response) -> Sequence[Item] | None:
-    """Read the items of an answer; ``None`` when it is no JSON at all.
+def read_items(response: Response) -> Sequence[ResponseItem] | None:
+    """Return the items of a response; ``None`` if it is not JSON.
 
-    The typed decoding covers the usual case at a fraction of the cost; whatever does not fit it
-    (bare strings, a lone object, odd types) is read the patient way.
+    Typed decoding is much faster and covers the usual response; other shapes (bare strings, a
+    single object, unexpected types) are decoded generically.
     """
     try:
         return _decode_fast(response.content)
@@ -75,10 +75,12 @@ def read_items(response: Response) -> Sequence[Item] | None:
     return [read_batch_item(item) for item in as_list(value)] if value else []
 
 
-def match_rows(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
-    """Match an answer's items to the rows that were sent, whose keys are unique."""
-    # The usual answer, a stored receiver per row in their order, is told by two comparisons.
-    if [item.email for item in items] == [row.key for row in rows] and not any(map(_words, items)):
+def match_rows(rows: Sequence[EncodedRow], items: Sequence[ResponseItem]) -> Matched:
+    """Match the items of a response to the rows that were sent, whose keys are unique."""
+    # Two comparisons recognise the usual response: a stored receiver per row, in their order.
+    if [item.email for item in items] == [row.key for row in rows] and not any(
+        map(_message, items)
+    ):
         return Matched(accepted=list(rows))
     keys = {row.key for row in rows}
     if len(items) == len(rows) and all(
@@ -86,12 +88,12 @@ def match_rows(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
     ):
         matched = Matched()
         for row, item in zip(rows, items, strict=True):
-            _judge(matched, row, item)
+            _sort(matched, row, item)
         return matched
     return _match_by_key(rows, items)
 
 
-def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
+def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[ResponseItem]) -> Matched:
     matched = Matched()
     open_rows = {row.key: row for row in rows}
     for item in items:
@@ -100,41 +102,41 @@ def _match_by_key(rows: Sequence[EncodedRow], items: Sequence[Item]) -> Matched:
         if row is None:
             matched.unexpected += 1
         else:
-            _judge(matched, row, item)
+            _sort(matched, row, item)
     matched.missing.extend(open_rows.values())
     return matched
 
 
-def _key(item: Item, keys: Collection[str]) -> str | None:
-    """Return the address that an item is about; without quotes one of ``keys`` only."""
+def _key(item: ResponseItem, keys: Collection[str]) -> str | None:
+    """Return the address in an item; one without quotes has to be among ``keys``."""
     if item.email:
         return email_key(item.email)
-    words = _words(item)
-    if not words or "@" not in words:
+    message = _message(item)
+    if not message or "@" not in message:
         return None
-    quoted = _QUOTED.search(words)
+    quoted = _QUOTED.search(message)
     if quoted:
         return email_key(quoted[1])
-    bare = (email_key(word.strip(_AROUND)) for word in words.split())
+    bare = (email_key(word.strip(_AROUND)) for word in message.split())
     return next((word for word in bare if word in keys), None)
 
 
-def _words(item: Item) -> str | None:
-    return item.status or (item.error if isinstance(item, _Item) else None)
+def _message(item: ResponseItem) -> str | None:
+    return item.status or (item.error if isinstance(item, _CompactItem) else None)
 
 
-def _judge(matched: Matched, row: EncodedRow, item: Item) -> None:
-    words = _words(item)
-    if not words:
-        # A whole receiver carries no status: that it is shown is the proof.
+def _sort(matched: Matched, row: EncodedRow, item: ResponseItem) -> None:
+    message = _message(item)
+    if not message:
+        # A whole receiver has no status; being shown proves that it is stored.
         (matched.accepted if item.email else matched.missing).append(row)
-    elif words.lower().endswith("success"):
+    elif message.lower().endswith("success"):
         matched.accepted.append(row)
     else:
-        matched.refused.append((row, words))
+        matched.refused.append((row, message))
 
 
-def code_of(words: str) -> str:
-    """Return the stable word for a refusal in the server's words."""
-    lowered = words.lower()
+def code_of(message: str) -> str:
+    """Return the stable code for a refusal message of the server."""
+    lowered = message.lower()
     return next((code for part, code in _CODES.items() if part in lowered), "refused")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.bulk.delivery.answers import Matched, code_of, match_rows, read_items
+from cleverreach_async.bulk.delivery.matching import Matched, code_of, match_rows, read_items
 from cleverreach_async.bulk.rows import EncodedRow, rejected
 from cleverreach_async.transport.wire import Response
 

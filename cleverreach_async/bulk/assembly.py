@@ -1,0 +1,176 @@
+"""The parts of an import put together."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from cleverreach_async.bulk.delivery.attempts import Attempts, DeliveryState
+from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
+from cleverreach_async.bulk.delivery.delivery import Delivery
+from cleverreach_async.bulk.delivery.workers import Workers
+from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.intake.intake import Intake, Source
+from cleverreach_async.bulk.journal.journal import Journal
+from cleverreach_async.bulk.journal.rowset import RowSet
+from cleverreach_async.bulk.journal.state import JournalState
+from cleverreach_async.bulk.options import AUTO_CONCURRENCY, Settings
+from cleverreach_async.bulk.outcomes.accounting import Accounting
+from cleverreach_async.bulk.outcomes.checkpoint import Checkpoint, run_in_thread
+from cleverreach_async.bulk.outcomes.reject_limit import RejectLimit
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
+from cleverreach_async.bulk.outcomes.results import ResultBuffer
+from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
+from cleverreach_async.bulk.pacing.limits import AdaptiveLimit, FixedLimit, RateLimit
+from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.rows import Batch
+from cleverreach_async.bulk.run import ImportRun
+from cleverreach_async.bulk.strategies import Strategy
+from cleverreach_async.sources.resumable import Resumable
+from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.stop import Stop
+from cleverreach_async.transport.transport import Transport
+
+__all__ = ["assemble", "open_journal"]
+
+SPARE_SLOTS: Final = 4
+"""Batches held beyond those in flight: prefetched, or waiting for a retry."""
+
+_COUNTED: Final = ("accepted", "rejected", "unknown", "superseded")
+
+
+async def open_journal(
+    resources: ExitStack,
+    transport: Transport,
+    settings: Settings,
+    source: Source | None,
+    *,
+    group_id: int,
+    strategy: Strategy,
+) -> Journal | None:
+    """Create or resume the journal, if the settings name one; ``resources`` closes it."""
+    if settings.journal is None:
+        return None
+    now = transport.clock.now()
+    path = Path(settings.journal)
+
+    def open_it() -> Journal:
+        identity = {
+            "server": transport.base_url,
+            "group_id": group_id,
+            "strategy": strategy.name,
+            "inactive": settings.inactive,
+            "activate": settings.activate,
+            "source": _identity(source),
+        }
+        if settings.resume:
+            return Journal.resume(path, identity, now=now)
+        return Journal.create(path, identity, now=now)
+
+    return resources.enter_context(await run_in_thread(open_it))
+
+
+def _identity(source: object) -> Mapping[str, Any]:
+    return source.identity() if isinstance(source, Resumable) else {"kind": "put"}
+
+
+def assemble(
+    resources: ExitStack,
+    transport: Transport,
+    settings: Settings,
+    journal: Journal | None,
+    *,
+    group_id: int,
+    strategy: Strategy,
+) -> ImportRun:
+    """Create an import; ``resources`` closes what it opens.
+
+    Raises:
+        ConfigurationError: The rejects file cannot be written, or does not fit the journal.
+    """
+    clock, stop = transport.clock, Stop()
+    gate = transport.own_account().gate
+    resumed = journal.state.snapshot() if journal is not None and settings.resume else None
+    body_size = BodySizeLimit.known(None if resumed is None else resumed.ceiling)
+    limiter = _limiter(settings, clock)
+    resources.enter_context(gate.on_reopened(limiter.reopened))
+    rejects = resources.enter_context(
+        RejectsFile(settings.rejects, keep=None if resumed is None else resumed.rejects_bytes)
+    )
+    accounting = Accounting(
+        report=_report(resumed),
+        checkpoint=Checkpoint(
+            rejects, journal, lambda: body_size.max_bytes, clock, settings.on_accepted
+        ),
+        reject_limit=RejectLimit(
+            max_rejects=settings.max_rejects, max_share=settings.max_reject_share
+        ),
+        results=ResultBuffer(),
+        stop=stop,
+        clock=clock,
+        on_progress=settings.on_progress,
+        activity=lambda: {
+            "in_flight": limiter.in_use,
+            "limit": limiter.limit,
+            "paused": gate.closed,
+        },
+        rows_per_event=settings.batch_size,
+    )
+    send_batch, batches = anyio.create_memory_object_stream[Batch](0)
+    return ImportRun(
+        Intake(
+            encoder=Encoder(strategy, activate=settings.activate, inactive=settings.inactive),
+            report=accounting.report,
+            stop=stop,
+            batches=send_batch,
+            record_unsent=accounting.record_unsent,
+            window_starts=accounting.checkpoint.window_starts,
+            max_rows=settings.batch_size,
+            canary=settings.canary,
+            resumed=resumed,
+        ),
+        Workers(
+            Delivery(
+                attempts=Attempts(
+                    transport=transport,
+                    limiter=limiter,
+                    stop=stop,
+                    timeout=settings.timeout,
+                    max_outage=settings.max_outage,
+                    settle=settings.settle,
+                    state=DeliveryState(body_size),
+                ),
+                group_id=group_id,
+                strategy=strategy,
+                doubtful=RowSet() if resumed is None else resumed.sent,
+            ),
+            accounting,
+            batches,
+            stop=stop,
+            clock=clock,
+            count=settings.most_in_flight + SPARE_SLOTS,
+            drain=settings.drain,
+        ),
+        accounting,
+        stop,
+        resumed=resumed,
+    )
+
+
+def _report(resumed: JournalState | None) -> ImportReport:
+    if resumed is None:
+        return ImportReport()
+    return ImportReport(earlier={name: getattr(resumed, name) for name in _COUNTED})
+
+
+def _limiter(settings: Settings, clock: Clock) -> ConcurrencyLimiter:
+    rate = settings.max_rows_per_second
+    return ConcurrencyLimiter(
+        AdaptiveLimit(max_limit=AUTO_CONCURRENCY)
+        if settings.concurrency == "auto"
+        else FixedLimit(settings.concurrency),
+        clock,
+        rate=None if rate is None else RateLimit(rate),
+    )

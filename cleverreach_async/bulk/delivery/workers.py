@@ -1,0 +1,137 @@
+"""The workers of an import: each delivers one batch after another."""
+
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+import anyio.abc
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from cleverreach_async.bulk.delivery.delivery import Delivery
+from cleverreach_async.bulk.outcomes.accounting import Accounting
+from cleverreach_async.bulk.outcomes.batch_result import BatchResult
+from cleverreach_async.bulk.rows import Batch
+from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.stop import Stop, StopRequestedError
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """A pool of workers, one per batch that may be held at a time.
+
+    A batch is held while it is in flight, waits for a permit, or waits for a retry; that bounds
+    memory.
+
+    Args:
+        delivery: Sends a batch and decides the result of every row.
+        accounting: Records the results.
+        batches: The batches.
+        stop: Stops the import.
+        clock: Source of time.
+        count: Number of workers.
+        drain: Seconds that a stop leaves to requests in flight.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        accounting: Accounting,
+        batches: MemoryObjectReceiveStream[Batch],
+        *,
+        stop: Stop,
+        clock: Clock,
+        count: int,
+        drain: float,
+    ) -> None:
+        self._delivery = delivery
+        self._accounting = accounting
+        self._batches = batches
+        self._stop = stop
+        self._clock = clock
+        self._count = count
+        self._drain = drain
+        self._running = 0
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._drain_scope = anyio.CancelScope(shield=True)
+        self._all_ended = anyio.Event()
+        self.delivering = 0
+        """Batches being delivered now."""
+
+    def start(
+        self,
+        tasks: anyio.abc.TaskGroup,
+        *,
+        on_taken: Callable[[Batch], None],
+        on_done: Callable[[Batch], None],
+    ) -> None:
+        """Start the workers.
+
+        Args:
+            tasks: Runs them.
+            on_taken: Called when a worker has taken a batch.
+            on_done: Called when every row of a batch has a result.
+        """
+        self._tasks = tasks
+        self._running = self._count
+        self._stop.on_request(self._abort_after_drain)
+        for _ in range(self._count):
+            tasks.start_soon(partial(self._work, self._batches.clone(), on_taken, on_done))
+        self._batches.close()
+
+    async def wait(self) -> None:
+        """Wait until all workers have ended, which they do when no more batches are sent."""
+        await self._all_ended.wait()
+
+    async def _work(
+        self,
+        batches: MemoryObjectReceiveStream[Batch],
+        on_taken: Callable[[Batch], None],
+        on_done: Callable[[Batch], None],
+    ) -> None:
+        # Shielded: after a cancellation the import stops in order, and no result is lost.
+        with anyio.CancelScope(shield=True), batches:
+            async for batch in batches:
+                on_taken(batch)
+                await self._deliver(batch)
+                on_done(batch)
+                self._accounting.emit_progress()
+        self._running -= 1
+        if not self._running:
+            self._drain_scope.cancel()
+            self._accounting.results.end()
+            self._all_ended.set()
+
+    async def _deliver(self, batch: Batch) -> None:
+        """Deliver a batch; an error stops the import but never the accounting."""
+        accounting, result = self._accounting, BatchResult()
+        has_begun = False
+        try:
+            if not self._stop.requested:
+                has_begun = True
+                self.delivering += 1
+                await accounting.checkpoint.record_sending(batch)
+                await self._delivery.deliver(batch, result)
+                accounting.report.batches += 1
+        except StopRequestedError:
+            pass
+        except Exception as error:  # noqa: BLE001 - any error ends the import in order
+            accounting.fail(error)
+        finally:
+            self.delivering -= has_begun
+            accounting.record(batch, result)
+        if not has_begun:
+            return  # what an earlier run has written about these rows is still valid
+        try:
+            await accounting.checkpoint.record(batch, result)
+        except Exception as error:  # noqa: BLE001 - as above
+            accounting.fail(error)
+
+    def _abort_after_drain(self) -> None:
+        if self._tasks is not None and self._running and not self._stop.aborted:
+            self._tasks.start_soon(self._abort_later)
+
+    async def _abort_later(self) -> None:
+        with self._drain_scope:
+            await self._clock.sleep(self._drain)
+            self._stop.abort()
