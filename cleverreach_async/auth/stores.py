@@ -4,8 +4,6 @@ A store holds the token of one account. Its lock is held while the token is rene
 processes that share the store do not spend one refresh token twice.
 """
 
-import os
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
@@ -19,7 +17,8 @@ import anyio.to_thread
 
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.transport.redaction import Masked
+from cleverreach_async.files import replace_file
+from cleverreach_async.transport.redaction import Masked, MaskedBytes
 from cleverreach_async.transport.shield import uninterrupted
 
 if TYPE_CHECKING:
@@ -203,7 +202,7 @@ class FileTokenStore:
         Raises:
             ConfigurationError: The file cannot be written.
         """
-        await anyio.to_thread.run_sync(self._write, Masked(token.to_json()))
+        await anyio.to_thread.run_sync(self._write, MaskedBytes(token.to_json().encode()))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
@@ -244,37 +243,15 @@ class FileTokenStore:
         except OSError as error:
             raise self._unusable(error) from None
 
-    def _write(self, text: str) -> None:
+    def _write(self, content: bytes) -> None:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # mkstemp makes the file readable by its owner only, before there is anything in it.
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(self._path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
-            _sync_folder(self._path.parent)
+            replace_file(self._path, [content])
         except OSError as error:
             raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> ConfigurationError:
         return ConfigurationError(f"{self._path}: {error.strerror or 'cannot be used'}")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in a folder survive a power loss, where the system has a way to."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class RedisTokenStore:

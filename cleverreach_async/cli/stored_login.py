@@ -19,6 +19,7 @@ from cleverreach_async.auth.app import BearerToken, OAuthApp
 from cleverreach_async.auth.stores import FileTokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.files import replace_file
 from cleverreach_async.transport.transport import Auth
 
 __all__ = ["TOKEN_FILE", "Login", "delete_login", "login_file", "read_login", "save_login"]
@@ -122,7 +123,7 @@ def _describe(login: Login) -> None:
     _remove(login.path)
     about = {"client_id": login.client_id, "base_url": login.base_url}
     try:
-        _about(login.path).write_text(json.dumps(about), "utf-8")
+        replace_file(_about(login.path), [json.dumps(about).encode()])
     except OSError as error:
         raise ConfigurationError(f"{login.path}: {error.strerror or 'cannot be used'}") from None
 

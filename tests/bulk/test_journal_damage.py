@@ -181,7 +181,9 @@ def test_a_folder_is_no_journal(tmp_path: Path, opener: Callable[[Path], Journal
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     """The journal does not make folders; who mistypes one should hear of it."""
-    with pytest.raises(JournalError, match="cannot be created: No such file or directory"):
+    with pytest.raises(
+        JournalError, match=r"cannot be created: the folder \S+missing does not exist; create it"
+    ):
         create(tmp_path / "missing" / "journal")
 
 

@@ -260,7 +260,7 @@ def token_written(countdown: Countdown) -> None:
     """The new token is in a file, but not yet in that of the store."""
 
     def replace(original: Any, path: Path, target: Any) -> Any:
-        if path.name.startswith(".token-"):
+        if path.name.startswith(".token.json."):
             countdown.pass_by()
         return original(path, target)
 

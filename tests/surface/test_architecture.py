@@ -13,6 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS: tuple[str, ...] = (
     "version",
     "errors",
+    "files",
     "transport",
     "auth",
     "resources",

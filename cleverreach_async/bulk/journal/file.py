@@ -9,13 +9,14 @@ import os
 import sqlite3
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import randbelow
 from threading import Event
 from typing import Final
 
 from cleverreach_async.errors import JournalError
+from cleverreach_async.files import create_empty
 
 __all__ = [
     "FORMAT",
@@ -57,7 +58,8 @@ def check_file(path: Path, *, create: bool = False) -> bool:
     """
     try:
         if create:
-            _create_empty(path)
+            # An existing file is not even opened: closing it would drop the locks on it.
+            create_empty(path)
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         if create:
@@ -74,12 +76,6 @@ def check_file(path: Path, *, create: bool = False) -> bool:
             f"{path} cannot be written; look at the rights of the file and its folder"
         )
     return status.st_size > 0
-
-
-def _create_empty(path: Path) -> None:
-    with suppress(FileExistsError):
-        # The file is new, so closing it drops nobody's lock.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def lock(path: Path) -> sqlite3.Connection:

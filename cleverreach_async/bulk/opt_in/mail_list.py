@@ -4,11 +4,10 @@ Kept in a file, it survives a killed process: nobody is forgotten, and nobody ge
 """
 
 import enum
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,6 +16,7 @@ import attrs
 
 from cleverreach_async.bulk.rows import email_key
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.files import create_empty, replace_file
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["OptInList", "OptInMail", "OptInState"]
@@ -176,19 +176,16 @@ class OptInList:
         """
         count = sum(self.counts().values()) - self.counts()[OptInState.SENT]
         with self._in_words():
-            Path(path).unlink(missing_ok=True)
             if count:
-                # Others on this computer must not read addresses.
-                place = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                with os.fdopen(place, "wb") as file:
-                    file.writelines(map(_as_line, self.unsent()))
+                replace_file(Path(path), map(_as_line, self.unsent()))
+            else:
+                Path(path).unlink(missing_ok=True)
         return count
 
     def _open(self) -> sqlite3.Connection:
         if self._path is None:
             return sqlite3.connect(":memory:", isolation_level=None)
-        with suppress(FileExistsError):
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        create_empty(self._path)
         return sqlite3.connect(self._path, isolation_level=None, timeout=0)
 
     def _prepare(self, about: str) -> None:

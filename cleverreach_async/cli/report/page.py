@@ -3,10 +3,7 @@
 Its text passes a filter for e-mail addresses, so that it can be handed on.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from html import escape
 from importlib.resources import files
@@ -23,6 +20,7 @@ from cleverreach_async.cli.output import plain
 from cleverreach_async.cli.report.plots import Plot, Series, clock, plot
 from cleverreach_async.cli.report.timeline import Point, Timeline
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.files import check_replaceable, replace_file
 from cleverreach_async.transport.redaction import mask_emails
 
 __all__ = ["RunFacts", "check_report_path", "render_report_page", "write_report_page"]
@@ -79,9 +77,7 @@ def check_report_path(path: Path, *, others: Iterable[Path] = ()) -> None:
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{path} is not a file; name one with --report")
     try:
-        # The only sure way to know is to do it: this is how the page will be written.
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        check_replaceable(path.resolve())
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -101,14 +97,10 @@ def write_report_page(
         ConfigurationError: It cannot be written there.
     """
     page = render_report_page(timeline=timeline, report=report, facts=facts)
-    target = path.resolve()  # behind a symbolic link, so that the link stays
-    draft = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
-        draft.write_text(page, "utf-8", newline="\n")
-        draft.replace(target)
+        # Follow a symbolic link, and let others read the page as the umask permits.
+        replace_file(path.resolve(), [page.encode()], mode=0o666)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise _unwritable(path, error) from None
 
 

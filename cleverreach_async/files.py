@@ -1,0 +1,114 @@
+"""Create and replace files so that no reader, crash or second writer sees half of one.
+
+Every function raises ``OSError``; its ``strerror`` is a sentence for the user.
+"""
+
+import errno
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from secrets import token_hex
+from typing import IO, Final
+
+__all__ = ["check_replaceable", "create_empty", "replace_file"]
+
+_OWNER_ONLY: Final = 0o600
+
+_ABANDONED_AFTER: Final = 3600.0
+"""Seconds. A draft is renamed milliseconds after its last write, unless its process was killed."""
+
+
+def create_empty(path: Path) -> None:
+    """Create an empty file that only its owner can read; an existing one is not touched.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    with suppress(FileExistsError):
+        _create(path, _OWNER_ONLY).close()
+
+
+def replace_file(path: Path, content: Iterable[bytes], *, mode: int = _OWNER_ONLY) -> None:
+    """Replace a file in one step: after a crash it has its old content or the new one.
+
+    A draft is written to the same folder, synced to disk and renamed. A draft that a killed
+    process left behind is removed by a later call for the same path. A symbolic link is replaced,
+    not followed.
+
+    Args:
+        path: The file; it need not exist.
+        content: The new content, in pieces.
+        mode: The permissions of the new file, before the umask.
+
+    Raises:
+        OSError: It cannot be written. The old content is intact, unless only the last step, the
+            sync of the folder, failed.
+    """
+    with _draft_of(path, mode) as (draft, file):
+        file.writelines(content)
+        file.flush()
+        os.fsync(file.fileno())
+        written_at = os.fstat(file.fileno()).st_mtime
+        file.close()  # Windows renames no open file.
+        draft.replace(path)
+    _sync_folder(path.parent)
+    _remove_abandoned_drafts(path, written_at)
+
+
+def check_replaceable(path: Path) -> None:
+    """Check that :func:`replace_file` can write to a path, without changing what is there.
+
+    Raises:
+        OSError: It cannot.
+    """
+    with _draft_of(path, _OWNER_ONLY):
+        pass
+
+
+def _create(path: Path, mode: int) -> IO[bytes]:
+    """Create a file that must not exist, with its permissions from the start."""
+    try:
+        return open(path, "xb", opener=partial(os.open, mode=mode))
+    except FileNotFoundError as error:
+        if path.parent.is_dir():
+            raise
+        reason = f"the folder {path.parent} does not exist; create it or choose another"
+        raise FileNotFoundError(errno.ENOENT, reason, str(path)) from error
+
+
+@contextmanager
+def _draft_of(path: Path, mode: int) -> Generator[tuple[Path, IO[bytes]]]:
+    """Create a draft beside a file. It is removed at the end, unless it was renamed."""
+    draft = path.parent / f".{path.name}.{token_hex(4)}.new"
+    file = _create(draft, mode)
+    try:
+        with file:
+            yield draft, file
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _remove_abandoned_drafts(path: Path, now: float) -> None:
+    """Remove drafts of killed processes. Those of running ones are younger."""
+    with suppress(OSError):
+        for file in path.parent.iterdir():
+            is_draft = file.name.startswith(f".{path.name}.") and file.suffix == ".new"
+            if is_draft and now - file.stat().st_mtime > _ABANDONED_AFTER:
+                file.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a rename in a folder survive a power loss, where the system offers a way."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
