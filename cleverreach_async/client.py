@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-import anyio.lowlevel
 import attrs
 
 from cleverreach_async.auth.app import as_auth
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.errors import ClientClosedError, ConfigurationError
+from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.debug import Debug
@@ -22,14 +21,13 @@ from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
 from cleverreach_async.resources.tags import Tags
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
-from cleverreach_async.transport.http import Headers, Sender, make_sender
+from cleverreach_async.transport.connections import Connections
+from cleverreach_async.transport.http import make_sender
 from cleverreach_async.transport.retry import RetryPolicy
-from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
 from cleverreach_async.transport.wire import (
     DEFAULT_BASE_URL,
     USER_AGENT,
-    Response,
     build_request,
     decode_json,
     server_root,
@@ -95,7 +93,7 @@ class CleverReach:
         if max_connections < 1:
             raise ConfigurationError(f"max_connections is {max_connections}; it is at least 1")
         sender = make_sender(http_client, base_url=root, max_connections=max_connections)
-        connections = _Connections(sender)
+        connections = Connections(sender)
         transport = Transport(
             sender=connections,
             base_url=root,
@@ -108,7 +106,7 @@ class CleverReach:
         )
         self._wire_up(connections, transport.with_auth(as_auth(auth)), owner=True)
 
-    def _wire_up(self, connections: "_Connections", transport: Transport, *, owner: bool) -> None:
+    def _wire_up(self, connections: Connections, transport: Transport, *, owner: bool) -> None:
         self._connections = connections
         self._transport = transport
         self._owner = owner
@@ -215,51 +213,6 @@ class CleverReach:
 
     def __repr__(self) -> str:
         return f"<CleverReach {self._transport.base_url} {self._connections.state}>"
-
-
-class _Connections:
-    """The sender of a family of clients, and whether it may be used."""
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
-        self._loop: object = None
-        self.state = "unopened"
-
-    def check(self) -> None:
-        """Raise unless the client is usable in this event loop."""
-        if self.state == "closed":
-            raise ClientClosedError("the client is closed; make a new one")
-        loop = anyio.lowlevel.current_token()
-        if self._loop is None:
-            self._loop = loop
-            self.state = "open"
-        elif self._loop != loop:
-            raise ClientClosedError(
-                "the client belongs to another event loop; make one inside each asyncio.run() or "
-                "anyio.run()"
-            )
-
-    async def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Headers,
-        content: bytes,
-        timeout: float | None,
-        stop: Stop | None = None,
-    ) -> Response:
-        """See :meth:`Sender.send`."""
-        self.check()
-        return await self._sender.send(
-            method, url, headers=headers, content=content, timeout=timeout, stop=stop
-        )
-
-    async def aclose(self) -> None:
-        """Close the connections, once."""
-        if self.state != "closed":
-            self.state = "closed"
-            await self._sender.aclose()
 
 
 def _check_timeout(timeout: object) -> None:
