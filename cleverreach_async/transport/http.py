@@ -30,7 +30,7 @@ from cleverreach_async.errors import (
     ClientClosedError,
     ConfigurationError,
 )
-from cleverreach_async.transport.large_reads import read_more
+from cleverreach_async.transport.large_reads import enable_large_reads
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
@@ -180,7 +180,7 @@ class PooledSender:
                 f"the proxy of the environment cannot be used: {type(error).__name__}; check "
                 "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, and install httpx[socks] for SOCKS"
             ) from None
-        read_more(transport)
+        enable_large_reads(transport)
         return transport
 
 

@@ -61,6 +61,7 @@ def _method(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
     assert name.startswith("__") or not name.startswith("_"), "a private method may be renamed"
     original = getattr(owner, name)
 
+    @functools.wraps(original)
     def method(*args: Any, **options: Any) -> Any:
         return wrapper(original, *args, **options)
 
