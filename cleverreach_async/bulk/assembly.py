@@ -108,7 +108,7 @@ def assemble(
             max_rejects=settings.max_rejects, max_share=settings.max_reject_share
         ),
         results=ResultBuffer(),
-        stop=stop,
+        stop_signal=stop,
         clock=clock,
         on_progress=settings.on_progress,
         activity=lambda: {
@@ -120,7 +120,7 @@ def assemble(
     )
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     return ImportRun(
-        Intake(
+        intake=Intake(
             encoder=Encoder(strategy, activate=settings.activate, inactive=settings.inactive),
             report=accounting.report,
             stop=stop,
@@ -131,8 +131,8 @@ def assemble(
             canary=settings.canary,
             resumed=resumed,
         ),
-        Workers(
-            Delivery(
+        workers=Workers(
+            delivery=Delivery(
                 attempts=Attempts(
                     transport=transport,
                     limiter=limiter,
@@ -146,15 +146,15 @@ def assemble(
                 strategy=strategy,
                 doubtful=RowSet() if resumed is None else resumed.sent,
             ),
-            accounting,
-            batches,
+            accounting=accounting,
+            batches=batches,
             stop=stop,
             clock=clock,
             count=settings.most_in_flight + SPARE_SLOTS,
             drain=settings.drain,
         ),
-        accounting,
-        stop,
+        accounting=accounting,
+        stop=stop,
         resumed=resumed,
     )
 

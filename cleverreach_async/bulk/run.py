@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 import anyio.lowlevel
+import attrs
 
 from cleverreach_async.bulk.delivery.workers import Workers
 from cleverreach_async.bulk.intake.intake import SLICE_ROWS, Intake, Source, read_source
@@ -27,6 +28,7 @@ def _ignore_position(row: int) -> None:
     del row
 
 
+@attrs.define(kw_only=True, eq=False)
 class ImportRun:
     """One import in progress. Created by :meth:`Bulk.open`.
 
@@ -34,23 +36,14 @@ class ImportRun:
         report: The counters, correct at any moment for the rows that have a result.
     """
 
-    def __init__(
-        self,
-        intake: Intake,
-        workers: Workers,
-        accounting: Accounting,
-        stop: Stop,
-        *,
-        resumed: JournalState | None = None,
-    ) -> None:
-        self._intake = intake
-        self._workers = workers
-        self._accounting = accounting
-        self._stop = stop
-        self._resumed = resumed
-        self._slice: list[Item] = []
-        self._has_ended = False
-        self._all_taken = False
+    _intake: Intake
+    _workers: Workers
+    _accounting: Accounting
+    _stop: Stop
+    _resumed: JournalState | None = None
+    _slice: list[Item] = attrs.field(factory=list[Item], init=False)
+    _has_ended: bool = attrs.field(default=False, init=False)
+    _all_taken: bool = attrs.field(default=False, init=False)
 
     @property
     def report(self) -> ImportReport:

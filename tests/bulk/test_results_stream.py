@@ -154,7 +154,7 @@ async def test_results_that_were_left_cannot_be_read_again() -> None:
         await run.put("a@example.org")
         assert 1 == len([result async for result in run.results()])
         gc.collect()
-        with pytest.raises(ConfigurationError, match="keep its iterator"):
+        with pytest.raises(ConfigurationError, match="keep the iterator"):
             run.results()
 
 

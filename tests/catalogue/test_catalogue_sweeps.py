@@ -114,7 +114,7 @@ class Swept:
         if self.run is not None:
             self.run.report.assert_balanced()
             workers = self.run._workers
-            limiter = workers._delivery.attempts.limiter
+            limiter = workers.delivery.attempts.limiter
             assert (0, 0) == (limiter.in_use, limiter._in_flight), "a permit is lost"
             assert 0 == workers._running, "a worker is left"
         assert 0 == self.server.in_flight

@@ -5,6 +5,7 @@ from functools import partial
 
 import anyio
 import anyio.abc
+import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from cleverreach_async.bulk.delivery.delivery import Delivery
@@ -17,13 +18,14 @@ from cleverreach_async.transport.stop import Stop, StopRequestedError
 __all__ = ["Workers"]
 
 
+@attrs.define(kw_only=True, eq=False)
 class Workers:
     """A pool of workers, one per batch that may be held at a time.
 
     A batch is held while it is in flight, waits for a permit, or waits for a retry; that bounds
     memory.
 
-    Args:
+    Attributes:
         delivery: Sends a batch and decides the result of every row.
         accounting: Records the results.
         batches: The batches.
@@ -31,32 +33,23 @@ class Workers:
         clock: Source of time.
         count: Number of workers.
         drain: Seconds that a stop leaves to requests in flight.
+        delivering: Batches being delivered now.
     """
 
-    def __init__(
-        self,
-        delivery: Delivery,
-        accounting: Accounting,
-        batches: MemoryObjectReceiveStream[Batch],
-        *,
-        stop: Stop,
-        clock: Clock,
-        count: int,
-        drain: float,
-    ) -> None:
-        self._delivery = delivery
-        self._accounting = accounting
-        self._batches = batches
-        self._stop = stop
-        self._clock = clock
-        self._count = count
-        self._drain = drain
-        self._running = 0
-        self._tasks: anyio.abc.TaskGroup | None = None
-        self._drain_scope = anyio.CancelScope(shield=True)
-        self._all_ended = anyio.Event()
-        self.delivering = 0
-        """Batches being delivered now."""
+    delivery: Delivery
+    accounting: Accounting
+    batches: MemoryObjectReceiveStream[Batch]
+    stop: Stop
+    clock: Clock
+    count: int
+    drain: float
+    delivering: int = attrs.field(default=0, init=False)
+    _running: int = attrs.field(default=0, init=False)
+    _tasks: anyio.abc.TaskGroup | None = attrs.field(default=None, init=False)
+    _all_ended: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _drain_scope: anyio.CancelScope = attrs.field(
+        factory=lambda: anyio.CancelScope(shield=True), init=False
+    )
 
     def start(
         self,
@@ -73,11 +66,11 @@ class Workers:
             on_done: Called when every row of a batch has a result.
         """
         self._tasks = tasks
-        self._running = self._count
-        self._stop.on_request(self._abort_after_drain)
-        for _ in range(self._count):
-            tasks.start_soon(partial(self._work, self._batches.clone(), on_taken, on_done))
-        self._batches.close()
+        self._running = self.count
+        self.stop.on_request(self._abort_after_drain)
+        for _ in range(self.count):
+            tasks.start_soon(partial(self._work, self.batches.clone(), on_taken, on_done))
+        self.batches.close()
 
     async def wait(self) -> None:
         """Wait until all workers have ended, which they do when no more batches are sent."""
@@ -95,23 +88,23 @@ class Workers:
                 on_taken(batch)
                 await self._deliver(batch)
                 on_done(batch)
-                self._accounting.emit_progress()
+                self.accounting.emit_progress()
         self._running -= 1
         if not self._running:
             self._drain_scope.cancel()
-            self._accounting.results.end()
+            self.accounting.results.end()
             self._all_ended.set()
 
     async def _deliver(self, batch: Batch) -> None:
         """Deliver a batch; an error stops the import but never the accounting."""
-        accounting, result = self._accounting, BatchResult()
+        accounting, result = self.accounting, BatchResult()
         has_begun = False
         try:
-            if not self._stop.requested:
+            if not self.stop.requested:
                 has_begun = True
                 self.delivering += 1
                 await accounting.checkpoint.record_sending(batch)
-                await self._delivery.deliver(batch, result)
+                await self.delivery.deliver(batch, result)
                 accounting.report.batches += 1
         except StopRequestedError:
             pass
@@ -128,10 +121,10 @@ class Workers:
             accounting.fail(error)
 
     def _abort_after_drain(self) -> None:
-        if self._tasks is not None and self._running and not self._stop.aborted:
+        if self._tasks is not None and self._running and not self.stop.aborted:
             self._tasks.start_soon(self._abort_later)
 
     async def _abort_later(self) -> None:
         with self._drain_scope:
-            await self._clock.sleep(self._drain)
-            self._stop.abort()
+            await self.clock.sleep(self.drain)
+            self.stop.abort()

@@ -7,6 +7,8 @@ and :meth:`Accounting.close` decides which of them the caller gets.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import attrs
+
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.outcomes.checkpoint import Checkpoint
 from cleverreach_async.bulk.outcomes.reject_limit import RejectLimit
@@ -29,47 +31,39 @@ __all__ = ["Accounting"]
 _NOT_FAULTY: Final = frozenset({"duplicate", "not_found"})
 
 
+@attrs.define(kw_only=True, eq=False)
 class Accounting:
     """Counts rows, records their results, and decides what an error means for the import.
 
-    Args:
+    Attributes:
         report: The counters.
         checkpoint: Writes results down.
         reject_limit: Decides when there are too many rejects.
         results: Results for a caller who iterates over them.
-        stop: Stops the import.
+        stop_signal: Stops the import.
         clock: Source of time.
         on_progress: Called with an :class:`ImportProgress`, or ``None``.
         activity: Returns the other fields of that event: in_flight, limit, paused.
         rows_per_event: Rows read after which progress is reported even if nothing was sent.
     """
 
-    def __init__(
-        self,
-        *,
-        report: ImportReport,
-        checkpoint: Checkpoint,
-        reject_limit: RejectLimit,
-        results: ResultBuffer,
-        stop: Stop,
-        clock: Clock,
-        on_progress: OnProgress | None,
-        activity: Callable[[], Mapping[str, Any]],
-        rows_per_event: int,
-    ) -> None:
-        self.report = report
-        self.results = results
-        self.checkpoint = checkpoint
-        self._reject_limit = reject_limit
-        self._stop = stop
-        self._clock = clock
-        self._on_progress = on_progress
-        self._activity = activity
-        self._rows_per_event = rows_per_event
-        self._read_at_event = 0
-        self._started = clock.monotonic()
-        self._failure: Exception | None = None
-        self._callback_failure: Exception | None = None
+    report: ImportReport
+    checkpoint: Checkpoint
+    reject_limit: RejectLimit
+    results: ResultBuffer
+    stop_signal: Stop
+    clock: Clock
+    on_progress: OnProgress | None
+    activity: Callable[[], Mapping[str, Any]]
+    rows_per_event: int
+    _read_at_event: int = attrs.field(default=0, init=False)
+    _started: float = attrs.field(init=False)
+    _failure: Exception | None = attrs.field(default=None, init=False)
+    _callback_failure: Exception | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Start to measure the time."""
+        self._started = self.clock.monotonic()
 
     async def record_unsent(self, results: list[RowResult]) -> None:
         """Record rows that have a result without being sent.
@@ -79,7 +73,7 @@ class Accounting:
         """
         self._count(0, results, answered=False)
         self.results.add((), results)
-        if self.report.read - self._read_at_event >= self._rows_per_event:
+        if self.report.read - self._read_at_event >= self.rows_per_event:
             self.emit_progress()
         try:
             await self.checkpoint.record_unsent(results)
@@ -113,9 +107,9 @@ class Accounting:
             for result in results
         )
         if accepted or faulty:
-            self._reject_limit.add(accepted, faulty, answered=answered)
-        if self._reject_limit.exceeded and self._failure is None:
-            self.fail(too_many_rejects(self._reject_limit.exceeded, self.report))
+            self.reject_limit.add(accepted, faulty, answered=answered)
+        if self.reject_limit.exceeded and self._failure is None:
+            self.fail(too_many_rejects(self.reject_limit.exceeded, self.report))
 
     def fail(self, error: Exception) -> None:
         """Record an error that ends the import, and stop it; the first one counts."""
@@ -125,16 +119,16 @@ class Accounting:
     def stop(self, reason: str) -> None:
         """Stop the import; the first reason counts."""
         self.report.stopped = self.report.stopped or reason
-        self._stop.request()
+        self.stop_signal.request()
 
     def emit_progress(self, *, finished: bool = False) -> None:
         """Call ``on_progress``; an error of it is raised when the import has ended."""
-        if self._on_progress is None:
+        if self.on_progress is None:
             return
         self._read_at_event = self.report.read
-        elapsed = self._clock.monotonic() - self._started
+        elapsed = self.clock.monotonic() - self._started
         try:
-            self._on_progress(self.report.progress(elapsed, finished=finished, **self._activity()))
+            self.on_progress(self.report.progress(elapsed, finished=finished, **self.activity()))
         except Exception as error:  # noqa: BLE001 - see close()
             self._callback_failure = self._callback_failure or error
 
@@ -167,7 +161,7 @@ class Accounting:
         if error is not None:
             report.stopped = report.stopped or "the caller failed"
         report.pending += unsent
-        report.elapsed = self._clock.monotonic() - self._started
+        report.elapsed = self.clock.monotonic() - self._started
         report.assert_balanced()
         if isinstance(self._failure, TooManyRejectsError) and all_taken and not report.pending:
             # The limit was exceeded by the last rows: there was nothing left to stop.

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import anyio
 import anyio.to_thread
+import attrs
 
 from cleverreach_async.bulk.journal.journal import Journal
 from cleverreach_async.bulk.journal.state import JournalState
@@ -37,6 +38,7 @@ def noop(addresses: Sequence[str]) -> None:
     del addresses
 
 
+@attrs.define(eq=False)
 class Checkpoint:
     """The rejects file, and the journal that makes an import resumable.
 
@@ -44,7 +46,7 @@ class Checkpoint:
     that transaction are on the disk before it. After a failure nothing more is written, so that the
     journal never contains a row whose reject was lost.
 
-    Args:
+    Attributes:
         rejects: The file, opened.
         journal: The journal, opened; ``None`` for none.
         known_body_size: Returns the largest body that the server accepts, if that is known.
@@ -52,41 +54,37 @@ class Checkpoint:
         on_accepted: Called with the addresses of accepted rows before they count as done.
     """
 
-    def __init__(
-        self,
-        rejects: RejectsFile,
-        journal: Journal | None,
-        known_body_size: Callable[[], int | None],
-        clock: Clock,
-        on_accepted: OnAccepted = noop,
-    ) -> None:
-        self._rejects = rejects
-        self._journal = journal
-        self._known_body_size = known_body_size
-        self._clock = clock
-        self._on_accepted = on_accepted
-        self._state = JournalState() if journal is None else journal.state.snapshot()
-        self._positions: deque[tuple[int, Any]] = deque()
-        self._windows: deque[int] = deque()
-        self._buffered: list[RowResult] = []
-        self._turn = anyio.Lock()
-        # A task that asyncio itself cancels does not stop its thread.
-        self._writing = threading.Lock()
-        self._broken = False
+    rejects: RejectsFile
+    journal: Journal | None
+    known_body_size: Callable[[], int | None]
+    clock: Clock
+    on_accepted: OnAccepted = noop
+    _state: JournalState = attrs.field(init=False)
+    _positions: deque[tuple[int, Any]] = attrs.field(factory=deque[tuple[int, Any]], init=False)
+    _windows: deque[int] = attrs.field(factory=deque[int], init=False)
+    _buffered: list[RowResult] = attrs.field(factory=list[RowResult], init=False)
+    _turn: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
+    # A task that asyncio itself cancels does not stop its thread.
+    _writing: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _broken: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Start from the state in the journal."""
+        self._state = JournalState() if self.journal is None else self.journal.state.snapshot()
 
     @property
     def is_resumable(self) -> bool:
         """Whether a later run can continue where this one stops."""
-        return self._journal is not None
+        return self.journal is not None
 
     def position(self, row: int, position: Any) -> None:
         """Record the position at which the source continues with a row."""
-        if self._journal is not None:
+        if self.journal is not None:
             self._positions.append((row, position))
 
     def window_starts(self, row: int) -> None:
         """Record that a batch is gathered from a row on, and that none before is incomplete."""
-        if self._journal is not None:
+        if self.journal is not None:
             self._windows.append(row)
 
     async def record_unsent(self, results: Sequence[RowResult]) -> None:
@@ -94,16 +92,16 @@ class Checkpoint:
 
         With a journal a few are buffered until the next batch is written.
         """
-        if self._journal is None:
-            self._rejects.write(results)
+        if self.journal is None:
+            self.rejects.write(results)
             return
         self._buffered += results
         if len(self._buffered) >= _MOST_BUFFERED:
-            await self._write(self._journal, _no_change)
+            await self._write(self.journal, _no_change)
 
     async def record_sending(self, batch: Sequence[EncodedRow]) -> None:
         """Write down that a batch is about to be sent."""
-        if self._journal is None:
+        if self.journal is None:
             return
         rows = [row.number for row in batch]
 
@@ -111,14 +109,14 @@ class Checkpoint:
             state.sent.update(rows)
             return ()
 
-        await self._write(self._journal, change)
+        await self._write(self.journal, change)
 
     async def record(self, batch: Sequence[EncodedRow], result: BatchResult) -> None:
         """Write the results of a batch down."""
         if result.accepted:
-            self._on_accepted([row.key for row in result.accepted])
-        if self._journal is None:
-            self._rejects.write(result.results)
+            self.on_accepted([row.key for row in result.accepted])
+        if self.journal is None:
+            self.rejects.write(result.results)
             return
         open_rows = {row.number for row in result.without_result(batch)}
         # Of rows that were sent again it is unknown which request will have stored them.
@@ -131,7 +129,7 @@ class Checkpoint:
             state.accepted += len(result.accepted)
             return result.results
 
-        await self._write(self._journal, change)
+        await self._write(self.journal, change)
 
     async def finish(self, *, complete: bool) -> None:
         """Write the rest down.
@@ -144,8 +142,8 @@ class Checkpoint:
             state.finished = complete
             return ()
 
-        if self._journal is not None and not self._broken:
-            await self._write(self._journal, change)
+        if self.journal is not None and not self._broken:
+            await self._write(self.journal, change)
 
     async def _write(
         self, journal: Journal, change: Callable[[JournalState], Sequence[RowResult]]
@@ -166,7 +164,7 @@ class Checkpoint:
                 name = result.outcome.value
                 setattr(state, name, getattr(state, name) + 1)
             self._advance(state)
-            state.ceiling = self._known_body_size()
+            state.ceiling = self.known_body_size()
             await run_in_thread(self._commit, journal, results, state.snapshot())
 
     def _advance(self, state: JournalState) -> None:
@@ -184,9 +182,9 @@ class Checkpoint:
             if self._broken:
                 raise JournalError(f"{journal.path}: not written after an earlier failure")
             try:
-                self._rejects.write(results, sync=True)
-                state.rejects_bytes = self._rejects.size
-                journal.save(state, now=self._clock.now())
+                self.rejects.write(results, sync=True)
+                state.rejects_bytes = self.rejects.size
+                journal.save(state, now=self.clock.now())
             except BaseException:
                 self._broken = True
                 raise
