@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import anyio
 
-from cleverreach_async.bulk.delivery.attempts import Attempts, DeliveryState
+from cleverreach_async.bulk.delivery.attempts import Attempts
 from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
 from cleverreach_async.bulk.delivery.delivery import Delivery
 from cleverreach_async.bulk.delivery.workers import Workers
@@ -90,72 +90,80 @@ def assemble(
     Raises:
         ConfigurationError: The rejects file cannot be written, or does not fit the journal.
     """
-    clock, stop = transport.clock, Stop()
-    gate = transport.own_account().gate
+    stop = Stop()
     resumed = journal.state.snapshot() if journal is not None and settings.resume else None
-    body_size = BodySizeLimit.known(None if resumed is None else resumed.ceiling)
-    limiter = _limiter(settings, clock)
-    resources.enter_context(gate.on_reopened(limiter.reopened))
+    limiter = _limiter(settings, transport.clock)
+    resources.enter_context(transport.own_account().gate.on_reopened(limiter.reopened))
     rejects = resources.enter_context(
         RejectsFile(settings.rejects, keep=None if resumed is None else resumed.rejects_bytes)
     )
-    accounting = Accounting(
+    delivery = Delivery(
+        attempts=Attempts(
+            transport=transport,
+            limiter=limiter,
+            stop=stop,
+            timeout=settings.timeout,
+            max_outage=settings.max_outage,
+            settle=settings.settle,
+            body_size=BodySizeLimit.known(None if resumed is None else resumed.ceiling),
+        ),
+        group_id=group_id,
+        strategy=strategy,
+        doubtful=RowSet() if resumed is None else resumed.sent,
+    )
+    accounting = _accounting(settings, delivery.attempts, rejects, journal, resumed)
+    send_batch, batches = anyio.create_memory_object_stream[Batch](0)
+    workers = Workers(
+        delivery=delivery,
+        accounting=accounting,
+        batches=batches,
+        stop=stop,
+        clock=transport.clock,
+        count=settings.most_in_flight + SPARE_SLOTS,
+        drain=settings.drain,
+    )
+    intake = Intake(
+        encoder=Encoder(strategy, activate=settings.activate, inactive=settings.inactive),
+        report=accounting.report,
+        stop=stop,
+        batches=send_batch,
+        record_unsent=accounting.record_unsent,
+        window_starts=accounting.checkpoint.window_starts,
+        max_rows=settings.batch_size,
+        canary=settings.canary,
+        resumed=resumed,
+    )
+    return ImportRun(
+        intake=intake, workers=workers, accounting=accounting, stop=stop, resumed=resumed
+    )
+
+
+def _accounting(
+    settings: Settings,
+    attempts: Attempts,
+    rejects: RejectsFile,
+    journal: Journal | None,
+    resumed: JournalState | None,
+) -> Accounting:
+    clock, limiter = attempts.transport.clock, attempts.limiter
+    return Accounting(
         report=_report(resumed),
         checkpoint=Checkpoint(
-            rejects, journal, lambda: body_size.max_bytes, clock, settings.on_accepted
+            rejects, journal, lambda: attempts.body_size.max_bytes, clock, settings.on_accepted
         ),
         reject_limit=RejectLimit(
             max_rejects=settings.max_rejects, max_share=settings.max_reject_share
         ),
         results=ResultBuffer(),
-        stop_signal=stop,
+        stop_signal=attempts.stop,
         clock=clock,
         on_progress=settings.on_progress,
         activity=lambda: {
             "in_flight": limiter.in_use,
             "limit": limiter.limit,
-            "paused": gate.closed,
+            "paused": attempts.is_paused,
         },
         rows_per_event=settings.batch_size,
-    )
-    send_batch, batches = anyio.create_memory_object_stream[Batch](0)
-    return ImportRun(
-        intake=Intake(
-            encoder=Encoder(strategy, activate=settings.activate, inactive=settings.inactive),
-            report=accounting.report,
-            stop=stop,
-            batches=send_batch,
-            record_unsent=accounting.record_unsent,
-            window_starts=accounting.checkpoint.window_starts,
-            max_rows=settings.batch_size,
-            canary=settings.canary,
-            resumed=resumed,
-        ),
-        workers=Workers(
-            delivery=Delivery(
-                attempts=Attempts(
-                    transport=transport,
-                    limiter=limiter,
-                    stop=stop,
-                    timeout=settings.timeout,
-                    max_outage=settings.max_outage,
-                    settle=settings.settle,
-                    state=DeliveryState(body_size),
-                ),
-                group_id=group_id,
-                strategy=strategy,
-                doubtful=RowSet() if resumed is None else resumed.sent,
-            ),
-            accounting=accounting,
-            batches=batches,
-            stop=stop,
-            clock=clock,
-            count=settings.most_in_flight + SPARE_SLOTS,
-            drain=settings.drain,
-        ),
-        accounting=accounting,
-        stop=stop,
-        resumed=resumed,
     )
 
 

@@ -28,16 +28,14 @@ _BACKOFF: Final = RetryPolicy(cap=30.0)
 
 @attrs.define(eq=False)
 class DeliveryState:
-    """What the batches of one import have in common.
+    """Counters that the batches of one import have in common.
 
     Attributes:
-        body_size: The largest body that the server accepts.
         succeeded: Requests that succeeded so far.
         requests: Requests sent so far.
         splits: Requests that splitting batches has cost so far.
     """
 
-    body_size: BodySizeLimit = attrs.field(factory=BodySizeLimit)
     succeeded: int = 0
     requests: int = 0
     splits: int = 0
@@ -67,7 +65,8 @@ class Attempts:
         timeout: Seconds that one attempt may take.
         max_outage: Seconds of failures after which the import stops.
         settle: Seconds after which a request without a response has surely ended on the server.
-        state: What the batches of the import have in common.
+        body_size: The largest body that the server accepts.
+        state: Counters that the batches of the import have in common.
     """
 
     transport: Transport
@@ -76,6 +75,7 @@ class Attempts:
     timeout: float
     max_outage: float
     settle: float
+    body_size: BodySizeLimit = attrs.field(factory=BodySizeLimit)
     state: DeliveryState = attrs.field(factory=DeliveryState)
 
     async def send(
@@ -128,7 +128,7 @@ class Attempts:
             )
             permit.succeeded(len(rows))
             self.state.succeeded += 1
-            self.state.body_size.accepted()
+            self.body_size.accepted()
             return response
 
     async def query(self, request: Request) -> Response:

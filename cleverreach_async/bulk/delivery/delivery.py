@@ -112,7 +112,7 @@ class Delivery:
         suspected_at: int | None = None,
     ) -> list[EncodedRow]:
         """Send rows until there is a response; returns the rows that it does not show."""
-        parts = self.attempts.state.body_size.parts(rows)
+        parts = self.attempts.body_size.parts(rows)
         if len(parts) > 1:
             return await self._send_parts(parts, call, result)
         streak = self.attempts.new_streak(suspected_at)
@@ -190,7 +190,7 @@ class Delivery:
     ) -> list[EncodedRow]:
         """Send a batch that was refused as a whole in smaller ones."""
         if failure.diagnosis.body_too_large and len(rows) > 1:
-            self.attempts.state.body_size.refused(rows)
+            self.attempts.body_size.refused(rows)
             return await self._send(rows, call, result)
         return await self._split(rows, call, failure, result)
 
