@@ -29,7 +29,6 @@ from cleverreach_async.bulk.rows import Batch
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.sources.resumable import Resumable
-from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Transport
 
@@ -92,26 +91,19 @@ def assemble(
     """
     stop = Stop()
     resumed = journal.state.snapshot() if journal is not None and settings.resume else None
-    limiter = _limiter(settings, transport.clock)
-    resources.enter_context(transport.own_account().gate.on_reopened(limiter.reopened))
+    attempts = _attempts(transport, settings, stop, resumed)
+    gate = transport.own_account().gate
+    resources.enter_context(gate.on_reopened(attempts.limiter.reopened))
     rejects = resources.enter_context(
         RejectsFile(settings.rejects, keep=None if resumed is None else resumed.rejects_bytes)
     )
     delivery = Delivery(
-        attempts=Attempts(
-            transport=transport,
-            limiter=limiter,
-            stop=stop,
-            timeout=settings.timeout,
-            max_outage=settings.max_outage,
-            settle=settings.settle,
-            body_size=BodySizeLimit.known(None if resumed is None else resumed.ceiling),
-        ),
+        attempts=attempts,
         group_id=group_id,
         strategy=strategy,
         doubtful=RowSet() if resumed is None else resumed.sent,
     )
-    accounting = _accounting(settings, delivery.attempts, rejects, journal, resumed)
+    accounting = _accounting(settings, attempts, rejects, journal, resumed)
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     workers = Workers(
         delivery=delivery,
@@ -173,12 +165,23 @@ def _report(resumed: JournalState | None) -> ImportReport:
     return ImportReport(earlier={name: getattr(resumed, name) for name in _COUNTED})
 
 
-def _limiter(settings: Settings, clock: Clock) -> ConcurrencyLimiter:
+def _attempts(
+    transport: Transport, settings: Settings, stop: Stop, resumed: JournalState | None
+) -> Attempts:
     rate = settings.max_rows_per_second
-    return ConcurrencyLimiter(
+    limiter = ConcurrencyLimiter(
         AdaptiveLimit(max_limit=AUTO_CONCURRENCY)
         if settings.concurrency == "auto"
         else FixedLimit(settings.concurrency),
-        clock,
+        transport.clock,
         rate=None if rate is None else RateLimit(rate),
+    )
+    return Attempts(
+        transport=transport,
+        limiter=limiter,
+        stop=stop,
+        timeout=settings.timeout,
+        max_outage=settings.max_outage,
+        settle=settings.settle,
+        body_size=BodySizeLimit.known(None if resumed is None else resumed.ceiling),
     )
