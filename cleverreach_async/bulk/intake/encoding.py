@@ -85,8 +85,8 @@ class Encoder:
         if type(receiver) is ReceiverInput:
             return self._encode_receiver(receiver, number, line, is_checked=is_checked)
         if isinstance(receiver, BadRow):
-            return _rejection(
-                receiver.code, receiver.message, number, receiver.line, record=receiver.record
+            return _rejected(
+                number, receiver.line, receiver.code, receiver.message, record=receiver.record
             )
         if isinstance(receiver, str):
             return self._encode_receiver(ReceiverInput(receiver), number, line)
@@ -96,12 +96,12 @@ class Encoder:
             message = (
                 f"Not a receiver: use a ReceiverInput or an object with its fields, not {kind}"
             )
-            return _rejection("invalid_value", message, number, line)
+            return _rejected(number, line, "invalid_value", message)
         try:
             made = ReceiverInput(**fields)
         except TypeError:
             message = f"Unknown field; fields are {', '.join(attrs.fields_dict(ReceiverInput))}"
-            return _rejection("unknown_field", message, number, line, record=fields)
+            return _rejected(number, line, "unknown_field", message, record=fields)
         return self._encode_receiver(made, number, line)
 
     def _encode_receiver(
@@ -115,7 +115,8 @@ class Encoder:
                 receiver = self._adjust(receiver)
             orders = receiver.orders
             if orders and not self._strategy.takes_orders:
-                return _orders_refused(receiver, number, line, self._strategy)
+                message = f"{self._strategy.name} is not known to store orders; use upsertplus"
+                return _rejected(number, line, "orders_not_taken", message, receiver=receiver)
             if (
                 orders
                 or type(receiver.registered) is datetime
@@ -125,7 +126,7 @@ class Encoder:
                 receiver = receiver_on_wire(receiver)
             body = encode_json(email if self._strategy.only_address else receiver)
         except _UNENCODABLE as error:
-            return _rejection("invalid_value", str(error), number, line)
+            return _rejected(number, line, "invalid_value", str(error))
         repeatable = self._strategy.repeatable and not orders
         return EncodedRow(email.lower(), body, number, line, repeatable)
 
@@ -142,7 +143,7 @@ class Encoder:
             if address
             else ("missing_email", "the row has no e-mail address")
         )
-        return _refused(receiver, number, line, code, message)
+        return _rejected(number, line, code, message, receiver=receiver)
 
 
 def _have_valid_emails(items: Sequence[Any]) -> bool:
@@ -170,33 +171,30 @@ def _adjustment(strategy: Strategy, *, activate: bool, inactive: bool) -> Adjust
     return None
 
 
-def _orders_refused(
-    receiver: ReceiverInput, number: int, line: int | None, strategy: Strategy
-) -> RowResult:
-    message = f"{strategy.name} is not known to store orders; use upsertplus"
-    return _refused(receiver, number, line, "orders_not_taken", message)
-
-
-def _refused(
-    receiver: ReceiverInput, number: int, line: int | None, code: str, message: str
-) -> RowResult:
-    try:
-        body = encode_json(receiver_on_wire(receiver))
-    except _UNENCODABLE:
-        body = b""
-    return RowResult(number, line, Outcome.REJECTED, code, message, receiver=body)
-
-
-def _rejection(
-    code: str,
-    message: str,
+def _rejected(
     number: int,
     line: int | None,
+    code: str,
+    message: str,
     *,
+    receiver: ReceiverInput | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> RowResult:
+    return RowResult(
+        number,
+        line,
+        Outcome.REJECTED,
+        code,
+        message,
+        receiver=_encode_if_possible(receiver),
+        record=_encode_if_possible(record),
+    )
+
+
+def _encode_if_possible(value: ReceiverInput | Mapping[str, Any] | None) -> bytes:
+    if value is None:
+        return b""
     try:
-        raw = encode_json(record) if record is not None else b""
-    except (TypeError, ValueError):
-        raw = b""
-    return RowResult(number, line, Outcome.REJECTED, code, message, record=raw)
+        return encode_json(receiver_on_wire(value) if isinstance(value, ReceiverInput) else value)
+    except _UNENCODABLE:
+        return b""
