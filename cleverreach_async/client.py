@@ -1,4 +1,4 @@
-"""The client: wires the layers and owns their lifetime."""
+"""The client: it creates the parts of the library and connects them."""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -41,26 +41,26 @@ DEFAULT_TIMEOUT: Final = 30.0
 class CleverReach:
     """A client for one CleverReach account.
 
-    Open it with ``async with``, or close it with :meth:`aclose`. Making one does no I/O and needs
-    no event loop. One client serves any number of tasks of one event loop; :meth:`with_auth` gives
-    further accounts a client of their own over the same connections.
+    Open it with ``async with``, or close it with :meth:`aclose`. Creating one does no I/O and needs
+    no event loop. One client serves any number of tasks of one event loop; :meth:`with_auth`
+    returns a client of another account over the same connections.
 
     Args:
         auth: How to authenticate: ``OAuthApp(…).client_credentials()``, or a bearer token as text.
-        base_url: The server's root; ``/v3`` and ``/oauth`` follow from it.
-        timeout: Seconds that one attempt may take from connecting to the last byte; ``None`` waits
-            for ever.
+        base_url: The server's root; ``/v3`` and ``/oauth`` are below it.
+        timeout: Seconds that one attempt may take from connecting to the last byte; ``None`` for
+            no limit.
         retry: How ordinary calls are retried.
-        http_client: An ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` of yours, for proxies, TLS
-            and HTTP/2 settings of your own. It is neither closed nor changed. Note that httpx logs
-            full URLs, which may hold e-mail addresses, at INFO.
-        max_connections: Most connections at a time; without effect on a client of yours.
-        on_event: Called with a :class:`RequestEvent` per attempt, for metrics.
+        http_client: Your own ``httpx.AsyncClient`` or ``httpx2.AsyncClient``, for proxy, TLS and
+            HTTP/2 settings. It is neither closed nor changed. httpx logs full URLs, which may
+            contain e-mail addresses, at INFO.
+        max_connections: Maximum number of connections; ignored with ``http_client``.
+        on_event: Called with a :class:`RequestEvent` for each attempt, for metrics.
         clock: Source of time, for tests.
-        rng: Source of jitter, for tests.
+        rng: Source of random numbers, for tests.
 
     Raises:
-        ConfigurationError: An argument cannot be used.
+        ConfigurationError: An argument is invalid.
     """
 
     groups: Groups
@@ -91,7 +91,7 @@ class CleverReach:
         root = server_root(base_url)
         _check_timeout(timeout)
         if max_connections < 1:
-            raise ConfigurationError(f"max_connections is {max_connections}; it is at least 1")
+            raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")
         sender = make_sender(http_client, base_url=root, max_connections=max_connections)
         connections = Connections(sender)
         transport = Transport(
@@ -104,12 +104,12 @@ class CleverReach:
             clock=clock,
             rng=rng,
         )
-        self._wire_up(connections, transport.with_auth(as_auth(auth)), owner=True)
+        self._set_up(connections, transport.with_auth(as_auth(auth)), is_owner=True)
 
-    def _wire_up(self, connections: Connections, transport: Transport, *, owner: bool) -> None:
+    def _set_up(self, connections: Connections, transport: Transport, *, is_owner: bool) -> None:
         self._connections = connections
         self._transport = transport
-        self._owner = owner
+        self._is_owner = is_owner
         call = transport.call
         self.groups = Groups(call)
         self.receivers = Receivers(call)
@@ -141,9 +141,12 @@ class CleverReach:
         """Return a client of the same account with other options; closing it does nothing.
 
         Args:
-            timeout: Seconds that one attempt may take; ``None`` waits for ever.
+            timeout: Seconds that one attempt may take; ``None`` for no limit.
             retry: How ordinary calls are retried.
-            on_event: Called with a :class:`RequestEvent` per attempt.
+            on_event: Called with a :class:`RequestEvent` for each attempt.
+
+        Raises:
+            ConfigurationError: The timeout is invalid.
         """
         options = {"timeout": timeout, "retry": retry, "on_event": on_event}
         changes: dict[str, Any] = {k: v for k, v in options.items() if v is not UNSET}
@@ -153,7 +156,7 @@ class CleverReach:
 
     def _sibling(self, transport: Transport) -> "CleverReach":
         client = object.__new__(CleverReach)
-        client._wire_up(self._connections, transport, owner=False)
+        client._set_up(self._connections, transport, is_owner=False)
         return client
 
     async def request(
@@ -166,22 +169,21 @@ class CleverReach:
         json: Any = UNSET,
         idempotent: bool | None = None,
     ) -> Any:
-        """Call anything that has no method here, with the same authentication and retries.
+        """Call an operation that has no method here, with the same authentication and retries.
 
         Args:
             method: HTTP method.
-            path: Path below ``/v3``, with placeholders such as ``/groups/{group_id}`` for values
-                that come from elsewhere.
-            path_params: Values for the placeholders, escaped here.
+            path: Path below ``/v3``, with placeholders for values, as in ``/groups/{group_id}``.
+            path_params: Values for the placeholders; they are percent-encoded.
             query: Query parameters.
             json: Body.
-            idempotent: Whether a repeat is harmless; by default it is for every method but POST.
+            idempotent: Whether the request may be repeated; by default any but a POST may.
 
         Returns:
-            The decoded JSON; ``None`` for an empty answer.
+            The decoded JSON, or ``None`` for an empty response.
 
         Raises:
-            CleverReachError: As any other call.
+            CleverReachError: As for any other call.
         """
         request = build_request(
             method.upper(),
@@ -195,8 +197,8 @@ class CleverReach:
         return decode_json(await self._transport.call(request), request)
 
     async def aclose(self) -> None:
-        """Close the connections that this client opened. A sibling and a second call do nothing."""
-        if self._owner:
+        """Close the connections, unless the client shares those of another client."""
+        if self._is_owner:
             await self._connections.aclose()
 
     async def __aenter__(self) -> Self:
@@ -217,4 +219,4 @@ class CleverReach:
 
 def _check_timeout(timeout: object) -> None:
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
-        raise ConfigurationError(f"timeout is {timeout!r}; it is a number of seconds above 0")
+        raise ConfigurationError(f"timeout is {timeout!r}; it must be a number of seconds above 0")

@@ -3,13 +3,13 @@
 ::
 
     CleverReachError
-    ├── ConfigurationError        (also ValueError)    wrong arguments, found before any request
+    ├── ConfigurationError        (also ValueError)    wrong arguments, detected before any request
     ├── SourceError               (also ValueError)    an input file that cannot be read as rows
     ├── ClientClosedError         (also RuntimeError)  used after close, or in another event loop
-    ├── TokenError                the token endpoint refused: .error, .description
-    ├── APIConnectionError        no usable answer: .sent tells whether the request may have arrived
+    ├── TokenError                the token endpoint refused: .error .description
+    ├── APIConnectionError        no usable response: .sent is whether the server may have got it
     │   └── APITimeoutError       the deadline passed
-    ├── ResponseDecodeError       a 2xx answer that is not what the model says: .problems
+    ├── ResponseDecodeError       a 2xx response that does not fit the model: .problems
     ├── APIStatusError            .status_code .code .message .headers .body .method .path
     │   ├── BadRequestError           400
     │   ├── AuthenticationError       401
@@ -20,13 +20,13 @@
     │   ├── UnprocessableEntityError  422
     │   ├── RateLimitError            429 (.retry_after)
     │   └── InternalServerError       5xx
-    ├── JournalError              an import's journal that cannot be opened or written
-    └── ImportFailedError         an import that is not complete: .report
-        └── TooManyRejectsError       it stopped itself, because of its rejects
+    ├── JournalError              the journal of an import cannot be opened or written
+    └── ImportFailedError         an import is not complete: .report
+        └── TooManyRejectsError       it stopped because too many rows were rejected
 
-All carry plain values, survive pickle and copy, and never hold an object of the HTTP library.
-``path`` is always the template (``/groups/{group_id}/receivers``), never the filled path, because
-a filled path may contain an e-mail address.
+All hold plain values, can be pickled and copied, and never hold an object of the HTTP library.
+``path`` is always the template (``/groups/{group_id}/receivers``), because a path with its values
+may contain an e-mail address.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ __all__ = [
 
 
 class CleverReachError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base class of every error that this library raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls cls(*args), which fails for constructors with keyword-only arguments.
@@ -76,7 +76,7 @@ def _restore(
 
 
 class ConfigurationError(CleverReachError, ValueError):
-    """Wrong arguments, found before any request was sent. Fix the call; retrying cannot help."""
+    """Wrong arguments, detected before any request. Fix the call; retrying does not help."""
 
 
 class SourceError(CleverReachError, ValueError):
@@ -84,7 +84,7 @@ class SourceError(CleverReachError, ValueError):
 
     Attributes:
         path: The file as the caller named it.
-        line: One-based line in the file, where one can be told.
+        line: One-based line in the file, or ``None`` where it is unknown.
     """
 
     def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
@@ -95,7 +95,7 @@ class SourceError(CleverReachError, ValueError):
 
 
 class ClientClosedError(CleverReachError, RuntimeError):
-    """The client was used after it was closed, or in an event loop other than its own."""
+    """The client was used after it was closed, or in another event loop than before."""
 
 
 class TokenError(CleverReachError):
@@ -104,7 +104,7 @@ class TokenError(CleverReachError):
     Attributes:
         error: The OAuth error code (RFC 6749 §5.2), such as ``invalid_client``.
         description: The server's explanation, or an empty string.
-        status_code: HTTP status of the refusal.
+        status_code: HTTP status of the response.
     """
 
     def __init__(self, error: str, description: str = "", *, status_code: int = 400) -> None:
@@ -117,18 +117,19 @@ class TokenError(CleverReachError):
 
 
 class APIConnectionError(CleverReachError):
-    """No usable answer arrived.
+    """There is no usable response.
 
     Attributes:
-        sent: ``False`` when the request surely never reached the server, ``True`` when it may have
-            been executed although no answer came back.
+        message: The reason.
+        sent: ``False`` when the request certainly did not reach the server, ``True`` when the
+            server may have executed it.
         method: HTTP method.
         path: Path template.
     """
 
     def __init__(self, message: str, *, sent: bool, method: str = "", path: str = "") -> None:
         place = f"{method} {path}: " if method else ""
-        hint = "" if not sent else " (the server may have executed the request)"
+        hint = " (the server may have executed the request)" if sent else ""
         super().__init__(f"{place}{message}{hint}")
         self.message = message
         self.sent = sent
@@ -137,11 +138,11 @@ class APIConnectionError(CleverReachError):
 
 
 class APITimeoutError(APIConnectionError):
-    """The deadline passed. Raise it with ``client.with_options(timeout=…)``, in seconds."""
+    """The deadline passed. Allow more seconds with ``client.with_options(timeout=…)``."""
 
 
 class ResponseDecodeError(CleverReachError):
-    """A successful answer that is not what the model says.
+    """A successful response that does not fit the model.
 
     Attributes:
         problems: One line per problem, such as ``required field missing @ $.id``.
@@ -150,24 +151,24 @@ class ResponseDecodeError(CleverReachError):
     """
 
     def __init__(self, problems: Sequence[str], *, method: str, path: str) -> None:
-        super().__init__(f"{method} {path}: unexpected answer: {'; '.join(problems)}")
+        super().__init__(f"{method} {path}: unexpected response: {'; '.join(problems)}")
         self.problems = tuple(problems)
         self.method = method
         self.path = path
 
 
 class APIStatusError(CleverReachError):
-    """The server answered with an error.
+    """The server responded with an error.
 
     Attributes:
-        status_code: HTTP status; when an error body arrives with HTTP 200, the code in the body.
+        status_code: HTTP status; for an error body with HTTP 200, the code in the body.
         code: The vendor's code in the error body, if there is one.
-        message: The vendor's sentence, e-mail addresses masked.
+        message: The vendor's sentence, with e-mail addresses masked.
         method: HTTP method.
         path: Path template.
-        headers: Answer headers, lower-case names, without credentials.
-        body: The answer's text, e-mail addresses masked, cut after 200 characters.
-        retry_after: Seconds the server asked to wait, or ``None``.
+        headers: Response headers with lower-case names, without credentials.
+        body: The first 200 characters of the response, with e-mail addresses masked.
+        retry_after: Seconds that the server asked to wait, or ``None``.
     """
 
     def __init__(
@@ -195,7 +196,7 @@ class APIStatusError(CleverReachError):
 
 
 class BadRequestError(APIStatusError):
-    """400: the server rejects the input. The message names the field."""
+    """400: the server rejected the input. The message names the field."""
 
 
 class AuthenticationError(APIStatusError):
@@ -203,15 +204,15 @@ class AuthenticationError(APIStatusError):
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: a missing right, an exhausted contact licence, or an address refused as suspicious."""
+    """403: a missing permission, an exhausted contact licence, or a suspicious address."""
 
 
 class NotFoundError(APIStatusError):
-    """404: no such thing. Right after its creation a receiver may be unknown for a moment."""
+    """404: it does not exist. A new receiver may not be found for a moment."""
 
 
 class ConflictError(APIStatusError):
-    """409: the thing exists already, or is locked."""
+    """409: it exists already, or is locked."""
 
 
 class PayloadTooLargeError(APIStatusError):
@@ -219,19 +220,19 @@ class PayloadTooLargeError(APIStatusError):
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422: the input is well-formed but refused."""
+    """422: the input is well-formed, but the server refused it."""
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests. ``retry_after`` holds the seconds to wait when the server says so."""
+    """429: too many requests. ``retry_after`` holds the seconds that the server asked to wait."""
 
 
 class InternalServerError(APIStatusError):
-    """5xx: the server failed. For a write it is unknown whether it was executed."""
+    """5xx: the server failed. It is unknown whether it executed the request."""
 
 
 class ImportFailedError(CleverReachError):
-    """An import that is not complete: rows were rejected, are unknown, or are still pending.
+    """An import is not complete: rows were rejected, are unknown, or are still pending.
 
     Attributes:
         report: The :class:`~cleverreach_async.ImportReport` with counts and samples.
@@ -247,10 +248,10 @@ class JournalError(CleverReachError):
 
 
 class TooManyRejectsError(ImportFailedError):
-    """An import that stopped itself: so many rows were refused that something is wrong with all.
+    """An import stopped because too many rows were rejected.
 
-    Look at the reasons in the message or in ``report.samples``, mend the rows or the mapping, and
-    resume; or allow more with ``max_reject_share`` and ``max_rejects``.
+    Look at the reasons in the message or in ``report.samples``, correct the rows or the mapping,
+    and resume; or allow more rejects with ``max_reject_share`` and ``max_rejects``.
     """
 
 

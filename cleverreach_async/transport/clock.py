@@ -1,4 +1,4 @@
-"""Time and chance as values that tests can replace."""
+"""Clock and random numbers, replaceable by tests."""
 
 import random
 import time
@@ -10,26 +10,26 @@ __all__ = ["SYSTEM_CLOCK", "Clock", "Random", "SystemClock"]
 
 
 class Clock(Protocol):
-    """What the library knows of time."""
+    """The library's source of time."""
 
     def monotonic(self) -> float:
-        """Seconds that never jump; only differences mean something."""
+        """Return seconds that never jump. Only differences have a meaning."""
         ...
 
     def now(self) -> float:
-        """Unix time in seconds; may jump."""
+        """Return Unix time in seconds. It may jump."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for ``seconds``."""
+        """Wait for some seconds."""
         ...
 
 
 class Random(Protocol):
-    """The one thing asked of a source of chance."""
+    """The library's source of random numbers."""
 
     def random(self) -> float:
-        """A number in ``[0, 1)``."""
+        """Return a number in ``[0, 1)``."""
         ...
 
 
@@ -37,11 +37,11 @@ class SystemClock:
     """The event loop's clock and the system's wall clock."""
 
     def monotonic(self) -> float:
-        """The event loop's time, so that a virtual clock of the loop is followed."""
+        """Return the event loop's time, which a virtual clock may replace."""
         return anyio.current_time()
 
     def now(self) -> float:
-        """The system's Unix time."""
+        """Return the system's Unix time."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:

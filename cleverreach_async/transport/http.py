@@ -1,14 +1,14 @@
-"""The only file that knows the HTTP library: send bytes, translate errors, own the pool.
+"""Send requests with httpx, translate its errors, and own the connection pools.
 
-httpx 0.28.1 has three defects that shape this file:
+This is the only file that imports an HTTP library. Three defects of httpx 0.28.1 shape it:
 
-* A request that is cancelled can poison its connection pool for good. So every exchange runs
-  shielded from the caller's cancellation under a deadline of its own, and a pool in which that
-  deadline struck is retired: it takes no new request and is closed with its last one.
-* The keep-alive limit counts busy connections, so a lower one reopens a connection per request.
-  Both limits are therefore equal.
-* The pool looks at every connection for every request. So requests are spread over small pools
-  that share one TLS context.
+* Cancelling a request can break its connection pool for good. So each exchange is shielded from
+  the caller's cancellation and has a deadline of its own. A pool in which an exchange was cut off
+  is retired: it takes no new request and is closed after its last one.
+* The keep-alive limit also counts busy connections, so a lower limit than that of all connections
+  reconnects for every request. Both limits are equal.
+* A pool looks at every connection for every request. So requests are spread over small pools that
+  share one TLS context.
 """
 
 import math
@@ -31,6 +31,7 @@ from cleverreach_async.errors import (
     ConfigurationError,
 )
 from cleverreach_async.transport.large_reads import enable_large_reads
+from cleverreach_async.transport.redaction import drop_tracebacks
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
@@ -46,7 +47,7 @@ _MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 
 
 class Sender(Protocol):
-    """Sends one request and returns its answer, whatever the status."""
+    """Sends one request and returns its response, whatever the status."""
 
     async def send(
         self,
@@ -58,7 +59,7 @@ class Sender(Protocol):
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Exchange one request for one answer.
+        """Send one request and return its response.
 
         Args:
             method: HTTP method.
@@ -66,11 +67,11 @@ class Sender(Protocol):
             headers: All headers but ``Host`` and ``Content-Length``.
             content: Body bytes.
             timeout: Seconds from connecting to the last byte; ``None`` for no deadline.
-            stop: Its abort cuts the exchange short.
+            stop: Its abort cuts the exchange off.
 
         Raises:
             APITimeoutError: The deadline passed.
-            APIConnectionError: No usable answer.
+            APIConnectionError: There is no usable response.
         """
         ...
 
@@ -80,7 +81,7 @@ class Sender(Protocol):
 
 
 def make_sender(http_client: Any, *, base_url: str, max_connections: int) -> Sender:
-    """Return a sender over the user's own client, or over pools that the sender owns."""
+    """Return a sender over the user's own client, or over pools of its own."""
     if http_client is None:
         return PooledSender(base_url=base_url, max_connections=max_connections)
     return ClientSender(http_client)
@@ -94,7 +95,7 @@ class _Pool:
 
 
 class PooledSender:
-    """Sends over small pools of its own; more are opened as more requests are in flight."""
+    """Sends over small pools of its own, and opens more pools when more requests are in flight."""
 
     def __init__(self, *, base_url: str, max_connections: int = 100) -> None:
         self._base_url = base_url
@@ -113,14 +114,11 @@ class PooledSender:
         stop: Stop | None = None,
     ) -> Response:
         """See :meth:`Sender.send`."""
+        extensions = {"timeout": _phase_timeouts(timeout)}
         request = httpx.Request(
-            method,
-            url,
-            headers=list(headers),
-            content=content,
-            extensions={"timeout": _timeouts(timeout)},
+            method, url, headers=list(headers), content=content, extensions=extensions
         )
-        async with self._limit, self._borrow() as pool:
+        async with self._limit, self._borrow_pool() as pool:
             return await _exchange(
                 lambda: pool.transport.handle_async_request(request), httpx, url, timeout, stop=stop
             )
@@ -133,28 +131,25 @@ class PooledSender:
                 await pool.transport.aclose()
 
     @asynccontextmanager
-    async def _borrow(self) -> AsyncGenerator[_Pool, None]:
+    async def _borrow_pool(self) -> AsyncGenerator[_Pool, None]:
         pool = self._pool_with_room()
         pool.in_flight += 1
         try:
             yield pool
-        except APIConnectionError as error:
-            # Our deadline cancels inside the library too, as an abort does; other faults do not.
-            pool.retired |= isinstance(error, APITimeoutError | _AbortedError)
-            raise
-        except Exception:
-            raise
-        except BaseException:
-            pool.retired = True
+        except BaseException as error:
+            # These cancel inside the library: our deadline, an abort, or asyncio itself.
+            was_cut_off = isinstance(error, APITimeoutError | _AbortedError)
+            pool.retired |= was_cut_off or not isinstance(error, Exception)
             raise
         finally:
             pool.in_flight -= 1
-            await self._dispose(pool)
+            if pool.retired:
+                await self._discard(pool)
 
-    async def _dispose(self, pool: _Pool) -> None:
-        if pool.retired and pool in self._pools:
+    async def _discard(self, pool: _Pool) -> None:
+        if pool in self._pools:
             self._pools.remove(pool)
-        if pool.retired and not pool.in_flight:
+        if not pool.in_flight:
             with anyio.CancelScope(shield=True):
                 await pool.transport.aclose()
 
@@ -177,7 +172,7 @@ class PooledSender:
             )
         except (ImportError, ValueError) as error:
             raise ConfigurationError(
-                f"the proxy of the environment cannot be used: {type(error).__name__}; check "
+                f"the proxy set in the environment cannot be used: {type(error).__name__}; check "
                 "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, and install httpx[socks] for SOCKS"
             ) from None
         enable_large_reads(transport)
@@ -185,7 +180,7 @@ class PooledSender:
 
 
 class ClientSender:
-    """Sends over a client that the user made, of httpx or httpx2.
+    """Sends over a client of httpx or httpx2 that the user made.
 
     The client is never closed or changed. Its proxies, TLS settings and HTTP version apply; its
     own authentication and redirects do not.
@@ -213,17 +208,13 @@ class ClientSender:
     ) -> Response:
         """See :meth:`Sender.send`."""
         if self._client.is_closed:
-            raise ClientClosedError("the http_client is closed; it has to outlive this client")
-        patience = _Patience(url, timeout) if self._has_queue() else None
-        extensions: dict[str, Any] = {"timeout": _timeouts(timeout)}
-        if patience is not None:
-            extensions["trace"] = patience.on_progress
+            raise ClientClosedError("the http_client is closed; keep it open while this client is")
+        extensions: dict[str, Any] = {"timeout": _phase_timeouts(timeout)}
+        deadline = _QueueDeadline(url, timeout) if self._has_queue() else None
+        if deadline is not None:
+            extensions["trace"] = deadline.on_progress
         request = self._client.build_request(
-            method,
-            url,
-            headers=list(headers),
-            content=content,
-            extensions=extensions,
+            method, url, headers=list(headers), content=content, extensions=extensions
         )
 
         async def exchange() -> Response:
@@ -232,25 +223,25 @@ class ClientSender:
                 self._library,
                 url,
                 timeout,
-                patience,
+                deadline,
                 stop=stop,
             )
 
-        # A pool that is not ours cannot be retired, so no caller may cancel what is under way.
+        # This pool is not ours, so it cannot be retired; no caller may cancel what is in flight.
         return await uninterrupted(exchange)
 
     def _has_queue(self) -> bool:
-        """Whether the client's requests go through a pool that tells of its steps.
+        """Whether requests of the client go through a pool that reports its progress.
 
-        Nothing public says so. A transport of another kind, for an application in this process
-        say, has no queue that a deadline could harm.
+        There is no public way to ask. Other transports, such as that for an application in this
+        process, have no queue that a deadline could break.
         """
         return isinstance(
             getattr(self._client, "_transport", None), self._library.AsyncHTTPTransport
         )
 
     async def aclose(self) -> None:
-        """Do nothing: the client belongs to its maker."""
+        """Do nothing: whoever made the client closes it."""
 
 
 def asgi_client(app: Any) -> Any:
@@ -258,67 +249,66 @@ def asgi_client(app: Any) -> Any:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app))
 
 
-class _Patience:
-    """Keeps the deadline of a request that may have to queue in a pool that is not ours.
+class _QueueDeadline:
+    """The deadline of a request that may have to queue in a pool of the user's.
 
-    Cancelling a request in that queue can cost the pool a place for good. So the deadline is set
-    when the library tells of the first step on a connection; a request for which that comes too
-    late gives up then, before anything is sent. The queue moves, since each of its requests has a
+    Cancelling a queued request can cost the pool a connection for good. So the deadline takes
+    effect when the library reports the first step on a connection. A request that is too late by
+    then fails before anything is sent. The queue moves on, since each of its requests has a
     deadline.
     """
 
     def __init__(self, url: str, timeout: float | None) -> None:
         self._url = url
         self._timeout = timeout
-        self._until = math.inf
+        self._deadline = math.inf
         self._scope: anyio.CancelScope | None = None
 
-    def begin(self, scope: anyio.CancelScope) -> None:
-        """Count from now, but do not strike yet."""
+    def suspend(self, scope: anyio.CancelScope) -> None:
+        """Take the deadline off a scope until the first step."""
         self._scope = scope
-        self._until = scope.deadline
+        self._deadline = scope.deadline
         scope.deadline = math.inf
 
     async def on_progress(self, step: str, info: Any) -> None:
-        """Set the deadline at the first step; the library calls this."""
+        """Set the deadline at the first step. The library calls this."""
         del step, info
         scope, self._scope = self._scope, None
         if scope is None:
             return
-        if anyio.current_time() < self._until:
-            scope.deadline = self._until
-        else:
+        if anyio.current_time() >= self._deadline:
             raise _timed_out(urlsplit(self._url).netloc, self._timeout or 0.0, sent=False)
+        scope.deadline = self._deadline
 
 
 class _AbortedError(APIConnectionError):
-    """The exchange was cut short on purpose."""
+    """The exchange was cut off on purpose."""
 
 
 async def _exchange(
-    open_answer: Callable[[], Awaitable[Any]],
+    send: Callable[[], Awaitable[Any]],
     library: Any,
     url: str,
     timeout: float | None,
-    patience: _Patience | None = None,
+    deadline: _QueueDeadline | None = None,
     *,
     stop: Stop | None = None,
 ) -> Response:
-    """Send and read one answer, shielded from the caller's cancellation."""
+    """Send a request and read its response, shielded from the caller's cancellation."""
     host = urlsplit(url).netloc
     seconds = math.inf if timeout is None else timeout
     stop = stop or Stop()
     with anyio.move_on_after(seconds, shield=True) as scope, stop.cutting(scope):
-        if patience is not None:
-            patience.begin(scope)
+        if deadline is not None:
+            deadline.suspend(scope)
         try:
-            return await _read(await open_answer())
+            return await _read(await send())
         except library.TimeoutException as error:
             sent = not isinstance(error, library.ConnectTimeout | library.PoolTimeout)
-            raise _timed_out(host, seconds, sent=sent) from _frameless(error)
+            raise _timed_out(host, seconds, sent=sent) from drop_tracebacks(error)
         except (library.ConnectError, library.ProxyError, library.UnsupportedProtocol) as error:
             message = f"cannot reach {host}: {error}"
-            raise APIConnectionError(message, sent=False) from _frameless(error)
+            raise APIConnectionError(message, sent=False) from drop_tracebacks(error)
         except (
             library.TransportError,
             library.DecodingError,
@@ -326,49 +316,40 @@ async def _exchange(
             OSError,
         ) as error:
             message = f"the connection to {host} failed: {str(error) or type(error).__name__}"
-            raise APIConnectionError(message, sent=True) from _frameless(error)
+            raise APIConnectionError(message, sent=True) from drop_tracebacks(error)
     if stop.aborted:
-        raise _AbortedError(f"the exchange with {host} was broken off", sent=True)
+        raise _AbortedError(f"the request to {host} was aborted", sent=True)
     raise _timed_out(host, seconds, sent=True)
 
 
-async def _read(answer: Any) -> Response:
-    """Read the body up to the cap, decoded; a larger one is a fault, not a memory problem."""
+async def _read(response: Any) -> Response:
+    """Read the decoded body. One that is too large raises instead of filling the memory."""
     chunks: list[bytes] = []
     size = 0
     try:
-        async with aclosing(answer.aiter_bytes()) as body:
+        async with aclosing(response.aiter_bytes()) as body:
             async for chunk in body:
                 size += len(chunk)
                 if size > _MAX_RESPONSE_BYTES:
                     raise APIConnectionError(
-                        f"the answer is larger than {_MAX_RESPONSE_BYTES} bytes", sent=True
+                        f"the response is larger than {_MAX_RESPONSE_BYTES} bytes", sent=True
                     )
                 chunks.append(chunk)
     finally:
-        await answer.aclose()
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    return Response(answer.status_code, headers, b"".join(chunks))
-
-
-def _frameless(error: BaseException) -> BaseException:
-    """Return the library's error without its stack, whose variables hold the headers as sent."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error
+        await response.aclose()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(response.status_code, headers, b"".join(chunks))
 
 
 def _timed_out(host: str, seconds: float, *, sent: bool) -> APITimeoutError:
-    stage = "no answer from" if sent else "no connection to"
+    stage = "no response from" if sent else "no connection to"
     return APITimeoutError(f"{stage} {host} within {seconds:g} s", sent=sent)
 
 
-def _timeouts(timeout: float | None) -> dict[str, float | None]:
-    """Spread a total over the library's phases; the total itself is kept by the deadline.
+def _phase_timeouts(timeout: float | None) -> dict[str, float | None]:
+    """Return the library's timeouts per phase; the deadline limits their sum.
 
-    Connecting gets less than the total, so that a request that was never sent can be told.
+    Connecting gets less than the total, so that a request that was never sent can be recognised.
     """
     connect = _CONNECT_TIMEOUT
     if timeout is not None:
@@ -379,12 +360,12 @@ def _timeouts(timeout: float | None) -> dict[str, float | None]:
 def _ssl_context(base_url: str) -> ssl.SSLContext:
     if urlsplit(base_url).scheme == "https":
         return httpx.create_ssl_context()
-    # Loading the certificates takes 17 ms; a plain-text server needs none. This trusts nobody.
+    # Loading the certificates takes 17 ms, and plain HTTP needs none. This context trusts nobody.
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _environment_proxy(base_url: str) -> httpx.Proxy | None:
-    """Return the proxy that ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name for a server."""
+    """Return the proxy for a server from ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``."""
     server = urlsplit(base_url)
     proxies = urllib.request.getproxies()
     proxy = proxies.get(server.scheme) or proxies.get("all")

@@ -1,9 +1,11 @@
-"""Secrets and addresses that must not be shown."""
+"""Keep secrets and e-mail addresses out of logs, errors and reports."""
 
 import re
-from typing import Final, final
+from typing import Final, TypeVar, final
 
-__all__ = ["Masked", "MaskedBytes", "Secret", "mask_emails"]
+__all__ = ["Masked", "MaskedBytes", "Secret", "drop_tracebacks", "mask_emails"]
+
+E = TypeVar("E", bound=BaseException)
 
 _MASK: Final = "Secret(…)"
 _EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]*(?:@|%40)[^\s@<>'\"(),;:]+")
@@ -12,9 +14,9 @@ _QUOTED_ADDRESS: Final = re.compile(r"(address\s+)(?:'[^']*'|\"[^\"]*\")", re.IG
 
 @final
 class Secret:
-    """Holds a credential; only :meth:`reveal` gives it out.
+    """Holds a credential; only :meth:`reveal` returns it.
 
-    ``repr``, ``str``, formatting and pickling all refuse or mask it, so it cannot reach a log, a
+    ``repr``, ``str`` and formatting mask it and pickling raises, so it cannot reach a log, a
     traceback or a journal by accident.
     """
 
@@ -40,11 +42,14 @@ class Secret:
         return bool(self._value)
 
     def __reduce__(self) -> str:
-        raise TypeError("a Secret is not pickled; pass the credential itself where it is needed")
+        raise TypeError("a Secret cannot be pickled; pass the credential itself where it is needed")
 
 
 class Masked(str):
-    """Text with a credential: it works as any other, but has no telling repr and no pickle."""
+    """Text with a credential. It works like any other text, but its ``repr`` is masked.
+
+    Pickling it raises.
+    """
 
     __slots__ = ()
 
@@ -52,11 +57,11 @@ class Masked(str):
         return "'…'"
 
     def __reduce__(self) -> str:
-        raise TypeError("a credential is not pickled")
+        raise TypeError("a credential cannot be pickled")
 
 
 class MaskedBytes(bytes):
-    """A body with a credential; see :class:`Masked`."""
+    """Bytes with a credential; see :class:`Masked`."""
 
     __slots__ = ()
 
@@ -64,9 +69,25 @@ class MaskedBytes(bytes):
         return "b'…'"
 
     def __reduce__(self) -> str:
-        raise TypeError("a credential is not pickled")
+        raise TypeError("a credential cannot be pickled")
 
 
 def mask_emails(text: str) -> str:
-    """Replace e-mail addresses, and whatever the vendor quotes as an address, by a mark."""
+    """Replace e-mail addresses, and whatever the vendor quotes as an address, by placeholders."""
     return _QUOTED_ADDRESS.sub(r"\1<hidden>", _EMAIL.sub("<e-mail>", text))
+
+
+def drop_tracebacks(error: E) -> E:
+    """Remove the tracebacks of an error and its causes, whose variables may hold secrets.
+
+    Args:
+        error: Any error.
+
+    Returns:
+        The same error.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

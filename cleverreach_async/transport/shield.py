@@ -1,7 +1,7 @@
-"""Work that must run to its end, and work beside other work."""
+"""Run work that must not be interrupted, and work in the background of other work."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import anyio
 
@@ -11,50 +11,50 @@ T = TypeVar("T")
 
 
 async def uninterrupted(work: Callable[[], Awaitable[T]]) -> T:
-    """Do work to its end although the caller is cancelled meanwhile.
+    """Run work to its end even when the caller is cancelled meanwhile.
 
-    A shielded scope alone does not hold off a task that is cancelled by asyncio's own means
-    (``asyncio.timeout``, ``Task.cancel``), so the work has a task of its own.
+    A shielded scope alone does not protect a task that asyncio itself cancels
+    (``asyncio.timeout``, ``Task.cancel``). So the work gets a task of its own.
+
+    Args:
+        work: Returns the result, or raises.
     """
     results: list[T] = []
-    faults: list[BaseException] = []
+    errors: list[BaseException] = []
 
     async def run() -> None:
         with anyio.CancelScope(shield=True):
             try:
                 results.append(await work())
-            except BaseException as error:  # noqa: BLE001 - raised below, outside of the task group
-                # A cancellation too: work may await something that was cancelled elsewhere.
-                faults.append(error)
+            except BaseException as error:  # noqa: BLE001 - raised below, outside the task group
+                # Cancellations too: the work may await something that was cancelled elsewhere.
+                errors.append(error)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
-    if faults:
-        raise faults[0]
+    if errors:
+        raise errors[0]
     return results[0]
 
 
 async def alongside(
-    background: Callable[[], Awaitable[None]], work: Callable[[], Awaitable[T]]
+    background: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Awaitable[T]]
 ) -> T:
-    """Do work while something else is done beside it; both have ended on return.
+    """Run work with something else in the background. Both have ended on return.
 
     Args:
-        background: What else is done. It deals with its own errors.
-        work: Gives the result, or raises.
+        background: Runs meanwhile. It handles its own errors.
+        work: Returns the result, or raises.
     """
     results: list[T] = []
-    faults: list[Exception] = []
-
-    async def beside() -> None:
-        await background()
+    errors: list[Exception] = []
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(beside)
+        tasks.start_soon(background)
         try:
             results.append(await work())
-        except Exception as error:  # noqa: BLE001 - raised below, outside of the task group
-            faults.append(error)
-    if faults:
-        raise faults[0]
+        except Exception as error:  # noqa: BLE001 - raised below, outside the task group
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return results[0]

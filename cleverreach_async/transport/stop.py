@@ -1,6 +1,6 @@
-"""Ending waits that are no longer wanted, and cutting short what is on the wire.
+"""Stop an import in two stages: end its waits, then cut off the requests in flight.
 
-Cancelling a task would do both at once, and would lose the answers that are about to come in.
+Cancelling its task would do both at once, and the responses that are about to arrive would be lost.
 """
 
 from collections.abc import Callable, Generator
@@ -13,11 +13,11 @@ __all__ = ["Stop", "StopRequestedError", "is_stop"]
 
 
 class StopRequestedError(Exception):
-    """A wait ended because of :meth:`Stop.request`; nothing was sent meanwhile."""
+    """A wait ended because of :meth:`Stop.request`. Nothing was sent meanwhile."""
 
 
 def is_stop(error: Exception) -> bool:
-    """Whether a stop is all that happened, to one task or to several of a group."""
+    """Whether an error is a stop, or a group that holds nothing but stops."""
     if isinstance(error, ExceptionGroup):
         several = cast("ExceptionGroup[Exception]", error)
         return several.split(StopRequestedError)[1] is None
@@ -29,7 +29,7 @@ class Stop:
 
     Attributes:
         requested: Whether waits end at once.
-        aborted: Whether exchanges are cut short too.
+        aborted: Whether requests in flight are cut off too.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Stop:
         self._callbacks.append(callback)
 
     def request(self) -> None:
-        """End all waits, now and from now on. What is on the wire goes on."""
+        """End all current and future waits. Requests in flight continue."""
         self.requested = True
         for scope in self._waits:
             scope.cancel()
@@ -53,7 +53,7 @@ class Stop:
             callback()
 
     def abort(self) -> None:
-        """Cut short what is on the wire as well; whether it was executed remains unknown."""
+        """Cut off the requests in flight too; it is unknown whether the server executed them."""
         self.aborted = True
         self.request()
         for scope in self._exchanges:
@@ -61,10 +61,10 @@ class Stop:
 
     @contextmanager
     def ending_waits(self) -> Generator[None, None, None]:
-        """Let a stop end what is awaited inside the block.
+        """Let a stop end what the block awaits.
 
         Raises:
-            StopRequestedError: The stop was requested before the block was through.
+            StopRequestedError: The stop was requested before the block ended.
         """
         if self.requested:
             raise StopRequestedError
@@ -79,7 +79,7 @@ class Stop:
 
     @contextmanager
     def cutting(self, scope: anyio.CancelScope) -> Generator[None, None, None]:
-        """Let an abort cancel the scope of an exchange."""
+        """Let an abort cancel the scope of a request in flight."""
         self._exchanges.add(scope)
         if self.aborted:
             scope.cancel()

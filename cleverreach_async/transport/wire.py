@@ -1,7 +1,6 @@
-"""What goes over the wire, as plain values: no event loop, no HTTP library.
+"""Build requests and read responses, as plain values: no event loop, no HTTP library.
 
-Requests are built here and answers are read here. That error bodies come in four shapes, and some
-of them with HTTP 200, is known in this file and nowhere else.
+Error bodies come in four shapes, some of them with HTTP 200. Only this file knows them.
 """
 
 import math
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, Final, TypedDict, TypeGuard, cast
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -26,8 +25,12 @@ from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.version import __version__
 
 __all__ = [
+    "DEFAULT_BASE_URL",
+    "FORM",
     "JSON",
+    "USER_AGENT",
     "Request",
+    "RequestParts",
     "Response",
     "as_list",
     "as_object",
@@ -36,6 +39,8 @@ __all__ = [
     "encode_json",
     "error_in",
     "parse_retry_after",
+    "server_root",
+    "to_unix",
 ]
 
 DEFAULT_BASE_URL: Final = "https://rest.cleverreach.com"
@@ -57,18 +62,18 @@ _decode = msgspec.json.Decoder().decode
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One request, ready to be sent any number of times.
+    """A request that can be sent any number of times.
 
     Attributes:
         method: HTTP method.
         target: Path and query on the server, such as ``/v3/groups/7?page=0``.
-        template: The path before ids were filled in; the only form that is logged.
-        content: Body bytes; empty for none.
+        template: The path with placeholders instead of ids; the only form that is logged.
+        content: Body bytes; empty for no body.
         content_type: Media type of the body.
-        headers: Further headers, lower-case names.
+        headers: Further headers, with lower-case names.
         idempotent: Whether executing it twice leaves the same state as executing it once.
         authenticated: Whether it carries the account's token and passes the account's gate.
-        accepts_false: Whether a bare ``false`` is a value here; elsewhere it means failure.
+        accepts_false: Whether ``false`` is a valid response; otherwise it means failure.
     """
 
     method: str
@@ -84,17 +89,27 @@ class Request:
 
 @attrs.frozen
 class Response:
-    """One answer.
+    """A response.
 
     Attributes:
         status_code: HTTP status.
-        headers: Lower-case names.
-        content: Body bytes, decoded from gzip and the like.
+        headers: Headers, with lower-case names.
+        content: Body bytes after content decoding such as gzip.
     """
 
     status_code: int
     headers: Mapping[str, str]
     content: bytes = attrs.field(repr=False)
+
+
+class RequestParts(TypedDict, total=False):
+    """The optional arguments of :func:`build_request`."""
+
+    path: Mapping[str, str | int] | None
+    query: Mapping[str, Any] | None
+    json: Any
+    idempotent: bool | None
+    accepts_false: bool
 
 
 def build_request(
@@ -112,14 +127,15 @@ def build_request(
     Args:
         method: HTTP method.
         template: Path below ``/v3``, such as ``/groups/{group_id}``.
-        path: Values for the placeholders; an empty one is refused.
-        query: Query parameters; ``None`` and ``UNSET`` are left out.
-        json: Body; ``UNSET`` means no body, ``None`` sends ``null``.
-        idempotent: Whether a repeat is harmless; by default it is for every method but POST.
-        accepts_false: Whether a bare ``false`` is a value rather than a failure.
+        path: Values for the placeholders. Empty ones are refused.
+        query: Query parameters. ``None`` and ``UNSET`` are left out.
+        json: Body. ``UNSET`` means no body, ``None`` sends ``null``.
+        idempotent: Whether the request may be repeated; by default any but a POST may.
+        accepts_false: Whether ``false`` is a valid response rather than a failure.
 
     Raises:
-        ConfigurationError: A path value is missing, empty, or ``.``, ``..``.
+        ConfigurationError: A path value is missing, empty, ``.`` or ``..``, or a time has no time
+            zone.
     """
     if idempotent is None:
         idempotent = method != "POST"
@@ -137,22 +153,22 @@ def server_root(base_url: str) -> str:
     """Return a server's root without a trailing slash or ``/v3``.
 
     Raises:
-        ConfigurationError: It is no HTTP address, or holds a user or password.
+        ConfigurationError: It is not an HTTP address, or contains a user or password.
     """
     root = base_url.rstrip("/").removesuffix("/v3")
     if "@" in root:
-        raise ConfigurationError("base_url holds a user or password; it is the server's root only")
+        raise ConfigurationError("base_url contains a user or password; pass the server's root")
     if not root.startswith(("https://", "http://")):
         raise ConfigurationError(
-            f"base_url is {base_url!r}; it is the server's root, such as {DEFAULT_BASE_URL}"
+            f"base_url is {base_url!r}; pass the server's root, such as {DEFAULT_BASE_URL}"
         )
     return root
 
 
 def fill_path(template: str, values: Mapping[str, str | int]) -> str:
-    """Fill ``{name}`` placeholders, percent-encoding each value as one segment.
+    """Fill ``{name}`` placeholders, and percent-encode each value as one segment.
 
-    An empty segment is refused: ``DELETE /groups/7/receivers/`` without a receiver has emptied
+    Empty segments are refused: ``DELETE /groups/7/receivers/`` without a receiver has emptied
     groups.
     """
 
@@ -171,13 +187,13 @@ def fill_path(template: str, values: Mapping[str, str | int]) -> str:
     filled = _PLACEHOLDER.sub(fill, template)
     if not filled.startswith("/") or "//" in filled or filled.endswith("/"):
         raise ConfigurationError(
-            f"{mask_emails(template)}: a path starts with one slash and has no empty segment"
+            f"{mask_emails(template)}: a path must start with one slash and have no empty segment"
         )
     return filled
 
 
 def encode_query(values: Mapping[str, Any]) -> str:
-    """Encode query parameters, ``?`` included; the empty string when there are none."""
+    """Return the query string with its ``?``, or an empty string without parameters."""
     pairs = [
         (name, _query_value(value))
         for name, value in values.items()
@@ -189,21 +205,33 @@ def encode_query(values: Mapping[str, Any]) -> str:
 def _query_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ConfigurationError(f"{value!r} has no time zone; pass an aware datetime")
-        return str(int(value.timestamp()))
-    if isinstance(value, str | int | float):
-        return str(value)
+    if isinstance(value, str | int | float | datetime):
+        return str(to_unix(value))
     return ",".join(str(item) for item in value)
 
 
+def to_unix(value: Any) -> Any:
+    """Return an aware ``datetime`` as Unix seconds, and anything else as it is.
+
+    Raises:
+        ConfigurationError: The ``datetime`` has no time zone.
+    """
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ConfigurationError(
+            f"{value!r} has no time zone; pass an aware datetime, such as datetime.now(UTC)"
+        )
+    return int(value.timestamp())
+
+
 encode_json: Final = msgspec.json.Encoder(decimal_format="number").encode
-"""Encode to JSON: attrs classes natively, ``UNSET`` fields left out, Decimal as a number."""
+"""Encode attrs classes and plain values to JSON. ``UNSET`` fields are left out, and a ``Decimal``
+is a number."""
 
 
 def decode_json(response: Response, request: Request) -> Any:
-    """Decode an answer; an empty body is ``None``.
+    """Decode a response. An empty body is ``None``.
 
     Raises:
         ResponseDecodeError: The body is not JSON.
@@ -222,19 +250,19 @@ def decode_json(response: Response, request: Request) -> Any:
 
 
 def error_in(response: Response, request: Request, *, now: float) -> APIStatusError | None:
-    """Return the error that an answer stands for, or ``None`` for a success.
+    """Return the error that a response reports, or ``None`` for a success.
 
     Args:
-        response: The answer.
-        request: The request it belongs to.
-        now: Unix time, for a ``Retry-After`` date when the answer carries no ``Date``.
+        response: The response.
+        request: Its request.
+        now: Unix time, for a ``Retry-After`` date in a response without ``Date``.
     """
     status = response.status_code
     content = response.content
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         if _FAILED.fullmatch(content) and not request.accepts_false:
-            return _error(response, request, status, None, "the server says that it failed", now)
-        # Lists cannot hold a top-level error; looking before parsing keeps large answers cheap.
+            return _error(response, request, status, None, "the server reports a failure", now)
+        # Only an object can hold an error. Checking this first saves parsing large responses twice.
         if content[:64].lstrip()[:1] != b"{" or b'"error"' not in content:
             return None
     body = _json_object(content)
@@ -244,7 +272,7 @@ def error_in(response: Response, request: Request, *, now: float) -> APIStatusEr
             return None
         status = code if code and code in _ERROR_STATUSES else _status_in(message)
     elif status < HTTPStatus.BAD_REQUEST:
-        message = "the server redirects, which an API call does not follow: check base_url"
+        message = "the server redirects, and API calls do not follow redirects: check base_url"
     return _error(response, request, status, code, message or _status_text(status), now)
 
 
@@ -283,7 +311,7 @@ def as_object(value: Any) -> dict[str, Any]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a decoded JSON list, or anything else as a list of one."""
+    """Return a decoded JSON list, or a list of one for anything else."""
     return value if _is_list(value) else [value]
 
 
@@ -292,7 +320,7 @@ def _is_list(value: Any) -> TypeGuard[list[Any]]:
 
 
 def _read_error(body: Mapping[str, Any]) -> tuple[int | None, str]:
-    """Read code and message from the nested, the OAuth and the two flat shapes."""
+    """Return code and message of an error body: nested, OAuth, or one of two flat shapes."""
     error = body.get("error")
     nested = as_object(error)
     if nested:
@@ -304,7 +332,7 @@ def _read_error(body: Mapping[str, Any]) -> tuple[int | None, str]:
 
 
 def _status_in(message: str) -> int:
-    """Read the status off messages such as ``Not Found: invalid receiver``."""
+    """Return the status that a message such as ``Not Found: invalid receiver`` begins with."""
     return _STATUS_OF_PHRASE.get(message.partition(":")[0].strip().lower(), HTTPStatus.BAD_REQUEST)
 
 
@@ -323,10 +351,10 @@ def _status_text(status: int) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Read ``Retry-After`` as seconds.
+    """Return ``Retry-After`` in seconds.
 
-    A date is taken relative to the answer's own ``Date``, so a wrong local clock does no harm.
-    Garbage, negative and non-finite values count as absent.
+    A date is compared with the response's own ``Date``, so a wrong local clock does not matter.
+    Invalid, negative and infinite values are ignored.
     """
     value = headers.get("retry-after", "").strip()
     if not value:

@@ -83,7 +83,7 @@ async def test_a_silent_server_meets_the_deadline(sender: PooledSender, server: 
         await connection.request()
 
     server.behaviour = stay_silent
-    with pytest.raises(APITimeoutError, match=r"^no answer from 127.* within 0\.2 s") as caught:
+    with pytest.raises(APITimeoutError, match=r"^no response from 127.* within 0\.2 s") as caught:
         await send(sender, server.url, timeout=0.2)
     assert (True, 1) == (caught.value.sent, len(server.requests))
 

@@ -168,7 +168,7 @@ async def test_batch_larger_than_the_api_takes(
 
 async def test_false_is_a_failed_batch(serve: Callable[..., Call]) -> None:
     """The older word for failure is not taken for a batch without rows."""
-    with pytest.raises(APIStatusError, match="says that it failed"):
+    with pytest.raises(APIStatusError, match="reports a failure"):
         await Receivers(serve(False)).upsertplus_many([BOB], group_id=7)
 
 

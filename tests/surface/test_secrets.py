@@ -97,7 +97,7 @@ def test_a_secret_is_not_copied_into_another_form() -> None:
     """JSON does not know it, and a deep copy goes the way of the pickle."""
     with pytest.raises(TypeError, match="not JSON serializable"):
         json.dumps(Secret(TOKEN))
-    with pytest.raises(TypeError, match="not pickled"):
+    with pytest.raises(TypeError, match="cannot be pickled"):
         copy.deepcopy(Secret(TOKEN))
 
 

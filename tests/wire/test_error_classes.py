@@ -147,7 +147,7 @@ TEXTS: dict[str, tuple[CleverReachError, str]] = {
     "not sent": (SAMPLES[APITimeoutError], "deadline"),
     "decode": (
         SAMPLES[ResponseDecodeError],
-        "GET /groups: unexpected answer: $.id; $.name",
+        "GET /groups: unexpected response: $.id; $.name",
     ),
 }
 

@@ -152,8 +152,8 @@ BARE: dict[str, tuple[int, bytes, type[APIStatusError], str]] = {
     "false with 404": (404, b"false", NotFoundError, "Not Found"),
     "not UTF-8": (400, b"\xff\xfe", BadRequestError, "Bad Request"),
     "cut JSON": (429, b'{"error": {"co', RateLimitError, "Too Many Requests"),
-    "false with 200": (200, b" false\n", APIStatusError, "the server says that it failed"),
-    "no success": (200, b'{"success": false}', APIStatusError, "the server says that it failed"),
+    "false with 200": (200, b" false\n", APIStatusError, "the server reports a failure"),
+    "no success": (200, b'{"success": false}', APIStatusError, "the server reports a failure"),
     "blanks before the object": (200, b'\n\n {"error": "no"}', BadRequestError, "no"),
 }
 

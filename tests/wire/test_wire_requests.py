@@ -149,7 +149,7 @@ def test_success_that_is_not_json(content: bytes) -> None:
     with pytest.raises(ResponseDecodeError) as caught:
         decode_json(Response(200, {"content-type": "text/html"}, content), GET)
     expected = (
-        f"GET /receivers/{{receiver_id}}: unexpected answer: not JSON (text/html,"
+        f"GET /receivers/{{receiver_id}}: unexpected response: not JSON (text/html,"
         f" {len(content)} bytes)"
     )
     assert expected == str(caught.value)
