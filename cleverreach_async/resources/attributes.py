@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Resource, Unset, body
+from cleverreach_async.resources.base import UNSET, Resource, Unset, body, group_path
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
 
@@ -61,7 +61,7 @@ class Attributes(Resource):
 
         ``GET /attributes``, ``GET /groups/{group_id}/attributes``
         """
-        template, path = _collection(group_id)
+        template, path = group_path("/attributes", group_id or None)
         return self._list(Attribute, template, path=path)
 
     async def get(self, attribute_id: int) -> Attribute:
@@ -105,7 +105,7 @@ class Attributes(Resource):
 
         ``POST /attributes``, ``POST /groups/{group_id}/attributes``
         """
-        template, path = _collection(group_id)
+        template, path = group_path("/attributes", group_id or None)
         fields = body(
             name=check_free(name),
             type=type,
@@ -142,7 +142,7 @@ class Attributes(Resource):
 
         ``PUT /attributes/{id}``, ``PUT /groups/{group_id}/attributes/{id}``
         """
-        template, path = _member(attribute_id, group_id)
+        template, path = _attribute_path(attribute_id, group_id)
         fields = body(
             name=name if name is UNSET else check_free(name),
             type=type,
@@ -157,7 +157,7 @@ class Attributes(Resource):
 
         ``DELETE /attributes/{id}``, ``DELETE /groups/{group_id}/attributes/{id}``
         """
-        template, path = _member(attribute_id, group_id)
+        template, path = _attribute_path(attribute_id, group_id)
         await self._do("DELETE", template, path=path)
 
     async def limits(self) -> Mapping[str, Any]:
@@ -170,15 +170,8 @@ class Attributes(Resource):
         return await self._call(dict[str, Any], "GET", "/attributes/limits")
 
 
-def _collection(group_id: int | None) -> tuple[str, dict[str, int]]:
-    if not group_id:
-        return "/attributes", {}
-    return "/groups/{group_id}/attributes", {"group_id": group_id}
-
-
-def _member(attribute_id: int, group_id: int | None) -> tuple[str, dict[str, int]]:
-    template, path = _collection(group_id)
-    return f"{template}/{{attribute_id}}", {**path, "attribute_id": attribute_id}
+def _attribute_path(attribute_id: int, group_id: int | None) -> tuple[str, dict[str, str | int]]:
+    return group_path("/attributes/{attribute_id}", group_id or None, attribute_id=attribute_id)
 
 
 def cap_in(limits: Mapping[str, Any]) -> int | None:

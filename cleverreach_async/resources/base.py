@@ -1,8 +1,7 @@
-"""What every resource is built from: one call, one listing."""
+"""The base of every resource: calls and lists."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, Unpack, cast
 
 import attrs
 import msgspec
@@ -11,7 +10,14 @@ from cleverreach_async.errors import ConfigurationError, NotFoundError
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.pages import Page, Paginator
 from cleverreach_async.transport.transport import Call
-from cleverreach_async.transport.wire import Request, as_list, build_request, decode_json
+from cleverreach_async.transport.wire import (
+    Request,
+    RequestParts,
+    as_list,
+    build_request,
+    decode_json,
+    to_unix,
+)
 
 __all__ = [
     "UNSET",
@@ -20,32 +26,36 @@ __all__ = [
     "Unset",
     "body",
     "decode_list",
+    "group_path",
     "receiver_path",
-    "to_unix",
     "unwrap",
 ]
 
 T = TypeVar("T")
 
 UNSET: Final = msgspec.UNSET
-"""Not sent, as opposed to ``None``, which is sent as ``null``."""
+"""Not sent. ``None`` is sent as ``null``."""
 
 Unset = msgspec.UnsetType
 
 
 @attrs.frozen(kw_only=True)
 class Created:
-    """What the API answers where it does not return the thing it made.
+    """The response of calls that return the new id only.
 
     Attributes:
-        id: Id of the new thing.
+        id: The new id.
     """
 
     id: int
 
 
 class Resource:
-    """Base of the resources. It gets the function that calls, not the client."""
+    """Base of the resources.
+
+    Args:
+        call: Sends a request, with authentication and retries.
+    """
 
     def __init__(self, call: Call) -> None:
         self._send = call
@@ -54,38 +64,16 @@ class Resource:
         return decode_json(await self._send(request), request)
 
     async def _call(
-        self,
-        kind: type[T],
-        method: str,
-        template: str,
-        *,
-        path: Mapping[str, str | int] | None = None,
-        query: Mapping[str, Any] | None = None,
-        json: Any = UNSET,
-        idempotent: bool | None = None,
+        self, kind: type[T], method: str, template: str, **parts: Unpack[RequestParts]
     ) -> T:
-        """Send a request and structure its answer as ``kind``."""
-        request = build_request(
-            method, template, path=path, query=query, json=json, idempotent=idempotent
-        )
+        """Send a request and return its response as ``kind``."""
+        request = build_request(method, template, **parts)
         value = unwrap(await self._json(request), request)
         return structure(value, kind, method=method, path=template)
 
-    async def _do(
-        self,
-        method: str,
-        template: str,
-        *,
-        path: Mapping[str, str | int] | None = None,
-        query: Mapping[str, Any] | None = None,
-        json: Any = UNSET,
-        idempotent: bool | None = None,
-    ) -> None:
-        """Send a request whose answer says no more than that it worked."""
-        request = build_request(
-            method, template, path=path, query=query, json=json, idempotent=idempotent
-        )
-        await self._send(request)
+    async def _do(self, method: str, template: str, **parts: Unpack[RequestParts]) -> None:
+        """Send a request whose response has no content of interest."""
+        await self._send(build_request(method, template, **parts))
 
     def _list(
         self,
@@ -97,17 +85,22 @@ class Resource:
         size_param: str | None = None,
         page_size: int = 0,
         max_size: int = 0,
+        read: Callable[[Any], Any] = lambda response: response,
     ) -> Paginator[T]:
-        """Return a listing.
+        """Return a paginator.
 
         Args:
             kind: Model of one item.
             template: Path template.
             path: Path values.
-            query: Query parameters but paging.
+            query: Query parameters other than those of paging.
             size_param: Name of the page-size parameter; ``None`` where the API does not page.
             page_size: Items per page.
-            max_size: Largest page size the API takes.
+            max_size: Maximum page size of the API.
+            read: Turns a decoded response into a list, where it is not one.
+
+        Raises:
+            ConfigurationError: The page size is out of range.
         """
         if size_param is not None and not 1 <= page_size <= max_size:
             raise ConfigurationError(f"page_size is {page_size}; it goes from 1 to {max_size}")
@@ -117,7 +110,7 @@ class Resource:
             request = build_request(
                 "GET", template, path=path, query={**(query or {}), **paging}, accepts_false=True
             )
-            raw = await self._json(request)
+            raw = read(await self._json(request))
             items = decode_list(raw, kind, method="GET", path=template)
             is_last = size_param is None or len(items) < page_size
             return Page(items, number, is_last)
@@ -126,7 +119,7 @@ class Resource:
 
 
 def decode_list(value: Any, kind: type[T], *, method: str, path: str) -> tuple[T, ...]:
-    """Structure a list answer; ``false`` and ``null`` are the API's older words for none."""
+    """Return a list response as models. The API may send ``false`` or ``null`` for no items."""
     if value in (None, False):
         return ()
     items = as_list(value)
@@ -135,13 +128,17 @@ def decode_list(value: Any, kind: type[T], *, method: str, path: str) -> tuple[T
 
 
 def unwrap(value: Any, request: Request) -> Any:
-    """Return the thing of a single read, which may arrive as a list of one or of none."""
+    """Return the item of a response, which may be a list of one item or an empty list.
+
+    Raises:
+        NotFoundError: The list is empty.
+    """
     if not isinstance(value, list):
         return value
     items = as_list(value)
     if not items:
         raise NotFoundError(
-            "Not Found: the answer is an empty list",
+            "Not Found: the response is an empty list",
             status_code=404,
             method=request.method,
             path=request.template,
@@ -150,30 +147,19 @@ def unwrap(value: Any, request: Request) -> Any:
 
 
 def body(**fields: Any) -> dict[str, Any]:
-    """Build a JSON object of the fields that are set; times become unix seconds."""
+    """Return a JSON object of the fields that are set. Times become Unix seconds."""
     return {name: to_unix(value) for name, value in fields.items() if value is not UNSET}
 
 
-def to_unix(value: Any) -> Any:
-    """Return an aware ``datetime`` as unix seconds, anything else as it is.
-
-    Raises:
-        ConfigurationError: The ``datetime`` has no time zone, so its instant is unknown.
-    """
-    if not isinstance(value, datetime):
-        return value
-    if value.tzinfo is None:
-        raise ConfigurationError(
-            f"{value!r} has no time zone; pass an aware datetime, such as datetime.now(UTC)"
-        )
-    return int(value.timestamp())
-
-
-def receiver_path(receiver_id: int | str, group_id: int | None) -> tuple[str, dict[str, int | str]]:
-    """Return template and values of a receiver's path, in a group or across the account."""
+def group_path(
+    template: str, group_id: int | None, **values: str | int
+) -> tuple[str, dict[str, str | int]]:
+    """Return template and values of a path: in a group, or in the whole account for ``None``."""
     if group_id is None:
-        return "/receivers/{receiver_id}", {"receiver_id": receiver_id}
-    return (
-        "/groups/{group_id}/receivers/{receiver_id}",
-        {"group_id": group_id, "receiver_id": receiver_id},
-    )
+        return template, values
+    return f"/groups/{{group_id}}{template}", {"group_id": group_id, **values}
+
+
+def receiver_path(receiver_id: int | str, group_id: int | None) -> tuple[str, dict[str, str | int]]:
+    """Return template and values of a receiver's path: in a group, or in the whole account."""
+    return group_path("/receivers/{receiver_id}", group_id, receiver_id=receiver_id)

@@ -1,7 +1,7 @@
-"""The one cattrs converter: JSON answers to models.
+"""Turn JSON responses into models, with cattrs.
 
 The API is loose with types: ids arrive as numbers and as strings, times as seconds in either form,
-empty maps as ``[]``. That is straightened here, so that a model says what its caller may rely on.
+empty objects as ``[]``. The hooks here convert them, so that a model's types are reliable.
 """
 
 import functools
@@ -9,7 +9,7 @@ import math
 import types
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -22,20 +22,12 @@ __all__ = ["Extra", "StringMap", "structure"]
 T = TypeVar("T")
 
 
-class _ExtraMark:
-    """Marks the field that keeps what the model does not name."""
-
-
-class _StringMapMark:
-    """Marks a map of names to text; PHP sends an empty one as a list."""
-
-
-Extra = Annotated[Mapping[str, Any], _ExtraMark()]
-StringMap = Annotated[Mapping[str, str], _StringMapMark()]
+Extra = Mapping[str, Any]
+StringMap = Mapping[str, str]
 
 
 def structure(value: Any, kind: type[T], *, method: str, path: str) -> T:
-    """Turn decoded JSON into ``kind``.
+    """Return decoded JSON as ``kind``.
 
     Args:
         value: Decoded JSON.
@@ -44,7 +36,7 @@ def structure(value: Any, kind: type[T], *, method: str, path: str) -> T:
         path: Path template, for the error.
 
     Raises:
-        ResponseDecodeError: The value does not fit; its problems name the fields.
+        ResponseDecodeError: The value does not fit. The error's ``problems`` name the fields.
     """
     try:
         return _converter().structure(value, kind)
@@ -63,18 +55,18 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(datetime, _to_datetime)
     converter.register_structure_hook_func(_is_optional_time, _to_optional_datetime)
     converter.register_structure_hook_func(_is_string_map, _to_string_map)
-    converter.register_structure_hook_func(_is_json_map, _to_json_map)
+    converter.register_structure_hook_func(_is_object, _to_object)
     converter.register_structure_hook_func(_is_open_literal, _to_str)
     converter.register_structure_hook_factory(attrs.has, functools.partial(_model_hook, converter))
     return converter
 
 
 def _model_hook(converter: cattrs.Converter, kind: type[Any]) -> Callable[[Any, Any], Any]:
-    """Structure a model: older names count as the model's, unknown keys go to ``extra``.
+    """Return the hook of a model. It maps older names, and keeps unknown keys in ``extra``.
 
-    ``null`` counts as absent, because the API sends either for "nothing there"; so does an empty
-    text where a number belongs, as the ``group_id`` of a receiver read across groups. A model
-    without ``extra`` drops what it does not know.
+    ``null`` is treated as absent, because the API sends either for no value. So is an empty text
+    for a number, such as the ``group_id`` of a receiver read without a group. A model without
+    ``extra`` drops unknown keys.
     """
     fields = attrs.fields_dict(attrs.resolve_types(kind))
     inner = make_dict_structure_fn(kind, converter, extra=override(omit=True))
@@ -85,15 +77,15 @@ def _model_hook(converter: cattrs.Converter, kind: type[Any]) -> Callable[[Any, 
     def hook(value: Any, _: Any) -> Any:
         named: dict[str, Any] = {}
         extra: dict[str, Any] = {}
-        raw = _to_json_map(value, kind)
+        raw = _to_object(value, kind)
         for name, item in raw.items():
-            ours = aliases.get(name, name)
-            if ours not in known:
+            field = aliases.get(name, name)
+            if field not in known:
                 extra[name] = item
-            elif item is None or (item == "" and ours in numbers):
+            elif item is None or (item == "" and field in numbers):
                 continue
-            elif ours == name or raw.get(ours) is None:
-                named[ours] = item
+            elif field == name or raw.get(field) is None:
+                named[field] = item
         model = inner(named, kind)
         return attrs.evolve(model, extra=extra) if extra and "extra" in fields else model
 
@@ -134,11 +126,9 @@ def _is_optional_time(kind: Any) -> bool:
     return bool(kind == datetime | None)
 
 
-def _to_optional_datetime(value: Any, _: Any) -> datetime | None:
-    """Read unix seconds; ``0`` is the vendor's word for never."""
-    if value in (None, "", 0, "0", False):
-        return None
-    return datetime.fromtimestamp(float(value), UTC)
+def _to_optional_datetime(value: Any, kind: Any) -> datetime | None:
+    """Read Unix seconds. The API sends ``0`` for never."""
+    return None if value in (None, "", 0, "0", False) else _to_datetime(value, kind)
 
 
 def _is_number(kind: Any) -> bool:
@@ -146,19 +136,19 @@ def _is_number(kind: Any) -> bool:
 
 
 def _is_open_literal(kind: Any) -> bool:
-    """Whether a type is ``Literal[...] | str``: known words, and any other the API may add."""
+    """Whether a type is ``Literal[...] | str``: known values, and any that the API may add."""
     if get_origin(kind) not in (Union, types.UnionType):
         return False
     members = get_args(kind)
     return str in members and all(it is str or get_origin(it) is Literal for it in members)
 
 
-def _is_json_map(kind: Any) -> bool:
+def _is_object(kind: Any) -> bool:
     return kind in (dict[str, Any], Mapping[str, Any])
 
 
-def _to_json_map(value: Any, _: Any) -> Mapping[str, Any]:
-    """Read an object; PHP sends an empty one as a list."""
+def _to_object(value: Any, _: Any) -> Mapping[str, Any]:
+    """Read an object. PHP sends an empty one as a list."""
     if value == []:
         return {}
     if not isinstance(value, dict):
@@ -167,13 +157,9 @@ def _to_json_map(value: Any, _: Any) -> Mapping[str, Any]:
 
 
 def _is_string_map(kind: Any) -> bool:
-    return kind is StringMap
+    return bool(kind == StringMap)
 
 
-def _to_string_map(value: Any, _: Any) -> Mapping[str, str]:
-    if not value:
-        return {}
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, got {type(value).__name__}")
-    raw = cast("dict[str, Any]", value)
-    return {str(name): "" if item is None else str(item) for name, item in raw.items()}
+def _to_string_map(value: Any, kind: Any) -> Mapping[str, str]:
+    items = _to_object(value or [], kind).items()
+    return {str(name): "" if item is None else str(item) for name, item in items}

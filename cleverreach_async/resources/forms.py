@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body
+from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body, group_path
 from cleverreach_async.resources.converter import Extra, structure
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.transport.wire import build_request, decode_json
@@ -47,9 +47,8 @@ class Forms(Resource):
 
         ``GET /forms``, ``GET /groups/{id}/forms``
         """
-        if group_id is None:
-            return self._list(Form, "/forms")
-        return self._list(Form, "/groups/{group_id}/forms", path={"group_id": group_id})
+        template, path = group_path("/forms", group_id)
+        return self._list(Form, template, path=path)
 
     async def get(self, form_id: int) -> Form:
         """Return one form.

@@ -7,20 +7,12 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import (
-    UNSET,
-    Created,
-    Resource,
-    Unset,
-    body,
-    decode_list,
-    to_unix,
-)
+from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.drafts import MailingSettings, audience, content
 from cleverreach_async.resources.orders import Order
-from cleverreach_async.resources.pages import Page, Paginator
-from cleverreach_async.transport.wire import as_list, as_object, build_request
+from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.transport.wire import as_list, as_object, to_unix
 
 __all__ = [
     "Mailing",
@@ -185,17 +177,15 @@ class Mailings(Resource):
             # Left out rather than sent as false, which a server may take for any text: true.
             "omit_body": omit_body or None,
         }
-
-        async def fetch(number: int) -> Page[Mailing]:
-            paging = {"page": number} if paged else {}
-            request = build_request(
-                "GET", "/mailings", query={**query, **paging}, accepts_false=True
-            )
-            raw = _flatten(await self._json(request), state)
-            items = decode_list(raw, Mailing, method="GET", path="/mailings")
-            return Page(items, number, not paged or len(items) < size)
-
-        return Paginator(fetch)
+        return self._list(
+            Mailing,
+            "/mailings",
+            query=query,
+            size_param="limit" if paged else None,
+            page_size=size,
+            max_size=most,
+            read=lambda response: _flatten(response, state),
+        )
 
     async def get(self, mailing_id: int) -> Mailing:
         """Return one mailing with its bodies.

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import attrs
 
-from cleverreach_async.resources.base import UNSET, Resource, Unset, receiver_path, to_unix
+from cleverreach_async.resources.base import UNSET, Resource, Unset, receiver_path
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.transport.wire import to_unix
 
 __all__ = ["Order", "OrderInput", "Orders"]
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import attrs
 
-from cleverreach_async.resources.base import UNSET, Unset, to_unix
+from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.converter import Extra, StringMap
 from cleverreach_async.resources.orders import Order, OrderInput, order_on_wire
-from cleverreach_async.transport.wire import as_object
+from cleverreach_async.transport.wire import as_object, to_unix
 
 __all__ = [
     "AttributeValue",

@@ -176,9 +176,8 @@ class Receivers(Resource):
 
         ``POST /groups/{group_id}/receivers/insert``
         """
-        rows = _batch(receivers)
-        raw = await self._batch("POST", "insert", rows, group_id, idempotent=False)
-        return tuple(read_batch_item(item) for item in as_list(raw))
+        items = await self._batch("POST", "insert", receivers, group_id)
+        return tuple(read_batch_item(item) for item in items)
 
     async def update_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
@@ -187,9 +186,8 @@ class Receivers(Resource):
 
         ``PUT /groups/{group_id}/receivers/update``
         """
-        rows = _batch(receivers)
-        raw = await self._batch("PUT", "update", rows, group_id, idempotent=_repeatable(rows))
-        return tuple(read_batch_item(item) for item in as_list(raw))
+        items = await self._batch("PUT", "update", receivers, group_id)
+        return tuple(read_batch_item(item) for item in items)
 
     async def upsert_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
@@ -198,9 +196,8 @@ class Receivers(Resource):
 
         ``POST /groups/{group_id}/receivers/upsert``
         """
-        rows = _batch(receivers)
-        raw = await self._batch("POST", "upsert", rows, group_id, idempotent=_repeatable(rows))
-        return tuple(read_batch_item(item) for item in as_list(raw))
+        items = await self._batch("POST", "upsert", receivers, group_id)
+        return tuple(read_batch_item(item) for item in items)
 
     async def updateplus_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
@@ -209,8 +206,7 @@ class Receivers(Resource):
 
         ``PUT /groups/{group_id}/receivers/updateplus``
         """
-        rows = _batch(receivers)
-        return await self._plus("PUT", "updateplus", rows, group_id)
+        return await self._batch_profiles("PUT", "updateplus", receivers, group_id)
 
     async def upsertplus_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
@@ -219,8 +215,7 @@ class Receivers(Resource):
 
         ``POST /groups/{group_id}/receivers/upsertplus``
         """
-        rows = _batch(receivers)
-        return await self._plus("POST", "upsertplus", rows, group_id)
+        return await self._batch_profiles("POST", "upsertplus", receivers, group_id)
 
     async def delete_many(
         self, receiver_ids: Iterable[int | str], *, group_id: int | None = None
@@ -243,42 +238,30 @@ class Receivers(Resource):
                 idempotent=True,
             )
 
-    async def _plus(
-        self, method: str, verb: str, rows: Sequence[ReceiverInput], group_id: int
+    async def _batch_profiles(
+        self, method: str, verb: str, receivers: Iterable[ReceiverInput], group_id: int
     ) -> tuple[Receiver, ...]:
-        template = f"/groups/{{group_id}}/receivers/{verb}"
-        raw = await self._batch(method, verb, rows, group_id, idempotent=_repeatable(rows))
-        profiles = [item for item in as_list(raw) if as_object(item).get("email")]
-        return decode_list(profiles, Receiver, method=method, path=template)
+        items = await self._batch(method, verb, receivers, group_id)
+        profiles = [item for item in items if as_object(item).get("email")]
+        path = f"/groups/{{group_id}}/receivers/{verb}"
+        return decode_list(profiles, Receiver, method=method, path=path)
 
     async def _batch(
-        self,
-        method: str,
-        verb: str,
-        rows: Sequence[ReceiverInput],
-        group_id: int,
-        *,
-        idempotent: bool,
-    ) -> Any:
+        self, method: str, verb: str, receivers: Iterable[ReceiverInput], group_id: int
+    ) -> Sequence[Any]:
+        """Send up to 1000 receivers and return the items of the response."""
+        rows = [receiver_on_wire(receiver) for receiver in receivers]
+        if len(rows) > MAX_BATCH:
+            raise ConfigurationError(
+                f"{len(rows)} receivers in one call; the API takes {MAX_BATCH}, use cr.bulk for"
+                " more"
+            )
         request = build_request(
             method,
             f"/groups/{{group_id}}/receivers/{verb}",
             path={"group_id": group_id},
             json=rows,
-            idempotent=idempotent,
+            # Repeated inserts are refused as duplicates; repeated orders may be stored twice.
+            idempotent=verb != "insert" and not any(row.orders for row in rows),
         )
-        return await self._json(request)
-
-
-def _batch(receivers: Iterable[ReceiverInput]) -> Sequence[ReceiverInput]:
-    rows = [receiver_on_wire(receiver) for receiver in receivers]
-    if len(rows) > MAX_BATCH:
-        raise ConfigurationError(
-            f"{len(rows)} receivers in one call; the API takes {MAX_BATCH}, use cr.bulk for more"
-        )
-    return rows
-
-
-def _repeatable(rows: Sequence[ReceiverInput]) -> bool:
-    """Whether sending twice stores the same; nobody knows it of orders."""
-    return not any(row.orders for row in rows)
+        return as_list(await self._json(request))

@@ -7,12 +7,12 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import Resource, to_unix
+from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.converter import Extra, structure
 from cleverreach_async.resources.mailings import MailingLink
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import Detail, Receiver
-from cleverreach_async.transport.wire import as_object, build_request
+from cleverreach_async.transport.wire import as_object, build_request, to_unix
 
 __all__ = ["Report", "ReportCounters", "Reports"]
 

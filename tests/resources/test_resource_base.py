@@ -10,11 +10,10 @@ from cleverreach_async.resources.base import (
     body,
     decode_list,
     receiver_path,
-    to_unix,
     unwrap,
 )
 from cleverreach_async.resources.groups import Group
-from cleverreach_async.transport.wire import build_request
+from cleverreach_async.transport.wire import build_request, to_unix
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
