@@ -1,4 +1,4 @@
-"""OAuth apps, and the ways to authenticate with them."""
+"""OAuth apps and bearer tokens: how a client authenticates."""
 
 import hmac
 import secrets
@@ -36,7 +36,7 @@ def _as_secret(value: Secret | str, name: str) -> Secret:
     if not secret:
         raise ConfigurationError(f"{name} is empty")
     if any(ord(char) < 33 or ord(char) > 126 for char in secret.reveal()):  # noqa: PLR2004
-        raise ConfigurationError(f"{name} holds a space or a character that is not ASCII")
+        raise ConfigurationError(f"{name} contains a space or a non-ASCII character")
     return secret
 
 
@@ -50,7 +50,7 @@ def _client_secret(value: Secret | str) -> Secret:
 
 @attrs.frozen
 class BearerToken:
-    """An access token that somebody else looks after. It is never renewed.
+    """An access token that you obtained elsewhere. It is never renewed.
 
     Attributes:
         token: The token, without the word ``Bearer``.
@@ -59,7 +59,7 @@ class BearerToken:
     token: Secret = attrs.field(converter=_token)
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
-        """Tie the token to a client."""
+        """Return the source of tokens for a client."""
         del call, clock
         return StaticToken(self.token)
 
@@ -70,10 +70,13 @@ class OAuthApp:
 
     Attributes:
         client_id: The app's id.
-        client_secret: The app's secret; it never shows in a repr.
-        redirect_uri: Where users are sent back to after connecting the app; as registered.
+        client_secret: The app's secret. No ``repr`` shows it.
+        redirect_uri: Where users return after they connected the app; as registered.
         base_url: The server's root.
-        http_client: A client of yours for :meth:`exchange_code`, as for ``CleverReach``.
+        http_client: Your own client for :meth:`exchange_code`, as for ``CleverReach``.
+
+    Raises:
+        ConfigurationError: A value is empty or invalid.
     """
 
     client_id: str = attrs.field(kw_only=False)
@@ -84,7 +87,7 @@ class OAuthApp:
 
     def __attrs_post_init__(self) -> None:
         if not self.client_id.strip():
-            raise ConfigurationError("client_id is empty; it stands in the app's settings")
+            raise ConfigurationError("client_id is empty; see the app's settings in CleverReach")
 
     def client_credentials(self, *, store: TokenStore | None = None) -> ClientCredentials:
         """Authenticate as the account that the app belongs to (RFC 6749 §4.4).
@@ -103,37 +106,36 @@ class OAuthApp:
     ) -> UserToken:
         """Authenticate as a user who connected the app.
 
-        Give the token and ``on_refresh``, or the store that holds it. Each renewal brings a new
-        refresh token, and the old one may stop working: without one of the two the connection is
-        lost when the process ends.
+        Pass the token and ``on_refresh``, or a store with the token. Each renewal returns a new
+        refresh token, and the old one may become invalid. With neither ``on_refresh`` nor a store,
+        the user has to authorise again when the process ends.
 
         Args:
             token: The token of the user.
             on_refresh: Called with each new token before it is used; may be async. It must not
-                use the client, whose calls wait for it.
+                use the client, because the client's calls wait for it.
             store: Where the token is kept, and shared with other processes.
 
         Raises:
-            ConfigurationError: Neither token nor store, or both.
+            ConfigurationError: Both token and store are given or neither, or ``on_refresh`` with
+                a store.
         """
         if (token is None) == (store is None):
-            raise ConfigurationError("user() takes a token, or the store that holds one")
-        if store is not None:
-            if on_refresh is not None:
-                raise ConfigurationError("on_refresh goes with a token; a store saves by itself")
-            return UserToken(self._client, store)
-        if token is None or on_refresh is None:
-            return UserToken(self._client, MemoryTokenStore(token))
-        return UserToken(self._client, CallbackTokenStore(token, on_refresh))
+            raise ConfigurationError("user() takes a token, or a store that holds one")
+        if store is not None and on_refresh is not None:
+            raise ConfigurationError("on_refresh goes with a token; a store saves every new token")
+        if token is not None and on_refresh is not None:
+            store = CallbackTokenStore(token, on_refresh)
+        return UserToken(self._client, MemoryTokenStore(token) if store is None else store)
 
     def authorization_url(
         self, *, state: str, scope: str | None = None, lang: str | None = None
     ) -> str:
-        """Return the page on which a user connects the app (RFC 6749 §4.1.1).
+        """Return the URL of the page on which a user connects the app (RFC 6749 §4.1.1).
 
         Args:
             state: A value that only this user's session knows; see :func:`new_state`.
-            scope: Rights, separated by spaces; normally they are set on the app.
+            scope: Scopes, separated by spaces; usually they are set in the app's settings.
             lang: Language of the page, such as ``de``.
 
         Raises:
@@ -142,7 +144,7 @@ class OAuthApp:
         ``GET /oauth/authorize.php``
         """
         if not state:
-            raise ConfigurationError("state is empty; it protects the user from forged callbacks")
+            raise ConfigurationError("state is empty; it protects users from forged callbacks")
         query = {
             "client_id": self.client_id,
             "redirect_uri": self._redirect_uri(),
@@ -156,36 +158,36 @@ class OAuthApp:
         return f"{self.base_url}/oauth/authorize.php?{urlencode(given)}"
 
     def read_callback(self, query: Mapping[str, str], *, state: str) -> str:
-        """Return the code that a user was sent back with.
+        """Return the authorization code from the callback.
 
         Args:
             query: Query parameters of the callback.
-            state: The value given to :meth:`authorization_url`.
+            state: The value passed to :meth:`authorization_url`.
 
         Raises:
-            TokenError: The user refused, or the callback is not the answer to this request.
+            TokenError: The user refused, or the callback does not belong to this session.
         """
         check_state(state, query.get("state"))
         if error := query.get("error"):
             raise TokenError(error, query.get("error_description", ""))
         code = query.get("code")
         if not code:
-            raise TokenError("invalid_callback", "the callback holds no code")
+            raise TokenError("invalid_callback", "the callback has no code")
         return code
 
     async def exchange_code(self, code: str) -> Token:
-        """Exchange a code for a token, at once: it lives a few seconds and works one time.
+        """Exchange a code for a token. Do it at once: a code is valid for seconds and used once.
 
         Args:
-            code: What :meth:`read_callback` returned.
+            code: The result of :meth:`read_callback`.
 
         Raises:
-            TokenError: The code was refused: send the user through the connection again.
-            APIConnectionError: No answer; the code may be spent.
+            TokenError: The code was refused. Send the user to the authorization page again.
+            APIConnectionError: There is no response. The code may be used up.
 
         ``POST /oauth/token.php``
         """
-        code = Masked(code)  # a report of this frame shall not show it
+        code = Masked(code)  # No error report of this frame may show it.
         redirect_uri = self._redirect_uri()
         sender = make_sender(self.http_client, base_url=self.base_url, max_connections=1)
         transport = Transport(
@@ -208,31 +210,35 @@ class OAuthApp:
     def _redirect_uri(self) -> str:
         if not self.redirect_uri:
             raise ConfigurationError(
-                "the app has no redirect_uri; give OAuthApp the one that is registered"
+                "the app has no redirect_uri; pass the registered one to OAuthApp"
             )
         return self.redirect_uri
 
 
 def new_state() -> str:
-    """Return a value for ``state`` that nobody can guess. Keep it in the user's session."""
+    """Return a random value for ``state``. Keep it in the user's session."""
     return secrets.token_urlsafe(32)
 
 
 def check_state(expected: str, received: str | None) -> None:
     """Compare the state of a callback with that of the session, in constant time.
 
+    Args:
+        expected: The state of the session.
+        received: The state of the callback.
+
     Raises:
         TokenError: They differ: the callback belongs to another session, or is forged.
     """
-    if not expected or not hmac.compare_digest(_raw(expected), _raw(received or "")):
+    if not expected or not hmac.compare_digest(_to_bytes(expected), _to_bytes(received or "")):
         raise TokenError("state_mismatch", "the callback does not belong to this session")
 
 
-def _raw(text: str) -> bytes:
-    # Whoever forges a callback may send bytes that decode to halves of a surrogate pair.
+def _to_bytes(text: str) -> bytes:
+    # A forged callback may contain lone surrogates.
     return text.encode("utf-8", "surrogatepass")
 
 
 def as_auth(auth: Auth | str) -> Auth:
-    """Return an authentication; a plain string is a bearer token."""
+    """Return a way to authenticate; a plain string is a bearer token."""
     return BearerToken(auth) if isinstance(auth, str) else auth

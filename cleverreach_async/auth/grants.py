@@ -1,4 +1,4 @@
-"""The grants: what is asked of the token endpoint, and how its answers are taken."""
+"""The OAuth grants: requests to the token endpoint and their responses."""
 
 import base64
 from collections.abc import Mapping
@@ -11,9 +11,8 @@ from cleverreach_async.auth.renewal import RenewingTokens
 from cleverreach_async.auth.stores import MemoryTokenStore, TokenStore
 from cleverreach_async.auth.tokens import Token, read_token
 from cleverreach_async.errors import (
-    APIConnectionError,
     APIStatusError,
-    InternalServerError,
+    CleverReachError,
     ResponseDecodeError,
     TokenError,
 )
@@ -30,7 +29,7 @@ _PATH: Final = "/oauth/token.php"
 
 @attrs.frozen
 class Client:
-    """What an app identifies itself with (RFC 6749 §2.3).
+    """The credentials of an app (RFC 6749 §2.3).
 
     Attributes:
         client_id: The app's id.
@@ -43,24 +42,24 @@ class Client:
 
 @attrs.frozen
 class ClientCredentials:
-    """The client credentials grant: a token for the app's own account, fetched when needed.
+    """The client credentials grant: a token for the app's own account, requested when needed.
 
     ``POST /oauth/token.php``
 
     Attributes:
-        client: The app whose credentials are used.
-        store: Where the token is kept; a shared store spares other processes their requests.
+        client: The credentials of the app.
+        store: Where the token is kept. Processes that share a store share the token.
     """
 
     client: Client
     store: TokenStore = attrs.field(factory=MemoryTokenStore)
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
-        """Tie the grant to a client."""
+        """Return the source of tokens for a client."""
         return RenewingTokens(self, self.store, call, clock)
 
     async def fetch(self, call: Call, previous: Token | None, *, now: float) -> Token:
-        """Fetch a token. A repeat merely yields another one, so failures are retried."""
+        """Request a token. A repeated request returns another one, so it is retried."""
         del previous
         form = {"grant_type": "client_credentials"}
         return await _post(call, self.client, form, now=now, idempotent=True)
@@ -73,7 +72,7 @@ class UserToken:
     ``POST /oauth/token.php``
 
     Attributes:
-        client: The app that the user connected.
+        client: The credentials of the app that the user connected.
         store: Where the token is kept. Each renewal stores a new refresh token there.
     """
 
@@ -81,35 +80,22 @@ class UserToken:
     store: TokenStore
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
-        """Tie the token to a client."""
+        """Return the source of tokens for a client."""
         return RenewingTokens(self, self.store, call, clock)
 
     async def fetch(self, call: Call, previous: Token | None, *, now: float) -> Token:
-        """Spend the refresh token.
+        """Use the refresh token.
 
-        When the answer is lost the server may have replaced the refresh token already. It is sent
-        once more, since it may as well not have; if it is refused then, the user has to
-        authorise again.
+        When the response is lost, the server may have replaced the refresh token or not. So the
+        refresh token is sent once more. If it is refused then, the user has to authorise again.
 
         Raises:
             TokenError: There is no refresh token, or it was refused: authorise again.
         """
         if previous is None or previous.refresh_token is None:
-            raise TokenError("no_refresh_token", "authorise again: nothing to renew it with")
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": Masked(previous.refresh_token.reveal()),
-        }
+            raise TokenError("no_refresh_token", "authorise again: there is no refresh token")
         try:
-            try:
-                token = await _post(call, self.client, form, now=now, idempotent=False)
-            except (APIConnectionError, InternalServerError, ResponseDecodeError) as error:
-                if not (
-                    isinstance(error, ResponseDecodeError)
-                    or diagnose(error, _PATH).perhaps_executed
-                ):
-                    raise
-                token = await _post(call, self.client, form, now=now, idempotent=False)
+            token = await self._refresh(call, previous.refresh_token, now=now)
         except TokenError as error:
             if error.error != "invalid_grant":
                 raise
@@ -118,21 +104,25 @@ class UserToken:
                 f"authorise again: the refresh token is no longer valid; {error.description}",
                 status_code=error.status_code,
             ) from None
-        if token.refresh_token is None:
-            # Not rotated: the old one goes on.
-            return attrs.evolve(token, refresh_token=previous.refresh_token)
-        return token
+        # Without a new refresh token the old one stays valid.
+        return attrs.evolve(token, refresh_token=token.refresh_token or previous.refresh_token)
+
+    async def _refresh(self, call: Call, refresh_token: Secret, *, now: float) -> Token:
+        form = {"grant_type": "refresh_token", "refresh_token": Masked(refresh_token.reveal())}
+        try:
+            return await _post(call, self.client, form, now=now, idempotent=False)
+        except CleverReachError as error:
+            is_lost = isinstance(error, ResponseDecodeError)
+            if not is_lost and not diagnose(error, _PATH).perhaps_executed:
+                raise
+        return await _post(call, self.client, form, now=now, idempotent=False)
 
 
 async def fetch_by_code(
     call: Call, client: Client, code: str, redirect_uri: str, *, now: float
 ) -> Token:
     """Exchange an authorization code for a token (RFC 6749 §4.1.3). A code works once."""
-    form = {
-        "grant_type": "authorization_code",
-        "code": Masked(code),
-        "redirect_uri": redirect_uri,
-    }
+    form = {"grant_type": "authorization_code", "code": Masked(code), "redirect_uri": redirect_uri}
     return await _post(call, client, form, now=now, idempotent=False)
 
 
@@ -164,6 +154,6 @@ def _token_error(error: APIStatusError) -> TokenError:
 
 
 def _basic(client: Client) -> Masked:
-    """Encode the client as RFC 6749 §2.3.1 asks: both parts form-encoded before Basic."""
+    """Return the ``Authorization`` header of RFC 6749 §2.3.1: form-encoded, then Basic."""
     pair = f"{quote(client.client_id, safe='')}:{quote(client.client_secret.reveal(), safe='')}"
     return Masked("Basic " + base64.b64encode(pair.encode()).decode())

@@ -1,4 +1,4 @@
-"""The one place that renews tokens."""
+"""Renew tokens, once for all calls that need them."""
 
 import copy
 import logging
@@ -28,14 +28,14 @@ _EARLY_RETRY: Final = 60.0
 
 
 class Grant(Protocol):
-    """How a token is got from the token endpoint."""
+    """A way to get tokens from the token endpoint."""
 
     async def fetch(self, call: Call, previous: Token | None, *, now: float) -> Token:
-        """Ask the token endpoint.
+        """Request a token.
 
         Args:
-            call: Sends a request, retrying where that is safe.
-            previous: The token to be replaced, if there is one.
+            call: Sends a request, with retries where they are safe.
+            previous: The token to replace, if there is one.
             now: Unix time in seconds.
 
         Raises:
@@ -46,14 +46,14 @@ class Grant(Protocol):
 
 
 class StaticToken:
-    """A token somebody else looks after: handed out, never renewed."""
+    """A token that is never renewed here."""
 
     def __init__(self, token: Secret) -> None:
         self._credential = _credential(token, generation=0)
 
     @property
     def stale(self) -> bool:
-        """Never: nobody knows when it ends."""
+        """Never, because it is unknown when it expires."""
         return False
 
     async def credential(self) -> Credential:
@@ -61,7 +61,7 @@ class StaticToken:
         return self._credential
 
     async def renew(self, generation: int) -> bool:
-        """Refuse: there is nothing to renew it with."""
+        """Return ``False``: it cannot be renewed."""
         del generation
         return False
 
@@ -74,12 +74,12 @@ class StaticToken:
 
 
 class RenewingTokens:
-    """Gets a token when there is none, and a new one when it ends or was refused.
+    """Gets a token when there is none, and a new one when it expires or was refused.
 
-    However many calls need it at once, one request goes out and the others share its result, be
-    it a token or an error. Where the store is shared, the same holds across processes. A new
-    token is stored before it is used, and neither is interrupted when the caller is cancelled:
-    the refresh token it comes with may be the only one that still works.
+    When several calls need a token at once, one request is sent and all share its result, a token
+    or an error. With a shared store this holds across processes. A new token is stored before it
+    is used. Neither is interrupted when the caller is cancelled, because its refresh token may be
+    the only valid one.
     """
 
     def __init__(self, grant: Grant, store: TokenStore, call: Call, clock: Clock) -> None:
@@ -92,28 +92,28 @@ class RenewingTokens:
         self._unsaved: _Lease | None = None
         self._current = Credential("", generation=0)
         self._stale_at = -math.inf
-        self._best_before = -math.inf
-        self._rounds = 0
+        self._use_until = -math.inf
+        self._renewals = 0
         self._failure: Exception | None = None
 
     @property
     def stale(self) -> bool:
-        """Whether the token still works but had better be renewed soon."""
+        """Whether the token still works but should be renewed soon."""
         return self._clock.monotonic() >= self._stale_at
 
     async def credential(self) -> Credential:
-        """Return the token in force, getting one when there is none or it is about to end."""
+        """Return the current token. Get one first if there is none or it is about to expire."""
         if not self._usable():
             await self._renew_unless(self._usable)
         return self._current
 
     async def renew(self, generation: int) -> bool:
-        """Replace the token of ``generation``; a newer one is left alone."""
+        """Replace the token of a generation; a newer one is kept."""
         await self._renew_unless(lambda: self._current.generation != generation)
         return True
 
     async def renew_early(self) -> None:
-        """Renew a stale token unless somebody is at it; a failure leaves it in use."""
+        """Renew a stale token unless another task does. After a failure it stays in use."""
         if self._lock.locked():
             return
         try:
@@ -123,69 +123,70 @@ class RenewingTokens:
             self._stale_at = self._clock.monotonic() + _EARLY_RETRY
 
     async def adopt(self, token: Any) -> None:
-        """Store a token that came by another way, and use it from now on."""
+        """Store a token that was obtained elsewhere, and use it from now on."""
         async with self._lock:
             if token.refresh_token is None and self._token is not None:
-                # Nobody said that the old one stopped working.
+                # Without a new refresh token the old one stays valid.
                 token = attrs.evolve(token, refresh_token=self._token.refresh_token)
-            self._unsaved = _lease(token, self._clock.monotonic(), self._clock.now())
+            self._unsaved = self._lease(token)
             async with self._store.lock():
                 await uninterrupted(self._save)
 
     def _usable(self) -> bool:
-        return self._clock.monotonic() < self._best_before
+        return self._clock.monotonic() < self._use_until
 
-    async def _renew_unless(self, settled: Callable[[], bool]) -> None:
-        seen = self._rounds
+    async def _renew_unless(self, is_done: Callable[[], bool]) -> None:
+        """Renew the token, or share the result of a renewal that another task has begun."""
+        renewals = self._renewals
         async with self._lock:
-            if settled():
+            if is_done():
                 return
-            if self._failure is not None and self._rounds != seen:
-                raise _again(self._failure)
+            if self._failure is not None and self._renewals != renewals:
+                raise _copy_of(self._failure)
             try:
-                # Whoever waits for another process may give up; who renews may not.
+                # Waiting for another process may be cancelled; the renewal may not.
                 async with self._store.lock():
                     await uninterrupted(self._renew)
             except Exception as error:
-                self._failure = _again(error)
-                self._rounds += 1
+                self._failure = _copy_of(error)
+                self._renewals += 1
                 raise
             self._failure = None
-            self._rounds += 1
+            self._renewals += 1
 
     async def _renew(self) -> None:
+        if self._unsaved is None and await self._use_stored():
+            return
         if self._unsaved is None:
-            stored = await self._stored_by_others()
-            if stored is None:
-                try:
-                    self._unsaved = await self._fetch()
-                except TokenError:
-                    # Perhaps only because somebody who does not hold the lock was faster.
-                    stored = await self._stored_by_others()
-                    if stored is None:
-                        raise
-            if stored is not None:
-                self._use(stored)
-                return
+            # Both clocks are read before the call: its duration counts, a jump meanwhile does not.
+            began, now = self._clock.monotonic(), self._clock.now()
+            try:
+                token = await self._grant.fetch(self._call, self._token, now=now)
+            except TokenError:
+                # A process that does not hold the lock may have been faster.
+                if await self._use_stored():
+                    return
+                raise
+            self._unsaved = _lease(token, began, now)
         await self._save()
 
-    async def _stored_by_others(self) -> "_Lease | None":
-        """Return a usable token that another process has stored meanwhile."""
+    async def _use_stored(self) -> bool:
+        """Use the token that another process has stored meanwhile, if it is still valid."""
         token = await self._store.load()
-        if token is None or _same(token, self._token):
-            return None
+        if token is None or _is_same(token, self._token):
+            return False
         self._token = token
-        lease = _lease(token, self._clock.monotonic(), self._clock.now())
-        return lease if lease.best_before > self._clock.monotonic() else None
+        lease = self._lease(token)
+        if lease.use_until <= self._clock.monotonic():
+            return False
+        self._use(lease)
+        return True
 
-    async def _fetch(self) -> "_Lease":
-        # Both clocks are read before the call: its duration counts, a jump meanwhile does not.
-        began, now = self._clock.monotonic(), self._clock.now()
-        token = await self._grant.fetch(self._call, self._token, now=now)
-        return _lease(token, began, now)
+    def _lease(self, token: Token) -> "_Lease":
+        return _lease(token, self._clock.monotonic(), self._clock.now())
 
     async def _save(self) -> None:
-        """Store the new token, then use it. If storing fails it is kept, and stored later."""
+        """Store the new token, then use it. If storing fails, the next call tries it again."""
         if self._unsaved is not None:
             await self._store.save(self._unsaved.token)
             self._use(self._unsaved)
@@ -193,17 +194,17 @@ class RenewingTokens:
 
     def _use(self, lease: "_Lease") -> None:
         self._token = lease.token
-        self._best_before = lease.best_before
+        self._use_until = lease.use_until
         self._stale_at = lease.stale_at
         self._current = _credential(lease.token.access_token, self._current.generation + 1)
 
 
 @attrs.frozen
 class _Lease:
-    """A token and how long to use it, by the monotonic clock, since the wall clock may jump."""
+    """A token and how long to use it, in monotonic time because the wall clock may jump."""
 
     token: Token
-    best_before: float
+    use_until: float
     stale_at: float
 
 
@@ -211,20 +212,20 @@ def _lease(token: Token, began: float, now: float) -> _Lease:
     if token.expires_at is None:
         return _Lease(token, math.inf, math.inf)
     seconds = token.expires_at.timestamp() - now
-    best_before = began + seconds - min(_MARGIN, seconds * _MARGIN_SHARE)
-    return _Lease(token, best_before, began + seconds * _FRESH_SHARE)
+    use_until = began + seconds - min(_MARGIN, seconds * _MARGIN_SHARE)
+    return _Lease(token, use_until, began + seconds * _FRESH_SHARE)
 
 
-def _same(stored: Token, known: Token | None) -> bool:
-    """Compare what matters: a store need not keep fractions of a second."""
+def _is_same(stored: Token, known: Token | None) -> bool:
+    """Compare the secrets only; a store need not keep fractions of a second."""
     return known is not None and (stored.access_token, stored.refresh_token) == (
         known.access_token,
         known.refresh_token,
     )
 
 
-def _again(error: Exception) -> Exception:
-    """Return an error for one more caller, without the first one's stack where that can be."""
+def _copy_of(error: Exception) -> Exception:
+    """Return an error for another caller, without the traceback of the first where possible."""
     return copy.copy(error) if isinstance(error, CleverReachError) else error
 
 

@@ -1,11 +1,16 @@
-"""Where tokens are kept: in memory, in a file, in Redis.
+"""Token stores: in memory, in a file, in Redis.
 
-A store holds the token of one account. Its lock is held while the token is renewed, so that
-processes that share the store do not spend one refresh token twice.
+A store keeps the token of one account. Its lock is held while the token is renewed, so that
+processes that share the store do not use one refresh token twice.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from functools import partial
 from inspect import isawaitable
 from pathlib import Path
@@ -18,7 +23,7 @@ import anyio.to_thread
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import replace_file
-from cleverreach_async.transport.redaction import Masked, MaskedBytes
+from cleverreach_async.transport.redaction import Masked, MaskedBytes, drop_tracebacks
 from cleverreach_async.transport.shield import uninterrupted
 
 if TYPE_CHECKING:
@@ -32,7 +37,7 @@ __all__ = [
     "TokenStore",
 ]
 
-# Longer than a renewal can take: two token requests of three attempts each, and their waits.
+# A renewal takes less: two token requests of three attempts each, and the waits between them.
 _LOCK_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 _GRACE_SECONDS: Final = 5.0
@@ -46,19 +51,19 @@ class TokenStore(Protocol):
         ...
 
     async def save(self, token: Token) -> None:
-        """Replace the token. When this returns, the new one is safe."""
+        """Replace the token. It must be stored safely on return."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Return the lock of the token, held while it is renewed. It is not reentrant.
+        """Return the lock that is held while the token is renewed. It is not reentrant.
 
-        Whoever waits for it, or holds it, may be cancelled.
+        The task that waits for it or holds it may be cancelled.
         """
         ...
 
 
 class _LoopLock:
-    """A lock that is made anew for each event loop, since a store may outlive one."""
+    """One lock for each event loop, because a store may be used in several."""
 
     def __init__(self) -> None:
         self._loop: object = None
@@ -73,53 +78,55 @@ class _LoopLock:
 
 
 @asynccontextmanager
-async def _polled(
-    take: Callable[[], Awaitable[bool]],
-    give_back: Callable[[], Awaitable[None]],
+async def _hold_lock(
+    acquire: Callable[[], Awaitable[bool]],
+    release: Callable[[], Awaitable[None]],
     *,
     name: str,
-    patience: float,
+    timeout: float,
 ) -> AsyncGenerator[None, None]:
-    """Hold a lock that another process may hold.
+    """Hold a lock that other processes may hold, and try to acquire it until the timeout.
 
-    Waiting can be cancelled at any time, but no single attempt can: a lock that was taken while
-    nobody listened would stay taken.
+    Waiting can be cancelled, but a single attempt cannot: a lock that is acquired for a cancelled
+    task would never be released.
     """
-    taken = False
+    acquired = False
 
     async def attempt() -> None:
-        nonlocal taken
-        taken = await take()
+        nonlocal acquired
+        acquired = await acquire()
 
     try:
-        with anyio.move_on_after(patience):
+        with anyio.move_on_after(timeout):
             await uninterrupted(attempt)
-            while not taken:
+            while not acquired:
                 await anyio.sleep(_POLL_SECONDS)
                 await uninterrupted(attempt)
-        if not taken:
-            raise ConfigurationError(f"{name} is held by another process for over {patience:.0f} s")
+        if not acquired:
+            raise ConfigurationError(
+                f"{name} has been held by another process for over {timeout:.0f} s"
+            )
         yield
     finally:
-        if taken:
-            await uninterrupted(give_back)
+        if acquired:
+            await uninterrupted(release)
 
 
-def _parsed(text: str | bytes | None, place: str) -> Token | None:
+def _parse_token(text: str | bytes | None, place: str) -> Token | None:
     if text is None:
         return None
     try:
         return Token.from_json(text)
     except ConfigurationError as error:
-        del text  # it may be half a token, and a report of this frame shall not show it
+        del text  # It may be half a token, which no error report of this frame may show.
         raise ConfigurationError(f"{place}: {error}") from None
 
 
 class MemoryTokenStore:
-    """Keeps the token for as long as the process lives.
+    """Keeps the token in memory, until the process ends.
 
     Args:
-        token: The token to begin with.
+        token: The first token.
     """
 
     def __init__(self, token: Token | None = None) -> None:
@@ -142,12 +149,12 @@ class MemoryTokenStore:
 
 
 class CallbackTokenStore(MemoryTokenStore):
-    """Hands each new token to a function of yours before it is used.
+    """Passes each new token to a function of yours before it is used.
 
     Args:
-        token: The token to begin with.
+        token: The first token.
         on_refresh: Called with each new token; may be async. When it raises, the call that
-            needed the token fails, and the token is handed over again before the next one.
+            needed the token fails, and the next call passes the token again first.
     """
 
     def __init__(self, token: Token, on_refresh: Callable[[Token], Awaitable[None] | None]) -> None:
@@ -155,7 +162,7 @@ class CallbackTokenStore(MemoryTokenStore):
         self._on_refresh = on_refresh
 
     async def save(self, token: Token) -> None:
-        """Hand the token over."""
+        """Pass the token to the function."""
         result = self._on_refresh(token)
         if isawaitable(result):
             await result
@@ -165,10 +172,10 @@ class CallbackTokenStore(MemoryTokenStore):
 class FileTokenStore:
     """Keeps the token in a file that only its owner can read.
 
-    Processes of one machine can share it. Needs the extra ``files`` (filelock).
+    Processes on one machine can share it. Needs the extra ``files`` (filelock).
 
     Args:
-        path: The file; its folder is made when the first token is saved.
+        path: The file. Its folder is created when it is first needed.
 
     Raises:
         ConfigurationError: The extra is not installed.
@@ -182,7 +189,7 @@ class FileTokenStore:
                 "FileTokenStore needs filelock: pip install 'cleverreach-async[files]'"
             ) from None
         self._path = Path(path)
-        # A lock is taken and given back in different threads, and by one holder at a time.
+        # One lock per holder, because it is acquired and released in different threads.
         self._new_lock = partial(
             filelock.FileLock, f"{self._path}.lock", blocking=False, thread_local=False, mode=0o600
         )
@@ -192,12 +199,12 @@ class FileTokenStore:
         """Return the token, or ``None`` when there is no file.
 
         Raises:
-            ConfigurationError: The file cannot be read, or holds no token.
+            ConfigurationError: The file cannot be read, or does not contain a token.
         """
-        return _parsed(await anyio.to_thread.run_sync(self._read), str(self._path))
+        return _parse_token(await anyio.to_thread.run_sync(self._read), str(self._path))
 
     async def save(self, token: Token) -> None:
-        """Replace the file in one step: a crash leaves the old token or the new one.
+        """Replace the file in one step. After a crash it has the old token or the new one.
 
         Raises:
             ConfigurationError: The file cannot be written.
@@ -206,67 +213,67 @@ class FileTokenStore:
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
-        """Hold the lock of the token, across the processes of this machine.
+        """Hold the lock of the token, across the processes on this machine.
 
         Raises:
             ConfigurationError: Another process has held it for two minutes.
         """
         lock = self._new_lock()
 
-        async def take() -> bool:
-            return await anyio.to_thread.run_sync(self._take, lock)
+        async def acquire() -> bool:
+            return await anyio.to_thread.run_sync(self._acquire, lock)
 
-        async def give_back() -> None:
+        async def release() -> None:
             await anyio.to_thread.run_sync(lock.release)
 
         async with (
             self._task_lock.get(),
-            _polled(take, give_back, name=f"{self._path}.lock", patience=_LOCK_SECONDS),
+            _hold_lock(acquire, release, name=f"{self._path}.lock", timeout=_LOCK_SECONDS),
         ):
             yield
 
-    def _take(self, lock: "BaseFileLock") -> bool:
-        try:
+    def _acquire(self, lock: "BaseFileLock") -> bool:
+        with self._explained_errors(), suppress(TimeoutError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock.acquire()
-        except TimeoutError:
-            return False
-        except OSError as error:
-            raise self._unusable(error) from None
-        return True
+            return True
+        return False
 
     def _read(self) -> bytes | None:
-        try:
+        with self._explained_errors(), suppress(FileNotFoundError):
             return self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unusable(error) from None
+        return None
 
     def _write(self, content: bytes) -> None:
-        try:
+        with self._explained_errors():
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(self._path, [content])
-        except OSError as error:
-            raise self._unusable(error) from None
 
-    def _unusable(self, error: OSError) -> ConfigurationError:
-        return ConfigurationError(f"{self._path}: {error.strerror or 'cannot be used'}")
+    @contextmanager
+    def _explained_errors(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or "cannot be used"
+            raise ConfigurationError(f"{self._path}: {reason}") from None
 
 
 class RedisTokenStore:
     """Keeps the token in Redis, for processes on several machines. Runs on asyncio.
 
     Args:
-        redis: A ``redis.asyncio.Redis`` of yours (extra ``redis``); it is not closed.
-        key: The key of the token, one per account; ``key:lock`` is the lock's.
-        lock_timeout: Seconds after which a lock whose owner died is free again. It has to be
-            longer than a renewal can take.
+        redis: Your ``redis.asyncio.Redis`` (extra ``redis``). It is not closed.
+        key: The key of the token, one per account. The lock has the key ``key:lock``.
+        lock_timeout: Seconds after which the lock of a dead process is free again. Renewals must
+            take less.
+
+    Raises:
+        ConfigurationError: The key is empty.
     """
 
     def __init__(self, redis: Any, key: str, *, lock_timeout: float = _LOCK_SECONDS) -> None:
         if not key:
-            raise ConfigurationError("key is empty; it names the account whose token is stored")
+            raise ConfigurationError("key is empty; use one key per account")
         self._redis = redis
         self._key = key
         self._lock_timeout = lock_timeout
@@ -275,45 +282,42 @@ class RedisTokenStore:
         """Return the token, or ``None`` when the key does not exist.
 
         Raises:
-            ConfigurationError: The key holds no token.
+            ConfigurationError: The value does not contain a token.
         """
-        return _parsed(await _told(self._redis.get(self._key)), f"Redis key {self._key}")
+        return _parse_token(await _run(self._redis.get(self._key)), f"Redis key {self._key}")
 
     async def save(self, token: Token) -> None:
         """Replace the token."""
-        await _told(self._redis.set(self._key, Masked(token.to_json())))
+        await _run(self._redis.set(self._key, Masked(token.to_json())))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
-        """Hold the lock of the token; it carries its owner's mark, so nobody else frees it.
+        """Hold the lock of the token. Only its holder can release it.
 
         Raises:
-            ConfigurationError: Another process has held it for longer than its life.
+            ConfigurationError: Other processes have held it for longer than ``lock_timeout``.
         """
         from redis.exceptions import LockNotOwnedError  # noqa: PLC0415 - an extra
 
         name = f"{self._key}:lock"
         lock = self._redis.lock(name, timeout=self._lock_timeout)
 
-        async def take() -> bool:
+        async def acquire() -> bool:
             return bool(await lock.acquire(blocking=False))
 
-        async def give_back() -> None:
-            with suppress(LockNotOwnedError):  # it expired, and may be somebody else's
+        async def release() -> None:
+            with suppress(LockNotOwnedError):  # it expired, and another process may hold it
                 await lock.release()
 
-        patience = self._lock_timeout + _GRACE_SECONDS
-        async with _polled(take, give_back, name=f"Redis key {name}", patience=patience):
+        timeout = self._lock_timeout + _GRACE_SECONDS
+        async with _hold_lock(acquire, release, name=f"Redis key {name}", timeout=timeout):
             yield
 
 
-async def _told(command: Awaitable[Any]) -> Any:
-    """Await a command; an error comes without its stack, whose variables hold the token."""
+async def _run(command: Awaitable[Any]) -> Any:
+    """Await a command of Redis. Its variables hold the token, so its tracebacks are dropped."""
     try:
         return await command
     except Exception as error:
-        link: BaseException | None = error
-        while link is not None:
-            link.__traceback__ = None
-            link = link.__cause__ or link.__context__
+        drop_tracebacks(error)
         raise

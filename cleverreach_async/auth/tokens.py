@@ -1,4 +1,4 @@
-"""Tokens as plain values: read, written down, looked into."""
+"""Tokens as plain values: read from responses, written to stores and read again."""
 
 import base64
 import json
@@ -19,13 +19,13 @@ _ID_DIGITS: Final = 19
 
 @attrs.frozen(kw_only=True)
 class Token:
-    """An access token as the token endpoint gave it.
+    """An access token and what belongs to it.
 
     Attributes:
         access_token: The bearer token.
-        refresh_token: What a renewal needs; absent for client credentials.
-        expires_at: When the access token ends, or ``None`` when the server did not say.
-        scope: Granted rights, separated by spaces, or an empty string.
+        refresh_token: The token that renews it; ``None`` for client credentials.
+        expires_at: When the access token expires, or ``None`` if the server did not say.
+        scope: Granted scopes, separated by spaces, or an empty string.
     """
 
     access_token: Secret
@@ -35,18 +35,17 @@ class Token:
 
     @property
     def account_id(self) -> int | None:
-        """The account that the token is for, or ``None`` when the token does not tell.
+        """The account that the token is for, or ``None`` if the token does not contain it.
 
-        It is read from the token's payload **without verifying its signature**: good for telling
-        tenants apart in a log, not for deciding who somebody is. ``debug.whoami()`` asks the
-        server.
+        It is read from the token's payload **without verifying the signature**. Use it to label
+        tenants in a log, not to authenticate anybody. ``debug.whoami()`` asks the server.
         """
         number = str(_payload(self.access_token.reveal()).get("client_id", ""))
-        # No id has more digits than this, and int() refuses thousands of them.
+        # Ids are shorter, and int() raises for thousands of digits.
         return int(number) if number.isdecimal() and len(number) <= _ID_DIGITS else None
 
     def to_json(self) -> str:
-        """Write the token down, **secrets included**: for a token store, not for a log."""
+        """Return the token as JSON, **with its secrets**: for a token store, not for a log."""
         fields: dict[str, Any] = {"access_token": self.access_token.reveal(), "scope": self.scope}
         if self.refresh_token is not None:
             fields["refresh_token"] = self.refresh_token.reveal()
@@ -56,19 +55,19 @@ class Token:
 
     @staticmethod
     def from_json(text: str | bytes) -> "Token":
-        """Read what :meth:`to_json` wrote.
+        """Read the result of :meth:`to_json`.
 
         Raises:
-            ConfigurationError: The text is no token; what it holds is not repeated.
+            ConfigurationError: The text is not a token. The message does not show the text.
         """
-        token = _stored(text)
+        token = _parse_stored(text)
         if token is None:
-            del text  # it may be half a token, and a report of this frame shall not show it
-            raise ConfigurationError("what is stored is no token: authorise again")
+            del text  # It may be half a token, which no error report of this frame may show.
+            raise ConfigurationError("the stored value is not a token: authorise again")
         return token
 
 
-def _stored(text: str | bytes) -> Token | None:
+def _parse_stored(text: str | bytes) -> Token | None:
     try:
         fields = as_object(json.loads(text))
         expires_at = fields.get("expires_at")
@@ -88,25 +87,25 @@ def _stored(text: str | bytes) -> Token | None:
         return None
 
 
-def read_token(answer: Any, *, now: float) -> Token:
-    """Read the token endpoint's answer.
+def read_token(response: Any, *, now: float) -> Token:
+    """Read the token endpoint's response.
 
     Args:
-        answer: Decoded JSON; a bare text counts as the access token.
-        now: Unix time of the answer, to which ``expires_in`` (seconds) is relative.
+        response: Decoded JSON. A plain text is the access token.
+        now: Unix time, to which ``expires_in`` (seconds) is relative.
 
     Raises:
-        TokenError: The answer holds no access token.
+        TokenError: The response has no access token.
     """
-    token = _answered(answer, now)
+    token = _parse_response(response, now)
     if token is None:
-        del answer  # it may hold a refresh token, and a report of this frame shall not show it
-        raise TokenError("invalid_response", "the answer holds no access_token", status_code=200)
+        del response  # It may have a refresh token, which no error report may show.
+        raise TokenError("invalid_response", "the response has no access_token", status_code=200)
     return token
 
 
-def _answered(answer: Any, now: float) -> Token | None:
-    fields = {"access_token": answer} if isinstance(answer, str) else as_object(answer)
+def _parse_response(response: Any, now: float) -> Token | None:
+    fields = {"access_token": response} if isinstance(response, str) else as_object(response)
     access_token = fields.get("access_token")
     if not isinstance(access_token, str) or not access_token:
         return None
@@ -128,7 +127,7 @@ def _expiry(expires_in: Any, now: float) -> datetime | None:
 
 
 def _payload(jwt: str) -> Mapping[str, Any]:
-    """Return the claims of a JSON Web Token, or nothing for any other text."""
+    """Return the claims of a JSON Web Token, or an empty mapping for any other text."""
     parts = jwt.split(".")
     if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
         return {}

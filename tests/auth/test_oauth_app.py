@@ -130,7 +130,7 @@ def test_the_callback_brings_the_code() -> None:
             "access_denied",
             "no thanks",
         ),
-        ({"state": "s"}, "invalid_callback", "the callback holds no code"),
+        ({"state": "s"}, "invalid_callback", "the callback has no code"),
         ({"state": "s", "code": ""}, "invalid_callback", None),
     ],
 )
@@ -147,9 +147,9 @@ def test_a_callback_without_a_code_is_refused(
 def test_a_users_token_comes_from_one_place() -> None:
     """The token or the store; ``on_refresh`` goes with the token."""
     store = MemoryTokenStore(TOKEN)
-    with pytest.raises(ConfigurationError, match="takes a token, or the store"):
+    with pytest.raises(ConfigurationError, match="takes a token, or a store"):
         APP.user()
-    with pytest.raises(ConfigurationError, match="takes a token, or the store"):
+    with pytest.raises(ConfigurationError, match="takes a token, or a store"):
         APP.user(TOKEN, store=store)
     with pytest.raises(ConfigurationError, match="on_refresh goes with a token"):
         APP.user(store=store, on_refresh=lambda token: None)

@@ -348,7 +348,7 @@ async def test_without_a_refresh_token_the_user_has_to_authorise(
     """Told without asking the server, whether the store is empty or its token cannot be renewed."""
     held = None if stored == "nothing" else Token(access_token=Secret("refused"))
     cr = connect(app.user(store=WatchedStore(held, order)))
-    with pytest.raises(TokenError, match="authorise again: nothing to renew it with"):
+    with pytest.raises(TokenError, match="authorise again: there is no refresh token"):
         await cr.debug.ttl()
     assert ENDPOINT not in order
 

@@ -15,7 +15,7 @@ import anyio.lowlevel
 import pytest
 
 from cleverreach_async import ConfigurationError, Secret, Token
-from cleverreach_async.auth.stores import FileTokenStore, MemoryTokenStore, TokenStore, _polled
+from cleverreach_async.auth.stores import FileTokenStore, MemoryTokenStore, TokenStore, _hold_lock
 
 OLD = Token(access_token=Secret("old-access"), refresh_token=Secret("old-refresh"))
 NEW = Token(access_token=Secret("new-access"), refresh_token=Secret("new-refresh"))
@@ -144,7 +144,7 @@ async def test_garbage_is_told_without_its_content(
     put(path, text)
     with pytest.raises(ConfigurationError) as caught:
         await store.load()
-    assert f"{path}: what is stored is no token: authorise again" == str(caught.value)
+    assert f"{path}: the stored value is not a token: authorise again" == str(caught.value)
 
 
 @anyio_test
@@ -161,7 +161,7 @@ async def test_a_torn_file_shows_in_no_variable(store: FileTokenStore, path: Pat
         told = "".join([*report.format(), *inner.format()])
     else:
         pytest.fail("the file is torn")
-    assert "_parsed" in told
+    assert "_parse_token" in told
     assert "from_json" in told
     assert "old-access" not in told
 
@@ -206,7 +206,7 @@ async def test_a_lock_that_is_never_given_back_is_told(
         with pytest.raises(ConfigurationError) as caught:
             async with FileTokenStore(path).lock():
                 pytest.fail("two holders")
-    assert str(caught.value).startswith(f"{path}.lock is held by another process")
+    assert str(caught.value).startswith(f"{path}.lock has been held by another process")
 
 
 @anyio_test
@@ -214,19 +214,19 @@ async def test_giving_a_lock_back_is_not_cut_short() -> None:
     """A holder that is cancelled gives back what it took, however long that takes."""
     steps: list[str] = []
 
-    async def take() -> bool:
-        steps.append("taken")
+    async def acquire() -> bool:
+        steps.append("acquired")
         return True
 
-    async def give_back() -> None:
+    async def release() -> None:
         await anyio.lowlevel.checkpoint()
-        steps.append("given back")
+        steps.append("released")
 
     with anyio.CancelScope() as scope:
-        async with _polled(take, give_back, name="lock", patience=5.0):
+        async with _hold_lock(acquire, release, name="lock", timeout=5.0):
             scope.cancel()
             await anyio.sleep_forever()
-    assert ["taken", "given back"] == steps
+    assert ["acquired", "released"] == steps
 
 
 @anyio_test

@@ -90,7 +90,7 @@ async def test_a_lock_that_does_not_end_is_told(
     with pytest.raises(ConfigurationError) as caught:
         async with RedisTokenStore(redis, key, lock_timeout=0.1).lock():
             pytest.fail("two holders")
-    assert str(caught.value).startswith(f"Redis key {key}:lock is held by another process")
+    assert str(caught.value).startswith(f"Redis key {key}:lock has been held by another process")
     assert b"somebody" == await redis.get(f"{key}:lock")
 
 
@@ -137,8 +137,8 @@ async def test_garbage_is_told_without_its_content(redis: Any, key: str) -> None
     with pytest.raises(ConfigurationError) as caught:
         await RedisTokenStore(redis, key).load()
     told = told_of(caught.value)
-    assert f"Redis key {key}: what is stored is no token: authorise again" == str(caught.value)
-    assert "_parsed" in told
+    assert f"Redis key {key}: the stored value is not a token: authorise again" == str(caught.value)
+    assert "_parse_token" in told
     assert "4711" not in told
 
 

@@ -42,7 +42,7 @@ def test_half_a_token_is_none(token: Token, data: st.DataObject) -> None:
     """Wherever the text ends too early."""
     text = token.to_json()
     cut = data.draw(st.integers(0, len(text) - 1))
-    with pytest.raises(ConfigurationError, match=r"^what is stored is no token: authorise again$"):
+    with pytest.raises(ConfigurationError, match=r"^the stored value is not a token: authorise"):
         Token.from_json(text[:cut])
 
 
