@@ -1,4 +1,4 @@
-"""Attributes: the fields that receivers have beyond their address, for the account or one group."""
+"""Attributes: further fields of receivers, for the whole account or for one group."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
@@ -26,14 +26,14 @@ class Attribute:
 
     Attributes:
         id: Attribute id.
-        name: Name, in lower case; the key in a receiver's ``attributes``.
-        type: ``text``, ``number``, ``gender`` or ``date``; the set is open.
+        name: Name in lower case; the key in a receiver's ``attributes``.
+        type: ``text``, ``number``, ``gender`` or ``date``; the API may add others.
         description: Label shown in the account.
         preview_value: Value shown in previews.
-        default_value: Value for receivers who have none; some answers call it ``value``.
+        default_value: Value for receivers without one; some responses call it ``value``.
         tag: Placeholder for mailings, such as ``{FIRSTNAME}``.
-        group_id: The group it belongs to, or 0 for the account; some answers call it ``groups_id``.
-        extra: What the answer holds beyond these fields.
+        group_id: Its group, or 0 for the whole account; some responses call it ``groups_id``.
+        extra: Fields of the response that this model does not know.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {"groups_id": "group_id", "value": "default_value"}
@@ -50,10 +50,10 @@ class Attribute:
 
 
 class Attributes(Resource):
-    """``cr.attributes``: define attributes, which must exist before receivers can have values.
+    """``cr.attributes``: define attributes. They must exist before receivers can have values.
 
-    ``group_id`` names the group of an attribute; ``None`` or 0 stands for the whole account. An
-    importer found room for 40 attributes, those of the account and of a group together.
+    ``group_id`` is the group of an attribute; ``None`` or 0 means the whole account. The observed
+    maximum is 40 attributes, those of the account and of a group together.
     """
 
     def list(self, *, group_id: int | None = None) -> Paginator[Attribute]:
@@ -93,14 +93,14 @@ class Attributes(Resource):
 
         Args:
             name: Name; the server stores it in lower case.
-            type: What its values are; a date is ``YYYY-MM-DD``, a gender ``male`` or ``female``.
+            type: Type of its values. A date is ``YYYY-MM-DD``, a gender ``male`` or ``female``.
             description: Label shown in the account.
             preview_value: Value shown in previews.
-            default_value: Value for receivers who have none.
-            group_id: The group it belongs to.
+            default_value: Value for receivers without one.
+            group_id: Its group.
 
         Raises:
-            ConfigurationError: The name is a field that every receiver has.
+            ConfigurationError: The name is that of a field that every receiver has.
             ConflictError: An attribute of that name exists.
 
         ``POST /attributes``, ``POST /groups/{group_id}/attributes``
@@ -126,19 +126,19 @@ class Attributes(Resource):
         default_value: str | Unset = UNSET,
         group_id: int | None = None,
     ) -> Attribute:
-        """Change the fields that are given. Whether the type may change is not documented.
+        """Change the given fields. Whether the type can change is not documented.
 
         Args:
             attribute_id: Attribute id.
             name: Name; the server stores it in lower case.
-            type: What its values are.
+            type: Type of its values.
             description: Label shown in the account.
             preview_value: Value shown in previews.
-            default_value: Value for receivers who have none.
-            group_id: The group it belongs to.
+            default_value: Value for receivers without one.
+            group_id: Its group.
 
         Raises:
-            ConfigurationError: The name is a field that every receiver has.
+            ConfigurationError: The name is that of a field that every receiver has.
 
         ``PUT /attributes/{id}``, ``PUT /groups/{group_id}/attributes/{id}``
         """
@@ -153,7 +153,7 @@ class Attributes(Resource):
         return await self._call(Attribute, "PUT", template, path=path, json=fields)
 
     async def delete(self, attribute_id: int, *, group_id: int | None = None) -> None:
-        """Delete an attribute, and with it the values that receivers have.
+        """Delete an attribute and the receivers' values of it.
 
         ``DELETE /attributes/{id}``, ``DELETE /groups/{group_id}/attributes/{id}``
         """
@@ -161,9 +161,7 @@ class Attributes(Resource):
         await self._do("DELETE", template, path=path)
 
     async def limits(self) -> Mapping[str, Any]:
-        """Return how many attributes the account may define; the vendor documents no fields.
-
-        :func:`cap_in` looks for the number in it.
+        """Return how many attributes the account may define. The fields are not documented.
 
         ``GET /attributes/limits``
         """
@@ -175,13 +173,14 @@ def _attribute_path(attribute_id: int, group_id: int | None) -> tuple[str, dict[
 
 
 def cap_in(limits: Mapping[str, Any]) -> int | None:
-    """Return the most attributes that an answer of :meth:`Attributes.limits` allows.
+    """Return the maximum number of attributes from a result of :meth:`Attributes.limits`.
 
     Args:
-        limits: The answer. No recorded one is public, so only plain words for a maximum count.
+        limits: The result. Its fields are not documented, so only plain words for a maximum are
+            looked up.
 
     Returns:
-        The number; ``None`` where none can be told.
+        The number, or ``None`` if it is unknown.
     """
     for word in _WORDS_FOR_CAP:
         value = str(limits.get(word, ""))
@@ -191,13 +190,13 @@ def cap_in(limits: Mapping[str, Any]) -> int | None:
 
 
 def check_free(name: str) -> str:
-    """Return the name of an attribute, unless it is taken by a field that every receiver has.
+    """Return the name of an attribute, unless it is that of a field that every receiver has.
 
     Raises:
-        ConfigurationError: It is.
+        ConfigurationError: It is that of a field.
     """
     if name.strip().lower() in _RESERVED:
         raise ConfigurationError(
-            f"{name!r} is a field that every receiver has, no name for an attribute"
+            f"{name!r} is a field that every receiver has; choose another name for the attribute"
         )
     return name

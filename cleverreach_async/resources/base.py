@@ -103,7 +103,7 @@ class Resource:
             ConfigurationError: The page size is out of range.
         """
         if size_param is not None and not 1 <= page_size <= max_size:
-            raise ConfigurationError(f"page_size is {page_size}; it goes from 1 to {max_size}")
+            raise ConfigurationError(f"page_size is {page_size}; it must be from 1 to {max_size}")
 
         async def fetch(number: int) -> Page[T]:
             paging = {} if size_param is None else {"page": number, size_param: page_size}

@@ -1,4 +1,4 @@
-"""Debug: who the token belongs to, how long it lives, whether the API is up."""
+"""The account of the token, its time to live, and the state of the API."""
 
 from typing import Any
 
@@ -19,20 +19,20 @@ class Whoami:
     Attributes:
         id: Account id, the vendor's client id.
         company: Company.
-        salutation: Salutation of the holder.
-        firstname: First name of the holder.
-        name: Last name of the holder.
+        salutation: Salutation of the account holder.
+        firstname: First name of the account holder.
+        name: Last name of the account holder.
         street: Street and number.
         zip: Postcode.
         city: City.
         country: Country.
         phone: Telephone number.
         fax: Fax number.
-        email: Address of the holder.
-        login_domain: The host on which the account logs in.
-        whitelabel_id: The reseller, or 0.
+        email: E-mail address of the account holder.
+        login_domain: The host on which users of the account log in.
+        whitelabel_id: Id of the reseller, or 0.
         lang: Language, such as ``de``.
-        extra: What the answer holds beyond these fields.
+        extra: Fields of the response that this model does not know.
     """
 
     id: int
@@ -55,11 +55,11 @@ class Whoami:
 
 @attrs.frozen(kw_only=True)
 class TokenTTL:
-    """How long the token lives. It has no ``extra``: the answer may repeat the token itself.
+    """How long the token is valid. It has no ``extra``, because the response may have the token.
 
     Attributes:
         ttl: Seconds left.
-        date: Date and time of expiry, in the server's words.
+        date: Date and time of expiry, in the server's format.
     """
 
     ttl: int
@@ -67,7 +67,7 @@ class TokenTTL:
 
 
 class Debug(Resource):
-    """``cr.debug``: the account, its token, and the API's health."""
+    """``cr.debug``: the account, its token, and the state of the API."""
 
     async def whoami(self) -> Whoami:
         """Return the account that the token belongs to.
@@ -77,7 +77,7 @@ class Debug(Resource):
         return await self._call(Whoami, "GET", "/debug/whoami")
 
     async def ttl(self) -> TokenTTL:
-        """Return how long the token lives.
+        """Return how long the token is valid.
 
         Raises:
             AuthenticationError: The token is not valid.
@@ -87,7 +87,7 @@ class Debug(Resource):
         return await self._call(TokenTTL, "GET", "/debug/ttl")
 
     async def validate(self) -> bool:
-        """Whether the server accepts the token; a refresh is tried before the answer is no.
+        """Return whether the server accepts the token. A refused token is renewed once first.
 
         ``GET /debug/validate``
         """
@@ -98,11 +98,11 @@ class Debug(Resource):
             return False
 
     async def ping(self) -> None:
-        """Return when the API answers; it needs and sends no token.
+        """Check that the API responds. No token is sent.
 
         Raises:
-            APIStatusError: The API is in trouble.
-            APIConnectionError: It cannot be reached.
+            APIStatusError: The API responds with an error.
+            APIConnectionError: The API cannot be reached.
 
         ``GET /debug/ping``
         """

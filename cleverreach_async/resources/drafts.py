@@ -1,4 +1,4 @@
-"""What a draft of a mailing is written with."""
+"""The parts of a mailing draft."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,18 +12,18 @@ __all__ = ["MailingSettings", "audience", "content"]
 
 @attrs.define(kw_only=True)
 class MailingSettings:
-    """How a mailing is edited, tracked and filed. Fields that are left out stay as they are.
+    """How a mailing is edited, tracked and filed. Fields that are not set stay as they are.
 
     Attributes:
         editor: ``eddytor``, ``wizard``, ``freeform``, ``advanced`` or ``plaintext``.
         open_tracking: Whether opens are tracked.
         click_tracking: Whether clicks are tracked.
-        link_tracking_url: The domain whose links are tagged.
+        link_tracking_url: The domain whose links are tracked.
         link_tracking_type: ``google``, ``intelliad`` or ``crconnect``.
         google_campaign_name: Campaign name for ``google``.
         unsubscribe_form_id: Form id or flow id.
-        campaign_id: Campaign.
-        category_id: Channel.
+        campaign_id: Id of the campaign.
+        category_id: Id of the channel.
     """
 
     editor: str | Unset = UNSET
@@ -38,7 +38,7 @@ class MailingSettings:
 
 
 def content(html: str | Unset, text: str | Unset) -> Mapping[str, str] | Unset:
-    """Return the bodies as the API takes them: their kinds, and each under its kind."""
+    """Return the bodies as the API expects them: a type, and each body under its own type."""
     bodies = {name: it for name, it in (("html", html), ("text", text)) if it is not UNSET}
     return {"type": "/".join(bodies), **bodies} if bodies else UNSET
 
@@ -46,13 +46,13 @@ def content(html: str | Unset, text: str | Unset) -> Mapping[str, str] | Unset:
 def audience(
     group_ids: Sequence[int] | Unset, filter_id: int | Unset
 ) -> Mapping[str, Sequence[int] | str] | Unset:
-    """Return whom a mailing goes to.
+    """Return the receivers of a mailing as the API expects them.
 
     Raises:
-        ConfigurationError: Both groups and a segment.
+        ConfigurationError: Both groups and a segment are given.
     """
     if filter_id is UNSET:
         return UNSET if group_ids is UNSET else {"groups": group_ids}
     if group_ids is not UNSET:
-        raise ConfigurationError("a mailing goes to group_ids or to filter_id, not to both")
+        raise ConfigurationError("a mailing goes to group_ids or to filter_id; pass one of them")
     return {"filter": str(filter_id)}

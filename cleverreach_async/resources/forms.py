@@ -1,4 +1,4 @@
-"""Forms: sign-up forms and the double opt-in mails that they send."""
+"""Forms: sign-up forms and their double opt-in mails."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -21,9 +21,9 @@ class Form:
     Attributes:
         id: Form id.
         name: Name as shown in the account.
-        group_id: The group it signs up to; the API calls it ``customer_tables_id``.
-        content: HTML, where the call returns it.
-        extra: What the answer holds beyond these fields.
+        group_id: The group that receivers sign up to; the API calls it ``customer_tables_id``.
+        content: HTML, if the response contains it.
+        extra: Fields of the response that this model does not know.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {"customer_tables_id": "group_id"}
@@ -38,7 +38,7 @@ class Form:
 class Forms(Resource):
     """``cr.forms``: forms, and double opt-in.
 
-    The vendor flags these calls as deprecated, yet they are the only documented way to send a
+    The vendor marks these calls as deprecated, but they are the only documented way to send a
     double opt-in mail.
     """
 
@@ -54,7 +54,7 @@ class Forms(Resource):
         """Return one form.
 
         Raises:
-            NotFoundError: No such form.
+            NotFoundError: The form does not exist.
 
         ``GET /forms/{id}``
         """
@@ -63,17 +63,17 @@ class Forms(Resource):
     async def code(
         self, form_id: int, *, badge: bool | None = None, embedded: bool | None = None
     ) -> str:
-        """Return a form's HTML.
+        """Return the HTML of a form.
 
         Args:
             form_id: Form id.
             badge: Whether to include the vendor's badge.
-            embedded: Whether to return markup to embed instead of a whole page.
+            embedded: Whether to return markup for embedding instead of a whole page.
 
         ``GET /forms/{id}/code``
         """
         template = "/forms/{form_id}/code"
-        # The parameter's name is the vendor's spelling.
+        # "badget" is the vendor's spelling.
         query = {"badget": badge, "embedded": embedded}
         request = build_request("GET", template, path={"form_id": form_id}, query=query)
         html = await self._json(request)
@@ -90,10 +90,10 @@ class Forms(Resource):
         """Create a form in a group and return its id.
 
         Args:
-            group_id: The group it signs up to.
+            group_id: The group that receivers sign up to.
             name: Name as shown in the account.
             title: Title of its page.
-            template: The vendor's name of a template.
+            template: The vendor's name of the template.
 
         ``POST /forms/{group_id}/createfromtemplate/{type}``
         """
@@ -123,27 +123,26 @@ class Forms(Resource):
         user_agent: str,
         group_id: int | None = None,
     ) -> None:
-        """Mail the double opt-in message to one receiver.
+        """Send the double opt-in mail to one receiver.
 
-        The receiver must exist and be inactive: create it with ``registered`` set and
-        ``activated=0`` first. For a moment after that it may not be found; try again then.
-        ``user_ip``, ``referer`` and ``user_agent`` are the proof of consent and come from the
-        visitor's own request. A second call sends a second mail, so it is not repeated after a
-        lost answer.
+        The receiver must exist and be inactive: create it with ``registered`` and ``activated=0``
+        first. It may not be found for a moment after that; try again then. ``user_ip``,
+        ``referer`` and ``user_agent`` are the proof of consent, and come from the visitor's own
+        request. Every call sends a mail, so it is not repeated after a lost response.
 
         Args:
             form_id: The form whose mail is sent.
             email: The receiver's address.
             user_ip: The visitor's IP address.
-            referer: The page on which they signed up.
-            user_agent: Their browser.
-            group_id: The group, when the form serves several.
+            referer: URL of the page where they signed up.
+            user_agent: User agent of their browser.
+            group_id: The group, if the form has several.
 
         Raises:
             ConfigurationError: One of the texts is empty.
-            NotFoundError: No such form or receiver.
+            NotFoundError: The form or the receiver does not exist.
             PermissionDeniedError: The vendor rates the address as suspicious.
-            ResponseDecodeError: The answer is a page instead; whether a mail was sent is unknown.
+            ResponseDecodeError: The response is a web page; it is unknown whether a mail was sent.
 
         ``POST /forms/{form_id}/send/activate``
         """
@@ -160,22 +159,22 @@ class Forms(Resource):
         user_agent: str,
         group_id: int | None = None,
     ) -> None:
-        """Mail the message by which a receiver confirms to unsubscribe.
+        """Send the mail with which a receiver confirms to unsubscribe.
 
-        A second call sends a second mail, so it is not repeated after a lost answer.
+        Every call sends a mail, so it is not repeated after a lost response.
 
         Args:
             form_id: The form whose mail is sent.
             email: The receiver's address.
             user_ip: The visitor's IP address.
-            referer: The page on which they asked for it.
-            user_agent: Their browser.
-            group_id: The group, when the form serves several.
+            referer: URL of the page where they asked to unsubscribe.
+            user_agent: User agent of their browser.
+            group_id: The group, if the form has several.
 
         Raises:
             ConfigurationError: One of the texts is empty.
-            NotFoundError: No such form or receiver.
-            ResponseDecodeError: The answer is a page instead; whether a mail was sent is unknown.
+            NotFoundError: The form or the receiver does not exist.
+            ResponseDecodeError: The response is a web page; it is unknown whether a mail was sent.
 
         ``POST /forms/{form_id}/send/deactivate``
         """
@@ -192,11 +191,11 @@ class Forms(Resource):
     ) -> None:
         for name, text in {"email": email, **proof}.items():
             if not text.strip():
-                raise ConfigurationError(f"{name} is empty; the API takes no mail without it")
+                raise ConfigurationError(f"{name} is empty; the API sends no mail without it")
         fields = body(email=email, groups_id=UNSET if group_id is None else group_id, doidata=proof)
         request = build_request("POST", template, path={"form_id": form_id}, json=fields)
         response = await self._send(request)
-        # What a success looks like differs: true, an object, the address, nothing. A page of a
-        # proxy is none.
+        # The response to a success varies: true, an object, the address, nothing. A web page, such
+        # as that of a proxy, is not a success.
         if response.content.lstrip().startswith(b"<"):
             decode_json(response, request)

@@ -1,4 +1,4 @@
-"""Groups: the vendor's word for recipient lists."""
+"""Groups: recipient lists."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,11 +24,11 @@ class Group:
         name: Name as shown in the account.
         locked: Lock flag.
         backup: Backup flag.
-        receiver_info: Text that tells receivers why they get mail.
+        receiver_info: Text that explains to receivers why they get mail.
         stamp: When it was created.
-        last_mailing: When a mailing last went to it.
+        last_mailing: When the last mailing was sent to it.
         last_changed: When it last changed.
-        extra: What the answer holds beyond these fields.
+        extra: Fields of the response that this model does not know.
     """
 
     id: int
@@ -47,15 +47,15 @@ class GroupStats:
     """Counters of a group, cached by the server.
 
     Attributes:
-        total_count: All receivers.
-        active_count: Receivers who get mail.
-        inactive_count: Unconfirmed and unsubscribed receivers.
-        bounce_count: Receivers whose mail bounced.
-        order_count: Orders of its receivers.
+        total_count: Number of receivers.
+        active_count: Number of receivers who get mail.
+        inactive_count: Number of unconfirmed and unsubscribed receivers.
+        bounce_count: Number of receivers whose mail bounced.
+        order_count: Number of the receivers' orders.
         avg_points: Mean of the receivers' points.
         quality: The vendor's rating of the list.
         time: When the counters were computed.
-        extra: What the answer holds beyond these fields.
+        extra: Fields of the response that this model does not know.
     """
 
     total_count: int = 0
@@ -86,7 +86,7 @@ class Groups(Resource):
         """Return one group.
 
         Raises:
-            NotFoundError: No such group.
+            NotFoundError: The group does not exist.
 
         ``GET /groups/{id}``
         """
@@ -100,11 +100,11 @@ class Groups(Resource):
         locked: bool | Unset = UNSET,
         backup: bool | Unset = UNSET,
     ) -> Group:
-        """Create a group. Two calls make two groups, so it is not repeated after a lost answer.
+        """Create a group. The call is not repeated after a lost response, to not create two.
 
         Args:
             name: Name as shown in the account.
-            receiver_info: Text that tells receivers why they get mail.
+            receiver_info: Text that explains to receivers why they get mail.
             locked: Lock flag.
             backup: Backup flag.
 
@@ -122,12 +122,12 @@ class Groups(Resource):
         locked: bool | Unset = UNSET,
         backup: bool | Unset = UNSET,
     ) -> Group:
-        """Change the fields that are given.
+        """Change the given fields.
 
         Args:
             group_id: Group id.
             name: Name as shown in the account.
-            receiver_info: Text that tells receivers why they get mail.
+            receiver_info: Text that explains to receivers why they get mail.
             locked: Lock flag.
             backup: Backup flag.
 
@@ -146,14 +146,14 @@ class Groups(Resource):
         await self._do("DELETE", "/groups/{group_id}", path={"group_id": group_id})
 
     async def clear(self, group_id: int) -> None:
-        """Remove every receiver from a group but keep the group.
+        """Remove all receivers from a group, and keep the group.
 
         ``DELETE /groups/{id}/clear``
         """
         await self._do("DELETE", "/groups/{group_id}/clear", path={"group_id": group_id})
 
     async def stats(self, group_id: int) -> GroupStats:
-        """Return the group's counters, which the server caches.
+        """Return the counters of a group. The server caches them.
 
         ``GET /groups/{id}/stats``
         """
@@ -162,7 +162,7 @@ class Groups(Resource):
         )
 
     async def advanced_stats(self, group_id: int) -> Mapping[str, Any]:
-        """Return the extended counters, whose fields the vendor does not document.
+        """Return the extended counters of a group. Their fields are not documented.
 
         ``GET /groups/{id}/advancedstats``
         """

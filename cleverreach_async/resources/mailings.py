@@ -1,4 +1,4 @@
-"""Mailings: drafts, their release, and what became of them."""
+"""Mailings: drafts and their release."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,11 +38,11 @@ def _derived_state(mailing: "Mailing") -> MailingState:
 
 @attrs.frozen(kw_only=True)
 class MailingGroups:
-    """The groups a mailing goes to.
+    """The groups that a mailing goes to.
 
     Attributes:
         group_ids: Their ids.
-        extra: What the answer holds beyond these fields.
+        extra: Fields of the response that this model does not know.
     """
 
     group_ids: tuple[int, ...] = ()
@@ -55,9 +55,9 @@ class MailingLink:
 
     Attributes:
         id: Link id.
-        link: Its address.
-        total_clicks: Clicks, repeated ones included.
-        extra: What the answer holds beyond these fields.
+        link: Its URL.
+        total_clicks: Number of clicks, including repeated ones.
+        extra: Fields of the response that this model does not know.
     """
 
     id: int = 0
@@ -73,32 +73,32 @@ class Mailing:
     Attributes:
         id: Mailing id, also that of its report.
         name: Name as shown in the account.
-        state: ``draft``, ``waiting``, ``running``, ``finished`` or ``automation``; the set is open.
-            Where the answer does not tell, it follows from the times.
+        state: ``draft``, ``waiting``, ``running``, ``finished`` or ``automation``; the API may add
+            others. If the response does not contain it, it is derived from the times.
         subject: Subject line.
         sender_name: Name in the From line.
         sender_email: Address in the From line.
-        body_html: HTML body, where the call returns it.
-        body_text: Text body, where the call returns it.
-        category_id: Channel, or 0.
+        body_html: HTML body, if the response contains it.
+        body_text: Text body, if the response contains it.
+        category_id: Id of the channel, or 0.
         stamp: When it was created.
         last_changed: When it last changed.
         ready: When it was released.
-        send_on: When it is to be sent.
+        send_on: When it will be sent.
         started: When sending began.
         finished: When sending ended.
         m_type: 1 for text, 2 for HTML, anything else for both.
-        type_name: The same as a word.
+        type_name: Name of the type.
         is_html: Whether it has an HTML body.
         is_text: Whether it has a text body.
         is_splittest: Whether it is a split test.
         is_trackable: Whether opens and clicks can be tracked.
         external_id: Id in another system.
         unsubscribe_form_id: Form id or flow id.
-        last_version_id: Version, or 0.
-        mailing_groups: The groups it goes to.
+        last_version_id: Id of the version, or 0.
+        mailing_groups: The groups that it goes to.
         tags: Tags.
-        extra: What the answer holds beyond these fields.
+        extra: Fields of the response that this model does not know.
     """
 
     id: int
@@ -115,9 +115,8 @@ class Mailing:
     send_on: datetime | None = attrs.field(default=None, repr=False)
     started: datetime | None = attrs.field(default=None, repr=False)
     finished: datetime | None = attrs.field(default=None, repr=False)
-    # Its default looks at the times, so it stands after them.
+    # The default needs the times, so this field comes after them.
     state: MailingState | str = attrs.Factory(_derived_state, takes_self=True)
-    # Its default looks at the times, so it stands after them.
     m_type: int = attrs.field(default=0, repr=False)
     type_name: str = attrs.field(default="", repr=False)
     is_html: bool = attrs.field(default=False, repr=False)
@@ -147,17 +146,20 @@ class Mailings(Resource):
     ) -> Paginator[Mailing]:
         """List mailings.
 
-        The API pages the mailings of one state. All of them come in one answer, which is cut at
-        1000: in a large account ask state by state.
+        The API pages the mailings of one state. For ``all`` it returns one page of at most 1000
+        mailings, so list a large account state by state.
 
         Args:
             state: Only mailings in this state.
-            page_size: Mailings per page, 1 to 100; for ``all`` most mailings in the one answer,
-                1 to 1000. The largest size when left out.
+            page_size: Mailings per page: 1 to 100, and for ``all`` 1 to 1000. The maximum by
+                default.
             channel_id: Only mailings of this channel.
-            start: Lower bound of the time that belongs to the state.
+            start: Lower bound of the time that belongs to the state, aware or in Unix seconds.
             end: Upper bound.
             omit_body: Whether to leave out the bodies.
+
+        Raises:
+            ConfigurationError: The page size is out of range, or a time has no time zone.
 
         ``GET /mailings``
         """
@@ -166,7 +168,7 @@ class Mailings(Resource):
         size = most if page_size is None else page_size
         if not 1 <= size <= most:
             raise ConfigurationError(
-                f"page_size is {page_size}; it goes from 1 to {most} for state {state!r}"
+                f"page_size is {page_size}; it must be from 1 to {most} for state {state!r}"
             )
         query = {
             "state": state,
@@ -174,7 +176,7 @@ class Mailings(Resource):
             "channel_id": channel_id,
             "start": to_unix(start),
             "end": to_unix(end),
-            # Left out rather than sent as false, which a server may take for any text: true.
+            # Not sent as false, because the server may read any text as true.
             "omit_body": omit_body or None,
         }
         return self._list(
@@ -191,7 +193,7 @@ class Mailings(Resource):
         """Return one mailing with its bodies.
 
         Raises:
-            NotFoundError: No such mailing.
+            NotFoundError: The mailing does not exist.
 
         ``GET /mailings/{id}``
         """
@@ -213,23 +215,23 @@ class Mailings(Resource):
         settings: MailingSettings | Unset = UNSET,
         tags: Sequence[str] | Unset = UNSET,
     ) -> int:
-        """Create a draft and return its id. Two calls make two drafts.
+        """Create a draft and return its id. The call is not repeated after a lost response.
 
         Args:
             name: Name as shown in the account.
             subject: Subject line.
             sender_name: Name in the From line.
             sender_email: Address in the From line, verified in the account.
-            html: HTML body; put ``{UNSUBSCRIBE}`` in.
+            html: HTML body, with ``{UNSUBSCRIBE}``.
             text: Text body.
-            group_ids: The groups it goes to.
-            filter_id: The segment it goes to, instead of groups.
-            settings: Editor, tracking and the like.
+            group_ids: The groups that it goes to.
+            filter_id: The segment that it goes to, instead of groups.
+            settings: Editor, tracking and other settings.
             tags: Tags.
 
         Raises:
-            ConfigurationError: Both groups and a segment.
-            BadRequestError: The message names the field.
+            ConfigurationError: Both groups and a segment are given.
+            BadRequestError: The server refused a field. The message names it.
 
         ``POST /mailings``
         """
@@ -260,7 +262,7 @@ class Mailings(Resource):
         settings: MailingSettings | Unset = UNSET,
         tags: Sequence[str] | Unset = UNSET,
     ) -> None:
-        """Change a draft; parts that are left out are kept. The bodies are one part.
+        """Change the given parts of a draft. The HTML and the text body are one part.
 
         Args:
             mailing_id: Mailing id.
@@ -270,13 +272,13 @@ class Mailings(Resource):
             sender_email: Address in the From line, verified in the account.
             html: HTML body.
             text: Text body.
-            group_ids: The groups it goes to.
-            filter_id: The segment it goes to, instead of groups.
-            settings: Editor, tracking and the like.
+            group_ids: The groups that it goes to.
+            filter_id: The segment that it goes to, instead of groups.
+            settings: Editor, tracking and other settings.
             tags: Tags.
 
         Raises:
-            ConfigurationError: Both groups and a segment.
+            ConfigurationError: Both groups and a segment are given.
 
         ``PUT /mailings/{id}``
         """
@@ -312,18 +314,21 @@ class Mailings(Resource):
     async def send_preview(
         self, mailing_id: int, *, receivers: str | Sequence[str], preview_text: str | Unset = UNSET
     ) -> None:
-        """Send a test. A second call sends a second mail, so it is not repeated.
+        """Send a test mail. Every call sends one, so it is not repeated after a lost response.
 
         Args:
             mailing_id: Mailing id.
-            receivers: Addresses; the vendor allows those of the account's users.
+            receivers: Addresses. The vendor allows those of the account's users.
             preview_text: Note above the test mail.
+
+        Raises:
+            ConfigurationError: There is no address.
 
         ``POST /mailings/{id}/sendpreview``
         """
         addresses = [receivers] if isinstance(receivers, str) else [*receivers]
         if not addresses:
-            raise ConfigurationError("receivers is empty; a test mail goes to at least one address")
+            raise ConfigurationError("receivers is empty; pass at least one address")
         await self._do(
             "POST",
             "/mailings/{mailing_id}/sendpreview",
@@ -332,14 +337,14 @@ class Mailings(Resource):
         )
 
     async def release(self, mailing_id: int, *, time: datetime | int) -> None:
-        """Release a draft to be sent to its receivers. It is not repeated after a lost answer.
+        """Release a draft for sending. The call is not repeated after a lost response.
 
         Args:
             mailing_id: Mailing id.
-            time: When sending begins, aware or in unix seconds.
+            time: When sending begins, aware or in Unix seconds.
 
         Raises:
-            PermissionDeniedError: The OAuth app lacks the right to release.
+            PermissionDeniedError: The OAuth app may not release mailings.
 
         ``POST /mailings/{id}/release``
         """
@@ -354,7 +359,7 @@ class Mailings(Resource):
         """Stop a mailing that is released or running.
 
         Raises:
-            PermissionDeniedError: The OAuth app lacks the right to release.
+            PermissionDeniedError: The OAuth app may not release mailings.
 
         ``POST /mailings/{id}/stop``
         """
@@ -362,23 +367,23 @@ class Mailings(Resource):
         await self._do("POST", "/mailings/{mailing_id}/stop", path=path, idempotent=True)
 
 
-def _flatten(raw: Any, asked: str) -> Any:
-    """Return a plain list of an object keyed by state, each mailing told its state."""
+def _flatten(raw: Any, state: str) -> Any:
+    """Return a list of mailings with their states. The API may send an object keyed by state."""
     by_state = as_object(raw)
     if by_state and "id" not in by_state:
         return [
-            _with_state(item, state)
-            for state, items in by_state.items()
+            _with_state(item, name)
+            for name, items in by_state.items()
             if items
             for item in _values(items)
         ]
-    if asked == "all" or not raw:
+    if state == "all" or not raw:
         return raw
-    return [_with_state(item, asked) for item in as_list(raw)]
+    return [_with_state(item, state) for item in as_list(raw)]
 
 
 def _values(items: Any) -> Sequence[Any]:
-    """Return a list that PHP may have sent as an object with numbers for keys."""
+    """Return a list. PHP may have sent it as an object with numbers as keys."""
     numbered = as_object(items)
     return [*numbered.values()] if numbered and "id" not in numbered else as_list(items)
 

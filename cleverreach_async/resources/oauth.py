@@ -1,4 +1,4 @@
-"""The token in force: swap it, revoke it."""
+"""The client's own token: exchange it or revoke it."""
 
 from cleverreach_async.auth.tokens import Token, read_token
 from cleverreach_async.resources.base import Resource
@@ -11,7 +11,7 @@ __all__ = ["OAuth"]
 
 
 class OAuth(Resource):
-    """``cr.oauth``: what can be done with the client's own token."""
+    """``cr.oauth``: exchange or revoke the client's own token."""
 
     def __init__(self, call: Call, tokens: TokenSource, clock: Clock) -> None:
         super().__init__(call)
@@ -19,31 +19,31 @@ class OAuth(Resource):
         self._clock = clock
 
     async def exchange(self) -> Token:
-        """Swap the token for a new one, which the client stores and uses from then on.
+        """Exchange the token for a new one, which the client stores and uses from then on.
 
-        The old one stops working. So nothing interrupts this, and it is not repeated when the
-        answer is lost.
+        The old token becomes invalid. So the exchange is not interrupted when the caller is
+        cancelled, and it is not repeated after a lost response.
 
         Raises:
-            TokenError: The answer holds no token.
-            APIConnectionError: No answer came; the token may have been replaced.
+            TokenError: The response has no token.
+            APIConnectionError: There is no response. The token may have been replaced.
 
         ``GET /debug/exchange``
         """
         request = build_request("GET", "/debug/exchange", idempotent=False)
 
-        async def swap() -> Token:
+        async def exchange() -> Token:
             now = self._clock.now()
             token = read_token(await self._json(request), now=now)
             await self._tokens.adopt(token)
             return token
 
-        return await uninterrupted(swap)
+        return await uninterrupted(exchange)
 
     async def revoke(self) -> None:
-        """Revoke the token in force. A client that can get another one will, when it needs to.
+        """Revoke the current token. The client gets another one when it needs it, if it can.
 
-        It is not repeated when the answer is lost: the next token would be revoked then.
+        The call is not repeated after a lost response, because it would revoke the next token.
 
         ``DELETE /oauth/token``
         """

@@ -1,4 +1,4 @@
-"""Orders: what a receiver bought, one line per product."""
+"""Orders of receivers, one line per product."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,15 +23,15 @@ class OrderInput:
         order_id: The shop's order number.
         product: Product name.
         product_id: Article number.
-        price: Price of one piece.
+        price: Price of one item.
         currency: ISO 4217 code, such as ``EUR``.
-        quantity: Number of pieces.
-        mailing_id: The mailing that led to the order (the ``crmailing`` tracking parameter).
+        quantity: Number of items.
+        mailing_id: The mailing that led to the order (tracking parameter ``crmailing``).
         source: Name of the shop.
         brand: Brand.
         product_category: Category names, separated by commas.
         attributes: ``key:value`` pairs, separated by commas.
-        stamp: When it was bought, aware or in unix seconds; now when left out.
+        stamp: Time of the order: an aware ``datetime`` or Unix seconds. Now by default.
     """
 
     order_id: str
@@ -56,16 +56,16 @@ class Order:
         order_id: The shop's order number.
         product: Product name.
         product_id: Article number.
-        price: Price of one piece.
+        price: Price of one item.
         currency: ISO 4217 code, or an empty string.
-        quantity: Number of pieces; older answers call it ``amount``.
+        quantity: Number of items; older responses call it ``amount``.
         mailing_id: The mailing that led to the order, or 0.
-        source: Name of the shop; older answers call it ``product_source``.
-        brand: Brand; older answers call it ``vendor``.
+        source: Name of the shop; older responses call it ``product_source``.
+        brand: Brand; older responses call it ``vendor``.
         product_category: Category names, separated by commas.
         attributes: ``key:value`` pairs, separated by commas.
-        stamp: When it was bought.
-        extra: What the answer holds beyond these fields.
+        stamp: Time of the order.
+        extra: Fields of the response that this model does not know.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {
@@ -90,16 +90,16 @@ class Order:
 
 
 def order_on_wire(order: OrderInput) -> OrderInput:
-    """Return the order with its time in unix seconds; the input is left as it is."""
+    """Return the order with its time in Unix seconds. The input is not changed."""
     if not isinstance(order.stamp, datetime):
         return order
     return attrs.evolve(order, stamp=to_unix(order.stamp))
 
 
 class Orders(Resource):
-    """``cr.orders``: a receiver's orders, over all groups or in one.
+    """``cr.orders``: a receiver's orders, in all groups or in one.
 
-    A receiver is named by id or by e-mail address.
+    ``receiver_id`` is a pool id or an e-mail address.
     """
 
     def list(self, receiver_id: int | str, *, group_id: int | None = None) -> Paginator[Order]:
@@ -115,8 +115,8 @@ class Orders(Resource):
     ) -> None:
         """Add an order line.
 
-        Whether the server recognises a repeated line is not known, so the call is not repeated
-        after a lost answer.
+        It is unknown whether the server recognises a repeated line, so the call is not repeated
+        after a lost response.
 
         ``POST /receivers/{pool_id}/orders``, ``POST /groups/{group_id}/receivers/{pool_id}/orders``
         """

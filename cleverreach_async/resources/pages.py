@@ -1,4 +1,4 @@
-"""Pages: await a listing for its first page, or iterate over it for everything."""
+"""Paginators: await one for the first page, or iterate over it for every item."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 @attrs.frozen(eq=False)
 class Page(Sequence[T], Generic[T]):
-    """One page of a listing, itself a sequence of its items.
+    """One page of a list, which is a sequence of its items.
 
     Attributes:
         items: The items.
         number: Zero-based page number.
-        is_last: Whether the listing ends here. The API sends no totals; a page shorter than asked
-            for is the last one.
+        is_last: Whether it is the last page. The API sends no totals, so it is the first page that
+            has fewer items than requested.
     """
 
     items: tuple[T, ...]
@@ -40,10 +40,14 @@ class Page(Sequence[T], Generic[T]):
 
 
 class Paginator(Generic[T]):
-    """A listing. ``await`` it for the first page, ``async for`` it for every item.
+    """A list in pages. ``await`` it for the first page, or use ``async for`` for every item.
 
-    Pages are fetched as they are needed; leaving a loop early leaves nothing
-    open. While others write to the account, offsets shift: an item may then be seen twice or not.
+    Pages are requested when they are needed, and a loop may be left at any item. While others write
+    to the account, pages shift: an item may then come twice or not at all.
+
+    Args:
+        fetch: Returns the page of a number.
+        first: Number of the first page.
     """
 
     def __init__(self, fetch: Callable[[int], Awaitable[Page[T]]], *, first: int = 0) -> None:
@@ -62,7 +66,7 @@ class Paginator(Generic[T]):
 
 
 class _Pages(AsyncIterator[Page[T]]):
-    """A plain iterator rather than a generator, so that abandoning it needs no clean-up."""
+    """An iterator instead of a generator, so that leaving a loop early needs no clean-up."""
 
     def __init__(self, fetch: Callable[[int], Awaitable[Page[T]]], number: int) -> None:
         self._fetch = fetch

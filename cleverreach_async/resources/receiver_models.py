@@ -1,4 +1,4 @@
-"""What a receiver is: as written, as read, and as an item of a batch answer."""
+"""Models of a receiver: as written, as read, and as an item of a batch response."""
 
 import enum
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ AttributeValue = str | int | float | None
 
 
 class Detail(enum.IntFlag):
-    """What a listing adds to each receiver."""
+    """What a list of receivers contains for each of them. Values can be combined with ``|``."""
 
     NONE = 0
     EVENTS = 1
@@ -40,20 +40,21 @@ class Detail(enum.IntFlag):
 
 @attrs.define
 class ReceiverInput:
-    """A receiver to write. Fields that are left out stay as they are on the server.
+    """A receiver to write. Fields that are not set stay as they are on the server.
 
-    A new receiver for whom none of the three times is sent is **active at once**. For double
-    opt-in send ``registered`` and ``activated=0``, then have the form mail the confirmation.
+    A new receiver without any of the three times is **active at once**. For double opt-in, send
+    ``registered`` and ``activated=0``, then let a form send the activation mail. Times are aware
+    ``datetime`` objects or Unix seconds.
 
     Attributes:
-        email: Address; it identifies the receiver within a group, whatever its case.
-        registered: When they signed up, aware or in unix seconds.
+        email: E-mail address. It identifies the receiver within a group, regardless of case.
+        registered: When they signed up.
         activated: When they confirmed; 0 for not yet.
-        deactivated: When they unsubscribed; anything but 0 is final for an integration.
-        source: Where the contact comes from, shown in the account.
+        deactivated: When they unsubscribed. An integration cannot undo a value other than 0.
+        source: Origin of the contact, shown in the account.
         attributes: Values of the group's own attributes, by lower-case name; ``None`` unsets.
         global_attributes: Values of the account's attributes, by lower-case name.
-        tags: Tags to add, ``name`` or ``origin.name``; a leading ``-`` removes one.
+        tags: Tags to add, ``name`` or ``origin.name``; a leading ``-`` removes the tag.
         orders: Order lines to add.
     """
 
@@ -70,16 +71,16 @@ class ReceiverInput:
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something that happened to a receiver.
+    """An event in the history of a receiver.
 
     Attributes:
-        stamp: When.
-        type: Such as ``mail_open``, ``mail_click`` or ``user_unsubscribe``; the set is open.
-        type_id: What the type refers to: a link, a form, a bounce category.
+        stamp: Time of the event.
+        type: Such as ``mail_open``, ``mail_click`` or ``user_unsubscribe``; the API may add others.
+        type_id: What the type refers to, such as a link, a form or a bounce category.
         value: IP address, SMTP text or note.
         mailing_id: The mailing, or 0.
         groups_id: The group, or 0.
-        extra: What the answer holds beyond these fields.
+        extra: Fields of the response that this model does not know.
     """
 
     stamp: datetime | None = None
@@ -93,28 +94,28 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class Receiver:
-    """A receiver as the API returns it. No field but ``id`` and ``email`` is guaranteed.
+    """A receiver as the API returns it. Only ``id`` and ``email`` are always set.
 
     Attributes:
         id: Pool id, the same in all groups.
-        email: Address.
-        group_id: The group it was read from; 0 in a read across groups.
-        active: Whether mail is sent, or ``None`` when the answer does not say.
+        email: E-mail address.
+        group_id: The group that it was read from, or 0 if it was read without a group.
+        active: Whether they get mail, or ``None`` if the response does not say.
         registered: When they signed up.
         activated: When they confirmed; ``None`` for not yet.
-        deactivated: When they unsubscribed; ``None`` for not.
+        deactivated: When they unsubscribed; ``None`` for never.
         imported: When they were imported.
         bounced: When mail to them bounced.
         last_changed: When the receiver last changed.
-        source: Where the contact comes from.
+        source: Origin of the contact.
         points: The vendor's points.
         stars: The vendor's rating, 0 to 5.
         attributes: Values of the group's own attributes.
-        global_attributes: Values of the account's attributes; unset ones are empty.
-        tags: Tags, where the call returns them.
-        events: The last 250 events, where the call returns them.
-        orders: Order lines, where the call returns them.
-        extra: What the answer holds beyond these fields.
+        global_attributes: Values of the account's attributes; empty texts if they are not set.
+        tags: Tags, if the response contains them.
+        events: The last 250 events, if the response contains them.
+        orders: Order lines, if the response contains them.
+        extra: Fields of the response that this model does not know.
     """
 
     id: int
@@ -140,12 +141,12 @@ class Receiver:
 
 @attrs.frozen
 class BatchItem:
-    """What a batch call says of one row.
+    """The result of one row of a batch call.
 
     Attributes:
-        status: The vendor's words, such as ``insert success`` or ``duplicate address``.
-        id: Pool id, where the answer gives one.
-        email: Address, where the answer gives one.
+        status: The vendor's text, such as ``insert success`` or ``duplicate address``.
+        id: Pool id, if the response contains it.
+        email: E-mail address, if the response contains it.
     """
 
     status: str
@@ -159,20 +160,20 @@ class BatchItem:
 
 
 def read_batch_item(raw: Any) -> BatchItem:
-    """Read one item of a batch answer: an object, a bare error text, or a full profile."""
+    """Read one item of a batch response: an object, an error text, or a full profile."""
     if isinstance(raw, str):
         return BatchItem(raw)
     fields = as_object(raw)
     number = str(fields.get("id") or "")
     email = fields.get("email")
     address = email if isinstance(email, str) else None
-    # A full profile has no status: it shows the stored receiver, which is proof enough.
+    # A full profile has no status: the receiver is stored.
     status = fields.get("status") or fields.get("error") or ("success" if address else "")
     return BatchItem(str(status), int(number) if number.isdecimal() else None, address)
 
 
 def receiver_on_wire(receiver: ReceiverInput) -> ReceiverInput:
-    """Return the receiver with times in unix seconds; the input is left as it is."""
+    """Return the receiver with its times in Unix seconds. The input is not changed."""
     changes: dict[str, Any] = {}
     if isinstance(receiver.registered, datetime):
         changes["registered"] = to_unix(receiver.registered)

@@ -1,4 +1,4 @@
-"""Receivers: the people in the groups."""
+"""Receivers: the contacts in the groups."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -26,8 +26,7 @@ MAX_PAGE_SIZE: Final = 5000
 class Receivers(Resource):
     """``cr.receivers``: read and write receivers, one or up to 1000 at a time.
 
-    A receiver is named by pool id or by e-mail address. For more rows than one call takes, use
-    ``cr.bulk``.
+    ``receiver_id`` is a pool id or an e-mail address. For more than 1000 receivers use ``cr.bulk``.
     """
 
     def list(
@@ -41,24 +40,27 @@ class Receivers(Resource):
         order_by: str | None = None,
         page_size: int = 500,
     ) -> Paginator[Receiver]:
-        """List a group's receivers.
+        """List the receivers of a group.
 
         Args:
             group_id: Group id.
-            state: The vendor's ``type``: only receivers in this state.
-            detail: What to add to each receiver.
-            emails: Only these addresses; an empty sequence is refused, because the API takes it
-                for all of them.
-            ids: Only these pool ids; as for ``emails``.
-            order_by: Field and direction, such as ``registered ASC``; a stable order keeps pages
-                from shifting while others write.
+            state: Only receivers in this state (the vendor's ``type``).
+            detail: What to return for each receiver beside the profile.
+            emails: Only these addresses. An empty sequence is refused, because the API would
+                return all receivers.
+            ids: Only these pool ids. An empty sequence is refused too.
+            order_by: Field and direction, such as ``registered ASC``. With a stable order pages do
+                not shift while others write.
             page_size: Receivers per page, 1 to 5000.
+
+        Raises:
+            ConfigurationError: ``emails`` or ``ids`` is empty, or the page size out of range.
 
         ``GET /groups/{group_id}/receivers``
         """
         for name, wanted in (("emails", emails), ("ids", ids)):
             if wanted is not None and not wanted:
-                raise ConfigurationError(f"{name} is empty; leave it out to list everybody")
+                raise ConfigurationError(f"{name} is empty; leave it out to list all receivers")
         query = {
             "type": state,
             "detail": int(detail) or None,
@@ -81,10 +83,10 @@ class Receivers(Resource):
 
         Args:
             receiver_id: Pool id or e-mail address.
-            group_id: Group; without one the group's fields are empty.
+            group_id: Group id. Without it, the fields that belong to a group are empty.
 
         Raises:
-            NotFoundError: No such receiver there.
+            NotFoundError: The receiver does not exist there.
 
         ``GET /groups/{group_id}/receivers/{pool_id}``, ``GET /receivers/{id}``
         """
@@ -92,7 +94,7 @@ class Receivers(Resource):
         return await self._call(Receiver, "GET", template, path=path)
 
     async def create(self, receiver: ReceiverInput, *, group_id: int) -> Receiver:
-        """Add one receiver; an address that is in the group already is an error.
+        """Add one receiver. If the address is in the group already, the API returns an error.
 
         ``POST /groups/{group_id}/receivers``
         """
@@ -107,10 +109,10 @@ class Receivers(Resource):
     async def update(
         self, receiver_id: int | str, receiver: ReceiverInput, *, group_id: int
     ) -> Receiver:
-        """Change one receiver; fields that are left out stay as they are.
+        """Change one receiver. Fields that are not set stay as they are.
 
         Raises:
-            NotFoundError: No such receiver in the group.
+            NotFoundError: The receiver is not in the group.
 
         ``PUT /groups/{group_id}/receivers/{id}``
         """
@@ -125,13 +127,13 @@ class Receivers(Resource):
         )
 
     async def upsert(self, receiver: ReceiverInput, *, group_id: int) -> Receiver:
-        """Add or change one receiver, tags and orders included.
+        """Add or change one receiver with its tags and orders.
 
-        With orders the call is not repeated after a lost answer, since the server may not
-        recognise a repeated order.
+        With orders the call is not repeated after a lost response, because the server might store
+        them twice.
 
         Raises:
-            UnprocessableEntityError: The server refused the row; it does not say why.
+            UnprocessableEntityError: The server refused the receiver, without a reason.
 
         ``POST /groups/{group_id}/receivers/upsertplus``
         """
@@ -146,7 +148,7 @@ class Receivers(Resource):
         return stored[0]
 
     async def delete(self, receiver_id: int | str, *, group_id: int | None = None) -> None:
-        """Remove one receiver from a group, or from the whole account without ``group_id``.
+        """Delete one receiver from a group, or from the whole account without ``group_id``.
 
         ``DELETE /groups/{group_id}/receivers/{pool_id}``, ``DELETE /receivers/{pool_id}``
         """
@@ -154,7 +156,7 @@ class Receivers(Resource):
         await self._do("DELETE", template, path=path)
 
     async def activate(self, receiver_id: int | str, *, group_id: int) -> None:
-        """Set a receiver active now, without double opt-in.
+        """Activate a receiver now, without double opt-in.
 
         ``PUT /groups/{group_id}/receivers/{id}/activate``
         """
@@ -162,7 +164,7 @@ class Receivers(Resource):
         await self._do("PUT", f"{template}/activate", path=path)
 
     async def deactivate(self, receiver_id: int | str, *, group_id: int) -> None:
-        """Set a receiver inactive now, as an unsubscription does.
+        """Deactivate a receiver now, as if they had unsubscribed.
 
         ``PUT /groups/{group_id}/receivers/{pool_id}/deactivate``
         """
@@ -172,7 +174,7 @@ class Receivers(Resource):
     async def insert_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
     ) -> tuple[BatchItem, ...]:
-        """Add up to 1000 receivers; addresses that exist are refused one by one.
+        """Add up to 1000 receivers. Addresses that exist are refused, the others are added.
 
         ``POST /groups/{group_id}/receivers/insert``
         """
@@ -182,7 +184,7 @@ class Receivers(Resource):
     async def update_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
     ) -> tuple[BatchItem, ...]:
-        """Change up to 1000 receivers that exist.
+        """Change up to 1000 existing receivers.
 
         ``PUT /groups/{group_id}/receivers/update``
         """
@@ -192,7 +194,7 @@ class Receivers(Resource):
     async def upsert_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
     ) -> tuple[BatchItem, ...]:
-        """Add or change up to 1000 receivers; the answer says of each row what happened.
+        """Add or change up to 1000 receivers, and return the result of each.
 
         ``POST /groups/{group_id}/receivers/upsert``
         """
@@ -202,7 +204,7 @@ class Receivers(Resource):
     async def updateplus_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
     ) -> tuple[Receiver, ...]:
-        """Change up to 1000 receivers that exist and return them; refused rows are missing.
+        """Change up to 1000 existing receivers and return them without the refused ones.
 
         ``PUT /groups/{group_id}/receivers/updateplus``
         """
@@ -211,7 +213,7 @@ class Receivers(Resource):
     async def upsertplus_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
     ) -> tuple[Receiver, ...]:
-        """Add or change up to 1000 receivers and return them; refused rows are missing.
+        """Add or change up to 1000 receivers and return them without the refused ones.
 
         ``POST /groups/{group_id}/receivers/upsertplus``
         """
@@ -220,9 +222,9 @@ class Receivers(Resource):
     async def delete_many(
         self, receiver_ids: Iterable[int | str], *, group_id: int | None = None
     ) -> None:
-        """Remove receivers from a group, or from the whole account without ``group_id``.
+        """Delete receivers from a group, or from the whole account without ``group_id``.
 
-        Addresses that are not there are passed over.
+        Receivers that do not exist are ignored.
 
         ``POST /groups/{group_id}/receivers/delete``, ``POST /receivers/delete``
         """

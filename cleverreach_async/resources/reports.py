@@ -1,4 +1,4 @@
-"""Reports: what became of the mailings that were sent."""
+"""Reports of sent mailings."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -29,14 +29,14 @@ class ReportCounters:
     """How the receivers of a mailing reacted.
 
     Attributes:
-        delivered: Mails delivered.
-        unique_opened: Receivers who opened it.
-        unique_clicks: Receivers who clicked in it.
-        unsubscribed: Receivers who unsubscribed.
-        spam: Complaints.
-        bounced: Mails that bounced.
-        dropouts: Mails that were not sent.
-        extra: What the answer holds beyond these fields.
+        delivered: Number of delivered mails.
+        unique_opened: Number of receivers who opened it.
+        unique_clicks: Number of receivers who clicked a link.
+        unsubscribed: Number of receivers who unsubscribed.
+        spam: Number of spam complaints.
+        bounced: Number of mails that bounced.
+        dropouts: Number of mails that were not sent.
+        extra: Fields of the response that this model does not know.
     """
 
     delivered: int = 0
@@ -51,10 +51,10 @@ class ReportCounters:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """The report of a mailing. The vendor does not document its fields; more are in ``extra``.
+    """The report of a mailing. Its fields are not documented; there may be more in ``extra``.
 
     Attributes:
-        id: Report id, which is the mailing's.
+        id: Report id, the same as the mailing id.
         name: Name of the mailing.
         subject: Subject line.
         sender_name: Name in the From line.
@@ -62,10 +62,10 @@ class Report:
         finished: When sending ended.
         stats: Statistics as the API sends them.
         links: Links and their clicks.
-        groups: The groups it went to, as the API sends them.
+        groups: The groups that it went to, as the API sends them.
         tags: Tags, as the API sends them.
         versions: Versions of a split test, as the API sends them.
-        extra: What the answer holds beyond these fields.
+        extra: Fields of the response that this model does not know.
     """
 
     id: int
@@ -83,17 +83,17 @@ class Report:
 
     @property
     def counters(self) -> ReportCounters:
-        """The counters, which lie in ``stats.basic`` in full mode.
+        """The counters in ``stats``, or in ``stats.basic`` for ``mode="full"``.
 
         Raises:
-            ResponseDecodeError: They are not numbers.
+            ResponseDecodeError: A counter is not a number.
         """
         counters = as_object(self.stats.get("basic")) or self.stats
         return structure(counters, ReportCounters, method="GET", path="/reports/{report_id}")
 
 
 class Reports(Resource):
-    """``cr.reports``: read the reports of sent mailings."""
+    """``cr.reports``: read the reports of sent mailings. Times are aware or in Unix seconds."""
 
     def list(
         self,
@@ -110,15 +110,19 @@ class Reports(Resource):
         Args:
             group_id: Only mailings to this group.
             channel_id: Only mailings of this channel.
-            start: Lower bound of the time of sending; goes with ``end``.
-            end: Upper bound; goes with ``start``.
+            start: Lower bound of the time of sending; needs ``end``.
+            end: Upper bound; needs ``start``.
             mode: Amount of detail.
             page_size: Reports per page, 1 to 100.
+
+        Raises:
+            ConfigurationError: Only one of start and end is given, or the page size is out of
+                range.
 
         ``GET /reports``
         """
         if (start is None) != (end is None):
-            raise ConfigurationError("start and end go together; the API takes both or none")
+            raise ConfigurationError("start and end go together; pass both or neither")
         query = {
             "group_id": group_id,
             "channel_id": channel_id,
@@ -139,8 +143,8 @@ class Reports(Resource):
         """Return the report of a mailing.
 
         Raises:
-            NotFoundError: No such report.
-            PermissionDeniedError: It is part of a split test; the message names the whole.
+            NotFoundError: The report does not exist.
+            PermissionDeniedError: It is part of a split test. The message names the whole test.
 
         ``GET /reports/{id}``
         """
@@ -164,21 +168,25 @@ class Reports(Resource):
         link_id: int | None = None,
         page_size: int = 100,
     ) -> Paginator[Receiver]:
-        """List the receivers of a mailing by how they reacted.
+        """List the receivers of a mailing who reacted in a certain way.
 
         Args:
-            report_id: Report id, which is the mailing's.
+            report_id: Report id, the same as the mailing id.
             state: Only receivers with this reaction.
-            detail: What to add to each receiver.
+            detail: What to return for each receiver beside the profile.
             start: Lower bound of the time of the reaction.
             end: Upper bound.
-            link_id: Only those who clicked this link; goes with ``clicked``.
+            link_id: Only receivers who clicked this link; needs the state ``clicked``.
             page_size: Receivers per page, 1 to 5000.
+
+        Raises:
+            ConfigurationError: ``link_id`` is given with another state, or the page size is out of
+                range.
 
         ``GET /reports/{id}/receivers/{state}``
         """
         if link_id is not None and state != "clicked":
-            raise ConfigurationError(f"link_id goes with the state 'clicked', not with {state!r}")
+            raise ConfigurationError(f"link_id needs the state 'clicked', not {state!r}")
         query = {
             "detail": int(detail) or None,
             "from": to_unix(start),
@@ -199,8 +207,8 @@ class Reports(Resource):
         """Return one view of a report's statistics as the API sends it.
 
         Args:
-            report_id: Report id, which is the mailing's.
-            mode: ``basic``, ``full``, ``links``, or another the API knows.
+            report_id: Report id, the same as the mailing id.
+            mode: ``basic``, ``full``, ``links``, or another mode of the API.
 
         ``GET /reports/{id}/stats/{mode}``
         """

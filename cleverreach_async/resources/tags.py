@@ -1,4 +1,4 @@
-"""Tags: short words attached to receivers, ``name`` or ``origin.name``."""
+"""Tags: labels of receivers, ``name`` or ``origin.name``."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Literal
@@ -24,8 +24,8 @@ class Tag:
     Attributes:
         tag: Its name.
         origin: The system that set it, or an empty string.
-        count: Receivers that carry it, or ``None`` when the answer does not say.
-        extra: What the answer holds beyond these fields.
+        count: Number of receivers with it, or ``None`` if the response does not say.
+        extra: Fields of the response that this model does not know.
     """
 
     tag: str
@@ -37,9 +37,9 @@ class Tag:
 class Tags(Resource):
     """``cr.tags``: list, count, add and remove tags.
 
-    Tags consist of letters, digits, ``_`` and ``-``; the server turns anything else into ``_``.
-    Changes show in listings and counts after a while. To tag many receivers, write them with
-    ``tags`` through ``cr.bulk`` or ``cr.receivers.upsertplus_many``.
+    Tags consist of letters, digits, ``_`` and ``-``. The server replaces other characters by ``_``.
+    Lists and counts show changes after some time. To tag many receivers, send them with ``tags``
+    through ``cr.bulk`` or ``cr.receivers.upsertplus_many``.
     """
 
     def list(
@@ -52,25 +52,25 @@ class Tags(Resource):
     ) -> Paginator[Tag]:
         """List tags.
 
-        How the API pages tags is not settled, so this is one page; it is cut at ``limit``.
+        How the API pages tags is unclear, so the list has one page of at most ``limit`` tags.
 
         Args:
             group_id: Only tags of this group.
-            origin: Only tags of this origin; ``*`` for those with any, empty for those without.
+            origin: Only tags of this origin; ``*`` for any origin, an empty text for none.
             order_by: Sort key.
-            limit: Most tags to return, 1 to 5000.
+            limit: Maximum number of tags, 1 to 5000.
 
         ``GET /tags``
         """
         if not 1 <= limit <= MAX_TAGS:
-            raise ConfigurationError(f"limit is {limit}; it goes from 1 to {MAX_TAGS}")
+            raise ConfigurationError(f"limit is {limit}; it must be from 1 to {MAX_TAGS}")
         query = {"group_id": group_id, "origin": origin, "order_by": order_by, "limit": limit}
         return self._list(Tag, "/tags", query=query)
 
     async def count(
         self, tag: str, *, group_id: int | None = None, active: bool | None = None
     ) -> int:
-        """Return how many receivers carry a tag.
+        """Return the number of receivers with a tag.
 
         Args:
             tag: ``name`` or ``origin.name``.
@@ -85,15 +85,15 @@ class Tags(Resource):
     async def add(
         self, receiver_id: int | str, tags: str | Sequence[str], *, group_id: int | None = None
     ) -> None:
-        """Add tags to a receiver; those it has already stay.
+        """Add tags to a receiver. Its other tags stay.
 
         Args:
             receiver_id: Pool id or e-mail address.
             tags: ``name`` or ``origin.name``, one or several.
-            group_id: The group in which to tag.
+            group_id: The group in which to add them.
 
         Raises:
-            ConfigurationError: No tag, or an empty one.
+            ConfigurationError: There is no tag, or an empty one.
 
         ``POST /receivers/{id}/tags``
         """
@@ -117,15 +117,15 @@ class Tags(Resource):
             group_id: The group in which to remove them.
 
         Raises:
-            ConfigurationError: No tag, an empty one, or one with a comma or a slash.
+            ConfigurationError: There is no tag, an empty one, or one with a comma or a slash.
 
         ``DELETE /receivers/{id}/tags/{tags}``
         """
         names = _names(tags)
         for name in names:
-            # The server splits at commas, so a tag with one would remove others than asked.
+            # The server splits at commas, so a tag with a comma would remove other tags.
             if "," in name or "/" in name:
-                raise ConfigurationError(f"{name!r} has a comma or a slash, which no tag can have")
+                raise ConfigurationError(f"{name!r} has a comma or a slash; tags cannot have them")
         await self._do(
             "DELETE",
             "/receivers/{receiver_id}/tags/{tags}",
@@ -137,5 +137,5 @@ class Tags(Resource):
 def _names(tags: str | Sequence[str]) -> Sequence[str]:
     names = [tags] if isinstance(tags, str) else [*tags]
     if not names or not all(name.strip() for name in names):
-        raise ConfigurationError("tags must name at least one tag, and no tag is empty")
+        raise ConfigurationError("tags must have at least one tag and no empty one")
     return names
