@@ -18,6 +18,7 @@ from . import (
     people,
     receivers,
     tags,
+    tokens,
 )
 from .asgi import SandboxApp
 from .behaviour import Behaviour
@@ -130,8 +131,8 @@ class Sandbox:
         """
         now = self.account.now()
         expires_at = now + (self.account.token_lifetime if lifetime is None else lifetime)
-        token = token or oauth.make_jwt(self.account.id, now, expires_at)
-        oauth.add_access_token(self.account, token, expires_at)
+        token = token or tokens.make_jwt(self.account.id, now, expires_at)
+        tokens.add_access_token(self.account, token, expires_at)
         return token
 
     def expire_tokens(self) -> None:

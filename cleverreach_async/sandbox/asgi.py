@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 from .call import Account, Call
 from .errors import REFUSALS, ApiError, OAuthError, error_body, not_found, phrase
 from .faults import Fault, Faults
-from .oauth import check_token, expire_token
 from .recording import Recorder
 from .routing import Router, split_path
+from .tokens import check_token, expire_token
 from .values import as_list, dump_json, parse_json
 
 _OK = 200

@@ -1,8 +1,7 @@
-"""OAuth 2: grants, rotation, expiry, revocation, and the debug calls about tokens."""
+"""OAuth 2: grants, rotation and revocation, and the debug calls about tokens."""
 
-import json
 import secrets
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hmac import compare_digest
@@ -10,89 +9,13 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 from starlette.responses import RedirectResponse
 
-from .call import Account, Call
-from .errors import ApiError, OAuthError
+from .call import Call
+from .errors import OAuthError
 from .routing import Route
-from .values import Json, as_map, dump_json, parse_json
+from .tokens import check_token, issue, revoke_token
+from .values import Json, as_map, parse_json
 
 CODE_LIFETIME = 30
-REFRESH_GRACE = 14 * 86_400
-"""A refresh token dies within two weeks after its access token (M)."""
-
-
-def _part(raw: bytes) -> str:
-    """One part of a JWT: unpadded base64url."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
-    """A text in the shape of the vendor's access tokens (H); its signature is noise."""
-    claims = {
-        "iss": "sandbox",
-        "iat": issued_at,
-        "exp": expires_at,
-        "client_id": account_id,
-        "jti": secrets.token_hex(8),
-    }
-    header = json.dumps({"typ": "JWT", "alg": "HS256"}).encode()
-    return ".".join([_part(header), _part(dump_json(claims)), _part(secrets.token_bytes(32))])
-
-
-def issue(account: Account, *, refreshable: bool) -> dict[str, Json]:
-    """Make an access token, perhaps a refresh token: the answer of the token endpoint."""
-    now = account.now()
-    expires_at = now + account.token_lifetime
-    access = make_jwt(account.id, now, expires_at)
-    refresh = secrets.token_hex(20) if refreshable else None
-    answer: dict[str, Json] = {
-        "access_token": access,
-        "expires_in": account.token_lifetime,
-        "token_type": "bearer",
-        "scope": "basic",
-    }
-    with account.store.transaction():
-        add_access_token(account, access, expires_at, refresh)
-        if refresh is not None:
-            account.store.run(
-                "INSERT INTO refresh_tokens (token, expires_at) VALUES (?, ?)",
-                refresh,
-                expires_at + REFRESH_GRACE,
-            )
-            answer["refresh_token"] = refresh
-    return answer
-
-
-def add_access_token(
-    account: Account, token: str, expires_at: int, refresh: str | None = None
-) -> None:
-    """Make a text a valid access token."""
-    account.store.run(
-        "INSERT OR REPLACE INTO access_tokens (token, expires_at, refresh_token) VALUES (?, ?, ?)",
-        token,
-        expires_at,
-        refresh,
-    )
-
-
-def check_token(account: Account, token: str) -> int:
-    """The seconds an access token has left.
-
-    Raises:
-        ApiError: 401, the token is missing, unknown or too old.
-    """
-    expires_at = account.store.value("SELECT expires_at FROM access_tokens WHERE token = ?", token)
-    if expires_at is None:
-        raise ApiError(401, "Unauthorized")  # H: a live probe without a token
-    if expires_at <= account.now():
-        raise ApiError(401, "Unauthorized: token expired")  # M: one production client matches it
-    return int(expires_at - account.now())
-
-
-def expire_token(account: Account, token: str) -> None:
-    """Let one access token be too old from now on."""
-    account.store.run("UPDATE access_tokens SET expires_at = 0 WHERE token = ?", token)
-
-
 # The token endpoint.
 
 
@@ -193,19 +116,8 @@ def authorize(call: Call) -> Json:
 
 def revoke(call: Call) -> Json:
     """DELETE /v3/oauth/token: the token of the call, and its refresh token, stop working."""
-    _drop(call)
+    revoke_token(call.account, call.token)
     return True
-
-
-def _drop(call: Call) -> None:
-    """Forget the token of the call and its refresh token."""
-    with call.store.transaction():
-        call.store.run(
-            "DELETE FROM refresh_tokens WHERE token ="
-            " (SELECT refresh_token FROM access_tokens WHERE token = ?)",
-            call.token,
-        )
-        call.store.run("DELETE FROM access_tokens WHERE token = ?", call.token)
 
 
 # The debug calls.
@@ -214,7 +126,7 @@ def _drop(call: Call) -> None:
 def exchange(call: Call) -> Json:
     """GET /v3/debug/exchange: a new token for the current one, which stops working (M)."""
     with call.store.transaction():
-        _drop(call)
+        revoke_token(call.account, call.token)
         answer = issue(call.account, refreshable=True)
     return answer if call.behaviour.exchange_answer == "object" else answer["access_token"]
 
