@@ -22,9 +22,9 @@ from . import (
 )
 from .asgi import SandboxApp
 from .behaviour import Behaviour
-from .call import Account
+from .call import AccountState
 from .faults import Faults
-from .recording import RecordedRequest, Recorder
+from .recording import RecordedRequest, RequestLog
 from .routing import Router
 from .store import Store
 from .values import Json, dump_text
@@ -75,8 +75,8 @@ class Sandbox:
     ) -> None:
         self.store = Store(path)
         self.faults = faults or Faults()
-        self.recorder = Recorder()
-        self.account = Account(
+        self.log = RequestLog()
+        self.account = AccountState(
             self.store, behaviour or Behaviour(), now, client_id, client_secret, token_lifetime
         )
         self.app = SandboxApp(self, Router(ROUTES))
@@ -111,11 +111,11 @@ class Sandbox:
     @property
     def requests(self) -> list[RecordedRequest]:
         """The last 10 000 requests, in the order in which they were answered."""
-        return self.recorder.requests
+        return self.log.requests
 
     def count(self, method: str | None = None, path_prefix: str | None = None) -> int:
         """How many requests were received, e.g. ``count("POST", "/v3/groups")``."""
-        return self.recorder.count(method, path_prefix)
+        return self.log.count(method, path_prefix)
 
     # Tokens.
 

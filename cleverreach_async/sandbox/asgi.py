@@ -9,10 +9,10 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .call import Account, Call
+from .call import AccountState, Call
 from .errors import REFUSALS, ApiError, OAuthError, error_body, not_found, phrase
 from .faults import Fault, Faults
-from .recording import Recorder
+from .recording import RequestLog
 from .routing import Router, split_path
 from .tokens import check_token, expire_token
 from .values import as_list, dump_json, parse_json
@@ -24,7 +24,7 @@ class Site(Protocol):
     """What the application needs of the sandbox."""
 
     @property
-    def account(self) -> Account:
+    def account(self) -> AccountState:
         """What operations act on."""
         ...
 
@@ -34,7 +34,7 @@ class Site(Protocol):
         ...
 
     @property
-    def recorder(self) -> Recorder:
+    def log(self) -> RequestLog:
         """What remembers requests."""
         ...
 
@@ -76,7 +76,7 @@ class SandboxApp:
         incoming = await read_request(scope, receive)
         if incoming is None:
             return
-        recorder = self._site.recorder
+        recorder = self._site.log
         recorder.arrived(incoming.method, incoming.path)
         status: int | None = None
         try:
@@ -140,7 +140,7 @@ class SandboxApp:
             return error_response(account, error)
         return result if isinstance(result, Response) else json_response(_OK, result)
 
-    def _call(self, incoming: Incoming, account: Account) -> object:
+    def _call(self, incoming: Incoming, account: AccountState) -> object:
         """Route a request and run its operation."""
         ceiling = account.behaviour.max_body_bytes
         if ceiling is not None and len(incoming.body) > ceiling:
@@ -223,7 +223,7 @@ def json_response(status: int, value: object) -> Response:
     return Response(dump_json(value), status, media_type="application/json")
 
 
-def error_response(account: Account, error: ApiError) -> Response:
+def error_response(account: AccountState, error: ApiError) -> Response:
     """The answer to a refused call, in the shape the behaviour asks for."""
     behaviour = account.behaviour
     hidden = behaviour.errors_as_200 == "always" or (

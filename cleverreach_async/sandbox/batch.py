@@ -6,7 +6,7 @@ from typing import Literal
 
 from .attributes import definitions
 from .behaviour import RowText
-from .call import Account, Call
+from .call import AccountState, Call
 from .errors import ApiError
 from .members import (
     Member,
@@ -29,7 +29,7 @@ Mode = Literal["insert", "update", "upsert"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRow:
     """A row that was written."""
 
     member: Member
@@ -37,13 +37,13 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedRow:
     """A row that was not."""
 
     text: str
 
 
-Outcome = Stored | Refused
+BatchEntry = StoredRow | RefusedRow
 
 
 def batch_group(call: Call) -> int:
@@ -77,10 +77,10 @@ def batch_items(call: Call) -> tuple[list[Json], bool]:
     return [body], False
 
 
-class Writer:
+class BatchWriter:
     """Applies the rows of one call to one group, in order and in one transaction."""
 
-    def __init__(self, account: Account, group_id: int, mode: Mode, *, plus: bool) -> None:
+    def __init__(self, account: AccountState, group_id: int, mode: Mode, *, plus: bool) -> None:
         self._store = account.store
         self._behaviour = account.behaviour
         self._group_id = group_id
@@ -93,7 +93,7 @@ class Writer:
         self._touched: dict[str, Member] = {}
         self._orders: list[tuple[int, dict[str, Json]]] = []
 
-    def write(self, items: Sequence[Json]) -> list[Outcome]:
+    def write(self, items: Sequence[Json]) -> list[BatchEntry]:
         """Store what can be stored; one bad row does not fail the others (M)."""
         rows = [self._parse(item) for item in items]
         keys = [row.key for row in rows if isinstance(row, InputRow)]
@@ -102,18 +102,18 @@ class Writer:
             known = len(self._members)
             self._new_ids = iter(ids_after(self._store))
             self._blocked = self._blacklisted(keys)
-            outcomes = [self._apply(row) if isinstance(row, InputRow) else row for row in rows]
+            entries = [self._apply(row) if isinstance(row, InputRow) else row for row in rows]
             self._check_limit(len(self._members) - known)
             save_members(self._store, list(self._touched.values()))
             save_orders(self._store, self._orders, dedupe=self._behaviour.dedupe_orders)
-        return outcomes
+        return entries
 
-    def _parse(self, item: Json) -> InputRow | Refused:
+    def _parse(self, item: Json) -> InputRow | RefusedRow:
         """Check one row."""
         try:
             return parse_row(item, self._local, self._shared, self._now)
         except RowRefusedError as error:
-            return Refused(error.text)
+            return RefusedRow(error.text)
 
     def _blacklisted(self, keys: Sequence[str]) -> frozenset[str]:
         """The addresses that are not to be written."""
@@ -124,16 +124,16 @@ class Writer:
             keys
         )
 
-    def _apply(self, row: InputRow) -> Outcome:
+    def _apply(self, row: InputRow) -> BatchEntry:
         """Apply one row to what is known of its receiver."""
         member = self._members.get(row.key)
         present = member is not None and member.group_id != 0
         if row.key in self._blocked:
-            return Refused(f"blacklisted address '{row.email}'")
+            return RefusedRow(f"blacklisted address '{row.email}'")
         if present and self._mode == "insert":
-            return Refused(f"duplicate address '{row.email}'")  # M: prefix seen on v2 and v3
+            return RefusedRow(f"duplicate address '{row.email}'")  # M: prefix seen on v2 and v3
         if not present and self._mode == "update":
-            return Refused(f"invalid receiver '{row.email}'")
+            return RefusedRow(f"invalid receiver '{row.email}'")
         if member is None:
             member = self._members[row.key] = stranger(next(self._new_ids), row.email)
         if present:
@@ -145,7 +145,7 @@ class Writer:
         self._touched[row.key] = member
         self._orders.extend((member.id, order) for order in row.orders)
         # H: the literals `insert success` and `update success` were read on v3.
-        return Stored(member, "update success" if present else "insert success")
+        return StoredRow(member, "update success" if present else "insert success")
 
     def _check_limit(self, new: int) -> None:
         """Refuse the whole call when the licence has no room for its new receivers (M)."""
@@ -164,32 +164,32 @@ def refused_row(text: str, shape: RowText) -> Json:
     return text if shape == "string" else {"status": text}
 
 
-def lean_answer(call: Call, outcomes: Sequence[Outcome]) -> list[Json]:
+def lean_answer(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
     """One entry per input row, in order (M-H)."""
     as_id = str if call.behaviour.batch_item_id == "str" else int
     return [
-        {"status": outcome.status, "id": as_id(outcome.member.id)}
-        if isinstance(outcome, Stored)
-        else refused_row(outcome.text, call.behaviour.bad_row_as)
-        for outcome in outcomes
+        {"status": entry.status, "id": as_id(entry.member.id)}
+        if isinstance(entry, StoredRow)
+        else refused_row(entry.text, call.behaviour.bad_row_as)
+        for entry in entries
     ]
 
 
-def plus_answer(call: Call, outcomes: Sequence[Outcome]) -> list[Json]:
+def plus_answer(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
     """Full profiles of what was stored (H); refused rows are missing (M)."""
     behaviour = call.behaviour
-    stored = {o.member.key: o.member for o in outcomes if isinstance(o, Stored)}
+    stored = {o.member.key: o.member for o in entries if isinstance(o, StoredRow)}
     detail = TAGS | (ORDERS if behaviour.plus_with_orders else 0)
     answers = dict(zip(stored, profiles(call, stored.values(), detail), strict=True))
     result: list[Json] = []
-    for outcome in outcomes:
-        if isinstance(outcome, Refused):
+    for entry in entries:
+        if isinstance(entry, RefusedRow):
             if behaviour.refused_plus_row != "omit":
-                result.append(refused_row(outcome.text, behaviour.refused_plus_row))
+                result.append(refused_row(entry.text, behaviour.refused_plus_row))
         elif behaviour.repeated_row == "each":
-            result.append(answers[outcome.member.key])
-        elif outcome.member.key in answers:
-            result.append(answers.pop(outcome.member.key))
+            result.append(answers[entry.member.key])
+        elif entry.member.key in answers:
+            result.append(answers.pop(entry.member.key))
     if behaviour.plus_order == "reversed":
         result.reverse()
     elif behaviour.plus_order == "shuffled":
@@ -201,16 +201,16 @@ def _write(call: Call, mode: Mode, *, plus: bool) -> Json:
     """The body of the five batch calls."""
     group_id = batch_group(call)
     items, is_list = batch_items(call)
-    outcomes = Writer(call.account, group_id, mode, plus=plus).write(items)
+    entries = BatchWriter(call.account, group_id, mode, plus=plus).write(items)
     if not plus:
-        answer = lean_answer(call, outcomes)
-    elif not any(isinstance(outcome, Stored) for outcome in outcomes) and outcomes:
+        answer = lean_answer(call, entries)
+    elif not any(isinstance(entry, StoredRow) for entry in entries) and entries:
         # M: a bare `false` says that the whole call failed.
-        answer = plus_answer(call, outcomes)
+        answer = plus_answer(call, entries)
         if call.behaviour.plus_nothing_stored == "false":
             return False
     else:
-        answer = plus_answer(call, outcomes)
+        answer = plus_answer(call, entries)
     if is_list:
         return answer
     return answer[0] if answer else False  # M: an object in gives an object out
@@ -245,16 +245,16 @@ def create(call: Call) -> Json:
     """POST /groups/{id}/receivers: one receiver (H), or a list of them (M)."""
     group_id = call.group()
     items, is_list = batch_items(call)
-    outcomes = Writer(call.account, group_id, "insert", plus=False).write(items)
-    first = outcomes[0] if outcomes else None
-    if not is_list and isinstance(first, Refused):
+    entries = BatchWriter(call.account, group_id, "insert", plus=False).write(items)
+    first = entries[0] if entries else None
+    if not is_list and isinstance(first, RefusedRow):
         # U: the code of a duplicate; M: its message contains `duplicate address`.
         duplicate = first.text.startswith("duplicate address")
         raise ApiError(call.behaviour.duplicate_status if duplicate else 400, first.text)
-    stored = iter(profiles(call, [o.member for o in outcomes if isinstance(o, Stored)], TAGS))
+    stored = iter(profiles(call, [o.member for o in entries if isinstance(o, StoredRow)], TAGS))
     answer = [
-        next(stored) if isinstance(o, Stored) else refused_row(o.text, call.behaviour.bad_row_as)
-        for o in outcomes
+        next(stored) if isinstance(o, StoredRow) else refused_row(o.text, call.behaviour.bad_row_as)
+        for o in entries
     ]
     return answer if is_list else answer[0]
 

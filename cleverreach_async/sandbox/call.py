@@ -13,7 +13,7 @@ from .values import MAX_INT, Json, as_map, parse_json, to_bool, to_int
 
 
 @dataclass(slots=True, repr=False)
-class Account:
+class AccountState:
     """Everything an operation acts on.
 
     Attributes:
@@ -56,7 +56,7 @@ class Call:
         token: The access token, empty on calls that need none.
     """
 
-    account: Account
+    account: AccountState
     params: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from html import escape
 
-from .call import Account, Call, required, whole
+from .call import AccountState, Call, required, whole
 from .errors import ApiError, not_found
 from .members import find_member, save_members
 from .routing import Route
@@ -42,7 +42,7 @@ def form_answer(row: Row) -> dict[str, Json]:
     return {"id": str(row["id"]), "name": row["name"], "customer_tables_id": str(row["group_id"])}
 
 
-def add_form(account: Account, group_id: int, name: str) -> int:
+def add_form(account: AccountState, group_id: int, name: str) -> int:
     """Store a form and return its id."""
     return account.store.insert("INSERT INTO forms (group_id, name) VALUES (?, ?)", group_id, name)
 
@@ -133,7 +133,7 @@ def _addressee(call: Call, form: Row, email: str, group_id: int) -> int:
     return member.id
 
 
-def sent_mails(account: Account) -> list[SentMail]:
+def sent_mails(account: AccountState) -> list[SentMail]:
     """Every mail that was sent, oldest first."""
     return [
         SentMail(
@@ -149,7 +149,7 @@ def sent_mails(account: Account) -> list[SentMail]:
     ]
 
 
-def follow_link(account: Account, mail: SentMail) -> None:
+def follow_link(account: AccountState, mail: SentMail) -> None:
     """Do what the receiver does who follows the link in a mail."""
     member = find_member(account.store, mail.group_id, str(mail.receiver_id))
     if member is None:

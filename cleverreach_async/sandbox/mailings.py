@@ -1,6 +1,6 @@
 """Mailings and their reports."""
 
-from .call import Account, Call, page_of, required, text, whole
+from .call import AccountState, Call, page_of, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .routing import Route
 from .values import Json, as_list, as_map, dump_text, load_map
@@ -40,7 +40,7 @@ def blank_mailing(now: int) -> dict[str, Json]:
     }
 
 
-def store_mailing(account: Account, state: str, fields: dict[str, Json]) -> int:
+def store_mailing(account: AccountState, state: str, fields: dict[str, Json]) -> int:
     """Store a mailing of any state, which the API itself cannot make, and return its id.
 
     Raises:
@@ -55,7 +55,7 @@ def store_mailing(account: Account, state: str, fields: dict[str, Json]) -> int:
     )
 
 
-def store_report(account: Account, mailing_id: int, fields: dict[str, Json]) -> None:
+def store_report(account: AccountState, mailing_id: int, fields: dict[str, Json]) -> None:
     """Store the report of a mailing; its id is the mailing's (H)."""
     row = account.store.one("SELECT data FROM mailings WHERE id = ?", mailing_id)
     mailing = load_map(row["data"]) if row else blank_mailing(account.now())

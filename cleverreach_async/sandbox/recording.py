@@ -43,7 +43,7 @@ class RecordedRequest:
     body_sha256: str
 
 
-class Recorder:
+class RequestLog:
     """Keeps the last requests, and counters of all of them."""
 
     def __init__(self, keep: int = 10_000) -> None:

@@ -4,7 +4,7 @@ import json
 import secrets
 from base64 import urlsafe_b64encode
 
-from .call import Account
+from .call import AccountState
 from .errors import ApiError
 from .values import Json, dump_json
 
@@ -30,7 +30,7 @@ def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
     return ".".join([_part(header), _part(dump_json(claims)), _part(secrets.token_bytes(32))])
 
 
-def issue(account: Account, *, refreshable: bool) -> dict[str, Json]:
+def issue(account: AccountState, *, refreshable: bool) -> dict[str, Json]:
     """Make an access token, perhaps a refresh token: the answer of the token endpoint."""
     now = account.now()
     expires_at = now + account.token_lifetime
@@ -55,7 +55,7 @@ def issue(account: Account, *, refreshable: bool) -> dict[str, Json]:
 
 
 def add_access_token(
-    account: Account, token: str, expires_at: int, refresh: str | None = None
+    account: AccountState, token: str, expires_at: int, refresh: str | None = None
 ) -> None:
     """Make a text a valid access token."""
     account.store.run(
@@ -66,7 +66,7 @@ def add_access_token(
     )
 
 
-def check_token(account: Account, token: str) -> int:
+def check_token(account: AccountState, token: str) -> int:
     """The seconds an access token has left.
 
     Raises:
@@ -80,12 +80,12 @@ def check_token(account: Account, token: str) -> int:
     return int(expires_at - account.now())
 
 
-def expire_token(account: Account, token: str) -> None:
+def expire_token(account: AccountState, token: str) -> None:
     """Let one access token be too old from now on."""
     account.store.run("UPDATE access_tokens SET expires_at = 0 WHERE token = ?", token)
 
 
-def revoke_token(account: Account, token: str) -> None:
+def revoke_token(account: AccountState, token: str) -> None:
     """Forget an access token and its refresh token."""
     with account.store.transaction():
         account.store.run(

@@ -10,7 +10,7 @@ import pytest
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.sandbox.asgi import Incoming
 from cleverreach_async.sandbox.call import Call
-from cleverreach_async.sandbox.recording import Recorder
+from cleverreach_async.sandbox.recording import RequestLog
 from cleverreach_async.sandbox.store import Store
 
 
@@ -101,7 +101,7 @@ def test_no_secret_in_a_repr(sandbox: Sandbox) -> None:
 
 def test_counters_survive_the_bound() -> None:
     """Old requests are dropped, but still counted."""
-    recorder = Recorder(keep=2)
+    recorder = RequestLog(keep=2)
     for number in range(5):
         recorder.arrived("GET", f"/{number}")
         recorder.answered("GET", f"/{number}", status_code=200, query={}, headers={}, body=b"")
