@@ -2,48 +2,18 @@
 
 import time
 from collections.abc import Callable
-from itertools import chain
 from types import TracebackType
 from typing import Self
 
-from . import (
-    attributes,
-    batch,
-    blacklist,
-    forms,
-    groups,
-    mailings,
-    oauth,
-    orders,
-    people,
-    receivers,
-    tags,
-    tokens,
-)
-from .asgi import SandboxApp
+from . import forms, mailings, tokens
+from .api import make_api
 from .behaviour import Behaviour
 from .call import AccountState
 from .faults import Faults
+from .injection import FaultInjection
 from .recording import RecordedRequest, RequestLog
-from .routing import Router
 from .store import Store
 from .values import Json, dump_text
-
-_NOUNS = (
-    oauth,
-    groups,
-    attributes,
-    batch,
-    receivers,
-    people,
-    orders,
-    tags,
-    forms,
-    mailings,
-    blacklist,
-)
-ROUTES = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
-"""Every operation the sandbox answers; anything else is 404."""
 
 
 class Sandbox:
@@ -75,11 +45,13 @@ class Sandbox:
     ) -> None:
         self.store = Store(path)
         self.faults = faults or Faults()
-        self.log = RequestLog()
+        self._log = RequestLog()
         self.account = AccountState(
             self.store, behaviour or Behaviour(), now, client_id, client_secret, token_lifetime
         )
-        self.app = SandboxApp(self, Router(ROUTES))
+        self.app = FaultInjection(
+            make_api(self.account), self.account, self._log, lambda: self.faults
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -111,11 +83,11 @@ class Sandbox:
     @property
     def requests(self) -> list[RecordedRequest]:
         """The last 10 000 requests, in the order in which they were answered."""
-        return self.log.requests
+        return self._log.requests
 
     def count(self, method: str | None = None, path_prefix: str | None = None) -> int:
         """How many requests were received, e.g. ``count("POST", "/v3/groups")``."""
-        return self.log.count(method, path_prefix)
+        return self._log.count(method, path_prefix)
 
     # Tokens.
 

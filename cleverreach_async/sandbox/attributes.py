@@ -4,7 +4,7 @@ import re
 
 from .call import Call, has_group, required, text, whole
 from .errors import ApiError, bad_value, not_found
-from .routing import Route
+from .routing import route
 from .store import Row, Store
 from .values import Json
 
@@ -212,14 +212,14 @@ def delete_group_attribute(call: Call) -> Json:
 
 
 ROUTES = (
-    Route("GET", "/v3/attributes", list_attributes),
-    Route("POST", "/v3/attributes", create_attribute),
-    Route("GET", "/v3/attributes/limits", attribute_limits),
-    Route("GET", "/v3/attributes/{id}", get_attribute),
-    Route("PUT", "/v3/attributes/{id}", update_attribute),
-    Route("DELETE", "/v3/attributes/{id}", delete_attribute),
-    Route("GET", "/v3/groups/{group}/attributes", list_group_attributes),
-    Route("POST", "/v3/groups/{group}/attributes", create_group_attribute),
-    Route("PUT", "/v3/groups/{group}/attributes/{id}", update_group_attribute),
-    Route("DELETE", "/v3/groups/{group}/attributes/{id}", delete_group_attribute),
+    route("GET", "/v3/attributes", list_attributes),
+    route("POST", "/v3/attributes", create_attribute),
+    route("GET", "/v3/attributes/limits", attribute_limits),
+    route("GET", "/v3/attributes/{id}", get_attribute),
+    route("PUT", "/v3/attributes/{id}", update_attribute),
+    route("DELETE", "/v3/attributes/{id}", delete_attribute),
+    route("GET", "/v3/groups/{group}/attributes", list_group_attributes),
+    route("POST", "/v3/groups/{group}/attributes", create_group_attribute),
+    route("PUT", "/v3/groups/{group}/attributes/{id}", update_group_attribute),
+    route("DELETE", "/v3/groups/{group}/attributes/{id}", delete_group_attribute),
 )

@@ -21,7 +21,7 @@ from .members import (
     stranger,
 )
 from .profiles import ORDERS, TAGS, profiles
-from .routing import Route
+from .routing import route
 from .rows import InputRow, RowRefusedError, parse_row
 from .values import Json, as_list, as_map
 
@@ -297,11 +297,11 @@ def forget_receiver(call: Call, receiver_id: int) -> None:
 
 
 ROUTES = (
-    Route("POST", "/v3/groups/{group}/receivers", create),
-    Route("POST", "/v3/groups/{group}/receivers/insert", insert),
-    Route("PUT", "/v3/groups/{group}/receivers/update", update),
-    Route("PUT", "/v3/groups/{group}/receivers/updateplus", update_plus),
-    Route("POST", "/v3/groups/{group}/receivers/upsert", upsert),
-    Route("POST", "/v3/groups/{group}/receivers/upsertplus", upsert_plus),
-    Route("POST", "/v3/groups/{group}/receivers/delete", delete),
+    route("POST", "/v3/groups/{group}/receivers", create),
+    route("POST", "/v3/groups/{group}/receivers/insert", insert),
+    route("PUT", "/v3/groups/{group}/receivers/update", update),
+    route("PUT", "/v3/groups/{group}/receivers/updateplus", update_plus),
+    route("POST", "/v3/groups/{group}/receivers/upsert", upsert),
+    route("POST", "/v3/groups/{group}/receivers/upsertplus", upsert_plus),
+    route("POST", "/v3/groups/{group}/receivers/delete", delete),
 )

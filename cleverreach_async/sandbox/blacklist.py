@@ -2,7 +2,7 @@
 
 from .call import Call, page_of, required, text
 from .errors import ApiError, not_found
-from .routing import Route
+from .routing import route
 from .store import Row
 from .values import Json, as_list, is_email, load_map
 
@@ -112,14 +112,14 @@ def list_bounces(call: Call) -> Json:
 
 
 ROUTES = (
-    Route("GET", "/v3/blacklist", list_entries),
-    Route("POST", "/v3/blacklist", add_entry),
-    Route("PUT", "/v3/blacklist", change_entry),
-    Route("POST", "/v3/blacklist/validate", validate),
-    Route("GET", "/v3/blacklist/{email}", get_entry),
-    Route("DELETE", "/v3/blacklist/{email}", delete_entry),
-    Route("GET", "/v3/groups/{group}/blacklist", list_entries),
-    Route("POST", "/v3/groups/{group}/blacklist", add_entry),
-    Route("DELETE", "/v3/groups/{group}/blacklist/{email}", delete_entry),
-    Route("GET", "/v3/bounces", list_bounces),
+    route("GET", "/v3/blacklist", list_entries),
+    route("POST", "/v3/blacklist", add_entry),
+    route("PUT", "/v3/blacklist", change_entry),
+    route("POST", "/v3/blacklist/validate", validate),
+    route("GET", "/v3/blacklist/{email}", get_entry),
+    route("DELETE", "/v3/blacklist/{email}", delete_entry),
+    route("GET", "/v3/groups/{group}/blacklist", list_entries),
+    route("POST", "/v3/groups/{group}/blacklist", add_entry),
+    route("DELETE", "/v3/groups/{group}/blacklist/{email}", delete_entry),
+    route("GET", "/v3/bounces", list_bounces),
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import parse_qsl
 
+from starlette.requests import Request
+
 from .behaviour import Behaviour
 from .errors import ApiError, bad_value, not_found
 from .store import Store
@@ -116,6 +118,14 @@ class Call:
     def query_flag(self, name: str) -> bool:
         """A boolean query parameter."""
         return to_bool(self.query.get(name, ""))
+
+
+def token_of(request: Request) -> str:
+    """The access token, from the header or, as the vendor allows, the query (H)."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.query_params.get("token", "")
 
 
 def whole(source: Mapping[str, Json], name: str, default: int = 0) -> int:

@@ -6,7 +6,7 @@ from html import escape
 from .call import AccountState, Call, required, whole
 from .errors import ApiError, not_found
 from .members import find_member, save_members
-from .routing import Route
+from .routing import route
 from .store import Row
 from .values import Json, as_map, dump_text, load_map
 
@@ -163,11 +163,11 @@ def follow_link(account: AccountState, mail: SentMail) -> None:
 
 
 ROUTES = (
-    Route("GET", "/v3/forms", list_forms),
-    Route("GET", "/v3/groups/{group}/forms", list_group_forms),
-    Route("GET", "/v3/forms/{form}", get_form),
-    Route("DELETE", "/v3/forms/{form}", delete_form),
-    Route("GET", "/v3/forms/{form}/code", form_code),
-    Route("POST", "/v3/forms/{form}/send/{type}", send_mail),
-    Route("POST", "/v3/forms/{group}/createfromtemplate/{type}", create_from_template),
+    route("GET", "/v3/forms", list_forms),
+    route("GET", "/v3/groups/{group}/forms", list_group_forms),
+    route("GET", "/v3/forms/{form}", get_form),
+    route("DELETE", "/v3/forms/{form}", delete_form),
+    route("GET", "/v3/forms/{form}/code", form_code),
+    route("POST", "/v3/forms/{form}/send/{type}", send_mail),
+    route("POST", "/v3/forms/{group}/createfromtemplate/{type}", create_from_template),
 )

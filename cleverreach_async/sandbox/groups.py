@@ -2,7 +2,7 @@
 
 from .call import Call, required, text
 from .errors import bad_value, not_found
-from .routing import Route
+from .routing import route
 from .store import ACTIVE, Row, Store
 from .values import Json, to_bool
 
@@ -154,12 +154,12 @@ def group_stats(call: Call) -> Json:
 
 
 ROUTES = (
-    Route("GET", "/v3/groups", list_groups),
-    Route("POST", "/v3/groups", create_group),
-    Route("GET", "/v3/groups/{group}", get_group),
-    Route("PUT", "/v3/groups/{group}", update_group),
-    Route("DELETE", "/v3/groups/{group}", delete_group),
-    Route("DELETE", "/v3/groups/{group}/clear", clear_group),
-    Route("DELETE", "/v3/groups/{group}/receivers", delete_empty_id),
-    Route("GET", "/v3/groups/{group}/stats", group_stats),
+    route("GET", "/v3/groups", list_groups),
+    route("POST", "/v3/groups", create_group),
+    route("GET", "/v3/groups/{group}", get_group),
+    route("PUT", "/v3/groups/{group}", update_group),
+    route("DELETE", "/v3/groups/{group}", delete_group),
+    route("DELETE", "/v3/groups/{group}/clear", clear_group),
+    route("DELETE", "/v3/groups/{group}/receivers", delete_empty_id),
+    route("GET", "/v3/groups/{group}/stats", group_stats),
 )

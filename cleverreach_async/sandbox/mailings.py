@@ -2,7 +2,7 @@
 
 from .call import AccountState, Call, page_of, required, text, whole
 from .errors import ApiError, bad_value, not_found
-from .routing import Route
+from .routing import route
 from .values import Json, as_list, as_map, dump_text, load_map
 
 STATES = ("draft", "waiting", "running", "finished", "automation")
@@ -214,11 +214,11 @@ def delete_report(call: Call) -> Json:
 
 
 ROUTES = (
-    Route("GET", "/v3/mailings", list_mailings),
-    Route("POST", "/v3/mailings", create_mailing),
-    Route("GET", "/v3/mailings/{id}", get_mailing),
-    Route("PUT", "/v3/mailings/{id}", update_mailing),
-    Route("GET", "/v3/reports", list_reports),
-    Route("GET", "/v3/reports/{id}", get_report),
-    Route("DELETE", "/v3/reports/{id}", delete_report),
+    route("GET", "/v3/mailings", list_mailings),
+    route("POST", "/v3/mailings", create_mailing),
+    route("GET", "/v3/mailings/{id}", get_mailing),
+    route("PUT", "/v3/mailings/{id}", update_mailing),
+    route("GET", "/v3/reports", list_reports),
+    route("GET", "/v3/reports/{id}", get_report),
+    route("DELETE", "/v3/reports/{id}", delete_report),
 )

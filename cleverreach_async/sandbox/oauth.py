@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 
 from .call import Call
 from .errors import OAuthError
-from .routing import Route
+from .routing import route
 from .tokens import check_token, issue, revoke_token
 from .values import Json, as_map, parse_json
 
@@ -171,13 +171,13 @@ def whoami(call: Call) -> Json:
 
 
 ROUTES = (
-    Route("POST", "/oauth/token.php", create_token, needs_token=False),
-    Route("GET", "/oauth/authorize.php", authorize, needs_token=False),
-    Route("DELETE", "/oauth/token", revoke),
-    Route("DELETE", "/v3/oauth/token", revoke),
-    Route("GET", "/v3/debug/ping", ping, needs_token=False),
-    Route("GET", "/v3/debug/exchange", exchange),
-    Route("GET", "/v3/debug/ttl", time_to_live),
-    Route("GET", "/v3/debug/validate", validate),
-    Route("GET", "/v3/debug/whoami", whoami),
+    route("POST", "/oauth/token.php", create_token, needs_token=False),
+    route("GET", "/oauth/authorize.php", authorize, needs_token=False),
+    route("DELETE", "/oauth/token", revoke),
+    route("DELETE", "/v3/oauth/token", revoke),
+    route("GET", "/v3/debug/ping", ping, needs_token=False),
+    route("GET", "/v3/debug/exchange", exchange),
+    route("GET", "/v3/debug/ttl", time_to_live),
+    route("GET", "/v3/debug/validate", validate),
+    route("GET", "/v3/debug/whoami", whoami),
 )

@@ -7,7 +7,7 @@ from .members import Member, save_orders
 from .people import person
 from .profiles import MAX_EVENTS, events_of, order_answer, orders_of
 from .receivers import group_member
-from .routing import Route
+from .routing import route
 from .rows import RowRefusedError, parse_order, parse_order_changes
 from .values import Json, as_list, dump_text, load_map
 
@@ -105,7 +105,7 @@ def add_event(call: Call) -> Json:
 
 
 ROUTES = tuple(
-    Route(method, f"{owner}/{path}", operation)
+    route(method, f"{owner}/{path}", operation)
     for owner in ("/v3/groups/{group}/receivers/{receiver}", "/v3/receivers/{receiver}")
     for method, path, operation in (
         ("GET", "orders", list_orders),

@@ -27,7 +27,7 @@ from .receivers import (
     set_attribute_value,
     single_read,
 )
-from .routing import Route
+from .routing import route
 from .store import ACTIVE
 from .values import Json, as_list, is_email, to_bool
 
@@ -260,15 +260,15 @@ def _facts(member: Member) -> Mapping[str, Json]:
 
 _ONE = "/v3/receivers/{receiver}"
 ROUTES = (
-    Route("GET", "/v3/receivers/bounced", bounced),
-    Route("POST", "/v3/receivers/delete", delete_people),
-    Route("POST", "/v3/receivers/filter", filter_people),
-    Route("POST", "/v3/receivers/isvalid", is_valid),
-    Route("GET", _ONE, get_person),
-    Route("DELETE", _ONE, delete_person),
-    Route("GET", f"{_ONE}/groups", list_groups_of),
-    Route("GET", f"{_ONE}/attributes", list_values),
-    Route("PUT", f"{_ONE}/attributes/{{id}}", set_value),
-    Route("PUT", f"{_ONE}/email", change_email),
-    Route("POST", f"{_ONE}/clone", clone),
+    route("GET", "/v3/receivers/bounced", bounced),
+    route("POST", "/v3/receivers/delete", delete_people),
+    route("POST", "/v3/receivers/filter", filter_people),
+    route("POST", "/v3/receivers/isvalid", is_valid),
+    route("GET", _ONE, get_person),
+    route("DELETE", _ONE, delete_person),
+    route("GET", f"{_ONE}/groups", list_groups_of),
+    route("GET", f"{_ONE}/attributes", list_values),
+    route("PUT", f"{_ONE}/attributes/{{id}}", set_value),
+    route("PUT", f"{_ONE}/email", change_email),
+    route("POST", f"{_ONE}/clone", clone),
 )

@@ -19,7 +19,7 @@ from .members import (
     save_orders,
 )
 from .profiles import EVENTS, ORDERS, TAGS, profiles
-from .routing import Route
+from .routing import route
 from .rows import RowRefusedError, merge_attributes, parse_fields
 from .store import ACTIVE
 from .values import Json, dump_text, split_csv
@@ -206,13 +206,13 @@ def set_value(call: Call) -> Json:
 
 _ONE = "/v3/groups/{group}/receivers/{receiver}"
 ROUTES = (
-    Route("GET", "/v3/groups/{group}/receivers", list_receivers),
-    Route("POST", "/v3/groups/{group}/get_receivers", query_receivers),
-    Route("GET", _ONE, get_receiver),
-    Route("PUT", _ONE, update_receiver),
-    Route("DELETE", _ONE, delete_receiver),
-    Route("PUT", f"{_ONE}/activate", activate),
-    Route("PUT", f"{_ONE}/deactivate", deactivate),
-    Route("GET", f"{_ONE}/attributes", list_values),
-    Route("PUT", f"{_ONE}/attributes/{{id}}", set_value),
+    route("GET", "/v3/groups/{group}/receivers", list_receivers),
+    route("POST", "/v3/groups/{group}/get_receivers", query_receivers),
+    route("GET", _ONE, get_receiver),
+    route("PUT", _ONE, update_receiver),
+    route("DELETE", _ONE, delete_receiver),
+    route("PUT", f"{_ONE}/activate", activate),
+    route("PUT", f"{_ONE}/deactivate", deactivate),
+    route("GET", f"{_ONE}/attributes", list_values),
+    route("PUT", f"{_ONE}/attributes/{{id}}", set_value),
 )

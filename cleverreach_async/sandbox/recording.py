@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from starlette.requests import Request
+
 KEPT_HEADERS = frozenset(
     {
         "accept",
@@ -50,32 +52,22 @@ class RequestLog:
         self._last: deque[RecordedRequest] = deque(maxlen=keep)
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def arrived(self, method: str, path: str) -> None:
+    def received(self, method: str, path: str) -> None:
         """Count a request."""
         self._counts[method, path] += 1
 
-    def answered(
-        self,
-        method: str,
-        path: str,
-        *,
-        status_code: int | None,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> None:
-        """Keep a request once its fate is known."""
-        self._last.append(
-            RecordedRequest(
-                method=method,
-                path=path,
-                status_code=status_code,
-                query={name: value for name, value in query.items() if name != "token"},
-                headers={name: value for name, value in headers.items() if name in KEPT_HEADERS},
-                body_size=len(body),
-                body_sha256=sha256(body).hexdigest(),
-            )
+    def answered(self, request: Request, path: str, body: bytes, status_code: int | None) -> None:
+        """Keep a request once its response was sent, or none was."""
+        recorded = RecordedRequest(
+            method=request.method,
+            path=path,
+            status_code=status_code,
+            query={k: value for k, value in request.query_params.items() if k != "token"},
+            headers={k: value for k, value in request.headers.items() if k in KEPT_HEADERS},
+            body_size=len(body),
+            body_sha256=sha256(body).hexdigest(),
         )
+        self._last.append(recorded)
 
     @property
     def requests(self) -> list[RecordedRequest]:

@@ -1,72 +1,90 @@
-"""From a method and a path to the operation that answers it."""
+"""Routes of operations, the checks before each of them, and the spelling of paths."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from urllib.parse import unquote
+from collections.abc import Callable, Iterable
+from urllib.parse import quote, unquote
 
-from .call import Call
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .call import AccountState, Call, token_of
+from .errors import ApiError, not_found
+from .tokens import check_token
 from .values import Json
 
 Operation = Callable[[Call], Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation of the API.
+class _SegmentConvertor(Convertor[str]):
+    """A whole segment of an encoded path, which may be empty."""
 
-    Attributes:
+    regex = "[^/]*"
+
+    def convert(self, value: str) -> str:
+        """Decode a segment."""
+        return unquote(value)
+
+    def to_string(self, value: str) -> str:
+        """Encode a segment."""
+        return quote(value, safe="")
+
+
+register_url_convertor("segment", _SegmentConvertor())
+
+
+def route(method: str, path: str, operation: Operation, *, needs_token: bool = True) -> Route:
+    """Make the route of an operation.
+
+    Args:
         method: The HTTP method.
-        template: The path, with ``{name}`` for a whole segment that varies.
-        operation: What answers it.
-        needs_token: Whether a valid access token is demanded first.
+        path: The path, with ``{name}`` for a segment that varies.
+        operation: Returns a response, or the JSON of one.
+        needs_token: Whether a valid access token is required.
     """
 
-    method: str
-    template: str
-    operation: Operation
-    needs_token: bool = True
+    async def endpoint(request: Request) -> Response:
+        """Check the request and run the operation."""
+        result = operation(await admit(request, needs_token=needs_token))
+        return result if isinstance(result, Response) else JSONResponse(result)
 
-    @property
-    def segments(self) -> tuple[str, ...]:
-        """The segments of the template."""
-        return tuple(self.template.strip("/").split("/"))
+    made = Route(path.replace("}", ":segment}"), endpoint, methods=[method])
+    made.methods = {method}  # U: HEAD, which Starlette adds to GET, is not recorded anywhere
+    return made
 
 
-def split_path(raw_path: str) -> tuple[str, ...]:
+async def unknown_operation(request: Request) -> Response:
+    """Refuse a path or method that has no operation; without a valid token that is a 401."""
+    await admit(request)
+    raise not_found()
+
+
+async def admit(request: Request, *, needs_token: bool = True) -> Call:
+    """Read a request, and check its size and its access token.
+
+    Raises:
+        ApiError: 413, the body is too large; 401, the token is not valid.
+    """
+    account: AccountState = request.app.state.account
+    body, token = await request.body(), token_of(request)
+    limit = account.behaviour.max_body_bytes
+    if limit is not None and len(body) > limit:
+        raise ApiError(413, "Request Entity Too Large")  # U: whether the limit is in bytes
+    if needs_token:
+        check_token(account, token)
+    return Call(account, request.path_params, request.query_params, request.headers, body, token)
+
+
+def split_path(raw_path: str) -> list[str]:
     """The decoded segments of a path, without the legacy ``.json``, which changes nothing (H).
 
     Splitting comes before decoding, so that an encoded slash stays inside its segment. Addresses
-    keep their ending, whatever it is.
+    keep their ending.
     """
     segments = (unquote(segment) for segment in raw_path.strip("/").split("/"))
-    return tuple(s if "@" in s else s.removesuffix(".json") for s in segments)
+    return [s if "@" in s else s.removesuffix(".json") for s in segments]
 
 
-def _is_variable(segment: str) -> bool:
-    """Whether a template segment varies."""
-    return segment.startswith("{")
-
-
-class Router:
-    """Finds routes; a literal segment wins over one that varies."""
-
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._routes: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
-        for route in routes:
-            key = route.method, len(route.segments)
-            self._routes.setdefault(key, []).append((route.segments, route))
-        for candidates in self._routes.values():
-            candidates.sort(key=lambda candidate: [_is_variable(s) for s in candidate[0]])
-
-    def find(self, method: str, path: tuple[str, ...]) -> tuple[Route, Mapping[str, str]] | None:
-        """The route for a path and the parameters in it."""
-        for template, route in self._routes.get((method, len(path)), ()):
-            params: dict[str, str] = {}
-            for pattern, segment in zip(template, path, strict=True):
-                if _is_variable(pattern):
-                    params[pattern[1:-1]] = segment
-                elif pattern != segment:
-                    break
-            else:
-                return route, params
-        return None
+def encode_path(segments: Iterable[str]) -> str:
+    """The one spelling of a path that the routes match."""
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)

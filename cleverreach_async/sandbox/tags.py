@@ -8,7 +8,7 @@ from .errors import ApiError, bad_value
 from .members import Member, save_members
 from .people import find_person, memberships
 from .receivers import group_member
-from .routing import Route
+from .routing import route
 from .store import ACTIVE
 from .values import MAX_INT, Json, as_list, change_tags, clean_tag, to_bool
 
@@ -109,10 +109,10 @@ def remove_tags(call: Call) -> Json:
 
 
 ROUTES = (
-    Route("GET", "/v3/tags", list_tags),
-    Route("GET", "/v3/tags/count", count_tag),
-    Route("POST", "/v3/groups/{group}/receivers/{receiver}/tags", add_tags),
-    Route("POST", "/v3/receivers/{receiver}/tags", add_tags),
-    Route("GET", "/v3/receivers/{receiver}/tags", list_receiver_tags),
-    Route("DELETE", "/v3/receivers/{receiver}/tags/{tags}", remove_tags),
+    route("GET", "/v3/tags", list_tags),
+    route("GET", "/v3/tags/count", count_tag),
+    route("POST", "/v3/groups/{group}/receivers/{receiver}/tags", add_tags),
+    route("POST", "/v3/receivers/{receiver}/tags", add_tags),
+    route("GET", "/v3/receivers/{receiver}/tags", list_receiver_tags),
+    route("DELETE", "/v3/receivers/{receiver}/tags/{tags}", remove_tags),
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from cleverreach_async.sandbox import Sandbox
-from cleverreach_async.sandbox.asgi import Incoming
 from cleverreach_async.sandbox.call import Call
 from cleverreach_async.sandbox.recording import RequestLog
 from cleverreach_async.sandbox.store import Store
@@ -92,21 +92,21 @@ async def test_requests_are_recorded(api: httpx.AsyncClient, sandbox: Sandbox) -
 def test_no_secret_in_a_repr(sandbox: Sandbox) -> None:
     """The secret of the app and the token of a call stay out of what a traceback shows."""
     query = {"token": "hidden-token"}
-    incoming = Incoming("GET", ("v3", "groups"), query, {"authorization": "hidden"}, b"")
-    call = Call(sandbox.account, {}, query, incoming.headers, b"", "hidden-token")
-    shown = repr([incoming, call, sandbox.account, sandbox])
+    call = Call(sandbox.account, {}, query, {"authorization": "hidden"}, b"", "hidden-token")
+    shown = repr([call, sandbox.account, sandbox, sandbox.app])
     assert "hidden" not in shown
     assert "sandbox-secret" not in shown
 
 
 def test_counters_survive_the_bound() -> None:
     """Old requests are dropped, but still counted."""
-    recorder = RequestLog(keep=2)
+    log = RequestLog(keep=2)
+    request = Request({"type": "http", "method": "GET", "query_string": b"", "headers": []})
     for number in range(5):
-        recorder.arrived("GET", f"/{number}")
-        recorder.answered("GET", f"/{number}", status_code=200, query={}, headers={}, body=b"")
-    assert [request.path for request in recorder.requests] == ["/3", "/4"]
-    assert recorder.count() == 5
+        log.received("GET", f"/{number}")
+        log.answered(request, f"/{number}", b"", 200)
+    assert [request.path for request in log.requests] == ["/3", "/4"]
+    assert log.count() == 5
 
 
 @pytest.mark.anyio

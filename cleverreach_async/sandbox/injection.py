@@ -1,0 +1,210 @@
+"""The outermost layer of the sandbox: records requests and injects faults."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from http import HTTPStatus
+from random import Random
+from typing import Any
+
+import anyio
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .call import AccountState, token_of
+from .errors import error_body, phrase
+from .faults import Fault, Faults
+from .recording import RequestLog
+from .routing import encode_path, split_path
+from .tokens import expire_token
+from .values import as_list, parse_json
+
+Respond = Callable[[], Awaitable[Response]]
+"""Applies a request and returns the response to it."""
+
+
+class FaultInjection:
+    """An ASGI application around that of the API.
+
+    It lies outside of Starlette's own layers, because dropping a connection takes the ``send`` of
+    the server itself.
+
+    Args:
+        api: The application of the API.
+        account: The account that faults about tokens change.
+        log: Where requests are recorded.
+        faults: Returns the faults in force.
+    """
+
+    def __init__(
+        self, api: ASGIApp, account: AccountState, log: RequestLog, faults: Callable[[], Faults]
+    ) -> None:
+        self._api = api
+        self._account = account
+        self._log = log
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._api(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        segments = split_path(raw_path.partition(b"?")[0].decode("latin-1"))
+        path = "/" + "/".join(segments)
+        routed = {**scope, "path": encode_path(segments)}
+        self._log.received(request.method, path)
+        status: int | None = None
+        try:
+            wait, fault = self._faults().decide(request.method, path)
+            if wait:
+                await anyio.sleep(wait)
+            respond = partial(call_app, self._api, routed, body, receive)
+            response = await (respond() if fault is None else self._inject(fault, request, respond))
+            if response is None:
+                await drop_connection(receive, send)
+                return
+            status = response.status_code
+            if fault is not None and fault.kind == "cut":
+                await send_cut(response, fault.at, receive, send)
+            else:
+                await response(scope, receive, send)
+        finally:
+            self._log.answered(request, path, body, status)
+
+    async def _inject(self, fault: Fault, request: Request, respond: Respond) -> Response | None:
+        """The response under a fault, None when there is to be none."""
+        match fault.kind:
+            case "status" | "reset":
+                if fault.committed:
+                    await respond()
+                return fault_response(fault) if fault.kind == "status" else None
+            case "hang":
+                early = await respond() if fault.committed else None
+                stayed = await wait_for(fault.seconds, request.receive)
+                return await respond() if stayed and early is None else early
+            case "expire_token":
+                expire_token(self._account, token_of(request))
+                return await respond()
+            case "short_answer":
+                return shortened(await respond(), fault.items, self._faults().random)
+            case _:
+                return await respond()
+
+
+async def call_app(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> Response:
+    """Call an application with a body that was read, and keep its response back."""
+    unread = [body]
+    sent: list[Message] = []
+
+    async def receive_again() -> Message:
+        """Return the body once more, then what else arrives."""
+        return {"type": "http.request", "body": unread.pop()} if unread else await receive()
+
+    async def keep(message: Message) -> None:
+        """Keep a part of the response."""
+        sent.append(message)
+
+    await app(scope, receive_again, keep)
+    start, *parts = sent
+    response = Response(b"".join(part["body"] for part in parts), start["status"])
+    response.raw_headers = start["headers"]
+    return response
+
+
+async def wait_for(seconds: float, receive: Receive) -> bool:
+    """Wait, but not longer than the client does.
+
+    Returns:
+        Whether the client is still there.
+    """
+    stayed = True
+
+    async def watch() -> None:
+        """Cancel the wait when the client leaves."""
+        nonlocal stayed
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        stayed = False
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        await anyio.sleep(seconds)
+        tasks.cancel_scope.cancel()
+    return stayed
+
+
+def fault_response(fault: Fault) -> Response:
+    """The response of a ``status`` fault."""
+    reason = phrase(fault.code)
+    response: Response
+    if fault.body == "html":
+        response = HTMLResponse(f"<html>{reason}</html>", fault.code)
+    else:
+        response = JSONResponse(error_body(fault.code, reason), fault.code)
+    if fault.retry_after is not None:
+        response.headers["retry-after"] = str(fault.retry_after)
+    return response
+
+
+def shortened(response: Response, items: int, random: Random) -> Response:
+    """A list without some of its items; any other response as it is."""
+    body = bytes(response.body)
+    answer = as_list(parse_json(body)) if response.status_code == HTTPStatus.OK and body else None
+    if answer is None:
+        return response
+    for _ in range(min(items, len(answer))):
+        del answer[random.randrange(len(answer))]
+    return JSONResponse(answer)
+
+
+async def send_cut(response: Response, at: int, receive: Receive, send: Send) -> None:
+    """Declare the whole body, send a part of it, and close the connection where there is one."""
+    start = {
+        "type": "http.response.start",
+        "status": response.status_code,
+        "headers": response.raw_headers,
+    }
+    await send(start)
+    on_socket = _connection(send) is not None
+    body = bytes(response.body)[:at]
+    await send({"type": "http.response.body", "body": body, "more_body": on_socket})
+    if on_socket:
+        await drop_connection(receive, send, flush=True)
+
+
+def _connection(send: Send) -> Any:
+    """The transport of uvicorn's connection behind ``send``; None in process.
+
+    ASGI has no message for a dropped connection, so this uses the transport of uvicorn's request
+    cycle, of which ``send`` is a method.
+    """
+    return getattr(getattr(send, "__self__", None), "transport", None)
+
+
+async def drop_connection(receive: Receive, send: Send, *, flush: bool = False) -> None:
+    """Close the connection without a further response.
+
+    Args:
+        receive: Receives from the client.
+        send: Sends to the client.
+        flush: Whether what was sent before is still delivered.
+
+    Raises:
+        ConnectionResetError: In process, where there is no connection.
+    """
+    connection = _connection(send)
+    if connection is None:
+        raise ConnectionResetError("the sandbox dropped the connection on purpose")
+    if flush:
+        connection.close()
+    else:
+        connection.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
