@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from . import forms, mailings, tokens
@@ -56,12 +55,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -152,17 +146,9 @@ class Sandbox:
             **fields: Any other field as it is to be read back.
         """
         now = self.account.now()
-        bounce = {
-            "email": email,
-            "category": category,
-            "occurences": 1,
-            "last_update": now,
-            **fields,
-        }
+        bounce = {"email": email, "category": category, "occurences": 1, "last_update": now}
         with self.store.transaction():
-            self.store.run(
-                "INSERT INTO bounces (email, data) VALUES (?, ?)", email, dump_text(bounce)
-            )
+            self.store.insert("bounces", email=email, data=dump_text(bounce | fields))
             self.store.run(
                 "UPDATE members SET bounced = ? WHERE receiver_id ="
                 " (SELECT id FROM receivers WHERE email_key = ?)",

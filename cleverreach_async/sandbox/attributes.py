@@ -87,16 +87,14 @@ def _create(call: Call, group_id: int) -> Json:
     _check_free(call, group_id, name)
     _check_cap(call, group_id)
     attribute_id = call.store.insert(
-        "INSERT INTO attributes"
-        " (group_id, name, type, description, preview_value, default_value, tag)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        group_id,
-        name,
-        kind,
-        text(fields, "description"),
-        text(fields, "preview_value"),
-        text(fields, "default_value") or None,
-        text(fields, "tag") or f"{{{name.upper()}}}",
+        "attributes",
+        group_id=group_id,
+        name=name,
+        type=kind,
+        description=text(fields, "description"),
+        preview_value=text(fields, "preview_value"),
+        default_value=text(fields, "default_value") or None,
+        tag=text(fields, "tag") or f"{{{name.upper()}}}",
     )
     return attribute_answer(load_attribute(call.store, attribute_id))
 

@@ -44,7 +44,7 @@ def form_answer(row: Row) -> dict[str, Json]:
 
 def add_form(account: AccountState, group_id: int, name: str) -> int:
     """Store a form and return its id."""
-    return account.store.insert("INSERT INTO forms (group_id, name) VALUES (?, ?)", group_id, name)
+    return account.store.insert("forms", group_id=group_id, name=name)
 
 
 def load_form(call: Call) -> Row:
@@ -102,17 +102,16 @@ def send_mail(call: Call) -> Json:
     proof = as_map(fields.get("doidata")) or {}
     for part in PROOF:
         required(proof, part)  # M: an empty user_ip is known to be refused
-    receiver_id = _addressee(call, form, email, whole(fields, "groups_id", form["group_id"]))
-    call.store.run(
-        "INSERT INTO mails (form_id, group_id, receiver_id, email, kind, doidata, stamp)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        form["id"],
-        whole(fields, "groups_id", form["group_id"]),
-        receiver_id,
-        email,
-        call.params["type"],
-        dump_text(proof),
-        call.now(),
+    group_id = whole(fields, "groups_id", form["group_id"])
+    call.store.insert(
+        "mails",
+        form_id=form["id"],
+        group_id=group_id,
+        receiver_id=_addressee(call, form, email, group_id),
+        email=email,
+        kind=call.params["type"],
+        doidata=dump_text(proof),
+        stamp=call.now(),
     )
     # M: sources disagree about the body of a success.
     answers: dict[str, Json] = {"true": True, "success": {"success": True}, "email": email}
@@ -135,18 +134,12 @@ def _addressee(call: Call, form: Row, email: str, group_id: int) -> int:
 
 def sent_mails(account: AccountState) -> list[SentMail]:
     """Every mail that was sent, oldest first."""
-    return [
-        SentMail(
-            form_id=row["form_id"],
-            group_id=row["group_id"],
-            receiver_id=row["receiver_id"],
-            email=row["email"],
-            kind=row["kind"],
-            doidata=load_map(row["doidata"]),
-            stamp=row["stamp"],
-        )
-        for row in account.store.rows("SELECT * FROM mails ORDER BY id")
-    ]
+    rows = account.store.rows(
+        "SELECT form_id, group_id, receiver_id, email, kind, doidata, stamp FROM mails ORDER BY id"
+    )
+    for row in rows:
+        row["doidata"] = load_map(row["doidata"])
+    return [SentMail(**row) for row in rows]
 
 
 def follow_link(account: AccountState, mail: SentMail) -> None:

@@ -51,14 +51,13 @@ def create_group(call: Call) -> Json:
     fields = call.fields()
     now = call.now()
     group_id = call.store.insert(
-        "INSERT INTO recipient_groups (name, locked, backup, receiver_info, stamp, last_changed)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        required(fields, "name"),
-        to_bool(fields.get("locked", False)),
-        to_bool(fields.get("backup", True)),
-        text(fields, "receiver_info"),
-        now,
-        now,
+        "recipient_groups",
+        name=required(fields, "name"),
+        locked=to_bool(fields.get("locked", False)),
+        backup=to_bool(fields.get("backup", True)),
+        receiver_info=text(fields, "receiver_info"),
+        stamp=now,
+        last_changed=now,
     )
     return load_group(call.store, group_id)
 

@@ -50,9 +50,7 @@ def store_mailing(account: AccountState, state: str, fields: dict[str, Json]) ->
         raise ValueError(f"a mailing is one of {', '.join(STATES)}, not {state!r}")
     times = dict.fromkeys(_TIMES.get(state, ()), account.now())
     data = blank_mailing(account.now()) | times | fields
-    return account.store.insert(
-        "INSERT INTO mailings (state, data) VALUES (?, ?)", state, dump_text(data)
-    )
+    return account.store.insert("mailings", state=state, data=dump_text(data))
 
 
 def store_report(account: AccountState, mailing_id: int, fields: dict[str, Json]) -> None:

@@ -95,11 +95,8 @@ def add_event(call: Call) -> Json:
         "mailing_id": str(whole(fields, "mailing_id")),
         "groups_id": str(member.group_id),
     }
-    call.store.run(
-        "INSERT INTO events (receiver_id, group_id, data) VALUES (?, ?, ?)",
-        member.id,
-        member.group_id,
-        dump_text(event),
+    call.store.insert(
+        "events", receiver_id=member.id, group_id=member.group_id, data=dump_text(event)
     )
     return event
 

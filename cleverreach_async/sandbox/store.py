@@ -15,11 +15,6 @@ ACTIVE = "(m.activated > 0 AND m.deactivated = 0 AND m.bounced = 0)"
 """SQL for a membership that receives mail (H: the rule clients use)."""
 
 
-def _as_row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
-    """Make a dict of a result row."""
-    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
-
-
 class Store:
     """One SQLite database, in memory or in a file that survives restarts.
 
@@ -70,10 +65,14 @@ class Store:
         with self._lock:
             return self._db.execute(sql, values).rowcount
 
-    def insert(self, sql: str, *values: object) -> int:
-        """Execute an INSERT and return the new id."""
+    def insert(self, table: str, **values: object) -> int:
+        """Insert one row, by the names of its columns, and return its id."""
+        sql = (
+            f"INSERT INTO {table} ({', '.join(values)})"  # noqa: S608 - names come from the code
+            f" VALUES ({', '.join('?' * len(values))})"
+        )
         with self._lock:
-            return cast("int", self._db.execute(sql, values).lastrowid)
+            return cast("int", self._db.execute(sql, tuple(values.values())).lastrowid)
 
     def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Execute one statement for many rows."""
@@ -84,7 +83,8 @@ class Store:
         """Every result row as a dict."""
         with self._lock:
             cursor = self._db.execute(sql, values)
-            return [_as_row(cursor, row) for row in cursor]
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def tuples(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Every result row as a tuple: for the hot paths."""

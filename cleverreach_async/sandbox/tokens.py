@@ -1,20 +1,14 @@
 """Access and refresh tokens: making, checking, expiring and revoking them."""
 
-import json
 import secrets
 from base64 import urlsafe_b64encode
 
 from .call import AccountState
 from .errors import ApiError
-from .values import Json, dump_json
+from .values import Json, dump_text
 
 REFRESH_GRACE = 14 * 86_400
 """A refresh token dies within two weeks after its access token (M)."""
-
-
-def _part(raw: bytes) -> str:
-    """One part of a JWT: unpadded base64url."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
@@ -26,8 +20,9 @@ def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
         "client_id": account_id,
         "jti": secrets.token_hex(8),
     }
-    header = json.dumps({"typ": "JWT", "alg": "HS256"}).encode()
-    return ".".join([_part(header), _part(dump_json(claims)), _part(secrets.token_bytes(32))])
+    header = {"typ": "JWT", "alg": "HS256"}
+    parts = dump_text(header).encode(), dump_text(claims).encode(), secrets.token_bytes(32)
+    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 def issue(account: AccountState, *, refreshable: bool) -> dict[str, Json]:

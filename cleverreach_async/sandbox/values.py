@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 Json = Any
 """A JSON value; Any is its honest type."""
@@ -18,24 +18,14 @@ _NOT_IN_TAG = re.compile(r"[^A-Za-z0-9_-]")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.\d{1,9})?")
 
 
-def _is_map(value: object) -> TypeGuard[dict[str, Json]]:
-    """Whether a JSON value is an object."""
-    return isinstance(value, dict)
-
-
-def _is_list(value: object) -> TypeGuard[list[Json]]:
-    """Whether a JSON value is a list."""
-    return isinstance(value, list)
-
-
 def as_map(value: object) -> dict[str, Json] | None:
     """The value as a JSON object, or None when it is something else."""
-    return value if _is_map(value) else None
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
 
 
 def as_list(value: object) -> list[Json] | None:
     """The value as a JSON list, or None when it is something else."""
-    return value if _is_list(value) else None
+    return value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def parse_json(raw: bytes) -> Json:
@@ -59,11 +49,6 @@ def _refuse_constant(name: str) -> Json:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def dump_json(value: Json) -> bytes:
-    """Encode an answer, compactly."""
-    return _encode(value).encode()
 
 
 def dump_text(value: Json) -> str:

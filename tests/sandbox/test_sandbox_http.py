@@ -1,6 +1,7 @@
 """HTTP at the edge of the sandbox: paths, methods, bodies, tokens and error shapes."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -216,7 +217,7 @@ async def test_form_body_instead_of_json(api: httpx.AsyncClient) -> None:
 async def test_body_in_pieces(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
     """A body may arrive in pieces; its size and digest are those of the whole."""
 
-    async def pieces() -> Any:
+    async def pieces() -> AsyncIterator[bytes]:
         """Yield a body in pieces."""
         for piece in (b'{"na', b"", b'me": "x"}'):
             yield piece
