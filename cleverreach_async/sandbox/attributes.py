@@ -35,10 +35,19 @@ def attribute_answer(row: Row) -> dict[str, Json]:
     }
 
 
-def load_attribute(store: Store, attribute_id: int, group_id: int | None = None) -> Row:
-    """One definition, which has to exist, and in the group if one is named."""
+def load_attribute(store: Store, attribute_id: int) -> Row:
+    """One definition, which has to exist."""
     row = store.one("SELECT * FROM attributes WHERE id = ?", attribute_id)
-    if row is None or group_id not in {None, row["group_id"]}:
+    if row is None:
+        raise not_found("attribute")
+    return row
+
+
+def _path_attribute(call: Call) -> Row:
+    """The definition in the path, which has to belong to the group in the path if there is one."""
+    attribute_id, group_id = call.number("id", "attribute"), call.scope()
+    row = load_attribute(call.store, attribute_id)
+    if group_id not in {0, row["group_id"]}:
         raise not_found("attribute")
     return row
 
@@ -74,15 +83,19 @@ def _check_cap(call: Call, group_id: int) -> None:
         raise ApiError(call.behaviour.attribute_cap_status, "maximum number of attributes reached")
 
 
-def _list(call: Call, group_id: int) -> Json:
-    """The definitions of a group or of the account."""
+def list_attributes(call: Call) -> Json:
+    """GET /attributes: the account's, or a group's with ``group_id``; GET /groups/{id}/attributes."""
+    group_id = call.scope() or call.query_number("group_id")
     rows = call.store.rows("SELECT * FROM attributes WHERE group_id = ? ORDER BY id", group_id)
     return [attribute_answer(row) for row in rows]
 
 
-def _create(call: Call, group_id: int) -> Json:
-    """Add a definition to a group or to the account."""
-    fields = call.fields()
+def create_attribute(call: Call) -> Json:
+    """POST /attributes: for the account, or a group with ``group_id``; POST /groups/{id}/attributes."""
+    group_id, fields = call.scope(), call.fields()
+    group_id = group_id or whole(fields, "group_id")
+    if group_id and not has_group(call.store, group_id):
+        raise not_found("group")
     name, kind = _name(fields), _type(fields)
     _check_free(call, group_id, name)
     _check_cap(call, group_id)
@@ -99,30 +112,50 @@ def _create(call: Call, group_id: int) -> Json:
     return attribute_answer(load_attribute(call.store, attribute_id))
 
 
+def _values_column(group_id: int) -> tuple[str, str, str]:
+    """The table and column with the values of a group or the account, and the rows of them."""
+    if group_id:
+        return "members", "attributes", f"group_id = {group_id}"
+    return "receivers", "global_attributes", "true"
+
+
 def _rename_values(store: Store, group_id: int, old: str, new: str) -> None:
     """Move the stored values of a renamed attribute; names hold word characters only."""
-    table, column = ("members", "attributes") if group_id else ("receivers", "global_attributes")
-    where = f"group_id = {group_id} AND " if group_id else ""
+    table, column, where = _values_column(group_id)
     store.run(
         f"UPDATE {table} SET {column} ="  # noqa: S608 - fixed names
         f" json_remove(json_set({column}, ?, json_extract({column}, ?)), ?)"
-        f" WHERE {where}json_type({column}, ?) IS NOT NULL",
+        f" WHERE {where} AND json_type({column}, ?) IS NOT NULL",
         f'$."{new}"',
         *[f'$."{old}"'] * 3,
     )
 
 
 def _drop_values(store: Store, group_id: int, name: str) -> None:
-    """Forget the stored values of a deleted attribute."""
-    table, column = ("members", "attributes") if group_id else ("receivers", "global_attributes")
-    where = f" WHERE group_id = {group_id}" if group_id else ""
-    sql = f"UPDATE {table} SET {column} = json_remove({column}, ?){where}"  # noqa: S608 - fixed names
+    """Delete the stored values of a deleted attribute."""
+    table, column, where = _values_column(group_id)
+    sql = f"UPDATE {table} SET {column} = json_remove({column}, ?) WHERE {where}"  # noqa: S608 - fixed names
     store.run(sql, f'$."{name}"')
 
 
-def _update(call: Call, row: Row) -> Json:
-    """Change a definition; values follow a new name."""
-    fields = call.fields()
+def attribute_limits(call: Call) -> Json:
+    """GET /attributes/limits; its fields are not recorded anywhere (U)."""
+    word = call.behaviour.attribute_limits
+    if word == "missing":
+        raise not_found()
+    used = call.store.value("SELECT count(*) FROM attributes")
+    cap: Json = call.behaviour.attribute_cap
+    return {"account": {"of": cap}} if word == "other" else {word: cap, "used": used}
+
+
+def get_attribute(call: Call) -> Json:
+    """GET /attributes/{id}."""
+    return attribute_answer(_path_attribute(call))
+
+
+def update_attribute(call: Call) -> Json:
+    """PUT /attributes/{id}, also in a group; values follow a new name."""
+    row, fields = _path_attribute(call), call.fields()
     name = _name(fields) if "name" in fields else row["name"]
     kind = _type(fields) if "type" in fields else row["type"]
     with call.store.transaction():
@@ -143,70 +176,13 @@ def _update(call: Call, row: Row) -> Json:
     return attribute_answer(load_attribute(call.store, row["id"]))
 
 
-def _delete(call: Call, row: Row) -> Json:
-    """Delete a definition and its values."""
+def delete_attribute(call: Call) -> Json:
+    """DELETE /attributes/{id}, also in a group: the definition and its values."""
+    row = _path_attribute(call)
     with call.store.transaction():
         _drop_values(call.store, row["group_id"], row["name"])
         call.store.run("DELETE FROM attributes WHERE id = ?", row["id"])
     return True
-
-
-def list_attributes(call: Call) -> Json:
-    """GET /attributes: the account's, or a group's with ``group_id``."""
-    return _list(call, call.query_number("group_id"))
-
-
-def create_attribute(call: Call) -> Json:
-    """POST /attributes: for the account, or for the group that ``group_id`` names."""
-    group_id = whole(call.fields(), "group_id")
-    if group_id and not has_group(call.store, group_id):
-        raise not_found("group")
-    return _create(call, group_id)
-
-
-def attribute_limits(call: Call) -> Json:
-    """GET /attributes/limits; its fields are not recorded anywhere (U)."""
-    word = call.behaviour.attribute_limits
-    if word == "missing":
-        raise not_found()
-    used = call.store.value("SELECT count(*) FROM attributes")
-    cap: Json = call.behaviour.attribute_cap
-    return {"account": {"of": cap}} if word == "other" else {word: cap, "used": used}
-
-
-def get_attribute(call: Call) -> Json:
-    """GET /attributes/{id}."""
-    return attribute_answer(load_attribute(call.store, call.number("id", "attribute")))
-
-
-def update_attribute(call: Call) -> Json:
-    """PUT /attributes/{id}."""
-    return _update(call, load_attribute(call.store, call.number("id", "attribute")))
-
-
-def delete_attribute(call: Call) -> Json:
-    """DELETE /attributes/{id}."""
-    return _delete(call, load_attribute(call.store, call.number("id", "attribute")))
-
-
-def list_group_attributes(call: Call) -> Json:
-    """GET /groups/{id}/attributes."""
-    return _list(call, call.group())
-
-
-def create_group_attribute(call: Call) -> Json:
-    """POST /groups/{id}/attributes."""
-    return _create(call, call.group())
-
-
-def update_group_attribute(call: Call) -> Json:
-    """PUT /groups/{id}/attributes/{id}."""
-    return _update(call, load_attribute(call.store, call.number("id", "attribute"), call.group()))
-
-
-def delete_group_attribute(call: Call) -> Json:
-    """DELETE /groups/{id}/attributes/{id}."""
-    return _delete(call, load_attribute(call.store, call.number("id", "attribute"), call.group()))
 
 
 ROUTES = (
@@ -216,8 +192,8 @@ ROUTES = (
     route("GET", "/v3/attributes/{id}", get_attribute),
     route("PUT", "/v3/attributes/{id}", update_attribute),
     route("DELETE", "/v3/attributes/{id}", delete_attribute),
-    route("GET", "/v3/groups/{group}/attributes", list_group_attributes),
-    route("POST", "/v3/groups/{group}/attributes", create_group_attribute),
-    route("PUT", "/v3/groups/{group}/attributes/{id}", update_group_attribute),
-    route("DELETE", "/v3/groups/{group}/attributes/{id}", delete_group_attribute),
+    route("GET", "/v3/groups/{group}/attributes", list_attributes),
+    route("POST", "/v3/groups/{group}/attributes", create_attribute),
+    route("PUT", "/v3/groups/{group}/attributes/{id}", update_attribute),
+    route("DELETE", "/v3/groups/{group}/attributes/{id}", delete_attribute),
 )

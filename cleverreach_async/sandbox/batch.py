@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from .attributes import definitions
@@ -16,6 +17,7 @@ from .members import (
     find_members,
     ids_after,
     join_group,
+    leave_group,
     save_members,
     save_orders,
     stranger,
@@ -197,48 +199,18 @@ def plus_answer(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
     return result
 
 
-def _write(call: Call, mode: Mode, *, plus: bool) -> Json:
-    """The body of the five batch calls."""
+def write(call: Call, mode: Mode, *, plus: bool = False) -> Json:
+    """The five batch calls: …/receivers/insert, update, updateplus, upsert and upsertplus."""
     group_id = batch_group(call)
     items, is_list = batch_items(call)
     entries = BatchWriter(call.account, group_id, mode, plus=plus).write(items)
-    if not plus:
-        answer = lean_answer(call, entries)
-    elif not any(isinstance(entry, StoredRow) for entry in entries) and entries:
-        # M: a bare `false` says that the whole call failed.
-        answer = plus_answer(call, entries)
-        if call.behaviour.plus_nothing_stored == "false":
-            return False
-    else:
-        answer = plus_answer(call, entries)
+    answer = plus_answer(call, entries) if plus else lean_answer(call, entries)
+    nothing_stored = bool(entries) and not any(isinstance(entry, StoredRow) for entry in entries)
+    if plus and nothing_stored and call.behaviour.plus_nothing_stored == "false":
+        return False  # M: a bare `false` says that the whole call failed.
     if is_list:
         return answer
     return answer[0] if answer else False  # M: an object in gives an object out
-
-
-def insert(call: Call) -> Json:
-    """POST /groups/{id}/receivers/insert."""
-    return _write(call, "insert", plus=False)
-
-
-def update(call: Call) -> Json:
-    """PUT /groups/{id}/receivers/update."""
-    return _write(call, "update", plus=False)
-
-
-def update_plus(call: Call) -> Json:
-    """PUT /groups/{id}/receivers/updateplus."""
-    return _write(call, "update", plus=True)
-
-
-def upsert(call: Call) -> Json:
-    """POST /groups/{id}/receivers/upsert."""
-    return _write(call, "upsert", plus=False)
-
-
-def upsert_plus(call: Call) -> Json:
-    """POST /groups/{id}/receivers/upsertplus."""
-    return _write(call, "upsert", plus=True)
 
 
 def create(call: Call) -> Json:
@@ -273,35 +245,18 @@ def delete(call: Call) -> Json:
             if member is None:
                 answer.append(refused_row(f"invalid receiver '{item}'", call.behaviour.bad_row_as))
                 continue
-            leave_group(call, member)
+            leave_group(call.store, member)
             answer.append({"status": "success"})
     return answer if call.behaviour.batch_delete_answer == "objects" else True
 
 
-def leave_group(call: Call, member: Member) -> None:
-    """Take a receiver out of its group, and out of the account when that was the last one."""
-    store = call.store
-    store.run(
-        "DELETE FROM members WHERE group_id = ? AND receiver_id = ?", member.group_id, member.id
-    )
-    if store.value("SELECT 1 FROM members WHERE receiver_id = ?", member.id) is None:
-        forget_receiver(call, member.id)
-
-
-def forget_receiver(call: Call, receiver_id: int) -> None:
-    """Delete a receiver with all that hangs on it."""
-    for table in ("members", "orders", "events"):
-        sql = f"DELETE FROM {table} WHERE receiver_id = ?"  # noqa: S608 - fixed names
-        call.store.run(sql, receiver_id)
-    call.store.run("DELETE FROM receivers WHERE id = ?", receiver_id)
-
-
+_ALL = "/v3/groups/{group}/receivers"
 ROUTES = (
-    route("POST", "/v3/groups/{group}/receivers", create),
-    route("POST", "/v3/groups/{group}/receivers/insert", insert),
-    route("PUT", "/v3/groups/{group}/receivers/update", update),
-    route("PUT", "/v3/groups/{group}/receivers/updateplus", update_plus),
-    route("POST", "/v3/groups/{group}/receivers/upsert", upsert),
-    route("POST", "/v3/groups/{group}/receivers/upsertplus", upsert_plus),
-    route("POST", "/v3/groups/{group}/receivers/delete", delete),
+    route("POST", _ALL, create),
+    route("POST", f"{_ALL}/insert", partial(write, mode="insert")),
+    route("PUT", f"{_ALL}/update", partial(write, mode="update")),
+    route("PUT", f"{_ALL}/updateplus", partial(write, mode="update", plus=True)),
+    route("POST", f"{_ALL}/upsert", partial(write, mode="upsert")),
+    route("POST", f"{_ALL}/upsertplus", partial(write, mode="upsert", plus=True)),
+    route("POST", f"{_ALL}/delete", delete),
 )

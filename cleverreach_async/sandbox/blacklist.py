@@ -17,15 +17,10 @@ def entry_answer(row: Row) -> dict[str, Json]:
     }
 
 
-def _scope(call: Call) -> int:
-    """The group in the path, or 0 for the account."""
-    return call.group() if "group" in call.params else 0
-
-
 def _entry(call: Call, email: str) -> Row:
     """An entry, which has to exist."""
     row = call.store.one(
-        "SELECT * FROM blacklist WHERE group_id = ? AND email_key = ?", _scope(call), email.lower()
+        "SELECT * FROM blacklist WHERE group_id = ? AND email_key = ?", call.scope(), email.lower()
     )
     if row is None:
         raise not_found("email")
@@ -35,14 +30,14 @@ def _entry(call: Call, email: str) -> Row:
 def list_entries(call: Call) -> Json:
     """GET /blacklist, or that of a group: in one go, without pages (M)."""
     rows = call.store.rows(
-        "SELECT * FROM blacklist WHERE group_id = ? ORDER BY email_key", _scope(call)
+        "SELECT * FROM blacklist WHERE group_id = ? ORDER BY email_key", call.scope()
     )
     return [entry_answer(row) for row in rows]
 
 
 def add_entry(call: Call) -> Json:
     """POST /blacklist, or that of a group; 409 when the address is there (M)."""
-    scope, fields = _scope(call), call.fields()
+    scope, fields = call.scope(), call.fields()
     email = required(fields, "email")
     if not is_email(email):
         raise ApiError(400, f"invalid address '{email}'")

@@ -111,6 +111,10 @@ class Call:
             raise not_found("group")
         return group_id
 
+    def scope(self) -> int:
+        """The group in the path, which has to exist, or 0 for the account."""
+        return self.group() if "group" in self.params else 0
+
     def query_number(self, name: str, default: int = 0) -> int:
         """A numeric query parameter."""
         return whole(self.query, name, default)

@@ -99,6 +99,11 @@ def find_member(store: Store, group_id: int, receiver: str) -> Member | None:
     return found[0] if found else None
 
 
+def memberships(store: Store, receiver_id: int) -> list[Member]:
+    """A receiver once per group."""
+    return load_members(store, "WHERE r.id = ? ORDER BY m.group_id", receiver_id)
+
+
 def ids_after(store: Store) -> Iterable[int]:
     """The ids that new receivers will get."""
     last = store.value("SELECT seq FROM sqlite_sequence WHERE name = 'receivers'")
@@ -131,6 +136,23 @@ def join_group(
     member.deactivated = times.get("deactivated", 0)
     if ignore_pending and times.get("activated") == 0 and not member.deactivated:
         member.activated = now
+
+
+def leave_group(store: Store, member: Member) -> None:
+    """Delete a receiver from its group, and from the account when that was its last group."""
+    store.run(
+        "DELETE FROM members WHERE group_id = ? AND receiver_id = ?", member.group_id, member.id
+    )
+    if store.value("SELECT 1 FROM members WHERE receiver_id = ?", member.id) is None:
+        delete_receiver(store, member.id)
+
+
+def delete_receiver(store: Store, receiver_id: int) -> None:
+    """Delete a receiver with its memberships, orders and events."""
+    for table in ("members", "orders", "events"):
+        sql = f"DELETE FROM {table} WHERE receiver_id = ?"  # noqa: S608 - fixed names
+        store.run(sql, receiver_id)
+    store.run("DELETE FROM receivers WHERE id = ?", receiver_id)
 
 
 def change_times(member: Member, times: Mapping[str, int], behaviour: Behaviour) -> None:

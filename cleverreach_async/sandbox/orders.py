@@ -3,30 +3,24 @@
 from .batch import check_size
 from .call import Call, text, whole
 from .errors import ApiError, not_found
-from .members import Member, save_orders
-from .people import person
+from .members import save_orders
 from .profiles import MAX_EVENTS, events_of, order_answer, orders_of
-from .receivers import group_member
+from .receivers import path_receiver
 from .routing import route
 from .rows import RowRefusedError, parse_order, parse_order_changes
 from .values import Json, as_list, dump_text, load_map
 
 
-def _owner(call: Call) -> Member:
-    """The receiver in the path, with or without a group before it."""
-    return group_member(call) if "group" in call.params else person(call)
-
-
 def list_orders(call: Call) -> Json:
     """GET …/orders: orders hang on the receiver, whatever the group (M)."""
-    member = _owner(call)
+    member = path_receiver(call)
     lines = orders_of(call.store, [member.id]).get(member.id, [])
     return [order_answer(line, call.behaviour) for line in lines]
 
 
 def add_orders(call: Call) -> Json:
     """POST …/orders: a line (H), or a list of them as older clients send (L)."""
-    member = _owner(call)
+    member = path_receiver(call)
     body = call.body()
     items = as_list(body)
     if items is not None:
@@ -44,7 +38,7 @@ def add_orders(call: Call) -> Json:
 
 def change_order(call: Call) -> Json:
     """PUT …/orders/{order_id}: changes every line of the order."""
-    member = _owner(call)
+    member = path_receiver(call)
     try:
         changes = parse_order_changes(call.fields())
     except RowRefusedError as error:
@@ -69,7 +63,7 @@ def delete_order(call: Call) -> Json:
     """DELETE …/orders/{order_id}: every line of the order goes."""
     gone = call.store.run(
         "DELETE FROM orders WHERE receiver_id = ? AND order_id = ?",
-        _owner(call).id,
+        path_receiver(call).id,
         call.params["order"],
     )
     if not gone:
@@ -79,13 +73,13 @@ def delete_order(call: Call) -> Json:
 
 def list_events(call: Call) -> Json:
     """GET …/events: the last 250 at most (M)."""
-    member = _owner(call)
+    member = path_receiver(call)
     return events_of(call.store, [member.id]).get(member.id, [])[-MAX_EVENTS:]
 
 
 def add_event(call: Call) -> Json:
     """POST …/events; its fields are inferred from what is read (L)."""
-    member = _owner(call)
+    member = path_receiver(call)
     fields = call.fields()
     event = {
         "stamp": whole(fields, "stamp", call.now()),

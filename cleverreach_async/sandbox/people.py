@@ -4,82 +4,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .attributes import definitions
-from .batch import forget_receiver, leave_group
 from .call import Call, has_group, page_of, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .filters import Rule, fits, parse_rules
 from .groups import group_answer, order_clause
 from .members import (
     Member,
-    find_member,
+    delete_receiver,
     find_members,
     ids_after,
     load_members,
+    memberships,
     save_members,
     stranger,
 )
 from .profiles import profiles
-from .receivers import (
-    MAX_PAGE,
-    ORDERABLE,
-    attribute_values,
-    one_receiver,
-    set_attribute_value,
-    single_read,
-)
+from .receivers import MAX_PAGE, ORDERABLE, find_receiver, one_receiver, path_receiver
 from .routing import route
 from .store import ACTIVE
 from .values import Json, as_list, is_email, to_bool
-
-
-def find_person(call: Call, receiver: str, group_id: int = 0) -> Member:
-    """The receiver of an id or address, in a group when one is named, which has to exist."""
-    if group_id:
-        member = find_member(call.store, group_id, receiver)
-        if member is None:
-            raise not_found("receiver")
-        return member
-    column = "email_key" if "@" in receiver else "id"
-    sql = f"SELECT email_key FROM receivers WHERE {column} = ?"  # noqa: S608 - fixed names
-    row = call.store.one(sql, receiver.lower())
-    if row is None:
-        raise not_found("receiver")
-    return find_members(call.store, 0, [row["email_key"]])[row["email_key"]]
-
-
-def person(call: Call) -> Member:
-    """The receiver in the path, in the group of ``group_id`` when the query has one."""
-    return find_person(call, call.params["receiver"], call.query_number("group_id"))
-
-
-def memberships(call: Call, receiver_id: int) -> list[Member]:
-    """The receiver once per group."""
-    return load_members(call.store, "WHERE r.id = ? ORDER BY m.group_id", receiver_id)
-
-
-def get_person(call: Call) -> Json:
-    """GET /receivers/{id or address}: without ``group_id`` what belongs to a group is empty (M)."""
-    try:
-        member = person(call)
-    except ApiError:
-        if call.behaviour.missing_receiver_read == "empty_list":
-            return []
-        raise
-    if not member.group_id:
-        tags = dict.fromkeys(tag for m in memberships(call, member.id) for tag in m.tags)
-        member = replace(member, tags=list(tags))
-    return single_read(call, one_receiver(call, member))
-
-
-def delete_person(call: Call) -> Json:
-    """DELETE /receivers/{id or address}: from the account, or from group ``group_id`` (M)."""
-    member = person(call)
-    with call.store.transaction():
-        if member.group_id:
-            leave_group(call, member)
-        else:
-            forget_receiver(call, member.id)
-    return True
 
 
 def delete_people(call: Call) -> Json:
@@ -90,7 +33,7 @@ def delete_people(call: Call) -> Json:
     with call.store.transaction():
         for item in items:
             try:
-                forget_receiver(call, find_person(call, str(item)).id)
+                delete_receiver(call.store, find_receiver(call, str(item)).id)
             except ApiError:
                 continue
     return True
@@ -101,25 +44,14 @@ def list_groups_of(call: Call) -> Json:
     rows = call.store.rows(
         "SELECT g.* FROM recipient_groups g JOIN members m ON m.group_id = g.id"
         " WHERE m.receiver_id = ? ORDER BY g.id",
-        person(call).id,
+        path_receiver(call).id,
     )
     return [group_answer(row) for row in rows]
 
 
-def list_values(call: Call) -> Json:
-    """GET /receivers/{id or address}/attributes: the account's, or a group's with ``group_id``."""
-    member = person(call)
-    return attribute_values(call, member, member.group_id)
-
-
-def set_value(call: Call) -> Json:
-    """PUT /receivers/{id or address}/attributes/{id}."""
-    return set_attribute_value(call, person(call))
-
-
 def change_email(call: Call) -> Json:
     """PUT /receivers/{id or address}/email: the new address holds in every group (M)."""
-    member = person(call)
+    member = path_receiver(call)
     email = required(call.fields(), "email")
     if not is_email(email):
         raise ApiError(400, f"invalid address '{email}'")
@@ -138,7 +70,7 @@ def change_email(call: Call) -> Json:
 
 def clone(call: Call) -> Json:
     """POST /receivers/{id or address}/clone: a copy under another address (L: its body)."""
-    member = person(call)
+    member = path_receiver(call)
     fields = call.fields()
     email, group_id = required(fields, "email"), whole(fields, "group_id")
     if not is_email(email):
@@ -151,7 +83,7 @@ def clone(call: Call) -> Json:
         blank = stranger(next(iter(ids_after(call.store))), email)
         copies = [
             replace(m, id=blank.id, email=email, key=blank.key, group_id=group_id or m.group_id)
-            for m in memberships(call, member.id)
+            for m in memberships(call.store, member.id)
         ]
         save_members(call.store, copies[:1] if group_id else copies)
     return one_receiver(call, copies[0])
@@ -264,11 +196,7 @@ ROUTES = (
     route("POST", "/v3/receivers/delete", delete_people),
     route("POST", "/v3/receivers/filter", filter_people),
     route("POST", "/v3/receivers/isvalid", is_valid),
-    route("GET", _ONE, get_person),
-    route("DELETE", _ONE, delete_person),
     route("GET", f"{_ONE}/groups", list_groups_of),
-    route("GET", f"{_ONE}/attributes", list_values),
-    route("PUT", f"{_ONE}/attributes/{{id}}", set_value),
     route("PUT", f"{_ONE}/email", change_email),
     route("POST", f"{_ONE}/clone", clone),
 )

@@ -1,10 +1,9 @@
-"""Receivers of one group: listing, and one at a time."""
+"""Receivers of a group: listing; and one receiver, in a group or in the account."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from .attributes import definitions, load_attribute
-from .batch import leave_group
 from .call import Call, page_of, text, whole
 from .errors import ApiError, bad_value, not_found
 from .groups import order_clause
@@ -13,8 +12,12 @@ from .members import (
     Member,
     change_data,
     change_times,
+    delete_receiver,
     find_member,
+    find_members,
+    leave_group,
     load_members,
+    memberships,
     save_members,
     save_orders,
 )
@@ -50,12 +53,24 @@ ORDERABLE = {
 }
 
 
-def group_member(call: Call) -> Member:
-    """The receiver in the path, which has to be in the group in the path."""
-    member = find_member(call.store, call.group(), call.params["receiver"])
+def find_receiver(call: Call, receiver: str, group_id: int = 0) -> Member:
+    """The receiver with an id or address, which has to exist; in a group, or in the account."""
+    if group_id:
+        member = find_member(call.store, group_id, receiver)
+    else:
+        column = "email_key" if "@" in receiver else "id"
+        sql = f"SELECT email_key FROM receivers WHERE {column} = ?"  # noqa: S608 - fixed names
+        key = call.store.value(sql, receiver.lower())
+        member = find_members(call.store, 0, [key]).get(key)
     if member is None:
         raise not_found("receiver")  # H: live-tested text
     return member
+
+
+def path_receiver(call: Call) -> Member:
+    """The receiver in the path, in the group of the path or of ``group_id`` in the query."""
+    group_id = call.scope() or call.query_number("group_id")
+    return find_receiver(call, call.params["receiver"], group_id)
 
 
 def one_receiver(call: Call, member: Member) -> Json:
@@ -101,20 +116,23 @@ def query_receivers(call: Call) -> Json:
 
 
 def get_receiver(call: Call) -> Json:
-    """GET /groups/{id}/receivers/{id or address}."""
+    """GET …/receivers/{id or address}: without a group what belongs to one is empty (M)."""
     try:
-        member = group_member(call)
+        member = path_receiver(call)
     except ApiError:
         # M: the vendor's SDK treats an empty list as not found.
         if call.behaviour.missing_receiver_read == "empty_list":
             return []
         raise
+    if not member.group_id:
+        tags = dict.fromkeys(tag for m in memberships(call.store, member.id) for tag in m.tags)
+        member = replace(member, tags=list(tags))
     return single_read(call, one_receiver(call, member))
 
 
 def update_receiver(call: Call) -> Json:
     """PUT /groups/{id}/receivers/{id or address}: what is not sent stays (H)."""
-    member = group_member(call)
+    member = path_receiver(call)
     fields = call.fields()
     local, shared = definitions(call.store, member.group_id), definitions(call.store, 0)
     try:
@@ -132,17 +150,20 @@ def update_receiver(call: Call) -> Json:
     return one_receiver(call, member)
 
 
-def delete_receiver(call: Call) -> Json:
-    """DELETE /groups/{id}/receivers/{id or address}."""
-    member = group_member(call)
+def remove_receiver(call: Call) -> Json:
+    """DELETE …/receivers/{id or address}: from the group, or from the account without one (M)."""
+    member = path_receiver(call)
     with call.store.transaction():
-        leave_group(call, member)
+        if member.group_id:
+            leave_group(call.store, member)
+        else:
+            delete_receiver(call.store, member.id)
     return True  # H: live-tested
 
 
 def activate(call: Call) -> Json:
     """PUT /groups/{id}/receivers/{id or address}/activate."""
-    member = group_member(call)
+    member = path_receiver(call)
     changed = replace(member, activated=member.activated or call.now(), deactivated=0)
     save_members(call.store, [replace(changed, last_changed=call.now())])
     return True  # H: live-tested
@@ -151,24 +172,26 @@ def activate(call: Call) -> Json:
 def deactivate(call: Call) -> Json:
     """PUT /groups/{id}/receivers/{id or address}/deactivate."""
     now = call.now()
-    save_members(call.store, [replace(group_member(call), deactivated=now, last_changed=now)])
+    save_members(call.store, [replace(path_receiver(call), deactivated=now, last_changed=now)])
     return True  # H: live-tested
 
 
 # Attribute values.
 
 
-def attribute_values(call: Call, member: Member, group_id: int) -> Json:
-    """The values of a receiver for the attributes of a group, or of the account for group 0 (M)."""
-    values = member.attributes if group_id else member.global_attributes
+def list_values(call: Call) -> Json:
+    """GET …/receivers/{id or address}/attributes: those of the group, else the account's (M)."""
+    member = path_receiver(call)
+    values = member.attributes if member.group_id else member.global_attributes
     rows = call.store.rows(
-        "SELECT id, name FROM attributes WHERE group_id = ? ORDER BY id", group_id
+        "SELECT id, name FROM attributes WHERE group_id = ? ORDER BY id", member.group_id
     )
     return [row | {"value": values.get(row["name"], "")} for row in rows]
 
 
-def set_attribute_value(call: Call, member: Member) -> Json:
-    """Set the value of the attribute in the path."""
+def set_value(call: Call) -> Json:
+    """PUT …/receivers/{id or address}/attributes/{id}."""
+    member = path_receiver(call)
     row = load_attribute(call.store, call.number("id", "attribute"))
     if row["group_id"] not in {0, member.group_id}:
         raise not_found("attribute")
@@ -193,26 +216,23 @@ def set_attribute_value(call: Call, member: Member) -> Json:
     return {"id": row["id"], "name": row["name"], "value": values.get(row["name"], "")}
 
 
-def list_values(call: Call) -> Json:
-    """GET /groups/{id}/receivers/{id or address}/attributes."""
-    member = group_member(call)
-    return attribute_values(call, member, member.group_id)
-
-
-def set_value(call: Call) -> Json:
-    """PUT /groups/{id}/receivers/{id or address}/attributes/{id}."""
-    return set_attribute_value(call, group_member(call))
-
-
-_ONE = "/v3/groups/{group}/receivers/{receiver}"
+_ALL = "/v3/groups/{group}/receivers"
+_IN_GROUP = f"{_ALL}/{{receiver}}"
+_ONE = "/v3/receivers/{receiver}"
 ROUTES = (
-    route("GET", "/v3/groups/{group}/receivers", list_receivers),
+    route("GET", _ALL, list_receivers),
     route("POST", "/v3/groups/{group}/get_receivers", query_receivers),
-    route("GET", _ONE, get_receiver),
-    route("PUT", _ONE, update_receiver),
-    route("DELETE", _ONE, delete_receiver),
-    route("PUT", f"{_ONE}/activate", activate),
-    route("PUT", f"{_ONE}/deactivate", deactivate),
-    route("GET", f"{_ONE}/attributes", list_values),
-    route("PUT", f"{_ONE}/attributes/{{id}}", set_value),
+    route("PUT", _IN_GROUP, update_receiver),
+    route("PUT", f"{_IN_GROUP}/activate", activate),
+    route("PUT", f"{_IN_GROUP}/deactivate", deactivate),
+    *(
+        route(method, f"{receiver}{path}", operation)
+        for receiver in (_IN_GROUP, _ONE)
+        for method, path, operation in (
+            ("GET", "", get_receiver),
+            ("DELETE", "", remove_receiver),
+            ("GET", "/attributes", list_values),
+            ("PUT", "/attributes/{id}", set_value),
+        )
+    ),
 )

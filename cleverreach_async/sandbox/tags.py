@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from .call import Call, text, whole
 from .errors import ApiError, bad_value
-from .members import Member, save_members
-from .people import find_person, memberships
-from .receivers import group_member
+from .members import Member, memberships, save_members
+from .receivers import find_receiver
 from .routing import route
 from .store import ACTIVE
 from .values import MAX_INT, Json, as_list, change_tags, clean_tag, to_bool
@@ -57,30 +56,24 @@ def count_tag(call: Call) -> Json:
     return numbers[0][1] if numbers else 0
 
 
-def _change(call: Call, group_id: int, changes: Sequence[str]) -> None:
-    """Change the tags of the receiver in the path, in one or all of its groups.
+def _members(call: Call, group_id: int) -> list[Member]:
+    """The receiver in the path, in one group, or once per group.
 
-    U: whether a tag belongs to the receiver or to its place in a group; here it is the place.
+    U: whether a tag belongs to a receiver or to a membership; here it belongs to a membership.
     """
-    members = [_member(call, group_id)] if group_id else _everywhere(call)
+    member = find_receiver(call, call.params["receiver"], group_id)
+    return [member] if group_id else memberships(call.store, member.id)
+
+
+def _change(call: Call, group_id: int, changes: Sequence[str]) -> None:
+    """Change the tags of the receiver in the path, in one group or in all of its groups."""
     now = call.now()
+    members = [
+        replace(member, tags=change_tags(member.tags, changes), last_changed=now)
+        for member in _members(call, group_id)
+    ]
     with call.store.transaction():
-        save_members(
-            call.store,
-            [replace(m, tags=change_tags(m.tags, changes), last_changed=now) for m in members],
-        )
-
-
-def _member(call: Call, group_id: int) -> Member:
-    """The receiver in the path in one group."""
-    if "group" in call.params:
-        return group_member(call)
-    return find_person(call, call.params["receiver"], group_id)
-
-
-def _everywhere(call: Call) -> list[Member]:
-    """The receiver in the path, once per group."""
-    return memberships(call, find_person(call, call.params["receiver"]).id)
+        save_members(call.store, members)
 
 
 def add_tags(call: Call) -> Json:
@@ -89,15 +82,13 @@ def add_tags(call: Call) -> Json:
     tags = as_list(fields.get("tags"))
     if tags is None or not all(isinstance(tag, str) for tag in tags):
         raise ApiError(400, "Bad Request: missing tags")
-    group_id = call.group() if "group" in call.params else whole(fields, "group_id")
-    _change(call, group_id, tags)
+    _change(call, call.scope() or whole(fields, "group_id"), tags)
     return [clean_tag(tag) for tag in tags if not tag.startswith("-")]
 
 
 def list_receiver_tags(call: Call) -> Json:
     """GET /receivers/{id or address}/tags."""
-    group_id = call.query_number("group_id")
-    members = [_member(call, group_id)] if group_id else _everywhere(call)
+    members = _members(call, call.query_number("group_id"))
     return list(dict.fromkeys(tag for member in members for tag in member.tags))
 
 
