@@ -2,7 +2,7 @@
 
 import re
 
-from .call import Call, has_group, required, text, whole
+from .call import Call, check_group, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .routing import route
 from .store import Row, Store
@@ -84,18 +84,18 @@ def _check_cap(call: Call, group_id: int) -> None:
 
 
 def list_attributes(call: Call) -> Json:
-    """GET /attributes: the account's, or a group's with ``group_id``; GET /groups/{id}/attributes."""
+    """GET /attributes, with ``group_id`` those of a group; GET /groups/{id}/attributes."""
     group_id = call.scope() or call.query_number("group_id")
     rows = call.store.rows("SELECT * FROM attributes WHERE group_id = ? ORDER BY id", group_id)
     return [attribute_answer(row) for row in rows]
 
 
 def create_attribute(call: Call) -> Json:
-    """POST /attributes: for the account, or a group with ``group_id``; POST /groups/{id}/attributes."""
+    """POST /attributes, with ``group_id`` for a group; POST /groups/{id}/attributes."""
     group_id, fields = call.scope(), call.fields()
     group_id = group_id or whole(fields, "group_id")
-    if group_id and not has_group(call.store, group_id):
-        raise not_found("group")
+    if group_id:
+        check_group(call.store, group_id)
     name, kind = _name(fields), _type(fields)
     _check_free(call, group_id, name)
     _check_cap(call, group_id)

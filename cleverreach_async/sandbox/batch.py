@@ -7,6 +7,7 @@ from typing import Literal
 
 from .attributes import definitions
 from .behaviour import RowText
+from .blacklist import blacklisted
 from .call import AccountState, Call
 from .errors import ApiError
 from .members import (
@@ -91,6 +92,7 @@ class BatchWriter:
         self._now = account.now()
         self._local = definitions(self._store, group_id)
         self._shared = definitions(self._store, 0)
+        self._blocked = set[str]()
         self._members: dict[str, Member] = {}
         self._touched: dict[str, Member] = {}
         self._orders: list[tuple[int, dict[str, Json]]] = []
@@ -103,7 +105,8 @@ class BatchWriter:
             self._members = find_members(self._store, self._group_id, keys)
             known = len(self._members)
             self._new_ids = iter(ids_after(self._store))
-            self._blocked = self._blacklisted(keys)
+            if self._behaviour.blacklisted_row == "refuse":
+                self._blocked = blacklisted(self._store, self._group_id)
             entries = [self._apply(row) if isinstance(row, InputRow) else row for row in rows]
             self._check_limit(len(self._members) - known)
             save_members(self._store, list(self._touched.values()))
@@ -115,16 +118,7 @@ class BatchWriter:
         try:
             return parse_row(item, self._local, self._shared, self._now)
         except RowRefusedError as error:
-            return RefusedRow(error.text)
-
-    def _blacklisted(self, keys: Sequence[str]) -> frozenset[str]:
-        """The addresses that are not to be written."""
-        if self._behaviour.blacklisted_row == "accept":
-            return frozenset()
-        sql = "SELECT email_key FROM blacklist WHERE group_id IN (0, ?)"
-        return frozenset(key for (key,) in self._store.tuples(sql, self._group_id)) & frozenset(
-            keys
-        )
+            return RefusedRow(error.message)
 
     def _apply(self, row: InputRow) -> BatchEntry:
         """Apply one row to what is known of its receiver."""

@@ -1,10 +1,16 @@
 """The blacklists: the account's, which is group 0, and those of groups; and bounces."""
 
-from .call import Call, page_of, required, text
+from .call import Call, required, required_email, required_list, text
 from .errors import ApiError, not_found
 from .routing import route
-from .store import Row
-from .values import Json, as_list, is_email, load_map
+from .store import Row, Store
+from .values import Json, load_map
+
+
+def blacklisted(store: Store, group_id: int = 0) -> set[str]:
+    """The addresses, in lower case, that the account's list or that of a group holds."""
+    sql = "SELECT email_key FROM blacklist WHERE group_id IN (0, ?)"
+    return {key for (key,) in store.tuples(sql, group_id)}
 
 
 def entry_answer(row: Row) -> dict[str, Json]:
@@ -38,9 +44,7 @@ def list_entries(call: Call) -> Json:
 def add_entry(call: Call) -> Json:
     """POST /blacklist, or that of a group; 409 when the address is there (M)."""
     scope, fields = call.scope(), call.fields()
-    email = required(fields, "email")
-    if not is_email(email):
-        raise ApiError(400, f"invalid address '{email}'")
+    email = required_email(fields)
     added = call.store.run(
         "INSERT OR IGNORE INTO blacklist (group_id, email_key, email, comment, stamp)"
         " VALUES (?, ?, ?, ?, ?)",
@@ -88,20 +92,13 @@ def delete_entry(call: Call) -> Json:
 
 def validate(call: Call) -> Json:
     """POST /blacklist/validate: those of some addresses that are not blacklisted (M)."""
-    emails = as_list(call.fields().get("emails"))
-    if emails is None:
-        raise ApiError(400, "Bad Request: missing emails")
-    blocked = {
-        key for (key,) in call.store.tuples("SELECT email_key FROM blacklist WHERE group_id = 0")
-    }
+    emails, blocked = required_list(call.fields(), "emails"), blacklisted(call.store)
     return [email for email in map(str, emails) if email.lower() not in blocked]
 
 
 def list_bounces(call: Call) -> Json:
     """GET /bounces."""
-    limit, offset = page_of(
-        call.query, call.behaviour, size_key="pagesize", default=50, maximum=5000
-    )
+    limit, offset = call.page(5000)
     rows = call.store.tuples("SELECT data FROM bounces ORDER BY id LIMIT ? OFFSET ?", limit, offset)
     return [load_map(data) for (data,) in rows]
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from .behaviour import Behaviour
 from .errors import ApiError, bad_value, not_found
 from .store import Store
-from .values import MAX_INT, Json, as_map, parse_json, to_bool, to_int
+from .values import MAX_INT, Json, as_list, as_map, is_email, parse_json, to_bool, to_int
 
 
 @dataclass(slots=True, repr=False)
@@ -107,8 +107,7 @@ class Call:
     def group(self) -> int:
         """The id of the group in the path, which has to exist."""
         group_id = self.number("group", "group")
-        if not has_group(self.store, group_id):
-            raise not_found("group")
+        check_group(self.store, group_id)
         return group_id
 
     def scope(self) -> int:
@@ -122,6 +121,35 @@ class Call:
     def query_flag(self, name: str) -> bool:
         """A boolean query parameter."""
         return to_bool(self.query.get(name, ""))
+
+    def page(
+        self,
+        maximum: int,
+        *,
+        source: Mapping[str, Json] | None = None,
+        size_key: str = "pagesize",
+        default: int = 50,
+    ) -> tuple[int, int]:
+        """The (limit, offset) of the wanted page: zero-based ``page`` (H), bounded size.
+
+        Args:
+            maximum: The largest size.
+            source: Where the parameters are; the query unless given.
+            size_key: The name of the size.
+            default: The size unless given.
+        """
+        source = self.query if source is None else source
+        size = whole(source, size_key, default) or default
+        if size > maximum:
+            # U: nobody recorded whether an oversized page is an error or cut down.
+            if self.behaviour.oversized_page == "error":
+                raise bad_value(size_key, f"at most {maximum}")
+            size = maximum
+        return size, min(whole(source, "page") * size, MAX_INT)
+
+    def one(self, answer: Json) -> Json:
+        """The body of a single read: the object, or a list of one, as the SDK unwraps (M)."""
+        return answer if self.behaviour.single_read == "object" else [answer]
 
 
 def token_of(request: Request) -> str:
@@ -161,19 +189,23 @@ def required(source: Mapping[str, Json], name: str) -> str:
     return value
 
 
-def has_group(store: Store, group_id: int) -> bool:
-    """Whether a group exists."""
-    return store.value("SELECT 1 FROM recipient_groups WHERE id = ?", group_id) is not None
+def required_list(source: Mapping[str, Json], name: str) -> list[Json]:
+    """A list that has to be there."""
+    items = as_list(source.get(name))
+    if items is None:
+        raise ApiError(400, f"Bad Request: missing {name}")
+    return items
 
 
-def page_of(
-    source: Mapping[str, Json], behaviour: Behaviour, *, size_key: str, default: int, maximum: int
-) -> tuple[int, int]:
-    """The (limit, offset) of a page request: zero-based ``page`` (H), bounded size."""
-    size = whole(source, size_key, default) or default
-    if size > maximum:
-        # U: nobody recorded whether an oversized page is an error or cut down.
-        if behaviour.oversized_page == "error":
-            raise bad_value(size_key, f"at most {maximum}")
-        size = maximum
-    return size, min(whole(source, "page") * size, MAX_INT)
+def required_email(source: Mapping[str, Json]) -> str:
+    """An e-mail address that has to be there."""
+    email = required(source, "email")
+    if not is_email(email):
+        raise ApiError(400, f"invalid address '{email}'")
+    return email
+
+
+def check_group(store: Store, group_id: int) -> None:
+    """Refuse a group that does not exist."""
+    if store.value("SELECT 1 FROM recipient_groups WHERE id = ?", group_id) is None:
+        raise not_found("group")

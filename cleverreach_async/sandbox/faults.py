@@ -1,6 +1,7 @@
 """Faults on demand: which requests go wrong, and how; :mod:`.asgi` acts the decisions out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
@@ -79,17 +80,13 @@ class Faults:
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 1) -> None:
         self._random = Random(seed)
-        self._faults: list[Fault] = []
-        self._seen: list[int] = []
-        self._done: list[int] = []
-        for fault in faults:
-            self.add(fault)
+        self._faults = list(faults)
+        self._seen = Counter[int]()
+        self._done = Counter[int]()
 
     def add(self, fault: Fault) -> None:
         """Add a fault."""
         self._faults.append(fault)
-        self._seen.append(0)
-        self._done.append(0)
 
     def clear(self) -> None:
         """Let nothing go wrong from now on."""

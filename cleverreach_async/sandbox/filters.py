@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ApiError, bad_value
+from .errors import bad_value
 from .values import Json, as_list, as_map, split_csv, to_int
 
 FIELDS = frozenset({"email", "tags", "registered", "activated", "deactivated", "bounced", "source"})
@@ -25,15 +25,12 @@ class Rule:
         return self.field in FIELDS or self.field in attributes
 
 
-def parse_rules(value: Json) -> list[Rule]:
+def parse_rules(items: Iterable[Json]) -> list[Rule]:
     """The rules of a request.
 
     Raises:
-        ApiError: 400, they cannot be read.
+        ApiError: 400, a rule cannot be read.
     """
-    items = as_list(value)
-    if items is None:
-        raise ApiError(400, "Bad Request: missing rules")
     return [_parse_rule(item) for item in items]
 
 

@@ -64,9 +64,7 @@ def create_group(call: Call) -> Json:
 
 def get_group(call: Call) -> Json:
     """GET /groups/{id}."""
-    group = load_group(call.store, call.number("group", "group"))
-    # M: the vendor's SDK copes with a list of one.
-    return group if call.behaviour.single_read == "object" else [group]
+    return call.one(load_group(call.store, call.number("group", "group")))
 
 
 def update_group(call: Call) -> Json:

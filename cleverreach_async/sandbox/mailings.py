@@ -1,6 +1,6 @@
 """Mailings and their reports."""
 
-from .call import AccountState, Call, page_of, required, text, whole
+from .call import AccountState, Call, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .routing import route
 from .values import Json, as_list, as_map, dump_text, load_map
@@ -116,9 +116,7 @@ def list_mailings(call: Call) -> Json:
     if state not in {"all", *STATES}:
         raise bad_value("state", f"one of all, {', '.join(STATES)}")
     maximum = 1000 if state == "all" else 100  # M
-    limit, offset = page_of(
-        call.query, call.behaviour, size_key="limit", default=25, maximum=maximum
-    )
+    limit, offset = call.page(maximum, size_key="limit", default=25)
     if state != "all" and "page" in call.query:
         return _select(call, state, limit, offset)
     return {
@@ -180,9 +178,7 @@ def update_mailing(call: Call) -> Json:
 
 def list_reports(call: Call) -> Json:
     """GET /reports: at most 100 per page (M), the newest first."""
-    limit, offset = page_of(
-        call.query, call.behaviour, size_key="pagesize", default=50, maximum=100
-    )
+    limit, offset = call.page(100)
     if ("start" in call.query) != ("end" in call.query):
         raise ApiError(400, "Bad Request: start needs end and end needs start")
     start, end = call.query_number("start"), call.query_number("end", 2**53)

@@ -138,13 +138,8 @@ def time_to_live(call: Call) -> Json:
     return {"ttl": left, "date": expires.strftime("%Y-%m-%d %H:%M:%S")}
 
 
-def validate(_call: Call) -> Json:
-    """GET /v3/debug/validate."""
-    return True
-
-
-def ping(_call: Call) -> Json:
-    """GET /v3/debug/ping, which needs no token (H); its body is not recorded anywhere."""
+def confirm(_call: Call) -> Json:
+    """GET /v3/debug/validate, and /v3/debug/ping, whose body is not recorded anywhere."""
     return True
 
 
@@ -175,9 +170,9 @@ ROUTES = (
     route("GET", "/oauth/authorize.php", authorize, needs_token=False),
     route("DELETE", "/oauth/token", revoke),
     route("DELETE", "/v3/oauth/token", revoke),
-    route("GET", "/v3/debug/ping", ping, needs_token=False),
+    route("GET", "/v3/debug/ping", confirm, needs_token=False),  # H
     route("GET", "/v3/debug/exchange", exchange),
     route("GET", "/v3/debug/ttl", time_to_live),
-    route("GET", "/v3/debug/validate", validate),
+    route("GET", "/v3/debug/validate", confirm),
     route("GET", "/v3/debug/whoami", whoami),
 )

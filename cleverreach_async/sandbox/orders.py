@@ -2,19 +2,19 @@
 
 from .batch import check_size
 from .call import Call, text, whole
-from .errors import ApiError, not_found
+from .errors import not_found
 from .members import save_orders
-from .profiles import MAX_EVENTS, events_of, order_answer, orders_of
+from .profiles import MAX_EVENTS, order_answer, records_of
 from .receivers import path_receiver
 from .routing import route
-from .rows import RowRefusedError, parse_order, parse_order_changes
+from .rows import parse_order, parse_order_changes
 from .values import Json, as_list, dump_text, load_map
 
 
 def list_orders(call: Call) -> Json:
     """GET …/orders: orders hang on the receiver, whatever the group (M)."""
     member = path_receiver(call)
-    lines = orders_of(call.store, [member.id]).get(member.id, [])
+    lines = records_of(call.store, "orders", [member.id]).get(member.id, [])
     return [order_answer(line, call.behaviour) for line in lines]
 
 
@@ -25,10 +25,7 @@ def add_orders(call: Call) -> Json:
     items = as_list(body)
     if items is not None:
         check_size(call, items)
-    try:
-        lines = [parse_order(item, call.now()) for item in ([body] if items is None else items)]
-    except RowRefusedError as error:
-        raise ApiError(400, error.text) from error
+    lines = [parse_order(item, call.now()) for item in ([body] if items is None else items)]
     with call.store.transaction():
         pairs = [(member.id, line) for line in lines]
         save_orders(call.store, pairs, dedupe=call.behaviour.dedupe_orders)
@@ -39,10 +36,7 @@ def add_orders(call: Call) -> Json:
 def change_order(call: Call) -> Json:
     """PUT …/orders/{order_id}: changes every line of the order."""
     member = path_receiver(call)
-    try:
-        changes = parse_order_changes(call.fields())
-    except RowRefusedError as error:
-        raise ApiError(400, error.text) from error
+    changes = parse_order_changes(call.fields())
     with call.store.transaction():
         lines = call.store.tuples(
             "SELECT line, data FROM orders WHERE receiver_id = ? AND order_id = ?",
@@ -74,7 +68,7 @@ def delete_order(call: Call) -> Json:
 def list_events(call: Call) -> Json:
     """GET …/events: the last 250 at most (M)."""
     member = path_receiver(call)
-    return events_of(call.store, [member.id]).get(member.id, [])[-MAX_EVENTS:]
+    return records_of(call.store, "events", [member.id]).get(member.id, [])[-MAX_EVENTS:]
 
 
 def add_event(call: Call) -> Json:

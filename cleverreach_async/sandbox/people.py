@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .attributes import definitions
-from .call import Call, has_group, page_of, required, text, whole
-from .errors import ApiError, bad_value, not_found
+from .blacklist import blacklisted
+from .call import Call, check_group, required_email, required_list, text, whole
+from .errors import ApiError, bad_value
 from .filters import Rule, fits, parse_rules
 from .groups import group_answer, order_clause
 from .members import (
@@ -22,14 +23,12 @@ from .profiles import profiles
 from .receivers import MAX_PAGE, ORDERABLE, find_receiver, one_receiver, path_receiver
 from .routing import route
 from .store import ACTIVE
-from .values import Json, as_list, is_email, to_bool
+from .values import Json, is_email, to_bool
 
 
 def delete_people(call: Call) -> Json:
     """POST /receivers/delete: ``{"receivers": [...]}``, unlike the call of a group (M)."""
-    items = as_list(call.fields().get("receivers"))
-    if items is None:
-        raise ApiError(400, "Bad Request: missing receivers")
+    items = required_list(call.fields(), "receivers")
     with call.store.transaction():
         for item in items:
             try:
@@ -52,9 +51,7 @@ def list_groups_of(call: Call) -> Json:
 def change_email(call: Call) -> Json:
     """PUT /receivers/{id or address}/email: the new address holds in every group (M)."""
     member = path_receiver(call)
-    email = required(call.fields(), "email")
-    if not is_email(email):
-        raise ApiError(400, f"invalid address '{email}'")
+    email = required_email(call.fields())
     owner = call.store.value("SELECT id FROM receivers WHERE email_key = ?", email.lower())
     if owner not in {None, member.id}:
         # U: the text and code for a taken address.
@@ -72,11 +69,9 @@ def clone(call: Call) -> Json:
     """POST /receivers/{id or address}/clone: a copy under another address (L: its body)."""
     member = path_receiver(call)
     fields = call.fields()
-    email, group_id = required(fields, "email"), whole(fields, "group_id")
-    if not is_email(email):
-        raise ApiError(400, f"invalid address '{email}'")
-    if group_id and not has_group(call.store, group_id):
-        raise not_found("group")
+    email, group_id = required_email(fields), whole(fields, "group_id")
+    if group_id:
+        check_group(call.store, group_id)
     if find_members(call.store, 0, [email.lower()]):
         raise ApiError(call.behaviour.duplicate_status, f"duplicate address '{email}'")
     with call.store.transaction():
@@ -94,9 +89,7 @@ def clone(call: Call) -> Json:
 
 def bounced(call: Call) -> Json:
     """GET /receivers/bounced; the size of its pages is not known (L)."""
-    limit, offset = page_of(
-        call.query, call.behaviour, size_key="pagesize", default=50, maximum=MAX_PAGE
-    )
+    limit, offset = call.page(MAX_PAGE)
     rest = "WHERE m.bounced > 0 ORDER BY r.id, m.group_id LIMIT ? OFFSET ?"
     return profiles(call, load_members(call.store, rest, limit, offset), 0)
 
@@ -108,16 +101,9 @@ def is_valid(call: Call) -> Json:
     in it (M).
     """
     fields = call.fields()
-    emails = as_list(fields.get("emails"))
-    if emails is None:
-        raise ApiError(400, "Bad Request: missing emails")
+    emails = required_list(fields, "emails")
     group_id, invert = whole(fields, "group_id"), to_bool(fields.get("invert", False))
-    blocked = {
-        key
-        for (key,) in call.store.tuples(
-            "SELECT email_key FROM blacklist WHERE group_id IN (0, ?)", group_id
-        )
-    }
+    blocked = blacklisted(call.store, group_id)
     members = find_members(call.store, group_id, [str(email).lower() for email in emails])
 
     def good(email: str) -> bool:
@@ -133,22 +119,10 @@ def is_valid(call: Call) -> Json:
 def filter_people(call: Call) -> Json:
     """POST /receivers/filter: receivers that fit some rules, in some or all groups (H)."""
     fields = call.fields()
-    groups = as_list(fields.get("groups"))
-    rules = parse_rules(fields.get("rules"))
-    if groups is None:
-        raise ApiError(400, "Bad Request: missing groups")
-    default = call.behaviour.filter_active_only
-    found = matching(
-        call,
-        [whole({"groups": group}, "groups") for group in groups],
-        rules,
-        any_rule=text(fields, "operator", "AND").upper() == "OR",
-        active_only=to_bool(fields["activeonly"]) if "activeonly" in fields else default,
-        order=text(fields, "orderby"),
-    )
-    limit, offset = page_of(
-        fields, call.behaviour, size_key="pagesize", default=50, maximum=MAX_PAGE
-    )
+    rules = parse_rules(required_list(fields, "rules"))
+    groups = [whole({"groups": group}, "groups") for group in required_list(fields, "groups")]
+    found = matching(call, groups, rules, fields)
+    limit, offset = call.page(MAX_PAGE, source=fields)
     members = found[offset : offset + limit]
     if not groups:  # L: over all groups the answer lacks local attributes and tags
         members = [replace(member, attributes={}, tags=[]) for member in members]
@@ -156,17 +130,13 @@ def filter_people(call: Call) -> Json:
 
 
 def matching(
-    call: Call,
-    groups: list[int],
-    rules: list[Rule],
-    *,
-    any_rule: bool,
-    active_only: bool,
-    order: str,
+    call: Call, groups: list[int], rules: list[Rule], fields: Mapping[str, Json]
 ) -> list[Member]:
     """The receivers that fit, each once."""
+    any_rule = text(fields, "operator", "AND").upper() == "OR"
+    active_only = to_bool(fields.get("activeonly", call.behaviour.filter_active_only))
     where = "(? = '[]' OR m.group_id IN (SELECT value FROM json_each(?)))"
-    clause = order_clause(order, dict(ORDERABLE), "orderby", "r.id ASC")
+    clause = order_clause(text(fields, "orderby"), ORDERABLE, "orderby", "r.id ASC")
     active = f" AND {ACTIVE}" if active_only else ""
     rest = f"WHERE {where}{active} ORDER BY {clause}, r.id, m.group_id"
     wanted = str(groups)

@@ -1,6 +1,7 @@
 """Receivers as they are answered."""
 
 from collections.abc import Collection, Iterable
+from typing import Literal
 
 from .attributes import definitions
 from .behaviour import Behaviour
@@ -80,28 +81,15 @@ def order_answer(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]
     return line
 
 
-def _hanging(
-    store: Store, table: str, key: str, ids: Iterable[int]
+def records_of(
+    store: Store, table: Literal["orders", "events"], ids: Iterable[int]
 ) -> dict[int, list[dict[str, Json]]]:
-    """The events or orders of some receivers, by receiver id."""
+    """The events or order lines of some receivers by receiver id, oldest first."""
     found: dict[int, list[dict[str, Json]]] = {}
-    sql = (
-        f"SELECT receiver_id, data FROM {table}"  # noqa: S608 - fixed names
-        f" WHERE receiver_id {ANY_OF} ORDER BY {key}"
-    )
+    sql = f"SELECT receiver_id, data FROM {table} WHERE receiver_id {ANY_OF} ORDER BY rowid"  # noqa: S608 - fixed names
     for receiver_id, data in store.tuples(sql, dump_text(list(ids))):
         found.setdefault(receiver_id, []).append(load_map(data))
     return found
-
-
-def orders_of(store: Store, ids: Iterable[int]) -> dict[int, list[dict[str, Json]]]:
-    """The order lines of some receivers, oldest first."""
-    return _hanging(store, "orders", "line", ids)
-
-
-def events_of(store: Store, ids: Iterable[int]) -> dict[int, list[dict[str, Json]]]:
-    """The events of some receivers, oldest first."""
-    return _hanging(store, "events", "id", ids)
 
 
 def profiles(call: Call, members: Collection[Member], detail: int) -> list[dict[str, Json]]:
@@ -110,8 +98,8 @@ def profiles(call: Call, members: Collection[Member], detail: int) -> list[dict[
     shared_names = definitions(store, 0)
     answers = [profile(member, shared_names, behaviour) for member in members]
     ids = [member.id for member in members]
-    events = events_of(store, ids) if detail & EVENTS else {}
-    orders = orders_of(store, ids) if detail & ORDERS else {}
+    events = records_of(store, "events", ids) if detail & EVENTS else {}
+    orders = records_of(store, "orders", ids) if detail & ORDERS else {}
     for member, answer in zip(members, answers, strict=True):
         if detail & EVENTS:
             answer["events"] = events.get(member.id, [])[-MAX_EVENTS:]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .attributes import definitions, load_attribute
-from .call import Call, page_of, text, whole
+from .call import Call, text, whole
 from .errors import ApiError, bad_value, not_found
 from .groups import order_clause
 from .members import (
@@ -23,7 +23,7 @@ from .members import (
 )
 from .profiles import EVENTS, ORDERS, TAGS, profiles
 from .routing import route
-from .rows import RowRefusedError, merge_attributes, parse_fields
+from .rows import merge_attributes, parse_fields
 from .store import ACTIVE
 from .values import Json, dump_text, split_csv
 
@@ -38,18 +38,13 @@ _STATES = {
 ORDERABLE = {
     "id": "r.id",
     "email": "r.email_key",
-    **{
-        name: f"m.{name}"
-        for name in (
-            "registered",
-            "activated",
-            "deactivated",
-            "imported",
-            "bounced",
-            "last_changed",
-            "source",
-        )
-    },
+    "registered": "m.registered",
+    "activated": "m.activated",
+    "deactivated": "m.deactivated",
+    "imported": "m.imported",
+    "bounced": "m.bounced",
+    "last_changed": "m.last_changed",
+    "source": "m.source",
 }
 
 
@@ -61,7 +56,7 @@ def find_receiver(call: Call, receiver: str, group_id: int = 0) -> Member:
         column = "email_key" if "@" in receiver else "id"
         sql = f"SELECT email_key FROM receivers WHERE {column} = ?"  # noqa: S608 - fixed names
         key = call.store.value(sql, receiver.lower())
-        member = find_members(call.store, 0, [key]).get(key)
+        member = None if key is None else find_members(call.store, 0, [key])[key]
     if member is None:
         raise not_found("receiver")  # H: live-tested text
     return member
@@ -78,17 +73,10 @@ def one_receiver(call: Call, member: Member) -> Json:
     return profiles(call, [member], EVERYTHING)[0]
 
 
-def single_read(call: Call, answer: Json) -> Json:
-    """The object, or a list of one, which the vendor's SDK unwraps (M)."""
-    return answer if call.behaviour.single_read == "object" else [answer]
-
-
 def _query_members(call: Call, source: Mapping[str, Json]) -> Json:
     """A page of receivers for the parameters of a query or a body."""
     group_id = call.group()
-    limit, offset = page_of(
-        source, call.behaviour, size_key="pagesize", default=50, maximum=MAX_PAGE
-    )
+    limit, offset = call.page(MAX_PAGE, source=source)
     state = _STATES.get(text(source, "type", "all") or "all")
     if state is None:
         raise bad_value("type", "one of all, active, inactive, bounce")
@@ -127,7 +115,7 @@ def get_receiver(call: Call) -> Json:
     if not member.group_id:
         tags = dict.fromkeys(tag for m in memberships(call.store, member.id) for tag in m.tags)
         member = replace(member, tags=list(tags))
-    return single_read(call, one_receiver(call, member))
+    return call.one(one_receiver(call, member))
 
 
 def update_receiver(call: Call) -> Json:
@@ -135,10 +123,7 @@ def update_receiver(call: Call) -> Json:
     member = path_receiver(call)
     fields = call.fields()
     local, shared = definitions(call.store, member.group_id), definitions(call.store, 0)
-    try:
-        row = parse_fields(fields, member.email, local, shared, call.now())
-    except RowRefusedError as error:
-        raise ApiError(400, error.text) from error
+    row = parse_fields(fields, member.email, local, shared, call.now())
     if row.tags is not None and call.behaviour.put_tags == "replace":
         member = replace(member, tags=[])  # L: one client names this call "replace tags"
     change_times(member, row.times, call.behaviour)
@@ -199,15 +184,7 @@ def set_value(call: Call) -> Json:
     types = {row["name"]: row["type"]}
     if row["group_id"]:
         values = merge_attributes(member.attributes, change, types)
-        member = replace(member, attributes=values)
-        call.store.run(
-            "UPDATE members SET attributes = ?, last_changed = ?"
-            " WHERE group_id = ? AND receiver_id = ?",
-            dump_text(values),
-            call.now(),
-            member.group_id,
-            member.id,
-        )
+        save_members(call.store, [replace(member, attributes=values, last_changed=call.now())])
     else:
         values = merge_attributes(member.global_attributes, change, types)
         call.store.run(

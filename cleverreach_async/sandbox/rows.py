@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .errors import ApiError
 from .values import Json, as_list, as_map, attribute_text, is_email, shifted, to_int
 
 TIMES = ("registered", "activated", "deactivated")
@@ -17,16 +18,11 @@ _ORDER_TEXTS = (
 )
 
 
-class RowRefusedError(ValueError):
-    """One row cannot be stored.
+class RowRefusedError(ApiError):
+    """One receiver or order line cannot be stored: a 400 unless it is a row of a batch."""
 
-    Attributes:
-        text: The reason in the vendor's words.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
 
 
 @dataclass(slots=True)

@@ -47,7 +47,8 @@ async def serve(
     Raises:
         OSError: The port is not free.
     """
-    with socket.create_server((host, port), family=_family(host), backlog=2048) as listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048) as listener:
         # asyncio does this by itself only for sockets of an explicit protocol; without it every
         # answer waits 40 ms for the client's delayed acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -62,11 +63,6 @@ async def serve(
         )
         server = _Server(config, lambda: on_started(real_port) if on_started else None)
         await _run_until_cancelled(server, listener)
-
-
-def _family(host: str) -> socket.AddressFamily:
-    """IPv6 for addresses with colons, else IPv4."""
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 async def _run_until_cancelled(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .call import Call, text, whole
+from .call import Call, required_list, text, whole
 from .errors import ApiError, bad_value
 from .members import Member, memberships, save_members
 from .receivers import find_receiver
 from .routing import route
 from .store import ACTIVE
-from .values import MAX_INT, Json, as_list, change_tags, clean_tag, to_bool
+from .values import MAX_INT, Json, change_tags, clean_tag, to_bool
 
 _ALL = (
     "SELECT t.value AS name, count(DISTINCT m.receiver_id) AS number"
@@ -79,8 +79,8 @@ def _change(call: Call, group_id: int, changes: Sequence[str]) -> None:
 def add_tags(call: Call) -> Json:
     """POST …/tags: ``{"tags": [...], "group_id": ...}``; answers what was added (M)."""
     fields = call.fields()
-    tags = as_list(fields.get("tags"))
-    if tags is None or not all(isinstance(tag, str) for tag in tags):
+    tags = required_list(fields, "tags")
+    if not all(isinstance(tag, str) for tag in tags):
         raise ApiError(400, "Bad Request: missing tags")
     _change(call, call.scope() or whole(fields, "group_id"), tags)
     return [clean_tag(tag) for tag in tags if not tag.startswith("-")]

@@ -136,14 +136,9 @@ def change_tags(tags: list[str], changes: Iterable[str]) -> list[str]:
     return list(result)
 
 
-def number_text(value: float) -> str:
-    """A number without a trailing ``.0``."""
-    return str(int(value)) if value == int(value) else str(value)
-
-
 def shifted(stored: str, change: str) -> str | None:
     """The sum after a ``+n`` or ``-n`` change of a number, None for any other change."""
     if change[:1] not in {"+", "-"} or _NUMBER.fullmatch(change) is None:
         return None
-    base = float(stored) if _NUMBER.fullmatch(stored) else 0.0
-    return number_text(base + float(change))
+    total = float(change) + (float(stored) if _NUMBER.fullmatch(stored) else 0.0)
+    return str(int(total)) if total == int(total) else str(total)
