@@ -1,13 +1,13 @@
-"""A CleverReach on your laptop, as far as public facts reach, for tests and trials.
+"""A local CleverReach server for tests and experiments, built from public facts.
 
-It runs in process (``httpx.ASGITransport(app=sandbox.app)``) or behind a socket (:mod:`.server`),
-keeps its data in SQLite, plays every plausible :class:`Behaviour` where the real API is
-undocumented, and lets things go wrong on demand (:class:`Faults`). Quirks it emulates name their
-confidence: H several independent or live-tested sources, M one good source, L one weak source,
-U unknown.
+It runs in process (``httpx.ASGITransport(app=sandbox.app)``) or behind a socket (:mod:`.server`)
+and stores its data in SQLite. Where the real API is undocumented, it can act in every plausible way
+(:class:`Behaviour`), and it can inject faults (:class:`Faults`). A letter beside an emulated detail
+is the confidence in it: H several independent or live-tested sources, M one good source, L one weak
+source, U unknown.
 
-It is a test double and no security boundary: do not expose it to a network you do not trust, and
-do not give it real addresses or credentials.
+It is a test double, not a security boundary: do not expose it to a network that you do not trust,
+and do not give it real addresses or credentials.
 """
 
 from .app import Sandbox

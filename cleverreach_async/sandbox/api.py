@@ -1,4 +1,8 @@
-"""The API as a Starlette application; pages beside it are further routes."""
+"""The API as a Starlette application.
+
+A page beside the API is one more route before the last one. Routes get paths as
+:func:`~.routing.encode_path` makes them.
+"""
 
 from itertools import chain
 from typing import cast
@@ -39,29 +43,29 @@ _NOUNS = (
     blacklist,
 )
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
-"""The routes of all operations; the first that matches is taken."""
+"""The routes of all operations; the first match is used."""
 
 _ROUTES: tuple[BaseRoute, ...] = (*OPERATIONS, Mount("/", request_response(unknown_operation)))
 
 
 def make_api(account: AccountState) -> Starlette:
-    """Make the application that answers for an account."""
+    """Make the application that serves an account."""
     api = Starlette(routes=_ROUTES, exception_handlers={ApiError: refuse, OAuthError: refuse_grant})
     api.state.account = account
     return api
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """Answer a refused call, in the shape the behaviour asks for."""
+    """Make the response of a refused call, in the shape that the behaviour selects."""
     refusal, behaviour = cast("ApiError", error), request.app.state.account.behaviour
-    hidden = behaviour.errors_as_200 == "always" or (
+    as_success = behaviour.errors_as_200 == "always" or (
         behaviour.errors_as_200 == "refusals" and refusal.code in REFUSALS
     )
     body = error_body(refusal.code, refusal.message, behaviour.error_shape)
-    # M: error bodies came with HTTP 200 too; the code inside is the true one.
-    return JSONResponse(body, 200 if hidden else refusal.code)
+    # M: error bodies were seen with HTTP 200 too; then the code in the body is right.
+    return JSONResponse(body, 200 if as_success else refusal.code)
 
 
 async def refuse_grant(_request: Request, error: Exception) -> Response:
-    """Answer a refusal of the OAuth endpoints."""
+    """Make the response of a refused OAuth request."""
     return JSONResponse(cast("OAuthError", error).body(), 400)

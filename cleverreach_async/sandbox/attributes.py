@@ -14,15 +14,15 @@ _NOT_IN_NAME = re.compile(r"\W")
 
 
 def definitions(store: Store, group_id: int) -> dict[str, str]:
-    """The type of every attribute of a group, or of the account for group 0, by name."""
+    """Return the types of the attributes of a group, or of the account for group 0, by name."""
     rows = store.tuples(
         "SELECT name, type FROM attributes WHERE group_id = ? ORDER BY id", group_id
     )
     return dict(rows)
 
 
-def attribute_answer(row: Row) -> dict[str, Json]:
-    """A definition on the wire: ids are ints here, unlike elsewhere (H, recorded)."""
+def attribute_json(row: Row) -> dict[str, Json]:
+    """Return the JSON of a definition: ids are ints here, unlike elsewhere (H, recorded)."""
     return {
         "id": row["id"],
         "groups_id": row["group_id"],
@@ -36,7 +36,7 @@ def attribute_answer(row: Row) -> dict[str, Json]:
 
 
 def load_attribute(store: Store, attribute_id: int) -> Row:
-    """One definition, which has to exist."""
+    """Return a definition, which must exist."""
     row = store.one("SELECT * FROM attributes WHERE id = ?", attribute_id)
     if row is None:
         raise not_found("attribute")
@@ -44,7 +44,7 @@ def load_attribute(store: Store, attribute_id: int) -> Row:
 
 
 def _path_attribute(call: Call) -> Row:
-    """The definition in the path, which has to belong to the group in the path if there is one."""
+    """Return the definition in the path; if the path has a group, it must be of that group."""
     attribute_id, group_id = call.number("id", "attribute"), call.scope()
     row = load_attribute(call.store, attribute_id)
     if group_id not in {0, row["group_id"]}:
@@ -53,7 +53,7 @@ def _path_attribute(call: Call) -> Row:
 
 
 def _name(fields: dict[str, Json]) -> str:
-    """The name as it is stored: lower case (H), with underscores (M)."""
+    """Return the name as it is stored: lower case (H), with underscores (M)."""
     name = _NOT_IN_NAME.sub("_", required(fields, "name").lower())
     if name in RESERVED:
         raise bad_value("name", "a name that is not reserved")
@@ -61,7 +61,7 @@ def _name(fields: dict[str, Json]) -> str:
 
 
 def _type(fields: dict[str, Json]) -> str:
-    """The type, one of four."""
+    """Return the type, one of four."""
     kind = required(fields, "type")
     if kind not in TYPES:
         raise bad_value("type", "one of text, number, gender, date")
@@ -69,13 +69,13 @@ def _type(fields: dict[str, Json]) -> str:
 
 
 def _check_free(call: Call, group_id: int, name: str) -> None:
-    """Refuse a name that is taken, with 409 (M-H: the vendor's integration core handles it)."""
+    """Refuse a name that is in use with 409 (M-H: the vendor's integration core handles it)."""
     if name in definitions(call.store, group_id):
         raise ApiError(409, "Conflict: attribute already exists")
 
 
 def _check_cap(call: Call, group_id: int) -> None:
-    """Refuse one attribute too many; 40 is one importer's number (M), the status is open (U)."""
+    """Refuse an attribute above the limit: 40 in one importer (M), with an unknown status (U)."""
     used = len(definitions(call.store, group_id)) + (
         len(definitions(call.store, 0)) if group_id else 0
     )
@@ -84,14 +84,14 @@ def _check_cap(call: Call, group_id: int) -> None:
 
 
 def list_attributes(call: Call) -> Json:
-    """GET /attributes, with ``group_id`` those of a group; GET /groups/{id}/attributes."""
+    """GET /attributes, with ``group_id`` those of a group, and GET /groups/{id}/attributes."""
     group_id = call.scope() or call.query_number("group_id")
     rows = call.store.rows("SELECT * FROM attributes WHERE group_id = ? ORDER BY id", group_id)
-    return [attribute_answer(row) for row in rows]
+    return [attribute_json(row) for row in rows]
 
 
 def create_attribute(call: Call) -> Json:
-    """POST /attributes, with ``group_id`` for a group; POST /groups/{id}/attributes."""
+    """POST /attributes, with ``group_id`` for a group, and POST /groups/{id}/attributes."""
     group_id, fields = call.scope(), call.fields()
     group_id = group_id or whole(fields, "group_id")
     if group_id:
@@ -109,18 +109,18 @@ def create_attribute(call: Call) -> Json:
         default_value=text(fields, "default_value") or None,
         tag=text(fields, "tag") or f"{{{name.upper()}}}",
     )
-    return attribute_answer(load_attribute(call.store, attribute_id))
+    return attribute_json(load_attribute(call.store, attribute_id))
 
 
 def _values_column(group_id: int) -> tuple[str, str, str]:
-    """The table and column with the values of a group or the account, and the rows of them."""
+    """Return table, column and SQL condition of the values of a group, or of the account."""
     if group_id:
         return "members", "attributes", f"group_id = {group_id}"
     return "receivers", "global_attributes", "true"
 
 
 def _rename_values(store: Store, group_id: int, old: str, new: str) -> None:
-    """Move the stored values of a renamed attribute; names hold word characters only."""
+    """Rename the stored values of an attribute; names contain word characters only."""
     table, column, where = _values_column(group_id)
     store.run(
         f"UPDATE {table} SET {column} ="  # noqa: S608 - fixed names
@@ -150,11 +150,11 @@ def attribute_limits(call: Call) -> Json:
 
 def get_attribute(call: Call) -> Json:
     """GET /attributes/{id}."""
-    return attribute_answer(_path_attribute(call))
+    return attribute_json(_path_attribute(call))
 
 
 def update_attribute(call: Call) -> Json:
-    """PUT /attributes/{id}, also in a group; values follow a new name."""
+    """PUT /attributes/{id}, also in a group; stored values follow a new name."""
     row, fields = _path_attribute(call), call.fields()
     name = _name(fields) if "name" in fields else row["name"]
     kind = _type(fields) if "type" in fields else row["type"]
@@ -173,7 +173,7 @@ def update_attribute(call: Call) -> Json:
             text(fields, "tag", row["tag"]),
             row["id"],
         )
-    return attribute_answer(load_attribute(call.store, row["id"]))
+    return attribute_json(load_attribute(call.store, row["id"]))
 
 
 def delete_attribute(call: Call) -> Json:

@@ -1,4 +1,4 @@
-"""Writing many receivers at once: insert, update, upsert and the "plus" calls."""
+"""Batch calls: insert, update, upsert, the "plus" calls and delete."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from .members import (
     ids_after,
     join_group,
     leave_group,
+    receiver_without_group,
     save_members,
     save_orders,
-    stranger,
 )
 from .profiles import ORDERS, TAGS, profiles
 from .routing import route
@@ -33,7 +33,7 @@ Mode = Literal["insert", "update", "upsert"]
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """A row that was written."""
+    """A row that was stored."""
 
     member: Member
     status: str
@@ -41,7 +41,7 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """A row that was not."""
+    """A row that was refused."""
 
     text: str
 
@@ -50,7 +50,7 @@ BatchEntry = StoredRow | RefusedRow
 
 
 def batch_group(call: Call) -> int:
-    """The group of a batch call; one that does not exist is 404, or 405 as on v2 (M)."""
+    """Return the group of a batch call; an unknown group is 404, or 405 as on v2 (M)."""
     try:
         return call.group()
     except ApiError as error:
@@ -60,17 +60,17 @@ def batch_group(call: Call) -> int:
 
 
 def check_size(call: Call, items: Sequence[Json]) -> None:
-    """Refuse a batch of too many rows with 413; 1000 is field practice (M)."""
+    """Refuse a batch with too many rows with 413; clients send up to 1000 (M)."""
     if len(items) > call.behaviour.max_rows:
         raise ApiError(413, "Request Entity Too Large")
 
 
 def batch_items(call: Call) -> tuple[list[Json], bool]:
-    """The rows of a batch, and whether they came as a list (H); a single object works too (M)."""
+    """Return the rows of a batch and whether they are a list (H); an object is one row (M)."""
     body = call.body()
     wrapped = as_map(body)
     if wrapped is not None and "postdata" in wrapped:
-        body = wrapped["postdata"]  # L: a few clients wrap the list and get away with it
+        body = wrapped["postdata"]  # L: a few clients wrap the list
     items = as_list(body)
     if items is not None:
         check_size(call, items)
@@ -81,7 +81,7 @@ def batch_items(call: Call) -> tuple[list[Json], bool]:
 
 
 class BatchWriter:
-    """Applies the rows of one call to one group, in order and in one transaction."""
+    """Writes the rows of a call to a group, in order and in one transaction."""
 
     def __init__(self, account: AccountState, group_id: int, mode: Mode, *, plus: bool) -> None:
         self._store = account.store
@@ -98,7 +98,7 @@ class BatchWriter:
         self._orders: list[tuple[int, dict[str, Json]]] = []
 
     def write(self, items: Sequence[Json]) -> list[BatchEntry]:
-        """Store what can be stored; one bad row does not fail the others (M)."""
+        """Write the rows; a refused row does not affect the others (M)."""
         rows = [self._parse(item) for item in items]
         keys = [row.key for row in rows if isinstance(row, InputRow)]
         with self._store.transaction():
@@ -121,7 +121,7 @@ class BatchWriter:
             return RefusedRow(error.message)
 
     def _apply(self, row: InputRow) -> BatchEntry:
-        """Apply one row to what is known of its receiver."""
+        """Apply one row to its receiver."""
         member = self._members.get(row.key)
         present = member is not None and member.group_id != 0
         if row.key in self._blocked:
@@ -131,7 +131,7 @@ class BatchWriter:
         if not present and self._mode == "update":
             return RefusedRow(f"invalid receiver '{row.email}'")
         if member is None:
-            member = self._members[row.key] = stranger(next(self._new_ids), row.email)
+            member = self._members[row.key] = receiver_without_group(next(self._new_ids), row.email)
         if present:
             change_times(member, row.times, self._behaviour)
         else:
@@ -140,11 +140,11 @@ class BatchWriter:
         change_data(member, row, self._local, self._shared, self._now)
         self._touched[row.key] = member
         self._orders.extend((member.id, order) for order in row.orders)
-        # H: the literals `insert success` and `update success` were read on v3.
+        # H: the texts `insert success` and `update success` were recorded on v3.
         return StoredRow(member, "update success" if present else "insert success")
 
     def _check_limit(self, new: int) -> None:
-        """Refuse the whole call when the licence has no room for its new receivers (M)."""
+        """Refuse the whole call if its new receivers exceed the limit of the account (M)."""
         limit = self._behaviour.contact_limit
         if limit is not None and new:
             used: int = self._store.value("SELECT count(*) FROM receivers")
@@ -152,16 +152,16 @@ class BatchWriter:
                 raise ApiError(403, "Forbidden: receiver limit reached")
 
 
-# The answers.
+# Responses.
 
 
 def refused_row(text: str, shape: RowText) -> Json:
-    """A refused row: a bare string, as v2 wrote it, or an object with the text as status (M)."""
+    """Return the JSON of a refused row: a string as on v2, or an object with a status (M)."""
     return text if shape == "string" else {"status": text}
 
 
-def lean_answer(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
-    """One entry per input row, in order (M-H)."""
+def lean_response(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
+    """Return one entry per row, in order (M-H)."""
     as_id = str if call.behaviour.batch_item_id == "str" else int
     return [
         {"status": entry.status, "id": as_id(entry.member.id)}
@@ -171,10 +171,10 @@ def lean_answer(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
     ]
 
 
-def plus_answer(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
-    """Full profiles of what was stored (H); refused rows are missing (M)."""
+def plus_response(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
+    """Return full profiles of the stored rows (H); refused rows are left out (M)."""
     behaviour = call.behaviour
-    stored = {o.member.key: o.member for o in entries if isinstance(o, StoredRow)}
+    stored = {e.member.key: e.member for e in entries if isinstance(e, StoredRow)}
     detail = TAGS | (ORDERS if behaviour.plus_with_orders else 0)
     answers = dict(zip(stored, profiles(call, stored.values(), detail), strict=True))
     result: list[Json] = []
@@ -198,13 +198,13 @@ def write(call: Call, mode: Mode, *, plus: bool = False) -> Json:
     group_id = batch_group(call)
     items, is_list = batch_items(call)
     entries = BatchWriter(call.account, group_id, mode, plus=plus).write(items)
-    answer = plus_answer(call, entries) if plus else lean_answer(call, entries)
+    answer = plus_response(call, entries) if plus else lean_response(call, entries)
     nothing_stored = bool(entries) and not any(isinstance(entry, StoredRow) for entry in entries)
     if plus and nothing_stored and call.behaviour.plus_nothing_stored == "false":
-        return False  # M: a bare `false` says that the whole call failed.
+        return False  # M: a bare `false` means that the whole call failed.
     if is_list:
         return answer
-    return answer[0] if answer else False  # M: an object in gives an object out
+    return answer[0] if answer else False  # M: the response to an object is an object
 
 
 def create(call: Call) -> Json:
@@ -214,19 +214,19 @@ def create(call: Call) -> Json:
     entries = BatchWriter(call.account, group_id, "insert", plus=False).write(items)
     first = entries[0] if entries else None
     if not is_list and isinstance(first, RefusedRow):
-        # U: the code of a duplicate; M: its message contains `duplicate address`.
+        # U: the status of a duplicate. M: its message contains `duplicate address`.
         duplicate = first.text.startswith("duplicate address")
         raise ApiError(call.behaviour.duplicate_status if duplicate else 400, first.text)
-    stored = iter(profiles(call, [o.member for o in entries if isinstance(o, StoredRow)], TAGS))
+    stored = iter(profiles(call, [e.member for e in entries if isinstance(e, StoredRow)], TAGS))
     answer = [
-        next(stored) if isinstance(o, StoredRow) else refused_row(o.text, call.behaviour.bad_row_as)
-        for o in entries
+        next(stored) if isinstance(e, StoredRow) else refused_row(e.text, call.behaviour.bad_row_as)
+        for e in entries
     ]
     return answer if is_list else answer[0]
 
 
 def delete(call: Call) -> Json:
-    """POST /groups/{id}/receivers/delete: a bare list of ids or addresses (M)."""
+    """POST /groups/{id}/receivers/delete: a list of ids or addresses (M)."""
     group_id = batch_group(call)
     items = as_list(call.body())
     if items is None:

@@ -1,4 +1,4 @@
-"""The blacklists: the account's, which is group 0, and those of groups; and bounces."""
+"""Blacklists of the account (group 0) and of groups, and bounces."""
 
 from .call import Call, required, required_email, required_list, text
 from .errors import ApiError, not_found
@@ -8,13 +8,13 @@ from .values import Json, load_map
 
 
 def blacklisted(store: Store, group_id: int = 0) -> set[str]:
-    """The addresses, in lower case, that the account's list or that of a group holds."""
+    """Return the blacklisted addresses of the account and a group, in lower case."""
     sql = "SELECT email_key FROM blacklist WHERE group_id IN (0, ?)"
     return {key for (key,) in store.tuples(sql, group_id)}
 
 
-def entry_answer(row: Row) -> dict[str, Json]:
-    """A blacklist entry on the wire."""
+def entry_json(row: Row) -> dict[str, Json]:
+    """Return the JSON of an entry."""
     return {
         "email": row["email"],
         "comment": row["comment"],
@@ -24,7 +24,7 @@ def entry_answer(row: Row) -> dict[str, Json]:
 
 
 def _entry(call: Call, email: str) -> Row:
-    """An entry, which has to exist."""
+    """Return the entry of an address, which must exist."""
     row = call.store.one(
         "SELECT * FROM blacklist WHERE group_id = ? AND email_key = ?", call.scope(), email.lower()
     )
@@ -34,15 +34,15 @@ def _entry(call: Call, email: str) -> Row:
 
 
 def list_entries(call: Call) -> Json:
-    """GET /blacklist, or that of a group: in one go, without pages (M)."""
+    """GET /blacklist, also in a group: all entries, without pages (M)."""
     rows = call.store.rows(
         "SELECT * FROM blacklist WHERE group_id = ? ORDER BY email_key", call.scope()
     )
-    return [entry_answer(row) for row in rows]
+    return [entry_json(row) for row in rows]
 
 
 def add_entry(call: Call) -> Json:
-    """POST /blacklist, or that of a group; 409 when the address is there (M)."""
+    """POST /blacklist, also in a group; 409 if the address is already there (M)."""
     scope, fields = call.scope(), call.fields()
     email = required_email(fields)
     added = call.store.run(
@@ -56,11 +56,11 @@ def add_entry(call: Call) -> Json:
     )
     if not added:
         raise ApiError(409, "Conflict: email already blacklisted")
-    return entry_answer(_entry(call, email))
+    return entry_json(_entry(call, email))
 
 
 def change_entry(call: Call) -> Json:
-    """PUT /blacklist: 409 when nothing would change (M)."""
+    """PUT /blacklist: 409 if nothing would change (M)."""
     fields = call.fields()
     row = _entry(call, required(fields, "email"))
     comment = text(fields, "comment", row["comment"])
@@ -71,16 +71,16 @@ def change_entry(call: Call) -> Json:
         comment,
         row["email_key"],
     )
-    return entry_answer(row | {"comment": comment})
+    return entry_json(row | {"comment": comment})
 
 
 def get_entry(call: Call) -> Json:
     """GET /blacklist/{email}."""
-    return entry_answer(_entry(call, call.params["email"]))
+    return entry_json(_entry(call, call.params["email"]))
 
 
 def delete_entry(call: Call) -> Json:
-    """DELETE /blacklist/{email}, or from that of a group."""
+    """DELETE /blacklist/{email}, also in a group."""
     row = _entry(call, call.params["email"])
     call.store.run(
         "DELETE FROM blacklist WHERE group_id = ? AND email_key = ?",
@@ -91,7 +91,7 @@ def delete_entry(call: Call) -> Json:
 
 
 def validate(call: Call) -> Json:
-    """POST /blacklist/validate: those of some addresses that are not blacklisted (M)."""
+    """POST /blacklist/validate: returns the addresses that are not blacklisted (M)."""
     emails, blocked = required_list(call.fields(), "emails"), blacklisted(call.store)
     return [email for email in map(str, emails) if email.lower() not in blocked]
 

@@ -1,4 +1,4 @@
-"""One call as the operations see it, and the account they act on."""
+"""The arguments of an operation: the account and the request."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,17 +16,17 @@ from .values import MAX_INT, Json, as_list, as_map, is_email, parse_json, to_boo
 
 @dataclass(slots=True, repr=False)
 class AccountState:
-    """Everything an operation acts on.
+    """The state of the one account.
 
     Attributes:
         store: The database.
-        behaviour: The switches in force.
-        clock: The wall clock.
+        behaviour: The current behaviour.
+        clock: Returns the time in unix seconds.
         client_id: The id of the one OAuth app.
-        client_secret: Its secret.
-        token_lifetime: Life of an access token in seconds.
-        random: For shuffled answers.
-        sends: How often a mail to a (form, receiver) pair was asked for.
+        client_secret: The secret of the app.
+        token_lifetime: The lifetime of access tokens in seconds.
+        random: Shuffles responses.
+        sends: How many e-mails were requested per form and receiver.
     """
 
     store: Store
@@ -41,7 +41,7 @@ class AccountState:
     id: int = 129_000
 
     def now(self) -> int:
-        """The time in unix seconds."""
+        """Return the time in unix seconds."""
         return int(self.clock())
 
 
@@ -50,12 +50,12 @@ class Call:
     """One request after routing.
 
     Attributes:
-        account: What the call acts on.
-        params: The path parameters, decoded.
+        account: The account.
+        params: The decoded path parameters.
         query: The query parameters.
-        headers: The headers, names in lower case.
+        headers: The headers; names are in lower case.
         raw: The body.
-        token: The access token, empty on calls that need none.
+        token: The access token, or empty.
     """
 
     account: AccountState
@@ -72,15 +72,15 @@ class Call:
 
     @property
     def behaviour(self) -> Behaviour:
-        """The switches in force."""
+        """The current behaviour."""
         return self.account.behaviour
 
     def now(self) -> int:
-        """The time in unix seconds."""
+        """Return the time in unix seconds."""
         return self.account.now()
 
     def body(self) -> Json:
-        """The body as JSON, or form fields as an object (M: form bodies work on POST receivers)."""
+        """Return the JSON body, or form fields as an object (M: forms work on POST receivers)."""
         if not self.raw:
             return None
         try:
@@ -91,35 +91,35 @@ class Call:
             raise ApiError(400, "Bad Request: invalid JSON") from error
 
     def fields(self) -> dict[str, Json]:
-        """The body, which has to be a JSON object."""
+        """Return the body, which must be a JSON object."""
         fields = as_map(self.body())
         if fields is None:
             raise ApiError(400, "Bad Request: object expected")
         return fields
 
     def number(self, name: str, what: str = "") -> int:
-        """A numeric path parameter; anything else is an id that does not exist."""
+        """Return an id from the path; anything but a number is an unknown id."""
         text = self.params[name]
         if not (text.isascii() and text.isdigit()) or int(text[:20]) > MAX_INT:
             raise not_found(what)
         return int(text)
 
     def group(self) -> int:
-        """The id of the group in the path, which has to exist."""
+        """Return the id of the group in the path, which must exist."""
         group_id = self.number("group", "group")
         check_group(self.store, group_id)
         return group_id
 
     def scope(self) -> int:
-        """The group in the path, which has to exist, or 0 for the account."""
+        """Return the group in the path, which must exist, or 0 for the account."""
         return self.group() if "group" in self.params else 0
 
     def query_number(self, name: str, default: int = 0) -> int:
-        """A numeric query parameter."""
+        """Return a number from the query."""
         return whole(self.query, name, default)
 
     def query_flag(self, name: str) -> bool:
-        """A boolean query parameter."""
+        """Return a flag from the query."""
         return to_bool(self.query.get(name, ""))
 
     def page(
@@ -130,30 +130,30 @@ class Call:
         size_key: str = "pagesize",
         default: int = 50,
     ) -> tuple[int, int]:
-        """The (limit, offset) of the wanted page: zero-based ``page`` (H), bounded size.
+        """Return (limit, offset) of the requested page: ``page`` counts from zero (H).
 
         Args:
             maximum: The largest size.
-            source: Where the parameters are; the query unless given.
-            size_key: The name of the size.
-            default: The size unless given.
+            source: The parameters; by default the query.
+            size_key: The name of the size parameter.
+            default: The default size.
         """
         source = self.query if source is None else source
         size = whole(source, size_key, default) or default
         if size > maximum:
-            # U: nobody recorded whether an oversized page is an error or cut down.
+            # U: whether an oversized page is an error or reduced.
             if self.behaviour.oversized_page == "error":
                 raise bad_value(size_key, f"at most {maximum}")
             size = maximum
         return size, min(whole(source, "page") * size, MAX_INT)
 
-    def one(self, answer: Json) -> Json:
-        """The body of a single read: the object, or a list of one, as the SDK unwraps (M)."""
-        return answer if self.behaviour.single_read == "object" else [answer]
+    def single_read(self, value: Json) -> Json:
+        """Return an object, or a list of one, which the SDK unwraps (M)."""
+        return value if self.behaviour.single_read == "object" else [value]
 
 
 def token_of(request: Request) -> str:
-    """The access token, from the header or, as the vendor allows, the query (H)."""
+    """Return the access token, from the header or else from the query (H)."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
@@ -161,7 +161,7 @@ def token_of(request: Request) -> str:
 
 
 def whole(source: Mapping[str, Json], name: str, default: int = 0) -> int:
-    """A whole number, not below zero, out of a query or a body."""
+    """Return a non-negative integer from a query or a body."""
     value = source.get(name)
     if value is None or value == "":
         return default
@@ -172,7 +172,7 @@ def whole(source: Mapping[str, Json], name: str, default: int = 0) -> int:
 
 
 def text(source: Mapping[str, Json], name: str, default: str = "") -> str:
-    """A text out of a body; numbers become texts."""
+    """Return a string from a query or a body; numbers become strings."""
     value = source.get(name)
     if value is None:
         return default
@@ -182,7 +182,7 @@ def text(source: Mapping[str, Json], name: str, default: str = "") -> str:
 
 
 def required(source: Mapping[str, Json], name: str) -> str:
-    """A text that has to be there and must not be empty."""
+    """Return a string that must not be missing or empty."""
     value = text(source, name).strip()
     if not value:
         raise ApiError(400, f"Bad Request: missing {name}")
@@ -190,7 +190,7 @@ def required(source: Mapping[str, Json], name: str) -> str:
 
 
 def required_list(source: Mapping[str, Json], name: str) -> list[Json]:
-    """A list that has to be there."""
+    """Return a list that must not be missing."""
     items = as_list(source.get(name))
     if items is None:
         raise ApiError(400, f"Bad Request: missing {name}")
@@ -198,7 +198,7 @@ def required_list(source: Mapping[str, Json], name: str) -> list[Json]:
 
 
 def required_email(source: Mapping[str, Json]) -> str:
-    """An e-mail address that has to be there."""
+    """Return the e-mail address, which must not be missing or invalid."""
     email = required(source, "email")
     if not is_email(email):
         raise ApiError(400, f"invalid address '{email}'")
@@ -206,6 +206,6 @@ def required_email(source: Mapping[str, Json]) -> str:
 
 
 def check_group(store: Store, group_id: int) -> None:
-    """Refuse a group that does not exist."""
+    """Refuse an unknown group."""
     if store.value("SELECT 1 FROM recipient_groups WHERE id = ?", group_id) is None:
         raise not_found("group")

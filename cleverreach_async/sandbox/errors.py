@@ -1,4 +1,4 @@
-"""The errors of the sandbox and the bodies they answer with."""
+"""Errors of the sandbox and their response bodies."""
 
 from http import HTTPStatus
 from typing import Any, Literal
@@ -6,15 +6,15 @@ from typing import Any, Literal
 ErrorShape = Literal["nested", "flat", "string"]
 
 REFUSALS = frozenset({400, 404, 409})
-"""Statuses that say no to one call; 401, 403 and 413 say something about the caller."""
+"""Statuses about one call; 401, 403 and 413 are about the caller."""
 
 
 class ApiError(Exception):
-    """A refusal in the vendor's words.
+    """An error of the API, in the vendor's words.
 
     Attributes:
-        code: The HTTP status, repeated in the body.
-        message: The text of the body.
+        code: The HTTP status, which the body repeats.
+        message: The text in the body.
     """
 
     def __init__(self, code: int, message: str) -> None:
@@ -24,11 +24,11 @@ class ApiError(Exception):
 
 
 class OAuthError(Exception):
-    """A refusal of the OAuth endpoints, which have a body shape of their own.
+    """An error of the OAuth endpoints, which have a body shape of their own.
 
     Attributes:
-        error: The short OAuth error code.
-        description: The text for people.
+        error: The OAuth error code.
+        description: The human-readable text.
     """
 
     def __init__(self, error: str, description: str) -> None:
@@ -37,23 +37,23 @@ class OAuthError(Exception):
         self.description = description
 
     def body(self) -> dict[str, str]:
-        """The JSON body."""
-        # H: a probe of the token endpoint answered exactly these two keys, with HTTP 400.
+        """Return the JSON body."""
+        # H: a live request to the token endpoint got exactly these two keys, with HTTP 400.
         return {"error": self.error, "error_description": self.description}
 
 
 def not_found(what: str = "") -> ApiError:
-    """404 in the vendor's words, e.g. ``Not Found: invalid receiver`` (H)."""
+    """Return a 404 in the vendor's words, e.g. ``Not Found: invalid receiver`` (H)."""
     return ApiError(404, f"Not Found: invalid {what}" if what else "Not Found")
 
 
 def bad_value(name: str, expecting: str) -> ApiError:
-    """400 for a parameter, in the words recorded for ``time`` (M)."""
+    """Return a 400 for a parameter, in the words recorded for ``time`` (M)."""
     return ApiError(400, f"Invalid value specified for `{name}`. Expecting {expecting}")
 
 
 def error_body(code: int, message: str, shape: ErrorShape = "nested") -> dict[str, Any]:
-    """The JSON body of an error in one of the shapes seen."""
+    """Return the JSON body of an error in one of the known shapes."""
     if shape == "flat":
         return {"message": message}
     if shape == "string":
@@ -62,7 +62,7 @@ def error_body(code: int, message: str, shape: ErrorShape = "nested") -> dict[st
 
 
 def phrase(code: int) -> str:
-    """The standard reason phrase of a status, or a plain word for an unknown one."""
+    """Return the reason phrase of a status, or "Error" for an unknown one."""
     try:
         return HTTPStatus(code).phrase
     except ValueError:

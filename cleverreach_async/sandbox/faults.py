@@ -1,4 +1,4 @@
-"""Faults on demand: which requests go wrong, and how; :mod:`.asgi` acts the decisions out."""
+"""Faults: which requests fail, and how; :mod:`.injection` injects them."""
 
 import re
 from collections import Counter
@@ -10,8 +10,8 @@ from typing import Literal, get_args
 FaultKind = Literal["latency", "status", "cut", "reset", "expire_token", "short_answer", "hang"]
 FaultBody = Literal["json", "html"]
 
-SPARED = ("/v3/debug/ping",)
-"""Under /v3 but left alone by faults that name no path."""
+EXEMPT = ("/v3/debug/ping",)
+"""Paths under /v3 without faults, unless a fault has a path prefix."""
 
 _STATUS = re.compile(r"[1-5]\d\d")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
@@ -20,27 +20,32 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong with some requests.
+    """A fault of some requests.
 
-    Kinds: ``latency`` waits, ``status`` answers an error, ``cut`` ends the body early, ``reset``
-    drops the connection, ``expire_token`` lets the presented token be too old, ``short_answer``
-    drops items of a list answer, ``hang`` waits for very long.
+    Kinds: ``latency`` delays the request, ``status`` returns an error response, ``cut`` truncates
+    the body, ``reset`` drops the connection, ``expire_token`` expires the access token of the
+    request, ``short_answer`` removes items from a list response, ``hang`` delays the request and
+    notices when the client disconnects.
 
     Attributes:
-        kind: What goes wrong.
-        rate: The share of matching requests it happens to.
-        times: How often at most; None means without end.
-        after: So many matching requests pass unharmed first.
-        method: Only requests with this method.
-        path_prefix: Only paths that begin so, e.g. ``/v3/groups``; without it all of /v3 but ping.
-        path_suffix: Only paths that end so, e.g. ``/upsertplus``.
-        seconds: How long ``latency`` and ``hang`` wait.
-        code: The status of ``status``.
-        retry_after: The value of its Retry-After header; None means no header.
-        body: The body of ``status``: the API's JSON error, or a gateway's HTML.
+        kind: The kind of fault.
+        rate: The share of matching requests that fail, above 0 and up to 1.
+        times: The most requests that fail; None for no limit.
+        after: How many matching requests succeed first.
+        method: Matches only this HTTP method.
+        path_prefix: Matches only paths with this prefix, e.g. ``/v3/groups``; by default all paths
+            under /v3 except ping.
+        path_suffix: Matches only paths with this suffix, e.g. ``/upsertplus``.
+        seconds: The delay of ``latency`` and ``hang``.
+        code: The HTTP status of ``status``.
+        retry_after: The value of the Retry-After header of ``status``; None for no header.
+        body: The body of ``status``: a JSON error of the API, or HTML of a gateway.
         committed: Whether the request is applied before ``status``, ``reset`` or ``hang``.
-        at: How many bytes of the body ``cut`` lets through, from the end when negative.
-        items: How many items ``short_answer`` drops.
+        at: How many bytes of the body ``cut`` sends; a negative number counts from the end.
+        items: How many items ``short_answer`` removes.
+
+    Raises:
+        ValueError: The kind is unknown, or the rate is out of range.
     """
 
     kind: FaultKind
@@ -61,60 +66,68 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(
-                f"unknown fault {self.kind!r}: use one of {', '.join(get_args(FaultKind))}"
+                f"Unknown fault {self.kind!r}: use one of {', '.join(get_args(FaultKind))}"
             )
         if not 0 < self.rate <= 1:
-            raise ValueError(f"the rate of a fault lies above 0 and up to 1, not at {self.rate}")
+            raise ValueError(f"The rate of a fault must be above 0 and up to 1, not {self.rate}")
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request is one of those the fault is about."""
+        """Whether the method and path of a request match."""
         if self.method not in {None, method} or not path.endswith(self.path_suffix):
             return False
         if self.path_prefix is not None:
             return path.startswith(self.path_prefix)
-        return path.startswith("/v3/") and path not in SPARED
+        return path.startswith("/v3/") and path not in EXEMPT
 
 
 class Faults:
-    """A set of faults with a seed: the same requests in the same order meet the same fate."""
+    """A list of faults with a seed.
+
+    The same requests in the same order get the same faults.
+
+    Args:
+        faults: The faults.
+        seed: The seed of the random generator.
+
+    Attributes:
+        random: The random generator.
+    """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 1) -> None:
-        self._random = Random(seed)
+        self.random = Random(seed)
         self._faults = list(faults)
         self._seen = Counter[int]()
-        self._done = Counter[int]()
+        self._used = Counter[int]()
 
     def add(self, fault: Fault) -> None:
         """Add a fault."""
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Let nothing go wrong from now on."""
+        """Remove all faults."""
         self._faults.clear()
         self._seen.clear()
-        self._done.clear()
-
-    @property
-    def random(self) -> Random:
-        """The generator, for what a fault leaves to chance."""
-        return self._random
+        self._used.clear()
 
     def decide(self, method: str, path: str) -> tuple[float, Fault | None]:
-        """What happens to a request: the seconds it waits, and the first other fault that strikes.
+        """Choose the faults of a request.
 
-        Every matching fault draws its number whether it may strike or not, so that a limit on one
-        fault does not change when the others strike.
+        Every matching fault draws a random number, even if it has reached its limit, so that a
+        limit on one fault does not change which requests get the others.
+
+        Returns:
+            The sum of all latencies in seconds, and the first other fault that applies.
         """
         wait, chosen = 0.0, None
         for index, fault in enumerate(self._faults):
             if not fault.matches(method, path):
                 continue
             self._seen[index] += 1
-            strikes = self._random.random() < fault.rate and self._seen[index] > fault.after
-            spent = fault.times is not None and self._done[index] >= fault.times
-            if not strikes or spent or (chosen is not None and fault.kind != "latency"):
+            applies = self.random.random() < fault.rate and self._seen[index] > fault.after
+            used_up = fault.times is not None and self._used[index] >= fault.times
+            if not applies or used_up or (chosen is not None and fault.kind != "latency"):
                 continue
-            self._done[index] += 1
+            self._used[index] += 1
             if fault.kind == "latency":
                 wait += fault.seconds
             else:
@@ -123,24 +136,24 @@ class Faults:
 
     @classmethod
     def parse(cls, *specs: str, seed: int = 1) -> "Faults":
-        """Faults from the words of a command line.
+        """Parse faults of a command line.
 
-        ``429=5%`` answers that status to a twentieth of the requests, ``latency=200ms`` and
-        ``hang=30s@1%`` take a duration and perhaps a rate, ``cut``, ``reset``, ``expire_token`` and
-        ``short_answer`` a rate. A rate left out is 100 %. Options follow a colon:
-        ``429=5%:retry-after=2``, ``502=2%:committed``, ``503:html``, ``reset=1%:times=3``.
+        ``429=5%`` returns that status for 5 % of the requests. ``latency=200ms`` and
+        ``hang=30s@1%`` take a duration and an optional rate; ``cut``, ``reset``, ``expire_token``
+        and ``short_answer`` take an optional rate. The default rate is 100 %. Options follow a
+        colon: ``429=5%:retry-after=2``, ``502=2%:committed``, ``503:html``, ``reset=1%:times=3``.
 
         Raises:
-            ValueError: A word is no fault.
+            ValueError: A specification is invalid.
         """
         return cls([parse_fault(spec) for spec in specs], seed=seed)
 
 
 def parse_fault(spec: str) -> Fault:
-    """One fault from one word of a command line; see :meth:`Faults.parse`.
+    """Parse one fault; see :meth:`Faults.parse`.
 
     Raises:
-        ValueError: The word is no fault.
+        ValueError: The specification is invalid.
     """
     head, *options = spec.strip().split(":")
     name, _, value = head.partition("=")
@@ -157,8 +170,8 @@ def parse_fault(spec: str) -> Fault:
         settings["kind"] = name
     else:
         raise ValueError(
-            f"{spec!r} is no fault: use a status such as 429=5%, latency=200ms, hang=30s@1%,"
-            " or cut, reset, expire_token, short_answer with a rate"
+            f"Unknown fault {spec!r}: use a status such as 429=5%, latency=200ms, hang=30s@1%,"
+            " or cut, reset, expire_token or short_answer with an optional rate"
         )
     settings["rate"] = _rate(value, spec)
     for option in options:
@@ -170,15 +183,15 @@ _BAD_GATEWAY = 502
 
 
 def _seconds(text: str, spec: str) -> float:
-    """A duration such as 200ms or 1.5s."""
+    """Parse a duration such as 200ms or 1.5s."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{spec!r} needs a duration such as 200ms or 1.5s, not {text!r}")
+        raise ValueError(f"Fault {spec!r} needs a duration such as 200ms or 1.5s, not {text!r}")
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
 def _rate(text: str, spec: str) -> float:
-    """A rate such as 5% or 0.05; nothing means always."""
+    """Parse a rate such as 5% or 0.05; an empty one is 100 %."""
     text = text.strip()
     if not text:
         return 1.0
@@ -189,13 +202,13 @@ def _rate(text: str, spec: str) -> float:
         rate = -1.0
     if not 0 < rate <= 1:
         raise ValueError(
-            f"{spec!r} needs a rate above 0 and up to 100%, such as 5% or 0.05, not {text!r}"
+            f"Fault {spec!r} needs a rate above 0 and up to 100%, such as 5% or 0.05, not {text!r}"
         )
     return rate
 
 
 def _option(option: str, spec: str) -> dict[str, object]:
-    """The settings of one option."""
+    """Parse one option into settings."""
     name, _, value = option.strip().partition("=")
     match name:
         case "committed":
@@ -208,6 +221,6 @@ def _option(option: str, spec: str) -> dict[str, object]:
             return {"times": int(value)}
         case _:
             raise ValueError(
-                f"{spec!r} has an unknown option {option!r}:"
+                f"Fault {spec!r} has an unknown option {option!r}:"
                 " use committed, html, json, retry-after=SECONDS or times=NUMBER"
             )

@@ -1,4 +1,4 @@
-"""The rules of a receiver filter. Pure."""
+"""The rules of a receiver filter."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .values import Json, as_list, as_map, split_csv, to_int
 
 FIELDS = frozenset({"email", "tags", "registered", "activated", "deactivated", "bounced", "source"})
 LOGICS = frozenset({"eq", "neq", "contains", "nocontains", "bg", "sm", "notisnull"})
-"""The comparisons seen in use; others exist, their names are unknown."""
+"""The known comparisons; others exist, but their names are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,16 @@ class Rule:
 
 
 def parse_rules(items: Iterable[Json]) -> list[Rule]:
-    """The rules of a request.
+    """Parse the rules of a request.
 
     Raises:
-        ApiError: 400, a rule cannot be read.
+        ApiError: 400, a rule is invalid.
     """
     return [_parse_rule(item) for item in items]
 
 
 def _parse_rule(item: Json) -> Rule:
-    """One rule; the comparison is case-insensitive (M)."""
+    """Parse one rule; comparisons ignore case (M)."""
     fields = as_map(item) or {}
     logic = str(fields.get("logic", "")).lower()
     if logic not in LOGICS or not isinstance(fields.get("field"), str):
@@ -43,10 +43,10 @@ def _parse_rule(item: Json) -> Rule:
     return Rule(fields["field"], logic, str(fields.get("condition") or ""))
 
 
-def fits(facts: Mapping[str, Json], rules: Iterable[Rule], *, any_rule: bool) -> bool:
-    """Whether a receiver fits all rules, or one of them; no rules fit everybody."""
-    verdicts = [_holds(facts.get(rule.field), rule) for rule in rules]
-    return not verdicts or (any(verdicts) if any_rule else all(verdicts))
+def matches_rules(values: Mapping[str, Json], rules: Iterable[Rule], *, any_rule: bool) -> bool:
+    """Whether a receiver matches all rules, or any of them; without rules everyone matches."""
+    results = [_holds(values.get(rule.field), rule) for rule in rules]
+    return not results or (any(results) if any_rule else all(results))
 
 
 def _holds(value: Json, rule: Rule) -> bool:
@@ -55,26 +55,26 @@ def _holds(value: Json, rule: Rule) -> bool:
     if tags is not None:
         return _holds_for_tags([str(tag) for tag in tags], rule)
     text, condition = "" if value is None else str(value).lower(), rule.condition.lower()
-    verdicts = {
+    results = {
         "eq": text == condition,
         "neq": text != condition,
         "contains": condition in text,
         "nocontains": condition not in text,
         "notisnull": text not in {"", "0"},
     }
-    return verdicts[rule.logic] if rule.logic in verdicts else _beyond(text, rule)
+    return results[rule.logic] if rule.logic in results else _compare(text, rule)
 
 
 def _holds_for_tags(tags: list[str], rule: Rule) -> bool:
-    """Whether a rule about tags holds: a comma list means any of them (M)."""
+    """Whether a rule about tags holds; a comma-separated condition means any of them (M)."""
     if rule.logic == "notisnull":
         return bool(tags)
     present = any(tag in tags for tag in split_csv(rule.condition))
     return present is (rule.logic in {"eq", "contains"})
 
 
-def _beyond(text: str, rule: Rule) -> bool:
-    """Whether a value is greater (bg) or smaller (sm): numbers as numbers, dates as texts."""
+def _compare(text: str, rule: Rule) -> bool:
+    """Whether a value is greater (bg) or smaller (sm); dates are compared as strings."""
     number, limit = to_int(text), to_int(rule.condition)
     left: Any = text if number is None or limit is None else number
     right: Any = rule.condition if number is None or limit is None else limit

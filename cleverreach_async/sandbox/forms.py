@@ -1,4 +1,4 @@
-"""Forms and the mails of double opt-in."""
+"""Forms and double opt-in e-mails."""
 
 from dataclasses import dataclass, replace
 from html import escape
@@ -11,21 +11,21 @@ from .store import Row
 from .values import Json, as_map, dump_text, load_map
 
 PROOF = ("user_ip", "referer", "user_agent")
-"""The three parts of the proof of consent, all compulsory (H)."""
+"""The required parts of the proof of consent (H)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentMail:
-    """A mail that a form sent.
+    """An e-mail that a form sent.
 
     Attributes:
-        form_id: The form.
-        group_id: Its group.
-        receiver_id: To whom.
-        email: The address.
+        form_id: The id of the form.
+        group_id: The id of the group.
+        receiver_id: The id of the receiver.
+        email: The address of the receiver.
         kind: ``activate`` or ``deactivate``.
-        doidata: The proof of consent as it was sent.
-        stamp: When, in unix seconds.
+        doidata: The proof of consent from the request.
+        stamp: When it was sent, in unix seconds.
     """
 
     form_id: int
@@ -37,8 +37,8 @@ class SentMail:
     stamp: int
 
 
-def form_answer(row: Row) -> dict[str, Json]:
-    """A form on the wire."""
+def form_json(row: Row) -> dict[str, Json]:
+    """Return the JSON of a form."""
     return {"id": str(row["id"]), "name": row["name"], "customer_tables_id": str(row["group_id"])}
 
 
@@ -48,7 +48,7 @@ def add_form(account: AccountState, group_id: int, name: str) -> int:
 
 
 def load_form(call: Call) -> Row:
-    """The form in the path, which has to exist."""
+    """Return the form in the path, which must exist."""
     row = call.store.one("SELECT * FROM forms WHERE id = ?", call.number("form", "form"))
     if row is None:
         raise not_found("form")
@@ -57,18 +57,18 @@ def load_form(call: Call) -> Row:
 
 def list_forms(call: Call) -> Json:
     """GET /forms."""
-    return [form_answer(row) for row in call.store.rows("SELECT * FROM forms ORDER BY id")]
+    return [form_json(row) for row in call.store.rows("SELECT * FROM forms ORDER BY id")]
 
 
 def list_group_forms(call: Call) -> Json:
     """GET /groups/{id}/forms."""
     rows = call.store.rows("SELECT * FROM forms WHERE group_id = ? ORDER BY id", call.group())
-    return [form_answer(row) for row in rows]
+    return [form_json(row) for row in rows]
 
 
 def get_form(call: Call) -> Json:
     """GET /forms/{id}."""
-    return form_answer(load_form(call))
+    return form_json(load_form(call))
 
 
 def delete_form(call: Call) -> Json:
@@ -78,7 +78,7 @@ def delete_form(call: Call) -> Json:
 
 
 def form_code(call: Call) -> Json:
-    """GET /forms/{id}/code: a JSON text that holds HTML (M)."""
+    """GET /forms/{id}/code: a JSON string with HTML (M)."""
     row = load_form(call)
     form = f'<form id="form-{row["id"]}"><h1>{escape(row["name"])}</h1><input name="email"></form>'
     return (
@@ -93,7 +93,7 @@ def create_from_template(call: Call) -> Json:
 
 
 def send_mail(call: Call) -> Json:
-    """POST /forms/{id}/send/{activate or deactivate}: the mail of double opt-in."""
+    """POST /forms/{id}/send/{activate or deactivate}: sends a double opt-in e-mail."""
     form = load_form(call)
     if call.params["type"] not in {"activate", "deactivate"}:
         raise not_found()
@@ -101,39 +101,39 @@ def send_mail(call: Call) -> Json:
     email = required(fields, "email")
     proof = as_map(fields.get("doidata")) or {}
     for part in PROOF:
-        required(proof, part)  # M: an empty user_ip is known to be refused
+        required(proof, part)  # M: an empty user_ip is refused
     group_id = whole(fields, "groups_id", form["group_id"])
     call.store.insert(
         "mails",
         form_id=form["id"],
         group_id=group_id,
-        receiver_id=_addressee(call, form, email, group_id),
+        receiver_id=_recipient_id(call, form, email, group_id),
         email=email,
         kind=call.params["type"],
         doidata=dump_text(proof),
         stamp=call.now(),
     )
-    # M: sources disagree about the body of a success.
+    # M: sources disagree about the response.
     answers: dict[str, Json] = {"true": True, "success": {"success": True}, "email": email}
     return answers[call.behaviour.form_send_answer]
 
 
-def _addressee(call: Call, form: Row, email: str, group_id: int) -> int:
-    """The id of the receiver a mail goes to."""
+def _recipient_id(call: Call, form: Row, email: str, group_id: int) -> int:
+    """Return the id of the receiver of an e-mail."""
     member = find_member(call.store, group_id, email) if "@" in email else None
     if member is None:
-        raise not_found("receiver")  # H: the receiver has to exist before
+        raise not_found("receiver")  # H: the receiver must exist
     if email.lower() in map(str.lower, call.behaviour.suspicious):
-        raise ApiError(403, "Forbidden")  # M: a generic 403 for addresses rated as spam
+        raise ApiError(403, "Forbidden")  # M: a generic 403 for suspicious addresses
     pair = form["id"], member.id
     call.account.sends[pair] += 1
     if call.account.sends[pair] <= call.behaviour.not_found_after_create:
-        raise not_found("receiver")  # M: 404 directly after creation; clients try again
+        raise not_found("receiver")  # M: 404 directly after creation; clients retry
     return member.id
 
 
 def sent_mails(account: AccountState) -> list[SentMail]:
-    """Every mail that was sent, oldest first."""
+    """Return all e-mails that were sent, oldest first."""
     rows = account.store.rows(
         "SELECT form_id, group_id, receiver_id, email, kind, doidata, stamp FROM mails ORDER BY id"
     )
@@ -143,10 +143,10 @@ def sent_mails(account: AccountState) -> list[SentMail]:
 
 
 def follow_link(account: AccountState, mail: SentMail) -> None:
-    """Do what the receiver does who follows the link in a mail."""
+    """Activate or deactivate the receiver of an e-mail, as its link does."""
     member = find_member(account.store, mail.group_id, str(mail.receiver_id))
     if member is None:
-        raise LookupError(f"the receiver of this mail to form {mail.form_id} is gone")
+        raise LookupError(f"The receiver of this e-mail of form {mail.form_id} is gone")
     now = account.now()
     if mail.kind == "activate":
         member = replace(member, activated=now, deactivated=0, last_changed=now)

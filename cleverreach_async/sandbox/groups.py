@@ -10,8 +10,8 @@ _ORDERS = {"created": "stamp", "changed": "last_changed"}
 _DIRECTIONS = {"asc": "ASC", "desc": "DESC"}
 
 
-def group_answer(row: Row) -> dict[str, Json]:
-    """A group on the wire: its id is a string, its times are ints (H, recorded)."""
+def group_json(row: Row) -> dict[str, Json]:
+    """Return the JSON of a group: its id is a string, its times are ints (H, recorded)."""
     return row | {
         "id": str(row["id"]),
         "locked": bool(row["locked"]),
@@ -20,7 +20,7 @@ def group_answer(row: Row) -> dict[str, Json]:
 
 
 def order_clause(order: str, columns: dict[str, str], name: str, default: str) -> str:
-    """The SQL for an order such as ``created DESC``; outside names are mapped, never pasted."""
+    """Return the SQL of an order such as ``created DESC``; only known names become SQL."""
     if not order.strip():
         return default
     field, _, direction = order.strip().lower().partition(" ")
@@ -31,19 +31,19 @@ def order_clause(order: str, columns: dict[str, str], name: str, default: str) -
 
 
 def list_groups(call: Call) -> Json:
-    """GET /groups: all of them, without pages (M)."""
+    """GET /groups: all groups, without pages (M)."""
     clause = order_clause(call.query.get("order", ""), _ORDERS, "order", "id ASC")
     sql = f"SELECT * FROM recipient_groups ORDER BY {clause}, id"  # noqa: S608 - mapped above
     rows = call.store.rows(sql)
-    return [group_answer(row) for row in rows]
+    return [group_json(row) for row in rows]
 
 
 def load_group(store: Store, group_id: int) -> dict[str, Json]:
-    """One group on the wire."""
+    """Return the JSON of a group, which must exist."""
     row = store.one("SELECT * FROM recipient_groups WHERE id = ?", group_id)
     if row is None:
         raise not_found("group")
-    return group_answer(row)
+    return group_json(row)
 
 
 def create_group(call: Call) -> Json:
@@ -64,7 +64,7 @@ def create_group(call: Call) -> Json:
 
 def get_group(call: Call) -> Json:
     """GET /groups/{id}."""
-    return call.one(load_group(call.store, call.number("group", "group")))
+    return call.single_read(load_group(call.store, call.number("group", "group")))
 
 
 def update_group(call: Call) -> Json:
@@ -86,8 +86,8 @@ def update_group(call: Call) -> Json:
     return load_group(call.store, group_id)
 
 
-def drop_orphans(store: Store) -> None:
-    """Forget receivers that are in no group any more, with all that hangs on them."""
+def delete_receivers_without_group(store: Store) -> None:
+    """Delete receivers that are no longer in any group, with their orders and events."""
     orphan = "NOT IN (SELECT receiver_id FROM members)"
     for table, column in (
         ("receivers", "id"),
@@ -105,22 +105,22 @@ def delete_group(call: Call) -> Json:
             sql = f"DELETE FROM {table} WHERE group_id = ?"  # noqa: S608 - fixed names
             call.store.run(sql, group_id)
         call.store.run("DELETE FROM recipient_groups WHERE id = ?", group_id)
-        drop_orphans(call.store)
+        delete_receivers_without_group(call.store)
     return True
 
 
 def clear_group(call: Call) -> Json:
-    """DELETE /groups/{id}/clear: every receiver goes, the group stays (M)."""
+    """DELETE /groups/{id}/clear: removes every receiver and keeps the group (M)."""
     group_id = call.group()
     with call.store.transaction():
         call.store.run("DELETE FROM members WHERE group_id = ?", group_id)
-        drop_orphans(call.store)
+        delete_receivers_without_group(call.store)
     return True
 
 
 def delete_empty_id(call: Call) -> Json:
-    """DELETE /groups/{id}/receivers/ with nothing behind the slash."""
-    # M: the vendor's v2 changelog says this could hit the whole group.
+    """DELETE /groups/{id}/receivers/ with an empty receiver id."""
+    # M: the vendor's v2 changelog says that this could clear the group.
     if not call.behaviour.empty_id_clears_group:
         raise not_found("receiver")
     return clear_group(call)

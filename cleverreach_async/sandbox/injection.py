@@ -20,20 +20,20 @@ from .tokens import expire_token
 from .values import as_list, parse_json
 
 Respond = Callable[[], Awaitable[Response]]
-"""Applies a request and returns the response to it."""
+"""Runs the request and returns its response."""
 
 
 class FaultInjection:
-    """An ASGI application around that of the API.
+    """An ASGI application that wraps the API.
 
-    It lies outside of Starlette's own layers, because dropping a connection takes the ``send`` of
-    the server itself.
+    It wraps Starlette's own layers too, because only the ``send`` of the server itself gives access
+    to the connection.
 
     Args:
         api: The application of the API.
-        account: The account that faults about tokens change.
-        log: Where requests are recorded.
-        faults: Returns the faults in force.
+        account: The account, of which a fault can expire tokens.
+        log: Records the requests.
+        faults: Returns the current faults.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class FaultInjection:
         self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
             return
@@ -55,7 +55,7 @@ class FaultInjection:
         except ClientDisconnect:
             return
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        segments = split_path(raw_path.partition(b"?")[0].decode("latin-1"))
+        segments = split_path(raw_path.decode("latin-1"))
         path = "/" + "/".join(segments)
         routed = {**scope, "path": encode_path(segments)}
         self._log.received(request.method, path)
@@ -75,10 +75,10 @@ class FaultInjection:
             else:
                 await response(scope, receive, send)
         finally:
-            self._log.answered(request, path, body, status)
+            self._log.completed(request, path, body, status)
 
     async def _inject(self, fault: Fault, request: Request, respond: Respond) -> Response | None:
-        """The response under a fault, None when there is to be none."""
+        """Return the response with a fault, or None to drop the connection."""
         match fault.kind:
             case "status" | "reset":
                 if fault.committed:
@@ -86,28 +86,28 @@ class FaultInjection:
                 return fault_response(fault) if fault.kind == "status" else None
             case "hang":
                 early = await respond() if fault.committed else None
-                stayed = await wait_for(fault.seconds, request.receive)
-                return await respond() if stayed and early is None else early
+                connected = await wait_for(fault.seconds, request.receive)
+                return await respond() if connected and early is None else early
             case "expire_token":
                 expire_token(self._account, token_of(request))
                 return await respond()
             case "short_answer":
-                return shortened(await respond(), fault.items, self._faults().random)
+                return without_items(await respond(), fault.items, self._faults().random)
             case _:
                 return await respond()
 
 
 async def call_app(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> Response:
-    """Call an application with a body that was read, and keep its response back."""
+    """Call an application with a body that was already read, and return its response."""
     unread = [body]
     sent: list[Message] = []
 
     async def receive_again() -> Message:
-        """Return the body once more, then what else arrives."""
+        """Return the body, then further messages of the client."""
         return {"type": "http.request", "body": unread.pop()} if unread else await receive()
 
     async def keep(message: Message) -> None:
-        """Keep a part of the response."""
+        """Store a part of the response."""
         sent.append(message)
 
     await app(scope, receive_again, keep)
@@ -118,30 +118,30 @@ async def call_app(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) ->
 
 
 async def wait_for(seconds: float, receive: Receive) -> bool:
-    """Wait, but not longer than the client does.
+    """Wait until the time is over or the client disconnects.
 
     Returns:
-        Whether the client is still there.
+        Whether the client is still connected.
     """
-    stayed = True
+    connected = True
 
     async def watch() -> None:
-        """Cancel the wait when the client leaves."""
-        nonlocal stayed
+        """Stop waiting when the client disconnects."""
+        nonlocal connected
         while (await receive())["type"] != "http.disconnect":
             pass
-        stayed = False
+        connected = False
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
         await anyio.sleep(seconds)
         tasks.cancel_scope.cancel()
-    return stayed
+    return connected
 
 
 def fault_response(fault: Fault) -> Response:
-    """The response of a ``status`` fault."""
+    """Return the response of a ``status`` fault."""
     reason = phrase(fault.code)
     response: Response
     if fault.body == "html":
@@ -153,8 +153,8 @@ def fault_response(fault: Fault) -> Response:
     return response
 
 
-def shortened(response: Response, items: int, random: Random) -> Response:
-    """A list without some of its items; any other response as it is."""
+def without_items(response: Response, items: int, random: Random) -> Response:
+    """Return a list response with some items removed; other responses are unchanged."""
     body = bytes(response.body)
     answer = as_list(parse_json(body)) if response.status_code == HTTPStatus.OK and body else None
     if answer is None:
@@ -165,7 +165,7 @@ def shortened(response: Response, items: int, random: Random) -> Response:
 
 
 async def send_cut(response: Response, at: int, receive: Receive, send: Send) -> None:
-    """Declare the whole body, send a part of it, and close the connection where there is one."""
+    """Send the headers of the whole body but only a part of it, and close the connection."""
     start = {
         "type": "http.response.start",
         "status": response.status_code,
@@ -180,28 +180,28 @@ async def send_cut(response: Response, at: int, receive: Receive, send: Send) ->
 
 
 def _connection(send: Send) -> Any:
-    """The transport of uvicorn's connection behind ``send``; None in process.
+    """Return the transport of uvicorn's connection; None in process.
 
-    ASGI has no message for a dropped connection, so this uses the transport of uvicorn's request
-    cycle, of which ``send`` is a method.
+    ASGI has no message to drop a connection. ``send`` is a method of uvicorn's request cycle, which
+    has the transport.
     """
     return getattr(getattr(send, "__self__", None), "transport", None)
 
 
 async def drop_connection(receive: Receive, send: Send, *, flush: bool = False) -> None:
-    """Close the connection without a further response.
+    """Close the connection.
 
     Args:
         receive: Receives from the client.
         send: Sends to the client.
-        flush: Whether what was sent before is still delivered.
+        flush: Whether to deliver what was sent before.
 
     Raises:
         ConnectionResetError: In process, where there is no connection.
     """
     connection = _connection(send)
     if connection is None:
-        raise ConnectionResetError("the sandbox dropped the connection on purpose")
+        raise ConnectionResetError("The sandbox dropped the connection on purpose")
     if flush:
         connection.close()
     else:

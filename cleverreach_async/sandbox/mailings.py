@@ -15,7 +15,7 @@ _TIMES = {
 
 
 def blank_mailing(now: int) -> dict[str, Json]:
-    """A mailing as it is read (H for the fields), before anything is known of it."""
+    """Return a new mailing; its fields are those of recorded responses (H)."""
     return {
         "name": "",
         "subject": "",
@@ -41,20 +41,20 @@ def blank_mailing(now: int) -> dict[str, Json]:
 
 
 def store_mailing(account: AccountState, state: str, fields: dict[str, Json]) -> int:
-    """Store a mailing of any state, which the API itself cannot make, and return its id.
+    """Store a mailing in any state and return its id; the API creates only drafts.
 
     Raises:
-        ValueError: There is no such state.
+        ValueError: The state is unknown.
     """
     if state not in STATES:
-        raise ValueError(f"a mailing is one of {', '.join(STATES)}, not {state!r}")
+        raise ValueError(f"Unknown state {state!r} of a mailing: use one of {', '.join(STATES)}")
     times = dict.fromkeys(_TIMES.get(state, ()), account.now())
     data = blank_mailing(account.now()) | times | fields
     return account.store.insert("mailings", state=state, data=dump_text(data))
 
 
 def store_report(account: AccountState, mailing_id: int, fields: dict[str, Json]) -> None:
-    """Store the report of a mailing; its id is the mailing's (H)."""
+    """Store the report of a mailing; its id is the id of the mailing (H)."""
     row = account.store.one("SELECT data FROM mailings WHERE id = ?", mailing_id)
     mailing = load_map(row["data"]) if row else blank_mailing(account.now())
     names = (
@@ -83,7 +83,7 @@ def store_report(account: AccountState, mailing_id: int, fields: dict[str, Json]
 
 
 def _load(call: Call) -> tuple[int, str, dict[str, Json]]:
-    """Id, state and data of the mailing in the path."""
+    """Return id, state and data of the mailing in the path."""
     row = call.store.one("SELECT * FROM mailings WHERE id = ?", call.number("id", "mailing"))
     if row is None:
         raise not_found("mailing")
@@ -91,12 +91,12 @@ def _load(call: Call) -> tuple[int, str, dict[str, Json]]:
 
 
 def _answer(mailing_id: int, state: str, data: dict[str, Json]) -> dict[str, Json]:
-    """A mailing on the wire."""
+    """Return the JSON of a mailing."""
     return {"id": str(mailing_id), **data, "state": state}
 
 
 def _select(call: Call, state: str, limit: int, offset: int) -> list[dict[str, Json]]:
-    """A page of the mailings of one state, the newest first."""
+    """Return a page of the mailings in one state, newest first."""
     rows = call.store.tuples(
         "SELECT id, state, data FROM mailings WHERE state = ? ORDER BY id DESC LIMIT ? OFFSET ?",
         state,
@@ -111,7 +111,7 @@ def _select(call: Call, state: str, limit: int, offset: int) -> list[dict[str, J
 
 
 def list_mailings(call: Call) -> Json:
-    """GET /mailings: a plain list for one state with a page, else an object keyed by state (H)."""
+    """GET /mailings: a list for one state and a page, else an object with a list per state (H)."""
     state = call.query.get("state") or "all"
     if state not in {"all", *STATES}:
         raise bad_value("state", f"one of all, {', '.join(STATES)}")
@@ -125,7 +125,7 @@ def list_mailings(call: Call) -> Json:
 
 
 def _changes(call: Call, fields: dict[str, Json]) -> dict[str, Json]:
-    """What a request changes about a mailing."""
+    """Return the fields of a mailing that a request changes."""
     data: dict[str, Json] = {
         name: required(fields, name)
         for name in ("name", "subject", "sender_name", "sender_email")
@@ -150,7 +150,7 @@ def _changes(call: Call, fields: dict[str, Json]) -> dict[str, Json]:
 
 
 def create_mailing(call: Call) -> Json:
-    """POST /mailings: a draft."""
+    """POST /mailings: creates a draft."""
     fields = call.fields()
     for name in ("name", "subject", "sender_name", "sender_email"):
         required(fields, name)
@@ -164,10 +164,10 @@ def get_mailing(call: Call) -> Json:
 
 
 def update_mailing(call: Call) -> Json:
-    """PUT /mailings/{id}: a draft; parts left out are kept (M)."""
+    """PUT /mailings/{id}: changes a draft; omitted fields are kept (M)."""
     mailing_id, state, data = _load(call)
     if state != "draft":
-        raise ApiError(403, "Forbidden: mailing is no draft")
+        raise ApiError(403, "Forbidden: mailing is not a draft")
     changed = data | _changes(call, call.fields())
     call.store.run("UPDATE mailings SET data = ? WHERE id = ?", dump_text(changed), mailing_id)
     return {"id": str(mailing_id), "success": True}
@@ -177,7 +177,7 @@ def update_mailing(call: Call) -> Json:
 
 
 def list_reports(call: Call) -> Json:
-    """GET /reports: at most 100 per page (M), the newest first."""
+    """GET /reports: at most 100 per page (M), newest first."""
     limit, offset = call.page(100)
     if ("start" in call.query) != ("end" in call.query):
         raise ApiError(400, "Bad Request: start needs end and end needs start")

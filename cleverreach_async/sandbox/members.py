@@ -1,4 +1,4 @@
-"""Receivers in groups: loading, the rules of their state, saving."""
+"""Receivers in groups: load, change and save them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ COLUMNS = (
     "r.id, r.email, r.email_key, r.global_attributes, m.group_id, m.registered, m.activated,"
     " m.deactivated, m.imported, m.bounced, m.last_changed, m.source, m.attributes, m.tags"
 )
-"""What :func:`from_tuples` takes, for ``receivers r`` joined with ``members m``."""
+"""The columns for :func:`from_tuples`, of ``receivers r`` joined with ``members m``."""
 
 ANY_OF = "IN (SELECT value FROM json_each(?))"
-"""SQL for: one of a list that is bound as JSON, however long it is."""
+"""SQL for "is in a list"; the list is bound as JSON and may have any length."""
 
 
 @dataclass(slots=True)
 class Member:
-    """A receiver in a group; ``group_id`` 0 means known to the account but not in the group."""
+    """A receiver in a group; ``group_id`` 0: in the account but not in the group."""
 
     id: int
     email: str
@@ -41,19 +41,21 @@ class Member:
 
     @property
     def active(self) -> bool:
-        """Whether mail goes out to the receiver (H: the rule clients use)."""
+        """Whether the receiver gets mailings (H: the rule that clients use)."""
         return self.activated > 0 and self.deactivated == 0 and self.bounced == 0
 
 
-def stranger(receiver_id: int, email: str, shared: dict[str, str] | None = None) -> Member:
-    """A receiver that is in no group yet."""
+def receiver_without_group(
+    receiver_id: int, email: str, shared: dict[str, str] | None = None
+) -> Member:
+    """Return a receiver that is not in a group yet."""
     return Member(receiver_id, email, email.lower(), shared or {}, 0, 0, 0, 0, 0, 0, 0, "", {}, [])
 
 
 def from_tuples(rows: Iterable[Sequence[Any]]) -> list[Member]:
-    """Members out of result rows of :data:`COLUMNS`.
+    """Make members from result rows of :data:`COLUMNS`.
 
-    Their JSON columns are decoded in one go: a batch of a thousand rows has three thousand of them.
+    All JSON columns are decoded together: a batch of 1000 rows has 3000 of them.
     """
     rows = list(rows)
     texts = [text or "null" for row in rows for text in (row[3], row[12], row[13])]
@@ -62,7 +64,7 @@ def from_tuples(rows: Iterable[Sequence[Any]]) -> list[Member]:
     for row in rows:
         shared, attributes, tags = next(columns), next(columns), next(columns)
         if row[4] is None:
-            members.append(stranger(row[0], row[1], shared))
+            members.append(receiver_without_group(row[0], row[1], shared))
         else:
             values: tuple[Any, ...] = (*row[:3], shared, *row[4:12], attributes, tags)
             members.append(Member(*values))
@@ -70,7 +72,7 @@ def from_tuples(rows: Iterable[Sequence[Any]]) -> list[Member]:
 
 
 def load_members(store: Store, rest: str, *values: object) -> list[Member]:
-    """Members by the rest of a query, from WHERE on."""
+    """Return members; ``rest`` is the query from WHERE on."""
     sql = (
         f"SELECT {COLUMNS} FROM receivers r"  # noqa: S608 - `rest` is made of fixed and mapped names
         f" JOIN members m ON m.receiver_id = r.id {rest}"
@@ -79,7 +81,7 @@ def load_members(store: Store, rest: str, *values: object) -> list[Member]:
 
 
 def find_members(store: Store, group_id: int, keys: Iterable[str]) -> dict[str, Member]:
-    """The known receivers among some addresses, by lower-case address."""
+    """Return the known receivers among some lower-case addresses, by address."""
     sql = (
         f"SELECT {COLUMNS} FROM receivers r"  # noqa: S608 - fixed names
         " LEFT JOIN members m ON m.receiver_id = r.id AND m.group_id = ?"
@@ -90,7 +92,7 @@ def find_members(store: Store, group_id: int, keys: Iterable[str]) -> dict[str, 
 
 
 def find_member(store: Store, group_id: int, receiver: str) -> Member | None:
-    """The receiver of a group by id or address (H: both work in the same place)."""
+    """Return a receiver of a group by id or address (H: both work in a path)."""
     by_email = "@" in receiver
     if not by_email and not (receiver.isascii() and receiver.isdigit()):
         return None
@@ -100,12 +102,12 @@ def find_member(store: Store, group_id: int, receiver: str) -> Member | None:
 
 
 def memberships(store: Store, receiver_id: int) -> list[Member]:
-    """A receiver once per group."""
+    """Return a receiver once for each of its groups."""
     return load_members(store, "WHERE r.id = ? ORDER BY m.group_id", receiver_id)
 
 
 def ids_after(store: Store) -> Iterable[int]:
-    """The ids that new receivers will get."""
+    """Return the ids of the next new receivers."""
     last = store.value("SELECT seq FROM sqlite_sequence WHERE name = 'receivers'")
     return count((last or 0) + 1)
 
@@ -118,20 +120,19 @@ def join_group(
     *,
     ignore_pending: bool = False,
 ) -> None:
-    """Make a receiver a member of a group, with the times of a new one.
+    """Add a receiver to a group.
 
     Args:
         member: The receiver.
-        group_id: The group.
-        times: The times that were sent.
+        group_id: The id of the group.
+        times: The times in the request.
         now: The time in unix seconds.
-        ignore_pending: Whether ``activated: 0`` does not count on creation.
+        ignore_pending: Whether to ignore ``activated: 0``.
     """
     member.group_id = group_id
     member.registered = times.get("registered", now)
-    # H: with none of the three times a new receiver is active at once; with any of them
-    # only `activated` makes it so. M: `activated: 0`, or `registered` alone, is the
-    # state before double opt-in.
+    # H: without any of the three times a new receiver is active at once, else only `activated`
+    # activates it. M: `activated: 0`, or `registered` alone, is the state before double opt-in.
     member.activated = times.get("activated", 0) if times else now
     member.deactivated = times.get("deactivated", 0)
     if ignore_pending and times.get("activated") == 0 and not member.deactivated:
@@ -156,10 +157,10 @@ def delete_receiver(store: Store, receiver_id: int) -> None:
 
 
 def change_times(member: Member, times: Mapping[str, int], behaviour: Behaviour) -> None:
-    """Change the times of a member; what was not sent stays (H)."""
+    """Change the times of a member; omitted times are kept (H)."""
     member.registered = times.get("registered", member.registered)
     member.activated = times.get("activated", member.activated)
-    # M: `activated` alone leaves an unsubscribed receiver inactive; `deactivated: 0` may lift that.
+    # M: `activated` does not reactivate an unsubscribed receiver; `deactivated: 0` may do so.
     deactivated = times.get("deactivated", member.deactivated)
     if deactivated or behaviour.lift_deactivation:
         member.deactivated = deactivated
@@ -168,7 +169,7 @@ def change_times(member: Member, times: Mapping[str, int], behaviour: Behaviour)
 def change_data(
     member: Member, row: InputRow, local: Mapping[str, str], shared: Mapping[str, str], now: int
 ) -> None:
-    """Write everything but times and orders of a row into a member."""
+    """Apply a row to a member, except times and orders."""
     if row.source is not None:
         member.source = row.source
     if row.attributes:
@@ -183,7 +184,7 @@ def change_data(
 
 
 def save_members(store: Store, members: Sequence[Member]) -> None:
-    """Write members and the account's part of them."""
+    """Save members, and what the account stores of them."""
     store.many(
         "INSERT INTO receivers (id, email_key, email, global_attributes) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET global_attributes = excluded.global_attributes"
@@ -218,12 +219,12 @@ def save_orders(
 
     Args:
         store: The database.
-        orders: Pairs of receiver id and line.
-        dedupe: Whether a line replaces one of the same order_id and product.
+        orders: Pairs of receiver id and order line.
+        dedupe: Whether a line replaces a stored one of the same order_id and product.
     """
     rows = [(receiver_id, o["order_id"], o["product"], dump_text(o)) for receiver_id, o in orders]
     if dedupe:
-        # U: assume that the real API does not do this and count a blind retry as a second purchase.
+        # U: assume that the real API does not do this: a retry would be a second purchase.
         store.many(
             "DELETE FROM orders WHERE receiver_id = ? AND order_id = ? AND product = ?",
             [row[:3] for row in rows],

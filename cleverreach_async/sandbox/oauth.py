@@ -1,4 +1,4 @@
-"""OAuth 2: grants, rotation and revocation, and the debug calls about tokens."""
+"""OAuth 2 endpoints, and the debug calls."""
 
 import secrets
 from base64 import b64decode
@@ -20,7 +20,7 @@ CODE_LIFETIME = 30
 
 
 def _grant_fields(call: Call) -> dict[str, str]:
-    """The fields of a token request: a form or JSON, both work (H)."""
+    """Return the fields of a token request; a form and JSON both work (H)."""
     try:
         if call.headers.get("content-type", "").startswith("application/json"):
             fields = as_map(parse_json(call.raw)) or {}
@@ -32,7 +32,7 @@ def _grant_fields(call: Call) -> dict[str, str]:
 
 
 def _basic_credentials(header: str) -> tuple[str, str] | None:
-    """The user and password of a Basic header, percent-decoded as RFC 6749 has it."""
+    """Return user and password of a Basic header, percent-decoded as in RFC 6749."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -44,7 +44,7 @@ def _basic_credentials(header: str) -> tuple[str, str] | None:
 
 
 def _check_client(call: Call, fields: Mapping[str, str]) -> None:
-    """Refuse a client that is not the one app; Basic or body credentials, both work (H)."""
+    """Refuse wrong client credentials; a Basic header and body fields both work (H)."""
     basic = _basic_credentials(call.headers.get("authorization", ""))
     client_id, secret = basic or (fields.get("client_id", ""), fields.get("client_secret", ""))
     known = compare_digest(client_id.encode(), call.account.client_id.encode())
@@ -53,7 +53,7 @@ def _check_client(call: Call, fields: Mapping[str, str]) -> None:
 
 
 def _use_code(call: Call, fields: Mapping[str, str]) -> None:
-    """Take an authorization code, which works once and only for seconds."""
+    """Use up an authorization code, which works once and for a few seconds."""
     code = fields.get("code", "")
     row = call.store.one(
         "DELETE FROM codes WHERE code = ? RETURNING redirect_uri, expires_at", code
@@ -67,11 +67,11 @@ def _use_code(call: Call, fields: Mapping[str, str]) -> None:
 
 
 def _use_refresh_token(call: Call, fields: Mapping[str, str]) -> None:
-    """Take a refresh token; a used one is refused unless the behaviour says otherwise (M)."""
+    """Use a refresh token; a used one is refused unless the behaviour accepts it (M)."""
     token = fields.get("refresh_token", "")
     row = call.store.one("SELECT * FROM refresh_tokens WHERE token = ?", token)
-    spent = row is not None and row["used"] and call.behaviour.refresh_reuse == "refuse"
-    if row is None or spent or row["expires_at"] <= call.now():
+    used_up = row is not None and row["used"] and call.behaviour.refresh_reuse == "refuse"
+    if row is None or used_up or row["expires_at"] <= call.now():
         raise OAuthError("invalid_grant", "Invalid refresh token")
     call.store.run("UPDATE refresh_tokens SET used = 1 WHERE token = ?", token)
 
@@ -95,10 +95,10 @@ def create_token(call: Call) -> Json:
 
 
 def authorize(call: Call) -> Json:
-    """GET /oauth/authorize.php: consents at once and sends the browser back with a code."""
+    """GET /oauth/authorize.php: consents at once and redirects with a code."""
     query = call.query
     if query.get("client_id") != call.account.client_id:
-        # H: a plugin relies on this answer being JSON with error_description.
+        # H: a plugin relies on JSON with error_description here.
         raise OAuthError("invalid_client", "The client id supplied is invalid")
     if query.get("response_type") != "code" or query.get("grant", "basic") != "basic":
         raise OAuthError("invalid_request", "Invalid or missing response type or grant")
@@ -115,7 +115,7 @@ def authorize(call: Call) -> Json:
 
 
 def revoke(call: Call) -> Json:
-    """DELETE /v3/oauth/token: the token of the call, and its refresh token, stop working."""
+    """DELETE /v3/oauth/token: revokes the token of the call and its refresh token."""
     revoke_token(call.account, call.token)
     return True
 
@@ -124,7 +124,7 @@ def revoke(call: Call) -> Json:
 
 
 def exchange(call: Call) -> Json:
-    """GET /v3/debug/exchange: a new token for the current one, which stops working (M)."""
+    """GET /v3/debug/exchange: replaces the token of the call with a new one (M)."""
     with call.store.transaction():
         revoke_token(call.account, call.token)
         answer = issue(call.account, refreshable=True)
@@ -138,13 +138,13 @@ def time_to_live(call: Call) -> Json:
     return {"ttl": left, "date": expires.strftime("%Y-%m-%d %H:%M:%S")}
 
 
-def confirm(_call: Call) -> Json:
+def return_true(_call: Call) -> Json:
     """GET /v3/debug/validate, and /v3/debug/ping, whose body is not recorded anywhere."""
     return True
 
 
 def whoami(call: Call) -> Json:
-    """GET /v3/debug/whoami, with the fields of a recorded answer (H)."""
+    """GET /v3/debug/whoami, with the fields of a recorded response (H)."""
     account_id = str(call.account.id)
     return {
         "id": account_id,
@@ -170,9 +170,9 @@ ROUTES = (
     route("GET", "/oauth/authorize.php", authorize, needs_token=False),
     route("DELETE", "/oauth/token", revoke),
     route("DELETE", "/v3/oauth/token", revoke),
-    route("GET", "/v3/debug/ping", confirm, needs_token=False),  # H
+    route("GET", "/v3/debug/ping", return_true, needs_token=False),  # H
     route("GET", "/v3/debug/exchange", exchange),
     route("GET", "/v3/debug/ttl", time_to_live),
-    route("GET", "/v3/debug/validate", confirm),
+    route("GET", "/v3/debug/validate", return_true),
     route("GET", "/v3/debug/whoami", whoami),
 )

@@ -1,10 +1,10 @@
-"""Orders and events, which hang on receivers."""
+"""Orders and events of receivers."""
 
 from .batch import check_size
 from .call import Call, text, whole
 from .errors import not_found
 from .members import save_orders
-from .profiles import MAX_EVENTS, order_answer, records_of
+from .profiles import MAX_EVENTS, order_json, records_of
 from .receivers import path_receiver
 from .routing import route
 from .rows import parse_order, parse_order_changes
@@ -12,14 +12,14 @@ from .values import Json, as_list, dump_text, load_map
 
 
 def list_orders(call: Call) -> Json:
-    """GET …/orders: orders hang on the receiver, whatever the group (M)."""
+    """GET …/orders: orders belong to the receiver, not to a group (M)."""
     member = path_receiver(call)
     lines = records_of(call.store, "orders", [member.id]).get(member.id, [])
-    return [order_answer(line, call.behaviour) for line in lines]
+    return [order_json(line, call.behaviour) for line in lines]
 
 
 def add_orders(call: Call) -> Json:
-    """POST …/orders: a line (H), or a list of them as older clients send (L)."""
+    """POST …/orders: an order line (H), or a list of them, as older clients send (L)."""
     member = path_receiver(call)
     body = call.body()
     items = as_list(body)
@@ -29,7 +29,7 @@ def add_orders(call: Call) -> Json:
     with call.store.transaction():
         pairs = [(member.id, line) for line in lines]
         save_orders(call.store, pairs, dedupe=call.behaviour.dedupe_orders)
-    answer = [order_answer(line, call.behaviour) for line in lines]
+    answer = [order_json(line, call.behaviour) for line in lines]
     return answer[0] if items is None else answer
 
 
@@ -50,11 +50,11 @@ def change_order(call: Call) -> Json:
             "UPDATE orders SET order_id = ?, product = ?, data = ? WHERE line = ?",
             [(data["order_id"], data["product"], dump_text(data), line) for line, data in changed],
         )
-    return order_answer(changed[0][1], call.behaviour)
+    return order_json(changed[0][1], call.behaviour)
 
 
 def delete_order(call: Call) -> Json:
-    """DELETE …/orders/{order_id}: every line of the order goes."""
+    """DELETE …/orders/{order_id}: deletes every line of the order."""
     gone = call.store.run(
         "DELETE FROM orders WHERE receiver_id = ? AND order_id = ?",
         path_receiver(call).id,
@@ -66,13 +66,13 @@ def delete_order(call: Call) -> Json:
 
 
 def list_events(call: Call) -> Json:
-    """GET …/events: the last 250 at most (M)."""
+    """GET …/events: at most the last 250 (M)."""
     member = path_receiver(call)
     return records_of(call.store, "events", [member.id]).get(member.id, [])[-MAX_EVENTS:]
 
 
 def add_event(call: Call) -> Json:
-    """POST …/events; its fields are inferred from what is read (L)."""
+    """POST …/events; its fields are inferred from responses (L)."""
     member = path_receiver(call)
     fields = call.fields()
     event = {

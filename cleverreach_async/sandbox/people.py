@@ -7,8 +7,8 @@ from .attributes import definitions
 from .blacklist import blacklisted
 from .call import Call, check_group, required_email, required_list, text, whole
 from .errors import ApiError, bad_value
-from .filters import Rule, fits, parse_rules
-from .groups import group_answer, order_clause
+from .filters import Rule, matches_rules, parse_rules
+from .groups import group_json, order_clause
 from .members import (
     Member,
     delete_receiver,
@@ -16,8 +16,8 @@ from .members import (
     ids_after,
     load_members,
     memberships,
+    receiver_without_group,
     save_members,
-    stranger,
 )
 from .profiles import profiles
 from .receivers import MAX_PAGE, ORDERABLE, find_receiver, one_receiver, path_receiver
@@ -27,7 +27,7 @@ from .values import Json, is_email, to_bool
 
 
 def delete_people(call: Call) -> Json:
-    """POST /receivers/delete: ``{"receivers": [...]}``, unlike the call of a group (M)."""
+    """POST /receivers/delete: ``{"receivers": [...]}``, unlike the call in a group (M)."""
     items = required_list(call.fields(), "receivers")
     with call.store.transaction():
         for item in items:
@@ -45,16 +45,16 @@ def list_groups_of(call: Call) -> Json:
         " WHERE m.receiver_id = ? ORDER BY g.id",
         path_receiver(call).id,
     )
-    return [group_answer(row) for row in rows]
+    return [group_json(row) for row in rows]
 
 
 def change_email(call: Call) -> Json:
-    """PUT /receivers/{id or address}/email: the new address holds in every group (M)."""
+    """PUT /receivers/{id or address}/email: changes the address in every group (M)."""
     member = path_receiver(call)
     email = required_email(call.fields())
     owner = call.store.value("SELECT id FROM receivers WHERE email_key = ?", email.lower())
     if owner not in {None, member.id}:
-        # U: the text and code for a taken address.
+        # U: text and status for an address in use.
         raise ApiError(call.behaviour.duplicate_status, f"duplicate address '{email}'")
     call.store.run(
         "UPDATE receivers SET email = ?, email_key = ? WHERE id = ?",
@@ -66,7 +66,7 @@ def change_email(call: Call) -> Json:
 
 
 def clone(call: Call) -> Json:
-    """POST /receivers/{id or address}/clone: a copy under another address (L: its body)."""
+    """POST /receivers/{id or address}/clone: copies to another address (L: the body)."""
     member = path_receiver(call)
     fields = call.fields()
     email, group_id = required_email(fields), whole(fields, "group_id")
@@ -75,7 +75,7 @@ def clone(call: Call) -> Json:
     if find_members(call.store, 0, [email.lower()]):
         raise ApiError(call.behaviour.duplicate_status, f"duplicate address '{email}'")
     with call.store.transaction():
-        blank = stranger(next(iter(ids_after(call.store))), email)
+        blank = receiver_without_group(next(iter(ids_after(call.store))), email)
         copies = [
             replace(m, id=blank.id, email=email, key=blank.key, group_id=group_id or m.group_id)
             for m in memberships(call.store, member.id)
@@ -88,17 +88,16 @@ def clone(call: Call) -> Json:
 
 
 def bounced(call: Call) -> Json:
-    """GET /receivers/bounced; the size of its pages is not known (L)."""
+    """GET /receivers/bounced; its page size is unknown (L)."""
     limit, offset = call.page(MAX_PAGE)
     rest = "WHERE m.bounced > 0 ORDER BY r.id, m.group_id LIMIT ? OFFSET ?"
     return profiles(call, load_members(call.store, rest, limit, offset), 0)
 
 
 def is_valid(call: Call) -> Json:
-    """POST /receivers/isvalid: the good ones among some addresses, or the others with ``invert``.
+    """POST /receivers/isvalid: returns the valid addresses, or with ``invert`` the others.
 
-    Good is an address that could be one and is not blacklisted, and with a group one that is active
-    in it (M).
+    An address is valid if it is well-formed, not blacklisted and, with a group, active in it (M).
     """
     fields = call.fields()
     emails = required_list(fields, "emails")
@@ -106,33 +105,33 @@ def is_valid(call: Call) -> Json:
     blocked = blacklisted(call.store, group_id)
     members = find_members(call.store, group_id, [str(email).lower() for email in emails])
 
-    def good(email: str) -> bool:
-        """Whether an address passes."""
+    def valid(email: str) -> bool:
+        """Whether an address is valid."""
         if not is_email(email) or email.lower() in blocked:
             return False
         member = members.get(email.lower())
         return not group_id or (member is not None and member.active)
 
-    return [email for email in map(str, emails) if good(email) is not invert]
+    return [email for email in map(str, emails) if valid(email) is not invert]
 
 
 def filter_people(call: Call) -> Json:
-    """POST /receivers/filter: receivers that fit some rules, in some or all groups (H)."""
+    """POST /receivers/filter: receivers that match rules, in some or all groups (H)."""
     fields = call.fields()
     rules = parse_rules(required_list(fields, "rules"))
     groups = [whole({"groups": group}, "groups") for group in required_list(fields, "groups")]
-    found = matching(call, groups, rules, fields)
+    found = find_matching(call, groups, rules, fields)
     limit, offset = call.page(MAX_PAGE, source=fields)
     members = found[offset : offset + limit]
-    if not groups:  # L: over all groups the answer lacks local attributes and tags
+    if not groups:  # L: without groups the response lacks local attributes and tags
         members = [replace(member, attributes={}, tags=[]) for member in members]
     return profiles(call, members, whole(fields, "detail"))
 
 
-def matching(
+def find_matching(
     call: Call, groups: list[int], rules: list[Rule], fields: Mapping[str, Json]
 ) -> list[Member]:
-    """The receivers that fit, each once."""
+    """Return the matching receivers, each once."""
     any_rule = text(fields, "operator", "AND").upper() == "OR"
     active_only = to_bool(fields.get("activeonly", call.behaviour.filter_active_only))
     where = "(? = '[]' OR m.group_id IN (SELECT value FROM json_each(?)))"
@@ -147,17 +146,17 @@ def matching(
         raise bad_value("rules", f"a known field, not {unknown}")
     found: dict[int, Member] = {}
     for member in load_members(call.store, rest, wanted, wanted):
-        if member.id not in found and fits(_facts(member), rules, any_rule=any_rule):
+        if member.id not in found and matches_rules(_rule_values(member), rules, any_rule=any_rule):
             found[member.id] = member
     return list(found.values())
 
 
-def _facts(member: Member) -> Mapping[str, Json]:
-    """What rules can ask about a receiver."""
-    facts: dict[str, Json] = {**member.global_attributes, **member.attributes}
+def _rule_values(member: Member) -> Mapping[str, Json]:
+    """Return the values of a receiver that rules can refer to."""
+    values: dict[str, Json] = {**member.global_attributes, **member.attributes}
     for name in ("email", "registered", "activated", "deactivated", "bounced", "source", "tags"):
-        facts[name] = getattr(member, name)
-    return facts
+        values[name] = getattr(member, name)
+    return values
 
 
 _ONE = "/v3/receivers/{receiver}"

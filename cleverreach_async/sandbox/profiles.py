@@ -1,4 +1,4 @@
-"""Receivers as they are answered."""
+"""The JSON of receivers."""
 
 from collections.abc import Collection, Iterable
 from typing import Literal
@@ -14,7 +14,7 @@ EVENTS, ORDERS, TAGS = 1, 2, 4
 """The bits of ``detail`` (H)."""
 
 MAX_EVENTS = 250
-"""At most so many events per receiver are answered (M)."""
+"""The most events per receiver in a response (M)."""
 
 _UNSURE = (
     "imported",
@@ -27,18 +27,18 @@ _UNSURE = (
 )
 
 
-def maybe_empty(values: dict[str, str], behaviour: Behaviour) -> Json:
-    """A map of attributes; an empty one may come as a list, as PHP writes it."""
+def attributes_json(values: dict[str, str], behaviour: Behaviour) -> Json:
+    """Return the JSON of attributes; an empty object may be a list, as PHP encodes it."""
     return values if values or behaviour.empty_map == "object" else []
 
 
 def profile(member: Member, shared_names: Collection[str], behaviour: Behaviour) -> dict[str, Json]:
-    """A receiver without events, orders and tags.
+    """Return the JSON of a receiver without events, orders and tags.
 
     Args:
         member: The receiver.
         shared_names: The names of all attributes of the account.
-        behaviour: The switches.
+        behaviour: The current behaviour.
     """
     stored = member.global_attributes
     answer: dict[str, Json] = {
@@ -62,9 +62,9 @@ def profile(member: Member, shared_names: Collection[str], behaviour: Behaviour)
         "conversion_rate": 0,
         "open_rate": 0,
         "click_rate": 0,
-        "attributes": maybe_empty(member.attributes, behaviour),
-        # H: every attribute of the account is there, an unset one as the empty text.
-        "global_attributes": maybe_empty(
+        "attributes": attributes_json(member.attributes, behaviour),
+        # H: all attributes of the account are present; an unset one is an empty string.
+        "global_attributes": attributes_json(
             {name: stored.get(name, "") for name in shared_names}, behaviour
         ),
     }
@@ -74,8 +74,8 @@ def profile(member: Member, shared_names: Collection[str], behaviour: Behaviour)
     return answer
 
 
-def order_answer(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]:
-    """An order line on the wire."""
+def order_json(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]:
+    """Return the JSON of an order line."""
     if behaviour.order_quantity_key == "amount" and "quantity" in line:
         return {("amount" if name == "quantity" else name): value for name, value in line.items()}
     return line
@@ -84,7 +84,7 @@ def order_answer(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]
 def records_of(
     store: Store, table: Literal["orders", "events"], ids: Iterable[int]
 ) -> dict[int, list[dict[str, Json]]]:
-    """The events or order lines of some receivers by receiver id, oldest first."""
+    """Return the events or order lines of some receivers by receiver id, oldest first."""
     found: dict[int, list[dict[str, Json]]] = {}
     sql = f"SELECT receiver_id, data FROM {table} WHERE receiver_id {ANY_OF} ORDER BY rowid"  # noqa: S608 - fixed names
     for receiver_id, data in store.tuples(sql, dump_text(list(ids))):
@@ -93,7 +93,7 @@ def records_of(
 
 
 def profiles(call: Call, members: Collection[Member], detail: int) -> list[dict[str, Json]]:
-    """Receivers on the wire, with what the bits of ``detail`` ask for (H)."""
+    """Return the JSON of receivers, with the parts that the bits of ``detail`` select (H)."""
     store, behaviour = call.store, call.behaviour
     shared_names = definitions(store, 0)
     answers = [profile(member, shared_names, behaviour) for member in members]
@@ -104,7 +104,7 @@ def profiles(call: Call, members: Collection[Member], detail: int) -> list[dict[
         if detail & EVENTS:
             answer["events"] = events.get(member.id, [])[-MAX_EVENTS:]
         if detail & ORDERS:
-            answer["orders"] = [order_answer(line, behaviour) for line in orders.get(member.id, [])]
+            answer["orders"] = [order_json(line, behaviour) for line in orders.get(member.id, [])]
         if detail & TAGS:
             answer["tags"] = member.tags
     return answers

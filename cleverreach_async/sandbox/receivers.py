@@ -1,4 +1,4 @@
-"""Receivers of a group: listing; and one receiver, in a group or in the account."""
+"""Lists of receivers in a group, and single receivers in a group or in the account."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -49,7 +49,7 @@ ORDERABLE = {
 
 
 def find_receiver(call: Call, receiver: str, group_id: int = 0) -> Member:
-    """The receiver with an id or address, which has to exist; in a group, or in the account."""
+    """Return the receiver with an id or address, which must exist in the group or the account."""
     if group_id:
         member = find_member(call.store, group_id, receiver)
     else:
@@ -63,18 +63,18 @@ def find_receiver(call: Call, receiver: str, group_id: int = 0) -> Member:
 
 
 def path_receiver(call: Call) -> Member:
-    """The receiver in the path, in the group of the path or of ``group_id`` in the query."""
+    """Return the receiver in the path, in the group in the path or in ``group_id``."""
     group_id = call.scope() or call.query_number("group_id")
     return find_receiver(call, call.params["receiver"], group_id)
 
 
 def one_receiver(call: Call, member: Member) -> Json:
-    """A receiver with everything, as a single read answers it (H)."""
+    """Return the JSON of a receiver with all details (H)."""
     return profiles(call, [member], EVERYTHING)[0]
 
 
 def _query_members(call: Call, source: Mapping[str, Json]) -> Json:
-    """A page of receivers for the parameters of a query or a body."""
+    """Return a page of receivers; the parameters are in the query or the body."""
     group_id = call.group()
     limit, offset = call.page(MAX_PAGE, source=source)
     state = _STATES.get(text(source, "type", "all") or "all")
@@ -89,7 +89,7 @@ def _query_members(call: Call, source: Mapping[str, Json]) -> Json:
     order = order_clause(text(source, "order_by"), ORDERABLE, "order_by", "r.id ASC")
     rest = f"WHERE {where} ORDER BY {order}, r.id LIMIT ? OFFSET ?"
     members = load_members(call.store, rest, *values, limit, offset)
-    # H: no total, no link to a next page; the end is a page shorter than the size.
+    # H: no total and no link to the next page; a short page is the last one.
     return profiles(call, members, whole(source, "detail"))
 
 
@@ -99,27 +99,27 @@ def list_receivers(call: Call) -> Json:
 
 
 def query_receivers(call: Call) -> Json:
-    """POST /groups/{id}/get_receivers: the same with the parameters in the body (L)."""
+    """POST /groups/{id}/get_receivers: the same with parameters in the body (L)."""
     return _query_members(call, call.fields() if call.raw else {})
 
 
 def get_receiver(call: Call) -> Json:
-    """GET …/receivers/{id or address}: without a group what belongs to one is empty (M)."""
+    """GET …/receivers/{id or address}: without a group, its fields of a group are empty (M)."""
     try:
         member = path_receiver(call)
     except ApiError:
-        # M: the vendor's SDK treats an empty list as not found.
+        # M: the vendor's SDK treats an empty list as "not found".
         if call.behaviour.missing_receiver_read == "empty_list":
             return []
         raise
     if not member.group_id:
         tags = dict.fromkeys(tag for m in memberships(call.store, member.id) for tag in m.tags)
         member = replace(member, tags=list(tags))
-    return call.one(one_receiver(call, member))
+    return call.single_read(one_receiver(call, member))
 
 
 def update_receiver(call: Call) -> Json:
-    """PUT /groups/{id}/receivers/{id or address}: what is not sent stays (H)."""
+    """PUT /groups/{id}/receivers/{id or address}: omitted fields are kept (H)."""
     member = path_receiver(call)
     fields = call.fields()
     local, shared = definitions(call.store, member.group_id), definitions(call.store, 0)
@@ -136,7 +136,7 @@ def update_receiver(call: Call) -> Json:
 
 
 def remove_receiver(call: Call) -> Json:
-    """DELETE …/receivers/{id or address}: from the group, or from the account without one (M)."""
+    """DELETE …/receivers/{id or address}: from the group, or else from the account (M)."""
     member = path_receiver(call)
     with call.store.transaction():
         if member.group_id:
@@ -165,7 +165,7 @@ def deactivate(call: Call) -> Json:
 
 
 def list_values(call: Call) -> Json:
-    """GET …/receivers/{id or address}/attributes: those of the group, else the account's (M)."""
+    """GET …/receivers/{id or address}/attributes: of the group, or else of the account (M)."""
     member = path_receiver(call)
     values = member.attributes if member.group_id else member.global_attributes
     rows = call.store.rows(

@@ -1,4 +1,4 @@
-"""What the sandbox remembers of the requests it received."""
+"""The record of received requests."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ KEPT_HEADERS = frozenset(
         "x-request-id",
     }
 )
-"""Headers that are recorded; never the one that carries the token."""
+"""The headers that are recorded; the one with the token is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class RecordedRequest:
 
     Attributes:
         method: The HTTP method.
-        path: The decoded path, the legacy ``.json`` taken off, without the query.
-        status_code: The status of the answer, None when there was none.
-        query: The query parameters but a token.
-        headers: Some headers, names in lower case.
+        path: The decoded path without the query and without the legacy ``.json``.
+        status_code: The status of the response, None without a response.
+        query: The query parameters, except the token.
+        headers: Some headers; names are in lower case.
         body_size: The length of the body in bytes.
-        body_sha256: Its digest in hex: a blind retry has the same one.
+        body_sha256: Its digest in hex; identical bodies have the same one.
     """
 
     method: str
@@ -46,7 +46,7 @@ class RecordedRequest:
 
 
 class RequestLog:
-    """Keeps the last requests, and counters of all of them."""
+    """Stores the last requests and counts all requests."""
 
     def __init__(self, keep: int = 10_000) -> None:
         self._last: deque[RecordedRequest] = deque(maxlen=keep)
@@ -56,8 +56,8 @@ class RequestLog:
         """Count a request."""
         self._counts[method, path] += 1
 
-    def answered(self, request: Request, path: str, body: bytes, status_code: int | None) -> None:
-        """Keep a request once its response was sent, or none was."""
+    def completed(self, request: Request, path: str, body: bytes, status_code: int | None) -> None:
+        """Store a request that was completed, with or without a response."""
         recorded = RecordedRequest(
             method=request.method,
             path=path,
@@ -71,11 +71,11 @@ class RequestLog:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last requests, in the order in which they were answered."""
+        """The last requests, in the order in which they were completed."""
         return list(self._last)
 
     def count(self, method: str | None = None, path_prefix: str | None = None) -> int:
-        """How many requests were received, since the beginning."""
+        """Return how many requests were received in total."""
         return sum(
             number
             for (verb, path), number in self._counts.items()

@@ -1,4 +1,4 @@
-"""Routes of operations, the checks before each of them, and the spelling of paths."""
+"""Routes of operations, the checks before each operation, and decoding of paths."""
 
 from collections.abc import Callable, Iterable
 from urllib.parse import quote, unquote
@@ -17,7 +17,7 @@ Operation = Callable[[Call], Json]
 
 
 class _SegmentConvertor(Convertor[str]):
-    """A whole segment of an encoded path, which may be empty."""
+    """One segment of an encoded path; it may be empty."""
 
     regex = "[^/]*"
 
@@ -38,8 +38,8 @@ def route(method: str, path: str, operation: Operation, *, needs_token: bool = T
 
     Args:
         method: The HTTP method.
-        path: The path, with ``{name}`` for a segment that varies.
-        operation: Returns a response, or the JSON of one.
+        path: The path; ``{name}`` is a variable segment.
+        operation: Returns a response, or the JSON for it.
         needs_token: Whether a valid access token is required.
     """
 
@@ -49,18 +49,18 @@ def route(method: str, path: str, operation: Operation, *, needs_token: bool = T
         return result if isinstance(result, Response) else JSONResponse(result)
 
     made = Route(path.replace("}", ":segment}"), endpoint, methods=[method])
-    made.methods = {method}  # U: HEAD, which Starlette adds to GET, is not recorded anywhere
+    made.methods = {method}  # U: HEAD, which Starlette adds to GET
     return made
 
 
 async def unknown_operation(request: Request) -> Response:
-    """Refuse a path or method that has no operation; without a valid token that is a 401."""
+    """Refuse an unknown path or method with 404; the checks before it still apply."""
     await admit(request)
     raise not_found()
 
 
 async def admit(request: Request, *, needs_token: bool = True) -> Call:
-    """Read a request, and check its size and its access token.
+    """Read a request and check its size and access token.
 
     Raises:
         ApiError: 413, the body is too large; 401, the token is not valid.
@@ -76,15 +76,15 @@ async def admit(request: Request, *, needs_token: bool = True) -> Call:
 
 
 def split_path(raw_path: str) -> list[str]:
-    """The decoded segments of a path, without the legacy ``.json``, which changes nothing (H).
+    """Return the decoded segments of a path without the legacy ``.json``, which has no effect (H).
 
-    Splitting comes before decoding, so that an encoded slash stays inside its segment. Addresses
-    keep their ending.
+    Splitting comes before decoding, so that an encoded slash stays in its segment. Addresses keep
+    their ending.
     """
     segments = (unquote(segment) for segment in raw_path.strip("/").split("/"))
     return [s if "@" in s else s.removesuffix(".json") for s in segments]
 
 
 def encode_path(segments: Iterable[str]) -> str:
-    """The one spelling of a path that the routes match."""
+    """Return the encoded path that the routes match."""
     return "/" + "/".join(quote(segment, safe="") for segment in segments)

@@ -1,10 +1,10 @@
-"""Receivers as they arrive: from JSON to a checked row, or to the reason for a refusal. Pure."""
+"""Parse receivers and order lines of requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import ApiError
-from .values import Json, as_list, as_map, attribute_text, is_email, shifted, to_int
+from .values import Json, apply_increment, as_list, as_map, attribute_text, is_email, to_int
 
 TIMES = ("registered", "activated", "deactivated")
 _ORDER_TEXTS = (
@@ -19,7 +19,7 @@ _ORDER_TEXTS = (
 
 
 class RowRefusedError(ApiError):
-    """One receiver or order line cannot be stored: a 400 unless it is a row of a batch."""
+    """A receiver or an order line is invalid: 400, unless it is a row of a batch."""
 
     def __init__(self, message: str) -> None:
         super().__init__(400, message)
@@ -27,16 +27,16 @@ class RowRefusedError(ApiError):
 
 @dataclass(slots=True)
 class InputRow:
-    """One checked receiver of a request.
+    """A valid receiver of a request.
 
     Attributes:
-        email: The address as it was spelled.
-        key: The address in lower case, the identity.
+        email: The address as it was sent.
+        key: The address in lower case, which identifies the receiver.
         times: The times that were sent.
-        source: The origin, None when it was not sent.
-        attributes: New values of the group's attributes; the empty text unsets.
-        global_attributes: New values of the account's attributes.
-        tags: Tags to add, and with a leading ``-`` to remove; None when not sent.
+        source: The origin, None if it was not sent.
+        attributes: New values of attributes of the group; an empty string unsets one.
+        global_attributes: New values of attributes of the account.
+        tags: Tags to add, or with a leading ``-`` to remove; None if not sent.
         orders: Order lines to append.
     """
 
@@ -53,23 +53,23 @@ class InputRow:
 def parse_row(
     value: Json, local: Mapping[str, str], shared: Mapping[str, str], now: int
 ) -> InputRow:
-    """Check one receiver of a request.
+    """Parse one receiver of a request.
 
     Args:
         value: The JSON value.
-        local: The types of the group's attributes by name.
-        shared: The types of the account's attributes by name.
+        local: The types of the attributes of the group by name.
+        shared: The types of the attributes of the account by name.
         now: The time in unix seconds.
 
     Raises:
-        RowRefusedError: The row cannot be stored.
+        RowRefusedError: The row is invalid.
     """
     fields = as_map(value)
     if fields is None:
         raise RowRefusedError("invalid receiver")
     email = fields.get("email")
     if not isinstance(email, str) or not is_email(email):
-        # M: v2 answered this per row, and the other rows of the batch were stored.
+        # M: v2 reported this per row and stored the other rows of the batch.
         raise RowRefusedError(f"invalid address '{email}'")
     return parse_fields(fields, email, local, shared, now)
 
@@ -81,7 +81,7 @@ def parse_fields(
     shared: Mapping[str, str],
     now: int,
 ) -> InputRow:
-    """Check everything but the address.
+    """Parse everything except the address.
 
     Raises:
         RowRefusedError: A field has a wrong type.
@@ -102,7 +102,7 @@ def parse_fields(
 
 
 def _times(fields: Mapping[str, Json]) -> dict[str, int]:
-    """The times that were sent; null counts as not sent."""
+    """Return the times that were sent; null means not sent."""
     times: dict[str, int] = {}
     for name in TIMES:
         if (value := fields.get(name)) is not None:
@@ -114,12 +114,12 @@ def _times(fields: Mapping[str, Json]) -> dict[str, int]:
 
 
 def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, str]:
-    """The values of attributes that exist; others are dropped without a word (M).
+    """Return the values of known attributes; others are ignored (M).
 
-    An empty PHP array is an empty object (M), and the old text ``k:v,k:v`` works (H).
+    An empty PHP array is an empty object (M), and the old string ``k:v,k:v`` works (H).
 
     Raises:
-        RowRefusedError: The value, or one inside, has a wrong type.
+        RowRefusedError: A value has a wrong type.
     """
     if value in (None, [], ""):
         return {}
@@ -132,7 +132,7 @@ def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, item in given.items():
         if name in types:
-            # M: null and the empty text unset a value.
+            # M: null and the empty string unset a value.
             text = "" if item is None else attribute_text(item)
             if text is None:
                 raise RowRefusedError(f"invalid attribute {name}")
@@ -143,19 +143,21 @@ def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, str]:
 def merge_attributes(
     stored: Mapping[str, str], changes: Mapping[str, str], types: Mapping[str, str]
 ) -> dict[str, str]:
-    """The stored values after a change; ``+n`` and ``-n`` count in number attributes (M)."""
+    """Return the values after a change; ``+n`` and ``-n`` add to number attributes (M)."""
     result = dict(stored)
     for name, text in changes.items():
         if text == "":
             result.pop(name, None)
             continue
-        total = shifted(result.get(name, "0"), text) if types.get(name) == "number" else None
+        total = (
+            apply_increment(result.get(name, "0"), text) if types.get(name) == "number" else None
+        )
         result[name] = text if total is None else total
     return result
 
 
 def _tags(value: Json) -> list[str] | None:
-    """The tags, all of them texts."""
+    """Return the tags, which must be strings."""
     if value is None:
         return None
     tags = as_list(value)
@@ -165,7 +167,7 @@ def _tags(value: Json) -> list[str] | None:
 
 
 def _orders(value: Json, now: int) -> list[dict[str, Json]]:
-    """The order lines."""
+    """Return the order lines."""
     if value is None:
         return []
     lines = as_list(value)
@@ -175,10 +177,10 @@ def _orders(value: Json, now: int) -> list[dict[str, Json]]:
 
 
 def parse_order(value: Json, now: int) -> dict[str, Json]:
-    """Check one order line, of which order_id and product are required (H).
+    """Parse an order line; order_id and product are required (H).
 
     Raises:
-        RowRefusedError: The line cannot be stored.
+        RowRefusedError: The line is invalid.
     """
     fields = as_map(value)
     if fields is None:
@@ -190,7 +192,7 @@ def parse_order(value: Json, now: int) -> dict[str, Json]:
 def parse_order_changes(
     fields: Mapping[str, Json], required: tuple[str, ...] = ()
 ) -> dict[str, Json]:
-    """Check the fields of an order line that were sent.
+    """Parse the fields of an order line that were sent.
 
     Raises:
         RowRefusedError: A field is missing or has a wrong type.
@@ -204,7 +206,7 @@ def parse_order_changes(
             order[name] = text
     if fields.get("price") is not None:
         order["price"] = _price(fields["price"])
-    # M: quantity is what clients write; old material says amount.
+    # M: clients send quantity; old documentation says amount.
     for name, key in (("amount", "quantity"), ("quantity", "quantity"), ("stamp", "stamp")):
         if fields.get(name) is not None:
             number = to_int(fields[name])
@@ -215,7 +217,7 @@ def parse_order_changes(
 
 
 def _price(value: Json) -> float:
-    """A price; numeric texts are taken."""
+    """Return a price; numeric strings are accepted."""
     try:
         price = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

@@ -70,4 +70,4 @@ CREATE TABLE IF NOT EXISTS bounces (
 """
 
 FIRST_IDS = {"recipient_groups": 540_000, "attributes": 80, "forms": 3_000, "mailings": 77_000}
-"""Where the ids of a new database begin, so that no id is mistaken for one of another kind."""
+"""The first ids of a new database; they differ so that ids of two kinds are never equal."""

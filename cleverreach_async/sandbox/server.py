@@ -13,18 +13,18 @@ from .app import Sandbox
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals alone and says when it listens."""
+    """A server that does not handle signals and reports when it listens."""
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_started = on_started
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        """Leave signals to whoever started the sandbox."""
+        """Install no signal handlers: the caller handles signals."""
         return nullcontext()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell."""
+        """Start, then call the callback."""
         await super().startup(sockets=sockets)
         self._on_started()
 
@@ -36,23 +36,23 @@ async def serve(
     *,
     on_started: Callable[[int], None] | None = None,
 ) -> None:
-    """Serve a sandbox until cancelled; needs asyncio, as uvicorn does.
+    """Serve a sandbox until cancelled; uvicorn requires asyncio.
 
     Args:
-        sandbox: What to serve; it is not closed afterwards.
+        sandbox: The sandbox; it is not closed afterwards.
         host: The address to listen on.
-        port: The port; 0 lets the system choose.
-        on_started: Called with the real port once connections are accepted.
+        port: The port; 0 for a free one.
+        on_started: Called with the actual port when the server accepts connections.
 
     Raises:
-        OSError: The port is not free.
+        OSError: The port is in use.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=2048) as listener:
-        # asyncio does this by itself only for sockets of an explicit protocol; without it every
-        # answer waits 40 ms for the client's delayed acknowledgement.
+        # asyncio sets this only on sockets with an explicit protocol; without it every response
+        # waits 40 ms for the client's delayed acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        real_port: int = listener.getsockname()[1]
+        actual_port: int = listener.getsockname()[1]
         config = uvicorn.Config(
             sandbox.app,
             log_level="warning",
@@ -61,15 +61,15 @@ async def serve(
             ws="none",
             timeout_graceful_shutdown=1,
         )
-        server = _Server(config, lambda: on_started(real_port) if on_started else None)
+        server = _Server(config, lambda: on_started(actual_port) if on_started else None)
         await _run_until_cancelled(server, listener)
 
 
 async def _run_until_cancelled(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Run a server, and let it end in order when the surrounding scope is cancelled."""
+    """Run a server, and shut it down when the surrounding scope is cancelled."""
 
     async def run() -> None:
-        """Serve, however the surrounding scope fares."""
+        """Serve until ``should_exit``, shielded from cancellation."""
         with anyio.CancelScope(shield=True):
             await server.serve(sockets=[listener])
         tasks.cancel_scope.cancel()
@@ -89,9 +89,9 @@ def running(
     """Serve a sandbox in a background thread, for tests over a real socket.
 
     Args:
-        sandbox: What to serve; it is not closed afterwards.
+        sandbox: The sandbox; it is not closed afterwards.
         host: The address to listen on.
-        port: The port; 0 lets the system choose.
+        port: The port; 0 for a free one.
 
     Yields:
         The base URL, e.g. ``http://127.0.0.1:49152``.
@@ -99,7 +99,7 @@ def running(
     started: SimpleQueue[int | BaseException] = SimpleQueue()
 
     async def run() -> None:
-        """Serve, and report a failure to start."""
+        """Serve, and report an error at the start."""
         try:
             await serve(sandbox, host, port, on_started=started.put)
         except Exception as error:
@@ -109,9 +109,9 @@ def running(
     with start_blocking_portal("asyncio") as portal:
         future = portal.start_task_soon(run)
         try:
-            outcome = started.get()
-            if isinstance(outcome, BaseException):
-                raise outcome
-            yield f"http://{f'[{host}]' if ':' in host else host}:{outcome}"
+            result = started.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield f"http://{f'[{host}]' if ':' in host else host}:{result}"
         finally:
             future.cancel()

@@ -1,4 +1,4 @@
-"""The SQLite database of the sandbox: the only place that touches :mod:`sqlite3`."""
+"""The SQLite database of the sandbox; no other module uses :mod:`sqlite3`."""
 
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
@@ -12,13 +12,13 @@ from .values import load_list, load_map
 Row = dict[str, Any]
 
 ACTIVE = "(m.activated > 0 AND m.deactivated = 0 AND m.bounced = 0)"
-"""SQL for a membership that receives mail (H: the rule clients use)."""
+"""SQL for a member that gets mailings (H: the rule that clients use)."""
 
 
 class Store:
-    """One SQLite database, in memory or in a file that survives restarts.
+    """One SQLite database, in memory or in a file that keeps the data.
 
-    The lock lets a test look into the store while a server thread uses it.
+    The lock allows a test to read the store while a server thread uses it.
     """
 
     def __init__(self, path: str = ":memory:") -> None:
@@ -34,7 +34,7 @@ class Store:
             raise
 
     def _set_first_ids(self) -> None:
-        """Let ids of a new database begin at different numbers per kind."""
+        """Set the first ids of a new database, which differ per kind."""
         with self.transaction():
             for table, first in FIRST_IDS.items():
                 if self.value("SELECT seq FROM sqlite_sequence WHERE name = ?", table) is None:
@@ -47,7 +47,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None, None, None]:
-        """Do everything in the block or nothing; blocks may be nested."""
+        """Commit the block, or roll back on an error; blocks may be nested."""
         with self._lock:
             if self._db.in_transaction:
                 yield
@@ -61,12 +61,12 @@ class Store:
             self._db.execute("COMMIT")
 
     def run(self, sql: str, *values: object) -> int:
-        """Execute one statement and return the number of rows it changed."""
+        """Execute one statement and return the number of changed rows."""
         with self._lock:
             return self._db.execute(sql, values).rowcount
 
     def insert(self, table: str, **values: object) -> int:
-        """Insert one row, by the names of its columns, and return its id."""
+        """Insert one row, given by column names, and return its id."""
         sql = (
             f"INSERT INTO {table} ({', '.join(values)})"  # noqa: S608 - names come from the code
             f" VALUES ({', '.join('?' * len(values))})"
@@ -80,38 +80,38 @@ class Store:
             self._db.executemany(sql, rows)
 
     def rows(self, sql: str, *values: object) -> list[Row]:
-        """Every result row as a dict."""
+        """Return every result row as a dict."""
         with self._lock:
             cursor = self._db.execute(sql, values)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def tuples(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Every result row as a tuple: for the hot paths."""
+        """Return every result row as a tuple, which is faster."""
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: object) -> Row | None:
-        """The first result row, or None."""
+        """Return the first result row, or None."""
         found = self.rows(sql, *values)
         return found[0] if found else None
 
     def value(self, sql: str, *values: object) -> Any:
-        """The first column of the first result row, or None."""
+        """Return the first column of the first result row, or None."""
         with self._lock:
             row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
         return None if row is None else row[0]
 
-    # What tests ask.
+    # Questions of tests.
 
     def group_id(self, name: str) -> int | None:
-        """The id of the group with a name."""
+        """Return the id of the group with a name."""
         return cast(
             "int | None", self.value("SELECT id FROM recipient_groups WHERE name = ?", name)
         )
 
     def emails(self, group_id: int) -> list[str]:
-        """The addresses of a group in the order in which the account met them."""
+        """Return the addresses of a group, in the order in which the account got them."""
         sql = (
             "SELECT r.email FROM members m JOIN receivers r ON r.id = m.receiver_id"
             " WHERE m.group_id = ? ORDER BY m.receiver_id"
@@ -119,11 +119,11 @@ class Store:
         return [email for (email,) in self.tuples(sql, group_id)]
 
     def count(self, group_id: int) -> int:
-        """How many receivers a group has."""
+        """Return the number of receivers of a group."""
         return cast("int", self.value("SELECT count(*) FROM members WHERE group_id = ?", group_id))
 
     def receiver(self, group_id: int, email: str) -> Row | None:
-        """A receiver of a group as it is stored, whatever the switches make of it on the wire."""
+        """Return a receiver of a group as it is stored, independent of the behaviour."""
         sql = (
             f"SELECT r.id, r.email, r.global_attributes, m.*, {ACTIVE} AS active"  # noqa: S608
             " FROM members m JOIN receivers r ON r.id = m.receiver_id"
@@ -142,7 +142,7 @@ class Store:
         }
 
     def orders(self, email: str) -> list[Row]:
-        """The order lines of a receiver, oldest first."""
+        """Return the order lines of a receiver, oldest first."""
         sql = (
             "SELECT o.data FROM orders o JOIN receivers r ON r.id = o.receiver_id"
             " WHERE r.email_key = ? ORDER BY o.line"

@@ -1,4 +1,4 @@
-"""Tags: of the account, and of one receiver."""
+"""Tags of the account and of receivers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _ORDERS = {"": "name", "tag": "name", "origin": "name", "count": "number DESC, n
 
 
 def split_tag(tag: str) -> tuple[str, str]:
-    """The origin, which may be empty, and the name of a tag."""
+    """Return the origin, which may be empty, and the name of a tag."""
     origin, dot, name = tag.partition(".")
     return (origin, name) if dot else ("", tag)
 
@@ -45,7 +45,7 @@ def list_tags(call: Call) -> Json:
 
 
 def count_tag(call: Call) -> Json:
-    """GET /tags/count: a bare number (M)."""
+    """GET /tags/count: a number (M)."""
     tag, group_id = clean_tag(call.query.get("tag", "")), call.query_number("group_id")
     if not tag:
         raise ApiError(400, "Bad Request: missing tag")
@@ -57,16 +57,16 @@ def count_tag(call: Call) -> Json:
 
 
 def _members(call: Call, group_id: int) -> list[Member]:
-    """The receiver in the path, in one group, or once per group.
+    """Return the receiver in the path, in one group, or once for each group.
 
-    U: whether a tag belongs to a receiver or to a membership; here it belongs to a membership.
+    U: whether tags belong to the receiver or to its membership in a group; here to the membership.
     """
     member = find_receiver(call, call.params["receiver"], group_id)
     return [member] if group_id else memberships(call.store, member.id)
 
 
 def _change(call: Call, group_id: int, changes: Sequence[str]) -> None:
-    """Change the tags of the receiver in the path, in one group or in all of its groups."""
+    """Change the tags of the receiver in the path, in one group or in all its groups."""
     now = call.now()
     members = [
         replace(member, tags=change_tags(member.tags, changes), last_changed=now)
@@ -77,7 +77,7 @@ def _change(call: Call, group_id: int, changes: Sequence[str]) -> None:
 
 
 def add_tags(call: Call) -> Json:
-    """POST …/tags: ``{"tags": [...], "group_id": ...}``; answers what was added (M)."""
+    """POST …/tags: ``{"tags": [...], "group_id": ...}``; returns the added tags (M)."""
     fields = call.fields()
     tags = required_list(fields, "tags")
     if not all(isinstance(tag, str) for tag in tags):

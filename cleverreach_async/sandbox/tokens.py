@@ -1,4 +1,4 @@
-"""Access and refresh tokens: making, checking, expiring and revoking them."""
+"""Access and refresh tokens: create, check, expire and revoke them."""
 
 import secrets
 from base64 import urlsafe_b64encode
@@ -8,11 +8,11 @@ from .errors import ApiError
 from .values import Json, dump_text
 
 REFRESH_GRACE = 14 * 86_400
-"""A refresh token dies within two weeks after its access token (M)."""
+"""A refresh token expires two weeks after its access token (M)."""
 
 
 def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
-    """A text in the shape of the vendor's access tokens (H); its signature is noise."""
+    """Return a token like those of the vendor (H); its signature is random."""
     claims = {
         "iss": "sandbox",
         "iat": issued_at,
@@ -26,7 +26,7 @@ def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
 
 
 def issue(account: AccountState, *, refreshable: bool) -> dict[str, Json]:
-    """Make an access token, perhaps a refresh token: the answer of the token endpoint."""
+    """Create an access token and, if ``refreshable``, a refresh token."""
     now = account.now()
     expires_at = now + account.token_lifetime
     access = make_jwt(account.id, now, expires_at)
@@ -40,10 +40,8 @@ def issue(account: AccountState, *, refreshable: bool) -> dict[str, Json]:
     with account.store.transaction():
         add_access_token(account, access, expires_at, refresh)
         if refresh is not None:
-            account.store.run(
-                "INSERT INTO refresh_tokens (token, expires_at) VALUES (?, ?)",
-                refresh,
-                expires_at + REFRESH_GRACE,
+            account.store.insert(
+                "refresh_tokens", token=refresh, expires_at=expires_at + REFRESH_GRACE
             )
             answer["refresh_token"] = refresh
     return answer
@@ -52,7 +50,7 @@ def issue(account: AccountState, *, refreshable: bool) -> dict[str, Json]:
 def add_access_token(
     account: AccountState, token: str, expires_at: int, refresh: str | None = None
 ) -> None:
-    """Make a text a valid access token."""
+    """Store a valid access token."""
     account.store.run(
         "INSERT OR REPLACE INTO access_tokens (token, expires_at, refresh_token) VALUES (?, ?, ?)",
         token,
@@ -62,26 +60,27 @@ def add_access_token(
 
 
 def check_token(account: AccountState, token: str) -> int:
-    """The seconds an access token has left.
+    """Return the remaining lifetime of an access token in seconds.
 
     Raises:
-        ApiError: 401, the token is missing, unknown or too old.
+        ApiError: 401, the token is missing, unknown or expired.
     """
     expires_at = account.store.value("SELECT expires_at FROM access_tokens WHERE token = ?", token)
     if expires_at is None:
-        raise ApiError(401, "Unauthorized")  # H: a live probe without a token
+        raise ApiError(401, "Unauthorized")  # H: a live request without a token
     if expires_at <= account.now():
-        raise ApiError(401, "Unauthorized: token expired")  # M: one production client matches it
+        # M: a production client matches this text.
+        raise ApiError(401, "Unauthorized: token expired")
     return int(expires_at - account.now())
 
 
 def expire_token(account: AccountState, token: str) -> None:
-    """Let one access token be too old from now on."""
+    """Expire one access token."""
     account.store.run("UPDATE access_tokens SET expires_at = 0 WHERE token = ?", token)
 
 
 def revoke_token(account: AccountState, token: str) -> None:
-    """Forget an access token and its refresh token."""
+    """Delete an access token and its refresh token."""
     with account.store.transaction():
         account.store.run(
             "DELETE FROM refresh_tokens WHERE token ="

@@ -1,4 +1,4 @@
-"""Pure helpers on plain values: JSON, addresses, times, tags."""
+"""Functions on plain values: JSON, addresses, numbers, tags."""
 
 import json
 import re
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 Json = Any
-"""A JSON value; Any is its honest type."""
+"""A JSON value."""
 
 MAX_INT = 2**53
-"""The largest number accepted from outside; it fits SQLite and every JSON reader."""
+"""The largest accepted number; SQLite and every JSON decoder can represent it."""
 
 _LABEL = r"\w(?:[\w-]*\w)?"
 _EMAIL = re.compile(rf"[^\s@,;:<>()\"\[\]\\]+@(?:{_LABEL}\.)+\w{{2,}}")
@@ -19,12 +19,12 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.\d{1,9})?")
 
 
 def as_map(value: object) -> dict[str, Json] | None:
-    """The value as a JSON object, or None when it is something else."""
+    """Return the value if it is a JSON object, else None."""
     return cast("dict[str, Json]", value) if isinstance(value, dict) else None
 
 
 def as_list(value: object) -> list[Json] | None:
-    """The value as a JSON list, or None when it is something else."""
+    """Return the value if it is a JSON list, else None."""
     return value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -32,27 +32,27 @@ def parse_json(raw: bytes) -> Json:
     """Decode a JSON body.
 
     Raises:
-        ValueError: The body is no JSON, or holds NaN, lone surrogates or endless nesting.
+        ValueError: The body is not JSON, or has NaN, lone surrogates or too deep nesting.
     """
     try:
         value = json.loads(raw, parse_constant=_refuse_constant)
         if b"\\ud" in raw.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise ValueError("JSON is nested too deeply") from error
     return value
 
 
 def _refuse_constant(name: str) -> Json:
-    """Refuse NaN and the infinities, which Python's decoder would let through."""
-    raise ValueError(f"{name} is no JSON")
+    """Refuse NaN and infinities, which Python's decoder accepts."""
+    raise ValueError(f"{name} is not JSON")
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def dump_text(value: Json) -> str:
-    """Encode a JSON column."""
+    """Encode a value for a JSON column."""
     return _encode(value)
 
 
@@ -67,7 +67,7 @@ def load_list(text: str) -> list[Json]:
 
 
 def is_email(text: str) -> bool:
-    """Whether a text passes as an e-mail address."""
+    """Whether a string is a valid e-mail address."""
     if len(text) > _EMAIL_LENGTH or _EMAIL.fullmatch(text) is None:
         return False
     local = text.partition("@")[0]
@@ -75,8 +75,8 @@ def is_email(text: str) -> bool:
 
 
 def to_int(value: object) -> int | None:
-    """A whole number from an int, a float or a numeric string; None for everything else."""
-    # L: seconds as strings and with fractions have been sent without an error.
+    """Return an integer from an int, a float or a numeric string; None for anything else."""
+    # L: clients have sent seconds as strings and with fractions without an error.
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -89,12 +89,12 @@ def to_int(value: object) -> int | None:
 
 
 def to_bool(value: object) -> bool:
-    """A flag as PHP reads it: 1, "1", "true" and true are true."""
+    """Return a flag as PHP reads it: 1, "1", "true" and true are true."""
     return str(value).lower() in {"1", "true", "yes", "on"}
 
 
 def attribute_text(value: object) -> str | None:
-    """An attribute value as it is stored; None when the type is not storable."""
+    """Return an attribute value as it is stored; None if its type is not allowed."""
     match value:
         case str():
             return value
@@ -107,14 +107,14 @@ def attribute_text(value: object) -> str | None:
 
 
 def split_csv(value: object) -> list[str]:
-    """The parts of a comma-separated text, or of a list."""
+    """Return the parts of a comma-separated string, or of a list."""
     items = as_list(value)
     parts: Iterable[object] = str(value).split(",") if items is None else items
     return [text for part in parts if (text := str(part).strip())]
 
 
 def clean_tag(tag: str) -> str:
-    """A tag as it is stored: ``name`` or ``origin.name``, odd characters as ``_`` (M)."""
+    """Return a tag as it is stored: ``name`` or ``origin.name``, other characters as ``_`` (M)."""
     origin, dot, name = tag.partition(".")
     if not dot:
         return _NOT_IN_TAG.sub("_", tag)
@@ -122,7 +122,7 @@ def clean_tag(tag: str) -> str:
 
 
 def change_tags(tags: list[str], changes: Iterable[str]) -> list[str]:
-    """The tags after some changes: a name adds, ``-name`` removes (H), ``-origin.*`` sweeps (M)."""
+    """Apply changes to tags: ``name`` adds, ``-name`` (H) and ``-origin.*`` (M) remove."""
     result = dict.fromkeys(tags)
     for change in changes:
         if not change.startswith("-"):
@@ -136,8 +136,8 @@ def change_tags(tags: list[str], changes: Iterable[str]) -> list[str]:
     return list(result)
 
 
-def shifted(stored: str, change: str) -> str | None:
-    """The sum after a ``+n`` or ``-n`` change of a number, None for any other change."""
+def apply_increment(stored: str, change: str) -> str | None:
+    """Return the sum after a ``+n`` or ``-n`` change; None for any other change."""
     if change[:1] not in {"+", "-"} or _NUMBER.fullmatch(change) is None:
         return None
     total = float(change) + (float(stored) if _NUMBER.fullmatch(stored) else 0.0)

@@ -228,7 +228,7 @@ def test_an_import_that_stops_ends_with_3(run: Run, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        pytest.param(("--fault", "bogus"), "'bogus' is no fault", id="fault"),
+        pytest.param(("--fault", "bogus"), "Unknown fault 'bogus'", id="fault"),
         pytest.param(("--latency", "quick"), "needs a duration", id="latency"),
         pytest.param(("--port", "65536"), "--port", id="port-range"),
         pytest.param(("--store", "kunden.csv"), "kunden.csv: cannot be the store", id="store"),

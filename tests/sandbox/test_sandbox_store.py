@@ -104,7 +104,7 @@ def test_counters_survive_the_bound() -> None:
     request = Request({"type": "http", "method": "GET", "query_string": b"", "headers": []})
     for number in range(5):
         log.received("GET", f"/{number}")
-        log.answered(request, f"/{number}", b"", 200)
+        log.completed(request, f"/{number}", b"", 200)
     assert [request.path for request in log.requests] == ["/3", "/4"]
     assert log.count() == 5
 
