@@ -1,29 +1,31 @@
-"""The options that tell whose account a command works with, for every command that needs one."""
+"""Commands whose options are the fields of attrs classes, and the options that many of them share.
+
+An option is declared once: as the annotation and default of the field that holds its value.
+"""
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import attrs
 import typer
 
-from cleverreach_async.cli import credentials
 from cleverreach_async.cli.credentials import Access, find_access
 from cleverreach_async.cli.failures import handled
 from cleverreach_async.cli.output import Output
 
 __all__ = [
+    "AccountOptions",
     "AsJson",
     "BaseUrl",
     "ClientId",
     "ClientSecret",
     "EnvFile",
-    "Session",
-    "for_account",
-    "given",
-    "with_options",
+    "by_variable",
+    "command",
 ]
 
 _PANEL: Final = "Account"
@@ -61,33 +63,10 @@ EnvFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-class Session:
-    """What every command is given.
+@attrs.frozen(kw_only=True)
+class AccountOptions:
+    """The account that a command works with."""
 
-    Attributes:
-        output: Where to print.
-    """
-
-    def __init__(self, output: Output, find: Callable[[], Access | None]) -> None:
-        self.output = output
-        self._find = find
-
-    def access(self) -> Access | None:
-        """Return credentials and server; ``None`` for a sandbox in this process.
-
-        Raises:
-            ConfigurationError: There are no credentials.
-        """
-        access = self._find()
-        if access is not None and access.login is not None:
-            account = access.login.token.account_id
-            whose = "" if account is None else f" to account {account}"
-            self.output.note(f"using the stored login{whose}")
-        return access
-
-
-def _account_options(
-    *,
     sandbox: Annotated[
         bool,
         typer.Option(
@@ -95,9 +74,9 @@ def _account_options(
             help="Use an empty CleverReach inside this process: no account, no network.",
             rich_help_panel=_PANEL,
         ),
-    ] = False,
-    client_id: ClientId = None,
-    client_secret: ClientSecret = None,
+    ] = False
+    client_id: ClientId = None
+    client_secret: ClientSecret = None
     token: Annotated[
         str | None,
         typer.Option(
@@ -105,81 +84,83 @@ def _account_options(
             " CLEVERREACH_TOKEN.",
             rich_help_panel=_PANEL,
         ),
-    ] = None,
-    base_url: BaseUrl = None,
-    env_file: EnvFile = None,
-) -> Access | None:
-    if sandbox:
-        return None
-    options = given(client_id, client_secret, base_url)
-    return find_access({**options, credentials.TOKEN: token}, os.environ, env_file)
+    ] = None
+    base_url: BaseUrl = None
+    env_file: EnvFile = None
+
+    def access(self, output: Output) -> Access | None:
+        """Return credentials and server; ``None`` for a sandbox in this process.
+
+        Raises:
+            ConfigurationError: There are no credentials.
+        """
+        if self.sandbox:
+            return None
+        access = find_access(by_variable(self), os.environ, self.env_file)
+        if access.login is not None:
+            account = access.login.token.account_id
+            whose = "" if account is None else f" to account {account}"
+            output.note(f"using the stored login{whose}")
+        return access
 
 
-def given(
-    client_id: str | None, client_secret: str | None, base_url: str | None
-) -> dict[str, str | None]:
-    """Return values of options by the name of their variable."""
-    return {
-        credentials.CLIENT_ID: client_id,
-        credentials.CLIENT_SECRET: client_secret,
-        credentials.BASE_URL: base_url,
-    }
+def by_variable(options: attrs.AttrsInstance) -> dict[str, Any]:
+    """Return the values of options by the name of the environment variable."""
+    return {f"CLEVERREACH_{name.upper()}": value for name, value in attrs.asdict(options).items()}
 
 
-def for_account(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the account's options, turn them into a session, and handle its failures.
+def command(run: Callable[..., int | None]) -> Callable[..., None]:
+    """Make a command of a function, and handle its failures.
 
     Args:
-        command: Takes a :class:`Session` first and its own options after it.
+        run: Takes ``output``, an :class:`Output`, and options: each an annotated argument, or all
+            fields of an argument that is an attrs class. Returns the exit status, ``None`` for 0.
     """
-    own = list(inspect.signature(command).parameters.values())[1:]
-    added = list(inspect.signature(_account_options).parameters.values())
+    options = [option for option in _options(run) if option.name != "output"]
 
-    @wraps(command)
-    def run(**values: Any) -> None:
+    @wraps(run)
+    def handle(**values: Any) -> None:
         output = Output()
-        account = {parameter.name: values.pop(parameter.name) for parameter in added}
         with handled(output):
-            command(Session(output, lambda: _account_options(**account)), **values)
+            raise typer.Exit(_call(run, {**values, "output": output}) or 0)
 
-    return _declared(run, [*own, *added])
-
-
-def with_options(
-    **makers: Callable[..., Any],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of several functions.
-
-    Args:
-        **makers: Functions whose parameters are options. The command takes what each returns as
-            the argument of its name.
-    """
-    groups = {name: inspect.signature(make).parameters for name, make in makers.items()}
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        taken = inspect.signature(command).parameters.values()
-        own = [parameter for parameter in taken if parameter.name not in makers]
-        added = [parameter for group in groups.values() for parameter in group.values()]
-
-        @wraps(command)
-        def run(*session: Session, **values: Any) -> None:
-            made = {
-                name: makers[name](**{option: values.pop(option) for option in group})
-                for name, group in groups.items()
-            }
-            command(*session, **values, **made)
-
-        return _declared(run, [*own, *added])
-
-    return decorate
-
-
-def _declared(
-    command: Callable[..., None], parameters: Sequence[inspect.Parameter]
-) -> Callable[..., None]:
-    """Let a command say that it takes these options."""
     # Typer reads them from here, or from the annotations, depending on its version.
-    command.__dict__.pop("__wrapped__")
-    command.__dict__["__signature__"] = inspect.Signature(parameters)
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
+    handle.__dict__.pop("__wrapped__")
+    handle.__dict__["__signature__"] = inspect.Signature(options)
+    handle.__annotations__ = {option.name: option.annotation for option in options}
+    return handle
+
+
+def _options(function: Callable[..., Any]) -> Iterator[inspect.Parameter]:
+    """Yield the parameters of a function, and the fields of those that are attrs classes."""
+    for parameter in _parameters(function):
+        if attrs.has(parameter.annotation):
+            yield from _options(parameter.annotation)
+        else:
+            yield parameter
+
+
+def _parameters(function: Callable[..., Any]) -> Iterable[inspect.Parameter]:
+    parameters = dict(inspect.signature(function).parameters)
+    fields: Iterable[Any] = attrs.fields(function) if isinstance(function, type) else ()
+    annotated: Any = Annotated
+    for field in fields:
+        if field.converter is not None:
+            # The option has the type that the converter takes, not that of the field.
+            taken = parameters[field.name].annotation
+            annotation = annotated[(taken, *field.type.__metadata__)]
+            parameters[field.name] = parameters[field.name].replace(annotation=annotation)
+    return parameters.values()
+
+
+def _call(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Call a function with the values of its options."""
+    arguments = {
+        parameter.name: (
+            _call(parameter.annotation, values)
+            if attrs.has(parameter.annotation)
+            else values[parameter.name]
+        )
+        for parameter in _parameters(function)
+    }
+    return function(**arguments)

@@ -2,11 +2,12 @@
 
 import ipaddress
 import sqlite3
-from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
 import attrs
+import typer
 
 from cleverreach_async.cli.connection import run, sandbox_extra
 from cleverreach_async.cli.credentials import BASE_URL, CLIENT_ID, CLIENT_SECRET
@@ -21,23 +22,39 @@ _SECRET: Final = "sandbox-secret"  # noqa: S105 - a sandbox has no secrets
 
 @attrs.frozen(kw_only=True)
 class SandboxOptions:
-    """What the command line says.
+    """The command line of ``sandbox``."""
 
-    Attributes:
-        host: The address to listen on.
-        port: The port; 0 for a free one.
-        store: The file that keeps the data; ``None`` forgets them.
-        faults: What goes wrong on purpose, in the words of ``Faults.parse``.
-        seed: What decides which requests the faults strike.
-        token_lifetime: The life of an access token in seconds.
-    """
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes a free one.")
+    ] = 8800
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1"
+    store: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the data in this file, across runs.")
+    ] = None
+    latency: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Let every call take longer, such as 200ms."),
+    ] = None
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Let things go wrong: 429=5%, 502=2%:committed, reset=1%, cut=1%, hang=30s@1%,"
+            " short_answer=1%, expire_token=1%. May be repeated.",
+        ),
+    ] = None
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Another number lets faults strike elsewhere.")
+    ] = 1
+    token_lifetime: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Life of an access token in seconds.")
+    ] = 2_592_000
 
-    host: str
-    port: int
-    store: str | None
-    faults: Sequence[str]
-    seed: int
-    token_lifetime: int
+    @property
+    def faults(self) -> list[str]:
+        """What goes wrong on purpose, in the words of ``Faults.parse``."""
+        latency = [f"latency={self.latency}"] if self.latency else []
+        return [*latency, *(self.fault or ())]
 
 
 def serve_sandbox(options: SandboxOptions, output: Output) -> None:
@@ -56,7 +73,7 @@ def serve_sandbox(options: SandboxOptions, output: Output) -> None:
     try:
         faults = Faults.parse(*options.faults, seed=options.seed)
         sandbox = Sandbox(
-            options.store or ":memory:",
+            str(options.store or ":memory:"),
             client_id=_ID,
             client_secret=_SECRET,
             token_lifetime=options.token_lifetime,

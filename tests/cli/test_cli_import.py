@@ -77,7 +77,7 @@ def test_the_summary_tells_counts_and_reasons(imported: Result) -> None:
         "    1 superseded: a later row of the same address took their place",
         "Not accepted, and why (all of them in rejects.jsonl):",
     ] == lines[1:5]
-    assert lines[5].startswith("  1 invalid_email (line 12): not an e-mail address: expected")
+    assert lines[5].startswith("  1 invalid_email (line 12): not an e-mail address; expected")
     assert lines[6].startswith("  1 invalid_date (line 22): column 'Registriert am': '31.02.2025'")
 
 

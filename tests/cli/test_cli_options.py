@@ -10,8 +10,9 @@ from typer.testing import CliRunner, Result
 
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.cli.app import app
-from cleverreach_async.cli.imports.options import parse_concurrency, parse_share
+from cleverreach_async.cli.imports.send_options import parse_concurrency, parse_share
 from cleverreach_async.cli.output import Output
+from cleverreach_async.cli.report import page
 from cleverreach_async.cli.signals import ImportInterrupts, Interrupts, Reaction
 from cleverreach_async.sandbox import Sandbox
 
@@ -113,12 +114,12 @@ def test_a_report_is_written_after_success(run: Run, workdir: Path) -> None:
     """It holds the settings, and no address."""
     words = ("--group", "N", "--create", "--sandbox", "--report", "report.html")
     result = run("import", "kunden.csv", *words, "--concurrency", "3")
-    page = (workdir / "report.html").read_text("utf-8")
+    html = (workdir / "report.html").read_text("utf-8")
 
     assert (2, True) == (result.exit_code, "report: report.html" in result.stderr)
-    assert "Imported 247 of 250 rows into N (540001)" in page
-    assert "requests at a time" in page
-    assert "@example.org" not in page.replace("name@example.org", "")
+    assert "Imported 247 of 250 rows into N (540001)" in html
+    assert "requests at a time" in html
+    assert "@example.org" not in html.replace("name@example.org", "")
 
 
 @pytest.mark.usefixtures("customers")
@@ -130,7 +131,7 @@ def test_a_report_that_cannot_be_written_changes_no_status(
     def fill_the_disk(*words: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    monkeypatch.setattr(page, "replace_file", fill_the_disk)
     words = ("--group", "N", "--create", "--sandbox", "--report", "report.html")
     result = run("import", "kunden.csv", *words)
 

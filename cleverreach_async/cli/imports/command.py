@@ -18,15 +18,16 @@ from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.failures import INCOMPLETE, INTERRUPTED, STOPPED, explain
 from cleverreach_async.cli.imports import mapping, summary
+from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import announce
 from cleverreach_async.cli.imports.dry_run import check_rows
 from cleverreach_async.cli.imports.files import check_files
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.opt_in import OptInMails, look_up_form
-from cleverreach_async.cli.imports.options import ImportOptions
 from cleverreach_async.cli.imports.page import write_page
 from cleverreach_async.cli.imports.progress import make_display
 from cleverreach_async.cli.imports.target import Target, prepare
+from cleverreach_async.cli.options import AccountOptions
 from cleverreach_async.cli.output import Output, plain
 from cleverreach_async.cli.signals import ImportInterrupts
 from cleverreach_async.client import CleverReach
@@ -41,18 +42,19 @@ __all__ = ["import_file"]
 _HARMLESS_TWICE: Final = frozenset({"upsertplus", "upsert", "update"})
 
 
-def import_file(options: ImportOptions, access: Access | None, output: Output) -> int:
+def import_file(options: Arguments, account: AccountOptions, output: Output) -> int:
     """Import a file and return the exit status.
 
     Args:
         options: What the command line says.
-        access: Credentials and server; ``None`` for a sandbox in this process.
+        account: Whose group.
         output: Where to print.
 
     Raises:
         CleverReachError: The import did not begin.
     """
-    if access is None and options.delivery.resume:
+    access = None if options.send.dry_run else account.access(output)
+    if access is None and options.send.resume:
         raise ConfigurationError(
             "--sandbox is empty at each start, so there is nothing to --resume in it; cleverreach"
             " sandbox --store FILE keeps what it was sent"
@@ -67,7 +69,11 @@ def import_file(options: ImportOptions, access: Access | None, output: Output) -
     job = Job(options, output, source, contents)
     _warn(job)
     interrupts = ImportInterrupts(output)
-    work = partial(check_rows, job) if options.dry_run else partial(_send, job, access, interrupts)
+    work = (
+        partial(check_rows, job)
+        if options.send.dry_run
+        else partial(_send, job, access, interrupts)
+    )
     failure: ImportFailedError | None = None
     try:
         job.report = run(work, interrupts=interrupts)
@@ -82,7 +88,7 @@ def import_file(options: ImportOptions, access: Access | None, output: Output) -
 
 
 def _warn(job: Job) -> None:
-    if job.options.delivery.strategy == "delete":
+    if job.options.send.strategy == "delete":
         job.output.warn("the receivers of this file are about to be removed from the group")
         return
     announce(job.output, job.consent)
@@ -95,8 +101,8 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
     else:
         output.note(plain(f"connecting to {access.host}"))
     async with connect(access, on_event=job.on_event) as client:
-        opt_in = options.newcomers.opt_in
-        form = None if opt_in is None else await look_up_form(client, opt_in)
+        opt_in = options.send.new_receivers
+        form = await look_up_form(client, opt_in)
         job.target = target = await prepare(
             client,
             options.group,
@@ -107,15 +113,16 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
         _fit_types(job, target)
         _tell_target(output, target)
         deliver = partial(_deliver, job, client, target, interrupts.watch)
-        if opt_in is None or form is None:
+        if form is None:
             return await deliver()
         if form.group_id not in {0, target.group.id}:
             output.warn(f"form {form.id} belongs to another group, {form.group_id}")
         job.opt_ins = OptInMails(
+            form,
             opt_in,
             group_id=target.group.id,
             rejects=options.rejects,
-            journaled=options.delivery.journal is not None,
+            journaled=options.send.journal is not None,
             output=output,
         )
         return await job.opt_ins.run(
@@ -132,7 +139,7 @@ async def _deliver(
     on_start: Callable[[ImportRun], None],
     on_accepted: OnAccepted = noop,
 ) -> ImportReport:
-    send = _method(client.bulk, job.options.delivery.strategy)
+    send = _method(client.bulk, job.options.send.strategy)
     with ExitStack() as screen:
 
         def begin(run: ImportRun) -> None:
@@ -140,9 +147,15 @@ async def _deliver(
             job.display = screen.enter_context(make_display(job.output, job.source))
             on_start(run)
 
-        arguments = job.options.arguments(on_start=begin, on_progress=job.on_progress)
-        arguments["on_accepted"] = on_accepted
-        job.report = report = await send(job.source, group_id=target.group.id, **arguments)
+        job.report = report = await send(
+            job.source,
+            group_id=target.group.id,
+            rejects=job.options.rejects,
+            on_start=begin,
+            on_progress=job.on_progress,
+            on_accepted=on_accepted,
+            **job.options.send.settings(),
+        )
     return report
 
 
@@ -158,7 +171,7 @@ def _method(bulk: Bulk, strategy: StrategyName) -> Callable[..., Awaitable[Impor
 
 def _wanted(job: Job) -> Definitions:
     """The attributes that have to exist; whoever is deleted needs none."""
-    if job.options.delivery.strategy == "delete":
+    if job.options.send.strategy == "delete":
         return Definitions()
     return job.contents.attributes
 
@@ -195,7 +208,7 @@ def _how_far(job: Job) -> str:
     latest = job.display.latest if job.display else None
     if latest is None:
         return "interrupted before the first rows were answered"
-    verb = "valid" if job.options.dry_run else "accepted"
+    verb = "valid" if job.options.send.dry_run else "accepted"
     counts = f"{latest.accepted:,} {verb}, {latest.rejected:,} rejected"
     if latest.unknown:
         counts += f", {latest.unknown:,} unknown"
@@ -214,7 +227,7 @@ def _finish(
     stopped = "" if failure is None else str(failure)
     result = summary.Result.of(options, job.source, job.target, report, stopped)
     result = attrs.evolve(result, new_receivers=job.consent.new_receivers, opt_ins=job.opt_ins)
-    if options.as_json:
+    if options.send.as_json:
         output.result_json(summary.as_json(result))
     else:
         output.result(summary.as_text(result))
@@ -247,7 +260,7 @@ def _interrupted_status(interrupts: ImportInterrupts) -> int:
 
 
 def _how_to_go_on(job: Job, result: summary.Result, failure: Exception | None) -> str:
-    delivery = job.options.delivery
+    send = job.options.send
     if isinstance(failure, TooManyRejectsError):
         begin = "mend the file or the mapping and begin anew"
         if not result.is_resumable:
@@ -257,9 +270,9 @@ def _how_to_go_on(job: Job, result: summary.Result, failure: Exception | None) -
             " --max-rejects, and add --resume"
         )
     if result.is_resumable:
-        words = "the same command" if delivery.resume else "the same command with --resume"
+        words = "the same command" if send.resume else "the same command with --resume"
         return f"{words} goes on where this one stopped"
     words = "the same command goes over the file again"
-    if job.source.mapping is not None and delivery.strategy in _HARMLESS_TWICE:
+    if job.source.mapping is not None and send.strategy in _HARMLESS_TWICE:
         words += "; nobody is stored twice"
     return f"{words}. With --journal FILE an import can be resumed instead"

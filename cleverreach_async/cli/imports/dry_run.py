@@ -21,10 +21,8 @@ _SLICE: Final = 1000
 
 async def check_rows(job: Job) -> ImportReport:
     """Read and check every row without a call; rows that could be sent count as pending."""
-    delivery, newcomers = job.options.delivery, job.options.newcomers
-    encoder = Encoder(
-        find_strategy(delivery.strategy), activate=delivery.activate, inactive=newcomers.inactive
-    )
+    send = job.options.send
+    encoder = Encoder(find_strategy(send.strategy), activate=send.activate, inactive=send.inactive)
     report = ImportReport()
     started = SYSTEM_CLOCK.monotonic()
     rows = iter(job.source)

@@ -3,24 +3,24 @@
 import os
 from pathlib import Path
 
+from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.new_receivers import check_opt_in_files
-from cleverreach_async.cli.imports.options import ImportOptions
 from cleverreach_async.cli.report.page import check_report_path
 from cleverreach_async.errors import ConfigurationError
 
 __all__ = ["check_files"]
 
 
-def check_files(options: ImportOptions) -> None:
+def check_files(options: Arguments) -> None:
     """Refuse files that would replace each other, or that cannot be written.
 
     Raises:
         ConfigurationError: They do; the message names the option to change.
     """
     file, rejects = options.file, options.rejects
-    if options.newcomers.opt_in is not None:
+    if options.send.new_receivers.form_id is not None:
         check_opt_in_files(file, rejects)
-    journal, report = options.delivery.journal, options.delivery.report
+    journal, report = options.send.journal, options.send.report
     if _is_same(rejects, file):
         raise ConfigurationError(
             f"{rejects} is the file to import, and it would be replaced by its own rejects; name"
@@ -33,7 +33,7 @@ def check_files(options: ImportOptions) -> None:
                 f"{journal} is a file of the import itself; name another with --journal"
             )
         _check_place(journal, "the journal")
-        _check_journal(journal, resume=options.delivery.resume)
+        _check_journal(journal, resume=options.send.resume)
     if report is not None:
         others = [file, rejects] if journal is None else [file, rejects, journal]
         check_report_path(report, others=others)

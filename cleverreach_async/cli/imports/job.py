@@ -6,10 +6,10 @@ from functools import cached_property
 import attrs
 
 from cleverreach_async.bulk.report import ImportProgress, ImportReport
+from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import Consent, consent_of
 from cleverreach_async.cli.imports.mapping import Contents
 from cleverreach_async.cli.imports.opt_in import OptInMails
-from cleverreach_async.cli.imports.options import ImportOptions
 from cleverreach_async.cli.imports.progress import Display
 from cleverreach_async.cli.imports.target import Target
 from cleverreach_async.cli.output import Output
@@ -42,7 +42,7 @@ class Job:
         timeline: What happened when.
     """
 
-    options: ImportOptions
+    options: Arguments
     output: Output
     source: RowFile
     contents: Contents
@@ -56,12 +56,12 @@ class Job:
     @property
     def consent(self) -> Consent:
         """What becomes of new receivers."""
-        delivery, newcomers = self.options.delivery, self.options.newcomers
+        send = self.options.send
         return consent_of(
             self.contents.times,
-            delivery.strategy,
-            inactive=newcomers.inactive,
-            activate=delivery.activate,
+            send.strategy,
+            inactive=send.inactive,
+            activate=send.activate,
         )
 
     @cached_property

@@ -6,13 +6,12 @@ import attrs
 
 from cleverreach_async.bulk.attributes import AttributeSurvey, Definitions
 from cleverreach_async.cli.output import Output, plain
-from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET
 from cleverreach_async.sources import ColumnMapping, ParquetSource, RowFile
 from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS
 from cleverreach_async.sources.rows import SourceRow
 
-__all__ = ["Contents", "parse_map", "show", "show_attributes", "survey"]
+__all__ = ["Contents", "show", "show_attributes", "survey"]
 
 
 @attrs.define
@@ -29,23 +28,6 @@ class Contents:
     attributes: Definitions
     times: Mapping[str, str] = attrs.field(factory=dict[str, str])
     misspelt: Sequence[str] = ()
-
-
-def parse_map(words: Sequence[str]) -> dict[str, str]:
-    """Read the values of ``--map``; a column's name may hold an equals sign.
-
-    Raises:
-        ConfigurationError: A word is no pair, or names a column again.
-    """
-    columns: dict[str, str] = {}
-    for word in words:
-        column, equals, target = word.rpartition("=")
-        if not equals or not column.strip():
-            raise ConfigurationError(f"--map takes COLUMN=TARGET, not {word!r}")
-        if column in columns:
-            raise ConfigurationError(f"--map names the column {column!r} twice")
-        columns[column] = target
-    return columns
 
 
 def survey(source: RowFile) -> Contents:

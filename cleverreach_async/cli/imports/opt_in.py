@@ -6,14 +6,17 @@ between import and mails loses nobody. The file is gone when every mail has its 
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from cleverreach_async.bulk.opt_in.mail_list import OptInList, OptInState
 from cleverreach_async.bulk.opt_in.mails import OptInReport, find_form, send_opt_ins
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.cli.imports.new_receivers import OptInOptions, list_path, unsent_path
+from cleverreach_async.cli.imports.new_receivers import (
+    NewReceiverOptions,
+    list_path,
+    unsent_path,
+)
 from cleverreach_async.cli.output import Output, plain
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
@@ -26,20 +29,22 @@ _TOLD_EVERY: Final = 500
 Deliver = Callable[[OnAccepted], Awaitable[ImportReport]]
 
 
-async def look_up_form(client: CleverReach, options: OptInOptions) -> Form:
-    """Return the form, before anything is created or sent.
+async def look_up_form(client: CleverReach, options: NewReceiverOptions) -> Form | None:
+    """Return the form of the mails, if any, before anything is created or sent.
 
     Raises:
         ConfigurationError: There is no such form.
     """
-    return await find_form(client.forms, options.form_id)
+    form_id = options.form_id
+    return None if form_id is None else await find_form(client.forms, form_id)
 
 
 class OptInMails:
     """The mails of one import.
 
     Args:
-        options: What the command line says.
+        form: Whose mail is sent.
+        options: The evidence of where people signed up.
         group_id: Where the rows go.
         rejects: The rejects file, beside which the list is kept.
         journaled: Whether the import has a journal, which cannot be resumed once it is complete.
@@ -52,41 +57,25 @@ class OptInMails:
 
     def __init__(
         self,
-        options: OptInOptions,
+        form: Form,
+        options: NewReceiverOptions,
         *,
         group_id: int,
         rejects: Path,
         journaled: bool,
         output: Output,
     ) -> None:
+        self._form = form
         self._options = options
         self._group_id = group_id
         self._rejects = rejects
         self._output = output
         self._journaled = journaled
-        self._waiting: OptInList | None = None
         self.result: OptInReport | None = None
         self.unsent: Path | None = None
 
-    def __enter__(self) -> Self:
-        about = {"group": self._group_id, "form": self._options.form_id}
-        self._waiting = OptInList(list_path(self._rejects), about=about)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._list as waiting:
-            try:
-                self._leave(waiting)
-            except ConfigurationError as trouble:
-                self._output.warn(plain(str(trouble)))
-
-    def _leave(self, waiting: OptInList) -> None:
-        """Write down what was not sent, and keep the list only while mails wait in it."""
+    def _write_unsent(self, waiting: OptInList) -> None:
+        """Write the mails that were not sent, and keep the list only while mails wait in it."""
         path = unsent_path(self._rejects)
         self.unsent = path if waiting.write_unsent(path) else None
         count = waiting.counts()[OptInState.PENDING]
@@ -97,12 +86,6 @@ class OptInMails:
             self._output.note(plain(f"{words}; the same command{how} sends them"))
         else:
             waiting.remove()
-
-    @property
-    def _list(self) -> OptInList:
-        if self._waiting is None:
-            raise RuntimeError("not entered")
-        return self._waiting
 
     async def run(
         self,
@@ -122,20 +105,29 @@ class OptInMails:
             ConfigurationError: The list cannot be used.
             ImportFailedError: The import stopped early; mails wait in the list.
         """
-        with self:
-            report = await deliver(self._list.add)
-            if not report.stopped:
-                await self._mail(client, should_stop)
+        about = {"group": self._group_id, "form": self._form.id}
+        with OptInList(list_path(self._rejects), about=about) as waiting:
+            try:
+                report = await deliver(waiting.add)
+                if not report.stopped:
+                    await self._send(client, waiting, should_stop)
+            finally:
+                try:
+                    self._write_unsent(waiting)
+                except ConfigurationError as error:
+                    self._output.warn(plain(str(error)))
         return report
 
-    async def _mail(self, client: CleverReach, should_stop: Callable[[], bool]) -> None:
+    async def _send(
+        self, client: CleverReach, waiting: OptInList, should_stop: Callable[[], bool]
+    ) -> None:
         """Send the mails that wait, those of earlier runs included."""
-        options, waiting = self._options, self._list
+        options, form_id = self._options, self._form.id
         count = waiting.counts()[OptInState.PENDING]
-        self._output.note(f"{count:,} activation mails are sent by form {options.form_id}")
+        self._output.note(f"{count:,} activation mails are sent by form {form_id}")
         self.result = await send_opt_ins(
             client.forms,
-            options.form_id,
+            form_id,
             waiting,
             group_id=self._group_id,
             user_ip=options.user_ip,

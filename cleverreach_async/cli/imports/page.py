@@ -20,7 +20,7 @@ def write_page(job: Job, result: Result) -> None:
         job: The import, which has ended.
         result: What came of it.
     """
-    path = job.options.delivery.report
+    path = job.options.send.report
     if path is None:
         return
     facts = RunFacts(
@@ -43,18 +43,18 @@ def write_page(job: Job, result: Result) -> None:
 def _settings(job: Job) -> Mapping[str, object]:
     """What was in force; no credentials are among it."""
     options, source = job.options, job.source
-    delivery, breakers = options.delivery, options.breakers
+    send = options.send
     return {
-        "strategy": delivery.strategy,
+        "strategy": send.strategy,
         **_text(source),
         **options.reader.settings(),
-        "requests at a time": delivery.concurrency,
-        "rows per request": delivery.batch_size,
-        "rows per second at most": delivery.max_rows_per_second,
-        "rejects at most": breakers.max_rejects,
-        "share of rejects at most": f"{breakers.max_reject_share:.0%}",
-        "journal": None if delivery.journal is None else str(delivery.journal),
-        "resumed": delivery.resume,
+        "requests at a time": send.concurrency,
+        "rows per request": send.batch_size,
+        "rows per second at most": send.max_rows_per_second,
+        "rejects at most": send.max_rejects,
+        "share of rejects at most": f"{send.max_reject_share:.0%}",
+        "journal": None if send.journal is None else str(send.journal),
+        "resumed": send.resume,
     }
 
 

@@ -9,9 +9,9 @@ import msgspec
 
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import NewReceivers, in_group_already
 from cleverreach_async.cli.imports.opt_in import OptInMails, describe
-from cleverreach_async.cli.imports.options import ImportOptions
 from cleverreach_async.cli.imports.target import Target
 from cleverreach_async.cli.output import plain
 from cleverreach_async.sources import RowFile
@@ -82,7 +82,7 @@ class Result:
     @classmethod
     def of(
         cls,
-        options: ImportOptions,
+        options: Arguments,
         source: RowFile,
         target: Target | None,
         report: ImportReport,
@@ -109,11 +109,11 @@ class Result:
         return cls(
             source=source,
             target=target,
-            strategy=options.delivery.strategy,
+            strategy=options.send.strategy,
             report=report,
             rejects=rejects if refused else None,
             reasons=_reasons(rejects, report) if refused else [],
-            journal=None if options.dry_run else options.delivery.journal,
+            journal=None if options.send.dry_run else options.send.journal,
             stopped=report.stopped or stopped,
         )
 

@@ -15,18 +15,27 @@ from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import anyio
 import anyio.to_thread
 import attrs
+import typer
 
 from cleverreach_async.auth.app import BearerToken, OAuthApp, new_state
 from cleverreach_async.auth.stores import FileTokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.cli.connection import run
-from cleverreach_async.cli.credentials import BASE_URL, CLIENT_ID, CLIENT_SECRET, TOKEN
+from cleverreach_async.cli.credentials import (
+    BASE_URL,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    TOKEN,
+    find_app,
+    find_login_file,
+)
 from cleverreach_async.cli.login.loopback import Loopback, listening
+from cleverreach_async.cli.options import BaseUrl, ClientId, ClientSecret, EnvFile, by_variable
 from cleverreach_async.cli.output import Output, plain
 from cleverreach_async.cli.stored_login import (
     TOKEN_FILE,
@@ -41,30 +50,39 @@ from cleverreach_async.resources.debug import Whoami
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.wire import DEFAULT_BASE_URL
 
-__all__ = ["LoginOptions", "log_in", "log_out"]
+__all__ = ["LoginOptions", "TokenFile", "log_in", "log_out"]
 
 PATIENCE: Final = 300.0
 
 Visit = Mapping[str, str]
 
 
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="The token's file. Environment: CLEVERREACH_TOKEN_FILE. Else token.json in the folder"
+        " cleverreach of your settings (~/.config, $XDG_CONFIG_HOME or %APPDATA%).",
+    ),
+]
+
+
 @attrs.frozen(kw_only=True)
 class LoginOptions:
-    """What the command line and the environment say.
+    """The command line of ``login``."""
 
-    Attributes:
-        app: The app that the user is to connect; its redirect URI follows from the port.
-        port: Where the browser comes back to; 0 for a free port.
-        browser: Whether to open one.
-        store: The file that will hold the token.
-        is_elsewhere: Whether the other commands have to be told of the file.
-    """
-
-    app: OAuthApp
-    port: int
-    browser: bool
-    store: Path
-    is_elsewhere: bool
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, metavar="N", help="Where the browser comes back; 0: any."),
+    ] = 8765
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address of the page of consent.")
+    ] = False
+    store: TokenFile = None
+    client_id: ClientId = None
+    client_secret: ClientSecret = None
+    base_url: BaseUrl = None
+    env_file: EnvFile = None
 
 
 def log_in(options: LoginOptions, output: Output) -> None:
@@ -79,12 +97,14 @@ def log_in(options: LoginOptions, output: Output) -> None:
         TokenError: The user refused, or the code was refused.
         CleverReachError: A call failed.
     """
-    account = run(partial(_log_in, options, output))
+    app = find_app(by_variable(options), os.environ, options.env_file)
+    path = _token_path(options.store, options.env_file)
+    account = run(partial(_log_in, app, path, options, output))
     name = account.company or f"{account.firstname} {account.name}".strip()
     output.result(plain(f"Logged in to {name} (account {account.id})."))
-    output.note(f"The token is in {options.store}; commands without credentials use it.")
-    if options.is_elsewhere:
-        output.note(f"Name the file to them: export {TOKEN_FILE}={options.store}")
+    output.note(f"The token is in {path}; commands without credentials use it.")
+    if options.store is not None:
+        output.note(f"Name the file to them: export {TOKEN_FILE}={path}")
     if os.environ.get(TOKEN):
         output.warn(f"{TOKEN} is set and goes before this login")
     elif os.environ.get(CLIENT_ID) and os.environ.get(CLIENT_SECRET):
@@ -95,23 +115,27 @@ def log_in(options: LoginOptions, output: Output) -> None:
         )
 
 
-async def _log_in(options: LoginOptions, output: Output) -> Whoami:
-    async with FileTokenStore(options.store).lock():
+def _token_path(store: Path | None, env_file: Path | None) -> Path:
+    return (store or find_login_file(os.environ, env_file)).absolute()
+
+
+async def _log_in(app: OAuthApp, path: Path, options: LoginOptions, output: Output) -> Whoami:
+    async with FileTokenStore(path).lock():
         pass  # a folder that cannot be written is told before the user consents, not after
     async with listening(options.port) as loopback:
-        app = attrs.evolve(options.app, redirect_uri=loopback.url)
+        app = attrs.evolve(app, redirect_uri=loopback.url)
         state = new_state()
         url = app.authorization_url(state=state)
         output.note(f"{loopback.url} has to be registered as redirect URI with the app.")
-        output.note("Opening the page of consent:" if options.browser else "Open this page:")
+        output.note("Opening the page of consent:" if not options.no_browser else "Open this page:")
         output.line(url)
-        query = await _visit(url, loopback, browser=options.browser, output=output)
+        query = await _visit(url, loopback, browser=not options.no_browser, output=output)
         try:
             token = await app.exchange_code(app.read_callback(query, state=state))
             account = await _whoami(app, token)
             await save_login(
                 Login(
-                    path=options.store,
+                    path=path,
                     token=token,
                     client_id=app.client_id,
                     base_url=app.base_url,
@@ -156,17 +180,18 @@ async def _whoami(app: OAuthApp, token: Token) -> Whoami:
         return await client.debug.whoami()
 
 
-def log_out(store: Path, output: Output) -> None:
+def log_out(store: Path | None, env_file: Path | None, output: Output) -> None:
     """Revoke the stored token if the server can be reached, and delete it in any case.
 
     Args:
-        store: The file that holds it.
+        store: The file that holds it, if it is named.
+        env_file: Where it may be named instead.
         output: Where to print.
 
     Raises:
         ConfigurationError: The file cannot be deleted.
     """
-    run(partial(_log_out, store, output))
+    run(partial(_log_out, _token_path(store, env_file), output))
 
 
 async def _log_out(store: Path, output: Output) -> None:
