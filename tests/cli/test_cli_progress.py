@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.control import Control
 
 from cleverreach_async import ImportProgress
-from cleverreach_async.cli.imports.pace import Observer, Pace, fraction_done
+from cleverreach_async.cli.imports.estimates import Observer, Pace, fraction_done
 from cleverreach_async.cli.imports.progress import (
     LineDisplay,
     Part,

@@ -17,16 +17,17 @@ from cleverreach_async.bulk.strategies import StrategyName
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.failures import INCOMPLETE, INTERRUPTED, STOPPED, explain
-from cleverreach_async.cli.imports import mapping, summary
+from cleverreach_async.cli.imports import summary
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import announce
+from cleverreach_async.cli.imports.contents import show, show_attributes, survey
+from cleverreach_async.cli.imports.destination import Target, prepare
 from cleverreach_async.cli.imports.dry_run import check_rows
 from cleverreach_async.cli.imports.files import check_files
+from cleverreach_async.cli.imports.html_report import write_page
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.opt_in import OptInMails, look_up_form
-from cleverreach_async.cli.imports.page import write_page
 from cleverreach_async.cli.imports.progress import make_display
-from cleverreach_async.cli.imports.target import Target, prepare
 from cleverreach_async.cli.options import AccountOptions
 from cleverreach_async.cli.output import Output, plain
 from cleverreach_async.cli.signals import ImportInterrupts
@@ -61,11 +62,11 @@ def import_file(options: Arguments, account: AccountOptions, output: Output) -> 
         )
     source = options.reader.read(options.file)
     check_files(options)
-    mapping.show(output, source)
+    show(output, source)
     for remark in options.reader.remarks(source):
         output.note(plain(remark))
-    contents = mapping.survey(source)
-    mapping.show_attributes(output, source, contents)
+    contents = survey(source)
+    show_attributes(output, source, contents)
     job = Job(options, output, source, contents)
     _warn(job)
     interrupts = ImportInterrupts(output)

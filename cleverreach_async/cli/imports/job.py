@@ -8,10 +8,10 @@ import attrs
 from cleverreach_async.bulk.report import ImportProgress, ImportReport
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import Consent, consent_of
-from cleverreach_async.cli.imports.mapping import Contents
+from cleverreach_async.cli.imports.contents import Contents
+from cleverreach_async.cli.imports.destination import Target
 from cleverreach_async.cli.imports.opt_in import OptInMails
 from cleverreach_async.cli.imports.progress import Display
-from cleverreach_async.cli.imports.target import Target
 from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.report.timeline import Recorder, Timeline
 from cleverreach_async.sources import RowFile

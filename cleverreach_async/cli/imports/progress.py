@@ -13,7 +13,7 @@ from rich.segment import ControlType, Segment
 from rich.text import Text
 
 from cleverreach_async.bulk.report import ImportProgress
-from cleverreach_async.cli.imports.pace import Measured, Moment, Observer
+from cleverreach_async.cli.imports.estimates import Measured, Moment, Observer
 from cleverreach_async.cli.output import Output
 
 __all__ = [

@@ -11,8 +11,8 @@ from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.strategies import StrategyName
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import NewReceivers, in_group_already
+from cleverreach_async.cli.imports.destination import Target
 from cleverreach_async.cli.imports.opt_in import OptInMails, describe
-from cleverreach_async.cli.imports.target import Target
 from cleverreach_async.cli.output import plain
 from cleverreach_async.sources import RowFile
 
