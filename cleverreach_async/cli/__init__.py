@@ -1,7 +1,7 @@
 """The ``cleverreach`` command.
 
-Exit status: 0 all rows accepted, 1 usage or configuration, 2 some rows rejected or unknown,
-3 stopped before the end and worth running again, 130 interrupted.
+Exit status: 0 all rows accepted, 1 usage or configuration error, 2 some rows rejected or unknown,
+3 stopped before the end (can be run again), 130 interrupted.
 """
 
 import sys
@@ -14,10 +14,12 @@ _EXTRAS = frozenset({"click", "rich", "typer"})
 def main() -> None:
     """Run the command with the arguments of the process."""
     try:
-        from cleverreach_async.cli.app import app  # noqa: PLC0415 - the extra may be missing
+        from cleverreach_async.cli.app import app  # noqa: PLC0415 - it is an extra
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRAS:
             raise
-        sys.stderr.write("cleverreach needs its extra: pip install 'cleverreach-async[cli]'\n")
+        sys.stderr.write(
+            "the cleverreach command is an extra: pip install 'cleverreach-async[cli]'\n"
+        )
         raise SystemExit(1) from None
     app(prog_name="cleverreach")

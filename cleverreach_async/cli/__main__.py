@@ -1,4 +1,4 @@
-"""``python -m cleverreach_async.cli``: the command where no script is on the path."""
+"""``python -m cleverreach_async.cli``: the command if its script is not on the path."""
 
 from cleverreach_async.cli import main
 

@@ -1,4 +1,4 @@
-"""``cleverreach groups`` and ``cleverreach whoami``: a look at the account."""
+"""``cleverreach groups`` and ``cleverreach whoami``."""
 
 from datetime import datetime
 from functools import partial
@@ -7,7 +7,7 @@ import attrs
 
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
-from cleverreach_async.cli.output import Output, plain
+from cleverreach_async.cli.output import Output, printable
 from cleverreach_async.resources.debug import Whoami
 from cleverreach_async.resources.groups import Group
 
@@ -24,15 +24,15 @@ def show_groups(access: Access | None, output: Output, *, as_json: bool) -> None
     """
     groups = run(partial(_groups, access))
     if as_json:
-        output.result_json([_as_json(group) for group in groups])
+        output.result_json([_fields(group) for group in groups])
     elif not groups:
-        output.note("the account has no groups")
+        output.info("the account has no groups")
     else:
         width = max(len(str(group.id)) for group in groups)
         output.result(f"{'ID':>{width}}  CREATED     CHANGED     NAME")
         for group in groups:
             days = f"{_day(group.stamp)}  {_day(group.last_changed)}"
-            output.result(f"{group.id:>{width}}  {days}  {plain(group.name)}")
+            output.result(f"{group.id:>{width}}  {days}  {printable(group.name)}")
 
 
 async def _groups(access: Access | None) -> list[Group]:
@@ -40,8 +40,8 @@ async def _groups(access: Access | None) -> list[Group]:
         return list(await client.groups.list())
 
 
-def _as_json(group: Group) -> dict[str, object]:
-    fields = attrs.asdict(group, filter=attrs.filters.exclude("extra"))
+def _fields(model: Group | Whoami) -> dict[str, object]:
+    fields = attrs.asdict(model, filter=attrs.filters.exclude("extra"))
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in fields.items()
@@ -53,22 +53,21 @@ def _day(moment: datetime | None) -> str:
 
 
 def show_account(access: Access | None, output: Output, *, as_json: bool) -> None:
-    """Tell whose account the credentials belong to.
+    """Show the account that the credentials belong to.
 
     Args:
         access: Credentials and server; ``None`` for a sandbox in this process.
         output: Where to print.
         as_json: Whether to print JSON.
     """
-    account = run(partial(_whoami, access))
-    fields = attrs.asdict(account, filter=attrs.filters.exclude("extra"))
+    fields = _fields(run(partial(_whoami, access)))
     if as_json:
         output.result_json(fields)
         return
-    told = {name: value for name, value in fields.items() if value}
-    width = max(map(len, told))
-    for name, value in told.items():
-        output.result(f"{name:{width}}  {plain(str(value))}")
+    shown = {name: value for name, value in fields.items() if value}
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        output.result(f"{name:{width}}  {printable(str(value))}")
 
 
 async def _whoami(access: Access | None) -> Whoami:

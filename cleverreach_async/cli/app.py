@@ -1,4 +1,4 @@
-"""The commands."""
+"""The commands and their help."""
 
 import logging
 from typing import Annotated, Final
@@ -42,41 +42,43 @@ Version = Annotated[
 
 @app.callback()
 def root(*, version: Version = False) -> None:
-    """Work with a CleverReach account: imports of any size, and a sandbox to try them in.
+    """Import receivers into a CleverReach account, or try it in a local sandbox.
 
-    Exit status: 0 all rows accepted, 1 usage or configuration, 2 some rows rejected or unknown,
-    3 stopped before the end and worth running again, 130 interrupted.
+    Exit status: 0 all rows accepted, 1 usage or configuration error, 2 some rows rejected or
+    unknown, 3 stopped before the end (can be run again), 130 interrupted.
     """
     del version
-    # Without a handler Python would print the library's warnings into the progress bar.
+    # Without a handler Python prints the library's warnings in the middle of the progress bar.
     logging.getLogger("cleverreach_async").addHandler(logging.NullHandler())
 
 
 @app.command(
     "import",
-    epilog="To see it work: cleverreach import customers.csv --group Newsletter --create --sandbox",
+    epilog="Try it: cleverreach import customers.csv --group Newsletter --create --sandbox",
 )
 @command
 def import_(output: Output, arguments: ImportArguments, account: AccountOptions) -> int:
-    """Import customers from a file into a group.
+    """Import receivers from a file into a group.
 
-    Receivers who are there already are updated. Rows that cannot be accepted are written to the
-    rejects file and stop nothing; repaired, they are sent by retry-rejects.
+    Receivers that exist already are updated. Rows that are not accepted are written to the rejects
+    file and do not stop the import. Repair them there, then send them with retry-rejects.
 
-    Ctrl-C lets the requests on their way end. With --journal the same command goes on from there
-    when --resume is added.
+    Ctrl-C stops the import when the requests in flight have completed. If it was started with
+    --journal, the same command with --resume continues it.
     """
     return import_file(arguments, account, output)
 
 
-@app.command(epilog="An import, a look at rejects.jsonl, repairs there, and then this.")
+@app.command(
+    epilog="First run an import, then repair the rows in rejects.jsonl, then run this command."
+)
 @command
 def retry_rejects(output: Output, arguments: RetryArguments, account: AccountOptions) -> int:
-    """Send the rows of a rejects file again, after they have been repaired.
+    """Send the repaired rows of a rejects file.
 
-    The receiver of each line is what is sent. Lines that hold only a record, because it never
-    became a receiver, are passed on to the new rejects file. Rows of unknown outcome that have
-    orders are sent by --only unknown alone.
+    The `receiver` of each line is sent. Lines that only have a `record`, a row that could not be
+    converted, are copied to the new rejects file. Rows with orders whose outcome is unknown are
+    sent only with --only unknown.
     """
     return import_file(arguments, account, output)
 
@@ -91,20 +93,21 @@ def groups(output: Output, *, as_json: AsJson = False, account: AccountOptions) 
 @app.command()
 @command
 def whoami(output: Output, *, as_json: AsJson = False, account: AccountOptions) -> None:
-    """Tell whose account the credentials belong to."""
+    """Show the account that the credentials belong to."""
     show_account(account.access(output), output, as_json=as_json)
 
 
 @app.command()
 @command
 def login(output: Output, options: LoginOptions) -> None:
-    """Connect an account by its owner's consent in the browser, and store the token.
+    """Log in to an account in the browser and store the token.
 
-    The app must have the redirect URI `http://localhost:8765/callback`, or that of another --port.
+    The redirect URI `http://localhost:8765/callback` has to be registered with the app; with
+    --port, the URI with that port.
 
-    Other commands use the token when they find no credentials in options, environment or env file.
-    The secret is not stored: with CLEVERREACH_CLIENT_SECRET set, and no CLEVERREACH_CLIENT_ID, they
-    renew the token; without it they use the token until it ends.
+    Other commands use the token if they find no credentials in options, environment or env file.
+    The client secret is not stored. If CLEVERREACH_CLIENT_SECRET is set, and CLEVERREACH_CLIENT_ID
+    is not, they renew the token; without the secret they use it until it expires.
     """
     log_in(options, output)
 
@@ -112,9 +115,9 @@ def login(output: Output, options: LoginOptions) -> None:
 @app.command()
 @command
 def logout(output: Output, *, store: TokenFile = None, env_file: EnvFile = None) -> None:
-    """Revoke the stored token, and delete it.
+    """Revoke and delete the stored token.
 
-    When the server cannot be reached it is deleted all the same.
+    It is deleted even if the server cannot be reached.
     """
     log_out(store, env_file, output)
 
@@ -122,8 +125,8 @@ def logout(output: Output, *, store: TokenFile = None, env_file: EnvFile = None)
 @app.command()
 @command
 def sandbox(output: Output, options: SandboxOptions) -> None:
-    """Run a CleverReach on this computer, to try imports and test programs against.
+    """Run a local CleverReach server, to try imports and to test programs.
 
-    It prints what to put into the environment. Ctrl-C stops it with status 0.
+    It prints the environment variables for a client. Ctrl-C stops it with status 0.
     """
     serve_sandbox(options, output)

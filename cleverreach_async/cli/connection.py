@@ -1,4 +1,4 @@
-"""A client for one run of the command: of the real account, or of a sandbox in this process."""
+"""A client for one run of the command: for the account, or for a sandbox in this process."""
 
 import asyncio
 import signal
@@ -21,12 +21,12 @@ __all__ = ["connect", "run", "sandbox_extra"]
 _T = TypeVar("_T")
 _EXTRA: Final = frozenset({"starlette", "uvicorn"})
 _GRACE: Final = 0.8
-"""Seconds that an import has to end by itself after it was broken off."""
+"""Seconds that an import has to end after it was aborted."""
 
 
 @contextmanager
 def sandbox_extra() -> Generator[None, None, None]:
-    """Import the sandbox inside this block.
+    """Explain a missing extra when the sandbox is imported in this block.
 
     Raises:
         ConfigurationError: The extra is not installed.
@@ -37,7 +37,7 @@ def sandbox_extra() -> Generator[None, None, None]:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise ConfigurationError(
-            "the sandbox needs its extra: pip install 'cleverreach-async[sandbox]'"
+            "the sandbox is an extra: pip install 'cleverreach-async[sandbox]'"
         ) from None
 
 
@@ -64,7 +64,7 @@ async def connect(
                 raise
         return
     with sandbox_extra():
-        from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415 - the extra may be missing
+        from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415 - it is an extra
     app = OAuthApp("command", "sandbox")
     with Sandbox(client_id=app.client_id, client_secret=app.client_secret.reveal()) as sandbox:
         async with (
@@ -80,15 +80,15 @@ async def connect(
 
 
 def run(work: Callable[[], Awaitable[_T]], *, interrupts: Interrupts | None = None) -> _T:
-    """Run a coroutine function in an event loop of its own.
+    """Run a coroutine function in a new event loop.
 
     Args:
-        work: What to run.
+        work: The function.
         interrupts: Decides what signals do. By default the first Ctrl-C cancels the work, which
-            takes as long as requests are on the wire; the second breaks those off.
+            takes until requests in flight have completed; the second aborts those.
 
     Raises:
-        KeyboardInterrupt: It was interrupted; ``interrupts.caught`` tells by what.
+        KeyboardInterrupt: It was interrupted by the signal ``interrupts.caught``.
         Exception: What ``work`` raised.
     """
     results = anyio.run(_interruptible, work, interrupts or Interrupts())
@@ -98,29 +98,29 @@ def run(work: Callable[[], Awaitable[_T]], *, interrupts: Interrupts | None = No
 
 
 async def _interruptible(work: Callable[[], Awaitable[_T]], interrupts: Interrupts) -> list[_T]:
-    """Return the result of the work, or nothing after an interruption.
+    """Return the result of the work in a list, which is empty after an interruption.
 
-    The event loop's own way, an exception wherever the signal happens to strike, leaves a shield
-    in place when it strikes the wrong coroutine; and on Windows the loop takes no signals at all.
+    The event loop would raise an exception in whichever coroutine is running, which can leave a
+    shielded scope behind; and on Windows it does not handle signals at all.
     """
     loop = asyncio.get_running_loop()
     scope = anyio.CancelScope()
     results: list[_T] = []
 
-    def act(number: int) -> None:
+    def react(number: int) -> None:
         reaction = interrupts.react(signal.Signals(number))
         if reaction is Reaction.CANCEL:
             scope.cancel()
-        elif reaction is Reaction.BREAK_OFF:
+        elif reaction is Reaction.ABORT:
             _cancel_all(loop)
-        elif reaction is Reaction.BREAK_OFF_SOON:
+        elif reaction is Reaction.ABORT_SOON:
             loop.call_later(_GRACE, _cancel_all, loop)
 
-    def strike(number: int, frame: object) -> None:
+    def on_signal(number: int, frame: object) -> None:
         del frame
-        loop.call_soon_threadsafe(act, number)
+        loop.call_soon_threadsafe(react, number)
 
-    with _handling(interrupts.signals, strike):
+    with _signal_handler(interrupts.signals, on_signal):
         try:
             with scope:
                 results.append(await work())
@@ -136,10 +136,10 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 @contextmanager
-def _handling(
+def _signal_handler(
     signals: tuple[signal.Signals, ...], handler: Callable[[int, object], None]
 ) -> Generator[None, None, None]:
-    """Let signals be handled inside this block, and as before after it."""
+    """Install a handler of signals for this block."""
     previous = [(number, signal.signal(number, handler)) for number in signals]
     try:
         yield

@@ -1,7 +1,7 @@
-"""Who the command acts as, and on which server: options, environment, env file, stored login.
+"""Credentials and server: from options, environment, env file, or the stored login.
 
-A stored login comes last. It needs the app's secret only to be renewed, so it is also used where
-the secret is all that was found, or the id of the app that it is for.
+The stored login comes last. It needs the client secret only to be renewed, so it is also used if
+only the secret was found, or only the client id of the app that it is for.
 """
 
 import re
@@ -31,12 +31,12 @@ _ESCAPED: Final = re.compile(r"""\\(["\\$`])""")
 
 @attrs.frozen(kw_only=True)
 class Access:
-    """What a client needs.
+    """Credentials and server of a client.
 
     Attributes:
-        auth: How to authenticate.
-        base_url: The server's root.
-        login: The stored login that ``auth`` uses, if it does.
+        auth: The credentials.
+        base_url: Root URL of the server.
+        login: The stored login, if the credentials are from there.
     """
 
     auth: Auth
@@ -45,40 +45,39 @@ class Access:
 
     @property
     def host(self) -> str:
-        """The server as it may be shown: a URL can hold a password before the host."""
+        """Host and port of the server, without a password that the URL may contain."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
 
 def find_access(
     options: Mapping[str, str | None], environ: Mapping[str, str], env_file: Path | None
 ) -> Access:
-    """Choose among options, environment, env file and the stored login, in this order.
+    """Find credentials in options, environment, env file or the stored login, in this order.
 
-    A part of the client credentials may come from one place and the other from another, so that
-    only the secret needs hiding. Where both a token and client credentials are given, those of the
-    earlier place win, and within one place the token.
+    Client id and client secret may come from different places. If there are both a token and
+    client credentials, those from the earlier place are used, and the token if both are from one.
 
     Args:
-        options: Values of the options by the name of their variable.
+        options: Values of the options by the names of their environment variables.
         environ: The environment.
         env_file: A file with lines ``NAME=value``.
 
     Raises:
-        ConfigurationError: There are no credentials, or half of them, or a file is unreadable.
+        ConfigurationError: Credentials are missing or incomplete, or a file cannot be read.
     """
-    places = _places(options, environ, env_file)
-    found = {name: _first(places, name) for name in (CLIENT_ID, CLIENT_SECRET, TOKEN, BASE_URL)}
+    sources = _sources(options, environ, env_file)
+    found = {name: _first(sources, name) for name in (CLIENT_ID, CLIENT_SECRET, TOKEN, BASE_URL)}
     base_url = found[BASE_URL][1]
     auth = _auth(found)
     if auth is not None:
         return Access(auth=auth, base_url=base_url or DEFAULT_BASE_URL)
     client_id, client_secret = found[CLIENT_ID][1], found[CLIENT_SECRET][1]
-    login = read_login(_login_file(places, environ))
+    login = read_login(_login_file(sources, environ))
     if login is None or (client_secret and not login.client_id):
-        raise _lacking(client_id, client_secret)
+        raise _missing_credentials(client_id, client_secret)
     if client_id and client_id != login.client_id:
         raise ConfigurationError(
-            f"{CLIENT_ID} is not the app of the stored login, and {CLIENT_SECRET} is missing"
+            f"{CLIENT_ID} is not that of the stored login, and {CLIENT_SECRET} is missing"
         )
     return Access(auth=login.auth(client_secret), base_url=_server_of(login, base_url), login=login)
 
@@ -86,50 +85,48 @@ def find_access(
 def find_app(
     options: Mapping[str, str | None], environ: Mapping[str, str], env_file: Path | None
 ) -> OAuthApp:
-    """Return the app that a user is to connect; arguments as for :func:`find_access`.
+    """Return the app to log in with; the arguments are those of :func:`find_access`.
 
     Raises:
-        ConfigurationError: Its id or its secret is missing.
+        ConfigurationError: Its client id or client secret is missing.
     """
-    places = _places(options, environ, env_file)
-    client_id, client_secret = (_first(places, name)[1] for name in (CLIENT_ID, CLIENT_SECRET))
-    if not (client_id and client_secret):
-        missing = " and ".join(
-            name
-            for name, value in {CLIENT_ID: client_id, CLIENT_SECRET: client_secret}.items()
-            if not value
+    sources = _sources(options, environ, env_file)
+    found = {name: _first(sources, name)[1] for name in (CLIENT_ID, CLIENT_SECRET)}
+    missing = [name for name, value in found.items() if not value]
+    if missing:
+        raise ConfigurationError(
+            f"a login needs the app's client id and client secret: set {' and '.join(missing)}"
         )
-        raise ConfigurationError(f"a login needs the app's id and secret: set {missing}")
-    base_url = _first(places, BASE_URL)[1] or DEFAULT_BASE_URL
-    return OAuthApp(client_id, client_secret, base_url=base_url)
+    base_url = _first(sources, BASE_URL)[1] or DEFAULT_BASE_URL
+    return OAuthApp(found[CLIENT_ID], found[CLIENT_SECRET], base_url=base_url)
 
 
 def find_login_file(environ: Mapping[str, str], env_file: Path | None) -> Path:
-    """Return the file of the stored login; arguments as for :func:`find_access`."""
-    return _login_file(_places({}, environ, env_file), environ)
+    """Return the file of the stored login; the arguments are those of :func:`find_access`."""
+    return _login_file(_sources({}, environ, env_file), environ)
 
 
-_Places = Sequence[Mapping[str, str | None]]
+_Sources = Sequence[Mapping[str, str | None]]
 
 
-def _places(
+def _sources(
     options: Mapping[str, str | None], environ: Mapping[str, str], env_file: Path | None
-) -> _Places:
+) -> _Sources:
     return options, environ, read_env_file(env_file) if env_file else {}
 
 
-def _login_file(places: _Places, environ: Mapping[str, str]) -> Path:
-    return login_file({**environ, TOKEN_FILE: _first(places, TOKEN_FILE)[1]})
+def _login_file(sources: _Sources, environ: Mapping[str, str]) -> Path:
+    return login_file({**environ, TOKEN_FILE: _first(sources, TOKEN_FILE)[1]})
 
 
 def _server_of(login: Login, given: str) -> str:
-    """Return the server that gave the token, which no other one is to see."""
+    """Return the server that issued the token; it must not be sent to another one."""
     if not login.base_url:
         return given or DEFAULT_BASE_URL
     if given and server_root(given) != login.base_url:
         raise ConfigurationError(
-            f"the stored login is for {urlsplit(login.base_url).netloc}, not for the server that is"
-            f" given: unset {BASE_URL} or run cleverreach login"
+            f"the stored login is for {urlsplit(login.base_url).netloc}, not for the configured"
+            f" server: unset {BASE_URL} or run cleverreach login"
         )
     return login.base_url
 
@@ -137,17 +134,17 @@ def _server_of(login: Login, given: str) -> str:
 _Found = tuple[int, str]
 
 
-def _first(places: _Places, name: str) -> _Found:
-    """Return the number of the first place that has a value, and the value."""
-    for rank, place in enumerate(places):
-        value = (place.get(name) or "").strip()
+def _first(sources: _Sources, name: str) -> _Found:
+    """Return the first value, after the number of its source."""
+    for rank, source in enumerate(sources):
+        value = (source.get(name) or "").strip()
         if value:
             return rank, value
-    return len(places), ""
+    return len(sources), ""
 
 
 def _auth(found: Mapping[str, _Found]) -> Auth | None:
-    """Return what the credentials that were given make, or ``None`` when they do not suffice."""
+    """Return the credentials that were found, or ``None`` if they are missing or incomplete."""
     token_rank, token = found[TOKEN]
     id_rank, client_id = found[CLIENT_ID]
     secret_rank, client_secret = found[CLIENT_SECRET]
@@ -158,22 +155,21 @@ def _auth(found: Mapping[str, _Found]) -> Auth | None:
     return None
 
 
-def _lacking(client_id: str, client_secret: str) -> ConfigurationError:
-    """Say what is missing."""
+def _missing_credentials(client_id: str, client_secret: str) -> ConfigurationError:
     if client_id or client_secret:
-        there, missing = (CLIENT_ID, CLIENT_SECRET) if client_id else (CLIENT_SECRET, CLIENT_ID)
-        return ConfigurationError(f"{there} is given, but {missing} is missing")
+        given, missing = (CLIENT_ID, CLIENT_SECRET) if client_id else (CLIENT_SECRET, CLIENT_ID)
+        return ConfigurationError(f"{given} is set, but {missing} is missing")
     return ConfigurationError(
         f"no credentials: set {CLIENT_ID} and {CLIENT_SECRET}, or {TOKEN}, in the environment or"
-        " in a file named with --env-file, or run cleverreach login; --sandbox needs none"
+        " in a file for --env-file, or run cleverreach login; --sandbox needs none"
     )
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Read the ``CLEVERREACH_…`` lines of an env file as a shell would; others are passed over.
+    """Read the ``CLEVERREACH_…`` lines of an env file as a shell would; others are ignored.
 
     Raises:
-        ConfigurationError: The file cannot be read, or a quote is not closed.
+        ConfigurationError: The file cannot be read, or a closing quote is missing.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
@@ -190,8 +186,10 @@ def read_env_file(path: Path) -> dict[str, str]:
         if value.startswith(("'", '"')):
             quoted = _QUOTED.fullmatch(value)
             if quoted is None:
-                # Nothing of the line is shown: it may be a secret.
-                raise ConfigurationError(f"{path}, line {number}: the quotes of {name} do not end")
+                # The value is not shown: it may be a secret.
+                raise ConfigurationError(
+                    f"{path}, line {number}: the closing quote of {name} is missing"
+                )
             value = quoted[1] if quoted[1] is not None else _ESCAPED.sub(r"\1", quoted[2])
         else:
             value = re.split(r"\s#", rest, maxsplit=1)[0].strip()

@@ -1,4 +1,4 @@
-"""Exceptions to messages and exit statuses: the one place that decides."""
+"""Messages and exit statuses of errors."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from cleverreach_async.cli.output import Output, plain
+from cleverreach_async.cli.output import Output
 from cleverreach_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -21,20 +21,19 @@ from cleverreach_async.errors import (
 __all__ = [
     "INCOMPLETE",
     "INTERRUPTED",
-    "MISUSED",
     "STOPPED",
+    "USAGE",
     "CommandGroup",
     "explain",
-    "handled",
-    "told_status",
+    "report_errors",
 ]
 
-MISUSED: Final = 1
+USAGE: Final = 1
 INCOMPLETE: Final = 2
 STOPPED: Final = 3
 INTERRUPTED: Final = 130
 
-_LOGIN_MENDS: Final = {
+_FIXED_BY_LOGIN: Final = {
     *("access_denied", "invalid_callback", "invalid_grant"),
     *("no_refresh_token", "state_mismatch"),
 }
@@ -43,20 +42,19 @@ _UsageError: Final = typer.BadParameter.__bases__[0]
 
 
 def explain(error: CleverReachError) -> str:
-    """Return what an error means and what to do about it."""
-    words = [f"{error}{_advice(error)}", *getattr(error, "__notes__", ())]
-    return plain("; ".join(words))
+    """Return the message of an error and what to do about it."""
+    return "; ".join([f"{error}{_advice(error)}", *getattr(error, "__notes__", ())])
 
 
 def _advice(error: CleverReachError) -> str:  # noqa: PLR0911 - one per kind of error
     if isinstance(error, TokenError):
-        if error.error in _LOGIN_MENDS:
+        if error.error in _FIXED_BY_LOGIN:
             return "; run cleverreach login"
         return "; check CLEVERREACH_CLIENT_ID and CLEVERREACH_CLIENT_SECRET"
     if isinstance(error, AuthenticationError):
         return "; check the token or the client id and secret, and whether they have expired"
     if isinstance(error, PermissionDeniedError):
-        return "; check what the app may do in the account's REST API settings"
+        return "; check the permissions of the app in the account's REST API settings"
     if isinstance(error, APIConnectionError) and not error.sent:
         return "; check the network, proxies and --base-url"
     if isinstance(error, APIStatusError) and not error.message:
@@ -64,50 +62,46 @@ def _advice(error: CleverReachError) -> str:  # noqa: PLR0911 - one per kind of 
     return ""
 
 
-def told_status(error: CleverReachError) -> int:
-    """Return the exit status of an error."""
-    return STOPPED if isinstance(error, ImportFailedError) else MISUSED
-
-
 @contextmanager
-def handled(output: Output) -> Generator[None, None, None]:
-    """End the command with a message and a status where it would end with a traceback.
+def report_errors(output: Output) -> Generator[None, None, None]:
+    """End the command with a message and an exit status instead of a traceback.
 
     Args:
-        output: Where to say it.
+        output: Where to print.
 
     Raises:
-        typer.Exit: The command failed; its status is set.
+        typer.Exit: The command failed; its exit status is set.
     """
     try:
         yield
     except CleverReachError as error:
-        output.fail(explain(error))
-        raise typer.Exit(told_status(error)) from None
+        output.error(explain(error))
+        status = STOPPED if isinstance(error, ImportFailedError) else USAGE
+        raise typer.Exit(status) from None
     except KeyboardInterrupt:
-        output.note("interrupted")
+        output.info("interrupted")
         raise typer.Exit(INTERRUPTED) from None
 
 
 class CommandGroup(TyperGroup):
-    """The command line, whose usage errors end with 1: status 2 is for rows that were refused."""
+    """The command line. Its usage errors end with status 1: status 2 means rejected rows."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Read the arguments before the subcommand."""
-        with _misuse_as_one():
+        """Parse the arguments before the subcommand."""
+        with _usage_errors_end_with_1():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        """Read the subcommand's arguments and run it."""
-        with _misuse_as_one():
+        """Parse the subcommand's arguments and run it."""
+        with _usage_errors_end_with_1():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _misuse_as_one() -> Generator[None, None, None]:
+def _usage_errors_end_with_1() -> Generator[None, None, None]:
     try:
         yield
     except Exception as error:
         if isinstance(error, _UsageError):
-            error.__dict__["exit_code"] = MISUSED
+            error.__dict__["exit_code"] = USAGE
         raise

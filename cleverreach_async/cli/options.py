@@ -1,6 +1,6 @@
-"""Commands whose options are the fields of attrs classes, and the options that many of them share.
+"""Commands whose options are the fields of attrs classes, and the options that several share.
 
-An option is declared once: as the annotation and default of the field that holds its value.
+An option is declared once: by the annotation and the default of the field that holds its value.
 """
 
 import inspect
@@ -14,7 +14,7 @@ import attrs
 import typer
 
 from cleverreach_async.cli.credentials import Access, find_access
-from cleverreach_async.cli.failures import handled
+from cleverreach_async.cli.failures import report_errors
 from cleverreach_async.cli.output import Output
 
 __all__ = [
@@ -33,30 +33,30 @@ _PANEL: Final = "Account"
 ClientId = Annotated[
     str | None,
     typer.Option(
-        help="Id of the OAuth app. Environment: CLEVERREACH_CLIENT_ID.",
+        help="Client id of the OAuth app. Environment: CLEVERREACH_CLIENT_ID.",
         rich_help_panel=_PANEL,
     ),
 ]
 ClientSecret = Annotated[
     str | None,
     typer.Option(
-        help="Its secret. Other users of this computer can see options: rather use the"
-        " environment, CLEVERREACH_CLIENT_SECRET, or --env-file.",
+        help="Client secret of the OAuth app. Other users of this computer can see options, so"
+        " better set CLEVERREACH_CLIENT_SECRET in the environment or in --env-file.",
         rich_help_panel=_PANEL,
     ),
 ]
 BaseUrl = Annotated[
     str | None,
     typer.Option(
-        help="The server's root, for a sandbox or a proxy. Environment: CLEVERREACH_BASE_URL.",
+        help="Root URL of the server, for a sandbox or a proxy. Environment: CLEVERREACH_BASE_URL.",
         rich_help_panel=_PANEL,
     ),
 ]
 EnvFile = Annotated[
     Path | None,
     typer.Option(
-        help="A file with lines such as CLEVERREACH_TOKEN=…; options and the environment go"
-        " before it, and the token of cleverreach login comes after it.",
+        help="File with lines such as CLEVERREACH_TOKEN=…, used after options and the environment,"
+        " and before the token of cleverreach login.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -71,7 +71,7 @@ class AccountOptions:
         bool,
         typer.Option(
             "--sandbox",
-            help="Use an empty CleverReach inside this process: no account, no network.",
+            help="Use an empty sandbox in this process: no account, no network.",
             rich_help_panel=_PANEL,
         ),
     ] = False
@@ -80,8 +80,8 @@ class AccountOptions:
     token: Annotated[
         str | None,
         typer.Option(
-            help="An access token instead of id and secret; rather in the environment too, as"
-            " CLEVERREACH_TOKEN.",
+            help="Access token, instead of client id and secret. Better set CLEVERREACH_TOKEN in"
+            " the environment or in --env-file.",
             rich_help_panel=_PANEL,
         ),
     ] = None
@@ -100,31 +100,31 @@ class AccountOptions:
         if access.login is not None:
             account = access.login.token.account_id
             whose = "" if account is None else f" to account {account}"
-            output.note(f"using the stored login{whose}")
+            output.info(f"using the stored login{whose}")
         return access
 
 
 def by_variable(options: attrs.AttrsInstance) -> dict[str, Any]:
-    """Return the values of options by the name of the environment variable."""
+    """Return the values of options by the names of their environment variables."""
     return {f"CLEVERREACH_{name.upper()}": value for name, value in attrs.asdict(options).items()}
 
 
 def command(run: Callable[..., int | None]) -> Callable[..., None]:
-    """Make a command of a function, and handle its failures.
+    """Turn a function into a command that reports errors.
 
     Args:
-        run: Takes ``output``, an :class:`Output`, and options: each an annotated argument, or all
-            fields of an argument that is an attrs class. Returns the exit status, ``None`` for 0.
+        run: Takes ``output``, an :class:`Output`, and options. An argument whose type is an attrs
+            class stands for all fields of that class. Returns the exit status, ``None`` for 0.
     """
     options = [option for option in _options(run) if option.name != "output"]
 
     @wraps(run)
     def handle(**values: Any) -> None:
         output = Output()
-        with handled(output):
+        with report_errors(output):
             raise typer.Exit(_call(run, {**values, "output": output}) or 0)
 
-    # Typer reads them from here, or from the annotations, depending on its version.
+    # Some versions of Typer read the signature, others the annotations.
     handle.__dict__.pop("__wrapped__")
     handle.__dict__["__signature__"] = inspect.Signature(options)
     handle.__annotations__ = {option.name: option.annotation for option in options}
@@ -146,7 +146,7 @@ def _parameters(function: Callable[..., Any]) -> Iterable[inspect.Parameter]:
     annotated: Any = Annotated
     for field in fields:
         if field.converter is not None:
-            # The option has the type that the converter takes, not that of the field.
+            # The option has the type of the converter's argument, not of the field.
             taken = parameters[field.name].annotation
             annotation = annotated[(taken, *field.type.__metadata__)]
             parameters[field.name] = parameters[field.name].replace(annotation=annotation)

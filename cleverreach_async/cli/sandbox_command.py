@@ -1,4 +1,4 @@
-"""``cleverreach sandbox``: a local CleverReach behind a port."""
+"""``cleverreach sandbox``: a local CleverReach server."""
 
 import ipaddress
 import sqlite3
@@ -25,47 +25,48 @@ class SandboxOptions:
     """The command line of ``sandbox``."""
 
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes a free one.")
+        int,
+        typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 for a free one."),
     ] = 8800
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1"
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1"
     store: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep the data in this file, across runs.")
+        Path | None, typer.Option(metavar="FILE", help="File to keep the data in.")
     ] = None
     latency: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Let every call take longer, such as 200ms."),
+        typer.Option(metavar="TIME", help="Delay of every request, such as 200ms."),
     ] = None
     fault: Annotated[
         list[str] | None,
         typer.Option(
             metavar="SPEC",
-            help="Let things go wrong: 429=5%, 502=2%:committed, reset=1%, cut=1%, hang=30s@1%,"
-            " short_answer=1%, expire_token=1%. May be repeated.",
+            help="Inject faults: 429=5%, 502=2%:committed, reset=1%, cut=1%, hang=30s@1%,"
+            " short_answer=1%, expire_token=1%. Can be repeated.",
         ),
     ] = None
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Another number lets faults strike elsewhere.")
+        int, typer.Option(metavar="N", help="Random seed; it decides which requests fail.")
     ] = 1
     token_lifetime: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Life of an access token in seconds.")
+        int, typer.Option(min=1, metavar="N", help="Lifetime of an access token in seconds.")
     ] = 2_592_000
 
     @property
     def faults(self) -> list[str]:
-        """What goes wrong on purpose, in the words of ``Faults.parse``."""
+        """The faults to inject, as ``Faults.parse`` reads them."""
         latency = [f"latency={self.latency}"] if self.latency else []
         return [*latency, *(self.fault or ())]
 
 
 def serve_sandbox(options: SandboxOptions, output: Output) -> None:
-    """Serve a sandbox until Ctrl-C, which is how it is meant to end.
+    """Run a sandbox until Ctrl-C.
 
     Args:
-        options: What the command line says.
+        options: The command line.
         output: Where to print.
 
     Raises:
-        ConfigurationError: An option cannot be used, or the sandbox's extra is not installed.
+        ConfigurationError: An option is not valid, or the sandbox's extra is not installed.
     """
     with sandbox_extra():
         from cleverreach_async.sandbox import Faults, Sandbox  # noqa: PLC0415
@@ -82,17 +83,17 @@ def serve_sandbox(options: SandboxOptions, output: Output) -> None:
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     except sqlite3.Error as error:
-        raise ConfigurationError(f"{options.store}: cannot be the store: {error}") from None
+        raise ConfigurationError(f"{options.store}: cannot be used as store: {error}") from None
     with sandbox:
         announce = partial(_announce, options, output)
         try:
             run(partial(serve, sandbox, options.host, options.port, on_started=announce))
         except KeyboardInterrupt:
-            output.note("stopped")
+            output.info("stopped")
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {options.host} port {options.port}: {error.strerror or error};"
-                " --port 0 takes a free port"
+                " --port 0 uses a free port"
             ) from None
 
 
@@ -106,8 +107,8 @@ def _announce(options: SandboxOptions, output: Output, port: int) -> None:
         "cleverreach import customers.csv --group Newsletter --create\n"
     )
     if not _is_local(options.host):
-        output.warn("it listens beyond this computer and lets everybody in: use invented data")
-    output.note("Ctrl-C stops it" + ("." if options.store else ", and its data are gone then."))
+        output.warn("other computers can connect to it: use invented data only")
+    output.info("Ctrl-C stops it" + ("." if options.store else " and deletes its data."))
 
 
 def _is_local(host: str) -> bool:

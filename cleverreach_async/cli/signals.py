@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM do to a running command. Decides; :mod:`.connection` acts."""
+"""What Ctrl-C and SIGTERM do to a running command. This decides; :mod:`.connection` acts."""
 
 import enum
 import signal
@@ -9,31 +9,31 @@ from cleverreach_async.cli.output import Output
 
 __all__ = ["ImportInterrupts", "Interrupts", "Reaction"]
 
-_DRAINING: Final = (
-    "stopping when the requests on their way have ended; Ctrl-C again breaks them off"
+_STOPPING: Final = (
+    "stopping when the requests in flight have completed; press Ctrl-C again to abort them"
 )
-_BREAKING_OFF: Final = "breaking off the requests on their way"
+_ABORTING: Final = "aborting the requests in flight"
 
 
 class Reaction(enum.Enum):
-    """What is to be done with the work at hand."""
+    """What to do with the running work."""
 
-    GO_ON = enum.auto()
-    """Nothing: it ends by itself."""
+    CONTINUE = enum.auto()
+    """Nothing: it ends on its own."""
     CANCEL = enum.auto()
-    """Cancel it; requests on the wire end first."""
-    BREAK_OFF = enum.auto()
-    """Break everything off."""
-    BREAK_OFF_SOON = enum.auto()
-    """Break everything off unless it ends by itself within a moment."""
+    """Cancel it; requests in flight complete first."""
+    ABORT = enum.auto()
+    """Cancel everything, including requests in flight."""
+    ABORT_SOON = enum.auto()
+    """Cancel everything unless it ends within a moment."""
 
 
 class Interrupts:
-    """The first Ctrl-C cancels, the second breaks off.
+    """The first Ctrl-C cancels, the second aborts.
 
     Attributes:
-        signals: The signals that are handled.
-        caught: The signal that came first; ``None`` before any.
+        signals: The signals to handle.
+        caught: The first signal; ``None`` before any.
     """
 
     signals: tuple[signal.Signals, ...] = (signal.SIGINT,)
@@ -42,27 +42,27 @@ class Interrupts:
         self.caught: signal.Signals | None = None
 
     def react(self, caught: signal.Signals) -> Reaction:
-        """Take a signal.
+        """Handle a signal.
 
         Args:
-            caught: Which one.
+            caught: The signal.
 
         Returns:
-            What is to be done.
+            What to do.
         """
         is_first, self.caught = self.caught is None, self.caught or caught
-        return Reaction.CANCEL if is_first else Reaction.BREAK_OFF
+        return Reaction.CANCEL if is_first else Reaction.ABORT
 
 
 class ImportInterrupts(Interrupts):
-    """Stops an import in order, and breaks it off when asked again.
+    """Stops an import in order, and aborts it if asked again.
 
-    Before an import is under way the first signal cancels. Once it is, the first Ctrl-C and
-    SIGTERM let what is on the wire end, the second Ctrl-C breaks that off, and the third
-    everything. SIGTERM alone never breaks off: who sends it will kill when patience ends.
+    Before an import has begun, the first signal cancels. Afterwards the first Ctrl-C or SIGTERM
+    lets requests in flight complete, the second Ctrl-C aborts them, and the third aborts
+    everything. SIGTERM alone never aborts: a supervisor that loses patience sends SIGKILL.
 
     Args:
-        output: Where to say so.
+        output: Where to print.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -74,23 +74,24 @@ class ImportInterrupts(Interrupts):
         self._is_aborted = False
 
     def watch(self, run: ImportRun) -> None:
-        """Let signals reach a run that is about to begin."""
+        """Pass signals to a run that is about to begin."""
         self._run = run
 
     def react(self, caught: signal.Signals) -> Reaction:
         """See :meth:`Interrupts.react`."""
-        is_first, self.caught = self.caught is None, self.caught or caught
+        is_first = self.caught is None
+        reaction = super().react(caught)
         if self._run is None:
-            return Reaction.CANCEL if is_first else Reaction.BREAK_OFF
+            return reaction
         if is_first:
-            self._output.note(_DRAINING)
+            self._output.info(_STOPPING)
             self._run.stop("interrupted" if caught == signal.SIGINT else "terminated by a signal")
-            return Reaction.GO_ON
+            return Reaction.CONTINUE
         if caught != signal.SIGINT:
-            return Reaction.GO_ON
+            return Reaction.CONTINUE
         if self._is_aborted:
-            return Reaction.BREAK_OFF
+            return Reaction.ABORT
         self._is_aborted = True
-        self._output.note(_BREAKING_OFF)
+        self._output.info(_ABORTING)
         self._run.abort()
-        return Reaction.BREAK_OFF_SOON
+        return Reaction.ABORT_SOON

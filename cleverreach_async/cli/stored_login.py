@@ -1,8 +1,7 @@
-"""The login that ``cleverreach login`` leaves behind for the other commands.
+"""The login that ``cleverreach login`` stores for the other commands.
 
-The token stands in a file of its own, as :class:`FileTokenStore` keeps it. A second file beside it
-tells the app and the server that it is for, so that it is never sent to another. The app's secret
-is in neither.
+The token is in a file of :class:`FileTokenStore`. A second file beside it names the app and the
+server that it is for, so that it is never sent to another server. The client secret is in neither.
 """
 
 import json
@@ -29,13 +28,13 @@ TOKEN_FILE: Final = "CLEVERREACH_TOKEN_FILE"  # noqa: S105 - the variable's name
 
 @attrs.frozen(kw_only=True)
 class Login:
-    """A token in a file, and what it is for.
+    """A stored token, and the app and server that it is for.
 
     Attributes:
-        path: The token's file.
+        path: File of the token.
         token: The token.
-        client_id: The app that the user connected; empty when it is not known.
-        base_url: The root of the server that gave the token; empty when it is not known.
+        client_id: The app that the user logged in to; empty if it is unknown.
+        base_url: Root URL of the server that issued the token; empty if it is unknown.
     """
 
     path: Path
@@ -44,88 +43,90 @@ class Login:
     base_url: str = ""
 
     def auth(self, client_secret: str) -> Auth:
-        """Return the way to use it.
+        """Return the credentials.
 
         Args:
             client_secret: The app's secret, which renews the token; without it the token is used
-                until it ends.
+                until it expires.
 
         Raises:
-            ConfigurationError: It has ended, and nothing is there to renew it with.
+            ConfigurationError: The token has expired, and there is no secret to renew it.
         """
         if client_secret and self.client_id:
             return OAuthApp(self.client_id, client_secret).user(store=FileTokenStore(self.path))
-        end = self.token.expires_at
-        if end is not None and end <= datetime.now(UTC):
+        expires_at = self.token.expires_at
+        if expires_at is not None and expires_at <= datetime.now(UTC):
             raise ConfigurationError(
-                "the stored login has ended: run cleverreach login; where CLEVERREACH_CLIENT_SECRET"
-                " is set, a login is renewed before it ends"
+                "the stored login has expired: run cleverreach login; if CLEVERREACH_CLIENT_SECRET"
+                " is set, a login is renewed before it expires"
             )
         return BearerToken(self.token.access_token)
 
 
 def login_file(environ: Mapping[str, str | None], *, platform: str = sys.platform) -> Path:
-    """Return the token's file: the one that is named, else the one in the user's settings.
+    """Return the file of the token: from the environment, or in the user's configuration folder.
 
     Args:
         environ: The environment.
-        platform: The operating system as ``sys.platform`` has it.
+        platform: The operating system, as in ``sys.platform``.
     """
-    if named := (environ.get(TOKEN_FILE) or "").strip():
-        return Path(named).expanduser()
+    if path := (environ.get(TOKEN_FILE) or "").strip():
+        return Path(path).expanduser()
     if platform == "win32":
         folder, fallback = environ.get("APPDATA"), Path.home() / "AppData" / "Roaming"
     else:
         folder, fallback = environ.get("XDG_CONFIG_HOME"), Path.home() / ".config"
-    # The XDG specification has relative folders passed over.
+    # The XDG specification says to ignore relative folders.
     parent = Path(folder) if folder and Path(folder).is_absolute() else fallback
     return parent / "cleverreach" / "token.json"
 
 
 def read_login(path: Path) -> Login | None:
-    """Return the login, or ``None`` when nobody has logged in.
+    """Return the stored login, or ``None`` if there is none.
 
     Raises:
-        ConfigurationError: A file cannot be read, or holds something else.
+        ConfigurationError: A file cannot be read, or is not a login.
     """
     try:
         token = Token.from_json(path.read_bytes())
         about = _about(path)
-        described: Any = json.loads(about.read_bytes()) if about.exists() else {}
+        app: Any = json.loads(about.read_bytes()) if about.exists() else {}
         return Login(
             path=path,
             token=token,
-            client_id=str(described.get("client_id", "")),
-            base_url=str(described.get("base_url", "")),
+            client_id=str(app.get("client_id", "")),
+            base_url=str(app.get("base_url", "")),
         )
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read the login: {error.strerror}") from None
     except (ValueError, AttributeError):
-        raise ConfigurationError(f"{path}: holds no login: run cleverreach login") from None
+        raise ConfigurationError(f"{path}: not a stored login; run cleverreach login") from None
 
 
 async def save_login(login: Login) -> None:
-    """Store a login in place of the one that may be there.
+    """Store a login and replace the one before.
 
     Raises:
         ConfigurationError: The files cannot be written.
     """
     store = FileTokenStore(login.path)
     async with store.lock():
-        await anyio.to_thread.run_sync(_describe, login)
+        await anyio.to_thread.run_sync(_save_app, login)
         await store.save(login.token)
 
 
-def _describe(login: Login) -> None:
-    # The old token goes first: it must not be taken for one of the new server.
+def _save_app(login: Login) -> None:
+    # Delete the old token first: it must not be taken for one of the new server.
     _remove(login.path)
     about = {"client_id": login.client_id, "base_url": login.base_url}
     try:
         replace_file(_about(login.path), [json.dumps(about).encode()])
     except OSError as error:
-        raise ConfigurationError(f"{login.path}: {error.strerror or 'cannot be used'}") from None
+        raise ConfigurationError(
+            f"{login.path}: cannot write the login: {error.strerror}"
+        ) from None
 
 
 async def delete_login(path: Path) -> None:
@@ -143,7 +144,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
         _about(path).unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be deleted: {error.strerror}") from None
+        raise ConfigurationError(f"{path}: cannot delete the login: {error.strerror}") from None
 
 
 def _about(path: Path) -> Path:

@@ -55,7 +55,7 @@ def test_create_attributes_creates_no_group(run: Run, a_file: Path, sandbox: San
     """A mistyped name must not make one."""
     result = run("import", str(a_file), "--group", "N", "--create-attributes")
 
-    assert (1, True) == (result.exit_code, "--create creates it" in result.stderr)
+    assert (1, True) == (result.exit_code, "create it with --create" in result.stderr)
     assert (None, 0) == (sandbox.store.group_id("N"), sandbox.count("POST", "/v3/attributes"))
 
 
@@ -78,7 +78,7 @@ def test_without_leave_nothing_is_created_or_sent(
     told = result.stderr.replace("\n", " ")
     assert 1 == result.exit_code
     assert "no attributes firstname, attributes.plan" in told
-    assert "--create-attributes defines them, --map COLUMN=- leaves a column out" in told
+    assert "create them with --create-attributes, or leave a column out with --map COLUMN=-" in told
     assert before == sandbox.count("POST", "/v3/groups")
 
 
@@ -123,8 +123,8 @@ def test_names_in_capitals_are_warned_of(run: Run, workdir: Path, group: str) ->
     result = run("import", "a.jsonl", "--group", group, "--create-attributes")
 
     told = result.stderr.replace("\n", " ")
-    assert "warning: attributes have names in lower case" in told
-    assert "may drop values of FirstName without a word" in told
+    assert "warning: names of attributes are in lower case" in told
+    assert "may silently drop the values of FirstName" in told
 
 
 def test_a_type_that_differs_is_warned_of(run: Run, workdir: Path, group: str) -> None:
@@ -135,4 +135,4 @@ def test_a_type_that_differs_is_warned_of(run: Run, workdir: Path, group: str) -
     run("import", "n.jsonl", "--group", group, "--create-attributes")
     result = run("import", "b.csv", "--group", group, "--map", "Punkte=points")
 
-    assert "warning: points is a number in the account, a text in the file" in result.stderr
+    assert "warning: points is a number in the account, but a text in the file" in result.stderr

@@ -14,7 +14,8 @@ from typer.testing import Result
 from cleverreach_async import UNSET, CleverReach, OAuthApp, ReceiverInput
 from cleverreach_async.bulk.opt_in.mail_list import OptInList
 from cleverreach_async.bulk.strategies import StrategyName
-from cleverreach_async.cli.imports.consent import NewReceivers, consent_of, in_group_already
+from cleverreach_async.cli.imports.consent import NewReceivers, consent_of
+from cleverreach_async.cli.imports.summary import rows_in_group
 from cleverreach_async.sandbox import Behaviour, Sandbox
 
 Run = Callable[..., Result]
@@ -32,8 +33,11 @@ def times(letters: str) -> Mapping[str, str]:
 
 
 KEPT = (
-    "receivers whom the group has already get the dates in {} too, which can set them active or"
+    "receivers that are in the group already get the dates in {} too, which can set them active or"
     " inactive"
+)
+NO_TIMES = (
+    "new receivers will be ACTIVE immediately: no column says when they registered or confirmed"
 )
 A_DATE = "new receivers with a date in 'Bestätigt am' will be active"
 
@@ -44,7 +48,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "upsertplus",
         {},
         "active",
-        "new receivers will be ACTIVE at once: no column tells when they registered or confirmed",
+        NO_TIMES,
         "",
     ),
     "no times, inserted": (
@@ -52,7 +56,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "insert",
         {},
         "active",
-        "new receivers will be ACTIVE at once: no column tells when they registered or confirmed",
+        NO_TIMES,
         "",
     ),
     "registered": (
@@ -61,9 +65,9 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            "no column tells when receivers confirmed (activated), only when they registered: new"
+            "no column says when receivers confirmed (activated), only when they registered: new"
             " receivers with an entry in 'Registriert am' will be inactive, as if their double"
-            " opt-in were pending; those without one will be ACTIVE at once"
+            " opt-in were pending; those without one will be ACTIVE immediately"
         ),
         "",
     ),
@@ -73,8 +77,8 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            "new receivers will be ACTIVE at once, with or without a date in 'Bestätigt am'; only a"
-            " 0 there, or 00.00.0000, makes them inactive"
+            "new receivers will be ACTIVE immediately, with or without a date in 'Bestätigt am'; only"
+            " 0 or 00.00.0000 there makes them inactive"
         ),
         KEPT.format("'Bestätigt am'"),
     ),
@@ -85,7 +89,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "by row",
         (
             "new receivers with an entry in 'Abgemeldet am' will be inactive; those without one"
-            " will be ACTIVE at once"
+            " will be ACTIVE immediately"
         ),
         KEPT.format("'Abgemeldet am'"),
     ),
@@ -95,8 +99,8 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            f"{A_DATE}, those with an entry in 'Registriert am' only will be inactive; those with"
-            " neither will be ACTIVE at once"
+            f"{A_DATE}, those with an entry only in 'Registriert am' will be inactive; those with"
+            " neither will be ACTIVE immediately"
         ),
         KEPT.format("'Bestätigt am'"),
     ),
@@ -106,8 +110,8 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            f"{A_DATE}, those with an entry in 'Registriert am' only will be inactive; those with"
-            " neither will be ACTIVE at once"
+            f"{A_DATE}, those with an entry only in 'Registriert am' will be inactive; those with"
+            " neither will be ACTIVE immediately"
         ),
         "",
     ),
@@ -117,9 +121,9 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            "no column tells when receivers confirmed (activated): new receivers with an entry in"
+            "no column says when receivers confirmed (activated): new receivers with an entry in"
             " 'Registriert am' or 'Abgemeldet am' will be inactive; those with neither will be"
-            " ACTIVE at once"
+            " ACTIVE immediately"
         ),
         KEPT.format("'Abgemeldet am'"),
     ),
@@ -129,8 +133,8 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            f"{A_DATE} unless they have one in 'Abgemeldet am', those with an entry in"
-            " 'Abgemeldet am' only will be inactive; those with neither will be ACTIVE at once"
+            f"{A_DATE} unless they have one in 'Abgemeldet am', those with an entry only in"
+            " 'Abgemeldet am' will be inactive; those with neither will be ACTIVE immediately"
         ),
         KEPT.format("'Bestätigt am' and 'Abgemeldet am'"),
     ),
@@ -140,9 +144,9 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            f"{A_DATE} unless they have one in 'Abgemeldet am', those with entries in"
-            " 'Registriert am' or 'Abgemeldet am' only will be inactive; those with none of the"
-            " three will be ACTIVE at once"
+            f"{A_DATE} unless they have one in 'Abgemeldet am', those with entries only in"
+            " 'Registriert am' or 'Abgemeldet am' will be inactive; those with none of the"
+            " three will be ACTIVE immediately"
         ),
         KEPT.format("'Bestätigt am' and 'Abgemeldet am'"),
     ),
@@ -152,20 +156,27 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {"inactive": True},
         "inactive",
         (
-            "new receivers will be inactive until they confirm (--inactive); those whom the group"
-            " has already are left as they are"
+            "new receivers will be inactive until they confirm (--inactive); receivers that are"
+            " in the group already are not changed"
         ),
         "",
     ),
-    "update": ("ra", "update", {}, None, "update: nobody is set active (--activate would)", ""),
+    "update": (
+        "ra",
+        "update",
+        {},
+        None,
+        "update: no receiver is set active (--activate would)",
+        "",
+    ),
     "update of unsubscribed": (
         "d",
         "update",
         {},
         None,
         (
-            "update: nobody is set active (--activate would); those with a date in 'Abgemeldet am'"
-            " are set inactive"
+            "update: no receiver is set active (--activate would); those with a date in"
+            " 'Abgemeldet am' are set inactive"
         ),
         "",
     ),
@@ -185,10 +196,13 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "update",
         {"activate": True},
         None,
-        "update: nobody is set active, since no column tells when receivers confirmed (activated)",
+        (
+            "update: no receiver is set active, since no column says when receivers confirmed"
+            " (activated)"
+        ),
         "",
     ),
-    "delete": ("rad", "delete", {}, None, "delete: nobody is added or set active", ""),
+    "delete": ("rad", "delete", {}, None, "delete: no receiver is added or set active", ""),
 }
 
 
@@ -269,12 +283,12 @@ async def test_what_is_said_is_what_happens(letters: str, strategy: str) -> None
 
 def test_who_was_in_the_group_already_is_told_apart() -> None:
     """They are rejects by the book, and nothing to repair."""
-    told = [in_group_already(count) for count in (0, 1, 1200)]
+    told = [rows_in_group(count) for count in (0, 1, 1200)]
 
     assert [
         "",
-        "1 of the rejected is in the group already (duplicate), and left as before",
-        "1,200 of the rejected are in the group already (duplicate), and left as before",
+        "1 rejected row is in the group already (duplicate), and not changed.",
+        "1,200 rejected rows are in the group already (duplicate), and not changed.",
     ] == told
 
 
@@ -338,7 +352,7 @@ def test_inactive_adds_newcomers_and_leaves_others_alone(
 
     assert [True, False] == [person["active"] for person in people]
     assert 2 == result.exit_code
-    assert "1 of the rejected is in the group already (duplicate), and left" in result.stdout
+    assert "1 rejected row is in the group already (duplicate), and not changed" in result.stdout
     assert "Imported 1 of 2 rows" in result.stdout
 
 
@@ -357,7 +371,7 @@ MISUSES: dict[str, tuple[tuple[str, ...], str]] = {
         ("--double-opt-in", "3", "--inactive", *EVIDENCE[:2]),
         "needs --doi-referer, --doi-user-agent",
     ),
-    "evidence without a form": (("--inactive", *EVIDENCE[:2]), "goes with --double-opt-in"),
+    "evidence without a form": (("--inactive", *EVIDENCE[:2]), "needs --double-opt-in"),
     "no such form": (
         ("--double-opt-in", "3", "--inactive", "--create", *EVIDENCE),
         "there is no form 3; the account has none",
@@ -455,7 +469,7 @@ def test_a_repaired_row_of_an_inactive_import_can_stay_inactive(
     result = run("retry-rejects", "rejects.jsonl", "--group", "N", "--inactive")
     person = sandbox.store.receiver(group_id, "b@example.org") or {}
 
-    assert "new receivers will be ACTIVE at once" in active.stderr
+    assert "new receivers will be ACTIVE immediately" in active.stderr
     assert (0, False) == (result.exit_code, person["active"])
 
 

@@ -65,7 +65,7 @@ def test_half_of_the_credentials_is_told(there: str, missing: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         find_access({}, {there: "wert-1"}, None)
 
-    assert f"{there} is given, but {missing} is missing" == str(refused.value)
+    assert f"{there} is set, but {missing} is missing" == str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_an_open_quote_is_told_without_the_value(workdir: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         read_env_file(Path("my.env"))
 
-    assert "my.env, line 2: the quotes of CLEVERREACH_TOKEN do not end" == str(refused.value)
+    assert "my.env, line 2: the closing quote of CLEVERREACH_TOKEN is missing" == str(refused.value)
 
 
 @pytest.mark.parametrize("content", [None, b"CLEVERREACH_TOKEN=\xff\xfe"])

@@ -44,14 +44,14 @@ def test_the_mapping_is_printed_before_anything_is_done(imported: Result) -> Non
         "  Bestätigt am    ->  activated",
         "  left out: Bemerkung",
         (
-            "new receivers with a date in 'Bestätigt am' will be active, those with an entry in"
-            " 'Registriert am' only will be inactive; those with neither will be ACTIVE at once"
+            "new receivers with a date in 'Bestätigt am' will be active, those with an entry only"
+            " in 'Registriert am' will be inactive; those with neither will be ACTIVE immediately"
         ),
         (
-            "receivers whom the group has already get the dates in 'Bestätigt am' too, which can"
+            "receivers that are in the group already get the dates in 'Bestätigt am' too, which can"
             " set them active or inactive"
         ),
-        "sandbox: nothing leaves this computer, and nothing is kept afterwards",
+        "sandbox: nothing leaves this computer, and no data is kept",
         "new group Newsletter (540001)",
         "new attributes: firstname",
     ] == lines[1:]
@@ -62,7 +62,8 @@ def test_the_way_a_file_is_read_is_printed(imported: Result, customers: Path) ->
     size = customers.stat().st_size
 
     assert (
-        f"{customers}: utf-8, ';' between cells, {size:,} bytes" == imported.stderr.splitlines()[0]
+        f"{customers}: utf-8, column separator ';', {size:,} bytes"
+        == imported.stderr.splitlines()[0]
     )
 
 
@@ -74,8 +75,8 @@ def test_the_summary_tells_counts_and_reasons(imported: Result) -> None:
     assert [
         "  247 accepted",
         "    2 rejected",
-        "    1 superseded: a later row of the same address took their place",
-        "Not accepted, and why (all of them in rejects.jsonl):",
+        "    1 superseded: replaced by a later row with the same address",
+        "Rows that were not accepted (all of them are in rejects.jsonl):",
     ] == lines[1:5]
     assert lines[5].startswith("  1 invalid_email (line 12): not an e-mail address; expected")
     assert lines[6].startswith("  1 invalid_date (line 22): column 'Registriert am': '31.02.2025'")
@@ -170,7 +171,7 @@ def test_registered_without_activated_is_warned_of(run: Run, workdir: Path) -> N
 
     result = run("import", "a.csv", "--group", "N", "--create", "--sandbox")
 
-    assert 1 == result.stderr.count("warning: no column tells when receivers confirmed")
+    assert 1 == result.stderr.count("warning: no column says when receivers confirmed")
 
 
 def test_registered_with_activated_is_not_warned_of(imported: Result) -> None:
@@ -263,4 +264,4 @@ def test_an_attribute_of_another_type_is_warned_of(run: Run, workdir: Path) -> N
 
     result = run("import", "a.csv", "--group", "N", "--map", "Punkte=points")
 
-    assert "warning: points is a number in the account, a text in the file" in result.stderr
+    assert "warning: points is a number in the account, but a text in the file" in result.stderr

@@ -273,12 +273,12 @@ def test_an_account_that_does_not_answer_is_no_login(
 @pytest.mark.usefixtures("server")
 def test_nobody_is_waited_for_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to do."""
-    monkeypatch.setattr(login_command, "PATIENCE", 0.06)
+    monkeypatch.setattr(login_command, "LOGIN_TIMEOUT", 0.06)
 
     result = run(*LOGIN, "--no-browser")
 
     assert 1 == result.exit_code
-    assert "nobody came back within 0.001 minutes; run cleverreach login again" in result.stderr
+    assert "no login within 0.001 minutes; run cleverreach login again" in result.stderr
 
 
 @pytest.mark.usefixtures("server")
@@ -294,9 +294,9 @@ def test_a_browser_that_is_missing_is_told(
         return False
 
     monkeypatch.setattr(webbrowser, "open", refuse)
-    monkeypatch.setattr(login_command, "PATIENCE", 0.5)
+    monkeypatch.setattr(login_command, "LOGIN_TIMEOUT", 0.5)
 
-    assert "no browser could be opened; open the address yourself" in run(*LOGIN).stderr
+    assert "no browser found; open the page yourself" in run(*LOGIN).stderr
 
 
 def test_a_port_in_use_is_told(run: Run, server: str, browser: Browser) -> None:
@@ -307,7 +307,7 @@ def test_a_port_in_use_is_told(run: Run, server: str, browser: Browser) -> None:
 
     assert (1, []) == (result.exit_code, browser.opened)
     assert f"127.0.0.1 port {port}" in result.stderr
-    assert "--port takes another one, whose address has to be registered" in result.stderr
+    assert "choose another with --port, and register its redirect URI" in result.stderr
 
 
 @pytest.mark.usefixtures("server")
@@ -339,7 +339,7 @@ def test_a_login_needs_the_app(
 
     result = run(*LOGIN)
 
-    assert (1, f"error: a login needs the app's id and secret: set {missing}\n") == (
+    assert (1, f"error: a login needs the app's client id and client secret: set {missing}\n") == (
         result.exit_code,
         result.stderr,
     )
@@ -369,7 +369,7 @@ def test_logout_revokes_and_deletes(run: Run, sandbox: Sandbox, token_file: Path
     first, second = run("logout"), run("logout")
 
     assert [(0, "Logged out.\n"), (0, "")] == [(it.exit_code, it.stdout) for it in (first, second)]
-    assert f"there is no login in {token_file}\n" == second.stderr
+    assert f"no stored login in {token_file}\n" == second.stderr
     assert 0 == sandbox.store.value("SELECT count(*) FROM access_tokens")
     assert [] == list(token_file.parent.glob("*.json*[!k]"))
 
@@ -385,7 +385,7 @@ def test_logout_deletes_what_cannot_be_revoked(
     result = run("logout")
 
     assert (0, "Logged out.\n", False) == (result.exit_code, result.stdout, token_file.exists())
-    assert "warning: the token could not be revoked and ends by itself" in result.stderr
+    assert "warning: cannot revoke the token, which stays valid until it expires" in result.stderr
 
 
 def test_logout_deletes_what_is_no_token(run: Run, workdir: Path) -> None:

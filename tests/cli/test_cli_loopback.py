@@ -74,8 +74,8 @@ async def visit(server: Loopback, target: str) -> bytes:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(go)
-        assert {"code": "1", "state": "ä"} == await server.visit()
-        await server.show("Done <b>", "Good & bye")
+        assert {"code": "1", "state": "ä"} == await server.wait()
+        await server.respond("Done <b>", "Good & bye")
     return answers[0]
 
 
@@ -93,21 +93,21 @@ async def test_one_visit_is_answered_with_a_page() -> None:
 
 async def test_a_visitor_who_leaves_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was to be known is known; the page is shown to nobody."""
-    monkeypatch.setattr(loopback, "_PATIENCE", 5.0)
+    monkeypatch.setattr(loopback, "_TIMEOUT", 5.0)
     async with listening(0) as server:
         stream = await anyio.connect_tcp("127.0.0.1", server.port)
         await stream.send(get("/callback?code=1"))
-        query = await server.visit()
+        query = await server.wait()
         await stream.aclose()
         with anyio.fail_after(4):
-            await server.show("Done", "Bye", status=HTTPStatus.BAD_REQUEST)
+            await server.respond("Done", "Bye", status=HTTPStatus.BAD_REQUEST)
 
     assert {"code": "1"} == query
 
 
 async def test_a_slow_visitor_does_not_hold_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection on which nothing comes is given up."""
-    monkeypatch.setattr(loopback, "_PATIENCE", 0.05)
+    monkeypatch.setattr(loopback, "_TIMEOUT", 0.05)
     async with listening(0) as server:
         stream = await anyio.connect_tcp("127.0.0.1", server.port)
         with pytest.raises(anyio.EndOfStream):

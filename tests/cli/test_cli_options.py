@@ -8,9 +8,15 @@ from typing import cast
 import pytest
 from typer.testing import CliRunner, Result
 
+from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.cli.app import app
-from cleverreach_async.cli.imports.send_options import parse_concurrency, parse_share
+from cleverreach_async.cli.imports.send_options import (
+    NewReceiverOptions,
+    SendOptions,
+    parse_concurrency,
+    parse_share,
+)
 from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.report import page
 from cleverreach_async.cli.signals import ImportInterrupts, Interrupts, Reaction
@@ -20,8 +26,8 @@ Run = Callable[..., Result]
 
 WIDTH = 80
 PANELS = {
-    "import": ["Options", "Resuming", "Pace", "When to give up", "File", "Account"],
-    "retry-rejects": ["Options", "File", "Resuming", "Pace", "Account"],
+    "import": ["Options", "Resuming", "Speed", "Reject limits", "File", "Account"],
+    "retry-rejects": ["Options", "File", "Resuming", "Speed", "Reject limits", "Account"],
 }
 OPTIONS = (
     *("--journal", "--resume", "--settle", "--concurrency", "--batch-size", "--report"),
@@ -58,6 +64,14 @@ def test_concurrency_is_a_number_or_auto(word: str, expected: int | str) -> None
     assert expected == parse_concurrency(word)
 
 
+def test_defaults_are_those_of_the_importer() -> None:
+    """They are defined once, in the library."""
+    settings = SendOptions(new_receivers=NewReceiverOptions()).settings()
+
+    assert {"max_reject_share", "settle", "canary", "inactive"} < settings.keys()
+    assert {name: getattr(Settings(), name) for name in settings} == settings
+
+
 @pytest.fixture
 def two(workdir: Path, run: Run, account: str) -> str:
     """A file with an address that the group has and one that it has not."""
@@ -90,7 +104,7 @@ def test_a_strategy_is_the_call_that_is_made(
     assert [f"{email}@example.org" for email in emails] == sorted(sandbox.store.emails(540001))
     assert name == found["global_attributes"].get("firstname")
     assert result.stdout.startswith(summary)
-    assert ("about to be removed" in result.stderr) == (strategy == "delete")
+    assert ("will be removed" in result.stderr) == (strategy == "delete")
 
 
 @pytest.mark.socket
@@ -118,7 +132,7 @@ def test_a_report_is_written_after_success(run: Run, workdir: Path) -> None:
 
     assert (2, True) == (result.exit_code, "report: report.html" in result.stderr)
     assert "Imported 247 of 250 rows into N (540001)" in html
-    assert "requests at a time" in html
+    assert "max rows per second" in html
     assert "@example.org" not in html.replace("name@example.org", "")
 
 
@@ -160,14 +174,14 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 @pytest.mark.parametrize(
     ("caught", "asked", "last"),
     [
-        pytest.param([INT], ["interrupted"], Reaction.GO_ON, id="int"),
-        pytest.param([TERM], ["terminated by a signal"], Reaction.GO_ON, id="term"),
-        pytest.param([INT, INT], ["interrupted", "abort"], Reaction.BREAK_OFF_SOON, id="int-int"),
-        pytest.param([INT, INT, INT], ["interrupted", "abort"], Reaction.BREAK_OFF, id="three"),
-        pytest.param([INT, TERM], ["interrupted"], Reaction.GO_ON, id="int-term"),
-        pytest.param([TERM, TERM], ["terminated by a signal"], Reaction.GO_ON, id="term-term"),
+        pytest.param([INT], ["interrupted"], Reaction.CONTINUE, id="int"),
+        pytest.param([TERM], ["terminated by a signal"], Reaction.CONTINUE, id="term"),
+        pytest.param([INT, INT], ["interrupted", "abort"], Reaction.ABORT_SOON, id="int-int"),
+        pytest.param([INT, INT, INT], ["interrupted", "abort"], Reaction.ABORT, id="three"),
+        pytest.param([INT, TERM], ["interrupted"], Reaction.CONTINUE, id="int-term"),
+        pytest.param([TERM, TERM], ["terminated by a signal"], Reaction.CONTINUE, id="term-term"),
         pytest.param(
-            [TERM, INT], ["terminated by a signal", "abort"], Reaction.BREAK_OFF_SOON, id="term-int"
+            [TERM, INT], ["terminated by a signal", "abort"], Reaction.ABORT_SOON, id="term-int"
         ),
     ],
 )
@@ -186,4 +200,4 @@ def test_signals_reach_the_run(
 @pytest.mark.parametrize("interrupts", [Interrupts(), ImportInterrupts(Output())])
 def test_without_a_run_the_first_signal_cancels(interrupts: Interrupts) -> None:
     """There is nothing to drain yet; the second does not wait for what is on the wire."""
-    assert [Reaction.CANCEL, Reaction.BREAK_OFF] == [interrupts.react(INT), interrupts.react(INT)]
+    assert [Reaction.CANCEL, Reaction.ABORT] == [interrupts.react(INT), interrupts.react(INT)]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.control import Control
 
 from cleverreach_async import ImportProgress
-from cleverreach_async.cli.imports.estimates import Observer, Pace, fraction_done
+from cleverreach_async.cli.imports.estimates import Estimator, RecentRate, fraction_done
 from cleverreach_async.cli.imports.progress import (
     LineDisplay,
     Part,
@@ -19,7 +19,7 @@ from cleverreach_async.cli.imports.progress import (
     fit,
     make_display,
 )
-from cleverreach_async.cli.output import Output, plain
+from cleverreach_async.cli.output import Output, printable
 
 
 @attrs.define
@@ -77,38 +77,38 @@ def test_the_fraction_counts_rows_that_are_done(
 def test_progress_never_goes_back() -> None:
     """Bytes are read in blocks ahead of the rows; what was shown is not taken back."""
     source = FakeFile(bytes_read=600)
-    observer = Observer(source)
-    observer.note(SOME)
-    observer.note(attrs.evolve(SOME, read=4000, elapsed=11.0))
+    estimator = Estimator(source)
+    estimator.update(SOME)
+    estimator.update(attrs.evolve(SOME, read=4000, elapsed=11.0))
 
-    assert 0.3 == observer.moment(SOME, 11.0).fraction
+    assert 0.3 == estimator.estimate(SOME, 11.0).fraction
 
 
 def test_the_time_left_follows_the_pace() -> None:
     """A quarter took ten seconds."""
-    observer = Observer(FakeFile())
-    observer.note(SOME)
+    estimator = Estimator(FakeFile())
+    estimator.update(SOME)
 
-    assert 30.0 == observer.moment(SOME, 10.0).seconds_left
+    assert 30.0 == estimator.estimate(SOME, 10.0).seconds_left
 
 
 def test_rows_of_an_earlier_run_count_for_the_percentage_but_not_for_the_pace() -> None:
     """Half is done, a half of that by this run, in ten seconds: the other half takes twenty."""
     progress = attrs.evolve(SOME, skipped=1000)
-    observer = Observer(FakeFile())
-    observer.note(progress)
+    estimator = Estimator(FakeFile())
+    estimator.update(progress)
 
-    moment = observer.moment(progress, 10.0)
+    moment = estimator.estimate(progress, 10.0)
 
     assert (0.5, 100.0, 20.0) == (moment.fraction, moment.rate, moment.seconds_left)
 
 
 def test_no_time_is_guessed_from_nothing() -> None:
     """Before the first row is done there is no pace."""
-    observer = Observer(FakeFile())
-    observer.note(NOTHING)
+    estimator = Estimator(FakeFile())
+    estimator.update(NOTHING)
 
-    moment = observer.moment(NOTHING, 3.0)
+    moment = estimator.estimate(NOTHING, 3.0)
 
     assert (None, 0.0) == (moment.seconds_left, moment.rate)
 
@@ -116,10 +116,10 @@ def test_no_time_is_guessed_from_nothing() -> None:
 def test_the_end_tells_of_the_whole() -> None:
     """When all is done the rate is that of the import, and its time stands still."""
     last = attrs.evolve(SOME, read=1000, elapsed=20.0, finished=True)
-    observer = Observer(FakeFile(bytes_read=1000))
-    observer.note(last)
+    estimator = Estimator(FakeFile(bytes_read=1000))
+    estimator.update(last)
 
-    moment = observer.moment(last, 25.0)
+    moment = estimator.estimate(last, 25.0)
 
     assert (20.0, 50.0, None, 1.0) == (
         *(moment.elapsed, moment.rate, moment.seconds_left, moment.fraction),
@@ -128,31 +128,31 @@ def test_the_end_tells_of_the_whole() -> None:
 
 def test_the_rate_is_of_the_latest_seconds() -> None:
     """A slow beginning is forgotten."""
-    pace = Pace(10.0)
+    recent = RecentRate(10.0)
     for second in range(1, 101):
-        pace.note(second, second if second <= 50 else 50 + (second - 50) * 100)
+        recent.add(second, second if second <= 50 else 50 + (second - 50) * 100)
 
-    assert 100.0 == pace.rate(100.0)
+    assert 100.0 == recent.rate(100.0)
 
 
 def test_the_rate_sinks_while_nothing_arrives() -> None:
     """A closed gate is seen as one."""
-    pace = Pace(10.0)
+    recent = RecentRate(10.0)
     for second in range(1, 21):
-        pace.note(second, second * 10)
+        recent.add(second, second * 10)
 
-    assert 10.0 == pace.rate(20.0)
-    assert 5.0 == pace.rate(25.0)
-    assert 2.0 > pace.rate(30.0) > 0.0
+    assert 10.0 == recent.rate(20.0)
+    assert 5.0 == recent.rate(25.0)
+    assert 2.0 > recent.rate(30.0) > 0.0
 
 
 def test_batches_further_apart_than_the_window_have_a_rate() -> None:
     """A slow server is no stopped one: the time since the event before counts."""
-    pace = Pace(10.0)
+    recent = RecentRate(10.0)
     for minute in range(1, 4):
-        pace.note(minute * 60, minute * 600)
+        recent.add(minute * 60, minute * 600)
 
-    assert 10.0 == pace.rate(180.0)
+    assert 10.0 == recent.rate(180.0)
 
 
 @given(
@@ -163,14 +163,14 @@ def test_rates_are_never_negative_and_history_is_short(
     events: list[tuple[float, int]], after: float
 ) -> None:
     """However fast the events come."""
-    pace = Pace(10.0)
+    recent = RecentRate(10.0)
     elapsed, done = 0.0, 0
     for seconds, rows in events:
         elapsed, done = elapsed + seconds, done + rows
-        pace.note(elapsed, done)
+        recent.add(elapsed, done)
 
-    assert pace.rate(elapsed + after) >= 0
-    assert len(pace.samples) <= 25
+    assert recent.rate(elapsed + after) >= 0
+    assert len(recent.samples) <= 25
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ class Screen:
             get_time=lambda: self.now,
         )
         self.display = ScreenDisplay(
-            self.console, Observer(source or FakeFile()), "accepted", auto_refresh=False
+            self.console, Estimator(source or FakeFile()), "accepted", auto_refresh=False
         )
 
     def lines(self) -> list[str]:
@@ -215,7 +215,7 @@ def test_the_screen_tells_all_there_is() -> None:
     screen.display.show(BUSY)
 
     assert [
-        "30%  0:10 gone  0:28 left",
+        "30%  0:10 elapsed  0:28 left",
         "900 accepted  90 rejected  5 unknown  200 skipped  10 superseded",
         "100 rows/s  2 of 4 in flight  3 retries  paused by the server",
     ] == screen.lines()
@@ -279,8 +279,8 @@ def test_times_come_before_the_bar_where_room_is_short() -> None:
     with screen.console.capture() as captured:
         screen.console.print(screen.display, end="")
     assert "━" not in captured.get()
-    assert [" gone", " left"] == [
-        word for word in (" gone", " left") if word in captured.get().splitlines()[0]
+    assert [" elapsed", " left"] == [
+        word for word in (" elapsed", " left") if word in captured.get().splitlines()[0]
     ]
 
 
@@ -292,7 +292,7 @@ def test_time_goes_on_while_no_event_arrives() -> None:
 
     screen.now += 90
 
-    assert ["30%  0:10 gone  0:28 left", "30%  1:40 gone  4:38 left"] == [
+    assert ["30%  0:10 elapsed  0:28 left", "30%  1:40 elapsed  4:38 left"] == [
         before[0],
         screen.lines()[0],
     ]
@@ -305,7 +305,7 @@ def test_there_is_a_screen_before_the_first_event() -> None:
     with screen.display:
         screen.now += 7
 
-        assert ["0%  0:07 gone", "0 accepted  0 rejected", "0 rows/s"] == screen.lines()[-3:]
+        assert ["0%  0:07 elapsed", "0 accepted  0 rejected", "0 rows/s"] == screen.lines()[-3:]
     assert None is screen.display.latest
 
 
@@ -316,13 +316,13 @@ def test_the_last_screen_is_of_the_whole_import() -> None:
 
     screen.display.show(last)
 
-    assert ["100%  0:20 gone", "50 rows/s  3 retries"] == screen.lines()[::2]
+    assert ["100%  0:20 elapsed", "50 rows/s  3 retries"] == screen.lines()[::2]
 
 
 def test_a_check_has_no_requests_in_flight() -> None:
     """A dry run sends none, and its good rows are valid."""
     screen = Screen(120)
-    screen.display = ScreenDisplay(screen.console, Observer(FakeFile()), "valid")
+    screen.display = ScreenDisplay(screen.console, Estimator(FakeFile()), "valid")
 
     screen.display.show(SOME)
 
@@ -364,7 +364,7 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_lines_are_written_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     """A log gets a line per five seconds, however many batches arrive; short imports none."""
-    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
+    display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
 
     with display:
         for tenths in range(1, 130):
@@ -375,12 +375,12 @@ def test_lines_are_written_every_few_seconds(capsys: pytest.CaptureFixture[str])
 
 def test_a_line_tells_what_the_screen_tells(capsys: pytest.CaptureFixture[str]) -> None:
     """However wide it becomes."""
-    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
+    display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
 
     display.show(BUSY)
 
     expected = (
-        "30%  0:10 gone  0:28 left  900 accepted  90 rejected  5 unknown  200 skipped"
+        "30%  0:10 elapsed  0:28 left  900 accepted  90 rejected  5 unknown  200 skipped"
         "  10 superseded  100 rows/s  2 of 4 in flight  3 retries  paused by the server"
     )
     assert [expected] == lines_of(capsys)
@@ -388,16 +388,16 @@ def test_a_line_tells_what_the_screen_tells(capsys: pytest.CaptureFixture[str]) 
 
 def test_hours_are_told_as_hours(capsys: pytest.CaptureFixture[str]) -> None:
     """A long import has more than minutes left."""
-    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
+    display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
 
     display.show(attrs.evolve(SOME, elapsed=3600.0))
 
-    assert "25%  1:00:00 gone  3:00:00 left" in lines_of(capsys)[0]
+    assert "25%  1:00:00 elapsed  3:00:00 left" in lines_of(capsys)[0]
 
 
 def test_the_last_event_is_kept_but_not_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The summary follows anyway."""
-    display = LineDisplay(Output(), Observer(FakeFile()), "accepted")
+    display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
     last = attrs.evolve(SOME, elapsed=60.0, finished=True)
 
     display.show(last)
@@ -417,4 +417,4 @@ def test_a_pipe_gets_lines(workdir: Path) -> None:
 )
 def test_control_characters_do_not_reach_the_terminal(text: str, expected: str) -> None:
     """A group's name is somebody else's text."""
-    assert expected == plain(text)
+    assert expected == printable(text)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async import ConfigurationError, ImportProgress, ImportReport, RequestEvent
-from cleverreach_async.cli.imports.summary import Reason
+from cleverreach_async.cli.imports.reasons import Reason
 from cleverreach_async.cli.report.page import (
     RunFacts,
     check_report_path,
@@ -145,8 +145,11 @@ def test_the_page_tells_what_came_of_the_rows() -> None:
     for expected in (
         *("Imported 5,000 of 5,010 rows into Newsletter (540002)", "10 rows were not accepted"),
         *("exports/customers.csv, 2026-01-05 21:14 UTC", "read 5,010", "rejected 7", "unknown 3"),
-        *("took 12.5 s", "rows/s 401", "requests 9", "repeated 2", "answered 429 4"),
-        *("7 invalid_email not an e-mail address 134, 1389, …", "row by row: rejects.jsonl"),
+        *("duration 12.5 s", "rows/s 401", "requests 9", "retries 2", "responses 429 4"),
+        *(
+            "7 invalid_email not an e-mail address 134, 1389, …",
+            "All of these rows are in rejects.jsonl",
+        ),
         *("rows per request 1,000", "resumed no", "journal –", "delimiter ;"),  # noqa: RUF001
     ):
         assert expected in text
@@ -155,12 +158,12 @@ def test_the_page_tells_what_came_of_the_rows() -> None:
 @pytest.mark.parametrize(
     ("report", "facts", "expected"),
     [
-        (ImportReport(read=5, accepted=5), {}, "No row was rejected"),
+        (ImportReport(read=5, accepted=5), {}, "No rows were rejected"),
         (ImportReport(read=5, accepted=4, unknown=1), {}, "1 row was not accepted"),
         (ImportReport(read=5, pending=5), {"stopped": "no rights"}, "before the end: no rights"),
         (ImportReport(read=5, pending=5), {"group": None}, "Checked 5 rows; nothing was sent"),
         (ImportReport(read=5, pending=5), {"group": None}, "would be sent 5"),
-        (ImportReport(read=5, accepted=2, skipped=3), {}, "skipped, done before 3"),
+        (ImportReport(read=5, accepted=2, skipped=3), {}, "skipped, already done 3"),
     ],
 )
 def test_the_page_tells_how_it_went(
@@ -170,7 +173,7 @@ def test_the_page_tells_how_it_went(
     text = page(report=report, reasons=[], rejects=None, **facts)
 
     assert expected in " ".join(Reader(text).text.split())
-    assert "row by row" not in text
+    assert "All of these rows" not in text
 
 
 def test_no_address_and_no_markup_comes_through() -> None:
@@ -199,7 +202,7 @@ def test_three_plots_over_time() -> None:
     assert [
         "Throughput, rows per second over time",
         "Latency of requests over time",
-        "Concurrency, requests at a time over time",
+        "Concurrency, requests in flight over time",
     ] == [picture.get("aria-label") for picture in pictures]
     lines = [
         [it.get("class") for it in picture.iter("path") if "line" in (it.get("class") or "")]
@@ -256,7 +259,7 @@ def test_nothing_measured_is_said_so() -> None:
     """An import may end before its first event."""
     text = page(Timeline())
 
-    assert "over before anything could be measured" in text
+    assert "ended before anything was measured" in text
     assert [] == plots(text)
 
 
@@ -358,7 +361,7 @@ def test_a_good_place_is_accepted_and_left_as_it_was(workdir: Path) -> None:
     ("name", "words"),
     [
         ("missing/report.html", r"missing/report\.html: cannot write the report there"),
-        (".", "is not a file; name one with --report"),
+        (".", "is not a file; choose one with --report"),
         ("customers.csv", "is a file of the import itself"),
         ("folder/../customers.csv", "is a file of the import itself"),
         ("rejects.jsonl", "is a file of the import itself"),

@@ -73,9 +73,9 @@ def test_what_ctrl_c_stopped_is_resumed(
     assert 0 < first < 2000
     assert f"Imported {first:,} of" in output
     assert "rows read so far into Newsletter" in output
-    assert "not sent, or not answered; left to --resume" in output
-    assert "stopping when the requests on their way have ended; Ctrl-C again" in errors
-    assert "the same command with --resume goes on" in errors.splitlines()[-1]
+    assert "not sent, or without a response; --resume sends them" in output
+    assert "stopping when the requests in flight have completed; press Ctrl-C again" in errors
+    assert "continue with the same command and --resume" in errors.splitlines()[-1]
     assert quiet == (stored(sandbox), in_all(found), rejects(workdir))
     assert (None, False) == (found["stopped"], found["resumable"])
     assert first == found["earlier"]["accepted"]
@@ -84,8 +84,8 @@ def test_what_ctrl_c_stopped_is_resumed(
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        pytest.param(JOURNAL, "with --resume goes on", id="journal"),
-        pytest.param((), "goes over the file again", id="none"),
+        pytest.param(JOURNAL, "same command and --resume", id="journal"),
+        pytest.param((), "sends the whole file again", id="none"),
     ],
 )
 def test_a_termination_lets_requests_end(
@@ -123,8 +123,8 @@ def test_a_second_ctrl_c_ends_at_once(workdir: Path, sandbox: Sandbox, spawn: Sp
     assert (130, True) == (process.returncode, "Ctrl-C again" in told)
     assert "0 accepted" in output
     assert [
-        "breaking off the requests on their way",
-        "interrupted; the same command with --resume goes on where this one stopped",
+        "aborting the requests in flight",
+        "interrupted; continue with the same command and --resume",
     ] == errors.splitlines()
     assert "Traceback" not in errors
     assert (247, 2) == (in_all(found)["accepted"], in_all(found)["rejected"])
@@ -142,7 +142,7 @@ def test_ctrl_c_before_the_first_row_ends_it(sandbox: Sandbox) -> None:
         _, errors = process.communicate(timeout=30)
 
     assert (130, []) == (process.returncode, stored(sandbox))
-    assert "interrupted before the first rows were answered" == errors.splitlines()[-1]
+    assert "interrupted before the first response" == errors.splitlines()[-1]
 
 
 def test_a_killed_import_is_resumed(
@@ -201,7 +201,7 @@ def test_the_summary_of_a_resumed_import_tells_of_all_runs(stopped: Result, run:
     assert "skipped: done by earlier runs" in result.stdout
     assert "invalid_email (line 12)" in result.stdout
     assert "invalid_date (line 22)" in result.stdout
-    assert "its journal import.journal can be removed" in lines[-1]
+    assert "its journal import.journal can be deleted" in lines[-1]
 
 
 @pytest.mark.usefixtures("stopped")
@@ -226,7 +226,7 @@ def test_a_journal_is_not_begun_twice(run: Run, sandbox: Sandbox) -> None:
     result = run(*IMPORT, *JOURNAL)
 
     assert (1, before) == (result.exit_code, sandbox.count())
-    assert "import.journal exists already: go on with its import by --resume" in result.stderr
+    assert "import.journal exists already: add --resume to continue its import" in result.stderr
 
 
 @pytest.mark.usefixtures("customers")
@@ -235,7 +235,7 @@ def test_nothing_is_resumed_without_a_journal_there(run: Run) -> None:
     result = run(*IMPORT, *JOURNAL, "--resume")
 
     assert 1 == result.exit_code
-    assert "import.journal: there is nothing to resume" in result.stderr
+    assert "No journal to resume at import.journal; start without --resume" in result.stderr
 
 
 @pytest.mark.usefixtures("customers")
@@ -245,7 +245,7 @@ def test_a_finished_import_says_so_when_resumed(run: Run) -> None:
     second = run(*IMPORT, *JOURNAL, "--resume")
 
     assert (2, 1) == (first.exit_code, second.exit_code)
-    assert "The import is complete: its journal import.journal can be removed." in first.stdout
+    assert "The import is complete; its journal import.journal can be deleted." in first.stdout
     assert "the import of import.journal is complete" in second.stderr
 
 

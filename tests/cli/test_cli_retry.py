@@ -64,7 +64,7 @@ def test_repaired_rows_are_sent_and_the_others_passed_on(
     assert 2 == result.exit_code
     assert "heil@example.org" in sandbox.store.emails(540001)
     assert [bad_date] == read(workdir / "rejects.retry.jsonl")
-    assert "  1 row to send again" in result.stderr.splitlines()
+    assert "  1 row to send" in result.stderr.splitlines()
     assert "  1 row without a receiver (1 invalid_date): not sent" in result.stderr
     assert "invalid_date (line 22)" in result.stdout
 
@@ -92,7 +92,7 @@ def test_the_rejects_file_is_not_replaced_by_its_own_rejects(run: Run, workdir: 
     result = run(*RETRY, "--rejects", "./rejects.jsonl")
 
     assert (1, before) == (result.exit_code, (workdir / "rejects.jsonl").read_bytes())
-    assert "name another with --rejects" in result.stderr
+    assert "choose another rejects file with --rejects" in result.stderr
 
 
 @pytest.mark.usefixtures("group")
@@ -100,8 +100,12 @@ def test_the_rejects_file_is_not_replaced_by_its_own_rejects(run: Run, workdir: 
     ("words", "expected", "told"),
     [
         pytest.param((), ["a", "b"], "orders", id="all"),
-        pytest.param(("--only", "rejected"), ["a"], "2 rows left out by --only", id="rejected"),
-        pytest.param(("--only", "unknown"), ["b", "c"], "1 row left out by --only", id="unknown"),
+        pytest.param(
+            ("--only", "rejected"), ["a"], "2 rows left out because of --only", id="rejected"
+        ),
+        pytest.param(
+            ("--only", "unknown"), ["b", "c"], "1 row left out because of --only", id="unknown"
+        ),
     ],
 )
 def test_only_rows_of_an_outcome_are_sent(
@@ -165,3 +169,20 @@ def test_a_dry_run_checks_the_repairs(run: Run, workdir: Path) -> None:
     found = json.loads(result.stdout)
 
     assert (2, 1, 1) == (result.exit_code, found["pending"], found["rejected"])
+
+
+@pytest.mark.usefixtures("group")
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [pytest.param((), 3, id="default"), pytest.param(("--max-reject-share", "100%"), 2, id="all")],
+)
+def test_too_many_rejects_stop_a_retry(
+    run: Run, workdir: Path, words: tuple[str, ...], status: int
+) -> None:
+    """The limits are the same as for an import, and the same options change them."""
+    write(workdir / "rejects.jsonl", *(reject("kaputt", line=n) for n in range(2, 1100)))
+
+    result = run(*RETRY, *words)
+
+    assert status == result.exit_code
+    assert ("allow more rejects with --max-reject-share" in result.stderr) == (status == 3)

@@ -76,7 +76,7 @@ def test_a_stored_login_comes_last(
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        pytest.param({ID: "other"}, "is not the app of the stored login", id="another-app"),
+        pytest.param({ID: "other"}, "is not that of the stored login", id="another-app"),
         pytest.param({URL: "http://127.0.0.1:1"}, "is for rest.cleverreach.com", id="server"),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_login_that_has_ended_needs_the_secret(workdir: Path) -> None:
     store(workdir / "t.json", about={"client_id": "mia"}, ended=True)
 
     renewed = find_access({}, {FILE: "t.json", SECRET: "s"}, None)
-    with pytest.raises(ConfigurationError, match="has ended: run cleverreach login"):
+    with pytest.raises(ConfigurationError, match="has expired: run cleverreach login"):
         find_access({}, {FILE: "t.json"}, None)
 
     assert "user of mia:s" == auth_of(renewed)
@@ -144,7 +144,7 @@ def test_a_damaged_login_is_told(workdir: Path, token: str, about: str | None) -
     with pytest.raises(ConfigurationError) as refused:
         read_login(Path("t.json"))
 
-    assert "t.json: holds no login: run cleverreach login" == str(refused.value)
+    assert "t.json: not a stored login; run cleverreach login" == str(refused.value)
 
 
 def test_a_folder_is_no_login(workdir: Path) -> None:

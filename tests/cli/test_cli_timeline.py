@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 from support.clocks import FakeClock
 
 from cleverreach_async import ImportProgress, RequestEvent
-from cleverreach_async.cli.report.timeline import Latencies, Recorder, Timeline, answer_class
+from cleverreach_async.cli.report.timeline import (
+    Latencies,
+    Timeline,
+    TimelineRecorder,
+    response_class,
+)
 
 
 def progress(
@@ -43,12 +48,12 @@ def request(
     ("status_code", "expected"),
     [
         *((200, "2xx"), (302, "3xx"), (422, "4xx"), (429, "429"), (503, "5xx")),
-        (None, "no answer"),
+        (None, "no response"),
     ],
 )
-def test_answers_have_classes(status_code: int | None, expected: str) -> None:
+def test_responses_have_classes(status_code: int | None, expected: str) -> None:
     """Push-back is told apart from other refusals."""
-    assert expected == answer_class(status_code)
+    assert expected == response_class(status_code)
 
 
 def test_rows_are_spread_over_the_time_since_the_event_before() -> None:
@@ -94,8 +99,11 @@ def test_requests_are_counted_where_they_end() -> None:
     points = timeline.points()
 
     assert [1, *[0] * 35, 2] == [point.requests for point in points]
-    assert ({"2xx": 1}, 0.1) == (points[0].answers, points[0].latencies.longest)
-    assert ({"no answer": 1, "429": 1}, 9.0) == (points[-1].answers, points[-1].latencies.longest)
+    assert ({"2xx": 1}, 0.1) == (points[0].responses, points[0].latencies.longest)
+    assert ({"no response": 1, "429": 1}, 9.0) == (
+        points[-1].responses,
+        points[-1].latencies.longest,
+    )
 
 
 @given(
@@ -141,7 +149,7 @@ def test_no_time_at_all_is_a_time() -> None:
 )
 def test_merging_loses_nothing(steps: list[tuple[float, int, bool]], most: int) -> None:
     """Sums are the same however few points there are, and there are never more than allowed."""
-    whole, small = Timeline(), Timeline(most=most)
+    whole, small = Timeline(), Timeline(max_points=most)
     at, done = 0.0, 0
     for wait, rows, paused in steps:
         at, done = at + wait, done + rows
@@ -155,7 +163,7 @@ def test_merging_loses_nothing(steps: list[tuple[float, int, bool]], most: int) 
     assert first.rows == pytest.approx(second.rows)
     assert first.paused_seconds == pytest.approx(second.paused_seconds)
     assert first.limit_seconds == pytest.approx(second.limit_seconds)
-    assert (first.answers, first.latencies) == (second.answers, second.latencies)
+    assert (first.responses, first.latencies) == (second.responses, second.latencies)
     assert at == pytest.approx(first.seconds)
 
 
@@ -214,7 +222,7 @@ def test_the_recorder_puts_both_kinds_of_events_on_one_axis() -> None:
     """The import may have begun before the recorder was made; progress tells by how much."""
     clock = FakeClock()
     timeline = Timeline()
-    recorder = Recorder(timeline, clock)
+    recorder = TimelineRecorder(timeline, clock)
     clock.elapsed += 2.0
     recorder.on_progress(progress(5.0, 10))
     clock.elapsed += 1.2
@@ -229,6 +237,6 @@ def test_calls_without_a_batch_are_left_out(path: str) -> None:
     """A renewed token in milliseconds says nothing of how long batches take."""
     timeline = Timeline()
 
-    Recorder(timeline, FakeClock()).on_event(request(path=path))
+    TimelineRecorder(timeline, FakeClock()).on_event(request(path=path))
 
     assert [] == timeline.points()

@@ -1,1 +1,1 @@
-"""The import command."""
+"""``cleverreach import`` and ``cleverreach retry-rejects``."""

@@ -1,4 +1,4 @@
-"""The command lines of ``import`` and ``retry-rejects``, checked."""
+"""The command lines of ``cleverreach import`` and ``cleverreach retry-rejects``."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -21,21 +21,22 @@ class ImportArguments:
 
     file: Annotated[
         Path,
-        typer.Argument(help="CSV, JSON Lines or Parquet; encoding and delimiter are found out."),
+        typer.Argument(
+            help="CSV, JSON Lines or Parquet file; encoding and column separator are detected."
+        ),
     ]
     group: Group
     create: Annotated[
-        bool,
-        typer.Option("--create", help="Create the group and the attributes that are missing."),
+        bool, typer.Option("--create", help="Create the group and attributes if they are missing.")
     ] = False
     create_attributes: Annotated[
         bool,
-        typer.Option("--create-attributes", help="Create missing attributes, but no group."),
+        typer.Option("--create-attributes", help="Create missing attributes, but not the group."),
     ] = False
     rejects: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="File for the rows that are not accepted; it is replaced."
+            metavar="FILE", help="File for rows that are not accepted; an old one is replaced."
         ),
     ] = Path("rejects.jsonl")
     send: SendOptions
@@ -44,7 +45,8 @@ class ImportArguments:
     def __attrs_post_init__(self) -> None:
         if self.create and self.send.strategy == "delete":
             raise ConfigurationError(
-                "--create makes a group, and a new group has nobody to delete; leave it out"
+                "--create cannot be used with --strategy delete: a new group has no receivers to"
+                " delete"
             )
 
 
@@ -53,7 +55,7 @@ class RetryArguments:
     """The command line of ``retry-rejects``."""
 
     file: Annotated[
-        Path, typer.Argument(metavar="REJECTS", help="The rejects file of an import, repaired.")
+        Path, typer.Argument(metavar="REJECTS", help="Rejects file of an import, repaired.")
     ]
     group: Group
     reader: RejectsFileOptions
@@ -62,7 +64,7 @@ class RetryArguments:
         typer.Option(
             "--rejects",
             metavar="FILE",
-            help="File for the rows that are refused again.",
+            help="File for rows that are rejected again.",
             show_default="rejects.retry.jsonl for rejects.jsonl",
         ),
     ] = None
@@ -72,7 +74,7 @@ class RetryArguments:
 
     @property
     def rejects(self) -> Path:
-        """The file for the rows that are refused again."""
+        """The file for rows that are rejected again."""
         return self.new_rejects or self.file.with_name(f"{self.file.stem}.retry.jsonl")
 
 

@@ -1,8 +1,9 @@
-"""Who will get mail: what an import makes of new receivers, told before the first row is sent.
+"""Whether an import makes new receivers active, in a sentence printed before the first row is sent.
 
-By the vendor's rules a new receiver for whom none of the three times is sent is active at once.
-With any of them only ``activated`` makes it so, and ``deactivated`` overrides that. An empty cell
-is not sent, which is why nearly every sentence has to name those without an entry.
+The rules of the server: a new receiver for which none of the three times is sent is active
+immediately. With any of them it is active only if ``activated`` is sent, and ``deactivated``
+overrides that. An empty cell is not sent, so most sentences have to mention receivers without
+an entry.
 """
 
 from collections.abc import Mapping
@@ -11,51 +12,51 @@ from typing import Final, Literal
 import attrs
 
 from cleverreach_async.bulk.strategies import StrategyName
-from cleverreach_async.cli.output import Output, plain
+from cleverreach_async.cli.output import Output
 
-__all__ = ["Consent", "NewReceivers", "announce", "consent_of", "in_group_already"]
+__all__ = ["Consent", "NewReceivers", "announce", "consent_of"]
 
 NewReceivers = Literal["active", "inactive", "by row"]
 
 _INACTIVE: Final = (
-    "new receivers will be inactive until they confirm (--inactive); those whom the group has"
-    " already are left as they are"
+    "new receivers will be inactive until they confirm (--inactive); receivers that are in the"
+    " group already are not changed"
 )
 _ACTIVE: Final = (
-    "new receivers will be ACTIVE at once: no column tells when they registered or confirmed"
+    "new receivers will be ACTIVE immediately: no column says when they registered or confirmed"
 )
 
-# By the times that rows tell, each by the first letter of its field.
+# By the times in the rows, each as the first letter of its field.
 _BY_ROW: Final[Mapping[str, str]] = {
-    "r": "no column tells when receivers confirmed (activated), only when they registered: new"
+    "r": "no column says when receivers confirmed (activated), only when they registered: new"
     " receivers with an entry in {r} will be inactive, as if their double opt-in were pending;"
-    " those without one will be ACTIVE at once",
-    "a": "new receivers will be ACTIVE at once, with or without a date in {a}; only a 0 there, or"
-    " 00.00.0000, makes them inactive",
-    "d": "new receivers with an entry in {d} will be inactive; those without one will be ACTIVE at"
-    " once",
-    "ra": "new receivers with a date in {a} will be active, those with an entry in {r} only will be"
-    " inactive; those with neither will be ACTIVE at once",
-    "rd": "no column tells when receivers confirmed (activated): new receivers with an entry in {r}"
-    " or {d} will be inactive; those with neither will be ACTIVE at once",
+    " those without one will be ACTIVE immediately",
+    "a": "new receivers will be ACTIVE immediately, with or without a date in {a}; only 0 or"
+    " 00.00.0000 there makes them inactive",
+    "d": "new receivers with an entry in {d} will be inactive; those without one will be ACTIVE"
+    " immediately",
+    "ra": "new receivers with a date in {a} will be active, those with an entry only in {r} will be"
+    " inactive; those with neither will be ACTIVE immediately",
+    "rd": "no column says when receivers confirmed (activated): new receivers with an entry in {r}"
+    " or {d} will be inactive; those with neither will be ACTIVE immediately",
     "ad": "new receivers with a date in {a} will be active unless they have one in {d}, those with"
-    " an entry in {d} only will be inactive; those with neither will be ACTIVE at once",
+    " an entry only in {d} will be inactive; those with neither will be ACTIVE immediately",
     "rad": "new receivers with a date in {a} will be active unless they have one in {d}, those with"
-    " entries in {r} or {d} only will be inactive; those with none of the three will be ACTIVE at"
-    " once",
+    " entries only in {r} or {d} will be inactive; those with none of the three will be ACTIVE"
+    " immediately",
 }
 _SURPRISING: Final = frozenset({"r", "rd"})
 
 
 @attrs.frozen(kw_only=True)
 class Consent:
-    """What becomes of receivers.
+    """Whether an import makes receivers active.
 
     Attributes:
-        new_receivers: Whether new receivers will be active; ``None`` where there are none.
-        sentence: The same for a person.
-        existing: What happens to those whom the group has, where that is worth telling.
-        is_surprising: Whether hardly anybody wants or expects it.
+        new_receivers: Whether new receivers will be active; ``None`` if there are none.
+        sentence: The same for people.
+        existing: What changes for receivers that are in the group, if that matters.
+        is_surprising: Whether few people want or expect it.
     """
 
     new_receivers: NewReceivers | None
@@ -71,10 +72,10 @@ def consent_of(
     inactive: bool = False,
     activate: bool = False,
 ) -> Consent:
-    """Return what an import makes of receivers.
+    """Return whether an import makes receivers active.
 
     Args:
-        times: The column of each time that rows tell, by field: ``registered``, ``activated``,
+        times: The column of each time in the rows, by field: ``registered``, ``activated``,
             ``deactivated``.
         strategy: The batch call.
         inactive: Whether receivers are created as not yet confirmed.
@@ -82,7 +83,7 @@ def consent_of(
     """
     quoted = {name[0]: repr(column) for name, column in times.items()}
     if strategy == "delete":
-        return Consent(new_receivers=None, sentence="delete: nobody is added or set active")
+        return Consent(new_receivers=None, sentence="delete: no receiver is added or set active")
     if strategy == "update":
         return Consent(new_receivers=None, sentence=_of_update(quoted, activate=activate))
     if inactive:
@@ -100,17 +101,17 @@ def consent_of(
 
 def _of_update(quoted: Mapping[str, str], *, activate: bool) -> str:
     if not activate:
-        words = "update: nobody is set active (--activate would)"
+        sentence = "update: no receiver is set active (--activate would)"
     elif "a" in quoted:
-        words = f"update: receivers with a date in {quoted['a']} are set ACTIVE (--activate)"
+        sentence = f"update: receivers with a date in {quoted['a']} are set ACTIVE (--activate)"
     else:
-        words = (
-            "update: nobody is set active, since no column tells when receivers confirmed"
+        sentence = (
+            "update: no receiver is set active, since no column says when receivers confirmed"
             " (activated)"
         )
-    return words + (
-        f"; those with a date in {quoted['d']} are set inactive" if "d" in quoted else ""
-    )
+    if "d" in quoted:
+        sentence += f"; those with a date in {quoted['d']} are set inactive"
+    return sentence
 
 
 def _of_existing(quoted: Mapping[str, str]) -> str:
@@ -118,22 +119,16 @@ def _of_existing(quoted: Mapping[str, str]) -> str:
     if not columns:
         return ""
     return (
-        f"receivers whom the group has already get the dates in {columns} too, which can set them"
-        " active or inactive"
+        f"receivers that are in the group already get the dates in {columns} too, which can set"
+        " them active or inactive"
     )
 
 
 def announce(output: Output, consent: Consent) -> None:
-    """Tell it before the first row is sent."""
-    tell = output.warn if consent.is_surprising else output.note
-    tell(plain(consent.sentence))
+    """Print it before the first row is sent."""
+    if consent.is_surprising:
+        output.warn(consent.sentence)
+    else:
+        output.info(consent.sentence)
     if consent.existing:
-        output.note(plain(consent.existing))
-
-
-def in_group_already(count: int) -> str:
-    """Return a sentence about rows that were refused as duplicates; empty when none were."""
-    if not count:
-        return ""
-    who = "1 of the rejected is" if count == 1 else f"{count:,} of the rejected are"
-    return f"{who} in the group already (duplicate), and left as before"
+        output.info(consent.existing)

@@ -1,4 +1,4 @@
-"""Where an import goes: the group, and the attributes that must exist before the first row."""
+"""The destination of an import: the group, and the attributes that have to exist."""
 
 import difflib
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.groups import Group
 
-__all__ = ["Target", "find_group", "prepare"]
+__all__ = ["Destination", "compare_types", "find_group", "prepare_destination"]
 
 _NAMES_SHOWN: Final = 10
 
 
 @attrs.frozen(kw_only=True)
-class Target:
+class Destination:
     """Where the rows go.
 
     Attributes:
         group: The group.
-        is_new: Whether it was created just now.
-        created: Attributes that were created just now.
-        present: Attributes that had been there.
+        is_new: Whether the group was created for this import.
+        created: Attributes that were created for this import.
+        present: Attributes that existed already.
     """
 
     group: Group
@@ -33,27 +33,28 @@ class Target:
     present: Definitions
 
 
-async def prepare(
+async def prepare_destination(
     client: CleverReach,
     group: str,
     wanted: Definitions,
     *,
     create: bool,
     create_attributes: bool = False,
-) -> Target:
-    """Find the group and see that the attributes exist, since values of others get lost silently.
+) -> Destination:
+    """Find or create the group and the attributes; the server silently drops values of others.
 
-    Nothing is created before it is sure that all of it can be.
+    Nothing is created until it is certain that everything can be created.
 
     Args:
         client: The account.
         group: Id or exact name.
-        wanted: The attributes that the rows have.
-        create: Whether to create the group and the attributes, where they are missing.
-        create_attributes: Whether to create missing attributes, but no group.
+        wanted: The attributes of the rows.
+        create: Whether to create the group and the attributes if they are missing.
+        create_attributes: Whether to create missing attributes, but not the group.
 
     Raises:
-        ConfigurationError: No such group, several, or attributes are missing or do not fit.
+        ConfigurationError: The group is unknown or ambiguous, or attributes are missing or have
+            another type.
         CleverReachError: A call failed.
     """
     groups = await client.groups.list()
@@ -69,49 +70,80 @@ async def prepare(
     if plan.missing.labels and not may_create:
         raise ConfigurationError(
             f"the account has no attributes {', '.join(plan.missing.labels)}, and the server would"
-            " drop their values without a word: --create-attributes defines them, --map COLUMN=-"
-            " leaves a column out"
+            " silently drop their values: create them with --create-attributes, or leave a column"
+            " out with --map COLUMN=-"
         )
     target = found or await client.groups.create(name=group)
     done = await plan.carry_out(client.attributes, group_id=target.id)
-    return Target(group=target, is_new=found is None, created=done.created, present=done.present)
+    return Destination(
+        group=target, is_new=found is None, created=done.created, present=done.present
+    )
 
 
 def find_group(groups: Sequence[Group], wanted: str, *, create: bool) -> Group | None:
-    """Return the group that an id or an exact name means, or ``None`` to create it.
+    """Return the group with an id or an exact name, or ``None`` if it is to be created.
 
     Args:
         groups: All groups of the account.
         wanted: Id or name.
-        create: Whether a missing group is to be created.
+        create: Whether to create a missing group.
 
     Raises:
-        ConfigurationError: No such group, or several.
+        ConfigurationError: The group is unknown or ambiguous.
     """
     found = [group for group in groups if wanted in (str(group.id), group.name)]
     if len(found) == 1:
         return found[0]
     if found:
         choices = ", ".join(f"{group.id} ({group.name})" for group in found)
-        raise ConfigurationError(f"{wanted!r} may be any of the groups {choices}; give the id")
+        raise ConfigurationError(f"{wanted!r} is ambiguous: {choices}; use the id")
     if wanted.isdecimal():
-        raise ConfigurationError(f"there is no group with the id {wanted}{_known(groups, wanted)}")
+        raise ConfigurationError(f"No group with the id {wanted}{_known(groups, wanted)}")
     if create:
         return None
     raise ConfigurationError(
-        f"there is no group {wanted!r}{_known(groups, wanted)}; --create creates it"
+        f"Unknown group {wanted!r}{_known(groups, wanted)}; create it with --create"
     )
 
 
 def _known(groups: Sequence[Group], wanted: str) -> str:
-    """Name similar groups, or all of them where they are few."""
+    """List similar groups; without any, all or the first groups."""
     if not groups:
-        return "; the account has none"
+        return "; the account has no groups"
     names = {group.name: group.id for group in groups}
     folded = {name.casefold(): name for name in names}
-    close = [folded[name] for name in difflib.get_close_matches(wanted.casefold(), folded)]
-    shown = close or list(names)[:_NAMES_SHOWN]
-    words = (
-        "did you mean" if close else "there is" if len(names) <= _NAMES_SHOWN else "among others"
+    similar = [folded[name] for name in difflib.get_close_matches(wanted.casefold(), folded)]
+    shown = similar or list(names)[:_NAMES_SHOWN]
+    intro = (
+        "did you mean"
+        if similar
+        else "the account has"
+        if len(names) <= _NAMES_SHOWN
+        else "the account has, among others,"
     )
-    return f"; {words} " + ", ".join(f"{name!r} ({names[name]})" for name in shown)
+    return f"; {intro} " + ", ".join(f"{name!r} ({names[name]})" for name in shown)
+
+
+def compare_types(wanted: Definitions, present: Definitions) -> tuple[list[str], list[str]]:
+    """Compare the types of attributes in a file with those in the account.
+
+    Returns:
+        The attributes that are dates in the account only, and a warning for each other difference.
+    """
+    dates: list[str] = []
+    warnings: list[str] = []
+    for prefix, in_file, in_account in (
+        ("", wanted.account, present.account),
+        ("attributes.", wanted.group, present.group),
+    ):
+        for name, kind in in_file.items():
+            defined = in_account.get(name, kind)
+            if defined in (kind, "text"):
+                continue
+            if defined == "date":
+                dates.append(prefix + name)
+            else:
+                warnings.append(
+                    f"{prefix}{name} is a {defined} in the account, but a {kind} in the file"
+                )
+    return dates, warnings

@@ -1,4 +1,4 @@
-"""``cleverreach import --dry-run``: every row is read and checked, and nothing is sent."""
+"""``cleverreach import --dry-run``: read and check every row, and send nothing."""
 
 from itertools import islice
 from typing import Final
@@ -20,14 +20,14 @@ _SLICE: Final = 1000
 
 
 async def check_rows(job: Job) -> ImportReport:
-    """Read and check every row without a call; rows that could be sent count as pending."""
-    send = job.options.send
+    """Check every row without a request; rows that could be sent count as pending."""
+    send = job.arguments.send
     encoder = Encoder(find_strategy(send.strategy), activate=send.activate, inactive=send.inactive)
     report = ImportReport()
     started = SYSTEM_CLOCK.monotonic()
     rows = iter(job.source)
     job.display = make_display(job.output, job.source, accepted="valid")
-    with RejectsFile(job.options.rejects) as rejects, job.display:
+    with RejectsFile(job.arguments.rejects) as rejects, job.display:
         finished = False
         while not finished:
             chunk = list(islice(rows, _SLICE))
@@ -40,6 +40,6 @@ async def check_rows(job: Job) -> ImportReport:
             finished = not chunk
             progress = report.progress(report.elapsed, finished=finished)
             job.on_progress(attrs.evolve(progress, accepted=report.pending))
-            await anyio.lowlevel.checkpoint()  # Ctrl-C strikes here
+            await anyio.lowlevel.checkpoint()  # for Ctrl-C
     report.assert_balanced()
     return report

@@ -1,4 +1,4 @@
-"""How fast an import goes, how much of it is done, and how long the rest takes. Pure."""
+"""Speed, share done and time left of a running import. Pure functions and values."""
 
 from typing import Final, Protocol
 
@@ -6,22 +6,22 @@ import attrs
 
 from cleverreach_async.bulk.report import ImportProgress
 
-__all__ = ["Measured", "Moment", "Observer", "Pace", "fraction_done"]
+__all__ = ["Estimate", "Estimator", "MeasuredSource", "RecentRate", "fraction_done"]
 
 RATE_WINDOW: Final = 10.0
-"""Seconds that the rows/s are of."""
+"""Seconds over which the rate of rows is measured."""
 FORECAST_WINDOW: Final = 60.0
-"""Seconds whose pace the rest is expected to keep; more than those of the rate, to be steadier."""
+"""Seconds over which the rate for the time left is measured; longer, to be more stable."""
 
 _STEPS: Final = 20
 
 
-class Measured(Protocol):
-    """What tells how much of a source was read."""
+class MeasuredSource(Protocol):
+    """A source that knows how much of it was read."""
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """Size in bytes."""
         ...
 
     @property
@@ -30,10 +30,10 @@ class Measured(Protocol):
         ...
 
 
-def fraction_done(source: Measured, progress: ImportProgress) -> float:
-    """Return the share of a file whose rows have their outcome, now or from an earlier run.
+def fraction_done(source: MeasuredSource, progress: ImportProgress) -> float:
+    """Return the share of a file whose rows have a result, from this run or an earlier one.
 
-    Rows are read ahead of those, so the bytes read are scaled down to them.
+    Rows are read ahead of their results, so the bytes read are scaled down accordingly.
     """
     done = progress.done + progress.skipped
     if progress.finished and done == progress.read:
@@ -43,23 +43,23 @@ def fraction_done(source: Measured, progress: ImportProgress) -> float:
     return min(1.0, source.bytes_read / source.size * done / progress.read)
 
 
-class Pace:
-    """How many rows per second have arrived at their outcome lately.
+class RecentRate:
+    """The rate of rows over the last seconds.
 
     Args:
-        window: Seconds that count as lately; or more, to hold the time between two events.
+        window: Seconds over which it is measured, or more, to contain the time between two events.
 
     Attributes:
-        samples: Seconds and rows done by then; few, however fast the events come.
+        samples: Times, and rows done by then; few, however many events there are.
     """
 
     def __init__(self, window: float) -> None:
         self._window = window
-        # Replaced, never changed: the screen reads it from a thread of its own.
+        # Replaced, not changed: another thread reads it for the screen.
         self.samples: tuple[tuple[float, int], ...] = ((0.0, 0),)
 
-    def note(self, elapsed: float, done: int) -> None:
-        """Take note that ``done`` rows have their outcome after ``elapsed`` seconds."""
+    def add(self, elapsed: float, done: int) -> None:
+        """Add a sample: ``done`` rows have a result after ``elapsed`` seconds."""
         samples = list(self.samples)
         if len(samples) > 1 and elapsed - samples[-2][0] < self._window / _STEPS:
             samples.pop()
@@ -69,7 +69,7 @@ class Pace:
         self.samples = tuple(samples)
 
     def rate(self, elapsed: float) -> float:
-        """Return the rows per second at a moment; it sinks while nothing arrives."""
+        """Return the rows per second at a time; it decreases while there are no events."""
         samples = self.samples
         since = samples[0]
         for sample in samples[:-1]:
@@ -81,15 +81,15 @@ class Pace:
 
 
 @attrs.frozen(kw_only=True)
-class Moment:
-    """An import at one moment.
+class Estimate:
+    """Progress of an import at a time.
 
     Attributes:
         progress: The latest event.
         elapsed: Seconds since the import began.
         fraction: Share of the file that is done, from 0 to 1.
-        rate: Rows per second lately; of the whole import when it has ended.
-        seconds_left: Seconds that the rest takes, or ``None`` for no idea.
+        rate: Recent rows per second; of the whole import when it has ended.
+        seconds_left: Seconds until the end; ``None`` if unknown.
     """
 
     progress: ImportProgress
@@ -99,39 +99,39 @@ class Moment:
     seconds_left: float | None
 
 
-class Observer:
-    """Turns events into moments.
+class Estimator:
+    """Turns events into estimates.
 
     Args:
-        source: The file being read.
+        source: The file that is read.
     """
 
-    def __init__(self, source: Measured) -> None:
+    def __init__(self, source: MeasuredSource) -> None:
         self._source = source
-        self._rate = Pace(RATE_WINDOW)
-        self._forecast = Pace(FORECAST_WINDOW)
+        self._recent = RecentRate(RATE_WINDOW)
+        self._forecast = RecentRate(FORECAST_WINDOW)
         self._fraction = 0.0
 
-    def note(self, progress: ImportProgress) -> None:
-        """Take an event."""
-        # Bytes are read in blocks, so the estimate jumps; what is shown never goes back.
+    def update(self, progress: ImportProgress) -> None:
+        """Add an event."""
+        # Bytes are read in blocks, so the fraction jumps; the one shown never decreases.
         self._fraction = max(self._fraction, fraction_done(self._source, progress))
-        self._rate.note(progress.elapsed, progress.done)
-        self._forecast.note(progress.elapsed, progress.done)
+        self._recent.add(progress.elapsed, progress.done)
+        self._forecast.add(progress.elapsed, progress.done)
 
-    def moment(self, progress: ImportProgress, elapsed: float) -> Moment:
-        """Return how things stand.
+    def estimate(self, progress: ImportProgress, elapsed: float) -> Estimate:
+        """Return the estimate for a time.
 
         Args:
             progress: The latest event.
-            elapsed: Seconds since the import began; beyond the event's while none follows it.
+            elapsed: Seconds since the import began, which may be later than the event.
         """
         ended = progress.finished
-        return Moment(
+        return Estimate(
             progress=progress,
             elapsed=progress.elapsed if ended else elapsed,
             fraction=self._fraction,
-            rate=progress.rows_per_second if ended else self._rate.rate(elapsed),
+            rate=progress.rows_per_second if ended else self._recent.rate(elapsed),
             seconds_left=None if ended else self._seconds_left(progress, elapsed),
         )
 

@@ -1,42 +1,55 @@
-"""The files of an import, looked at before anything is sent."""
+"""The files that an import writes, checked before anything is sent."""
 
 import os
 from pathlib import Path
 
 from cleverreach_async.cli.imports.arguments import Arguments
-from cleverreach_async.cli.imports.new_receivers import check_opt_in_files
 from cleverreach_async.cli.report.page import check_report_path
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["check_files"]
+__all__ = ["check_files", "opt_in_list_path", "unsent_mails_path"]
 
 
-def check_files(options: Arguments) -> None:
-    """Refuse files that would replace each other, or that cannot be written.
+def opt_in_list_path(rejects: Path) -> Path:
+    """Return the path of the list of pending activation mails, beside the rejects file."""
+    return rejects.with_name(f"{rejects.name.removesuffix('.jsonl')}.opt-in")
+
+
+def unsent_mails_path(rejects: Path) -> Path:
+    """Return the path of the file of activation mails that were not sent, for people to read."""
+    return rejects.with_name(f"{rejects.name.removesuffix('.jsonl')}.opt-in.jsonl")
+
+
+def check_files(arguments: Arguments) -> None:
+    """Check that the files can be written and do not replace each other.
 
     Raises:
-        ConfigurationError: They do; the message names the option to change.
+        ConfigurationError: They do not; the message names the option to change.
     """
-    file, rejects = options.file, options.rejects
-    if options.send.new_receivers.form_id is not None:
-        check_opt_in_files(file, rejects)
-    journal, report = options.send.journal, options.send.report
+    file, rejects, send = arguments.file, arguments.rejects, arguments.send
+    journal, report = send.journal, send.report
+    if send.new_receivers.form_id is not None and any(
+        _is_same(file, path) for path in (opt_in_list_path(rejects), unsent_mails_path(rejects))
+    ):
+        raise ConfigurationError(
+            f"{file} is the file of the activation mails; rename it, or choose another rejects file"
+            " with --rejects"
+        )
     if _is_same(rejects, file):
         raise ConfigurationError(
-            f"{rejects} is the file to import, and it would be replaced by its own rejects; name"
-            " another with --rejects"
+            f"{rejects} is the file to import, and its rejects would replace it; choose another"
+            " rejects file with --rejects"
         )
-    _check_place(rejects, "the rejects file")
+    _check_writable(rejects, "the rejects file")
     if journal is not None:
         if _is_same(journal, file) or _is_same(journal, rejects):
             raise ConfigurationError(
-                f"{journal} is a file of the import itself; name another with --journal"
+                f"{journal} is a file of the import itself; choose another with --journal"
             )
-        _check_place(journal, "the journal")
-        _check_journal(journal, resume=options.send.resume)
+        _check_writable(journal, "the journal")
+        _check_journal(journal, resume=send.resume)
     if report is not None:
-        others = [file, rejects] if journal is None else [file, rejects, journal]
-        check_report_path(report, others=others)
+        check_report_path(report, others=filter(None, (file, rejects, journal)))
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -45,21 +58,19 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
 
 
-def _check_place(path: Path, name: str) -> None:
-    place = path if path.exists() else path.parent
-    if path.is_dir() or not os.access(place, os.W_OK):
+def _check_writable(path: Path, name: str) -> None:
+    existing = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(existing, os.W_OK):
         raise ConfigurationError(f"{path}: cannot write {name} there")
 
 
 def _check_journal(journal: Path, *, resume: bool) -> None:
-    """Find out early, before a group is created for an import that is then refused."""
-    is_begun = journal.exists() and journal.stat().st_size > 0
-    if is_begun and not resume:
+    """Check it early, before a group is created for an import that would be refused."""
+    has_begun = journal.exists() and journal.stat().st_size > 0
+    if has_begun and not resume:
         raise ConfigurationError(
-            f"{journal} exists already: go on with its import by --resume, or remove it to begin"
-            " anew"
+            f"{journal} exists already: add --resume to continue its import, or delete it to start"
+            " again"
         )
-    if resume and not is_begun:
-        raise ConfigurationError(
-            f"{journal}: there is nothing to resume; leave out --resume to begin"
-        )
+    if resume and not has_begun:
+        raise ConfigurationError(f"No journal to resume at {journal}; start without --resume")

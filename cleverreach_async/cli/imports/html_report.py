@@ -1,31 +1,36 @@
-"""The report of an import as a page: ``--report``."""
+"""``cleverreach import --report``: the report of an import as an HTML page."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.summary import Result
 from cleverreach_async.cli.report.page import RunFacts, write_report_page
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.sources import FileSource, RowFile
+from cleverreach_async.sources import FileSource
 
-__all__ = ["write_page"]
+__all__ = ["write_html_report"]
+
+_SETTINGS: Final = (
+    *("concurrency", "batch_size", "max_rows_per_second", "max_rejects", "journal", "resume"),
+)
 
 
-def write_page(job: Job, result: Result) -> None:
-    """Write the page, if one is asked for; that it cannot be written is only told.
+def write_html_report(job: Job, result: Result) -> None:
+    """Write the page if it was requested; if that fails, only warn.
 
-    The rows have been sent, so the import's own result is what counts.
+    The rows have been sent, so the exit status is that of the import.
 
     Args:
         job: The import, which has ended.
-        result: What came of it.
+        result: Its result.
     """
-    path = job.options.send.report
+    path = job.arguments.send.report
     if path is None:
         return
     facts = RunFacts(
         file=result.source.path,
-        group=None if result.target is None else result.group_words,
+        group=result.group or None,
         began=job.began,
         settings=_settings(job),
         reasons=result.reasons,
@@ -36,29 +41,22 @@ def write_page(job: Job, result: Result) -> None:
         write_report_page(path, timeline=job.timeline, report=result.report, facts=facts)
     except ConfigurationError as error:
         job.output.warn(str(error))
-        return
-    job.output.note(f"report: {path}")
+    else:
+        job.output.info(f"report: {path}")
 
 
 def _settings(job: Job) -> Mapping[str, object]:
-    """What was in force; no credentials are among it."""
-    options, source = job.options, job.source
-    send = options.send
+    """The options of the import, without credentials."""
+    send, source = job.arguments.send, job.source
+    text = (
+        {"encoding": source.encoding, "column separator": source.delimiter}
+        if isinstance(source, FileSource)
+        else {}
+    )
     return {
         "strategy": send.strategy,
-        **_text(source),
-        **options.reader.settings(),
-        "requests at a time": send.concurrency,
-        "rows per request": send.batch_size,
-        "rows per second at most": send.max_rows_per_second,
-        "rejects at most": send.max_rejects,
-        "share of rejects at most": f"{send.max_reject_share:.0%}",
-        "journal": None if send.journal is None else str(send.journal),
-        "resumed": send.resume,
+        **text,
+        **job.arguments.reader.settings(),
+        **{name.replace("_", " "): getattr(send, name) for name in _SETTINGS},
+        "max reject share": f"{send.max_reject_share:.0%}",
     }
-
-
-def _text(source: RowFile) -> Mapping[str, object]:
-    if not isinstance(source, FileSource):
-        return {}
-    return {"encoding": source.encoding, "between cells": source.delimiter}

@@ -1,4 +1,4 @@
-"""An import under way, as the command sees it."""
+"""A running import, as the command sees it."""
 
 from datetime import datetime
 from functools import cached_property
@@ -9,11 +9,11 @@ from cleverreach_async.bulk.report import ImportProgress, ImportReport
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import Consent, consent_of
 from cleverreach_async.cli.imports.contents import Contents
-from cleverreach_async.cli.imports.destination import Target
+from cleverreach_async.cli.imports.destination import Destination
 from cleverreach_async.cli.imports.opt_in import OptInMails
 from cleverreach_async.cli.imports.progress import Display
 from cleverreach_async.cli.output import Output
-from cleverreach_async.cli.report.timeline import Recorder, Timeline
+from cleverreach_async.cli.report.timeline import Timeline, TimelineRecorder
 from cleverreach_async.sources import RowFile
 from cleverreach_async.transport.clock import SYSTEM_CLOCK
 from cleverreach_async.transport.transport import RequestEvent
@@ -27,26 +27,26 @@ def _now() -> datetime:
 
 @attrs.define
 class Job:
-    """What is known while an import is under way; it is read after an interruption too.
+    """The state of an import, which is also read after an interruption.
 
     Attributes:
-        options: What the command line says.
+        arguments: The command line.
         output: Where to print.
         source: The rows.
-        contents: What the rows have.
-        target: Where the rows go, once that is known.
-        display: What shows how the import is doing, once it has begun.
+        contents: What the rows contain.
+        destination: Where the rows go, once it is known.
+        display: What shows the progress, once the import has begun.
         report: The counters, once the import has ended.
         opt_ins: The activation mails, if any are to be sent.
         began: When it began.
-        timeline: What happened when.
+        timeline: The events by time.
     """
 
-    options: Arguments
+    arguments: Arguments
     output: Output
     source: RowFile
     contents: Contents
-    target: Target | None = None
+    destination: Destination | None = None
     display: Display | None = None
     report: ImportReport | None = None
     opt_ins: OptInMails | None = None
@@ -55,26 +55,23 @@ class Job:
 
     @property
     def consent(self) -> Consent:
-        """What becomes of new receivers."""
-        send = self.options.send
+        """Whether the import makes receivers active."""
+        send = self.arguments.send
         return consent_of(
-            self.contents.times,
-            send.strategy,
-            inactive=send.inactive,
-            activate=send.activate,
+            self.contents.times, send.strategy, inactive=send.inactive, activate=send.activate
         )
 
     @cached_property
-    def _recorder(self) -> Recorder:
-        # The clock runs in the event loop only.
-        return Recorder(self.timeline, SYSTEM_CLOCK)
+    def _recorder(self) -> TimelineRecorder:
+        # Not before: the clock needs the event loop.
+        return TimelineRecorder(self.timeline, SYSTEM_CLOCK)
 
     def on_progress(self, progress: ImportProgress) -> None:
-        """Show a progress event, and keep it for the report."""
+        """Show a progress event and record it for the report."""
         self._recorder.on_progress(progress)
         if self.display is not None:
             self.display.show(progress)
 
     def on_event(self, event: RequestEvent) -> None:
-        """Keep what came of a request for the report."""
+        """Record a request for the report."""
         self._recorder.on_event(event)

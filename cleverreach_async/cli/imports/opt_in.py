@@ -1,7 +1,7 @@
-"""Activation mails after an import: addresses are kept while it runs, and mailed when it is over.
+"""Activation mails after an import: addresses are collected during it, and mailed after it.
 
-They are in a file beside the rejects from the moment their rows are accepted, so that a crash
-between import and mails loses nobody. The file is gone when every mail has its outcome.
+They are in a file beside the rejects file as soon as their rows are accepted, so a crash between
+the import and the mails loses none. The file is deleted when every mail has a result.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,30 +12,27 @@ from cleverreach_async.bulk.opt_in.mail_list import OptInList, OptInState
 from cleverreach_async.bulk.opt_in.mails import OptInReport, find_form, send_opt_ins
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.cli.imports.new_receivers import (
-    NewReceiverOptions,
-    list_path,
-    unsent_path,
-)
-from cleverreach_async.cli.output import Output, plain
+from cleverreach_async.cli.imports.arguments import Arguments
+from cleverreach_async.cli.imports.files import opt_in_list_path, unsent_mails_path
+from cleverreach_async.cli.output import Output
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.forms import Form
 
-__all__ = ["OptInMails", "describe", "look_up_form"]
+__all__ = ["OptInMails", "look_up_form"]
 
-_TOLD_EVERY: Final = 500
+_SHOWN_EVERY: Final = 500
 
 Deliver = Callable[[OnAccepted], Awaitable[ImportReport]]
 
 
-async def look_up_form(client: CleverReach, options: NewReceiverOptions) -> Form | None:
-    """Return the form of the mails, if any, before anything is created or sent.
+async def look_up_form(client: CleverReach, arguments: Arguments) -> Form | None:
+    """Return the form of the mails, if there are to be any, before anything is created or sent.
 
     Raises:
-        ConfigurationError: There is no such form.
+        ConfigurationError: The form does not exist.
     """
-    form_id = options.form_id
+    form_id = arguments.send.new_receivers.form_id
     return None if form_id is None else await find_form(client.forms, form_id)
 
 
@@ -43,113 +40,108 @@ class OptInMails:
     """The mails of one import.
 
     Args:
-        form: Whose mail is sent.
-        options: The evidence of where people signed up.
-        group_id: Where the rows go.
-        rejects: The rejects file, beside which the list is kept.
-        journaled: Whether the import has a journal, which cannot be resumed once it is complete.
+        form: The form whose mail is sent.
+        arguments: The command line.
+        group_id: The group of the rows.
         output: Where to print.
 
     Attributes:
-        result: What became of the mails; ``None`` when none were to be sent yet.
-        unsent: Where those that were not sent are written, if there are any.
+        result: The result of the mails; ``None`` until they are sent.
+        unsent: The file of the mails that were not sent, if there are any.
     """
 
-    def __init__(
-        self,
-        form: Form,
-        options: NewReceiverOptions,
-        *,
-        group_id: int,
-        rejects: Path,
-        journaled: bool,
-        output: Output,
-    ) -> None:
+    def __init__(self, form: Form, arguments: Arguments, *, group_id: int, output: Output) -> None:
         self._form = form
-        self._options = options
+        self._arguments = arguments
         self._group_id = group_id
-        self._rejects = rejects
         self._output = output
-        self._journaled = journaled
         self.result: OptInReport | None = None
         self.unsent: Path | None = None
 
-    def _write_unsent(self, waiting: OptInList) -> None:
-        """Write the mails that were not sent, and keep the list only while mails wait in it."""
-        path = unsent_path(self._rejects)
-        self.unsent = path if waiting.write_unsent(path) else None
-        count = waiting.counts()[OptInState.PENDING]
-        if count:
-            is_complete = self._journaled and self.result is not None
-            how = " without --journal and --resume" if is_complete else ""
-            words = f"{count:,} activation mails wait in {list_path(self._rejects)}"
-            self._output.note(plain(f"{words}; the same command{how} sends them"))
-        else:
-            waiting.remove()
-
     async def run(
-        self,
-        client: CleverReach,
-        deliver: Deliver,
-        *,
-        should_stop: Callable[[], bool],
+        self, client: CleverReach, deliver: Deliver, *, should_stop: Callable[[], bool]
     ) -> ImportReport:
-        """Import, and mail those who were added unless the import stopped early.
+        """Import, then mail the receivers that were added unless the import stopped early.
 
         Args:
             client: The account.
-            deliver: Runs the import, and tells the addresses of accepted rows.
-            should_stop: Asked before each mail.
+            deliver: Runs the import; it is passed a function that takes the accepted addresses.
+            should_stop: Called before each mail.
 
         Raises:
             ConfigurationError: The list cannot be used.
-            ImportFailedError: The import stopped early; mails wait in the list.
+            ImportFailedError: The import stopped early; the mails stay in the list.
         """
-        about = {"group": self._group_id, "form": self._form.id}
-        with OptInList(list_path(self._rejects), about=about) as waiting:
+        path = opt_in_list_path(self._arguments.rejects)
+        with OptInList(path, about={"group": self._group_id, "form": self._form.id}) as mails:
             try:
-                report = await deliver(waiting.add)
+                report = await deliver(mails.add)
                 if not report.stopped:
-                    await self._send(client, waiting, should_stop)
+                    await self._send(client, mails, should_stop)
             finally:
                 try:
-                    self._write_unsent(waiting)
+                    self._finish(mails, path)
                 except ConfigurationError as error:
-                    self._output.warn(plain(str(error)))
+                    self._output.warn(str(error))
         return report
 
     async def _send(
-        self, client: CleverReach, waiting: OptInList, should_stop: Callable[[], bool]
+        self, client: CleverReach, mails: OptInList, should_stop: Callable[[], bool]
     ) -> None:
-        """Send the mails that wait, those of earlier runs included."""
-        options, form_id = self._options, self._form.id
-        count = waiting.counts()[OptInState.PENDING]
-        self._output.note(f"{count:,} activation mails are sent by form {form_id}")
+        """Send the pending mails, including those of earlier runs."""
+        count = mails.counts()[OptInState.PENDING]
+        self._output.info(f"sending {count:,} activation mails of form {self._form.id}")
+        evidence = self._arguments.send.new_receivers
         self.result = await send_opt_ins(
             client.forms,
-            form_id,
-            waiting,
+            self._form.id,
+            mails,
             group_id=self._group_id,
-            user_ip=options.user_ip,
-            referer=options.referer,
-            user_agent=options.user_agent,
+            user_ip=evidence.user_ip,
+            referer=evidence.referer,
+            user_agent=evidence.user_agent,
             on_progress=self._show,
             should_stop=should_stop,
         )
 
     def _show(self, report: OptInReport) -> None:
         done = report.sent + report.refused + report.unknown
-        if done and done % _TOLD_EVERY == 0:
-            self._output.note(f"{done:,} mails")
+        if done and done % _SHOWN_EVERY == 0:
+            self._output.info(f"{done:,} mails")
 
+    def _finish(self, mails: OptInList, path: Path) -> None:
+        """Write the mails that were not sent to a file; delete the list if none is pending."""
+        unsent = unsent_mails_path(self._arguments.rejects)
+        self.unsent = unsent if mails.write_unsent(unsent) else None
+        count = mails.counts()[OptInState.PENDING]
+        if not count:
+            mails.remove()
+            return
+        # The journal of a complete import cannot be resumed.
+        is_complete = self._arguments.send.journal is not None and self.result is not None
+        command = "the same command" + (" without --journal and --resume" if is_complete else "")
+        self._output.info(f"{count:,} activation mails are pending in {path}; {command} sends them")
 
-def describe(opt_ins: OptInMails) -> tuple[dict[str, Any] | None, str]:
-    """Return what became of the mails, as plain values and for a person."""
-    result, unsent = opt_ins.result, opt_ins.unsent
-    if result is None:
-        return None, ""
-    counts = {name: getattr(result, name) for name in ("sent", "refused", "unknown", "pending")}
-    told = [f"{count:,} {name}" for name, count in counts.items() if count or name == "sent"]
-    words = f"Activation mails: {', '.join(told)}" + (f" (see {unsent})." if unsent else ".")
-    values = {**counts, "stopped": result.stopped or None, "unsent": unsent and str(unsent)}
-    return values, words
+    def as_json(self) -> dict[str, Any] | None:
+        """Return the result as plain values; ``None`` until the mails are sent."""
+        result = self.result
+        if result is None:
+            return None
+        return {
+            **self._counts(result),
+            "stopped": result.stopped or None,
+            "unsent": self.unsent and str(self.unsent),
+        }
+
+    def as_text(self) -> str:
+        """Return the result as a sentence; empty until the mails are sent."""
+        if self.result is None:
+            return ""
+        counts = self._counts(self.result).items()
+        shown = [f"{count:,} {name}" for name, count in counts if count or name == "sent"]
+        see = f" (see {self.unsent})" if self.unsent else ""
+        return f"Activation mails: {', '.join(shown)}{see}."
+
+    @staticmethod
+    def _counts(result: OptInReport) -> dict[str, int]:
+        return {name: getattr(result, name) for name in ("sent", "refused", "unknown", "pending")}

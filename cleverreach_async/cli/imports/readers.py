@@ -1,6 +1,6 @@
-"""How the rows of a file are read, as the command line says."""
+"""Options for how the rows of a file are read."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,55 +17,53 @@ _PANEL: Final = "File"
 
 Timezone = Annotated[
     str,
-    typer.Option(
-        metavar="ZONE", help="Where the clocks of the file's dates stood.", rich_help_panel=_PANEL
-    ),
+    typer.Option(metavar="ZONE", help="Time zone of dates in the file.", rich_help_panel=_PANEL),
 ]
 _TIMEZONE: Final = "Europe/Berlin"
 
 
-def _parse_map(words: list[str] | None) -> dict[str, str]:
-    """Read the values of ``--map``; a column's name may hold an equals sign.
+def _parse_map(pairs: list[str] | None) -> dict[str, str]:
+    """Parse the values of ``--map``. The name of a column may contain an equals sign.
 
     Raises:
-        ConfigurationError: A word is no pair, or names a column again.
+        ConfigurationError: A value is not ``COLUMN=TARGET``, or a column is given twice.
     """
     columns: dict[str, str] = {}
-    for word in words or ():
-        column, equals, target = word.rpartition("=")
+    for pair in pairs or ():
+        column, equals, target = pair.rpartition("=")
         if not equals or not column.strip():
-            raise ConfigurationError(f"--map takes COLUMN=TARGET, not {word!r}")
+            raise ConfigurationError(f"--map is {pair!r}; use COLUMN=TARGET")
         if column in columns:
-            raise ConfigurationError(f"--map names the column {column!r} twice")
+            raise ConfigurationError(f"--map has the column {column!r} twice")
         columns[column] = target
     return columns
 
 
 @attrs.frozen(kw_only=True)
 class FileOptions:
-    """How a file of customers is read."""
+    """How a file of receivers is read."""
 
     columns: Annotated[
         Mapping[str, str],
         typer.Option(
             "--map",
             metavar="COLUMN=TARGET",
-            help="Where a column goes: email, registered, activated, deactivated, source, tags, the"
-            " name of an attribute, attributes.NAME for one of the group, or - to leave it out. May"
-            " be repeated.",
+            help="Target of a column: email, registered, activated, deactivated, source, tags, the"
+            " name of an attribute, attributes.NAME for an attribute of the group, or - to leave it"
+            " out. Can be repeated.",
             rich_help_panel=_PANEL,
         ),
     ] = attrs.field(default=None, converter=_parse_map)
     encoding: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The file's encoding, such as cp1252.", rich_help_panel=_PANEL
+            metavar="NAME", help="Encoding of the file, such as cp1252.", rich_help_panel=_PANEL
         ),
     ] = None
     delimiter: Annotated[
         str | None,
         typer.Option(
-            metavar="CHAR", help=r"What stands between cells; \t for tabs.", rich_help_panel=_PANEL
+            metavar="CHAR", help=r"Column separator; \t for a tab.", rich_help_panel=_PANEL
         ),
     ] = None
     timezone: Timezone = _TIMEZONE
@@ -75,7 +73,7 @@ class FileOptions:
 
         Args:
             file: The file.
-            date_attributes: Attributes that hold a day.
+            date_attributes: Attributes that are dates.
 
         Raises:
             ConfigurationError: The options do not fit the file.
@@ -90,13 +88,13 @@ class FileOptions:
             date_attributes=date_attributes,
         )
 
-    def remarks(self, source: RowFile) -> Sequence[str]:
-        """Return what is to be told of the rows before any is sent."""
+    def remarks(self, source: RowFile) -> Iterable[str]:
+        """Return remarks about the rows, to be printed before any is sent."""
         del source
         return ()
 
     def settings(self) -> Mapping[str, object]:
-        """Return what is in force, by name, for a report."""
+        """Return the options for the report, by name."""
         return {"time zone of dates": self.timezone}
 
 
@@ -106,7 +104,9 @@ class RejectsFileOptions:
 
     only: Annotated[
         Only | None,
-        typer.Option(metavar="OUTCOME", help="Send rejected or unknown rows only."),
+        typer.Option(
+            metavar="OUTCOME", help="Send only rows with this outcome: rejected or unknown."
+        ),
     ] = None
     timezone: Timezone = _TIMEZONE
 
@@ -123,21 +123,21 @@ class RejectsFileOptions:
         found = sum(1 for _ in source)
         passed = source.passed
         records = passed.records
-        yield f"  {_rows(found - records.total())} to send again"
+        yield f"  {_rows(found - records.total())} to send"
         if records:
             codes = ", ".join(f"{count:,} {code}" for code, count in records.most_common())
             yield (
-                f"  {_rows(records.total())} without a receiver ({codes}): not sent, and passed on"
-                " to the new rejects file; repair them in the file that was imported, or give the"
-                " line a receiver"
+                f"  {_rows(records.total())} without a receiver ({codes}): not sent, but copied to"
+                " the new rejects file; repair them in the file of the import, or add a receiver to"
+                " the line"
             )
         if passed.left_out:
-            yield f"  {_rows(passed.left_out)} left out by --only {self.only}"
+            yield f"  {_rows(passed.left_out)} left out because of --only {self.only}"
         if passed.with_orders:
             yield (
                 f"  {_rows(passed.with_orders)} of unknown outcome left out: they have orders,"
-                " which would be stored twice if they are stored already; look whether they are,"
-                " and send those that are not by --only unknown"
+                " which would be stored twice if they are stored already; check the account, and"
+                " send the missing ones with --only unknown"
             )
 
     def settings(self) -> Mapping[str, object]:

@@ -1,73 +1,153 @@
-"""The options about how rows are sent, and when the import stops by itself."""
+"""Options for how rows are sent, and when the import stops itself."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import attrs
 import typer
 
-from cleverreach_async.bulk.options import MAX_CONCURRENCY, Settings
+from cleverreach_async.bulk.options import AUTO_CONCURRENCY, MAX_CONCURRENCY, Settings
 from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.strategies import StrategyName
-from cleverreach_async.cli.imports.new_receivers import NewReceiverOptions
 from cleverreach_async.cli.options import AsJson
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["SendOptions", "parse_concurrency", "parse_share"]
+__all__ = ["NewReceiverOptions", "SendOptions", "parse_concurrency", "parse_share"]
 
 _RESUMING: Final = "Resuming"
-_PACE: Final = "Pace"
-_LIMITS: Final = "When to give up"
+_SPEED: Final = "Speed"
+_NEW_RECEIVERS: Final = "New receivers"
+_LIMITS: Final = "Reject limits"
 
 _DEFAULTS: Final = Settings()
-# As it is typed: the field's converter makes a number of it.
+# As it would be typed: the field's converter parses it.
 _DEFAULT_SHARE: Final[Any] = f"{_DEFAULTS.max_reject_share:.0%}"
-_MOST_DIGITS: Final = 9
 
 
-def parse_concurrency(word: str) -> int | Literal["auto"]:
-    """Read the value of ``--concurrency``.
+def parse_concurrency(text: str) -> int | Literal["auto"]:
+    """Parse the value of ``--concurrency``.
 
     Raises:
         ConfigurationError: It is neither a number from 1 to 32 nor ``auto``.
     """
-    if word == "auto":
+    if text == "auto":
         return "auto"
-    is_number = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
-    number = int(word) if is_number else 0
+    number = int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
     if not 1 <= number <= MAX_CONCURRENCY:
         raise ConfigurationError(
-            f"--concurrency takes a number from 1 to {MAX_CONCURRENCY}, or auto; not {word!r}"
+            f"--concurrency is {text!r}; use a number from 1 to {MAX_CONCURRENCY}, or auto"
         )
     return number
 
 
-def parse_share(word: str) -> float:
-    """Read the value of ``--max-reject-share``, such as ``10%`` or ``0.1``; from 0 to 1.
+def parse_share(text: str) -> float:
+    """Parse the value of ``--max-reject-share``, such as ``10%`` or ``0.1``.
+
+    Returns:
+        The share, from 0 to 1.
 
     Raises:
-        ConfigurationError: It is none, or a 1 that may be a percent as well as all.
+        ConfigurationError: It is not a share, or a 1 that may mean 1 % or 100 %.
     """
-    if word == "1":
-        raise ConfigurationError("--max-reject-share 1 may be read in two ways; say 1% or 100%")
-    digits, percent = (word[:-1], 100) if word.endswith("%") else (word, 1)
+    if text == "1":
+        raise ConfigurationError("--max-reject-share 1 is ambiguous; use 1% or 100%")
+    digits, percent = (text[:-1], 100) if text.endswith("%") else (text, 1)
     try:
         share = float(digits) / percent
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
         raise ConfigurationError(
-            f"--max-reject-share takes percent, such as 10%, or a share, such as 0.1; not {word!r}"
+            f"--max-reject-share is {text!r}; use a percentage, such as 10%, or a share, such as"
+            " 0.1"
         )
     return share
 
 
 @attrs.frozen(kw_only=True)
+class NewReceiverOptions:
+    """Whether new receivers are active, and the mail with which they confirm."""
+
+    inactive: Annotated[
+        bool,
+        typer.Option(
+            "--inactive",
+            help="Add new receivers as not yet confirmed, whatever the file says, and do not change"
+            " receivers that are in the group already. This uses insert.",
+            rich_help_panel=_NEW_RECEIVERS,
+        ),
+    ] = _DEFAULTS.inactive
+    form_id: Annotated[
+        int | None,
+        typer.Option(
+            "--double-opt-in",
+            metavar="FORM_ID",
+            help="After the import, send the activation mail of this form to every receiver that"
+            " was added. Needs --inactive and the three options below, which CleverReach stores as"
+            " evidence of the sign-up. Nobody gets a second mail.",
+            rich_help_panel=_NEW_RECEIVERS,
+        ),
+    ] = None
+    user_ip: Annotated[
+        str,
+        typer.Option(
+            "--doi-ip",
+            metavar="ADDRESS",
+            help="IP address that people signed up from, or of the system that recorded it.",
+            show_default=False,
+            rich_help_panel=_NEW_RECEIVERS,
+        ),
+    ] = ""
+    referer: Annotated[
+        str,
+        typer.Option(
+            "--doi-referer",
+            metavar="URL",
+            help="Page on which people signed up.",
+            show_default=False,
+            rich_help_panel=_NEW_RECEIVERS,
+        ),
+    ] = ""
+    user_agent: Annotated[
+        str,
+        typer.Option(
+            "--doi-user-agent",
+            metavar="TEXT",
+            help="Browser with which people signed up, or the name of the system that recorded it.",
+            show_default=False,
+            rich_help_panel=_NEW_RECEIVERS,
+        ),
+    ] = ""
+
+    def __attrs_post_init__(self) -> None:
+        evidence = {
+            "--doi-ip": self.user_ip,
+            "--doi-referer": self.referer,
+            "--doi-user-agent": self.user_agent,
+        }
+        given = [name for name, text in evidence.items() if text.strip()]
+        missing = [name for name in evidence if name not in given]
+        if self.form_id is None:
+            if given:
+                raise ConfigurationError(f"{given[0]} needs --double-opt-in FORM_ID")
+        elif missing:
+            raise ConfigurationError(
+                f"--double-opt-in needs {', '.join(missing)}: CleverReach sends no mail without"
+                " evidence of the sign-up"
+            )
+        elif not self.inactive:
+            raise ConfigurationError(
+                "--double-opt-in is for receivers that have yet to confirm: add --inactive"
+            )
+
+
+@attrs.frozen(kw_only=True)
 class SendOptions:
-    """How rows are sent, and when the import stops by itself."""
+    """How rows are sent, and when the import stops itself."""
 
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check every row and send nothing.")
+        bool, typer.Option("--dry-run", help="Check every row, but send nothing.")
     ] = False
     as_json: AsJson = False
     requested_strategy: Annotated[
@@ -75,27 +155,27 @@ class SendOptions:
         typer.Option(
             "--strategy",
             metavar="NAME",
-            help="upsertplus: add or change; upsert: the same, without orders; insert: add new ones"
-            " only; update: change those who are there; delete: remove from the group.",
+            help="upsertplus: add or update; upsert: the same, without orders; insert: only add;"
+            " update: only update; delete: remove from the group.",
         ),
     ] = "upsertplus"
     activate: Annotated[
         bool,
         typer.Option(
             "--activate",
-            help="With update: send who is active, which may bring back people who have"
+            help="With update: send the activation date too, which can activate people who have"
             " unsubscribed.",
         ),
     ] = _DEFAULTS.activate
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Write a report with plots, as a page."),
+        typer.Option(metavar="FILE.html", help="Write a report with charts, as an HTML page."),
     ] = None
     journal: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Keep track in this file, so that the import can be resumed even after a crash.",
+            help="Record the progress in this file, to resume the import even after a crash.",
             rich_help_panel=_RESUMING,
         ),
     ] = None
@@ -103,7 +183,7 @@ class SendOptions:
         bool,
         typer.Option(
             "--resume",
-            help="Go on where the import of the journal stopped; its rejects file is continued.",
+            help="Continue the import of the journal, and append to its rejects file.",
             rich_help_panel=_RESUMING,
         ),
     ] = _DEFAULTS.resume
@@ -112,8 +192,8 @@ class SendOptions:
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="How long a request without an answer may still be at work on the server; rows are"
-            " sent again only after that.",
+            help="How long the server may still process a request after its response was lost. Its"
+            " rows are resent only after that time.",
             rich_help_panel=_RESUMING,
         ),
     ] = _DEFAULTS.settle
@@ -121,20 +201,26 @@ class SendOptions:
         int | Literal["auto"],
         typer.Option(
             metavar="N|auto",
-            help="Requests on the wire at a time, 1 to 32; auto finds out how many the server"
-            " bears, up to 8.",
-            rich_help_panel=_PACE,
+            help=f"Requests in flight at a time, 1 to {MAX_CONCURRENCY}; auto searches how many the"
+            f" server can handle, up to {AUTO_CONCURRENCY}.",
+            rich_help_panel=_SPEED,
         ),
     ] = attrs.field(default=_DEFAULTS.concurrency, converter=parse_concurrency)
     batch_size: Annotated[
         int,
         typer.Option(
-            min=1, max=MAX_ROWS, metavar="N", help="Most rows per request.", rich_help_panel=_PACE
+            min=1,
+            max=MAX_ROWS,
+            metavar="N",
+            help="Maximum number of rows per request.",
+            rich_help_panel=_SPEED,
         ),
     ] = _DEFAULTS.batch_size
     max_rows_per_second: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Go no faster than this.", rich_help_panel=_PACE),
+        typer.Option(
+            min=1, metavar="N", help="Maximum number of rows per second.", rich_help_panel=_SPEED
+        ),
     ] = None
     new_receivers: NewReceiverOptions
     max_rejects: Annotated[
@@ -142,7 +228,7 @@ class SendOptions:
         typer.Option(
             min=0,
             metavar="N",
-            help="Stop when more rows than this are rejected.",
+            help="Stop if more rows than this are rejected.",
             rich_help_panel=_LIMITS,
         ),
     ] = _DEFAULTS.max_rejects
@@ -150,7 +236,8 @@ class SendOptions:
         float,
         typer.Option(
             metavar="PERCENT",
-            help="Stop when more of the last 5000 rows are rejected; 100% never stops.",
+            help="Stop if more than this share of the last 5000 rows is rejected; 100% never"
+            " stops.",
             rich_help_panel=_LIMITS,
         ),
     ] = attrs.field(default=_DEFAULT_SHARE, converter=parse_share)
@@ -158,29 +245,29 @@ class SendOptions:
         bool,
         typer.Option(
             "--no-canary",
-            help="Do not send the first 100 rows alone, to see whether they are taken.",
+            help="Do not send the first 100 rows alone, which would detect mistakes in all rows.",
             rich_help_panel=_LIMITS,
         ),
     ] = not _DEFAULTS.canary
 
     def __attrs_post_init__(self) -> None:
         if self.resume and self.journal is None:
-            raise ConfigurationError("--resume goes on with a journal; name it with --journal FILE")
+            raise ConfigurationError("--resume needs a journal; name it with --journal FILE")
+        if self.resume and self.dry_run:
+            raise ConfigurationError(
+                "--dry-run would replace the rejects file that --resume appends to; use only one of"
+                " them"
+            )
         if self.activate and self.requested_strategy != "update":
             raise ConfigurationError(
-                "--activate goes with --strategy update: upsert, upsertplus and insert tell the"
-                " server who is active anyway, as the file says"
+                "--activate needs --strategy update: upsert, upsertplus and insert send the"
+                " activation date of the file anyway"
             )
-        # upsertplus is the default, so it need not have been asked for.
+        # upsertplus is the default, so it was perhaps not requested.
         if self.inactive and self.requested_strategy not in {"upsertplus", "insert"}:
             raise ConfigurationError(
-                "--inactive adds new receivers by insert, and does not go with --strategy"
+                "--inactive adds new receivers with insert; it cannot be used with --strategy"
                 f" {self.requested_strategy}"
-            )
-        if self.dry_run and self.resume:
-            raise ConfigurationError(
-                "--dry-run checks the whole file, and would replace the rejects of the import that"
-                " --resume goes on with; leave one of them out"
             )
 
     @property
@@ -199,7 +286,7 @@ class SendOptions:
         return not self.no_canary
 
     def settings(self) -> dict[str, Any]:
-        """Return the options that the library's importer takes, by name."""
+        """Return the importer's options, by name."""
         return {
             name: getattr(self, name) for name in attrs.fields_dict(Settings) if hasattr(self, name)
         }

@@ -1,1 +1,1 @@
-"""The login command."""
+"""``cleverreach login`` and ``cleverreach logout``."""

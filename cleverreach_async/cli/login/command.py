@@ -1,12 +1,12 @@
-"""``cleverreach login`` and ``cleverreach logout``: work with the account of whoever consents.
+"""``cleverreach login`` and ``cleverreach logout``: use the account of a user who logs in.
 
-The login is the authorization code flow. The page of consent opens in the browser, which comes back
-to ``http://localhost:PORT/callback`` on this computer; that address has to be registered with the
-app. The token is stored for the other commands; the app's secret never is.
+The login is the authorization code flow. The login page opens in the browser, which is redirected
+to ``http://localhost:PORT/callback`` on this computer; that URI has to be registered with the app.
+The token is stored for the other commands; the client secret is not.
 
-Credentials that are given, by an option, the environment or an env file, go before the stored
-login. The other commands use it when they find none, and then need no secret until the token ends.
-Where they find the secret alone, they renew the token with it.
+Credentials from an option, the environment or an env file take precedence over the stored login.
+The other commands use it if they find none, and need no secret until the token expires. If they
+find only the secret, they renew the token with it.
 """
 
 import os
@@ -36,7 +36,7 @@ from cleverreach_async.cli.credentials import (
 )
 from cleverreach_async.cli.login.loopback import Loopback, listening
 from cleverreach_async.cli.options import BaseUrl, ClientId, ClientSecret, EnvFile, by_variable
-from cleverreach_async.cli.output import Output, plain
+from cleverreach_async.cli.output import Output, printable
 from cleverreach_async.cli.stored_login import (
     TOKEN_FILE,
     Login,
@@ -52,17 +52,16 @@ from cleverreach_async.transport.wire import DEFAULT_BASE_URL
 
 __all__ = ["LoginOptions", "TokenFile", "log_in", "log_out"]
 
-PATIENCE: Final = 300.0
-
-Visit = Mapping[str, str]
+LOGIN_TIMEOUT: Final = 300.0
 
 
 TokenFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="The token's file. Environment: CLEVERREACH_TOKEN_FILE. Else token.json in the folder"
-        " cleverreach of your settings (~/.config, $XDG_CONFIG_HOME or %APPDATA%).",
+        help="File of the token. Environment: CLEVERREACH_TOKEN_FILE. Default:"
+        " cleverreach/token.json in your configuration folder (~/.config, $XDG_CONFIG_HOME or"
+        " %APPDATA%).",
     ),
 ]
 
@@ -73,10 +72,12 @@ class LoginOptions:
 
     port: Annotated[
         int,
-        typer.Option(min=0, max=65535, metavar="N", help="Where the browser comes back; 0: any."),
+        typer.Option(
+            min=0, max=65535, metavar="N", help="Port of the redirect URI; 0 for a free one."
+        ),
     ] = 8765
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the address of the page of consent.")
+        bool, typer.Option("--no-browser", help="Only print the URL of the login page.")
     ] = False
     store: TokenFile = None
     client_id: ClientId = None
@@ -86,32 +87,32 @@ class LoginOptions:
 
 
 def log_in(options: LoginOptions, output: Output) -> None:
-    """Let a user connect the app, and store the token.
+    """Let a user log in, and store the token.
 
     Args:
-        options: What the command line says.
+        options: The command line.
         output: Where to print.
 
     Raises:
-        ConfigurationError: The port or the file cannot be used, or nobody came back.
-        TokenError: The user refused, or the code was refused.
+        ConfigurationError: The port or the file cannot be used, or the login timed out.
+        TokenError: The user denied access, or the server refused the code.
         CleverReachError: A call failed.
     """
     app = find_app(by_variable(options), os.environ, options.env_file)
     path = _token_path(options.store, options.env_file)
     account = run(partial(_log_in, app, path, options, output))
     name = account.company or f"{account.firstname} {account.name}".strip()
-    output.result(plain(f"Logged in to {name} (account {account.id})."))
-    output.note(f"The token is in {path}; commands without credentials use it.")
+    output.result(printable(f"Logged in to {name} (account {account.id})."))
+    output.info(f"The token is in {path}. Commands without other credentials use it.")
     if options.store is not None:
-        output.note(f"Name the file to them: export {TOKEN_FILE}={path}")
+        output.info(f"Tell them the file: export {TOKEN_FILE}={path}", wrap=False)
     if os.environ.get(TOKEN):
-        output.warn(f"{TOKEN} is set and goes before this login")
+        output.warn(f"{TOKEN} is set and takes precedence over this login")
     elif os.environ.get(CLIENT_ID) and os.environ.get(CLIENT_SECRET):
         output.warn(
-            f"{CLIENT_ID} and {CLIENT_SECRET} are set and go before this login: they mean the"
-            f" app's own account. Unset {CLIENT_ID} to work with the login; the secret alone"
-            " renews it"
+            f"{CLIENT_ID} and {CLIENT_SECRET} are set and take precedence over this login: they"
+            f" belong to the app's own account. Unset {CLIENT_ID} to use the login; the secret"
+            " alone renews it"
         )
 
 
@@ -121,58 +122,55 @@ def _token_path(store: Path | None, env_file: Path | None) -> Path:
 
 async def _log_in(app: OAuthApp, path: Path, options: LoginOptions, output: Output) -> Whoami:
     async with FileTokenStore(path).lock():
-        pass  # a folder that cannot be written is told before the user consents, not after
+        pass  # report a folder that cannot be written before the user logs in, not after
     async with listening(options.port) as loopback:
         app = attrs.evolve(app, redirect_uri=loopback.url)
         state = new_state()
         url = app.authorization_url(state=state)
-        output.note(f"{loopback.url} has to be registered as redirect URI with the app.")
-        output.note("Opening the page of consent:" if not options.no_browser else "Open this page:")
-        output.line(url)
-        query = await _visit(url, loopback, browser=not options.no_browser, output=output)
+        output.info(f"{loopback.url} has to be registered as redirect URI with the app.")
+        output.info("Open this page:" if options.no_browser else "Opening the login page:")
+        output.info(url, wrap=False)
+        query = await _wait_for_browser(url, loopback, options, output)
         try:
             token = await app.exchange_code(app.read_callback(query, state=state))
             account = await _whoami(app, token)
             await save_login(
-                Login(
-                    path=path,
-                    token=token,
-                    client_id=app.client_id,
-                    base_url=app.base_url,
-                )
+                Login(path=path, token=token, client_id=app.client_id, base_url=app.base_url)
             )
         except CleverReachError:
-            reason = "The command line says why. You can close this window."
-            await loopback.show("Not logged in", reason, status=HTTPStatus.BAD_REQUEST)
+            text = "The terminal shows the reason. You can close this window."
+            await loopback.respond("Not logged in", text, status=HTTPStatus.BAD_REQUEST)
             raise
-        await loopback.show("Logged in", "You can close this window.")
+        await loopback.respond("Logged in", "You can close this window.")
         return account
 
 
-async def _visit(url: str, loopback: Loopback, *, browser: bool, output: Output) -> Visit:
-    """Open the browser and wait for it to come back."""
-    query: Visit = {}
-    with anyio.move_on_after(PATIENCE) as patience:
+async def _wait_for_browser(
+    url: str, loopback: Loopback, options: LoginOptions, output: Output
+) -> Mapping[str, str]:
+    """Open the browser and wait until it is redirected; return the query parameters."""
+    query: Mapping[str, str] = {}
+    with anyio.move_on_after(LOGIN_TIMEOUT) as scope:
         async with anyio.create_task_group() as tasks:
-            if browser:
+            if not options.no_browser:
                 tasks.start_soon(_open_browser, url, output)
-            query = await loopback.visit()
+            query = await loopback.wait()
             tasks.cancel_scope.cancel()
-    if patience.cancelled_caught:
+    if scope.cancelled_caught:
         raise ConfigurationError(
-            f"nobody came back within {PATIENCE / 60:g} minutes; run cleverreach login again"
+            f"no login within {LOGIN_TIMEOUT / 60:g} minutes; run cleverreach login again"
         )
     return query
 
 
 async def _open_browser(url: str, output: Output) -> None:
     try:
-        # One that runs in the terminal returns only when it is closed.
+        # A browser that runs in the terminal returns only when it is closed.
         opened = await anyio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True)
     except webbrowser.Error:
         opened = False
     if not opened:
-        output.note("no browser could be opened; open the address yourself")
+        output.info("no browser found; open the page yourself")
 
 
 async def _whoami(app: OAuthApp, token: Token) -> Whoami:
@@ -184,8 +182,8 @@ def log_out(store: Path | None, env_file: Path | None, output: Output) -> None:
     """Revoke the stored token if the server can be reached, and delete it in any case.
 
     Args:
-        store: The file that holds it, if it is named.
-        env_file: Where it may be named instead.
+        store: File of the token; ``None`` for the default.
+        env_file: File with environment variables.
         output: Where to print.
 
     Raises:
@@ -198,9 +196,9 @@ async def _log_out(store: Path, output: Output) -> None:
     try:
         login = read_login(store)
     except ConfigurationError:
-        login = None  # no token, so nothing to revoke; deleted all the same
-    if login is None and not store.exists():  # noqa: ASYNC240 - a look at one file
-        output.note(f"there is no login in {store}")
+        login = None  # nothing to revoke; the file is deleted anyway
+    if login is None and not store.exists():  # noqa: ASYNC240 - one fast call
+        output.info(f"no stored login in {store}")
         return
     if login is not None:
         await _revoke(login, output)
@@ -219,4 +217,4 @@ async def _revoke(login: Login, output: Output) -> None:
         ) as client:
             await client.oauth.revoke()
     except CleverReachError as error:
-        output.warn(plain(f"the token could not be revoked and ends by itself: {error}"))
+        output.warn(f"cannot revoke the token, which stays valid until it expires: {error}")

@@ -1,4 +1,4 @@
-"""A web server for one visit: the browser that comes back from the page of consent."""
+"""A web server for one request: the browser that is redirected to it after the login."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,9 +18,9 @@ __all__ = ["Loopback", "listening"]
 HOST: Final = "127.0.0.1"
 PATH: Final = "/callback"
 
-_NO_HTTP: Final = (anyio.BrokenResourceError, anyio.DelimiterNotFound, anyio.IncompleteRead)
-_MOST_BYTES: Final = 16_384
-_PATIENCE: Final = 10.0
+_NOT_HTTP: Final = (anyio.BrokenResourceError, anyio.DelimiterNotFound, anyio.IncompleteRead)
+_MAX_HEAD_BYTES: Final = 16_384
+_TIMEOUT: Final = 10.0
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -30,83 +30,83 @@ _PAGE: Final = """<!doctype html>
 
 
 class Loopback:
-    """The visit that is waited for.
+    """The server that waits for the redirected browser.
 
     Attributes:
-        port: Where it is waited for.
+        port: The port that it listens on.
     """
 
     def __init__(self, port: int) -> None:
         self.port = port
         self._query: dict[str, str] = {}
         self._page = b""
-        self._arrived = anyio.Event()
-        self._decided = anyio.Event()
-        self._shown = anyio.Event()
+        self._received = anyio.Event()
+        self._has_page = anyio.Event()
+        self._sent = anyio.Event()
 
     @property
     def url(self) -> str:
-        """The address that browsers are to be sent back to."""
+        """The redirect URI."""
         return f"http://localhost:{self.port}{PATH}"
 
-    async def visit(self) -> Mapping[str, str]:
-        """Wait for the visit, and return the parameters it brings."""
-        await self._arrived.wait()
+    async def wait(self) -> Mapping[str, str]:
+        """Wait for the browser and return the query parameters of its request."""
+        await self._received.wait()
         return self._query
 
-    async def show(self, title: str, text: str, *, status: HTTPStatus = HTTPStatus.OK) -> None:
-        """Answer the visit; returns when the page is on its way, or the visitor has gone.
+    async def respond(self, title: str, text: str, *, status: HTTPStatus = HTTPStatus.OK) -> None:
+        """Respond with a page; return when it is sent or the browser is gone.
 
         Args:
-            title: What happened.
-            text: What to do now.
+            title: Heading of the page.
+            text: Text below it.
             status: The HTTP status.
         """
-        self._page = _answer(status, title, text)
-        self._decided.set()
-        with anyio.move_on_after(_PATIENCE):
-            await self._shown.wait()
+        self._page = _response(status, title, text)
+        self._has_page.set()
+        with anyio.move_on_after(_TIMEOUT):
+            await self._sent.wait()
 
     async def handle(self, stream: ByteStream) -> None:
-        """Serve one connection, of which a browser may open several and leave some unused."""
+        """Serve a connection. A browser may open several and leave some unused."""
         async with stream:
             target = await _read_target(stream)
             if target is None:
                 return
-            if urlsplit(target).path == PATH and not self._arrived.is_set():
-                await self._serve_visit(stream, target)
+            if urlsplit(target).path == PATH and not self._received.is_set():
+                await self._serve_callback(stream, target)
             else:
-                page = _answer(HTTPStatus.NOT_FOUND, "Not found", "There is nothing to be seen.")
+                page = _response(HTTPStatus.NOT_FOUND, "Not found", "This page does not exist.")
                 await _send(stream, page)
 
-    async def _serve_visit(self, stream: ByteStream, target: str) -> None:
+    async def _serve_callback(self, stream: ByteStream, target: str) -> None:
         self._query = dict(parse_qsl(urlsplit(target).query))
-        self._arrived.set()
-        await self._decided.wait()
+        self._received.set()
+        await self._has_page.wait()
         await _send(stream, self._page)
-        self._shown.set()
+        self._sent.set()
 
 
 async def _read_target(stream: ByteStream) -> str | None:
-    """Return what a GET request asks for; ``None`` when it is no HTTP or does not come."""
+    """Return the target of a GET request, ``""`` for another method, ``None`` without a request."""
     received = BufferedByteReceiveStream(stream)
-    with anyio.move_on_after(_PATIENCE):
+    with anyio.move_on_after(_TIMEOUT):
         try:
-            head = await received.receive_until(b"\r\n\r\n", _MOST_BYTES)
+            head = await received.receive_until(b"\r\n\r\n", _MAX_HEAD_BYTES)
             method, target, _ = head.partition(b"\r\n")[0].decode("ascii").split(" ")
-        except (*_NO_HTTP, ValueError):
+        except (*_NOT_HTTP, ValueError):
             return None
         return target if method == "GET" else ""
     return None
 
 
 async def _send(stream: ByteStream, page: bytes) -> None:
-    """Send a page, if somebody is still there to see it."""
-    with anyio.move_on_after(_PATIENCE), suppress(anyio.BrokenResourceError):
+    """Send a page unless the connection is closed."""
+    with anyio.move_on_after(_TIMEOUT), suppress(anyio.BrokenResourceError):
         await stream.send(page)
 
 
-def _answer(status: HTTPStatus, title: str, text: str) -> bytes:
+def _response(status: HTTPStatus, title: str, text: str) -> bytes:
     page = _PAGE.format(title=escape(title), text=escape(text)).encode()
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
@@ -121,7 +121,7 @@ def _answer(status: HTTPStatus, title: str, text: str) -> bytes:
 
 @asynccontextmanager
 async def listening(port: int) -> AsyncGenerator[Loopback, None]:
-    """Listen on this computer only, for as long as the block lasts.
+    """Listen on the loopback address during the block.
 
     Args:
         port: The port; 0 for a free one.
@@ -133,17 +133,17 @@ async def listening(port: int) -> AsyncGenerator[Loopback, None]:
         listener = await anyio.create_tcp_listener(local_host=HOST, local_port=port)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on {HOST} port {port}: {error.strerror or error}; --port takes another"
-            " one, whose address has to be registered with the app too"
+            f"cannot listen on {HOST} port {port}: {error.strerror or error}; choose another with"
+            " --port, and register its redirect URI with the app too"
         ) from None
-    faults: list[Exception] = []
+    errors: list[Exception] = []
     async with listener, anyio.create_task_group() as tasks:
         loopback = Loopback(listener.extra(SocketAttribute.local_port))  # noqa: S610 - no Django
         tasks.start_soon(listener.serve, loopback.handle)
         try:
             yield loopback
-        except Exception as error:  # noqa: BLE001 - raised below, outside of the task group
-            faults.append(error)
+        except Exception as error:  # noqa: BLE001 - raised below, outside the task group
+            errors.append(error)
         tasks.cancel_scope.cancel()
-    if faults:
-        raise faults[0]
+    if errors:
+        raise errors[0]

@@ -1,6 +1,6 @@
-"""The report of an import as one HTML file that loads nothing from elsewhere.
+"""The report of an import as one HTML file that loads no other files.
 
-Its text passes a filter for e-mail addresses, so that it can be handed on.
+E-mail addresses are masked, so the file can be shared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,36 +15,36 @@ import attrs
 
 from cleverreach_async import __version__
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.cli.imports.summary import Reason
-from cleverreach_async.cli.output import plain
-from cleverreach_async.cli.report.plots import Plot, Series, clock, plot
-from cleverreach_async.cli.report.timeline import Point, Timeline
+from cleverreach_async.cli.imports.reasons import Reason
+from cleverreach_async.cli.output import printable
+from cleverreach_async.cli.report.plots import Plot, Series, clock, draw
+from cleverreach_async.cli.report.timeline import NO_RESPONSE, Point, Timeline
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import check_replaceable, replace_file
 from cleverreach_async.transport.redaction import mask_emails
 
 __all__ = ["RunFacts", "check_report_path", "render_report_page", "write_report_page"]
 
-_MOST_COLUMNS: Final = 160
-"""Steps of a plot: more would be narrower than a finger, and sharper than the eye."""
-_MOST_FIGURES: Final = 40
+_PLOT_POINTS: Final = 160
+"""Most points of a chart; with more they are too narrow to touch."""
+_TABLE_POINTS: Final = 40
 _MINUTE: Final = 60
 
-_NOTHING: Final = "\N{EN DASH}"
+_DASH: Final = "\N{EN DASH}"
 
 
 @attrs.frozen(kw_only=True)
 class RunFacts:
-    """What the page tells beside figures.
+    """Facts about an import, besides its counters.
 
     Attributes:
         file: The file that was imported.
-        group: Where it went; ``None`` when the rows were only checked.
+        group: The group; ``None`` if the rows were only checked.
         began: When the import began, with its time zone.
-        settings: What was in force, by name; flags as yes and no, ``None`` as a dash.
+        settings: Options, by name. Booleans are shown as yes and no, ``None`` as a dash.
         reasons: Why rows were not accepted, the most frequent first.
-        rejects: The file of those rows, or ``None`` when there are none.
-        stopped: Why the import ended early, or ``None`` when it did not.
+        rejects: The file of those rows; ``None`` if there are none.
+        stopped: Why the import ended early; ``None`` if it did not.
     """
 
     file: str
@@ -57,10 +57,10 @@ class RunFacts:
 
 
 def check_report_path(path: Path, *, others: Iterable[Path] = ()) -> None:
-    """Find out before an import whether its report can be written afterwards.
+    """Check before an import that its report can be written afterwards.
 
     Args:
-        path: Where the page shall be.
+        path: Path of the page.
         others: Files of the import that it must not replace.
 
     Raises:
@@ -71,11 +71,11 @@ def check_report_path(path: Path, *, others: Iterable[Path] = ()) -> None:
             path.exists() and other.exists() and path.samefile(other)
         ):
             raise ConfigurationError(
-                f"{path} is a file of the import itself, and the report would replace it; name"
+                f"{path} is a file of the import itself, and the report would replace it; choose"
                 " another with --report"
             )
     if path.exists() and not path.is_file():
-        raise ConfigurationError(f"{path} is not a file; name one with --report")
+        raise ConfigurationError(f"{path} is not a file; choose one with --report")
     try:
         check_replaceable(path.resolve())
     except OSError as error:
@@ -85,13 +85,13 @@ def check_report_path(path: Path, *, others: Iterable[Path] = ()) -> None:
 def write_report_page(
     path: Path, *, timeline: Timeline, report: ImportReport, facts: RunFacts
 ) -> None:
-    """Write the page; readers see the one before it or all of it, never a part.
+    """Write the page. Readers see the old page or the whole new one, never a part.
 
     Args:
-        path: Where to; a file there is replaced.
-        timeline: What happened when.
+        path: Path of the page; an existing file is replaced.
+        timeline: The events by time.
         report: The counters.
-        facts: Names, settings and reasons.
+        facts: Other facts.
 
     Raises:
         ConfigurationError: It cannot be written there.
@@ -113,11 +113,11 @@ def render_report_page(*, timeline: Timeline, report: ImportReport, facts: RunFa
     template = Template(
         files("cleverreach_async.cli.report").joinpath("page.html").read_text("utf-8")
     )
-    mood, verdict = _verdict(report, facts)
+    style, verdict = _verdict(report, facts)
     return template.substitute(
         title=_safe(f"Import of {Path(facts.file).name}"),
         headline=_safe(_headline(report, facts)),
-        mood=mood,
+        style=style,
         verdict=_safe(verdict),
         when=_safe(f"{facts.file}, {facts.began:%Y-%m-%d %H:%M %Z}"),
         tiles="".join(
@@ -127,7 +127,7 @@ def render_report_page(*, timeline: Timeline, report: ImportReport, facts: RunFa
         plots=_plots(timeline),
         settings="".join(
             f'<tr><th scope="row">{_safe(name)}</th>'
-            f'<td class="words">{_safe(_word(value))}</td></tr>'
+            f'<td class="words">{_safe(_value(value))}</td></tr>'
             for name, value in facts.settings.items()
         ),
         footer=_safe(f"cleverreach-async {__version__}"),
@@ -135,13 +135,13 @@ def render_report_page(*, timeline: Timeline, report: ImportReport, facts: RunFa
 
 
 def _safe(text: str) -> str:
-    """Return text for HTML, without what could identify a receiver."""
-    return escape(plain(mask_emails(text)))
+    """Escape text for HTML, and mask e-mail addresses."""
+    return escape(printable(mask_emails(text)))
 
 
-def _word(value: object) -> str:
+def _value(value: object) -> str:
     if value is None:
-        return _NOTHING
+        return _DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -154,14 +154,14 @@ def _headline(report: ImportReport, facts: RunFacts) -> str:
 
 
 def _verdict(report: ImportReport, facts: RunFacts) -> tuple[str, str]:
-    """The class of the style sheet and the sentence that tell how it went."""
+    """Return the class in the style sheet and the sentence of the result."""
     if facts.stopped is not None:
         return "stopped", f"Stopped before the end: {facts.stopped}"
     others = report.rejected + report.unknown
     if others:
         rows = "1 row was" if others == 1 else f"{others:,} rows were"
         return "mixed", f"{rows} not accepted"
-    return "good", "No row was rejected"
+    return "good", "No rows were rejected"
 
 
 def _counts(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
@@ -172,17 +172,17 @@ def _counts(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
         ("unknown", report.unknown, "bad"),
         ("would be sent" if dry_run else "not sent", report.pending, "" if dry_run else "bad"),
         ("superseded", report.superseded, ""),
-        ("skipped, done before", report.skipped, ""),
+        ("skipped, already done", report.skipped, ""),
     ]
     always = {"read", "would be sent"} if dry_run else {"read", "accepted", "rejected", "unknown"}
-    for name, count, mood in counts:
+    for name, count, style in counts:
         if count or name in always:
-            yield _tile(name, f"{count:,}", mood if count else "")
+            yield _tile(name, f"{count:,}", style if count else "")
 
 
 def _measures(report: ImportReport, timeline: Timeline) -> Iterator[str]:
     yield _tile(
-        "took",
+        "duration",
         _seconds(report.elapsed) if report.elapsed < _MINUTE else clock(round(report.elapsed)),
     )
     done = report.read - report.skipped
@@ -190,14 +190,14 @@ def _measures(report: ImportReport, timeline: Timeline) -> Iterator[str]:
         yield _tile("rows/s", f"{done / report.elapsed:,.0f}")
     if report.requests:
         yield _tile("requests", f"{report.requests:,}")
-        yield _tile("repeated", f"{report.retries:,}")
-    for name, count in sorted(timeline.total().answers.items()):
+        yield _tile("retries", f"{report.retries:,}")
+    for name, count in sorted(timeline.total().responses.items()):
         if name != "2xx":
-            yield _tile(name if name == "no answer" else f"answered {name}", f"{count:,}", "bad")
+            yield _tile(f"responses {name}" if name != NO_RESPONSE else name, f"{count:,}", "bad")
 
 
-def _tile(name: str, value: str, mood: str = "") -> str:
-    return f'<div class="{mood}"><dt>{_safe(name)}</dt><dd>{_safe(value)}</dd></div>'
+def _tile(name: str, value: str, style: str = "") -> str:
+    return f'<div class="{style}"><dt>{_safe(name)}</dt><dd>{_safe(value)}</dd></div>'
 
 
 def _reasons(facts: RunFacts) -> str:
@@ -205,38 +205,32 @@ def _reasons(facts: RunFacts) -> str:
         return ""
     where = ""
     if facts.rejects is not None:
-        where = f'<p class="soft">All of them, row by row: {_safe(facts.rejects)}</p>'
+        where = f'<p class="soft">All of these rows are in {_safe(facts.rejects)}</p>'
     rows = "".join(
         f'<tr><td class="number">{reason.count:,}</td><td><code>{_safe(reason.code)}</code></td>'
         f'<td class="words">{_safe(reason.message)}</td>'
-        f'<td class="lines">{_safe(_lines(reason))}</td></tr>'
+        f'<td class="lines">{_safe(reason.shown_lines)}</td></tr>'
         for reason in facts.reasons
     )
     return (
-        "<section><h2>Not accepted, and why</h2>"
+        "<section><h2>Rows that were not accepted</h2>"
         '<div class="card"><table class="reasons"><thead><tr><th class="number">Rows</th>'
-        "<th>Code</th><th>First words</th><th>Lines</th></tr></thead>"
+        "<th>Code</th><th>Message of the first row</th><th>Lines</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{where}</section>"
     )
 
 
-def _lines(reason: Reason) -> str:
-    more = ", …" if reason.count > len(reason.lines) else ""
-    return ", ".join(map(str, reason.lines)) + more
-
-
 def _plots(timeline: Timeline) -> str:
-    points = timeline.points(_MOST_COLUMNS)
+    points = timeline.points(_PLOT_POINTS)
     if not timeline.end or not points:
-        return '<p class="soft">It was over before anything could be measured.</p>'
-    drawn = "".join(plot(what, points) for what in _PLOTS)
-    return drawn + _figures(timeline)
+        return '<p class="soft">The import ended before anything was measured.</p>'
+    return "".join(draw(plot, points) for plot in _PLOTS) + _table(timeline)
 
 
-def _figures(timeline: Timeline) -> str:
-    """The plots as a table, for those who cannot see them or want the figures."""
-    points = timeline.points(_MOST_FIGURES)
-    classes = sorted({name for point in points for name in point.answers})
+def _table(timeline: Timeline) -> str:
+    """The values of the charts as a table, which is also accessible to screen readers."""
+    points = timeline.points(_TABLE_POINTS)
+    classes = sorted({name for point in points for name in point.responses})
     names = ("from", "rows", "rows/s", "requests", *classes)
     names += ("p50", "p95", "longest", "limit", "in flight", "paused")
     head = "".join(f'<th class="number">{escape(name)}</th>' for name in names)
@@ -247,26 +241,24 @@ def _figures(timeline: Timeline) -> str:
         for point in points
     )
     return (
-        "<details><summary>The figures behind the plots</summary>"
+        "<details><summary>Values of the charts</summary>"
         f'<div class="card"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div></details>"
     )
 
 
 def _cells(point: Point, classes: Sequence[str]) -> list[str]:
-    slow = point.latencies
-    times = (slow.quantile(0.5), slow.quantile(0.95), slow.longest if slow.count else None)
+    latencies = point.latencies
+    longest = latencies.longest if latencies.count else None
+    times = (latencies.quantile(0.5), latencies.quantile(0.95), longest)
     return [
         clock(point.start),
         f"{point.rows:,.0f}",
         f"{point.rows_per_second:,.0f}",
         f"{point.requests:,}",
-        *(f"{point.answers[name]:,}" for name in classes),
-        *(_NOTHING if seconds is None else _seconds(seconds) for seconds in times),
-        *(
-            _NOTHING if value is None else f"{value:.1f}"
-            for value in (point.limit, point.in_flight)
-        ),
+        *(f"{point.responses[name]:,}" for name in classes),
+        *(_DASH if seconds is None else _seconds(seconds) for seconds in times),
+        *(_DASH if value is None else f"{value:.1f}" for value in (point.limit, point.in_flight)),
         f"{point.paused:.0%}",
     ]
 
@@ -281,8 +273,8 @@ _PLOTS: Final = (
         series=[
             Series(name="rows/s", style="one", value=lambda it: it.rows_per_second, filled=True)
         ],
-        say=lambda value: f"{value:,.0f}",
-        least=4,
+        label=lambda value: f"{value:,.0f}",
+        min_top=4,
     ),
     Plot(
         title="Latency of requests",
@@ -290,16 +282,16 @@ _PLOTS: Final = (
             Series(name="p95", style="two", value=lambda it: it.latencies.quantile(0.95)),
             Series(name="p50", style="one", value=lambda it: it.latencies.quantile(0.5)),
         ],
-        say=_seconds,
-        least=0.01,
+        label=_seconds,
+        min_top=0.01,
     ),
     Plot(
-        title="Concurrency, requests at a time",
+        title="Concurrency, requests in flight",
         series=[
             Series(name="limit", style="two", value=lambda it: it.limit),
             Series(name="in flight", style="one", value=lambda it: it.in_flight, filled=True),
         ],
-        say=lambda value: f"{value:.3g}",
-        least=2,
+        label=lambda value: f"{value:.3g}",
+        min_top=2,
     ),
 )

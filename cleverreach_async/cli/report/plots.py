@@ -1,7 +1,7 @@
-"""Plots over time as SVG inside HTML.
+"""Charts over time as SVG in HTML.
 
-Drawn here and not by a plotting library: steps over equal stretches of time take no more than this,
-and stay small, sharp at every width, in the colours of the reader's theme, and told by hovering.
+They are simple enough to need no plotting library: steps over equal intervals. So they stay small,
+scale to every width, follow the colours of the reader's theme, and show values on hover.
 """
 
 import math
@@ -13,11 +13,11 @@ import attrs
 
 from cleverreach_async.cli.report.timeline import Point
 
-__all__ = ["Plot", "Series", "clock", "plot", "ticks"]
+__all__ = ["Plot", "Series", "clock", "draw", "ticks"]
 
 WIDTH: Final = 1000.0
 HEIGHT: Final = 100.0
-"""The picture is stretched to its place; labels stand beside it as text, so they are not."""
+"""The picture is stretched to its width; labels are text beside it, so they are not."""
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -25,18 +25,18 @@ _TIME_STEPS: Final = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE),
     *(15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR, 4 * _HOUR, 6 * _HOUR, 12 * _HOUR, 24 * _HOUR),
 )
-_MOST_TIME_TICKS: Final = 6
+_MAX_TIME_TICKS: Final = 6
 
 
 @attrs.frozen(kw_only=True)
 class Series:
-    """A line of a plot.
+    """A line of a chart.
 
     Attributes:
-        name: What it is called in the legend.
-        style: Class in the page's style sheet.
-        value: Takes the value from a point; ``None`` leaves a gap.
-        filled: Whether the area below the line is tinted.
+        name: Name in the legend.
+        style: Class in the style sheet of the page.
+        value: Returns the value of a point; ``None`` leaves a gap.
+        filled: Whether the area below the line is filled.
     """
 
     name: str
@@ -47,19 +47,19 @@ class Series:
 
 @attrs.frozen(kw_only=True)
 class Plot:
-    """What a plot shows.
+    """A chart.
 
     Attributes:
-        title: Its heading, with the unit.
-        series: Its lines.
-        say: Puts a value into words, unit included.
-        least: The smallest value that the axis goes up to.
+        title: Title, with the unit.
+        series: The lines.
+        label: Formats a value, with the unit.
+        min_top: The smallest value for the top of the axis.
     """
 
     title: str
     series: Sequence[Series]
-    say: Callable[[float], str]
-    least: float = 1.0
+    label: Callable[[float], str]
+    min_top: float = 1.0
 
 
 def clock(seconds: float) -> str:
@@ -74,11 +74,11 @@ def clock(seconds: float) -> str:
 
 
 def ticks(most: float, *, about: int = 4) -> list[float]:
-    """Return round values from zero to the first that is not below ``most``.
+    """Return round values from zero to the first that is at least ``most``.
 
     Args:
         most: The largest value to show, above zero.
-        about: How many steps.
+        about: Approximate number of steps.
     """
     rough = most / about
     power = 10.0 ** math.floor(math.log10(rough))
@@ -88,39 +88,39 @@ def ticks(most: float, *, about: int = 4) -> list[float]:
 
 
 def _time_ticks(end: float) -> list[float]:
-    fitting = (step for step in _TIME_STEPS if end / step <= _MOST_TIME_TICKS)
-    step = next(fitting, math.ceil(end / _MOST_TIME_TICKS / _TIME_STEPS[-1]) * _TIME_STEPS[-1])
+    fitting = (step for step in _TIME_STEPS if end / step <= _MAX_TIME_TICKS)
+    step = next(fitting, math.ceil(end / _MAX_TIME_TICKS / _TIME_STEPS[-1]) * _TIME_STEPS[-1])
     return [step * number for number in range(int(end / step + 1e-9) + 1)]
 
 
-def plot(what: Plot, points: Sequence[Point]) -> str:
-    """Return a figure in HTML.
+def draw(plot: Plot, points: Sequence[Point]) -> str:
+    """Return a chart as HTML.
 
     Args:
-        what: What it shows.
-        points: At least one point, in order of time; together longer than no time.
+        plot: The chart.
+        points: At least one point, in order of time; their total duration is not zero.
     """
     end = points[-1].start + points[-1].seconds
-    values = [value for one in what.series for point in points if (value := one.value(point))]
-    scale = ticks(max([what.least, *values]))
+    values = [value for series in plot.series for point in points if (value := series.value(point))]
+    scale = ticks(max([plot.min_top, *values]))
     x, y = WIDTH / end, HEIGHT / scale[-1]
     shapes = [
         *(f'<path class="grid" d="M0 {HEIGHT - at * y:.6g}H{WIDTH:g}"/>' for at in scale[1:]),
         *_shades(points, x),
-        *(shape for one in what.series for shape in _lines(one, points, x, y)),
-        *_hints(what, points, x),
+        *(shape for series in plot.series for shape in _lines(series, points, x, y)),
+        *_hints(plot, points, x),
     ]
-    legend = [f'<li class="{one.style}">{escape(one.name)}</li>' for one in what.series]
+    legend = [f'<li class="{it.style}">{escape(it.name)}</li>' for it in plot.series]
     if any(point.paused for point in points):
         legend.append('<li class="shade">paused by the server</li>')
-    title = escape(what.title)
+    title = escape(plot.title)
 
-    def say(value: float) -> str:
-        return what.say(value) if value else "0"
+    def label(value: float) -> str:
+        return plot.label(value) if value else "0"
 
     return (
         f"<figure><figcaption><h3>{title}</h3><ul>{''.join(legend)}</ul></figcaption>"
-        f'<div class="plot"><div class="y">{_labels(scale, "bottom", say)}</div>'
+        f'<div class="plot"><div class="y">{_labels(scale, "bottom", label)}</div>'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img"'
         f' aria-label="{title} over time">{"".join(shapes)}</svg>'
         f'<div class="x">{_labels(_time_ticks(end), "left", clock, end)}</div></div></figure>'
@@ -128,17 +128,17 @@ def plot(what: Plot, points: Sequence[Point]) -> str:
 
 
 def _labels(
-    values: Sequence[float], side: str, say: Callable[[float], str], end: float | None = None
+    values: Sequence[float], side: str, label: Callable[[float], str], end: float | None = None
 ) -> str:
     whole = end or values[-1]
     return "".join(
-        f'<span style="{side}:{100 * value / whole:.6g}%">{escape(say(value))}</span>'
+        f'<span style="{side}:{100 * value / whole:.6g}%">{escape(label(value))}</span>'
         for value in values
     )
 
 
 def _runs(series: Series, points: Iterable[Point]) -> Iterator[list[tuple[Point, float]]]:
-    """Stretches of points that have a value."""
+    """Runs of adjacent points that have a value."""
     run: list[tuple[Point, float]] = []
     for point in points:
         value = series.value(point)
@@ -152,7 +152,7 @@ def _runs(series: Series, points: Iterable[Point]) -> Iterator[list[tuple[Point,
 
 
 def _lines(series: Series, points: Sequence[Point], x: float, y: float) -> Iterator[str]:
-    """The series as steps: each value is the mean of its stretch, not of an instant."""
+    """The series as steps: each value is the mean of an interval."""
     lines: list[str] = []
     areas: list[str] = []
     for run in _runs(series, points):
@@ -180,15 +180,15 @@ def _shades(points: Iterable[Point], x: float) -> Iterator[str]:
             yield f'<rect class="shade" fill-opacity="{opacity:.2f}" {_box(point, x)}/>'
 
 
-def _hints(what: Plot, points: Iterable[Point], x: float) -> Iterator[str]:
-    """What is told when the pointer rests on a stretch."""
+def _hints(plot: Plot, points: Iterable[Point], x: float) -> Iterator[str]:
+    """The values of each point, shown on hover."""
     for point in points:
-        words = [f"{clock(point.start)} to {clock(point.start + point.seconds)}"]
-        for one in what.series:
-            value = one.value(point)
+        lines = [f"{clock(point.start)} to {clock(point.start + point.seconds)}"]
+        for series in plot.series:
+            value = series.value(point)
             if value is not None:
-                words.append(f"{one.name}: {what.say(value)}")
+                lines.append(f"{series.name}: {plot.label(value)}")
         if point.paused:
-            words.append(f"paused: {point.paused:.0%} of the time")
-        hint = escape("\n".join(words))
+            lines.append(f"paused: {point.paused:.0%} of the time")
+        hint = escape("\n".join(lines))
         yield f'<rect class="hint" {_box(point, x)}><title>{hint}</title></rect>'

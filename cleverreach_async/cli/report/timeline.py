@@ -1,7 +1,7 @@
-"""What happened when during an import, in bounded memory. Pure, but for the recorder's clock.
+"""The events of an import by time, in bounded memory. Pure, except for the recorder's clock.
 
-Time is cut into equal stretches. When they become too many, each two neighbours become one, so a
-run of a second and a run of a week are both a few hundred to two thousand points.
+Time is divided into equal intervals. If there are too many, each two neighbours are merged, so an
+import of a second and one of a week both have at most two thousand points.
 """
 
 import math
@@ -16,21 +16,31 @@ from cleverreach_async.bulk.report import ImportProgress
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.transport import RequestEvent
 
-__all__ = ["MOST_POINTS", "Latencies", "Point", "Recorder", "Timeline", "answer_class"]
+__all__ = [
+    "MAX_POINTS",
+    "NO_RESPONSE",
+    "Latencies",
+    "Point",
+    "Timeline",
+    "TimelineRecorder",
+    "response_class",
+]
 
-MOST_POINTS: Final = 2000
+MAX_POINTS: Final = 2000
 FIRST_WIDTH: Final = 0.25
-"""Seconds of a stretch at first; they double, so all boundaries are exact in binary."""
+"""Seconds of an interval at first; it doubles, so all boundaries are exact in binary."""
+
+NO_RESPONSE: Final = "no response"
 
 _SHORTEST: Final = 0.001
 _GROWTH: Final = math.log(1.04)
 _BATCH_CALLS: Final = "/groups/{group_id}/receivers/"
 
 
-def answer_class(status_code: int | None) -> str:
-    """Return the class of an answer: ``2xx``, ``429``, ``5xx``, ..., ``no answer``."""
+def response_class(status_code: int | None) -> str:
+    """Return the class of a response: ``2xx``, ``429``, ``5xx``, ..., ``no response``."""
     if status_code is None:
-        return "no answer"
+        return NO_RESPONSE
     if status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return "429"
     return f"{status_code // 100}xx"
@@ -38,13 +48,13 @@ def answer_class(status_code: int | None) -> str:
 
 @attrs.define
 class Latencies:
-    """Seconds that requests took, as a histogram whose classes grow by 4 % each.
+    """Durations of requests, as a histogram whose classes grow by 4 % each.
 
-    So a quantile is off by 2 % at most, however many requests there were.
+    So the error of a quantile is at most 2 %, however many requests there are.
 
     Attributes:
-        longest: The longest, exactly.
-        counts: How many requests by class.
+        longest: The longest, in seconds.
+        counts: Number of requests by class.
     """
 
     longest: float = 0.0
@@ -52,21 +62,21 @@ class Latencies:
 
     @property
     def count(self) -> int:
-        """How many requests."""
+        """Number of requests."""
         return self.counts.total()
 
     def add(self, seconds: float) -> None:
-        """Count a request."""
+        """Add a request."""
         self.longest = max(self.longest, seconds)
         self.counts[math.ceil(math.log(max(seconds, _SHORTEST) / _SHORTEST) / _GROWTH)] += 1
 
     def merge(self, other: "Latencies") -> None:
-        """Count the requests of another histogram too."""
+        """Add the requests of another histogram."""
         self.longest = max(self.longest, other.longest)
         self.counts.update(other.counts)
 
     def quantile(self, share: float) -> float | None:
-        """Return the seconds that a share of the requests took at most; ``None`` without any.
+        """Return the seconds within which a share of the requests completed; ``None`` without any.
 
         Args:
             share: From 0 to 1, such as 0.95.
@@ -82,62 +92,62 @@ class Latencies:
 
 @attrs.define(kw_only=True)
 class Point:
-    """What happened in one stretch of time.
+    """The events of one interval.
 
     Attributes:
         start: Seconds from the beginning of the import.
-        seconds: Length of the stretch.
-        rows: Rows that arrived at their outcome.
-        answers: Number of requests by class of answer.
-        latencies: How long the requests took.
-        watched: Seconds of the stretch in which the following three were known.
-        limit_seconds: The limit of requests, times the seconds it stood.
-        in_flight_seconds: The requests on the wire, times the seconds they were.
+        seconds: Length of the interval.
+        rows: Rows that got an outcome.
+        responses: Number of requests by class of response.
+        latencies: Durations of the requests.
+        known_seconds: Seconds of the interval in which the following three were known.
+        limit_seconds: Limit of requests in flight, multiplied by its seconds.
+        in_flight_seconds: Requests in flight, multiplied by their seconds.
         paused_seconds: Seconds in which the gate was closed.
     """
 
     start: float
     seconds: float = 0.0
     rows: float = 0.0
-    answers: Counter[str] = attrs.field(factory=Counter[str])
+    responses: Counter[str] = attrs.field(factory=Counter[str])
     latencies: Latencies = attrs.field(factory=Latencies)
-    watched: float = 0.0
+    known_seconds: float = 0.0
     limit_seconds: float = 0.0
     in_flight_seconds: float = 0.0
     paused_seconds: float = 0.0
 
     @property
     def rows_per_second(self) -> float:
-        """Rows that arrived at their outcome per second."""
+        """Rows per second that got an outcome."""
         return self.rows / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def requests(self) -> int:
-        """Requests answered, or given up."""
-        return self.answers.total()
+        """Requests that got a response or failed."""
+        return self.responses.total()
 
     @property
     def limit(self) -> float | None:
-        """Mean limit of requests on the wire; ``None`` if nothing was told of it."""
-        return self.limit_seconds / self.watched if self.watched > 0 else None
+        """Mean limit of requests in flight; ``None`` if unknown."""
+        return self.limit_seconds / self.known_seconds if self.known_seconds > 0 else None
 
     @property
     def in_flight(self) -> float | None:
-        """Mean number of requests on the wire; ``None`` if nothing was told of it."""
-        return self.in_flight_seconds / self.watched if self.watched > 0 else None
+        """Mean number of requests in flight; ``None`` if unknown."""
+        return self.in_flight_seconds / self.known_seconds if self.known_seconds > 0 else None
 
     @property
     def paused(self) -> float:
-        """Share of the stretch in which the gate was closed, from 0 to 1."""
+        """Share of the interval in which the gate was closed, from 0 to 1."""
         return min(1.0, self.paused_seconds / self.seconds) if self.seconds > 0 else 0.0
 
-    def absorb(self, other: "Point") -> None:
-        """Take in the stretch that follows."""
+    def extend(self, other: "Point") -> None:
+        """Add the interval that follows."""
         self.seconds += other.seconds
         self.rows += other.rows
-        self.answers.update(other.answers)
+        self.responses.update(other.responses)
         self.latencies.merge(other.latencies)
-        self.watched += other.watched
+        self.known_seconds += other.known_seconds
         self.limit_seconds += other.limit_seconds
         self.in_flight_seconds += other.in_flight_seconds
         self.paused_seconds += other.paused_seconds
@@ -145,26 +155,25 @@ class Point:
 
 @attrs.define
 class Timeline:
-    """Points of an import, gathered from its events.
+    """The points of an import, made from its events.
 
     Attributes:
-        most: Most points that are kept.
-        width: Seconds of a point.
+        max_points: Maximum number of points.
+        width: Length of an interval in seconds.
         end: Seconds from the beginning to the last event.
     """
 
-    most: int = MOST_POINTS
+    max_points: int = MAX_POINTS
     width: float = attrs.field(default=FIRST_WIDTH, init=False)
     end: float = attrs.field(default=0.0, init=False)
     _points: list[Point] = attrs.field(factory=list[Point], init=False)
     _latest: ImportProgress | None = attrs.field(default=None, init=False)
 
     def progress(self, event: ImportProgress) -> None:
-        """Take a progress event.
+        """Add a progress event.
 
         The rows since the event before are spread over the time since, unless that was a pause.
-        Limit, requests in flight and pause are taken to stay as they are told until the next event
-        tells otherwise.
+        Limit, requests in flight and pause are assumed not to change until the next event.
         """
         before, self._latest = self._latest, event
         since = before.elapsed if before else 0.0
@@ -177,34 +186,34 @@ class Timeline:
             if not at_once:
                 point.rows += rows * seconds / span
             if before is not None:
-                point.watched += seconds
+                point.known_seconds += seconds
                 point.limit_seconds += before.limit * seconds
                 point.in_flight_seconds += before.in_flight * seconds
                 point.paused_seconds += before.paused * seconds
 
     def request(self, event: RequestEvent, *, at: float) -> None:
-        """Take a request.
+        """Add a request.
 
         Args:
-            event: What came of it.
-            at: Seconds from the beginning of the import to its end.
+            event: The request.
+            at: Seconds from the beginning of the import to the end of the request.
         """
         point = self._point_at(at)
-        point.answers[answer_class(event.status_code)] += 1
+        point.responses[response_class(event.status_code)] += 1
         point.latencies.add(event.elapsed)
 
     def total(self) -> Point:
         """Return the whole import as one point."""
         whole = Point(start=0.0)
         for point in self.points():
-            whole.absorb(point)
+            whole.extend(point)
         return whole
 
     def points(self, most: int | None = None) -> list[Point]:
-        """Return the points without a gap, in order of time.
+        """Return the points in order of time, without gaps.
 
         Args:
-            most: Most points, so that neighbours are merged; ``None`` for all there are.
+            most: Maximum number of points, reached by merging neighbours; ``None`` for all.
         """
         group = 1
         while most is not None and len(self._points) > most * group:
@@ -214,20 +223,20 @@ class Timeline:
         for number, point in enumerate(self._points):
             if number % group == 0:
                 merged.append(Point(start=point.start))
-            merged[-1].absorb(point)
+            merged[-1].extend(point)
         for point in merged:
             point.seconds = min(width, max(0.0, self.end - point.start))
         if len(merged) > 1 and merged[-1].seconds < width / 2:
-            # A sliver's averages would stand out for nothing.
-            sliver = merged.pop()
-            merged[-1].absorb(sliver)
+            # The averages of a short interval would be outliers.
+            last = merged.pop()
+            merged[-1].extend(last)
         return merged
 
     def _point_at(self, seconds: float) -> Point:
-        """Return the point of an instant, having made room for it."""
+        """Return the point of a time, and create it if necessary."""
         seconds = max(0.0, seconds)
         self.end = max(self.end, seconds)
-        while seconds // self.width >= self.most:
+        while seconds // self.width >= self.max_points:
             self._halve()
         number = int(seconds // self.width)
         for missing in range(len(self._points), number + 1):
@@ -235,15 +244,15 @@ class Timeline:
         return self._points[number]
 
     def _halve(self) -> None:
-        """Make one point of each two."""
+        """Merge each two neighbours."""
         self.width *= 2
         halved = self._points[::2]
         for point, other in zip(halved, self._points[1::2], strict=False):
-            point.absorb(other)
+            point.extend(other)
         self._points = halved
 
     def _overlaps(self, start: float, end: float) -> Iterator[tuple[Point, float]]:
-        """The points that a span touches, each with the seconds that lie in it."""
+        """The points that overlap a period, each with the seconds of the overlap."""
         self._point_at(end)
         for number in range(int(start // self.width), int(end // self.width) + 1):
             point = self._points[number]
@@ -252,11 +261,11 @@ class Timeline:
                 yield point, seconds
 
 
-class Recorder:
-    """Feeds a timeline from the callbacks of an import under way.
+class TimelineRecorder:
+    """Adds the events of a running import to a timeline.
 
     Args:
-        timeline: Where to.
+        timeline: The timeline.
         clock: The client's clock.
     """
 
@@ -266,11 +275,11 @@ class Recorder:
         self._began = clock.monotonic()
 
     def on_progress(self, progress: ImportProgress) -> None:
-        """Take a progress event at once; it tells when the import began."""
+        """Add a progress event, from which the beginning of the import is known."""
         self._began = self._clock.monotonic() - progress.elapsed
         self._timeline.progress(progress)
 
     def on_event(self, event: RequestEvent) -> None:
-        """Take what came of a request; those that carry no batch are left out."""
+        """Add a request, unless it is not a batch call."""
         if event.path.startswith(_BATCH_CALLS):
             self._timeline.request(event, at=self._clock.monotonic() - self._began)

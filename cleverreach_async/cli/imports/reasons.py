@@ -1,0 +1,72 @@
+"""Why rows were not accepted, grouped by code."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+import msgspec
+
+from cleverreach_async.bulk.report import ImportReport
+
+__all__ = ["Reason", "find_reasons"]
+
+_LINES_SHOWN: Final = 5
+
+
+@attrs.define
+class Reason:
+    """Why rows were not accepted.
+
+    Attributes:
+        code: Code of the reason, which does not change between versions.
+        message: Message of the first row.
+        count: Number of rows.
+        lines: First lines of the file with such a row.
+    """
+
+    code: str
+    message: str
+    count: int = 0
+    lines: list[int] = attrs.field(factory=list[int])
+
+    @property
+    def shown_lines(self) -> str:
+        """The lines, for people."""
+        more = ", …" if self.count > len(self.lines) else ""
+        return ", ".join(map(str, self.lines)) + more
+
+
+class _Line(msgspec.Struct):
+    row: int
+    line: int | None
+    code: str
+    message: str
+
+
+def find_reasons(rejects: Path, report: ImportReport) -> list[Reason]:
+    """Return the reasons, the most frequent first.
+
+    Args:
+        rejects: The rejects file, which has all rows, including those of earlier runs.
+        report: Has samples for the case that the file cannot be read again.
+    """
+    rows: Iterable[_Line] = _read(rejects) if rejects.is_file() else _samples(report)
+    found: dict[str, Reason] = {}
+    for row in rows:
+        reason = found.setdefault(row.code, Reason(row.code, row.message))
+        reason.count += 1
+        if len(reason.lines) < _LINES_SHOWN:
+            reason.lines.append(row.row if row.line is None else row.line)
+    return sorted(found.values(), key=lambda reason: -reason.count)
+
+
+def _read(rejects: Path) -> Iterator[_Line]:
+    decode = msgspec.json.Decoder(_Line).decode
+    with rejects.open("rb") as lines:
+        yield from map(decode, lines)
+
+
+def _samples(report: ImportReport) -> Iterator[_Line]:
+    for sample in report.samples:
+        yield _Line(sample.row, sample.line, sample.code, sample.message)
