@@ -77,8 +77,8 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         {},
         "by row",
         (
-            "new receivers will be ACTIVE immediately, with or without a date in 'Bestätigt am'; only"
-            " 0 or 00.00.0000 there makes them inactive"
+            "new receivers will be ACTIVE immediately, with or without a date in 'Bestätigt am';"
+            " only 0 or 00.00.0000 there makes them inactive"
         ),
         KEPT.format("'Bestätigt am'"),
     ),

@@ -193,7 +193,7 @@ def _measures(report: ImportReport, timeline: Timeline) -> Iterator[str]:
         yield _tile("retries", f"{report.retries:,}")
     for name, count in sorted(timeline.total().responses.items()):
         if name != "2xx":
-            yield _tile(f"responses {name}" if name != NO_RESPONSE else name, f"{count:,}", "bad")
+            yield _tile(name if name == NO_RESPONSE else f"{name} responses", f"{count:,}", "bad")
 
 
 def _tile(name: str, value: str, style: str = "") -> str:
@@ -269,7 +269,7 @@ def _seconds(seconds: float) -> str:
 
 _PLOTS: Final = (
     Plot(
-        title="Throughput, rows per second",
+        title="Rows per second",
         series=[
             Series(name="rows/s", style="one", value=lambda it: it.rows_per_second, filled=True)
         ],
@@ -277,7 +277,7 @@ _PLOTS: Final = (
         min_top=4,
     ),
     Plot(
-        title="Latency of requests",
+        title="Request latency",
         series=[
             Series(name="p95", style="two", value=lambda it: it.latencies.quantile(0.95)),
             Series(name="p50", style="one", value=lambda it: it.latencies.quantile(0.5)),
@@ -286,7 +286,7 @@ _PLOTS: Final = (
         min_top=0.01,
     ),
     Plot(
-        title="Concurrency, requests in flight",
+        title="Requests in flight",
         series=[
             Series(name="limit", style="two", value=lambda it: it.limit),
             Series(name="in flight", style="one", value=lambda it: it.in_flight, filled=True),
