@@ -1,4 +1,4 @@
-"""Fixtures of the command's tests: an empty directory, ways to run the command, files, servers."""
+"""Fixtures: an empty directory, functions that run the command, files, servers."""
 
 import json
 import os
@@ -19,7 +19,7 @@ HEADER = "E-Mail;Vorname;Registriert am;Bestätigt am;Bemerkung"
 
 @pytest.fixture(autouse=True)
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, an environment that names no account, and a home to be in."""
+    """An empty working directory, an environment without credentials, and an empty home."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("CLEVERREACH_")]:
         monkeypatch.delenv(name)
@@ -40,7 +40,7 @@ def run() -> Callable[..., Result]:
 
 @pytest.fixture
 def spawn() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command as a process of its own."""
+    """Runs the command as a process."""
 
     def spawn(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own command
@@ -76,7 +76,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def account(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The account behind a socket, named in the environment; yields its URL."""
+    """The account on a socket, with its credentials in the environment; yields the URL."""
     with running(sandbox) as url:
         monkeypatch.setenv("CLEVERREACH_BASE_URL", url)
         monkeypatch.setenv("CLEVERREACH_CLIENT_ID", "mia")
@@ -86,7 +86,7 @@ def account(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def rejected(workdir: Path) -> Callable[[], list[tuple[int, str]]]:
-    """Reads line and code of every row in the rejects file."""
+    """Reads the line and the code of every row in the rejects file."""
 
     def rejected() -> list[tuple[int, str]]:
         lines = (workdir / "rejects.jsonl").read_text("utf-8").splitlines()

@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def group(run: Run, workdir: Path, account: str) -> str:
-    """A group in the account; yields its creation day as this computer's calendar has it."""
+    """A group in the account; returns its creation day in the local time zone."""
     assert account.startswith("http://127.0.0.1:")
     (workdir / "k.csv").write_text("email\na@example.org\n", "utf-8")
     run("import", "k.csv", "--group", "Nord [bold]", "--create")
@@ -25,7 +25,7 @@ def group(run: Run, workdir: Path, account: str) -> str:
 
 @pytest.mark.socket
 def test_groups_are_a_table(run: Run, group: str) -> None:
-    """The name comes last, so that none is cut; markup in it is plain text."""
+    """The name is last, so that it is not cut; markup in it is plain text."""
     result = run("groups")
 
     assert [
@@ -47,8 +47,8 @@ def test_groups_as_json(run: Run, sandbox: Sandbox) -> None:
     ]
 
 
-def test_no_groups_are_no_table(run: Run) -> None:
-    """A sandbox begins empty; stdout stays so too."""
+def test_without_groups_there_is_no_table(run: Run) -> None:
+    """A sandbox is empty at first, and so is stdout."""
     result = run("groups", "--sandbox")
 
     assert (0, "", "the account has no groups\n") == (
@@ -58,28 +58,28 @@ def test_no_groups_are_no_table(run: Run) -> None:
     )
 
 
-def test_whoami_tells_the_account(run: Run) -> None:
-    """The sandbox's account belongs to an invented person; empty fields are left out."""
+def test_whoami_shows_the_account(run: Run) -> None:
+    """Empty fields are left out."""
     lines = run("whoami", "--sandbox").stdout.splitlines()
 
     assert ("id            129000", False) == (lines[0], any("fax" in line for line in lines))
 
 
 def test_whoami_as_json(run: Run) -> None:
-    """All fields, the empty ones too."""
+    """All fields, including empty ones."""
     found = json.loads(run("whoami", "--sandbox", "--json").stdout)
 
     assert (129000, "") == (found["id"], found["fax"])
 
 
-def test_the_version_is_told(run: Run) -> None:
-    """It is the package's."""
+def test_the_version_is_printed(run: Run) -> None:
+    """It is the version of the package."""
     assert f"cleverreach {__version__}\n" == run("--version").stdout
 
 
 @pytest.mark.parametrize("command", ["import", "groups", "whoami", "login", "logout", "sandbox"])
 def test_help_describes_every_option(run: Run, command: str) -> None:
-    """There is a text for each; the account's options are those of all commands that need one."""
+    """All commands that need an account have the same options for it."""
     result = run(command, "--help")
 
     shared = ["--client-id", "--client-secret", "--base-url", "--env-file"]

@@ -1,4 +1,4 @@
-"""Attributes of an import, as the command creates, checks and shows them."""
+"""Attributes of an import: how the command creates, checks and shows them."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.socket
 
 @pytest.fixture
 def a_file(workdir: Path) -> Path:
-    """One receiver with two attributes, one of them the group's."""
+    """One receiver with an attribute of the account and one of the group."""
     path = workdir / "a.csv"
     path.write_text("email;Vorname;Tarif\na@example.org;Ada;gold\n", "utf-8")
     return path
@@ -37,7 +37,7 @@ def group(run: Run, workdir: Path, account: str) -> str:
 def test_create_attributes_defines_them_in_a_group_that_exists(
     run: Run, a_file: Path, group: str, sandbox: Sandbox
 ) -> None:
-    """Of the account and of the group; values are stored."""
+    """Attributes of the account and of the group; their values are stored."""
     result = run("import", str(a_file), "--group", group, "--create-attributes", *PLAN, "--json")
     found = json.loads(result.stdout)
     receiver = sandbox.store.receiver(found["group_id"], "a@example.org") or {}
@@ -52,7 +52,7 @@ def test_create_attributes_defines_them_in_a_group_that_exists(
 
 @pytest.mark.usefixtures("account")
 def test_create_attributes_creates_no_group(run: Run, a_file: Path, sandbox: Sandbox) -> None:
-    """A mistyped name must not make one."""
+    """A mistyped name must not create a group."""
     result = run("import", str(a_file), "--group", "N", "--create-attributes")
 
     assert (1, True) == (result.exit_code, "create it with --create" in result.stderr)
@@ -61,24 +61,26 @@ def test_create_attributes_creates_no_group(run: Run, a_file: Path, sandbox: San
 
 @pytest.mark.usefixtures("account")
 def test_create_still_creates_both(run: Run, a_file: Path) -> None:
-    """As before."""
+    """The group and the attributes."""
     result = run("import", str(a_file), "--group", "N", "--create", "--json")
     found = json.loads(result.stdout)
 
     assert (True, ["firstname"]) == (found["group_created"], found["attributes_created"])
 
 
-def test_without_leave_nothing_is_created_or_sent(
+def test_without_an_option_nothing_is_created_or_sent(
     run: Run, a_file: Path, group: str, sandbox: Sandbox
 ) -> None:
-    """The message names both ways out."""
+    """The message names both options."""
     before = sandbox.count("POST", "/v3/groups")
     result = run("import", str(a_file), "--group", group, *PLAN)
 
-    told = result.stderr.replace("\n", " ")
+    message = result.stderr.replace("\n", " ")
     assert 1 == result.exit_code
-    assert "no attributes firstname, attributes.plan" in told
-    assert "create them with --create-attributes, or leave a column out with --map COLUMN=-" in told
+    assert "no attributes firstname, attributes.plan" in message
+    assert (
+        "create them with --create-attributes, or leave a column out with --map COLUMN=-" in message
+    )
     assert before == sandbox.count("POST", "/v3/groups")
 
 
@@ -86,22 +88,22 @@ def test_without_leave_nothing_is_created_or_sent(
 def test_too_many_attributes_are_refused_before_the_group_is_created(
     run: Run, a_file: Path, sandbox: Sandbox
 ) -> None:
-    """Nothing half done is left behind."""
+    """No part of the import is left behind."""
     sandbox.behaviour = Behaviour(attribute_cap=1)
     result = run("import", str(a_file), "--group", "N", "--create", *PLAN)
 
-    told = result.stderr.replace("\n", " ")
+    message = result.stderr.replace("\n", " ")
     assert 1 == result.exit_code
-    assert "2 attributes are missing, and there is room for 1" in told
-    assert "These do not fit: attributes.plan." in told
-    assert "--map COLUMN=- leaves a column out" in told
+    assert "2 attributes are missing, and there is room for 1" in message
+    assert "These do not fit: attributes.plan." in message
+    assert "--map COLUMN=- leaves a column out" in message
     assert (None, 0) == (sandbox.store.group_id("N"), sandbox.count("POST", "/v3/attributes"))
 
 
 def test_the_attributes_of_json_lines_are_shown_with_their_types(
     run: Run, workdir: Path, group: str
 ) -> None:
-    """Before the run, since they were inferred; a postcode is a text whatever it looks like."""
+    """They are inferred, so they are shown before the run. A postcode is always a text."""
     row = {
         "email": "a@example.org",
         "global_attributes": {"points": 5, "zip": 24103, "birthday": "1999-12-24"},
@@ -116,19 +118,19 @@ def test_the_attributes_of_json_lines_are_shown_with_their_types(
     assert lines.index(shown) < next(n for n, it in enumerate(lines) if it.startswith("group N"))
 
 
-def test_names_in_capitals_are_warned_of(run: Run, workdir: Path, group: str) -> None:
-    """The server has names in lower case, and nobody knows what it does with others."""
+def test_names_not_in_lower_case_cause_a_warning(run: Run, workdir: Path, group: str) -> None:
+    """The server has names in lower case; it is unknown what it does with others."""
     row = {"email": "a@example.org", "global_attributes": {"FirstName": "Ada", "city": "Kiel"}}
     (workdir / "a.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
     result = run("import", "a.jsonl", "--group", group, "--create-attributes")
 
-    told = result.stderr.replace("\n", " ")
-    assert "warning: names of attributes are in lower case" in told
-    assert "may silently drop the values of FirstName" in told
+    message = result.stderr.replace("\n", " ")
+    assert "warning: names of attributes are in lower case" in message
+    assert "may silently drop the values of FirstName" in message
 
 
-def test_a_type_that_differs_is_warned_of(run: Run, workdir: Path, group: str) -> None:
-    """A text does not fit into a number."""
+def test_a_type_that_differs_causes_a_warning(run: Run, workdir: Path, group: str) -> None:
+    """A text cannot be stored as a number."""
     row = {"email": "a@example.org", "global_attributes": {"points": 5}}
     (workdir / "n.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
     (workdir / "b.csv").write_text("email;Punkte\nb@example.org;viele\n", "utf-8")

@@ -1,4 +1,4 @@
-"""Consent: what the command says of new receivers, what it makes of them, and the opt-in mails."""
+"""Consent: what the command says about new receivers, what it does, and the opt-in mails."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ COLUMNS = {
 
 
 def times(letters: str) -> Mapping[str, str]:
-    """The times that some columns tell, by the first letters of the fields."""
+    """The columns of some times, from the first letters of their fields."""
     return dict(COLUMNS[letter] for letter in letters)
 
 
@@ -41,7 +41,7 @@ NO_TIMES = (
 )
 A_DATE = "new receivers with a date in 'Bestätigt am' will be active"
 
-# Columns, strategy, options; what becomes of new receivers, the sentence, those who are there.
+# Columns, strategy, options; new receivers, the sentence, the sentence about existing receivers.
 CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, str, str]] = {
     "no times": (
         "",
@@ -211,7 +211,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
     CASES.values(),
     ids=CASES.keys(),
 )
-def test_what_becomes_of_receivers_is_said_plainly(
+def test_a_sentence_says_whether_receivers_become_active(
     letters: str,
     strategy: StrategyName,
     options: dict[str, bool],
@@ -249,7 +249,7 @@ ENTRIES: tuple[dict[str, int], ...] = ({}, {"value": 0}, {"value": 1_700_000_000
 
 
 def rows(letters: str) -> Iterator[ReceiverInput]:
-    """A receiver for each way in which some columns can be filled: empty, 0, a date."""
+    """A receiver for each combination of entries in some columns: empty, 0, a date."""
     for number, entries in enumerate(itertools.product(ENTRIES, repeat=len(letters))):
         filled = {
             COLUMNS[letter][0]: entry["value"]
@@ -264,7 +264,7 @@ def rows(letters: str) -> Iterator[ReceiverInput]:
 @pytest.mark.parametrize("letters", ["", "r", "a", "d", "ra", "rd", "ad", "rad"])
 @pytest.mark.parametrize("strategy", ["upsertplus", "upsert", "insert", "inactive"])
 async def test_what_is_said_is_what_happens(letters: str, strategy: str) -> None:
-    """Active means all, inactive none, and by row that both can be."""
+    """``active`` means all, ``inactive`` none, and ``by row`` some."""
     name: Any = "insert" if strategy == "inactive" else strategy
     inactive = strategy == "inactive"
     async with a_group() as (cr, group_id):
@@ -281,15 +281,15 @@ async def test_what_is_said_is_what_happens(letters: str, strategy: str) -> None
     assert said[consent_of(times(letters), name, inactive=inactive).new_receivers] == found
 
 
-def test_who_was_in_the_group_already_is_told_apart() -> None:
-    """They are rejects by the book, and nothing to repair."""
-    told = [rows_in_group(count) for count in (0, 1, 1200)]
+def test_duplicates_are_shown_separately() -> None:
+    """They are rejects, but there is nothing to repair."""
+    sentences = [rows_in_group(count) for count in (0, 1, 1200)]
 
     assert [
         "",
         "1 rejected row is in the group already (duplicate), and not changed.",
         "1,200 rejected rows are in the group already (duplicate), and not changed.",
-    ] == told
+    ] == sentences
 
 
 # The command.
@@ -311,7 +311,7 @@ def a_file(workdir: Path) -> Path:
 
 @pytest.fixture
 def group_id(sandbox: Sandbox, run: Run, a_file: Path, account: str) -> int:
-    """A group in which a receiver of the file is already, active."""
+    """A group that contains one of the receivers, who is active."""
     del account
     a_file.write_text("email\na@example.org\n", "utf-8")
     assert 0 == run("import", str(a_file), "--group", "N", "--create").exit_code
@@ -319,22 +319,22 @@ def group_id(sandbox: Sandbox, run: Run, a_file: Path, account: str) -> int:
     return sandbox.store.group_id("N") or 0
 
 
-def test_it_is_said_before_the_first_row(run: Run, workdir: Path) -> None:
-    """On stderr, before anything is done, and in the result."""
+def test_the_sentence_is_printed_before_the_first_row(run: Run, workdir: Path) -> None:
+    """On stderr before anything is changed, and in the result."""
     (workdir / "a.csv").write_text("email\na@example.org\n", "utf-8")
 
     result = run("import", "a.csv", "--group", "N", "--create", "--sandbox", "--json")
     lines = result.stderr.splitlines()
 
-    told = next(
+    position = next(
         n for n, line in enumerate(lines) if line.startswith("new receivers will be ACTIVE")
     )
-    assert told < next(n for n, line in enumerate(lines) if line.startswith("new group"))
+    assert position < next(n for n, line in enumerate(lines) if line.startswith("new group"))
     assert "active" == json.loads(result.stdout)["new_receivers"]
 
 
-def test_a_dry_run_says_it_too(run: Run, a_file: Path) -> None:
-    """That is what it is for."""
+def test_a_dry_run_prints_the_sentence(run: Run, a_file: Path) -> None:
+    """It shows what the import would do."""
     words = ("--dry-run", "--inactive", "--json")
     result = run("import", str(a_file), "--group", "N", *words)
 
@@ -343,10 +343,10 @@ def test_a_dry_run_says_it_too(run: Run, a_file: Path) -> None:
 
 
 @pytest.mark.socket
-def test_inactive_adds_newcomers_and_leaves_others_alone(
+def test_inactive_adds_receivers_and_does_not_change_others(
     run: Run, a_file: Path, sandbox: Sandbox, group_id: int
 ) -> None:
-    """Who is in the group already stays active, is a reject, and is told apart in words."""
+    """A receiver in the group stays active, is a reject, and is shown separately."""
     result = run("import", str(a_file), "--group", "N", "--inactive")
     people = [sandbox.store.receiver(group_id, f"{who}@example.org") or {} for who in "ab"]
 
@@ -357,8 +357,8 @@ def test_inactive_adds_newcomers_and_leaves_others_alone(
 
 
 @pytest.mark.parametrize("strategy", ["upsert", "update", "delete"])
-def test_inactive_goes_with_insert_only(run: Run, a_file: Path, strategy: str) -> None:
-    """The others would set existing receivers inactive."""
+def test_inactive_needs_insert(run: Run, a_file: Path, strategy: str) -> None:
+    """Other strategies would set existing receivers inactive."""
     words = ("--inactive", "--strategy", strategy)
     result = run("import", str(a_file), "--group", "N", "--sandbox", *words)
 
@@ -383,7 +383,7 @@ MISUSES: dict[str, tuple[tuple[str, ...], str]] = {
 def test_opt_in_options_that_do_not_fit_are_refused(
     run: Run, a_file: Path, words: tuple[str, ...], message: str
 ) -> None:
-    """Before the first row, and before a group is created."""
+    """The command refuses them before it creates a group."""
     result = run("import", str(a_file), "--group", "N", "--sandbox", *words)
 
     assert (1, True) == (result.exit_code, message in result.stderr.replace("\n", " "))
@@ -391,10 +391,10 @@ def test_opt_in_options_that_do_not_fit_are_refused(
 
 
 @pytest.mark.socket
-def test_those_who_were_added_get_a_mail(
+def test_receivers_that_were_added_get_a_mail(
     run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
 ) -> None:
-    """And those only: not who was there before. No list of addresses is left behind."""
+    """Others do not. No list of addresses is left behind."""
     form_id = sandbox.add_form(group_id, "Sign-up")
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
     result = run("import", str(a_file), "--group", "N", *words, "--json")
@@ -419,10 +419,10 @@ def test_those_who_were_added_get_a_mail(
 
 
 @pytest.mark.socket
-def test_everyone_of_many_is_listed(
+def test_all_of_many_receivers_are_listed(
     run: Run, sandbox: Sandbox, group_id: int, workdir: Path
 ) -> None:
-    """Also when more rows are accepted than are kept for whoever reads outcomes."""
+    """Even if more rows are accepted than the buffer of results holds."""
     emails = [f"p{n}@example.org" for n in range(2500)]
     (workdir / "many.csv").write_text("\n".join(["email", *emails, ""]), "utf-8")
     form_id = sandbox.add_form(group_id, "Sign-up")
@@ -441,7 +441,7 @@ def test_everyone_of_many_is_listed(
 def test_an_import_that_stops_early_sends_no_mails_yet(
     run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
 ) -> None:
-    """They wait for the one that ends, so that nobody is mailed about half an import."""
+    """They are sent when the import is complete."""
     form_id = sandbox.add_form(group_id, "Sign-up")
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE, "--batch-size", "1")
     bad = "".join(f"bad{n}\n" for n in range(3000))
@@ -460,7 +460,7 @@ def test_an_import_that_stops_early_sends_no_mails_yet(
 def test_a_repaired_row_of_an_inactive_import_can_stay_inactive(
     run: Run, a_file: Path, sandbox: Sandbox, group_id: int
 ) -> None:
-    """What was refused here was never made inactive, so retry-rejects takes the option too."""
+    """``retry-rejects`` has the option too."""
     a_file.write_text("email\nbad\n", "utf-8")
     run("import", str(a_file), "--group", "N", "--inactive")
     rejects = Path("rejects.jsonl")
@@ -474,10 +474,10 @@ def test_a_repaired_row_of_an_inactive_import_can_stay_inactive(
 
 
 @pytest.mark.socket
-def test_mails_that_wait_are_sent_by_the_same_command(
+def test_pending_mails_are_sent_by_the_same_command(
     run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
 ) -> None:
-    """As after a crash between import and mails: the list is beside the rejects."""
+    """The list is beside the rejects file, also after a crash between import and mails."""
     form_id = sandbox.add_form(group_id, "Sign-up")
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
     run("import", str(a_file), "--group", "N", "--inactive")
@@ -491,10 +491,10 @@ def test_mails_that_wait_are_sent_by_the_same_command(
 
 
 @pytest.mark.socket
-def test_mails_that_are_refused_alike_wait(
+def test_mails_stay_pending_if_all_are_refused(
     run: Run, sandbox: Sandbox, workdir: Path, account: str
 ) -> None:
-    """An exhausted licence ends with status 3, and the same command goes on later."""
+    """If the licence is exhausted the status is 3, and the same command continues later."""
     del account
     emails = [f"p{n}@example.org" for n in range(30)]
     (workdir / "a.csv").write_text("\n".join(["email", *emails, ""]), "utf-8")
@@ -517,10 +517,10 @@ def test_mails_that_are_refused_alike_wait(
 
 
 @pytest.mark.socket
-def test_a_refused_mail_is_listed_and_told(
+def test_a_refused_mail_is_listed_and_counted(
     run: Run, a_file: Path, sandbox: Sandbox, group_id: int, workdir: Path
 ) -> None:
-    """In a file for people; its address is nowhere else."""
+    """The address is in a file, and nowhere else."""
     sandbox.behaviour = Behaviour(suspicious=("b@example.org",))
     form_id = sandbox.add_form(group_id, "Sign-up")
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
@@ -534,10 +534,10 @@ def test_a_refused_mail_is_listed_and_told(
 
 
 @pytest.mark.socket
-def test_a_form_of_another_group_is_warned_of(
+def test_a_form_of_another_group_causes_a_warning(
     run: Run, a_file: Path, sandbox: Sandbox, group_id: int
 ) -> None:
-    """Its mail may speak of another newsletter."""
+    """Its mail may be about another newsletter."""
     assert group_id
     run("import", str(a_file), "--group", "Other", "--create")
     form_id = sandbox.add_form(sandbox.store.group_id("Other") or 0, "Other sign-up")

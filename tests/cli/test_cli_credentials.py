@@ -1,4 +1,4 @@
-"""Where credentials come from, and that they never show."""
+"""Where credentials come from, and that they are never printed."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ ID, SECRET, TOKEN = "CLEVERREACH_CLIENT_ID", "CLEVERREACH_CLIENT_SECRET", "CLEVE
 
 
 def auth_of(access: Access) -> str:
-    """What a client would authenticate with, in a word."""
+    """The credentials as text."""
     auth = access.auth
     if isinstance(auth, BearerToken):
         return auth.token.reveal()
@@ -38,34 +38,34 @@ def auth_of(access: Access) -> str:
         pytest.param({}, {ID: "i"}, f"{SECRET}=s\n{TOKEN}=c", "i:s", id="app-by-environment"),
     ],
 )
-def test_the_first_place_wins(
+def test_the_first_source_wins(
     workdir: Path,
     options: Mapping[str, str | None],
     environ: Mapping[str, str],
     lines: str,
     expected: str,
 ) -> None:
-    """Options go before the environment, and that before the env file."""
+    """Options take precedence over the environment, and that over the env file."""
     (workdir / ".env").write_text(lines, "utf-8")
 
     assert expected == auth_of(find_access(options, environ, Path(".env")))
 
 
 def test_an_env_file_is_read_only_when_named(workdir: Path) -> None:
-    """A file that lies there by chance must not decide whose receivers are changed."""
+    """A file that happens to be there must not decide which account is changed."""
     (workdir / ".env").write_text(f"{TOKEN}=c\n", "utf-8")
 
     with pytest.raises(ConfigurationError, match="no credentials"):
         find_access({}, {}, None)
 
 
-@pytest.mark.parametrize(("there", "missing"), [(ID, SECRET), (SECRET, ID)])
-def test_half_of_the_credentials_is_told(there: str, missing: str) -> None:
-    """The message names the half that is missing, not the value of the other."""
+@pytest.mark.parametrize(("given", "missing"), [(ID, SECRET), (SECRET, ID)])
+def test_incomplete_credentials_are_reported(given: str, missing: str) -> None:
+    """The message names what is missing, and does not show the other value."""
     with pytest.raises(ConfigurationError) as refused:
-        find_access({}, {there: "wert-1"}, None)
+        find_access({}, {given: "wert-1"}, None)
 
-    assert f"{there} is set, but {missing} is missing" == str(refused.value)
+    assert f"{given} is set, but {missing} is missing" == str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_half_of_the_credentials_is_told(there: str, missing: str) -> None:
     ],
 )
 def test_the_base_url_has_a_default(given: Mapping[str, str], expected: str) -> None:
-    """Without a word it is the vendor's server."""
+    """By default it is the vendor's server."""
     assert expected == find_access({}, {TOKEN: "t", **given}, None).base_url
 
 
 def test_a_password_in_the_base_url_is_not_shown() -> None:
-    """Only the host and its port are."""
+    """Only host and port are."""
     url = "https://proxy:geheim-5@api.example:8443/v3"
     access = find_access({}, {TOKEN: "t", "CLEVERREACH_BASE_URL": url}, None)
 
@@ -107,21 +107,21 @@ def test_a_password_in_the_base_url_is_not_shown() -> None:
     ],
 )
 def test_an_env_line_is_read_as_a_shell_would(workdir: Path, line: str, expected: str) -> None:
-    """Quotes, remarks, ``export``, and the last of two lines."""
+    """Quotes, comments, ``export``, and the last of two lines."""
     (workdir / "my.env").write_text(line, "utf-8", newline="")
 
     assert {"CLEVERREACH_TOKEN": expected} == read_env_file(Path("my.env"))
 
 
-def test_foreign_env_lines_are_passed_over(workdir: Path) -> None:
-    """The file may hold what other programs understand."""
+def test_other_env_lines_are_ignored(workdir: Path) -> None:
+    """The file may contain variables of other programs."""
     (workdir / "my.env").write_text('# CLEVERREACH_TOKEN=x\nKEY="a\nb"\n\nTOKEN=1\nword', "utf-8")
 
     assert {} == read_env_file(Path("my.env"))
 
 
-def test_an_open_quote_is_told_without_the_value(workdir: Path) -> None:
-    """The line is named, and nothing of it shown."""
+def test_a_missing_quote_is_reported_without_the_value(workdir: Path) -> None:
+    """The message names the line, and does not show it."""
     (workdir / "my.env").write_text('\nCLEVERREACH_TOKEN="geheim-7\n', "utf-8")
 
     with pytest.raises(ConfigurationError) as refused:
@@ -131,8 +131,8 @@ def test_an_open_quote_is_told_without_the_value(workdir: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"CLEVERREACH_TOKEN=\xff\xfe"])
-def test_an_env_file_that_cannot_be_read_is_told(workdir: Path, content: bytes | None) -> None:
-    """It is missing, or no text."""
+def test_an_env_file_that_cannot_be_read_is_reported(workdir: Path, content: bytes | None) -> None:
+    """It is missing, or not text."""
     if content is not None:
         (workdir / "my.env").write_bytes(content)
 
@@ -141,10 +141,10 @@ def test_an_env_file_that_cannot_be_read_is_told(workdir: Path, content: bytes |
 
 
 @pytest.mark.socket
-def test_an_env_file_serves_the_command(
+def test_the_command_reads_an_env_file(
     run: Run, workdir: Path, account: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All four variables may stand in it."""
+    """It may contain all variables."""
     for name in (ID, SECRET, "CLEVERREACH_BASE_URL"):
         monkeypatch.delenv(name)
     (workdir / "my.env").write_text(
@@ -160,14 +160,14 @@ def test_an_env_file_serves_the_command(
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("command", [("groups",), ("whoami", "--json"), ("import", "k.csv")])
 def test_secrets_are_in_no_output(run: Run, workdir: Path, command: tuple[str, ...]) -> None:
-    """Neither when all goes well nor when the secret is wrong."""
+    """Neither on success nor if the secret is wrong."""
     (workdir / "k.csv").write_text("email\na@example.org\n", "utf-8")
     more = ("--group", "N", "--create") if command[0] == "import" else ()
 
-    well = run(*command, *more)
-    badly = run(*command, *more, "--client-secret", "falsch-999")
+    success = run(*command, *more)
+    failure = run(*command, *more, "--client-secret", "falsch-999")
 
-    assert [0, 1] == [well.exit_code, badly.exit_code]
+    assert [0, 1] == [success.exit_code, failure.exit_code]
     assert [] == [
-        word for word in ("geheim-123", "falsch-999") if word in well.output + badly.output
+        word for word in ("geheim-123", "falsch-999") if word in success.output + failure.output
     ]

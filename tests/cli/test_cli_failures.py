@@ -1,4 +1,4 @@
-"""Every way the command ends early: one message, one status, no traceback."""
+"""Failures of the command: a message, an exit status, no traceback."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ IMPORT = ("import", "kunden.csv", "--group", "Newsletter")
 
 
 def assert_refused(result: Result, *words: str, status: int = 1) -> None:
-    """Check that the command ended with a message of these words, and printed no result."""
+    """Check that the command failed with a message that contains these words."""
     assert status == result.exit_code
     missing = [word for word in words if word not in result.stderr]
     assert [] == missing, result.stderr
@@ -34,7 +34,7 @@ def assert_refused(result: Result, *words: str, status: int = 1) -> None:
     ],
 )
 def test_a_usage_error_ends_with_1(run: Run, words: tuple[str, ...], expected: str) -> None:
-    """Status 2 means refused rows here, so it cannot mean what it means elsewhere."""
+    """Status 2, common for usage errors, means rejected rows here."""
     result = run(*words)
 
     assert_refused(result, expected)
@@ -42,7 +42,7 @@ def test_a_usage_error_ends_with_1(run: Run, words: tuple[str, ...], expected: s
 
 
 def test_no_arguments_print_the_help(run: Run) -> None:
-    """Whoever asks for nothing learns what there is."""
+    """Without arguments there is nothing else to do."""
     result = run()
 
     assert (1, True) == (result.exit_code, "import" in result.stdout + result.stderr)
@@ -89,15 +89,13 @@ def test_no_arguments_print_the_help(run: Run) -> None:
     ],
 )
 @pytest.mark.usefixtures("customers")
-def test_an_option_that_does_not_fit_is_explained(
-    run: Run, words: tuple[str, ...], expected: str
-) -> None:
-    """Nothing is read, sent or overwritten."""
+def test_an_invalid_option_is_explained(run: Run, words: tuple[str, ...], expected: str) -> None:
+    """Nothing is sent or overwritten."""
     assert_refused(run(*IMPORT, "--create", "--sandbox", *words), expected)
 
 
-def test_rejects_over_the_input_leave_it_alone(run: Run, customers: Path) -> None:
-    """The file survives the refusal."""
+def test_the_rejects_do_not_replace_the_input(run: Run, customers: Path) -> None:
+    """The file is not changed."""
     before = customers.read_bytes()
 
     run(*IMPORT, "--create", "--sandbox", "--rejects", "./kunden.csv")
@@ -110,8 +108,8 @@ def test_a_missing_file_is_named(run: Run) -> None:
     assert_refused(run(*IMPORT, "--sandbox"), "error: kunden.csv: No such file")
 
 
-def test_a_file_that_is_no_text_is_refused(run: Run, workdir: Path) -> None:
-    """A workbook is not a CSV file, and the message says how to make one."""
+def test_a_file_that_is_not_text_is_refused(run: Run, workdir: Path) -> None:
+    """A workbook is not a CSV file; the message says how to save one."""
     (workdir / "kunden.csv").write_bytes(b"PK\x03\x04\x14\x00\x06\x00" + bytes(100))
 
     assert_refused(run(*IMPORT, "--sandbox"), "not a text file", "save the sheet as CSV")
@@ -126,13 +124,13 @@ def test_a_file_without_addresses_is_refused(run: Run, workdir: Path) -> None:
 
 @pytest.mark.usefixtures("customers")
 def test_a_missing_group_needs_create(run: Run) -> None:
-    """A typing error must not become a new group."""
+    """A mistyped name must not become a new group."""
     assert_refused(run(*IMPORT, "--sandbox"), "Unknown group 'Newsletter'", "--create")
 
 
 @pytest.mark.usefixtures("customers")
 def test_a_number_never_becomes_a_group(run: Run) -> None:
-    """An id that is not there is a mistake, even with ``--create``."""
+    """An unknown id is a mistake, even with ``--create``."""
     words = ("import", "kunden.csv", "--group", "4711", "--create", "--sandbox")
 
     assert_refused(run(*words), "No group with the id 4711")
@@ -141,7 +139,7 @@ def test_a_number_never_becomes_a_group(run: Run) -> None:
 @pytest.mark.socket
 @pytest.mark.usefixtures("account", "customers")
 def test_similar_groups_are_named(run: Run, sandbox: Sandbox) -> None:
-    """The right spelling is a glance away."""
+    """The message shows the right spelling."""
     run("import", "kunden.csv", "--group", "Newsletter Nord", "--create")
 
     result = run("import", "kunden.csv", "--group", "newsletter nort")
@@ -153,7 +151,7 @@ def test_similar_groups_are_named(run: Run, sandbox: Sandbox) -> None:
 @pytest.mark.socket
 @pytest.mark.usefixtures("account", "customers")
 def test_an_ambiguous_name_lists_the_ids(run: Run, sandbox: Sandbox) -> None:
-    """CleverReach lets two groups have one name."""
+    """CleverReach allows two groups with one name."""
     run(*IMPORT, "--create")
     sandbox.store.run(
         "INSERT INTO recipient_groups SELECT 7, name, locked, backup, receiver_info, stamp,"
@@ -166,7 +164,7 @@ def test_an_ambiguous_name_lists_the_ids(run: Run, sandbox: Sandbox) -> None:
 @pytest.mark.socket
 @pytest.mark.usefixtures("account")
 def test_missing_attributes_need_create(run: Run, workdir: Path, sandbox: Sandbox) -> None:
-    """The server would drop their values without a word, so no row is sent."""
+    """The server would silently drop their values, so no row is sent."""
     (workdir / "kunden.csv").write_text("email\na@example.org\n", "utf-8")
     run(*IMPORT, "--create")
     (workdir / "kunden.csv").write_text("email;Vorname;Plan\nb@example.org;Ada;A\n", "utf-8")
@@ -179,14 +177,14 @@ def test_missing_attributes_need_create(run: Run, workdir: Path, sandbox: Sandbo
 
 @pytest.mark.usefixtures("customers")
 def test_missing_credentials_are_explained(run: Run) -> None:
-    """The message names the variables and the way without."""
+    """The message names the variables, and the option that needs none."""
     assert_refused(run(*IMPORT), "no credentials", "CLEVERREACH_CLIENT_ID", "--sandbox")
 
 
 @pytest.mark.socket
 @pytest.mark.usefixtures("account", "customers")
-def test_wrong_credentials_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong is named, not shown."""
+def test_wrong_credentials_are_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variables, and does not show the secret."""
     monkeypatch.setenv("CLEVERREACH_CLIENT_SECRET", "falsch-999")
 
     result = run(*IMPORT)
@@ -197,8 +195,8 @@ def test_wrong_credentials_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.socket
 @pytest.mark.usefixtures("account")
-def test_a_token_that_is_refused_is_told(run: Run) -> None:
-    """A bearer token is never renewed, so the message sends the user to it."""
+def test_a_refused_token_is_reported(run: Run) -> None:
+    """A bearer token is never renewed, so the message says to check it."""
     result = run("whoami", "--token", "abgelaufen-1")
 
     assert_refused(result, "401", "check the token")
@@ -206,14 +204,14 @@ def test_a_token_that_is_refused_is_told(run: Run) -> None:
 
 
 @pytest.mark.socket
-def test_an_unreachable_host_is_told(run: Run) -> None:
+def test_an_unreachable_host_is_reported(run: Run) -> None:
     """Port 9 of this computer has no listener."""
     result = run("groups", "--token", "abc-1", "--base-url", "http://127.0.0.1:9")
 
     assert_refused(result, "cannot reach 127.0.0.1:9", "--base-url")
 
 
-def test_a_base_url_that_is_none_is_told(run: Run) -> None:
+def test_an_invalid_base_url_is_reported(run: Run) -> None:
     """The scheme is missing."""
     assert_refused(run("groups", "--token", "abc-1", "--base-url", "localhost"), "base_url")
 
@@ -221,7 +219,7 @@ def test_a_base_url_that_is_none_is_told(run: Run) -> None:
 @pytest.mark.socket
 @pytest.mark.usefixtures("account", "customers")
 def test_an_import_that_stops_ends_with_3(run: Run, sandbox: Sandbox) -> None:
-    """Some batches went through; the summary tells the rest, and the message how to go on."""
+    """The summary counts pending rows, and the message says how to continue."""
     sandbox.faults.add(Fault("status", code=403, path_suffix="/upsertplus", after=1))
 
     result = run(*IMPORT, "--create", "--batch-size", "100", "--concurrency", "1")
@@ -250,8 +248,8 @@ def test_a_sandbox_that_cannot_start_says_why(
 
 
 @pytest.mark.socket
-def test_a_port_in_use_is_told(run: Run, account: str) -> None:
-    """The message names a way out."""
+def test_a_port_in_use_is_reported(run: Run, account: str) -> None:
+    """The message says how to choose another one."""
     port = account.rpartition(":")[2]
 
     assert_refused(run("sandbox", "--port", port), f"127.0.0.1 port {port}", "--port 0")
@@ -263,7 +261,7 @@ def test_a_port_in_use_is_told(run: Run, account: str) -> None:
 )
 @pytest.mark.usefixtures("customers")
 def test_a_missing_extra_is_named(spawn: Spawn, workdir: Path, missing: str, extra: str) -> None:
-    """One line that can be copied, whatever is not installed."""
+    """The message contains the command that installs it."""
     (workdir / "sitecustomize.py").write_text(
         f"import sys\nsys.modules[{missing!r}] = None\n", "utf-8"
     )

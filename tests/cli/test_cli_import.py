@@ -1,4 +1,4 @@
-"""``cleverreach import`` against a sandbox: what it prints, writes and returns."""
+"""``cleverreach import`` with a sandbox: what it prints, writes and returns."""
 
 import json
 from collections.abc import Callable
@@ -20,12 +20,12 @@ def imported(run: Run, customers: Path) -> Result:
 
 
 def test_some_rejected_rows_end_with_status_2(imported: Result) -> None:
-    """Two rows are bad, and all others are stored: neither success nor failure."""
+    """Two rows are bad, and all others are stored."""
     assert 2 == imported.exit_code
 
 
 def test_all_accepted_rows_end_with_status_0(run: Run, workdir: Path) -> None:
-    """A later row of the same address is no failure."""
+    """A superseded row is not a failure."""
     (workdir / "a.csv").write_text("email\na@example.org\nb@example.org\na@example.org\n", "utf-8")
 
     result = run("import", "a.csv", "--group", "Newsletter", "--create", "--sandbox")
@@ -34,7 +34,7 @@ def test_all_accepted_rows_end_with_status_0(run: Run, workdir: Path) -> None:
 
 
 def test_the_mapping_is_printed_before_anything_is_done(imported: Result) -> None:
-    """Columns and targets in the file's order, what is left out, then the group."""
+    """Columns and targets in the order of the file, what is left out, then the group."""
     lines = imported.stderr.splitlines()
 
     assert [
@@ -58,7 +58,7 @@ def test_the_mapping_is_printed_before_anything_is_done(imported: Result) -> Non
 
 
 def test_the_way_a_file_is_read_is_printed(imported: Result, customers: Path) -> None:
-    """Encoding and delimiter were guessed, so they are told."""
+    """Encoding and column separator are detected, so they are printed."""
     size = customers.stat().st_size
 
     assert (
@@ -67,8 +67,8 @@ def test_the_way_a_file_is_read_is_printed(imported: Result, customers: Path) ->
     )
 
 
-def test_the_summary_tells_counts_and_reasons(imported: Result) -> None:
-    """Counts, the rejects file, and the reasons with the lines of the file."""
+def test_the_summary_shows_counts_and_reasons(imported: Result) -> None:
+    """Counts, the rejects file, and the reasons with lines of the file."""
     lines = imported.stdout.splitlines()
 
     assert lines[0].startswith("Imported 247 of 250 rows into Newsletter (540001) in ")
@@ -83,14 +83,14 @@ def test_the_summary_tells_counts_and_reasons(imported: Result) -> None:
 
 
 def test_the_rejects_file_names_every_refused_row(imported: Result, rejected: Rejected) -> None:
-    """Line and code of each; what was superseded is not among them."""
+    """With line and code; superseded rows are not among them."""
     assert 2 == imported.exit_code
 
     assert {(12, "invalid_email"), (22, "invalid_date")} == set(rejected())
 
 
-def test_no_rejects_leave_no_file(run: Run, workdir: Path) -> None:
-    """An old rejects file does not stay to mislead, nor an empty one to puzzle."""
+def test_without_rejects_there_is_no_file(run: Run, workdir: Path) -> None:
+    """Neither an old rejects file nor an empty one is left."""
     (workdir / "rejects.jsonl").write_text("old\n", "utf-8")
     (workdir / "a.csv").write_text("email\na@example.org\n", "utf-8")
 
@@ -100,7 +100,7 @@ def test_no_rejects_leave_no_file(run: Run, workdir: Path) -> None:
 
 
 def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
-    """One object with counters, mapping, group and rejects; nothing else."""
+    """It is one object with counters, mapping, group and rejects."""
     words = ("--group", "Newsletter", "--create", "--sandbox", "--json", "--batch-size", "100")
     result = run("import", str(customers), *words)
     found = json.loads(result.stdout)
@@ -148,14 +148,14 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
 
 
 def test_json_is_ascii(run: Run, customers: Path) -> None:
-    """No console can spoil it."""
+    """Every console can show it."""
     result = run("import", str(customers), "--group", "Übung", "--create", "--sandbox", "--json")
 
     assert (True, "Übung") == (result.stdout.isascii(), json.loads(result.stdout)["group_name"])
 
 
 def test_map_overrides_what_is_recognised(run: Run, workdir: Path) -> None:
-    """A column may go to an attribute of the group, or nowhere; its name may hold ``=``."""
+    """The target may be an attribute of the group or nothing; names may contain ``=``."""
     (workdir / "a.csv").write_text("email,Vorname,a=b\na@example.org,Ada,1\n", "utf-8")
     words = ("--map", "a=b=attributes.plan", "--map", "Vorname=-")
 
@@ -165,8 +165,8 @@ def test_map_overrides_what_is_recognised(run: Run, workdir: Path) -> None:
     assert (["attributes.plan"], ["Vorname"]) == (found["attributes_created"], found["left_out"])
 
 
-def test_registered_without_activated_is_warned_of(run: Run, workdir: Path) -> None:
-    """Such receivers come out inactive, which nobody expects."""
+def test_registered_without_activated_causes_a_warning(run: Run, workdir: Path) -> None:
+    """Such receivers will be inactive, which few people expect."""
     (workdir / "a.csv").write_text("email;Registriert am\na@example.org;31.12.2025\n", "utf-8")
 
     result = run("import", "a.csv", "--group", "N", "--create", "--sandbox")
@@ -174,15 +174,15 @@ def test_registered_without_activated_is_warned_of(run: Run, workdir: Path) -> N
     assert 1 == result.stderr.count("warning: no column says when receivers confirmed")
 
 
-def test_registered_with_activated_is_not_warned_of(imported: Result) -> None:
-    """Both are there."""
+def test_registered_with_activated_causes_no_warning(imported: Result) -> None:
+    """The file has both columns."""
     assert 0 == imported.stderr.count("warning")
 
 
 def test_a_dry_run_checks_rows_without_account(
     run: Run, customers: Path, rejected: Rejected
 ) -> None:
-    """No credentials are needed; the rejects are the same as those of the import."""
+    """It needs no credentials; the rejects are those of the import."""
     result = run("import", str(customers), "--group", "Newsletter", "--dry-run", "--json")
     found = json.loads(result.stdout)
 
@@ -204,14 +204,14 @@ def test_a_dry_run_says_that_nothing_was_sent(run: Run, customers: Path) -> None
 
 
 def test_a_repaired_rejects_file_can_be_imported(run: Run, imported: Result, workdir: Path) -> None:
-    """JSON Lines are told apart by the name, and their attributes found by reading them."""
+    """JSON Lines are detected by the file name, and their attributes by reading them."""
     assert 2 == imported.exit_code
     lines = (workdir / "rejects.jsonl").read_text("utf-8")
     line = next(line for line in lines.splitlines() if "kaputt" in line)
-    (workdir / "mended.jsonl").write_text(line.replace("kaputt", "k@example.org"), "utf-8")
+    (workdir / "repaired.jsonl").write_text(line.replace("kaputt", "k@example.org"), "utf-8")
 
     words = ("--group", "N", "--create", "--sandbox", "--json")
-    result = run("import", "mended.jsonl", *words)
+    result = run("import", "repaired.jsonl", *words)
     found = json.loads(result.stdout)
 
     assert (0, 1, ["firstname"]) == (
@@ -226,7 +226,7 @@ def test_a_repaired_rejects_file_can_be_imported(run: Run, imported: Result, wor
 def test_rows_go_into_the_group_of_a_name_or_an_id(
     run: Run, customers: Path, sandbox: Sandbox
 ) -> None:
-    """A second import finds the group that the first has made, by either."""
+    """A second import finds the group of the first by either."""
     run("import", str(customers), "--group", "Newsletter", "--create")
     by_name = run("import", str(customers), "--group", "Newsletter", "--json")
     by_id = run("import", str(customers), "--group", "540001", "--json")
@@ -239,7 +239,7 @@ def test_rows_go_into_the_group_of_a_name_or_an_id(
 @pytest.mark.socket
 @pytest.mark.usefixtures("account")
 def test_a_date_of_the_account_is_read_as_a_date(run: Run, workdir: Path, sandbox: Sandbox) -> None:
-    """Only the account knows that a column of another name holds days."""
+    """Only the account knows that the attribute is a date."""
     (workdir / "first.csv").write_text("email;Geburtstag\na@example.org;24.12.1999\n", "utf-8")
     (workdir / "other.csv").write_text("email;Jubiläum\nb@example.org;24.12.1999\n", "utf-8")
     run("import", "first.csv", "--group", "N", "--create")
@@ -254,8 +254,8 @@ def test_a_date_of_the_account_is_read_as_a_date(run: Run, workdir: Path, sandbo
 
 @pytest.mark.socket
 @pytest.mark.usefixtures("account")
-def test_an_attribute_of_another_type_is_warned_of(run: Run, workdir: Path) -> None:
-    """A text does not fit into a number."""
+def test_an_attribute_of_another_type_causes_a_warning(run: Run, workdir: Path) -> None:
+    """A text cannot be stored as a number."""
     (workdir / "n.jsonl").write_text(
         '{"email": "a@example.org", "global_attributes": {"points": 5}}\n', "utf-8"
     )

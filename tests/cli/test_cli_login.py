@@ -1,4 +1,4 @@
-"""``cleverreach login`` and ``logout`` over real sockets: the browser is a function."""
+"""``cleverreach login`` and ``logout`` on real sockets; the browser is a function."""
 
 import json
 import signal
@@ -29,17 +29,17 @@ LOGIN = ("login", "--port", "0")
 
 
 class Browser:
-    """Opens an address as a browser would, and remembers the pages it was shown."""
+    """Opens a URL as a browser would, and records the pages."""
 
     def __init__(self) -> None:
         self.opened: list[str] = []
         self.pages: list[tuple[int, str]] = []
 
     def __call__(self, url: str) -> bool:
-        """Consent: the sandbox sends the browser back at once."""
+        """Log in: the sandbox redirects the browser immediately."""
         self.opened.append(url)
-        answer = httpx.get(url, follow_redirects=True)
-        self.pages.append((answer.status_code, answer.text))
+        response = httpx.get(url, follow_redirects=True)
+        self.pages.append((response.status_code, response.text))
         return True
 
 
@@ -53,7 +53,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
 
 @pytest.fixture
 def server(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The sandbox behind a socket, and its app in the environment; yields the URL."""
+    """The sandbox on a socket, with its app in the environment; yields the URL."""
     with running(sandbox) as url:
         monkeypatch.setenv("CLEVERREACH_BASE_URL", url)
         for name, value in APP.items():
@@ -63,32 +63,32 @@ def server(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def token_file(workdir: Path) -> Path:
-    """Where a token goes when nobody names another place."""
+    """The default file of the token."""
     return workdir / "home" / "cleverreach" / "token.json"
 
 
-def come_back_with(
+def redirect_with(
     monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, str]], Mapping[str, str]]
 ) -> list[httpx.Response]:
-    """Let the browser come back with other parameters than the server gave; returns the answers."""
-    answers: list[httpx.Response] = []
+    """Redirect the browser with other parameters than the server's; return the responses."""
+    responses: list[httpx.Response] = []
 
-    def come_back(url: str) -> bool:
+    def redirect(url: str) -> bool:
         (there,) = parse_qs(urlsplit(url).query)["redirect_uri"]
         state = parse_qs(urlsplit(url).query)["state"][0]
         query = change({"code": "abc", "state": state})
-        answers.append(httpx.get(f"{there}?{urlencode(query)}"))
+        responses.append(httpx.get(f"{there}?{urlencode(query)}"))
         return True
 
-    monkeypatch.setattr(webbrowser, "open", come_back)
-    return answers
+    monkeypatch.setattr(webbrowser, "open", redirect)
+    return responses
 
 
 @pytest.mark.usefixtures("server")
 def test_a_login_is_stored_and_used(
     run: Run, browser: Browser, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The account is told, the page is friendly, and other commands need no credentials then."""
+    """The account is printed, and other commands need no credentials afterwards."""
     result = run(*LOGIN)
     for name in (*APP, "CLEVERREACH_BASE_URL"):
         monkeypatch.delenv(name)
@@ -104,7 +104,7 @@ def test_a_login_is_stored_and_used(
 
 @pytest.mark.usefixtures("server", "browser")
 def test_no_secret_is_printed_or_stored_beside_the_token(run: Run, token_file: Path) -> None:
-    """Neither token, nor code, nor secret, nor the holder's address; the app's id is kept."""
+    """Neither token, code, secret nor address are printed; the client id is stored."""
     result = run(*LOGIN)
 
     token = Token.from_json(token_file.read_bytes())
@@ -118,8 +118,8 @@ def test_no_secret_is_printed_or_stored_beside_the_token(run: Run, token_file: P
 
 @pytest.mark.usefixtures("server", "browser")
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
-def test_the_token_is_for_its_owner_only(run: Run, token_file: Path) -> None:
-    """Others on this computer can neither read it nor look into its folder."""
+def test_only_the_owner_can_read_the_token(run: Run, token_file: Path) -> None:
+    """Other users can read neither the file nor its folder."""
     run(*LOGIN)
 
     modes = (token_file.stat().st_mode, token_file.parent.stat().st_mode)
@@ -142,20 +142,20 @@ def test_the_file_can_be_named(
     environ: str,
     expected: str,
 ) -> None:
-    """The option goes before the environment, and is told as what the others have to know."""
+    """The option takes precedence; the output says how to tell the other commands."""
     monkeypatch.setenv("CLEVERREACH_TOKEN_FILE", environ)
 
     result = run(*LOGIN, *words)
 
     assert [expected] == [path.name for path in workdir.glob("*.json")]
-    told = f"export CLEVERREACH_TOKEN_FILE={workdir / expected}" in result.stderr
-    assert bool(words) == told
+    is_shown = f"export CLEVERREACH_TOKEN_FILE={workdir / expected}" in result.stderr
+    assert bool(words) == is_shown
 
 
-def test_the_address_is_printed_and_the_redirect_uri_explained(
+def test_the_url_is_printed_and_the_redirect_uri_explained(
     run: Run, server: str, browser: Browser
 ) -> None:
-    """The address stands in a line of its own, for those whose browser is elsewhere."""
+    """The URL is in a line of its own, to be copied to another browser."""
     lines = run(*LOGIN).stderr.splitlines()
 
     (url,) = browser.opened
@@ -165,8 +165,8 @@ def test_the_address_is_printed_and_the_redirect_uri_explained(
 
 
 @pytest.mark.usefixtures("server", "browser")
-def test_credentials_that_go_before_the_login_are_warned_of(run: Run) -> None:
-    """Id and secret mean the app's own account, which may be another one."""
+def test_credentials_that_take_precedence_cause_a_warning(run: Run) -> None:
+    """Client id and secret belong to the app's own account, which may be another one."""
     result = run(*LOGIN)
 
     assert "warning: CLEVERREACH_CLIENT_ID and CLEVERREACH_CLIENT_SECRET are set" in result.stderr
@@ -176,7 +176,7 @@ def test_credentials_that_go_before_the_login_are_warned_of(run: Run) -> None:
 def test_the_secret_alone_renews_the_login(
     run: Run, sandbox: Sandbox, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The app's id is remembered; the renewed token is stored."""
+    """The client id is stored; so is the renewed token."""
     run(*LOGIN)
     before = Token.from_json(token_file.read_bytes())
     monkeypatch.delenv("CLEVERREACH_CLIENT_ID")
@@ -191,10 +191,10 @@ def test_the_secret_alone_renews_the_login(
 
 @pytest.mark.usefixtures("server", "browser")
 @pytest.mark.parametrize("with_secret", [True, False])
-def test_a_login_that_has_ended_is_told(
+def test_an_expired_login_is_reported(
     run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *, with_secret: bool
 ) -> None:
-    """The message says what to do, whether it could be renewed or not."""
+    """The message says what to do, with and without a secret."""
     run(*LOGIN)
     monkeypatch.delenv("CLEVERREACH_CLIENT_ID")
     if not with_secret:
@@ -207,9 +207,11 @@ def test_a_login_that_has_ended_is_told(
 
 
 @pytest.mark.usefixtures("server")
-def test_a_refusal_is_told(run: Run, token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user said no: status 1, a page that says so, nothing stored."""
-    answers = come_back_with(
+def test_a_denied_login_is_reported(
+    run: Run, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 1, a page that says so, and nothing is stored."""
+    responses = redirect_with(
         monkeypatch, lambda query: {"error": "access_denied", "state": query["state"]}
     )
 
@@ -217,7 +219,7 @@ def test_a_refusal_is_told(run: Run, token_file: Path, monkeypatch: pytest.Monke
 
     assert (1, "") == (result.exit_code, result.stdout)
     assert "access_denied; run cleverreach login" in result.stderr
-    assert [(400, True)] == [(it.status_code, "Not logged in" in it.text) for it in answers]
+    assert [(400, True)] == [(it.status_code, "Not logged in" in it.text) for it in responses]
     assert not token_file.exists()
 
 
@@ -226,8 +228,8 @@ def test_a_refusal_is_told(run: Run, token_file: Path, monkeypatch: pytest.Monke
 def test_a_forged_callback_is_refused(
     run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    """Its code, which may be an attacker's, is not tried."""
-    come_back_with(monkeypatch, lambda query: {**query, "state": state})
+    """Its code, which may be an attacker's, is not exchanged."""
+    redirect_with(monkeypatch, lambda query: {**query, "state": state})
 
     result = run(*LOGIN)
 
@@ -236,11 +238,11 @@ def test_a_forged_callback_is_refused(
 
 
 @pytest.mark.usefixtures("server")
-def test_a_code_that_is_refused_is_told(
+def test_a_refused_code_is_reported(
     run: Run, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server knows no such code; it is not printed."""
-    come_back_with(monkeypatch, lambda query: {**query, "code": "code-4711"})
+    """The code is not printed."""
+    redirect_with(monkeypatch, lambda query: {**query, "code": "code-4711"})
 
     result = run(*LOGIN)
 
@@ -249,8 +251,8 @@ def test_a_code_that_is_refused_is_told(
 
 
 @pytest.mark.usefixtures("server", "browser")
-def test_wrong_credentials_are_told(run: Run) -> None:
-    """The code cannot be exchanged; the message names the variables."""
+def test_wrong_credentials_are_reported(run: Run) -> None:
+    """The message names the variables."""
     result = run(*LOGIN, "--client-secret", "falsch-999")
 
     assert (1, False) == (result.exit_code, "falsch-999" in result.output)
@@ -259,10 +261,10 @@ def test_wrong_credentials_are_told(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("server", "browser")
-def test_an_account_that_does_not_answer_is_no_login(
+def test_a_token_that_does_not_work_is_not_stored(
     run: Run, sandbox: Sandbox, token_file: Path
 ) -> None:
-    """What is stored has worked once."""
+    """The token is tried before it is stored."""
     sandbox.faults.add(Fault("status", code=403, path_suffix="/whoami"))
 
     result = run(*LOGIN)
@@ -271,7 +273,7 @@ def test_an_account_that_does_not_answer_is_no_login(
 
 
 @pytest.mark.usefixtures("server")
-def test_nobody_is_waited_for_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_times_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to do."""
     monkeypatch.setattr(login_command, "LOGIN_TIMEOUT", 0.06)
 
@@ -283,10 +285,10 @@ def test_nobody_is_waited_for_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("raises", [True, False])
-def test_a_browser_that_is_missing_is_told(
+def test_a_missing_browser_is_reported(
     run: Run, monkeypatch: pytest.MonkeyPatch, *, raises: bool
 ) -> None:
-    """The user may still open the address on a telephone."""
+    """The user can still open the page in another browser."""
 
     def refuse(url: str) -> bool:
         if raises:
@@ -299,8 +301,8 @@ def test_a_browser_that_is_missing_is_told(
     assert "no browser found; open the page yourself" in run(*LOGIN).stderr
 
 
-def test_a_port_in_use_is_told(run: Run, server: str, browser: Browser) -> None:
-    """Nobody is sent anywhere; the message names the way out and what comes with it."""
+def test_a_port_in_use_is_reported(run: Run, server: str, browser: Browser) -> None:
+    """No browser is opened; the message names the option and what it requires."""
     port = server.rpartition(":")[2]
 
     result = run("login", "--port", port)
@@ -311,10 +313,10 @@ def test_a_port_in_use_is_told(run: Run, server: str, browser: Browser) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_a_file_that_cannot_be_written_is_told_first(
+def test_a_file_that_cannot_be_written_is_reported_first(
     run: Run, workdir: Path, browser: Browser
 ) -> None:
-    """Before the user has consented in vain."""
+    """Before the user logs in."""
     (workdir / "taken").write_text("a file", "utf-8")
 
     result = run(*LOGIN, "--store", "taken/token.json")
@@ -333,7 +335,7 @@ def test_a_file_that_cannot_be_written_is_told_first(
 def test_a_login_needs_the_app(
     run: Run, monkeypatch: pytest.MonkeyPatch, there: Mapping[str, str], missing: str
 ) -> None:
-    """What is missing is named."""
+    """The message names what is missing."""
     for name, value in there.items():
         monkeypatch.setenv(name, value)
 
@@ -364,7 +366,7 @@ def test_ctrl_c_ends_the_wait() -> None:
 
 @pytest.mark.usefixtures("server", "browser")
 def test_logout_revokes_and_deletes(run: Run, sandbox: Sandbox, token_file: Path) -> None:
-    """The token works nowhere any more; a second logout has nothing to do."""
+    """The token is not valid any more; a second logout has nothing to do."""
     run(*LOGIN)
     first, second = run("logout"), run("logout")
 
@@ -378,7 +380,7 @@ def test_logout_revokes_and_deletes(run: Run, sandbox: Sandbox, token_file: Path
 def test_logout_deletes_what_cannot_be_revoked(
     run: Run, sandbox: Sandbox, token_file: Path
 ) -> None:
-    """The server refuses; the file goes all the same."""
+    """The server refuses; the file is deleted anyway."""
     run(*LOGIN)
     sandbox.revoke_tokens()
 
@@ -388,8 +390,8 @@ def test_logout_deletes_what_cannot_be_revoked(
     assert "warning: cannot revoke the token, which stays valid until it expires" in result.stderr
 
 
-def test_logout_deletes_what_is_no_token(run: Run, workdir: Path) -> None:
-    """A file that is damaged is no reason to keep it."""
+def test_logout_deletes_a_file_without_a_token(run: Run, workdir: Path) -> None:
+    """A damaged file is deleted too."""
     (workdir / "t.json").write_text("{", "utf-8")
 
     result = run("logout", "--store", "t.json")

@@ -1,4 +1,4 @@
-"""The web server for one visit, spoken to byte by byte."""
+"""The web server for one request, tested byte by byte."""
 
 import sys
 from contextlib import suppress
@@ -13,11 +13,11 @@ from cleverreach_async.cli.login.loopback import Loopback, listening
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 
 
-async def say(port: int, words: bytes) -> bytes:
-    """Send bytes, and return everything that comes back."""
+async def send(port: int, data: bytes) -> bytes:
+    """Send bytes and return everything that is received."""
     stream = await anyio.connect_tcp("127.0.0.1", port)
     async with stream:
-        await stream.send(words)
+        await stream.send(data)
         await stream.send_eof()
         return b"".join([chunk async for chunk in stream])
 
@@ -28,7 +28,7 @@ def get(target: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "data",
     [
         pytest.param(get("/"), id="root"),
         pytest.param(get("/favicon.ico"), id="icon"),
@@ -36,16 +36,16 @@ def get(target: str) -> bytes:
         pytest.param(b"POST /callback?code=1 HTTP/1.1\r\n\r\n", id="post"),
     ],
 )
-async def test_anything_else_is_404(words: bytes) -> None:
-    """The wait goes on."""
+async def test_anything_else_is_404(data: bytes) -> None:
+    """The server continues to wait."""
     async with listening(0) as server:
-        answer = await say(server.port, words)
+        response = await send(server.port, data)
 
-        assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+        assert response.startswith(b"HTTP/1.1 404 Not Found\r\n")
 
 
 @pytest.mark.parametrize(
-    "words",
+    "data",
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"GET /callback?code=1 HTTP/1.1\r\n", id="half"),
@@ -54,36 +54,36 @@ async def test_anything_else_is_404(words: bytes) -> None:
         pytest.param(b"GET /callback?" + b"x" * 20_000, id="endless"),
     ],
 )
-async def test_what_is_no_http_is_passed_over(words: bytes) -> None:
-    """A browser may open connections ahead; the one that counts is served afterwards."""
+async def test_connections_without_http_are_ignored(data: bytes) -> None:
+    """A browser may open connections in advance; the callback is served afterwards."""
     async with listening(0) as server:
         ignored = b""
         with suppress(anyio.BrokenResourceError):  # it may be closed with bytes unread
-            ignored = await say(server.port, words)
-        answer = await visit(server, "/callback?code=1&state=%C3%A4")
+            ignored = await send(server.port, data)
+        response = await call_back(server, "/callback?code=1&state=%C3%A4")
 
-    assert (b"", b"200") == (ignored, answer[9:12])
+    assert (b"", b"200") == (ignored, response[9:12])
 
 
-async def visit(server: Loopback, target: str) -> bytes:
-    """Visit, be answered, and return the answer."""
-    answers: list[bytes] = []
+async def call_back(server: Loopback, target: str) -> bytes:
+    """Send the callback, respond to it, and return the response."""
+    responses: list[bytes] = []
 
-    async def go() -> None:
-        answers.append(await say(server.port, get(target)))
+    async def request() -> None:
+        responses.append(await send(server.port, get(target)))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(go)
+        tasks.start_soon(request)
         assert {"code": "1", "state": "ä"} == await server.wait()
         await server.respond("Done <b>", "Good & bye")
-    return answers[0]
+    return responses[0]
 
 
-async def test_one_visit_is_answered_with_a_page() -> None:
-    """Names are escaped, lengths right; a second visit is none."""
+async def test_one_request_gets_a_page() -> None:
+    """Text is escaped, and the length is right; a second request is not served."""
     async with listening(0) as server:
-        first = await visit(server, "/callback?code=1&state=%C3%A4")
-        second = await say(server.port, get("/callback?code=2"))
+        first = await call_back(server, "/callback?code=1&state=%C3%A4")
+        second = await send(server.port, get("/callback?code=2"))
 
     head, _, page = first.partition(b"\r\n\r\n")
     assert (True, True) == (b"<h1>Done &lt;b&gt;</h1>" in page, b"Good &amp; bye" in page)
@@ -91,8 +91,8 @@ async def test_one_visit_is_answered_with_a_page() -> None:
     assert second.startswith(b"HTTP/1.1 404 ")
 
 
-async def test_a_visitor_who_leaves_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was to be known is known; the page is shown to nobody."""
+async def test_a_closed_connection_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The query is known; the page is discarded."""
     monkeypatch.setattr(loopback, "_TIMEOUT", 5.0)
     async with listening(0) as server:
         stream = await anyio.connect_tcp("127.0.0.1", server.port)
@@ -105,8 +105,8 @@ async def test_a_visitor_who_leaves_breaks_nothing(monkeypatch: pytest.MonkeyPat
     assert {"code": "1"} == query
 
 
-async def test_a_slow_visitor_does_not_hold_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection on which nothing comes is given up."""
+async def test_a_connection_without_a_request_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not block others."""
     monkeypatch.setattr(loopback, "_TIMEOUT", 0.05)
     async with listening(0) as server:
         stream = await anyio.connect_tcp("127.0.0.1", server.port)
@@ -115,22 +115,22 @@ async def test_a_slow_visitor_does_not_hold_the_others(monkeypatch: pytest.Monke
         await stream.aclose()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on all of 127/8")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux responses on all of 127/8")
 async def test_it_listens_on_one_address_only() -> None:
-    """Neither the network nor another address of this computer reaches it."""
+    """It is not reachable from the network or at another address of this computer."""
     async with listening(0) as server:
         with pytest.raises(OSError, match="connect"):
             await anyio.connect_tcp("127.0.0.2", server.port)
 
 
-async def test_browsers_are_sent_to_the_registered_name() -> None:
-    """The vendor compares it letter by letter."""
+async def test_the_redirect_uri_has_the_registered_name() -> None:
+    """The server compares it exactly."""
     async with listening(0) as server:
         assert f"http://localhost:{server.port}/callback" == server.url
 
 
 async def test_an_error_inside_the_block_is_not_wrapped() -> None:
-    """The command explains errors by their type."""
+    """The command explains errors by their type, so there must be no exception group."""
     with pytest.raises(LookupError, match="inside"):
         async with listening(0):
             raise LookupError("inside")

@@ -1,4 +1,4 @@
-"""The options of an import: what they are called, what they do, and how they are explained."""
+"""The options of an import: names, effects and help."""
 
 import signal
 from collections.abc import Callable
@@ -37,7 +37,7 @@ OPTIONS = (
 
 @pytest.mark.parametrize("command", PANELS)
 def test_the_help_fits_a_terminal(command: str) -> None:
-    """Every option is there in whole words, in panels, within 80 columns."""
+    """Every option is shown in full, in panels, within 80 columns."""
     result = CliRunner(env={"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)}).invoke(
         app, [command, "--help"]
     )
@@ -54,13 +54,13 @@ def test_the_help_fits_a_terminal(command: str) -> None:
     ("word", "expected"), [("10%", 0.1), ("0.1", 0.1), ("0", 0.0), ("100%", 1.0), ("1%", 0.01)]
 )
 def test_a_share_is_percent_or_a_fraction(word: str, expected: float) -> None:
-    """Both ways of writing mean the same."""
+    """Both notations mean the same."""
     assert pytest.approx(expected) == parse_share(word)
 
 
 @pytest.mark.parametrize(("word", "expected"), [("auto", "auto"), ("1", 1), ("32", 32)])
 def test_concurrency_is_a_number_or_auto(word: str, expected: int | str) -> None:
-    """The server is asked how many it bears, or is told."""
+    """Other values are refused."""
     assert expected == parse_concurrency(word)
 
 
@@ -74,7 +74,7 @@ def test_defaults_are_those_of_the_importer() -> None:
 
 @pytest.fixture
 def two(workdir: Path, run: Run, account: str) -> str:
-    """A file with an address that the group has and one that it has not."""
+    """A file with an address in the group and a new one."""
     (workdir / "old.csv").write_text("email;Vorname\nold@example.org;Ada\n", "utf-8")
     run("import", "old.csv", "--group", "N", "--create")
     (workdir / "two.csv").write_text(
@@ -94,10 +94,10 @@ def two(workdir: Path, run: Run, account: str) -> str:
         ("delete", [], None, "Deleted 1 of 2 rows from N (540001)"),
     ],
 )
-def test_a_strategy_is_the_call_that_is_made(
+def test_a_strategy_is_the_batch_call(
     run: Run, sandbox: Sandbox, two: str, strategy: str, emails: list[str], name: str, summary: str
 ) -> None:
-    """Who is added, changed and removed follows from it, and so do the words of the summary."""
+    """It decides who is added, changed and removed, and the text of the summary."""
     result = run("import", two, "--group", "N", "--strategy", strategy, "--settle", "0")
 
     found = sandbox.store.receiver(540001, "old@example.org") or {"global_attributes": {}}
@@ -109,10 +109,10 @@ def test_a_strategy_is_the_call_that_is_made(
 
 @pytest.mark.socket
 @pytest.mark.parametrize(("words", "expected"), [((), "0"), (("--activate",), "1767139200")])
-def test_an_update_activates_only_when_asked(
+def test_an_update_activates_only_on_request(
     run: Run, workdir: Path, sandbox: Sandbox, account: str, words: tuple[str, ...], expected: str
 ) -> None:
-    """Somebody who has unsubscribed is not brought back by an old file."""
+    """An old file does not activate somebody who has unsubscribed."""
     (workdir / "a.csv").write_text("email;Registriert am\na@example.org;31.12.2024\n", "utf-8")
     run("import", "a.csv", "--group", "N", "--create")
     (workdir / "b.csv").write_text("email;Bestätigt am\na@example.org;2025-12-31T00:00Z\n", "utf-8")
@@ -125,7 +125,7 @@ def test_an_update_activates_only_when_asked(
 
 @pytest.mark.usefixtures("customers")
 def test_a_report_is_written_after_success(run: Run, workdir: Path) -> None:
-    """It holds the settings, and no address."""
+    """It contains the settings, and no address."""
     words = ("--group", "N", "--create", "--sandbox", "--report", "report.html")
     result = run("import", "kunden.csv", *words, "--concurrency", "3")
     html = (workdir / "report.html").read_text("utf-8")
@@ -140,7 +140,7 @@ def test_a_report_is_written_after_success(run: Run, workdir: Path) -> None:
 def test_a_report_that_cannot_be_written_changes_no_status(
     run: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rows are there; the missing page is a warning."""
+    """The rows are stored; the missing page is a warning."""
 
     def fill_the_disk(*words: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
@@ -154,25 +154,25 @@ def test_a_report_that_cannot_be_written_changes_no_status(
 
 
 class FakeRun:
-    """A run that notes what is asked of it."""
+    """A run that records its calls."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
 
     def stop(self, reason: str) -> None:
-        """Note a stop."""
-        self.asked.append(reason)
+        """Record a stop."""
+        self.calls.append(reason)
 
     def abort(self) -> None:
-        """Note an abortion."""
-        self.asked.append("abort")
+        """Record an abort."""
+        self.calls.append("abort")
 
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
 @pytest.mark.parametrize(
-    ("caught", "asked", "last"),
+    ("caught", "calls", "last"),
     [
         pytest.param([INT], ["interrupted"], Reaction.CONTINUE, id="int"),
         pytest.param([TERM], ["terminated by a signal"], Reaction.CONTINUE, id="term"),
@@ -186,18 +186,18 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
     ],
 )
 def test_signals_reach_the_run(
-    caught: list[signal.Signals], asked: list[str], last: Reaction
+    caught: list[signal.Signals], calls: list[str], last: Reaction
 ) -> None:
-    """First it is stopped in order; Ctrl-C again breaks off, and SIGTERM never does."""
+    """The first stops it in order; a second Ctrl-C aborts it, and SIGTERM never does."""
     interrupts, run = ImportInterrupts(Output()), FakeRun()
     interrupts.watch(cast("ImportRun", run))
 
     reactions = [interrupts.react(number) for number in caught]
 
-    assert (asked, last, caught[0]) == (run.asked, reactions[-1], interrupts.caught)
+    assert (calls, last, caught[0]) == (run.calls, reactions[-1], interrupts.caught)
 
 
 @pytest.mark.parametrize("interrupts", [Interrupts(), ImportInterrupts(Output())])
 def test_without_a_run_the_first_signal_cancels(interrupts: Interrupts) -> None:
-    """There is nothing to drain yet; the second does not wait for what is on the wire."""
+    """There is nothing to stop in order yet; the second does not wait for requests in flight."""
     assert [Reaction.CANCEL, Reaction.ABORT] == [interrupts.react(INT), interrupts.react(INT)]

@@ -26,7 +26,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminal
 
 @pytest.mark.usefixtures("customers")
 def test_a_process_ends_with_the_status(spawn: Spawn) -> None:
-    """Result on stdout, the rest on stderr."""
+    """The result is on stdout, everything else on stderr."""
     done = spawn(*IMPORT, "--sandbox", "--json")
 
     assert (2, 247) == (done.returncode, json.loads(done.stdout)["accepted"])
@@ -35,8 +35,8 @@ def test_a_process_ends_with_the_status(spawn: Spawn) -> None:
 
 
 @pytest.mark.usefixtures("customers")
-def test_a_windows_console_is_no_obstacle(spawn: Spawn) -> None:
-    """Names that Windows-1252 lacks become question marks and end nothing."""
+def test_a_windows_console_gets_question_marks(spawn: Spawn) -> None:
+    """Characters that are not in Windows-1252 do not stop the command."""
     words = ("import", "kunden.csv", "--group", "Ελλάδα Ä", "--create", "--sandbox")
     done = subprocess.run(  # noqa: S603 - our own command
         [*COMMAND, *words],
@@ -54,10 +54,10 @@ def test_a_windows_console_is_no_obstacle(spawn: Spawn) -> None:
 @posix
 @pytest.mark.socket
 def test_a_server_with_faults_changes_no_result(workdir: Path, spawn: Spawn) -> None:
-    """429 and 502 cost retries, but the report and the store are those of a quiet import."""
+    """429 and 502 cause retries, but the result is that of an import without faults."""
     good = write_many(workdir / "kunden.csv", rows=3000)
     words = (*IMPORT, "--json", "--batch-size", "100")
-    quiet = json.loads(spawn(*words, "--sandbox").stdout)
+    without_faults = json.loads(spawn(*words, "--sandbox").stdout)
     faults = ("--fault", "429=5%", "--fault", "502=2%", "--seed", "4")
     with started("sandbox", "--port", "0", "--store", "s.db", *faults) as server:
         assert server.stdout is not None
@@ -67,20 +67,20 @@ def test_a_server_with_faults_changes_no_result(workdir: Path, spawn: Spawn) -> 
         done = spawn(*words, **environ)
         server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=30)
-    loud = json.loads(done.stdout)
+    with_faults = json.loads(done.stdout)
 
     assert (0, True) == (server.returncode, errors.endswith("stopped\n"))
     assert 2 == done.returncode
-    assert loud["retries"] > 0
-    assert [quiet[name] for name in COUNTERS] == [loud[name] for name in COUNTERS]
+    assert with_faults["retries"] > 0
+    assert [without_faults[name] for name in COUNTERS] == [with_faults[name] for name in COUNTERS]
     with Sandbox("s.db") as kept:
-        assert sorted(good) == sorted(kept.store.emails(loud["group_id"]))
+        assert sorted(good) == sorted(kept.store.emails(with_faults["group_id"]))
 
 
 @posix
 @pytest.mark.socket
 def test_a_sandbox_prints_what_a_client_needs(spawn: Spawn) -> None:
-    """Its lines can be pasted into a shell; the client they describe works."""
+    """Its lines can be pasted into a shell; a client with them works."""
     with started("sandbox", "--port", "0") as server:
         assert server.stdout is not None
         head = [server.stdout.readline().strip() for _ in range(6)]
@@ -96,7 +96,7 @@ def test_a_sandbox_prints_what_a_client_needs(spawn: Spawn) -> None:
 
 @pytest.fixture
 def on_terminal() -> Callable[..., str]:
-    """Runs an import whose stderr is a terminal; returns what that shows."""
+    """Runs an import with a terminal as stderr; returns the output."""
     termios = pytest.importorskip("termios")
     pty = pytest.importorskip("pty")
 
@@ -117,7 +117,7 @@ def on_terminal() -> Callable[..., str]:
             while chunk := os.read(controller, 1 << 16):
                 shown += chunk
         except OSError:
-            pass  # how Linux tells the end
+            pass  # the end of file on Linux
         os.close(controller)
         assert 2 == process.wait(30)
         return shown.decode()
@@ -128,7 +128,7 @@ def on_terminal() -> Callable[..., str]:
 @posix
 @pytest.mark.usefixtures("customers")
 def test_a_terminal_shows_a_bar(on_terminal: Callable[..., str]) -> None:
-    """It ends full, with the counts beside it."""
+    """It is complete at the end, with the counts below it."""
     shown = on_terminal(columns=120)
 
     assert "━" * 40 in shown
@@ -139,7 +139,7 @@ def test_a_terminal_shows_a_bar(on_terminal: Callable[..., str]) -> None:
 @posix
 @pytest.mark.usefixtures("customers")
 def test_a_narrow_terminal_shows_what_fits(on_terminal: Callable[..., str]) -> None:
-    """Each line keeps what matters most."""
+    """Each line keeps its most important parts."""
     shown = on_terminal(columns=50)
 
     assert "100%" in shown
@@ -152,7 +152,7 @@ def test_a_narrow_terminal_shows_what_fits(on_terminal: Callable[..., str]) -> N
 def test_no_color_is_respected(
     on_terminal: Callable[..., str], environ: dict[str, str], expected: bool
 ) -> None:
-    """Colours are there unless the environment declines them."""
+    """There are colours unless the environment forbids them."""
     shown = on_terminal(columns=120, **environ)
 
     assert expected == ("\x1b[38;" in shown)
@@ -160,7 +160,7 @@ def test_no_color_is_respected(
 
 @pytest.mark.usefixtures("customers")
 def test_a_pipe_gets_no_control_sequences(spawn: Spawn) -> None:
-    """Not even when the environment forces colours, as build servers do."""
+    """Not even if the environment forces colours, as on build servers."""
     done = spawn(*IMPORT, "--sandbox", FORCE_COLOR="1")
 
     assert "\x1b[?25l" not in done.stderr

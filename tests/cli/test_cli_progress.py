@@ -1,4 +1,4 @@
-"""Progress: percent, rate and remaining time; lines that fit and stay in place; a quiet log."""
+"""Progress: percentage, rate and time left; lines that fit and stay in place; few log lines."""
 
 import io
 from pathlib import Path
@@ -24,7 +24,7 @@ from cleverreach_async.cli.output import Output, printable
 
 @attrs.define
 class FakeFile:
-    """A file of which a part was read."""
+    """A file that was partly read."""
 
     size: int = 1000
     bytes_read: int = 500
@@ -70,12 +70,12 @@ HUGE = attrs.evolve(
 def test_the_fraction_counts_rows_that_are_done(
     source: FakeFile, progress: ImportProgress, expected: float
 ) -> None:
-    """Those of an earlier run too; never above one, and one only when every row is done."""
+    """Including those of earlier runs; it is never above one, and one only if every row is done."""
     assert expected == fraction_done(source, progress)
 
 
-def test_progress_never_goes_back() -> None:
-    """Bytes are read in blocks ahead of the rows; what was shown is not taken back."""
+def test_progress_never_decreases() -> None:
+    """Bytes are read in blocks ahead of the rows, so the estimate would decrease."""
     source = FakeFile(bytes_read=600)
     estimator = Estimator(source)
     estimator.update(SOME)
@@ -84,16 +84,16 @@ def test_progress_never_goes_back() -> None:
     assert 0.3 == estimator.estimate(SOME, 11.0).fraction
 
 
-def test_the_time_left_follows_the_pace() -> None:
-    """A quarter took ten seconds."""
+def test_the_time_left_follows_from_the_rate() -> None:
+    """A quarter took ten seconds, so the rest takes thirty."""
     estimator = Estimator(FakeFile())
     estimator.update(SOME)
 
     assert 30.0 == estimator.estimate(SOME, 10.0).seconds_left
 
 
-def test_rows_of_an_earlier_run_count_for_the_percentage_but_not_for_the_pace() -> None:
-    """Half is done, a half of that by this run, in ten seconds: the other half takes twenty."""
+def test_rows_of_an_earlier_run_count_for_the_percentage_but_not_for_the_rate() -> None:
+    """Half is done, half of that by this run in ten seconds: the rest takes twenty."""
     progress = attrs.evolve(SOME, skipped=1000)
     estimator = Estimator(FakeFile())
     estimator.update(progress)
@@ -103,8 +103,8 @@ def test_rows_of_an_earlier_run_count_for_the_percentage_but_not_for_the_pace() 
     assert (0.5, 100.0, 20.0) == (moment.fraction, moment.rate, moment.seconds_left)
 
 
-def test_no_time_is_guessed_from_nothing() -> None:
-    """Before the first row is done there is no pace."""
+def test_there_is_no_time_left_without_a_rate() -> None:
+    """Before the first row is done there is no rate."""
     estimator = Estimator(FakeFile())
     estimator.update(NOTHING)
 
@@ -113,8 +113,8 @@ def test_no_time_is_guessed_from_nothing() -> None:
     assert (None, 0.0) == (moment.seconds_left, moment.rate)
 
 
-def test_the_end_tells_of_the_whole() -> None:
-    """When all is done the rate is that of the import, and its time stands still."""
+def test_the_end_shows_the_whole_import() -> None:
+    """At the end the rate is that of the whole import, and the time does not change."""
     last = attrs.evolve(SOME, read=1000, elapsed=20.0, finished=True)
     estimator = Estimator(FakeFile(bytes_read=1000))
     estimator.update(last)
@@ -126,8 +126,8 @@ def test_the_end_tells_of_the_whole() -> None:
     )
 
 
-def test_the_rate_is_of_the_latest_seconds() -> None:
-    """A slow beginning is forgotten."""
+def test_the_rate_is_of_the_last_seconds() -> None:
+    """A slow beginning does not count."""
     recent = RecentRate(10.0)
     for second in range(1, 101):
         recent.add(second, second if second <= 50 else 50 + (second - 50) * 100)
@@ -135,8 +135,8 @@ def test_the_rate_is_of_the_latest_seconds() -> None:
     assert 100.0 == recent.rate(100.0)
 
 
-def test_the_rate_sinks_while_nothing_arrives() -> None:
-    """A closed gate is seen as one."""
+def test_the_rate_decreases_without_events() -> None:
+    """A closed gate shows."""
     recent = RecentRate(10.0)
     for second in range(1, 21):
         recent.add(second, second * 10)
@@ -147,7 +147,7 @@ def test_the_rate_sinks_while_nothing_arrives() -> None:
 
 
 def test_batches_further_apart_than_the_window_have_a_rate() -> None:
-    """A slow server is no stopped one: the time since the event before counts."""
+    """The time since the event before counts."""
     recent = RecentRate(10.0)
     for minute in range(1, 4):
         recent.add(minute * 60, minute * 600)
@@ -159,10 +159,10 @@ def test_batches_further_apart_than_the_window_have_a_rate() -> None:
     events=st.lists(st.tuples(st.floats(0, 100), st.integers(0, 1000)), max_size=200),
     after=st.floats(0, 100),
 )
-def test_rates_are_never_negative_and_history_is_short(
+def test_rates_are_never_negative_and_samples_are_few(
     events: list[tuple[float, int]], after: float
 ) -> None:
-    """However fast the events come."""
+    """However frequent the events are."""
     recent = RecentRate(10.0)
     elapsed, done = 0.0, 0
     for seconds, rows in events:
@@ -177,15 +177,15 @@ def test_rates_are_never_negative_and_history_is_short(
     ("width", "expected"),
     [(21, "one  three  two"), (14, "one  three"), (9, "three"), (3, "three")],
 )
-def test_what_matters_least_is_left_out(width: int, expected: str) -> None:
-    """In the order of its worth, not of its place; the worthiest stays."""
+def test_the_lowest_priority_is_left_out_first(width: int, expected: str) -> None:
+    """The part with the highest priority always stays."""
     parts = [Part("one", 2), Part("three", 3), Part("two", 1), Part("", 9)]
 
     assert expected == "  ".join(part.text for part in fit(parts, width))
 
 
 class Screen:
-    """A terminal of a width, with a clock of its own."""
+    """A terminal with a width and a fake clock."""
 
     def __init__(self, width: int, source: FakeFile | None = None) -> None:
         self.now = 100.0
@@ -202,14 +202,14 @@ class Screen:
         )
 
     def lines(self) -> list[str]:
-        """What stands there now, without the bar."""
+        """The lines on the screen, without the bar."""
         with self.console.capture() as captured:
             self.console.print(self.display, end="")
         return [line.lstrip("━╸ ") for line in captured.get().splitlines()]
 
 
-def test_the_screen_tells_all_there_is() -> None:
-    """Percentage and times; counts; pace, requests and pause."""
+def test_the_screen_shows_everything() -> None:
+    """Percentage and times; counts; rate, requests and pause."""
     screen = Screen(120)
 
     screen.display.show(BUSY)
@@ -229,7 +229,7 @@ def test_the_screen_tells_all_there_is() -> None:
     ],
 )
 def test_counts_of_millions_fit_too(width: int, expected: list[str]) -> None:
-    """The narrower, the fewer."""
+    """A narrower terminal shows fewer."""
     screen = Screen(width, FakeFile(bytes_read=456))
 
     screen.display.show(HUGE)
@@ -246,8 +246,8 @@ def test_counts_of_millions_fit_too(width: int, expected: list[str]) -> None:
         (40, "278 rows/s  paused by the server"),
     ],
 )
-def test_a_pause_is_told_at_every_width(width: int, expected: str) -> None:
-    """It explains all the rest."""
+def test_a_pause_is_shown_at_every_width(width: int, expected: str) -> None:
+    """It explains the other values."""
     screen = Screen(width)
 
     screen.display.show(attrs.evolve(HUGE, accepted=9_777_778 - 12_345))
@@ -258,7 +258,7 @@ def test_a_pause_is_told_at_every_width(width: int, expected: str) -> None:
 @pytest.mark.parametrize("progress", [NOTHING, SOME, BUSY, HUGE, attrs.evolve(HUGE, finished=True)])
 @pytest.mark.parametrize("width", [1, 10, 39, 40, 41, 55, 80, 120, 300])
 def test_no_line_wraps(progress: ImportProgress, width: int) -> None:
-    """There are three, with room for a ^C behind each of them."""
+    """There are three, with room for a ^C after each of them."""
     screen = Screen(width)
     screen.display.show(progress)
     with screen.console.capture() as captured:
@@ -270,8 +270,8 @@ def test_no_line_wraps(progress: ImportProgress, width: int) -> None:
     assert max(map(len, lines)) <= max(1, width - 2)
 
 
-def test_times_come_before_the_bar_where_room_is_short() -> None:
-    """At forty columns an import of hours still tells both times."""
+def test_times_are_more_important_than_the_bar() -> None:
+    """In forty columns an import of hours still shows both times."""
     screen = Screen(40)
 
     screen.display.show(attrs.evolve(HUGE, read=20_000_000))
@@ -284,8 +284,8 @@ def test_times_come_before_the_bar_where_room_is_short() -> None:
     ]
 
 
-def test_time_goes_on_while_no_event_arrives() -> None:
-    """The gate may be closed for minutes; the rate sinks and the end moves away."""
+def test_times_change_without_events() -> None:
+    """The gate may be closed for minutes; the rate decreases and the time left grows."""
     screen = Screen(120)
     screen.display.show(BUSY)
     before = screen.lines()
@@ -300,7 +300,7 @@ def test_time_goes_on_while_no_event_arrives() -> None:
 
 
 def test_there_is_a_screen_before_the_first_event() -> None:
-    """The first batch may take long."""
+    """The first batch may take a long time."""
     screen = Screen(120)
     with screen.display:
         screen.now += 7
@@ -309,8 +309,8 @@ def test_there_is_a_screen_before_the_first_event() -> None:
     assert None is screen.display.latest
 
 
-def test_the_last_screen_is_of_the_whole_import() -> None:
-    """Nothing is in flight any more, and nothing left."""
+def test_the_last_screen_shows_the_whole_import() -> None:
+    """There are no requests in flight, and no time left."""
     screen = Screen(120, FakeFile(bytes_read=1000))
     last = attrs.evolve(BUSY, read=1205, elapsed=20.0, finished=True)
 
@@ -319,8 +319,8 @@ def test_the_last_screen_is_of_the_whole_import() -> None:
     assert ["100%  0:20 elapsed", "50 rows/s  3 retries"] == screen.lines()[::2]
 
 
-def test_a_check_has_no_requests_in_flight() -> None:
-    """A dry run sends none, and its good rows are valid."""
+def test_a_dry_run_has_no_requests_in_flight() -> None:
+    """It sends nothing, and its good rows are called valid."""
     screen = Screen(120)
     screen.display = ScreenDisplay(screen.console, Estimator(FakeFile()), "valid")
 
@@ -329,8 +329,8 @@ def test_a_check_has_no_requests_in_flight() -> None:
     assert ["900 valid  90 rejected  10 superseded", "100 rows/s"] == screen.lines()[1:]
 
 
-def test_a_terminal_made_narrower_has_more_lines_to_take_back() -> None:
-    """What stood there was wrapped by the terminal: a line of 118 takes three of fifty."""
+def test_a_narrower_terminal_wraps_lines() -> None:
+    """The terminal has wrapped the last frame: a line of 118 takes three of fifty."""
     screen = Screen(120)
     screen.display.show(BUSY)
     with screen.console.capture() as captured:
@@ -342,7 +342,7 @@ def test_a_terminal_made_narrower_has_more_lines_to_take_back() -> None:
     assert 2 <= screen.display.wrapped_lines(50)
 
 
-def test_the_cursor_goes_up_by_the_wrapped_lines() -> None:
+def test_the_cursor_moves_up_by_the_wrapped_lines() -> None:
     """Otherwise each step of a resize would leave a copy behind."""
     screen = Screen(120)
     with screen.display:
@@ -358,12 +358,12 @@ def test_the_cursor_goes_up_by_the_wrapped_lines() -> None:
 
 
 def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What a log got."""
+    """The lines on stderr."""
     return capsys.readouterr().err.splitlines()
 
 
 def test_lines_are_written_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
-    """A log gets a line per five seconds, however many batches arrive; short imports none."""
+    """One line per five seconds, however many batches there are; none for short imports."""
     display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
 
     with display:
@@ -373,8 +373,8 @@ def test_lines_are_written_every_few_seconds(capsys: pytest.CaptureFixture[str])
     assert 2 == len(lines_of(capsys))
 
 
-def test_a_line_tells_what_the_screen_tells(capsys: pytest.CaptureFixture[str]) -> None:
-    """However wide it becomes."""
+def test_a_line_shows_the_same_as_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """However long it is."""
     display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
 
     display.show(BUSY)
@@ -386,8 +386,8 @@ def test_a_line_tells_what_the_screen_tells(capsys: pytest.CaptureFixture[str]) 
     assert [expected] == lines_of(capsys)
 
 
-def test_hours_are_told_as_hours(capsys: pytest.CaptureFixture[str]) -> None:
-    """A long import has more than minutes left."""
+def test_hours_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """A long import takes hours."""
     display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
 
     display.show(attrs.evolve(SOME, elapsed=3600.0))
@@ -395,8 +395,8 @@ def test_hours_are_told_as_hours(capsys: pytest.CaptureFixture[str]) -> None:
     assert "25%  1:00:00 elapsed  3:00:00 left" in lines_of(capsys)[0]
 
 
-def test_the_last_event_is_kept_but_not_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """The summary follows anyway."""
+def test_the_last_event_is_kept_but_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary follows."""
     display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
     last = attrs.evolve(SOME, elapsed=60.0, finished=True)
 
@@ -406,7 +406,7 @@ def test_the_last_event_is_kept_but_not_a_line(capsys: pytest.CaptureFixture[str
 
 
 def test_a_pipe_gets_lines(workdir: Path) -> None:
-    """Nobody watches a stream that is no terminal."""
+    """Without a terminal there is no screen."""
     assert workdir.is_dir()
     assert LineDisplay is type(make_display(Output(), FakeFile()))
 
@@ -416,5 +416,5 @@ def test_a_pipe_gets_lines(workdir: Path) -> None:
     [("Größe", "Größe"), ("a\x1b[2Jb", "a\ufffd[2Jb"), ("a\x9bb\n", "a\ufffdb\ufffd")],
 )
 def test_control_characters_do_not_reach_the_terminal(text: str, expected: str) -> None:
-    """A group's name is somebody else's text."""
+    """The name of a group may contain anything."""
     assert expected == printable(text)

@@ -1,4 +1,4 @@
-"""The report as a page: complete, self-contained, without addresses, whole or not there."""
+"""The HTML report: complete, self-contained, without addresses, never partly written."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 def timeline(points: int, *, paused: bool = False) -> Timeline:
-    """A timeline of about so many points, with requests in every other of them."""
+    """A timeline with a number of points, and requests in every other one."""
     line = Timeline()
     for number in range(1, points + 1):
         line.progress(
@@ -73,8 +73,8 @@ def page(line: Timeline | None = None, report: ImportReport = REPORT, **facts: A
     )
 
 
-class Reader(HTMLParser):
-    """Reads a page: its elements with attributes, its text, and whether tags are balanced."""
+class Page(HTMLParser):
+    """Parses a page: elements with attributes, text, and open tags."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -85,13 +85,13 @@ class Reader(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an empty element."""
+        """Record an empty element."""
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
@@ -99,32 +99,32 @@ class Reader(HTMLParser):
         assert tag == self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        """Gather text."""
+        """Collect text."""
         self.text += f"{data} "
 
 
 def plots(text: str) -> list[ET.Element]:
-    """The pictures of a page."""
+    """The SVG pictures of a page."""
     return [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL)]  # noqa: S314
 
 
-def addresses(reader: Reader) -> Iterator[str]:
-    """Whatever a browser could load or go to."""
-    for tag, attributes in reader.elements:
+def urls(parsed: Page) -> Iterator[str]:
+    """Everything that a browser could load or open."""
+    for tag, attributes in parsed.elements:
         names = ("src", "href", "srcset", "action", "data", "poster", "xlink:href", "style")
         yield from (f"{tag} {attributes[name]}" for name in names if name in attributes)
 
 
 @pytest.mark.parametrize("points", [0, 1, 3, 2500])
 def test_the_page_loads_nothing(points: int) -> None:
-    """No script, no address but the empty icon, and a policy that forbids the rest."""
+    """No script, no URL but the empty icon, and a policy that forbids the rest."""
     text = page(timeline(points, paused=True))
-    reader = Reader(text)
+    parsed = Page(text)
 
     assert {"script", "iframe", "object", "embed", "img", "base"}.isdisjoint(
-        tag for tag, _ in reader.elements
+        tag for tag, _ in parsed.elements
     )
-    loaded = [it for it in addresses(reader) if not re.search(r"^span (left|bottom):[\d.]+%$", it)]
+    loaded = [it for it in urls(parsed) if not re.search(r"^span (left|bottom):[\d.]+%$", it)]
     assert ["link data:,"] == loaded
     assert "url(" not in text
     assert "@import" not in text
@@ -134,13 +134,13 @@ def test_the_page_loads_nothing(points: int) -> None:
 
 @pytest.mark.parametrize("points", [0, 1, 3, 2500])
 def test_the_page_is_well_formed(points: int) -> None:
-    """Every tag that is opened is closed, in its order."""
-    assert [] == Reader(page(timeline(points, paused=True))).open
+    """Every tag is closed, in the right order."""
+    assert [] == Page(page(timeline(points, paused=True))).open
 
 
-def test_the_page_tells_what_came_of_the_rows() -> None:
-    """Headline, counts, reasons with lines, settings, and when it was."""
-    text = " ".join(Reader(page()).text.split())
+def test_the_page_shows_the_result() -> None:
+    """Headline, counts, reasons with lines, settings, and time."""
+    text = " ".join(Page(page()).text.split())
 
     for expected in (
         *("Imported 5,000 of 5,010 rows into Newsletter (540002)", "10 rows were not accepted"),
@@ -166,18 +166,16 @@ def test_the_page_tells_what_came_of_the_rows() -> None:
         (ImportReport(read=5, accepted=2, skipped=3), {}, "skipped, already done 3"),
     ],
 )
-def test_the_page_tells_how_it_went(
-    report: ImportReport, facts: dict[str, Any], expected: str
-) -> None:
-    """Well, not quite, not to the end, or not in earnest."""
+def test_the_page_has_a_verdict(report: ImportReport, facts: dict[str, Any], expected: str) -> None:
+    """Success, rejects, an early stop, or a dry run."""
     text = page(report=report, reasons=[], rejects=None, **facts)
 
-    assert expected in " ".join(Reader(text).text.split())
+    assert expected in " ".join(Page(text).text.split())
     assert "All of these rows" not in text
 
 
-def test_no_address_and_no_markup_comes_through() -> None:
-    """Names and words are somebody else's text, and the page may be handed on."""
+def test_addresses_are_masked_and_markup_is_escaped() -> None:
+    """Names and messages may contain anything, and the page may be shared."""
     nasty = '<script>alert("x")</script> & bruce@wayne.example\x1b'
     text = page(
         file=nasty,
@@ -196,7 +194,7 @@ def test_no_address_and_no_markup_comes_through() -> None:
 
 
 def test_three_plots_over_time() -> None:
-    """Throughput, latency and concurrency, each with its lines."""
+    """Rate, latency and concurrency, each with its lines."""
     pictures = plots(page())
 
     assert [
@@ -212,7 +210,7 @@ def test_three_plots_over_time() -> None:
 
 
 def test_pauses_are_shaded() -> None:
-    """In every plot, for they explain all three; without one there is no legend for it."""
+    """In every chart; without a pause there is no legend for it."""
     shaded, plain = page(timeline(9, paused=True)), page(timeline(9))
 
     assert [2, 2, 2] == [
@@ -222,7 +220,7 @@ def test_pauses_are_shaded() -> None:
     assert 0 == plain.count('<li class="shade">')
 
 
-def test_a_stretch_tells_its_figures_when_pointed_at() -> None:
+def test_an_interval_shows_its_values_on_hover() -> None:
     """Time, each series, and the pause."""
     hints = [it.text for it in plots(page(timeline(3, paused=True)))[2].iter("title")]
 
@@ -231,7 +229,7 @@ def test_a_stretch_tells_its_figures_when_pointed_at() -> None:
 
 @pytest.mark.parametrize("points", [1, 3, 40, 2500])
 def test_lines_stay_inside_the_picture(points: int) -> None:
-    """However many points there are."""
+    """For any number of points."""
     for picture in plots(page(timeline(points, paused=True))):
         for path in picture.iter("path"):
             d = path.get("d", "")
@@ -243,19 +241,19 @@ def test_lines_stay_inside_the_picture(points: int) -> None:
             assert all(-0.01 <= y <= 100.01 for y in ys)
 
 
-def test_gaps_are_no_zeros() -> None:
-    """Where no request ended there is no latency: the line begins anew behind the gap."""
+def test_gaps_are_not_zeros() -> None:
+    """An interval without requests has no latency: the line continues after the gap."""
     line = plots(page(timeline(6)))[1].findall("path[@class='one line']")[0]
 
     assert 1 < line.get("d", "").count("M")
 
 
 def test_the_page_stays_small() -> None:
-    """A run of hours is no more than what a mail carries."""
+    """Even the report of a long run can be sent by mail."""
     assert len(page(timeline(2500, paused=True))) < 200_000
 
 
-def test_nothing_measured_is_said_so() -> None:
+def test_a_report_without_events_says_so() -> None:
     """An import may end before its first event."""
     text = page(Timeline())
 
@@ -264,8 +262,8 @@ def test_nothing_measured_is_said_so() -> None:
 
 
 @given(most=st.floats(1e-6, 1e12))
-def test_scales_are_short_and_reach_the_top(most: float) -> None:
-    """A handful of steps, the last not below the largest value, nor far above it."""
+def test_scales_are_short_and_contain_the_maximum(most: float) -> None:
+    """A few steps; the last is not below the largest value, nor far above it."""
     scale = ticks(most)
 
     assert 0 == scale[0]
@@ -283,7 +281,7 @@ def test_scales_are_short_and_reach_the_top(most: float) -> None:
     ],
 )
 def test_scales_are_round(most: float, expected: list[float]) -> None:
-    """As somebody would draw them by hand."""
+    """The values are easy to read."""
     assert expected == ticks(most)
 
 
@@ -295,17 +293,17 @@ def test_scales_are_round(most: float, expected: list[float]) -> None:
     ],
 )
 def test_times_on_an_axis(seconds: float, expected: str) -> None:
-    """Fractions where there are some, hours where there are some."""
+    """With fractions and hours if there are any."""
     assert expected == clock(seconds)
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """The names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_page_is_written_whole(workdir: Path) -> None:
-    """In UTF-8, in place of an older one, with nothing beside it."""
+def test_the_page_is_written_completely(workdir: Path) -> None:
+    """In UTF-8; it replaces an older one and leaves no other file."""
     target = workdir / "report.html"
     target.write_text("old")
 
@@ -315,8 +313,8 @@ def test_the_page_is_written_whole(workdir: Path) -> None:
     assert page(timeline(3)) == target.read_text("utf-8")
 
 
-def test_a_link_is_written_through(workdir: Path) -> None:
-    """Who points a link at a web server's folder wants the page there."""
+def test_a_symbolic_link_is_followed(workdir: Path) -> None:
+    """The page is written to the target of the link."""
     (workdir / "site").mkdir()
     link = workdir / "report.html"
     try:
@@ -333,7 +331,7 @@ def test_a_link_is_written_through(workdir: Path) -> None:
 def test_a_page_that_cannot_be_written_leaves_the_old_one(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And no draft; the error says where and why."""
+    """There is no temporary file left; the error says where and why."""
     target = workdir / "report.html"
     target.write_text("old")
 
@@ -348,8 +346,8 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
     assert "old" == target.read_text()
 
 
-def test_a_good_place_is_accepted_and_left_as_it_was(workdir: Path) -> None:
-    """Before the import nothing is written, whether a page is there or not."""
+def test_a_valid_path_is_accepted_and_not_changed(workdir: Path) -> None:
+    """Nothing is written before the import, whether the page exists or not."""
     check_report_path(workdir / "report.html", others=[workdir / "customers.csv"])
     (workdir / "report.html").write_text("old")
     check_report_path(Path("report.html"))
@@ -367,8 +365,8 @@ def test_a_good_place_is_accepted_and_left_as_it_was(workdir: Path) -> None:
         ("rejects.jsonl", "is a file of the import itself"),
     ],
 )
-def test_a_bad_place_is_refused_before_the_import(workdir: Path, name: str, words: str) -> None:
-    """The run's own files are not replaced, those that are still to come neither."""
+def test_an_invalid_path_is_refused_before_the_import(workdir: Path, name: str, words: str) -> None:
+    """The files of the import, existing or not, are not replaced."""
     (workdir / "folder").mkdir()
     (workdir / "customers.csv").write_text("E-Mail\n")
 

@@ -1,4 +1,4 @@
-"""Imports that are stopped, killed, and gone on with: real processes, real signals."""
+"""Imports that are stopped or killed, and resumed: real processes, real signals."""
 
 import json
 import signal
@@ -42,23 +42,23 @@ def rejects(workdir: Path) -> list[tuple[int, str]]:
     return sorted((line["line"], line["code"]) for line in map(json.loads, lines))
 
 
-def in_all(found: dict[str, Any]) -> dict[str, int]:
-    """Counters of all runs of an import."""
+def total(found: dict[str, Any]) -> dict[str, int]:
+    """The counters of all runs of an import."""
     return {name: found[name] + found["earlier"].get(name, 0) for name in CLASSES}
 
 
 @pytest.fixture
-def quiet(workdir: Path, run: Run) -> tuple[list[str], dict[str, int], list[tuple[int, str]]]:
-    """2000 customers; the good addresses, and what an import without trouble makes of all."""
+def undisturbed(workdir: Path, run: Run) -> tuple[list[str], dict[str, int], list[tuple[int, str]]]:
+    """2000 customers; the good addresses, and the result of an import without interruption."""
     good = write_many(workdir / "kunden.csv", rows=2000)
     result = run(*IMPORT, "--sandbox", "--json")
-    return sorted(good), in_all(json.loads(result.stdout)), rejects(workdir)
+    return sorted(good), total(json.loads(result.stdout)), rejects(workdir)
 
 
-def test_what_ctrl_c_stopped_is_resumed(
-    workdir: Path, sandbox: Sandbox, spawn: Spawn, quiet: tuple[Any, ...]
+def test_an_import_stopped_by_ctrl_c_is_resumed(
+    workdir: Path, sandbox: Sandbox, spawn: Spawn, undisturbed: tuple[Any, ...]
 ) -> None:
-    """Store, counters and rejects of both runs are those of an import without interruption."""
+    """Store, counters and rejects are those of an import without interruption."""
     sandbox.faults = faults = WatchedFaults(SLOW, batches=3)
     with started(*IMPORT, *JOURNAL, *SMALL) as process:
         assert faults.batch_arrived.wait(30)
@@ -76,7 +76,7 @@ def test_what_ctrl_c_stopped_is_resumed(
     assert "not sent, or without a response; --resume sends them" in output
     assert "stopping when the requests in flight have completed; press Ctrl-C again" in errors
     assert "continue with the same command and --resume" in errors.splitlines()[-1]
-    assert quiet == (stored(sandbox), in_all(found), rejects(workdir))
+    assert undisturbed == (stored(sandbox), total(found), rejects(workdir))
     assert (None, False) == (found["stopped"], found["resumable"])
     assert first == found["earlier"]["accepted"]
 
@@ -88,10 +88,10 @@ def test_what_ctrl_c_stopped_is_resumed(
         pytest.param((), "sends the whole file again", id="none"),
     ],
 )
-def test_a_termination_lets_requests_end(
+def test_sigterm_lets_requests_complete(
     workdir: Path, sandbox: Sandbox, words: tuple[str, ...], hint: str
 ) -> None:
-    """What a supervisor sends is no Ctrl-C: the status says that the import is worth resuming."""
+    """A supervisor sends it: the status says that the import can be resumed."""
     write_many(workdir / "kunden.csv", rows=2000)
     sandbox.faults = faults = WatchedFaults(SLOW)
     with started(*IMPORT, *words, *SMALL, "--json") as process:
@@ -106,34 +106,34 @@ def test_a_termination_lets_requests_end(
 
 
 @pytest.mark.usefixtures("customers")
-def test_a_second_ctrl_c_ends_at_once(workdir: Path, sandbox: Sandbox, spawn: Spawn) -> None:
-    """A server that hangs does not hold the command, and the journal is good for resuming."""
+def test_a_second_ctrl_c_ends_immediately(workdir: Path, sandbox: Sandbox, spawn: Spawn) -> None:
+    """Even if the server hangs; the import can be resumed."""
     sandbox.faults = faults = WatchedFaults(HANGING)
     with started(*IMPORT, *JOURNAL) as process:
         assert faults.batch_arrived.wait(30)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        told = next(line for line in process.stderr if line.startswith("stopping"))
+        message = next(line for line in process.stderr if line.startswith("stopping"))
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
     sandbox.faults = Faults()
     done = spawn(*IMPORT, *JOURNAL, "--resume", "--json")
     found = json.loads(done.stdout)
 
-    assert (130, True) == (process.returncode, "Ctrl-C again" in told)
+    assert (130, True) == (process.returncode, "Ctrl-C again" in message)
     assert "0 accepted" in output
     assert [
         "aborting the requests in flight",
         "interrupted; continue with the same command and --resume",
     ] == errors.splitlines()
     assert "Traceback" not in errors
-    assert (247, 2) == (in_all(found)["accepted"], in_all(found)["rejected"])
+    assert (247, 2) == (total(found)["accepted"], total(found)["rejected"])
     assert [(12, "invalid_email"), (22, "invalid_date")] == rejects(workdir)
 
 
 @pytest.mark.usefixtures("customers")
 def test_ctrl_c_before_the_first_row_ends_it(sandbox: Sandbox) -> None:
-    """While the group is looked for, there is nothing to drain."""
+    """While the group is looked up there is nothing to stop in order."""
     sandbox.faults = Faults([Fault("latency", seconds=0.5, path_suffix="/groups")])
     with started(*IMPORT, *JOURNAL) as process:
         assert process.stderr is not None
@@ -146,9 +146,9 @@ def test_ctrl_c_before_the_first_row_ends_it(sandbox: Sandbox) -> None:
 
 
 def test_a_killed_import_is_resumed(
-    workdir: Path, sandbox: Sandbox, spawn: Spawn, quiet: tuple[Any, ...]
+    workdir: Path, sandbox: Sandbox, spawn: Spawn, undisturbed: tuple[Any, ...]
 ) -> None:
-    """Even what the server had stored when the answer found nobody is counted once."""
+    """Rows that were stored but whose response was lost are counted once."""
     hang = Fault("hang", seconds=600, path_suffix="/upsertplus", committed=True, after=2)
     sandbox.faults = faults = WatchedFaults(hang, batches=3)
     with started(*IMPORT, *JOURNAL, *SMALL) as process:
@@ -158,13 +158,13 @@ def test_a_killed_import_is_resumed(
     done = spawn(*IMPORT, *JOURNAL, "--resume", "--json")
     found = json.loads(done.stdout)
 
-    assert quiet == (stored(sandbox), in_all(found), rejects(workdir))
+    assert undisturbed == (stored(sandbox), total(found), rejects(workdir))
     assert found["earlier"]["accepted"] > 0
 
 
 @pytest.mark.usefixtures("customers")
 def test_two_commands_cannot_share_a_journal(sandbox: Sandbox, spawn: Spawn) -> None:
-    """The second is told which file is in use, and touches nothing."""
+    """The second reports which file is in use, and changes nothing."""
     sandbox.faults = faults = WatchedFaults(HANGING)
     with started(*IMPORT, *JOURNAL):
         assert faults.batch_arrived.wait(30)
@@ -184,8 +184,8 @@ def stopped(customers: Path, run: Run, sandbox: Sandbox, account: str) -> Result
     return result
 
 
-def test_the_summary_of_a_resumed_import_tells_of_all_runs(stopped: Result, run: Run) -> None:
-    """This run and all runs side by side; reasons are of all of them."""
+def test_the_summary_of_a_resumed_import_covers_all_runs(stopped: Result, run: Run) -> None:
+    """It has the counts of this run and of all runs, and the reasons of all."""
     result = run(*IMPORT, *JOURNAL, "--resume")
     lines = result.stdout.splitlines()
 
@@ -219,8 +219,8 @@ def test_a_changed_file_is_not_resumed(customers: Path, run: Run, sandbox: Sandb
 
 
 @pytest.mark.usefixtures("stopped")
-def test_a_journal_is_not_begun_twice(run: Run, sandbox: Sandbox) -> None:
-    """Without --resume the command refuses before it asks the server for anything."""
+def test_a_journal_is_not_started_twice(run: Run, sandbox: Sandbox) -> None:
+    """Without --resume the command refuses before it sends a request."""
     before = sandbox.count()
 
     result = run(*IMPORT, *JOURNAL)
@@ -230,8 +230,8 @@ def test_a_journal_is_not_begun_twice(run: Run, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.usefixtures("customers")
-def test_nothing_is_resumed_without_a_journal_there(run: Run) -> None:
-    """A typing error in its name does not begin anew."""
+def test_a_missing_journal_is_not_resumed(run: Run) -> None:
+    """A mistyped name does not start a new import."""
     result = run(*IMPORT, *JOURNAL, "--resume")
 
     assert 1 == result.exit_code
@@ -239,8 +239,8 @@ def test_nothing_is_resumed_without_a_journal_there(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("customers")
-def test_a_finished_import_says_so_when_resumed(run: Run) -> None:
-    """The journal stays, so that the second attempt does not send everything again."""
+def test_a_complete_import_cannot_be_resumed(run: Run) -> None:
+    """The journal stays, so that a second attempt does not send everything again."""
     first = run(*IMPORT, *JOURNAL)
     second = run(*IMPORT, *JOURNAL, "--resume")
 
@@ -251,7 +251,7 @@ def test_a_finished_import_says_so_when_resumed(run: Run) -> None:
 
 @pytest.mark.usefixtures("customers")
 def test_too_many_rejects_stop_it(run: Run) -> None:
-    """Status 3, the reasons, and what can be done about it."""
+    """Status 3, the reasons, and what to do."""
     result = run(*IMPORT, *JOURNAL, "--max-rejects", "1")
 
     assert 3 == result.exit_code
@@ -261,7 +261,7 @@ def test_too_many_rejects_stop_it(run: Run) -> None:
 
 
 def test_a_report_is_written_after_ctrl_c(workdir: Path, sandbox: Sandbox) -> None:
-    """It tells that the import was stopped."""
+    """It says that the import was stopped."""
     write_many(workdir / "kunden.csv", rows=2000)
     sandbox.faults = faults = WatchedFaults(SLOW)
     with started(*IMPORT, *SMALL, "--report", "report.html") as process:
@@ -278,7 +278,7 @@ def test_a_report_is_written_after_ctrl_c(workdir: Path, sandbox: Sandbox) -> No
 
 @pytest.mark.usefixtures("customers")
 def test_a_report_is_written_after_a_failure(run: Run, workdir: Path, sandbox: Sandbox) -> None:
-    """The import's own error and status are what counts."""
+    """The exit status is that of the import."""
     sandbox.faults = Faults([Fault("status", code=403, path_suffix="/upsertplus", after=1)])
 
     result = run(*IMPORT, *SMALL, "--report", "report.html")

@@ -23,7 +23,7 @@ def write(path: Path, *rejects: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Read a rejects file, but for the number of the row, which counts anew."""
+    """Read a rejects file without the numbers of the rows, which start again."""
     rejects = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     return [{key: value for key, value in reject.items() if key != "row"} for reject in rejects]
 
@@ -39,7 +39,7 @@ def reject(
 
 @pytest.fixture
 def imported(run: Run, customers: Path, workdir: Path, account: str) -> list[dict[str, Any]]:
-    """The rejects of an import: an address that is none, and a date that is none."""
+    """The rejects of an import: an invalid address and an invalid date."""
     run("import", str(customers), "--group", "Newsletter", "--create")
     return read(workdir / "rejects.jsonl")
 
@@ -51,10 +51,10 @@ def group(run: Run, workdir: Path, account: str) -> None:
     run("import", "first.csv", "--group", "Newsletter", "--create")
 
 
-def test_repaired_rows_are_sent_and_the_others_passed_on(
+def test_repaired_rows_are_sent_and_the_others_copied(
     run: Run, imported: list[dict[str, Any]], workdir: Path, sandbox: Sandbox
 ) -> None:
-    """A row that never became a receiver is found in the new rejects file as it was."""
+    """A row that could not be converted is copied unchanged to the new rejects file."""
     path = workdir / "rejects.jsonl"
     path.write_text(path.read_text("utf-8").replace("kaputt", "heil@example.org"), "utf-8")
 
@@ -73,7 +73,7 @@ def test_repaired_rows_are_sent_and_the_others_passed_on(
 def test_a_record_is_repaired_by_giving_it_a_receiver(
     run: Run, workdir: Path, sandbox: Sandbox
 ) -> None:
-    """Its date may be written as people write it."""
+    """Its date may be written in any supported format."""
     line = next(line for line in read(workdir / "rejects.jsonl") if "record" in line)
     receiver = {"email": "kunde999@example.org", "registered": "2025-02-28"}
     write(workdir / "rejects.jsonl", {**line, "receiver": receiver})
@@ -86,7 +86,7 @@ def test_a_record_is_repaired_by_giving_it_a_receiver(
 
 @pytest.mark.usefixtures("imported")
 def test_the_rejects_file_is_not_replaced_by_its_own_rejects(run: Run, workdir: Path) -> None:
-    """It is the only place where the rows are."""
+    """It is the only file with these rows."""
     before = (workdir / "rejects.jsonl").read_bytes()
 
     result = run(*RETRY, "--rejects", "./rejects.jsonl")
@@ -97,7 +97,7 @@ def test_the_rejects_file_is_not_replaced_by_its_own_rejects(run: Run, workdir: 
 
 @pytest.mark.usefixtures("group")
 @pytest.mark.parametrize(
-    ("words", "expected", "told"),
+    ("words", "expected", "message"),
     [
         pytest.param((), ["a", "b"], "orders", id="all"),
         pytest.param(
@@ -114,9 +114,9 @@ def test_only_rows_of_an_outcome_are_sent(
     sandbox: Sandbox,
     words: tuple[str, ...],
     expected: list[str],
-    told: str,
+    message: str,
 ) -> None:
-    """Unknown rows with orders have to be asked for: those might be stored twice."""
+    """Unknown rows with orders are sent only on request: they might be stored twice."""
     order = {"order_id": "A-17", "product": "Lamp"}
     write(
         workdir / "rejects.jsonl",
@@ -132,12 +132,12 @@ def test_only_rows_of_an_outcome_are_sent(
         result.exit_code,
         set(sandbox.store.emails(540001)),
     )
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.usefixtures("group")
-def test_lines_that_make_no_receiver_are_rejected(run: Run, workdir: Path) -> None:
-    """What somebody broke while repairing is told by the line of the first file, where known."""
+def test_lines_that_are_not_receivers_are_rejected(run: Run, workdir: Path) -> None:
+    """The message names the line of the first file, if it is known."""
     good = json.dumps(reject("a@example.org", line=7))
     odd = json.dumps(reject("b@example.org", line=8, shoe_size=43))
     (workdir / "rejects.jsonl").write_text(f"{good}\n\n{odd}\n{{broken\n", "utf-8")
@@ -150,7 +150,7 @@ def test_lines_that_make_no_receiver_are_rejected(run: Run, workdir: Path) -> No
 
 @pytest.mark.usefixtures("group")
 def test_a_retry_can_be_resumed(run: Run, workdir: Path) -> None:
-    """It is an import like any other; the rows taken must be the same, though."""
+    """It is an import like any other; the rows must be the same."""
     write(workdir / "rejects.jsonl", *(reject(f"r{n}@example.org", line=n) for n in range(2, 300)))
     words = (*RETRY, "--journal", "j")
     run(*words, "--max-rows-per-second", "1000000")

@@ -1,4 +1,4 @@
-"""When a stored login is used, by what, and against which server."""
+"""When a stored login is used, with which credentials, and for which server."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ SERVER = "https://rest.cleverreach.com"
 
 
 def store(path: Path, *, about: Mapping[str, str] | None = None, ended: bool = False) -> None:
-    """Write a login as an earlier run has left it."""
+    """Write a login as an earlier run would."""
     end = datetime.now(UTC) + timedelta(days=-1 if ended else 1)
     token = Token(access_token=Secret("zugang-1"), refresh_token=Secret("frisch-1"), expires_at=end)
     path.write_text(token.to_json(), "utf-8")
@@ -33,14 +33,14 @@ def store(path: Path, *, about: Mapping[str, str] | None = None, ended: bool = F
 
 
 @pytest.fixture
-def there(workdir: Path) -> dict[str, str]:
-    """A login for the app ``mia``; returns the environment that names it."""
+def stored(workdir: Path) -> dict[str, str]:
+    """A login for the app ``mia``; returns the environment for it."""
     store(workdir / "t.json", about={"client_id": "mia", "base_url": SERVER})
     return {FILE: "t.json"}
 
 
 def auth_of(access: Access) -> str:
-    """What a client would authenticate with, in a word."""
+    """The credentials as text."""
     auth = access.auth
     if isinstance(auth, BearerToken):
         return auth.token.reveal()
@@ -62,12 +62,12 @@ def auth_of(access: Access) -> str:
     ],
 )
 def test_a_stored_login_comes_last(
-    workdir: Path, there: dict[str, str], environ: Mapping[str, str], lines: str, expected: str
+    workdir: Path, stored: dict[str, str], environ: Mapping[str, str], lines: str, expected: str
 ) -> None:
-    """The secret alone renews it; complete credentials go before it."""
+    """The secret alone renews it; complete credentials take precedence."""
     (workdir / ".env").write_text(lines, "utf-8")
 
-    access = find_access({}, {**there, **environ}, Path(".env"))
+    access = find_access({}, {**stored, **environ}, Path(".env"))
 
     assert expected == auth_of(access)
     assert (access.login is not None) == expected.startswith(("zugang", "user"))
@@ -81,26 +81,26 @@ def test_a_stored_login_comes_last(
     ],
 )
 def test_a_login_is_for_one_app_and_one_server(
-    there: dict[str, str], environ: Mapping[str, str], expected: str
+    stored: dict[str, str], environ: Mapping[str, str], expected: str
 ) -> None:
-    """A token that is sent elsewhere is a token that is lost."""
+    """A token that is sent to another server is compromised."""
     with pytest.raises(ConfigurationError, match=expected):
-        find_access({}, {**there, **environ}, None)
+        find_access({}, {**stored, **environ}, None)
 
 
-def test_the_same_server_may_be_named(there: dict[str, str]) -> None:
-    """With a slash at its end, too."""
-    assert SERVER == find_access({}, {**there, URL: f"{SERVER}/v3/"}, None).base_url
+def test_the_same_server_may_be_given(stored: dict[str, str]) -> None:
+    """Also with a slash at the end."""
+    assert SERVER == find_access({}, {**stored, URL: f"{SERVER}/v3/"}, None).base_url
 
 
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [({}, SERVER), ({URL: "http://127.0.0.1:8800"}, "http://127.0.0.1:8800")],
 )
-def test_a_token_file_of_a_program_is_used_too(
+def test_a_token_file_of_another_program_is_used(
     workdir: Path, environ: Mapping[str, str], expected: str
 ) -> None:
-    """Nothing beside it tells the server, so it is the one that is given."""
+    """No second file names the server, so it is the configured one."""
     store(workdir / "t.json")
 
     access = find_access({}, {FILE: "t.json", **environ}, None)
@@ -108,16 +108,16 @@ def test_a_token_file_of_a_program_is_used_too(
     assert ("zugang-1", expected) == (auth_of(access), access.base_url)
 
 
-def test_a_secret_without_an_id_is_half(workdir: Path) -> None:
-    """Nobody knows which app the token is for."""
+def test_a_secret_without_a_client_id_is_incomplete(workdir: Path) -> None:
+    """It is unknown which app the token is for."""
     store(workdir / "t.json")
 
     with pytest.raises(ConfigurationError, match=f"{ID} is missing"):
         find_access({}, {FILE: "t.json", SECRET: "s"}, None)
 
 
-def test_a_login_that_has_ended_needs_the_secret(workdir: Path) -> None:
-    """Without it the message says what to do, before any request."""
+def test_an_expired_login_needs_the_secret(workdir: Path) -> None:
+    """Without it the command says what to do, before any request."""
     store(workdir / "t.json", about={"client_id": "mia"}, ended=True)
 
     renewed = find_access({}, {FILE: "t.json", SECRET: "s"}, None)
@@ -135,8 +135,8 @@ def test_a_login_that_has_ended_needs_the_secret(workdir: Path) -> None:
         pytest.param('{"access_token": "a"}', "[]", id="about-no-object"),
     ],
 )
-def test_a_damaged_login_is_told(workdir: Path, token: str, about: str | None) -> None:
-    """The file is named, its content is not."""
+def test_a_damaged_login_is_reported(workdir: Path, token: str, about: str | None) -> None:
+    """The message names the file, and does not show its contents."""
     (workdir / "t.json").write_text(token, "utf-8")
     if about is not None:
         (workdir / "t.json.about").write_text(about, "utf-8")
@@ -147,8 +147,8 @@ def test_a_damaged_login_is_told(workdir: Path, token: str, about: str | None) -
     assert "t.json: not a stored login; run cleverreach login" == str(refused.value)
 
 
-def test_a_folder_is_no_login(workdir: Path) -> None:
-    """The system's words are passed on."""
+def test_a_folder_is_not_a_login(workdir: Path) -> None:
+    """The message of the operating system is shown."""
     with pytest.raises(ConfigurationError, match="cannot read the login"):
         read_login(workdir)
 
@@ -165,17 +165,17 @@ def test_a_folder_is_no_login(workdir: Path) -> None:
     ],
 )
 @pytest.mark.skipif("sys.platform == 'win32'", reason="paths of POSIX")
-def test_the_file_has_a_place_in_the_users_settings(
+def test_the_file_is_in_the_configuration_folder(
     environ: Mapping[str, str], platform: str, expected: str
 ) -> None:
-    """Each system has its own; a relative folder is passed over."""
+    """Each system has its own; a relative folder is ignored."""
     path = login_file(environ, platform=platform).as_posix()
 
     assert expected == path.replace(Path.home().as_posix(), "HOME")
 
 
 def test_the_file_can_be_named_in_an_env_file(workdir: Path) -> None:
-    """The environment goes before it."""
+    """The environment takes precedence."""
     (workdir / "my.env").write_text(f"{FILE}=b.json\n", "utf-8")
 
     found = [find_login_file(it, Path("my.env")) for it in ({}, {FILE: "a.json"})]
@@ -184,7 +184,7 @@ def test_the_file_can_be_named_in_an_env_file(workdir: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_new_login_takes_the_place_of_the_old(workdir: Path) -> None:
+async def test_a_new_login_replaces_the_old(workdir: Path) -> None:
     """Token, app and server change together."""
     store(workdir / "t.json", about={"client_id": "old", "base_url": SERVER})
     token = Token(access_token=Secret("zugang-2"))
@@ -196,10 +196,10 @@ async def test_a_new_login_takes_the_place_of_the_old(workdir: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_an_old_token_is_never_taken_for_one_of_the_new_server(
+async def test_an_old_token_is_never_used_for_the_new_server(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the new token cannot be written, none is left."""
+    """If the new token cannot be written, none is left."""
     store(workdir / "t.json", about={"client_id": "old", "base_url": SERVER})
     token = Token(access_token=Secret("zugang-2"))
 

@@ -1,4 +1,4 @@
-"""What happened when during an import: nothing lost by merging, memory bounded, figures right."""
+"""The events of an import by time: nothing lost by merging, memory bounded, values right."""
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ def request(
     status_code: int | None = 200,
     path: str = "/groups/{group_id}/receivers/upsertplus",
 ) -> RequestEvent:
-    """What came of a request."""
+    """A request event."""
     return RequestEvent(
         method="POST", path=path, status_code=status_code, attempt=1, elapsed=elapsed, wait=None
     )
@@ -52,12 +52,12 @@ def request(
     ],
 )
 def test_responses_have_classes(status_code: int | None, expected: str) -> None:
-    """Push-back is told apart from other refusals."""
+    """429 is separate from other errors."""
     assert expected == response_class(status_code)
 
 
-def test_rows_are_spread_over_the_time_since_the_event_before() -> None:
-    """A batch that took a second is no burst at its end."""
+def test_rows_are_spread_over_the_time_since_the_last_event() -> None:
+    """A batch that took a second is not a burst at its end."""
     timeline = Timeline()
 
     timeline.progress(progress(1.0, 1000))
@@ -65,8 +65,8 @@ def test_rows_are_spread_over_the_time_since_the_event_before() -> None:
     assert [1000.0] * 4 == [point.rows_per_second for point in timeline.points()]
 
 
-def test_what_was_told_holds_until_the_next_event() -> None:
-    """A gate that is closed for long sends no events meanwhile."""
+def test_values_hold_until_the_next_event() -> None:
+    """There are no events while the gate is closed."""
     timeline = Timeline()
     timeline.progress(progress(1.0, limit=4, in_flight=4))
     timeline.progress(progress(1.5, limit=4, in_flight=1, paused=True))
@@ -80,8 +80,8 @@ def test_what_was_told_holds_until_the_next_event() -> None:
     assert [0.0, 0.5, 1.0] == [point.paused for point in points]
 
 
-def test_rows_after_a_pause_are_not_of_the_pause() -> None:
-    """While the gate is closed nothing goes through, and the plot shall show that."""
+def test_rows_after_a_pause_do_not_belong_to_it() -> None:
+    """While the gate is closed no rows are sent, and the chart shows that."""
     timeline = Timeline()
     timeline.progress(progress(0.5, 100, paused=True))
     timeline.progress(progress(2.2, 300))
@@ -89,8 +89,8 @@ def test_rows_after_a_pause_are_not_of_the_pause() -> None:
     assert [50, 50, *[0] * 6, 200] == [point.rows for point in timeline.points()]
 
 
-def test_requests_are_counted_where_they_end() -> None:
-    """By class of answer, with the time they took."""
+def test_requests_are_counted_at_their_end() -> None:
+    """By class of response, with their duration."""
     timeline = Timeline()
     timeline.request(request(0.1), at=0.2)
     timeline.request(request(9.0, None), at=9.0)
@@ -112,8 +112,8 @@ def test_requests_are_counted_where_they_end() -> None:
     ),
     share=st.sampled_from([0.5, 0.95, 1.0]),
 )
-def test_quantiles_are_off_by_two_percent_at_most(seconds: list[float], share: float) -> None:
-    """However the times are distributed, and never above the longest."""
+def test_quantiles_have_an_error_of_two_percent_at_most(seconds: list[float], share: float) -> None:
+    """For any distribution, and never above the longest."""
     latencies = Latencies()
     for one in seconds:
         latencies.add(one)
@@ -126,13 +126,13 @@ def test_quantiles_are_off_by_two_percent_at_most(seconds: list[float], share: f
     assert found <= max(seconds)
 
 
-def test_no_request_has_no_quantile() -> None:
-    """A gap is no zero."""
+def test_without_requests_there_is_no_quantile() -> None:
+    """A gap is not a zero."""
     assert None is Latencies().quantile(0.5)
 
 
-def test_no_time_at_all_is_a_time() -> None:
-    """A request that an answer in memory served took less than any class holds."""
+def test_a_duration_of_zero_is_counted() -> None:
+    """A response from memory takes less time than the lowest class."""
     latencies = Latencies()
     latencies.add(0.0)
 
@@ -148,7 +148,7 @@ def test_no_time_at_all_is_a_time() -> None:
     most=st.integers(1, 40),
 )
 def test_merging_loses_nothing(steps: list[tuple[float, int, bool]], most: int) -> None:
-    """Sums are the same however few points there are, and there are never more than allowed."""
+    """Sums are the same for any number of points, and there are never more than allowed."""
     whole, small = Timeline(), Timeline(max_points=most)
     at, done = 0.0, 0
     for wait, rows, paused in steps:
@@ -167,8 +167,8 @@ def test_merging_loses_nothing(steps: list[tuple[float, int, bool]], most: int) 
     assert at == pytest.approx(first.seconds)
 
 
-def test_memory_is_bounded_however_long_it_takes() -> None:
-    """A week of events is at most two thousand points, and at least half as many."""
+def test_memory_is_bounded() -> None:
+    """A week of events has at most two thousand points, and at least half as many."""
     timeline = Timeline()
     for minute in range(0, 7 * 24 * 60, 5):
         timeline.progress(progress(minute * 60.0, minute))
@@ -177,8 +177,8 @@ def test_memory_is_bounded_however_long_it_takes() -> None:
     assert 0.25 < timeline.width
 
 
-def test_fewer_points_can_be_asked_for() -> None:
-    """They follow each other without a gap, and the timeline keeps its own."""
+def test_fewer_points_can_be_requested() -> None:
+    """There are no gaps between them, and the timeline does not change."""
     timeline = Timeline()
     for second in range(1, 100):
         timeline.progress(progress(second, second * 10, limit=1))
@@ -191,8 +191,8 @@ def test_fewer_points_can_be_asked_for() -> None:
     assert 396 == len(timeline.points())
 
 
-def test_a_sliver_at_the_end_joins_its_neighbour() -> None:
-    """Its averages would be those of an instant."""
+def test_a_short_interval_at_the_end_is_merged() -> None:
+    """Its averages would be outliers."""
     timeline = Timeline()
     timeline.progress(progress(1.0, 100))
     timeline.progress(progress(1.01, 300))
@@ -203,13 +203,13 @@ def test_a_sliver_at_the_end_joins_its_neighbour() -> None:
     assert 1.01 == points[-1].start + points[-1].seconds
 
 
-def test_nothing_has_no_points() -> None:
-    """An import that ended before its first event."""
+def test_without_events_there_are_no_points() -> None:
+    """An import may end before its first event."""
     assert ([], 0.0) == (Timeline().points(), Timeline().total().rows_per_second)
 
 
-def test_everything_in_no_time_is_one_point() -> None:
-    """A clock may stand still; no rate is made of it."""
+def test_events_without_duration_are_one_point() -> None:
+    """A clock may not advance; there is no rate then."""
     timeline = Timeline()
     timeline.progress(progress(0.0, 50))
 
@@ -218,8 +218,8 @@ def test_everything_in_no_time_is_one_point() -> None:
     assert (50, 0.0, 0.0) == (point.rows, point.rows_per_second, point.paused)
 
 
-def test_the_recorder_puts_both_kinds_of_events_on_one_axis() -> None:
-    """The import may have begun before the recorder was made; progress tells by how much."""
+def test_the_recorder_uses_one_time_axis_for_all_events() -> None:
+    """The import may have begun before the recorder; progress events say when."""
     clock = FakeClock()
     timeline = Timeline()
     recorder = TimelineRecorder(timeline, clock)
@@ -233,8 +233,8 @@ def test_the_recorder_puts_both_kinds_of_events_on_one_axis() -> None:
 
 
 @pytest.mark.parametrize("path", ["/oauth/token.php", "/groups/{group_id}"])
-def test_calls_without_a_batch_are_left_out(path: str) -> None:
-    """A renewed token in milliseconds says nothing of how long batches take."""
+def test_other_calls_are_left_out(path: str) -> None:
+    """The duration of a token renewal says nothing about batches."""
     timeline = Timeline()
 
     TimelineRecorder(timeline, FakeClock()).on_event(request(path=path))
