@@ -22,9 +22,9 @@ from cleverreach_async.cli.imports.destination import (
 )
 from cleverreach_async.cli.imports.dry_run import check_rows
 from cleverreach_async.cli.imports.ending import finish_import
-from cleverreach_async.cli.imports.files import check_files
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.opt_in import OptInMails, look_up_form
+from cleverreach_async.cli.imports.paths import check_files
 from cleverreach_async.cli.imports.progress import make_display
 from cleverreach_async.cli.options import AccountOptions
 from cleverreach_async.cli.output import Output

@@ -13,7 +13,7 @@ from cleverreach_async.bulk.opt_in.mails import OptInReport, find_form, send_opt
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.imports.arguments import Arguments
-from cleverreach_async.cli.imports.files import opt_in_list_path, unsent_mails_path
+from cleverreach_async.cli.imports.paths import opt_in_list_path, unsent_mails_path
 from cleverreach_async.cli.output import Output
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
