@@ -63,7 +63,8 @@ EnvFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-@attrs.frozen(kw_only=True)
+# Without a repr, which would show secrets.
+@attrs.frozen(kw_only=True, repr=False)
 class AccountOptions:
     """The account that a command works with."""
 

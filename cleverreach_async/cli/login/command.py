@@ -66,7 +66,8 @@ TokenFile = Annotated[
 ]
 
 
-@attrs.frozen(kw_only=True)
+# Without a repr, which would show secrets.
+@attrs.frozen(kw_only=True, repr=False)
 class LoginOptions:
     """The command line of ``login``."""
 
