@@ -1,4 +1,4 @@
-"""What the contract's tests share."""
+"""Fixtures of the contract tests."""
 
 from collections.abc import AsyncIterator
 

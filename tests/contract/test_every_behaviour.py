@@ -1,4 +1,4 @@
-"""The client is right under every behaviour that the real API may turn out to have."""
+"""The client works with every plausible behaviour of the real API."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -55,14 +55,14 @@ BEHAVIOURS = {
 
 @pytest.fixture(params=list(BEHAVIOURS.values()), ids=list(BEHAVIOURS))
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox of each behaviour in turn."""
+    """A sandbox with each behaviour."""
     with Sandbox(behaviour=request.param) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 async def group_id(cr: CleverReach) -> int:
-    """A group, and the attribute that the tests' receivers use."""
+    """The id of a group; the attribute of the receivers exists."""
     await cr.attributes.create(name="firstname", type="text")
     return (await cr.groups.create(name="Newsletter")).id
 
@@ -70,7 +70,7 @@ async def group_id(cr: CleverReach) -> int:
 async def test_an_import_accounts_for_every_row(
     cr: CleverReach, sandbox: Sandbox, group_id: int
 ) -> None:
-    """Good rows are stored, each bad one has its reason, none is lost or invented."""
+    """Valid rows are stored, invalid ones are rejected, and every row is counted once."""
     await cr.request("POST", "/blacklist", json={"email": "p3@example.org"})
     refuses_blacklisted = sandbox.behaviour.blacklisted_row == "refuse"
     rows = [
@@ -104,8 +104,8 @@ async def test_an_import_accounts_for_every_row(
     assert {"p6": "later", "p9": "latest"} == {k: v["firstname"] for k, v in names.items()}
 
 
-async def test_orders_arrive_once(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:
-    """Orders in an import and alone are stored exactly once, and read back whole."""
+async def test_orders_are_stored_once(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:
+    """Orders of imports and single calls are stored exactly once and can be read."""
     rows = [
         ReceiverInput(f"p{n}@example.org", orders=[OrderInput(f"A-{n}", "Lamp", quantity=2)])
         for n in range(5)
@@ -120,7 +120,7 @@ async def test_orders_arrive_once(cr: CleverReach, sandbox: Sandbox, group_id: i
 
 
 async def test_single_reads_and_listings(cr: CleverReach, group_id: int) -> None:
-    """One receiver by address, pages of many, and a typed error for none."""
+    """A receiver is read by address and id, all are listed by page, an unknown one is an error."""
     await cr.bulk.upsert(
         [ReceiverInput(f"p{n}@example.org") for n in range(25)], group_id=group_id, batch_size=10
     )
@@ -136,7 +136,7 @@ async def test_single_reads_and_listings(cr: CleverReach, group_id: int) -> None
 
 
 async def test_small_batches(cr: CleverReach, group_id: int) -> None:
-    """The batch calls tell good rows from bad ones."""
+    """The batch calls report valid and invalid rows."""
     receivers = [
         ReceiverInput("a@example.org"),
         ReceiverInput("bad"),
@@ -153,7 +153,7 @@ async def test_small_batches(cr: CleverReach, group_id: int) -> None:
 
 
 async def test_double_opt_in(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:
-    """Created as inactive, mailed, confirmed by the link."""
+    """A receiver is created inactive and confirmed by the link in the e-mail."""
     form_id = await cr.forms.create_from_template(group_id, name="Sign-up")
     created = await cr.receivers.create(
         ReceiverInput("new@example.org", registered=1_700_000_000, activated=0), group_id=group_id
@@ -171,8 +171,8 @@ async def test_double_opt_in(cr: CleverReach, sandbox: Sandbox, group_id: int) -
     assert (None, True) == (created.activated, confirmed.activated is not None)
 
 
-async def test_an_import_into_no_group_stops_in_order(cr: CleverReach) -> None:
-    """However the server says that the group is missing, every row stays accounted for."""
+async def test_an_import_into_an_unknown_group(cr: CleverReach) -> None:
+    """Every row is counted, whatever the response for an unknown group."""
     try:
         report = await cr.bulk.upsert([ReceiverInput("a@example.org")], group_id=4711)
     except ImportFailedError as error:
@@ -182,7 +182,7 @@ async def test_an_import_into_no_group_stops_in_order(cr: CleverReach) -> None:
 
 
 async def test_an_expired_token_is_renewed(cr: CleverReach, sandbox: Sandbox) -> None:
-    """The server may refuse a token at any time; the call succeeds all the same."""
+    """A call with an expired token succeeds after a renewal."""
     await cr.debug.whoami()
     sandbox.expire_tokens()
     await cr.debug.whoami()
@@ -190,8 +190,8 @@ async def test_an_expired_token_is_renewed(cr: CleverReach, sandbox: Sandbox) ->
     assert 2 == sandbox.count("POST", "/oauth/token.php")
 
 
-async def test_errors_are_errors(cr: CleverReach) -> None:
-    """Whatever its shape and status, an error is raised and says what is wrong."""
+async def test_errors_are_raised(cr: CleverReach) -> None:
+    """An error in any shape, with any status, is raised with its message."""
     with pytest.raises(APIStatusError) as caught:
         await cr.mailings.get(4711)
 

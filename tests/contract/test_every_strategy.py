@@ -1,4 +1,4 @@
-"""Every way of importing is right under every behaviour that touches it."""
+"""Every import strategy works with every behaviour that can affect it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,7 +42,7 @@ BEHAVIOURS = {
         for value in values
     },
     "refusals in place, shuffled": Behaviour(plus_order="shuffled", refused_plus_row="object"),
-    "PHP at its worst": Behaviour(
+    "many at once": Behaviour(
         bad_row_as="object",
         refused_plus_row="string",
         plus_order="reversed",
@@ -61,7 +61,7 @@ calls = pytest.mark.parametrize("call", STRATEGIES)
 
 @pytest.fixture(params=list(BEHAVIOURS.values()), ids=list(BEHAVIOURS))
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox of each behaviour in turn."""
+    """A sandbox with each behaviour."""
     with Sandbox(behaviour=request.param) as sandbox:
         yield sandbox
 
@@ -69,26 +69,24 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 async def load(
     cr: CleverReach, rows: list[ReceiverInput], group_id: int, call: Any
 ) -> tuple[ImportReport, dict[int, str]]:
-    """Import rows by one of the calls; the report, and the outcome or code by row."""
+    """Import rows with a strategy; return the report, and the outcome or code by row."""
     async with cr.bulk.open(group_id=group_id, strategy=call, max_reject_share=1) as run:
         for row in rows:
             await run.put(row)
-        told = [result async for result in run.results()]
+        results = [result async for result in run.results()]
     run.report.assert_balanced()
-    assert len(rows) == len(told)
-    return run.report, {result.row: result.code or result.outcome.value for result in told}
+    assert len(rows) == len(results)
+    return run.report, {result.row: result.code or result.outcome.value for result in results}
 
 
 def receivers(count: int, source: str = "new") -> list[ReceiverInput]:
-    """Return receivers with something to be recognised by."""
+    """Return receivers whose source tells old from new."""
     return [ReceiverInput(f"P{n}@example.org", source=source) for n in range(count)]
 
 
 @calls
-async def test_every_row_ends_as_the_server_has_it(
-    cr: CleverReach, sandbox: Sandbox, call: str
-) -> None:
-    """What is told accepted is done, what is not done is told, with its reason."""
+async def test_results_match_what_is_stored(cr: CleverReach, sandbox: Sandbox, call: str) -> None:
+    """Accepted rows are stored, and the others have the expected code."""
     await cr.request("POST", "/blacklist", json={"email": "p3@example.org"})
     group_id = (await cr.groups.create(name="Newsletter")).id
     before = set[str]()
@@ -96,12 +94,12 @@ async def test_every_row_ends_as_the_server_has_it(
         there = receivers(20, "old")[: 5 if call == "insert" else 20]
         await load(cr, [row for row in there if row.email != "P3@example.org"], group_id, "upsert")
         before = {email.lower() for email in sandbox.store.emails(group_id)}
-    _, told = await load(cr, receivers(24), group_id, call)
+    _, codes = await load(cr, receivers(24), group_id, call)
 
     assert expected_codes(call, sandbox.behaviour) == {
-        row: code for row, code in told.items() if code != "accepted"
+        row: code for row, code in codes.items() if code != "accepted"
     }
-    done = {f"p{row - 1}@example.org" for row, code in told.items() if code == "accepted"}
+    done = {f"p{row - 1}@example.org" for row, code in codes.items() if code == "accepted"}
     now = {email.lower() for email in sandbox.store.emails(group_id)}
     if call == "delete":
         assert set() == now
@@ -130,7 +128,7 @@ def expected_codes(call: str, behaviour: Behaviour) -> dict[int, str]:
 async def test_a_batch_of_which_nothing_is_stored(
     cr: CleverReach, sandbox: Sandbox, call: str
 ) -> None:
-    """However the server says so, each row is rejected and none is lost."""
+    """Every row is rejected, whatever the response."""
     emails = ["p0@example.org", "p1@example.org", "p2@example.org"]
     for email in emails:
         await cr.request("POST", "/blacklist", json={"email": email})
@@ -144,7 +142,7 @@ async def test_a_batch_of_which_nothing_is_stored(
 
 
 async def test_orders_are_stored_once(cr: CleverReach, sandbox: Sandbox) -> None:
-    """Whatever the answers look like, an order that was sent is neither lost nor doubled."""
+    """Every order is stored exactly once, whatever the response."""
     group_id = (await cr.groups.create(name="Newsletter")).id
     rows = [
         ReceiverInput(f"p{n}@example.org", orders=[OrderInput(f"A-{n}", "Lamp", quantity=2)])
@@ -158,10 +156,10 @@ async def test_orders_are_stored_once(cr: CleverReach, sandbox: Sandbox) -> None
 
 @pytest.mark.parametrize("committed", [True, False])
 @pytest.mark.parametrize("call", ["upsertplus", "insert"])
-async def test_a_lost_answer_doubles_nothing(
+async def test_a_lost_response_duplicates_nothing(
     cr: CleverReach, sandbox: Sandbox, call: Any, *, committed: bool
 ) -> None:
-    """The look-up finds what the lost request has stored, whatever profiles look like."""
+    """The query after a lost response finds what was stored."""
     group_id = (await cr.groups.create(name="Newsletter")).id
     rows = receivers(12)
     if call == "upsertplus":
@@ -184,8 +182,8 @@ async def test_a_lost_answer_doubles_nothing(
 
 
 @calls
-async def test_a_short_answer_loses_nobody(cr: CleverReach, sandbox: Sandbox, call: Any) -> None:
-    """Rows that an answer forgets are asked about again."""
+async def test_a_short_response_loses_no_row(cr: CleverReach, sandbox: Sandbox, call: Any) -> None:
+    """Rows that a response omits are queried."""
     group_id = (await cr.groups.create(name="Newsletter")).id
     if call in {"update", "delete"}:
         await load(cr, receivers(12, "old"), group_id, "upsert")

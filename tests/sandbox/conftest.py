@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the sandbox: a clock that stands still, a sandbox, a client."""
+"""Fixtures of the sandbox tests: a fixed clock, a sandbox and clients."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -9,31 +9,31 @@ from cleverreach_async.sandbox import Sandbox
 
 
 class Clock:
-    """A wall clock that moves only when told to."""
+    """A clock that only moves when a test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 1_767_225_600.0
 
     def __call__(self) -> float:
-        """The time in unix seconds."""
+        """Return the time in unix seconds."""
         return self.seconds
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that stands still."""
+    """A clock that does not move."""
     return Clock()
 
 
 @pytest.fixture
 def now(clock: Clock) -> int:
-    """The time at the beginning of a test, in unix seconds."""
+    """The time at the start of a test, in unix seconds."""
     return int(clock())
 
 
 @pytest.fixture
 def advance(clock: Clock) -> Callable[[float], None]:
-    """Lets time pass."""
+    """A function that moves the clock."""
 
     def advance(seconds: float) -> None:
         """Move the clock."""
@@ -59,7 +59,7 @@ async def guest(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def api(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a valid token, rooted at /v3."""
+    """A client with a valid token and the base URL /v3."""
     transport = httpx.ASGITransport(app=sandbox.app)
     headers = {"authorization": f"Bearer {sandbox.add_token()}"}
     async with httpx.AsyncClient(

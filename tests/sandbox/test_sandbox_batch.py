@@ -1,4 +1,4 @@
-"""Writing many receivers at once: result shapes, states, limits."""
+"""Batch calls: response shapes, switches and limits."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ BAD: dict[str, Any] = {"email": "no address"}
 
 
 async def write(api: httpx.AsyncClient, group: int, call: str, body: object) -> Any:
-    """Post, or put, a batch and return the answer."""
+    """Send a batch and return the JSON of the response."""
     method = "PUT" if call.startswith("update") else "POST"
     answer = await api.request(method, f"groups/{group}/receivers/{call}", json=body)
     assert answer.status_code == 200
@@ -23,7 +23,7 @@ async def write(api: httpx.AsyncClient, group: int, call: str, body: object) -> 
 
 
 async def test_lean_results_in_input_order(api: httpx.AsyncClient, group: int) -> None:
-    """One entry per row; a bad row is a string and does not fail the others."""
+    """There is one entry per row; a refused row is a string and does not affect the others."""
     bob = {"email": "bob@example.org"}
     first = await write(api, group, "upsert", [GOOD, BAD])
     assert first == [{"status": "insert success", "id": 1}, "invalid address 'no address'"]
@@ -45,7 +45,7 @@ async def test_lean_results_in_input_order(api: httpx.AsyncClient, group: int) -
 
 
 async def test_lean_result_switches(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Bad rows may be objects, ids may be strings."""
+    """With the switches, refused rows are objects and ids are strings."""
     sandbox.behaviour = Behaviour(bad_row_as="object", batch_item_id="str")
     answer = await write(api, group, "upsert", [GOOD, BAD])
     assert answer == [
@@ -55,8 +55,8 @@ async def test_lean_result_switches(api: httpx.AsyncClient, group: int, sandbox:
 
 
 @pytest.mark.parametrize("call", ["insert", "upsert", "update", "upsertplus", "updateplus"])
-async def test_object_in_object_out(api: httpx.AsyncClient, group: int, call: str) -> None:
-    """A single object is answered by a single entry, an empty list by an empty one."""
+async def test_single_object(api: httpx.AsyncClient, group: int, call: str) -> None:
+    """The response to one object is one entry, to an empty list an empty list."""
     if call.startswith("update"):
         await write(api, group, "upsert", [GOOD])
     answer = await write(api, group, call, GOOD)
@@ -65,21 +65,21 @@ async def test_object_in_object_out(api: httpx.AsyncClient, group: int, call: st
 
 
 async def test_refused_object(api: httpx.AsyncClient, group: int) -> None:
-    """A single refused object is its text, and false where refused rows are left out."""
+    """The response to a refused object is its text, or false where refused rows are omitted."""
     assert await write(api, group, "upsert", BAD) == "invalid address 'no address'"
     assert await write(api, group, "upsertplus", BAD) is False
 
 
 async def test_wrapped_list(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """The historical wrapper is understood."""
+    """A list in the old ``postdata`` wrapper is accepted."""
     await write(api, group, "upsert", {"postdata": [GOOD]})
     assert sandbox.store.emails(group) == ["ann@example.org"]
 
 
-async def test_plus_answers_profiles_and_omits_refused_rows(
+async def test_plus_returns_profiles_and_omits_refused_rows(
     api: httpx.AsyncClient, group: int, now: int
 ) -> None:
-    """Upsertplus answers full profiles; the bad row is missing."""
+    """Upsertplus returns full profiles without the refused row."""
     await api.post("attributes", json={"name": "firstname", "type": "text"})
     row = GOOD | {"tags": ["shop.customer"], "source": "webshop", "activated": now}
     assert await write(api, group, "upsertplus", [BAD, row]) == [
@@ -125,7 +125,7 @@ async def test_plus_answers_profiles_and_omits_refused_rows(
 async def test_plus_switches(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox, behaviour: Behaviour, expected: list[Any]
 ) -> None:
-    """Refused rows may be in place, the order may differ."""
+    """With the switches, refused rows are in place and the order differs."""
     sandbox.behaviour = behaviour
     rows = [{"email": "a@example.org"}, BAD, {"email": "b@example.org"}]
     answer = await write(api, group, "upsertplus", rows)
@@ -133,7 +133,7 @@ async def test_plus_switches(
 
 
 async def test_plus_shuffled(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """A shuffled answer has the same rows in another order."""
+    """A shuffled response has the same rows in another order."""
     sandbox.behaviour = Behaviour(plus_order="shuffled")
     rows = [{"email": f"u{i}@example.org"} for i in range(30)]
     answer = [item["email"] for item in await write(api, group, "upsertplus", rows)]
@@ -143,7 +143,7 @@ async def test_plus_shuffled(api: httpx.AsyncClient, group: int, sandbox: Sandbo
 
 
 async def test_nothing_stored(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """A batch of bad rows is an empty list, or false under the switch; an empty batch never is."""
+    """A batch of refused rows gets [], or false with the switch; an empty batch gets []."""
     assert await write(api, group, "upsertplus", [BAD]) == []
     sandbox.behaviour = Behaviour(plus_nothing_stored="false")
     assert await write(api, group, "upsertplus", [BAD]) is False
@@ -151,7 +151,7 @@ async def test_nothing_stored(api: httpx.AsyncClient, group: int, sandbox: Sandb
 
 
 async def test_same_address_twice(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """The later row wins whatever its spelling; the answer has it per row, or once."""
+    """The later row wins in any spelling; the response has it per row, or once with the switch."""
     await api.post("attributes", json={"name": "city", "type": "text"})
     rows = [
         {"email": "Ann@Example.org", "global_attributes": {"city": "Kiel"}},
@@ -204,7 +204,7 @@ BAD_ROWS: list[object] = [
 async def test_bad_rows_are_refused(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox, row: object
 ) -> None:
-    """Wrong types refuse the row, not the call, and store nothing of it."""
+    """A row with wrong types is refused and not stored; the call succeeds."""
     await api.post("attributes", json={"name": "city", "type": "text"})
     answer = await write(api, group, "upsert", [row, {"email": "good@example.org"}])
     assert isinstance(answer[0], str)
@@ -213,20 +213,20 @@ async def test_bad_rows_are_refused(
 
 
 @pytest.mark.parametrize("body", [b"7", b'"x"', b"null", b"true", b""])
-async def test_body_that_is_no_batch(api: httpx.AsyncClient, group: int, body: bytes) -> None:
+async def test_body_that_is_not_a_batch(api: httpx.AsyncClient, group: int, body: bytes) -> None:
     """A body that is neither a list nor an object is 400."""
     answer = await api.post(f"groups/{group}/receivers/upsert", content=body)
     assert answer.status_code == 400
 
 
 async def test_attribute_values(api: httpx.AsyncClient, group: int) -> None:
-    """Known names are stored as text, unknown ones dropped, null and "" unset, +n counts."""
+    """Known names are stored as strings, others ignored; null and "" unset a value, +n adds."""
     await api.post("attributes", json={"name": "city", "type": "text"})
     await api.post("attributes", json={"name": "points", "type": "number"})
     await api.post(f"groups/{group}/attributes", json={"name": "size", "type": "number"})
 
     async def upsert(**fields: object) -> tuple[Any, Any]:
-        """Write and return both maps of values."""
+        """Write a row and return its local and global values."""
         answer = (await write(api, group, "upsertplus", [GOOD | fields]))[0]
         return answer["attributes"], answer["global_attributes"]
 
@@ -249,14 +249,14 @@ async def test_attribute_values(api: httpx.AsyncClient, group: int) -> None:
 
 
 async def test_empty_maps_as_lists(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """With the switch an empty map is a list."""
+    """With the switch, empty attributes are a list."""
     sandbox.behaviour = Behaviour(empty_map="list")
     answer = (await write(api, group, "upsertplus", [GOOD]))[0]
     assert (answer["attributes"], answer["global_attributes"]) == ([], [])
 
 
 async def test_sparse_profiles(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """With the switch uncertain fields are missing."""
+    """With the switch, uncertain fields are missing."""
     sandbox.behaviour = Behaviour(sparse_profiles=True)
     answer = (await write(api, group, "upsertplus", [GOOD]))[0]
     assert "email" in answer
@@ -264,7 +264,7 @@ async def test_sparse_profiles(api: httpx.AsyncClient, group: int, sandbox: Sand
 
 
 async def test_receiver_is_one_across_groups(api: httpx.AsyncClient, group: int) -> None:
-    """The id and the account's attributes are shared between groups, all else is not."""
+    """Groups share the id and the global attributes of a receiver, but nothing else."""
     other = int((await api.post("groups", json={"name": "Other"})).json()["id"])
     await api.post("attributes", json={"name": "city", "type": "text"})
     row = GOOD | {"global_attributes": {"city": "Kiel"}, "tags": ["a"]}
@@ -276,7 +276,7 @@ async def test_receiver_is_one_across_groups(api: httpx.AsyncClient, group: int)
 
 
 async def test_orders_append(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Sent twice, stored twice; the switch replaces lines of the same order and product."""
+    """Orders sent twice are stored twice; with the switch, equal lines are replaced."""
     line = {"order_id": "A-17", "product": "Lamp", "price": "49.90", "amount": 2}
     row = GOOD | {"orders": [line, line | {"product": "Bulb"}]}
     await write(api, group, "upsertplus", [row])
@@ -291,7 +291,7 @@ async def test_orders_append(api: httpx.AsyncClient, group: int, sandbox: Sandbo
 
 
 async def test_limits(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Too many rows or bytes are 413 and store nothing."""
+    """A batch with too many rows or bytes is 413 and nothing is stored."""
     rows = [{"email": f"u{i}@example.org"} for i in range(1001)]
     path = f"groups/{group}/receivers/upsert"
     assert (await api.post(path, json=rows)).status_code == 413
@@ -305,7 +305,7 @@ async def test_limits(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> N
 
 
 async def test_missing_group(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """A batch into no group is 404, or 405 under the switch."""
+    """A batch for an unknown group is 404, or 405 with the switch."""
     for call in ("upsert", "upsertplus", "insert", "delete"):
         assert (await api.post(f"groups/1/receivers/{call}", json=[])).status_code == 404
     sandbox.behaviour = Behaviour(missing_group_on_batch=405)
@@ -314,7 +314,7 @@ async def test_missing_group(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
 
 
 async def test_contact_limit(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """A full licence refuses new receivers with 403 and stores nothing; old ones may change."""
+    """Above the limit new receivers are 403 and not stored; known ones may change."""
     await write(api, group, "upsert", [GOOD])
     sandbox.behaviour = Behaviour(contact_limit=1)
     rows = [GOOD, {"email": "bob@example.org"}]
@@ -327,7 +327,7 @@ async def test_contact_limit(api: httpx.AsyncClient, group: int, sandbox: Sandbo
 
 
 async def test_blacklisted_row(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """A blacklisted address is stored, or refused under the switch."""
+    """A blacklisted address is stored, or refused with the switch."""
     await api.post("blacklist", json={"email": "ANN@example.org"})
     sandbox.behaviour = Behaviour(blacklisted_row="refuse")
     assert await write(api, group, "upsert", [GOOD]) == ["blacklisted address 'ann@example.org'"]
@@ -336,7 +336,7 @@ async def test_blacklisted_row(api: httpx.AsyncClient, group: int, sandbox: Sand
 
 
 async def test_batch_delete(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Ids and addresses leave the group; an unknown one is told."""
+    """Receivers are deleted by id and address; an unknown one is reported."""
     await write(api, group, "upsert", [GOOD, {"email": "b@example.org"}, {"email": "c@x.example"}])
     answer = await write(api, group, "delete", ["ANN@example.org", 2, "nobody@example.org"])
     assert answer[:2] == [{"status": "success"}] * 2

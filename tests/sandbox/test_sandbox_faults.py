@@ -1,4 +1,4 @@
-"""Faults on demand: choosing them, reading them from words, acting them out in process."""
+"""Faults: choosing, parsing and injecting them."""
 
 import anyio
 import httpx
@@ -10,37 +10,37 @@ from cleverreach_async.sandbox.faults import parse_fault
 GROUPS = ("GET", "/v3/groups")
 
 
-def strikes(faults: Faults, number: int) -> list[bool]:
-    """Which of some equal requests are struck."""
+def applied(faults: Faults, number: int) -> list[bool]:
+    """Return for some equal requests whether the fault applies."""
     return [faults.decide(*GROUPS)[1] is not None for _ in range(number)]
 
 
-def test_same_seed_same_fate() -> None:
-    """A seed decides which requests are struck; another seed decides otherwise."""
+def test_seed_decides() -> None:
+    """One seed always selects the same requests; another seed selects others."""
     first, same, other = (Faults([Fault("status", 0.3)], seed=seed) for seed in (1, 1, 2))
-    fate = strikes(first, 200)
-    assert fate == strikes(same, 200)
-    assert fate != strikes(other, 200)
-    assert 30 < sum(fate) < 90
+    selected = applied(first, 200)
+    assert selected == applied(same, 200)
+    assert selected != applied(other, 200)
+    assert 30 < sum(selected) < 90
 
 
 def test_times_and_after() -> None:
-    """A fault can wait for its turn and end."""
+    """A fault can start late and end early."""
     faults = Faults([Fault("reset", times=2, after=1)])
-    assert strikes(faults, 5) == [False, True, True, False, False]
+    assert applied(faults, 5) == [False, True, True, False, False]
 
 
-def test_a_limit_does_not_change_the_fate_of_others() -> None:
-    """Whether one fault is spent has no influence on when another strikes."""
+def test_a_limit_does_not_change_other_faults() -> None:
+    """A fault at its limit does not change when another fault applies."""
     codes: list[list[int]] = []
     for times in (1, None):
         faults = Faults([Fault("latency", 0.5, times=times), Fault("status", 0.5)], seed=3)
-        codes.append([int(hit) for hit in strikes(faults, 50)])
+        codes.append([int(hit) for hit in applied(faults, 50)])
     assert codes[0] == codes[1]
 
 
 def test_latencies_add_up_and_the_first_other_fault_wins() -> None:
-    """Waiting combines with another fault; two other faults do not combine."""
+    """Latencies combine with another fault; other faults do not combine."""
     faults = Faults(
         [
             Fault("latency", seconds=0.2),
@@ -69,12 +69,12 @@ def test_latencies_add_up_and_the_first_other_fault_wins() -> None:
     ],
 )
 def test_matching(fault: Fault, method: str, path: str, matches: bool) -> None:
-    """Faults keep to their method and path, and off OAuth and ping unless told."""
+    """Faults match their method and path; by default not OAuth and ping."""
     assert fault.matches(method, path) is matches
 
 
 def test_clear() -> None:
-    """Cleared faults strike no more."""
+    """Cleared faults no longer apply."""
     faults = Faults([Fault("reset")])
     faults.clear()
     assert faults.decide(*GROUPS) == (0.0, None)
@@ -82,7 +82,7 @@ def test_clear() -> None:
 
 @pytest.mark.parametrize(("kind", "rate"), [("odd", 1.0), ("reset", 0.0), ("reset", 1.5)])
 def test_impossible_faults(kind: str, rate: float) -> None:
-    """A kind or rate that makes no sense is refused."""
+    """An unknown kind and a rate out of range are refused."""
     with pytest.raises(ValueError, match=r"Unknown fault|rate"):
         Fault(kind, rate)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -107,7 +107,7 @@ def test_impossible_faults(kind: str, rate: float) -> None:
     ],
 )
 def test_parse(spec: str, fault: Fault) -> None:
-    """Words of a command line become faults."""
+    """Faults are parsed from the command line."""
     assert parse_fault(spec) == fault
 
 
@@ -130,8 +130,8 @@ def test_parse(spec: str, fault: Fault) -> None:
         "429:times=x",
     ],
 )
-def test_parse_says_what_is_wrong(spec: str) -> None:
-    """A word that is no fault is named in the error."""
+def test_parse_errors_name_the_fault(spec: str) -> None:
+    """The error contains the invalid specification."""
     with pytest.raises(ValueError, match=r"use|needs") as caught:
         Faults.parse("latency=1ms", spec)
     assert repr(spec) in str(caught.value)
@@ -142,7 +142,7 @@ def test_parse_says_what_is_wrong(spec: str) -> None:
 
 @pytest.mark.anyio
 async def test_status_with_retry_after(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """A status comes in the vendor's shape, with the header asked for, and is recorded."""
+    """An error response has the vendor's shape and the header, and is recorded."""
     sandbox.faults = Faults([Fault("status", code=429, retry_after=7, times=1)])
     answer = await api.get("groups")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
@@ -153,7 +153,7 @@ async def test_status_with_retry_after(api: httpx.AsyncClient, sandbox: Sandbox)
 
 @pytest.mark.anyio
 async def test_html_and_unusual_status(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """A gateway answers HTML; a status without a name works too."""
+    """A gateway error is HTML; a non-standard status works too."""
     sandbox.faults = Faults.parse("502:times=1", "599")
     answer = await api.get("groups")
     assert (answer.text, answer.headers["content-type"]) == (
@@ -170,7 +170,7 @@ async def test_html_and_unusual_status(api: httpx.AsyncClient, sandbox: Sandbox)
 async def test_committed(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox, kind: str, committed: bool
 ) -> None:
-    """A fault strikes before or after the request was applied."""
+    """A fault happens before or after the request is applied."""
     word = "503" if kind == "status" else kind
     sandbox.faults = Faults.parse(f"{word}{':committed' if committed else ''}")
     body = [{"email": "ann@example.org"}]
@@ -185,7 +185,7 @@ async def test_committed(
 
 @pytest.mark.anyio
 async def test_cut(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """A cut body is shorter than what the header says."""
+    """A cut body is shorter than its Content-Length."""
     sandbox.faults = Faults([Fault("cut", at=10)])
     answer = await api.get("debug/whoami")
     assert answer.content == b'{"id":"129'
@@ -194,7 +194,7 @@ async def test_cut(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
 
 @pytest.mark.anyio
 async def test_expire_token(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """Only the presented token dies."""
+    """Only the token of the request expires."""
     other = sandbox.add_token()
     sandbox.faults = Faults([Fault("expire_token", times=1)])
     assert (await api.get("groups")).json()["error"]["message"] == "Unauthorized: token expired"
@@ -204,7 +204,7 @@ async def test_expire_token(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
 
 @pytest.mark.anyio
 async def test_short_answer(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """A list answer lacks items that were stored; other answers are whole."""
+    """A list response lacks items that were stored; other responses are complete."""
     sandbox.faults = Faults([Fault("short_answer", items=2)])
     rows = [{"email": f"u{i}@example.org"} for i in range(5)]
     answer = await api.post(f"groups/{group}/receivers/upsertplus", json=rows)
@@ -218,7 +218,7 @@ async def test_short_answer(api: httpx.AsyncClient, group: int, sandbox: Sandbox
 @pytest.mark.anyio
 @pytest.mark.parametrize("committed", [True, False])
 async def test_hang(api: httpx.AsyncClient, group: int, sandbox: Sandbox, committed: bool) -> None:
-    """A client that gives up on a hanging request cannot know whether it was applied."""
+    """When the client gives up on a hanging request, it was applied or not."""
     sandbox.faults = Faults([Fault("hang", seconds=3600, committed=committed, times=1)])
     path = f"groups/{group}/receivers"
     with anyio.move_on_after(0) as scope:
@@ -230,7 +230,7 @@ async def test_hang(api: httpx.AsyncClient, group: int, sandbox: Sandbox, commit
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["hang", "latency"])
-async def test_a_wait_ends(api: httpx.AsyncClient, sandbox: Sandbox, kind: str) -> None:
-    """After the wait the request is answered as usual."""
+async def test_request_after_a_delay(api: httpx.AsyncClient, sandbox: Sandbox, kind: str) -> None:
+    """After the delay the request gets its normal response."""
     sandbox.faults = Faults.parse(f"{kind}=1ms")
     assert (await api.get("groups")).json() == []

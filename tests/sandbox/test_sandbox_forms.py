@@ -1,4 +1,4 @@
-"""Forms, double opt-in, mailings, reports and blacklists in the sandbox."""
+"""Forms, double opt-in, mailings, reports and blacklists."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ PROOF = {"user_ip": "203.0.113.7", "referer": "https://shop.example", "user_agen
 
 @pytest.fixture
 async def form(api: httpx.AsyncClient, group: int) -> str:
-    """The id of a form of a group that has Ann, not yet confirmed."""
+    """The id of a form of a group; Ann is in the group and not yet confirmed."""
     await api.post(f"groups/{group}/receivers", json={"email": ANN, "activated": 0})
     answer = await api.post(f"forms/{group}/createfromtemplate/default", json={"name": "Sign up"})
     assert answer.json()["success"] is True
@@ -25,13 +25,13 @@ async def form(api: httpx.AsyncClient, group: int) -> str:
 async def send(
     api: httpx.AsyncClient, form: str, kind: str = "activate", **fields: Any
 ) -> httpx.Response:
-    """Ask for a mail."""
+    """Request an e-mail."""
     body = {"email": ANN, "doidata": PROOF} | fields
     return await api.post(f"forms.json/{form}/send/{kind}", json=body)
 
 
 async def test_read_forms(api: httpx.AsyncClient, group: int, form: str, sandbox: Sandbox) -> None:
-    """Forms are listed, read, rendered and deleted."""
+    """Forms can be listed, read, rendered and deleted."""
     expected = {"id": form, "name": "Sign up", "customer_tables_id": str(group)}
     assert (await api.get("forms")).json() == [expected]
     assert (await api.get(f"groups/{group}/forms")).json() == [expected]
@@ -48,7 +48,7 @@ async def test_read_forms(api: httpx.AsyncClient, group: int, form: str, sandbox
 async def test_double_opt_in(
     api: httpx.AsyncClient, group: int, form: str, sandbox: Sandbox, now: int
 ) -> None:
-    """The mail is recorded with its proof; following its link activates the receiver."""
+    """The e-mail is recorded with its proof of consent; its link activates the receiver."""
     assert (await send(api, form)).json() is True
     mail = sandbox.mails[0]
     assert (mail.email, mail.kind, mail.doidata, mail.stamp) == (ANN, "activate", PROOF, now)
@@ -64,10 +64,10 @@ async def test_double_opt_in(
 
 
 @pytest.mark.parametrize("answer", ["true", "success", "email"])
-async def test_answers_of_send(
+async def test_responses_of_send(
     api: httpx.AsyncClient, form: str, sandbox: Sandbox, answer: Any
 ) -> None:
-    """Every success body that a source reports can be played."""
+    """The switch selects the response."""
     sandbox.behaviour = Behaviour(form_send_answer=answer)
     expected: dict[str, object] = {"true": True, "success": {"success": True}, "email": ANN}
     assert (await send(api, form)).json() == expected[answer]
@@ -75,10 +75,10 @@ async def test_answers_of_send(
 
 @pytest.mark.parametrize("part", ["user_ip", "referer", "user_agent"])
 @pytest.mark.parametrize("value", ["", None, []])
-async def test_proof_is_compulsory(
+async def test_proof_is_required(
     api: httpx.AsyncClient, form: str, sandbox: Sandbox, part: str, value: object
 ) -> None:
-    """Each part of the proof has to be there, and no mail goes out without."""
+    """Each part of the proof is required; otherwise no e-mail is sent."""
     answer = await send(api, form, doidata=PROOF | {part: value})
     assert answer.status_code == 400
     assert part in answer.json()["error"]["message"]
@@ -102,7 +102,7 @@ async def test_refused_sends(api: httpx.AsyncClient, form: str, sandbox: Sandbox
 async def test_not_found_directly_after_creation(
     api: httpx.AsyncClient, form: str, sandbox: Sandbox
 ) -> None:
-    """The first sends for a new receiver may be 404."""
+    """With the switch, the first sends to a new receiver are 404."""
     sandbox.behaviour = Behaviour(not_found_after_create=2)
     assert [(await send(api, form)).status_code for _ in range(4)] == [404, 404, 200, 200]
     assert len(sandbox.mails) == 2
@@ -119,7 +119,7 @@ DRAFT = {
 
 
 async def test_draft(api: httpx.AsyncClient, group: int, now: int) -> None:
-    """A draft is created, read and changed; parts left out are kept."""
+    """A draft can be created, read and changed; omitted fields are kept."""
     body = DRAFT | {
         "content": {"type": "html", "html": "<p>Hi</p>"},
         "receivers": {"groups": [group]},
@@ -141,7 +141,7 @@ async def test_draft(api: httpx.AsyncClient, group: int, now: int) -> None:
 
 
 async def test_refused_mailings(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """Gaps and odd types are 400, unknown ids 404, sent mailings cannot change."""
+    """Missing fields and unknown types are 400, unknown ids 404; sent mailings cannot change."""
     for name in DRAFT:
         assert (await api.post("mailings", json=DRAFT | {name: ""})).status_code == 400
     bad = DRAFT | {"content": {"type": "pdf"}}
@@ -154,7 +154,7 @@ async def test_refused_mailings(api: httpx.AsyncClient, sandbox: Sandbox) -> Non
 
 
 async def test_mailing_lists(api: httpx.AsyncClient, sandbox: Sandbox, now: int) -> None:
-    """Without a page the list is keyed by state; with one state and a page it is plain."""
+    """Without a page there is a list per state; with one state and a page, one list."""
     for number in range(3):
         sandbox.add_mailing(name=f"m{number}", state="finished", subject="s")
     sandbox.add_mailing(name="d")
@@ -180,7 +180,7 @@ async def test_mailing_lists(api: httpx.AsyncClient, sandbox: Sandbox, now: int)
 
 
 async def test_reports(api: httpx.AsyncClient, sandbox: Sandbox, now: int) -> None:
-    """Reports carry the mailing's id, come newest first, at most 100 at a time."""
+    """Reports have the id of the mailing and are listed newest first, at most 100 per page."""
     for number in range(102):
         mailing = sandbox.add_mailing(name=f"m{number}", state="finished")
         sandbox.add_report(mailing, stats={"basic": {"delivered": number}})
@@ -200,7 +200,7 @@ async def test_reports(api: httpx.AsyncClient, sandbox: Sandbox, now: int) -> No
 
 
 async def test_blacklist(api: httpx.AsyncClient, now: int) -> None:
-    """Entries are added once, read, changed, and deleted."""
+    """Entries can be added once, read, changed and deleted."""
     entry = {"email": "No@example.org", "comment": "asked by phone"}
     expected = entry | {"stamp": now, "isLocked": False}
     assert (await api.post("blacklist", json=entry)).json() == expected
@@ -220,7 +220,7 @@ async def test_blacklist(api: httpx.AsyncClient, now: int) -> None:
 
 
 async def test_group_blacklist(api: httpx.AsyncClient, group: int) -> None:
-    """The list of a group is its own."""
+    """A group has a blacklist of its own."""
     path = f"groups/{group}/blacklist"
     assert (await api.post(path, json={"email": "no@example.org"})).is_success
     assert (await api.get("blacklist")).json() == []
@@ -230,7 +230,7 @@ async def test_group_blacklist(api: httpx.AsyncClient, group: int) -> None:
 
 
 async def test_unknown_operation(api: httpx.AsyncClient) -> None:
-    """What the sandbox does not know is 404 in the vendor's shape."""
+    """An unknown operation is 404 in the vendor's shape."""
     for method, path in (
         ("GET", "nothing"),
         ("PATCH", "groups"),

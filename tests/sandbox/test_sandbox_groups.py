@@ -1,4 +1,4 @@
-"""Groups and attribute definitions in the sandbox."""
+"""Groups and attribute definitions."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_create_and_read(api: httpx.AsyncClient, now: int) -> None:
-    """A new group has the recorded fields, its id as a string, and reads back alike."""
+    """A new group has the recorded fields and a string id, and reads return the same."""
     created = (await api.post("groups", json={"name": "Customers"})).json()
     assert created == {
         "id": created["id"],
@@ -31,7 +31,7 @@ async def test_create_and_read(api: httpx.AsyncClient, now: int) -> None:
 async def test_update_changes_only_what_is_sent(
     api: httpx.AsyncClient, group: int, advance: Callable[[float], None], now: int
 ) -> None:
-    """What a PUT leaves out stays."""
+    """Fields that a PUT omits are kept."""
     advance(5)
     answer = (await api.put(f"groups/{group}", json={"receiver_info": "You asked"})).json()
     assert (answer["name"], answer["receiver_info"]) == ("Newsletter", "You asked")
@@ -39,7 +39,7 @@ async def test_update_changes_only_what_is_sent(
 
 
 async def test_order(api: httpx.AsyncClient, advance: Callable[[float], None]) -> None:
-    """Groups come in the order asked for; an order that is none is refused."""
+    """Groups are listed in the requested order; an invalid order is refused."""
     for name in ("a", "b"):
         await api.post("groups", json={"name": name})
         advance(1)
@@ -51,15 +51,15 @@ async def test_order(api: httpx.AsyncClient, advance: Callable[[float], None]) -
 
 @pytest.mark.parametrize("group_id", ["1", "x", "9" * 40, "-1", "%C2%B2"])
 async def test_unknown_group(api: httpx.AsyncClient, group_id: str) -> None:
-    """An id that does not exist, or cannot, is 404 in the vendor's words."""
+    """An unknown or invalid id is 404 in the vendor's words."""
     for path in ("", "/stats", "/attributes", "/receivers", "/forms"):
         answer = await api.get(f"groups/{group_id}{path}")
         assert answer.status_code == 404, path
         assert answer.json()["error"]["message"] == "Not Found: invalid group"
 
 
-async def test_nameless_group(api: httpx.AsyncClient) -> None:
-    """A group needs a name, and a body that is an object."""
+async def test_group_without_a_name(api: httpx.AsyncClient) -> None:
+    """A group requires a name and a body that is an object."""
     for body in ("{}", '{"name": ""}', '{"name": []}', "[]", '"x"', "null", ""):
         assert (await api.post("groups", content=body)).status_code == 400, body
 
@@ -68,14 +68,14 @@ async def test_nameless_group(api: httpx.AsyncClient) -> None:
     "body", [b"{", b"\xff", b"[NaN]", b'"\\ud800"', b"[" * 100_000, b"1" * 5000]
 )
 async def test_malformed_json(api: httpx.AsyncClient, body: bytes) -> None:
-    """A body that is no JSON is a 400 in the vendor's shape, never a crash."""
+    """A body that is not JSON is a 400 in the vendor's shape."""
     answer = await api.post("groups", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == 400
 
 
 async def test_delete_and_clear(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Clear empties, delete removes; receivers that are in no group any more are forgotten."""
+    """Clear keeps the group, delete does not; receivers without a group are deleted."""
     rows = [{"email": "ann@example.org"}]
     await api.post(f"groups/{group}/receivers/upsert", json=rows)
     assert (await api.delete(f"groups/{group}/clear")).json() is True
@@ -86,7 +86,7 @@ async def test_delete_and_clear(api: httpx.AsyncClient, group: int, sandbox: San
 
 
 async def test_stats(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Counters of the group follow its receivers."""
+    """The counts of a group match its receivers."""
     rows = [
         {"email": "a@example.org", "orders": [{"order_id": "1", "product": "Lamp"}]},
         {"email": "b@example.org", "activated": 0},
@@ -101,7 +101,7 @@ async def test_stats(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> No
 
 
 async def test_empty_id(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """A DELETE with an empty id is 404, or empties the group under the switch."""
+    """A DELETE with an empty id is 404, or clears the group with the switch."""
     await api.post(f"groups/{group}/receivers", json={"email": "ann@example.org"})
     assert (await api.delete(f"groups/{group}/receivers/")).status_code == 404
     assert sandbox.store.count(group) == 1
@@ -111,7 +111,7 @@ async def test_empty_id(api: httpx.AsyncClient, group: int, sandbox: Sandbox) ->
 
 
 async def test_single_read_as_list(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """With the switch a single group comes in a list."""
+    """With the switch, a single group is in a list."""
     sandbox.behaviour = Behaviour(single_read="list")
     assert [g["name"] for g in (await api.get(f"groups/{group}")).json()] == ["Newsletter"]
 
@@ -132,14 +132,14 @@ async def test_single_read_as_list(api: httpx.AsyncClient, group: int, sandbox: 
 async def test_error_shapes(
     api: httpx.AsyncClient, sandbox: Sandbox, behaviour: Behaviour, status: int, body: object
 ) -> None:
-    """Errors come in every shape seen, and with HTTP 200."""
+    """Errors have every known shape, also with HTTP 200."""
     sandbox.behaviour = behaviour
     answer = await api.get("groups/1")
     assert (answer.status_code, answer.json()) == (status, body)
 
 
-async def test_errors_as_200_spares_401(guest: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """Refusals alone leave 401 as it is; always does not."""
+async def test_errors_as_200_except_401(guest: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """With "refusals" a 401 remains a 401; with "always" it does not."""
     sandbox.behaviour = Behaviour(errors_as_200="refusals")
     assert (await guest.get("/v3/groups")).status_code == 401
     sandbox.behaviour = Behaviour(errors_as_200="always")
@@ -150,7 +150,7 @@ async def test_errors_as_200_spares_401(guest: httpx.AsyncClient, sandbox: Sandb
 
 
 async def test_attribute_is_stored_lower_case(api: httpx.AsyncClient) -> None:
-    """The answer has the recorded fields; its ids are ints."""
+    """The response has the recorded fields; its ids are ints."""
     fields = {"name": "First Name", "type": "text", "description": "Given name"}
     created = (await api.post("attributes", json=fields)).json()
     assert created == {
@@ -169,7 +169,7 @@ async def test_attribute_is_stored_lower_case(api: httpx.AsyncClient) -> None:
 
 
 async def test_existing_attribute_is_a_conflict(api: httpx.AsyncClient, group: int) -> None:
-    """The same name in the same scope is 409; in another scope it is free."""
+    """The same name in the same scope is 409, but not in another scope."""
     fields = {"name": "city", "type": "text"}
     await api.post("attributes", json=fields)
     assert (await api.post("attributes", json=fields | {"name": "City"})).status_code == 409
@@ -191,12 +191,12 @@ async def test_existing_attribute_is_a_conflict(api: httpx.AsyncClient, group: i
     ],
 )
 async def test_refused_attribute(api: httpx.AsyncClient, fields: dict[str, str]) -> None:
-    """Reserved names, unknown types and gaps are refused."""
+    """Reserved names, unknown types and missing fields are refused."""
     assert (await api.post("attributes", json=fields)).status_code == 400
 
 
 async def test_attribute_cap(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Global and local attributes share one cap; its status is a switch."""
+    """Global and local attributes share one limit; a switch selects the status."""
     sandbox.behaviour = Behaviour(attribute_cap=2, attribute_cap_status=409)
     await api.post("attributes", json={"name": "a", "type": "text"})
     path = f"groups/{group}/attributes"
@@ -206,10 +206,10 @@ async def test_attribute_cap(api: httpx.AsyncClient, group: int, sandbox: Sandbo
 
 
 @pytest.mark.parametrize("scope", ["attributes", "global_attributes"])
-async def test_values_follow_a_rename_and_die_with_it(
+async def test_values_of_renamed_and_deleted_attributes(
     api: httpx.AsyncClient, group: int, scope: str
 ) -> None:
-    """Renaming an attribute keeps its values; deleting it drops them."""
+    """Renaming an attribute keeps its values; deleting it deletes them."""
     path = f"groups/{group}/attributes" if scope == "attributes" else "attributes"
     attribute = (await api.post(path, json={"name": "town", "type": "text"})).json()
     await api.post(
@@ -224,7 +224,7 @@ async def test_values_follow_a_rename_and_die_with_it(
 
 
 async def test_attribute_of_another_group(api: httpx.AsyncClient, group: int) -> None:
-    """A group cannot change what is not its own."""
+    """A group cannot delete an attribute of the account."""
     attribute = (await api.post("attributes", json={"name": "a", "type": "text"})).json()
     answer = await api.delete(f"groups/{group}/attributes/{attribute['id']}")
     assert answer.status_code == 404

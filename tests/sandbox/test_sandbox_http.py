@@ -1,4 +1,4 @@
-"""HTTP at the edge of the sandbox: paths, methods, bodies, tokens and error shapes."""
+"""HTTP details: paths, methods, bodies, tokens and error shapes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ TOO_LARGE = {"error": {"code": 413, "message": "Request Entity Too Large"}}
 async def call(
     sandbox: Sandbox, method: str, raw_path: str, *, token: str | None = None
 ) -> tuple[int, dict[str, str], Any]:
-    """Call the application without an HTTP client, which would normalise the path.
+    """Call the application without an HTTP client, which would normalize the path.
 
     Args:
         sandbox: The sandbox.
@@ -48,7 +48,7 @@ async def call(
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Any) -> None:
-        """Keep a message."""
+        """Store a message."""
         sent.append(message)
 
     await sandbox.app(scope, receive, send)
@@ -69,7 +69,7 @@ async def call(
     ],
 )
 async def test_spellings_of_one_path(sandbox: Sandbox, path: str) -> None:
-    """Slashes at the ends, the legacy ending and escapes of plain letters change nothing."""
+    """Slashes at both ends, the legacy ending and unnecessary escapes have no effect."""
     status, headers, groups = await call(sandbox, "GET", path)
     assert (status, groups) == (200, [])
     assert headers["content-type"] == "application/json"
@@ -102,7 +102,7 @@ async def test_spellings_of_one_path(sandbox: Sandbox, path: str) -> None:
     ],
 )
 async def test_unknown_paths(sandbox: Sandbox, method: str, path: str, error: object) -> None:
-    """An unknown path is 404 in the vendor's shape; an empty or odd id is an unknown id."""
+    """An unknown path is 404 in the vendor's shape; an empty or invalid id is unknown too."""
     status, headers, answer = await call(sandbox, method, path)
     assert (status, answer) == (200 if error == [] else 404, error)
     assert headers["content-type"] == "application/json"
@@ -111,7 +111,7 @@ async def test_unknown_paths(sandbox: Sandbox, method: str, path: str, error: ob
 @pytest.mark.parametrize("path", ["/v3/groups", "/v3/debug/ping", "/oauth/token.php"])
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PATCH", "TRACE", "get", "DELETE"])
 async def test_wrong_method(sandbox: Sandbox, method: str, path: str) -> None:
-    """Another method on a known path is an unknown operation: 404 with a token, else 401."""
+    """A wrong method is an unknown operation: 404 with a token, else 401."""
     status, headers, answer = await call(sandbox, method, path)
     assert (status, answer) == (404, NOT_FOUND)
     assert "allow" not in headers
@@ -139,7 +139,7 @@ async def test_wrong_method(sandbox: Sandbox, method: str, path: str) -> None:
 async def test_address_in_the_path(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox, segment: str, email: str
 ) -> None:
-    """An address is decoded once, stays one segment, and keeps its ending."""
+    """An address is decoded once, remains one segment and keeps its ending."""
     created = await api.post(f"groups/{group}/receivers", json={"email": email})
     assert created.json()["email"] == email
     status, _, receiver = await call(sandbox, "GET", f"/v3/groups/{group}/receivers/{segment}")
@@ -155,7 +155,7 @@ async def test_address_in_the_path(
 async def test_escapes_in_other_segments(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox
 ) -> None:
-    """Order ids and tags may hold slashes, spaces and commas; a plus sign stays a plus sign."""
+    """Order ids and tags may have slashes, spaces and commas; "+" is not a space."""
     row = {"email": "a@example.org", "orders": [{"order_id": "A/1 +x", "product": "Lamp"}]}
     await api.post(f"groups/{group}/receivers", json=row | {"tags": ["shop.new", "b"]})
     assert (await api.delete("receivers/1/orders/A%2F1 +x")).json() is True
@@ -165,7 +165,7 @@ async def test_escapes_in_other_segments(
 
 
 async def test_path_without_raw_path(sandbox: Sandbox) -> None:
-    """A server that sends no raw path is understood too."""
+    """A server that provides no raw path works too."""
     sandbox.add_token("known")
     scope = {"type": "http", "method": "GET", "path": "/v3/receivers/a@example.org"}
     headers = [(b"authorization", b"bearer  known ")]
@@ -176,7 +176,7 @@ async def test_path_without_raw_path(sandbox: Sandbox) -> None:
         return {"type": "http.request"}
 
     async def send(message: Any) -> None:
-        """Keep a message."""
+        """Store a message."""
         sent.append(message)
 
     await sandbox.app(scope | {"query_string": b"", "headers": headers}, receive, send)
@@ -185,13 +185,13 @@ async def test_path_without_raw_path(sandbox: Sandbox) -> None:
 
 
 async def test_query(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """The last of equal parameters counts; a plus sign is a space; empty values are kept."""
+    """The last of repeated parameters is used; "+" is a space; empty values are kept."""
     await api.get("groups?order=created+DESC&order=changed+ASC&x=&y=%2B")
     assert sandbox.requests[0].query == {"order": "changed ASC", "x": "", "y": "+"}
 
 
 async def test_token_in_header_or_query(guest: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """A bearer header comes before the query; another scheme does not count."""
+    """A bearer header precedes the query; other schemes are ignored."""
     token = sandbox.add_token()
     for header, query, status in (
         (f"bEaReR {token}", "", 200),
@@ -206,7 +206,7 @@ async def test_token_in_header_or_query(guest: httpx.AsyncClient, sandbox: Sandb
 
 
 async def test_form_body_instead_of_json(api: httpx.AsyncClient) -> None:
-    """Form fields work where JSON does; a form that is not UTF-8 is a bad request."""
+    """Form fields work like JSON; a form that is not UTF-8 is 400."""
     headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
     created = await api.post("groups", content=b"name=A+%2B+B&receiver_info=", headers=headers)
     assert created.json()["name"] == "A + B"
@@ -214,22 +214,22 @@ async def test_form_body_instead_of_json(api: httpx.AsyncClient) -> None:
     assert refused.json() == {"error": {"code": 400, "message": "Bad Request: invalid JSON"}}
 
 
-async def test_body_in_pieces(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """A body may arrive in pieces; its size and digest are those of the whole."""
+async def test_body_in_chunks(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """A body may arrive in chunks; the whole is recorded."""
 
-    async def pieces() -> AsyncIterator[bytes]:
-        """Yield a body in pieces."""
-        for piece in (b'{"na', b"", b'me": "x"}'):
-            yield piece
+    async def chunks() -> AsyncIterator[bytes]:
+        """Yield a body in chunks."""
+        for chunk in (b'{"na', b"", b'me": "x"}'):
+            yield chunk
 
-    answer = await api.post("groups", content=pieces())
+    answer = await api.post("groups", content=chunks())
     assert (answer.json()["name"], sandbox.requests[0].body_size) == ("x", 13)
 
 
 async def test_order_of_the_checks(
     api: httpx.AsyncClient, guest: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
-    """The size of the body comes first, then the token, then the path, then the body's content."""
+    """The size of the body is checked first, then the token, the path and the content."""
     assert (await guest.post("/v3/groups", content=b"{")).json() == UNAUTHORIZED
     assert (await api.post("nothing", content=b"{")).json() == NOT_FOUND
     sandbox.behaviour = Behaviour(max_body_bytes=3)
@@ -250,7 +250,7 @@ async def test_order_of_the_checks(
 async def test_error_shapes_of_unknown_paths(
     api: httpx.AsyncClient, sandbox: Sandbox, behaviour: Behaviour, status: int, body: object
 ) -> None:
-    """The switches for errors hold for unknown paths and methods too."""
+    """The switches for errors apply to unknown paths and methods too."""
     sandbox.behaviour = behaviour
     for method, path in (("GET", "nothing"), ("PATCH", "groups")):
         answer = await api.request(method, path)
@@ -266,7 +266,7 @@ async def test_oauth_errors_ignore_the_switches(guest: httpx.AsyncClient, sandbo
 
 
 async def test_faults_match_the_decoded_path(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """A fault matches the path as it is recorded, also on paths that do not exist."""
+    """A fault matches the decoded path, also an unknown one."""
     sandbox.faults.add(Fault("status", code=418, path_suffix="/a/b@example.org"))
     sandbox.faults.add(Fault("status", code=503, path_prefix="/v3/nothing"))
     assert (await api.get("receivers/a%2Fb%40example.org")).status_code == 418
@@ -277,18 +277,18 @@ async def test_faults_match_the_decoded_path(api: httpx.AsyncClient, sandbox: Sa
     ]
 
 
-async def test_a_crash_reaches_the_caller(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """An error inside an operation is raised in process and recorded without a status."""
+async def test_an_exception_reaches_the_caller(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """An exception in an operation is raised in process and recorded without a status."""
     sandbox.store.run("DROP TABLE forms")
     with pytest.raises(Exception, match="no such table"):
         await api.get("forms")
     assert [request.status_code for request in sandbox.requests] == [None]
 
 
-async def test_short_lists_and_committed_faults_apply_once(
+async def test_faults_apply_a_request_once(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox
 ) -> None:
-    """Whatever the fault, a request is applied at most once."""
+    """With every kind of fault, a request is applied at most once."""
     path = f"groups/{group}/receivers/1/orders"
     await api.post(f"groups/{group}/receivers", json={"email": "a@example.org"})
     kinds: tuple[Any, ...] = ("short_answer", "cut", "hang", "status", "expire_token")

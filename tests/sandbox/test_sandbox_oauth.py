@@ -1,4 +1,4 @@
-"""OAuth in the sandbox: grants, rotation, expiry, revocation, and the debug calls."""
+"""OAuth: grants, rotation, expiry, revocation and the debug calls."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ async def refresh(guest: httpx.AsyncClient, token: str) -> httpx.Response:
 
 
 async def whoami(guest: httpx.AsyncClient, token: str) -> httpx.Response:
-    """Ask who a token belongs to."""
+    """Read the account of a token."""
     headers = {"authorization": f"Bearer {token}"}
     return await guest.get("/v3/debug/whoami.json", headers=headers)
 
@@ -66,10 +66,10 @@ GRANT = {"grant_type": "client_credentials"}
         pytest.param({"json": GRANT | CREDENTIALS}, id="json"),
     ],
 )
-async def test_client_credentials_in_every_proven_style(
+async def test_client_credentials_in_every_style(
     guest: httpx.AsyncClient, request_body: dict[str, Any]
 ) -> None:
-    """Basic or body credentials, form or JSON: all four get a token that works."""
+    """Basic or body credentials, in a form or JSON: each gets a working token."""
     answer = await guest.post("/oauth/token.php", **request_body)
     token = answer.json()
     assert (answer.status_code, token["expires_in"]) == (200, 2_592_000)
@@ -80,7 +80,7 @@ async def test_client_credentials_in_every_proven_style(
 async def test_access_token_is_a_jwt_with_the_account_id(
     guest: httpx.AsyncClient, now: int
 ) -> None:
-    """The claims that clients read are there."""
+    """The token has the claims that clients read."""
     answer = await guest.post("/oauth/token.php", data=GRANT | CREDENTIALS)
     parts = answer.json()["access_token"].split(".")
     claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
@@ -101,7 +101,7 @@ async def test_access_token_is_a_jwt_with_the_account_id(
     ],
 )
 async def test_refused_grants(guest: httpx.AsyncClient, fields: dict[str, str], error: str) -> None:
-    """Every refusal is a 400 in the OAuth shape."""
+    """Every error is a 400 in the OAuth shape."""
     answer = await guest.post("/oauth/token.php", data=fields)
     assert answer.status_code == 400
     assert answer.json()["error"] == error
@@ -110,13 +110,13 @@ async def test_refused_grants(guest: httpx.AsyncClient, fields: dict[str, str], 
 
 @pytest.mark.parametrize("header", ["Basic !!!", "Basic eA==", "Basic"])
 async def test_broken_basic_header(guest: httpx.AsyncClient, header: str) -> None:
-    """A Basic header that cannot be read is an unknown client, not a crash."""
+    """An invalid Basic header is an unknown client."""
     answer = await guest.post("/oauth/token.php", data=GRANT, headers={"authorization": header})
     assert answer.json()["error"] == "invalid_client"
 
 
 async def test_broken_token_body(guest: httpx.AsyncClient) -> None:
-    """A body that is no JSON is an invalid request."""
+    """A body that is not JSON is an invalid request."""
     answer = await guest.post(
         "/oauth/token.php", content=b"{", headers={"content-type": "application/json"}
     )
@@ -124,23 +124,21 @@ async def test_broken_token_body(guest: httpx.AsyncClient) -> None:
 
 
 async def test_code_works_once(guest: httpx.AsyncClient) -> None:
-    """A code is exchanged once; the second try is refused."""
+    """A code can be exchanged once; the second time it is refused."""
     code = await code_from_authorize(guest)
     assert (await redeem(guest, code)).json()["refresh_token"]
     assert (await redeem(guest, code)).json()["error"] == "invalid_grant"
 
 
-async def test_code_dies_after_seconds(
-    guest: httpx.AsyncClient, advance: Callable[[float], None]
-) -> None:
-    """A code that waited too long is refused."""
+async def test_code_expires(guest: httpx.AsyncClient, advance: Callable[[float], None]) -> None:
+    """An expired code is refused."""
     code = await code_from_authorize(guest)
     advance(31)
     assert (await redeem(guest, code)).json()["error"] == "invalid_grant"
 
 
 async def test_code_is_bound_to_its_redirect(guest: httpx.AsyncClient) -> None:
-    """Another redirect_uri than that of the authorization is refused."""
+    """A redirect_uri other than that of the authorization is refused."""
     fields = {"grant_type": "authorization_code", "code": await code_from_authorize(guest)}
     answer = await guest.post("/oauth/token.php", data=fields | CREDENTIALS)
     assert answer.json()["error"] == "redirect_uri_mismatch"
@@ -157,14 +155,14 @@ async def test_code_is_bound_to_its_redirect(guest: httpx.AsyncClient) -> None:
 async def test_refused_authorization(
     guest: httpx.AsyncClient, change: dict[str, str], error: str
 ) -> None:
-    """A bad authorization request is answered in JSON, not by a redirect."""
+    """An invalid authorization request gets JSON, not a redirect."""
     query = {"client_id": "sandbox", "redirect_uri": CALLBACK, "response_type": "code"}
     answer = await guest.get("/oauth/authorize.php", params=query | change)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
 async def test_refresh_rotates(guest: httpx.AsyncClient) -> None:
-    """A refresh hands out a new pair; the old refresh token is spent, the new one works."""
+    """A refresh returns new tokens; the old refresh token no longer works."""
     first = (await redeem(guest, await code_from_authorize(guest))).json()
     second = (await refresh(guest, first["refresh_token"])).json()
     assert second["refresh_token"] != first["refresh_token"]
@@ -174,7 +172,7 @@ async def test_refresh_rotates(guest: httpx.AsyncClient) -> None:
 
 
 async def test_refresh_reuse_switch(guest: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """With the switch a spent refresh token works again."""
+    """With the switch, a used refresh token works again."""
     sandbox.behaviour = Behaviour(refresh_reuse="accept")
     first = (await redeem(guest, await code_from_authorize(guest))).json()
     for _ in range(2):
@@ -184,7 +182,7 @@ async def test_refresh_reuse_switch(guest: httpx.AsyncClient, sandbox: Sandbox) 
 async def test_refresh_token_outlives_the_access_token_by_two_weeks(
     guest: httpx.AsyncClient, advance: Callable[[float], None]
 ) -> None:
-    """Within the grace a refresh works, after it no more."""
+    """A refresh token works for two weeks longer, then no more."""
     first = (await redeem(guest, await code_from_authorize(guest))).json()
     advance(2_592_000 + 13 * 86_400)
     assert (await whoami(guest, first["access_token"])).status_code == 401
@@ -196,7 +194,7 @@ async def test_refresh_token_outlives_the_access_token_by_two_weeks(
 async def test_client_credentials_refresh_switch(
     guest: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
-    """With the switch client_credentials hands out a refresh token too."""
+    """With the switch, client_credentials returns a refresh token too."""
     sandbox.behaviour = Behaviour(client_credentials_refresh=True)
     token = (await guest.post("/oauth/token.php", data=GRANT | CREDENTIALS)).json()
     assert (await refresh(guest, token["refresh_token"])).status_code == 200
@@ -205,7 +203,7 @@ async def test_client_credentials_refresh_switch(
 async def test_expired_token(
     api: httpx.AsyncClient, sandbox: Sandbox, advance: Callable[[float], None]
 ) -> None:
-    """A token dies by the clock, and says so."""
+    """A token expires with time; the error says so."""
     advance(2_592_000 - 1)
     assert (await api.get("debug/ttl")).json()["ttl"] == 1
     advance(1)
@@ -216,7 +214,7 @@ async def test_expired_token(
 
 
 async def test_helpers_expire_and_revoke(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """Tests can let all tokens be too old, or forget them."""
+    """Tests can expire and revoke all tokens."""
     sandbox.expire_tokens()
     assert (await api.get("groups")).json()["error"]["message"] == "Unauthorized: token expired"
     sandbox.revoke_tokens()
@@ -224,7 +222,7 @@ async def test_helpers_expire_and_revoke(api: httpx.AsyncClient, sandbox: Sandbo
 
 
 async def test_missing_token(guest: httpx.AsyncClient) -> None:
-    """Without a token there is 401 in the vendor's shape, on unknown paths too; ping needs none."""
+    """Without a token there is a 401 in the vendor's shape, except for ping."""
     for path in ("/v3/groups", "/v3/nothing/here"):
         answer = await guest.get(path)
         assert answer.status_code == 401
@@ -235,7 +233,7 @@ async def test_missing_token(guest: httpx.AsyncClient) -> None:
 async def test_token_in_the_query_is_not_recorded(
     guest: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
-    """A token may come as a parameter; the record leaves it out, and the header too."""
+    """A token may be in the query; neither it nor the header is recorded."""
     token = sandbox.add_token("invented")
     answer = await guest.get("/v3/debug/validate", params={"token": token, "x": "1"})
     assert answer.json() is True
@@ -246,7 +244,7 @@ async def test_token_in_the_query_is_not_recorded(
 
 @pytest.mark.parametrize("path", ["/v3/oauth/token.json", "/oauth/token"])
 async def test_revoke(guest: httpx.AsyncClient, path: str) -> None:
-    """A revoked token stops working, and its refresh token with it; both paths are in use."""
+    """A revoked token and its refresh token stop working; both paths are in use."""
     first = (await redeem(guest, await code_from_authorize(guest))).json()
     headers = {"authorization": f"Bearer {first['access_token']}"}
     assert (await guest.delete(path, headers=headers)).json() is True
@@ -255,7 +253,7 @@ async def test_revoke(guest: httpx.AsyncClient, path: str) -> None:
 
 
 async def test_exchange(api: httpx.AsyncClient, guest: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """An exchange gives a new token and ends the old one; the answer may be the bare token."""
+    """An exchange replaces the token; with the switch, the response is only the token."""
     new = (await api.get("debug/exchange.json")).json()["access_token"]
     assert (await api.get("debug/ttl")).status_code == 401
     assert (await whoami(guest, new)).status_code == 200

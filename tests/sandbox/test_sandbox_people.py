@@ -1,4 +1,4 @@
-"""Receivers across groups: reading, deleting, searching; their orders, events and tags."""
+"""Receivers across groups, and their orders, events and tags."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ANN, BOB = "ann@example.org", "bob@example.org"
 
 @pytest.fixture
 async def groups(api: httpx.AsyncClient, group: int) -> tuple[int, int]:
-    """Two groups; Ann is in both, Bob in the second."""
+    """Two groups: Ann is in both, Bob in the second."""
     other = int((await api.post("groups", json={"name": "Other"})).json()["id"])
     await api.post("attributes", json={"name": "city", "type": "text"})
     await api.post(f"groups/{group}/attributes", json={"name": "born", "type": "date"})
@@ -29,7 +29,7 @@ async def groups(api: httpx.AsyncClient, group: int) -> tuple[int, int]:
 async def test_read_without_and_with_a_group(
     api: httpx.AsyncClient, groups: tuple[int, int]
 ) -> None:
-    """Without a group what belongs to a group is empty; with one it is there."""
+    """Fields of a group are empty without a group, and present with one."""
     bare = (await api.get(f"receivers/{ANN}")).json()
     assert (bare["id"], bare["group_id"], bare["activated"]) == ("1", "", 0)
     assert (bare["attributes"], bare["global_attributes"]) == ({}, {"city": "Kiel"})
@@ -42,7 +42,7 @@ async def test_read_without_and_with_a_group(
 
 
 async def test_groups_of_a_receiver(api: httpx.AsyncClient, groups: tuple[int, int]) -> None:
-    """The groups are listed as groups."""
+    """The groups of a receiver are listed."""
     answer = (await api.get(f"receivers/{ANN}/groups")).json()
     assert [(g["id"], g["name"]) for g in answer] == [
         (str(groups[0]), "Newsletter"),
@@ -53,7 +53,7 @@ async def test_groups_of_a_receiver(api: httpx.AsyncClient, groups: tuple[int, i
 async def test_delete_from_one_group_or_all(
     api: httpx.AsyncClient, groups: tuple[int, int], sandbox: Sandbox
 ) -> None:
-    """With a group the receiver stays elsewhere; without one it is gone."""
+    """With a group the receiver stays in others; without one it is deleted."""
     assert (await api.delete(f"receivers/{ANN}", params={"group_id": groups[0]})).json() is True
     assert [sandbox.store.emails(g) for g in groups] == [[], [ANN, BOB]]
     assert (await api.delete(f"receivers/{ANN}")).json() is True
@@ -63,7 +63,7 @@ async def test_delete_from_one_group_or_all(
 async def test_batch_delete(
     api: httpx.AsyncClient, groups: tuple[int, int], sandbox: Sandbox
 ) -> None:
-    """The list is wrapped here; unknown ones are no matter."""
+    """The list is wrapped in an object; unknown receivers are ignored."""
     body = {"receivers": [ANN, 2, "nobody@example.org"]}
     assert (await api.post("receivers/delete.json", json=body)).json() is True
     assert [sandbox.store.emails(g) for g in groups] == [[], []]
@@ -73,7 +73,7 @@ async def test_batch_delete(
 async def test_change_email(
     api: httpx.AsyncClient, groups: tuple[int, int], sandbox: Sandbox
 ) -> None:
-    """A new address holds in every group; a taken or bad one is refused."""
+    """An address changes in every group; one in use or an invalid one is refused."""
     body = {"email": "Anne@example.org"}
     assert (await api.put(f"receivers/{ANN}/email", json=body)).json() is True
     assert [sandbox.store.emails(g)[0] for g in groups] == ["Anne@example.org"] * 2
@@ -98,12 +98,12 @@ async def test_clone(api: httpx.AsyncClient, groups: tuple[int, int], sandbox: S
 
 
 async def test_is_valid(api: httpx.AsyncClient, groups: tuple[int, int]) -> None:
-    """Bad and blacklisted addresses drop out, with a group the inactive and absent too."""
+    """Invalid and blacklisted addresses are left out; with a group, inactive and unknown too."""
     await api.post("blacklist", json={"email": "no@example.org"})
     emails = [ANN, BOB, "new@example.org", "No@example.org", "x"]
 
     async def valid(**fields: Any) -> Any:
-        """Ask for the valid ones."""
+        """Return the valid addresses."""
         return (await api.post("receivers/isvalid", json={"emails": emails} | fields)).json()
 
     assert await valid() == [ANN, BOB, "new@example.org"]
@@ -136,7 +136,7 @@ async def test_filter(
     rules: list[tuple[str, str, str]],
     expected: list[str],
 ) -> None:
-    """Rules narrow the receivers of some groups."""
+    """Rules select receivers of some groups."""
     body = {
         "groups": groups,
         "activeonly": False,
@@ -149,7 +149,7 @@ async def test_filter(
 async def test_filter_options(
     api: httpx.AsyncClient, groups: tuple[int, int], sandbox: Sandbox
 ) -> None:
-    """Rules may be joined by OR; paging is in the body; inactive ones need asking for."""
+    """Rules can be joined by OR; the body has the page and whether to include inactive ones."""
     rules = [
         {"field": "email", "logic": "eq", "condition": ANN},
         {"field": "email", "logic": "eq", "condition": BOB},
@@ -181,7 +181,7 @@ async def test_filter_options(
     ],
 )
 async def test_refused_filter(api: httpx.AsyncClient, group: int, body: dict[str, Any]) -> None:
-    """A filter that cannot be read is 400."""
+    """An invalid filter is 400."""
     await api.post(f"groups/{group}/receivers", json={"email": ANN})
     assert (await api.post("receivers/filter", json=body)).status_code == 400
 
@@ -207,7 +207,7 @@ async def test_bounced(api: httpx.AsyncClient, groups: tuple[int, int], sandbox:
 async def test_orders(
     api: httpx.AsyncClient, groups: tuple[int, int], prefix: str, now: int, sandbox: Sandbox
 ) -> None:
-    """Lines are added, changed by order_id, read back and deleted, by either path."""
+    """Order lines can be added, changed, read and deleted by both paths."""
     path = prefix.format(groups[0]) + f"{ANN}/orders"
     line = {"order_id": "A-17", "product": "Lamp", "price": 49.9, "currency": "EUR", "quantity": 2}
     assert (await api.post(path, json=line)).json() == line | {"stamp": now}
@@ -231,7 +231,7 @@ async def test_orders(
 
 
 async def test_events(api: httpx.AsyncClient, groups: tuple[int, int], now: int) -> None:
-    """Events are added and read back, the last 250 of them."""
+    """Events can be added and read; at most the last 250 are returned."""
     path = f"groups/{groups[0]}/receivers/{ANN}/events"
     event = {"type": "mail_click", "type_id": 4711, "value": "x", "mailing_id": 77001}
     expected = {
@@ -254,7 +254,7 @@ async def test_events(api: httpx.AsyncClient, groups: tuple[int, int], now: int)
 
 
 async def test_tag_changes_by_upsert(api: httpx.AsyncClient, groups: tuple[int, int]) -> None:
-    """A tag adds, a leading - removes, a wildcard sweeps an origin, odd characters become _."""
+    """A tag is added, with - removed, with a wildcard by origin; other characters become _."""
 
     async def tags(*changes: str) -> Any:
         """Change tags and return all of them."""
@@ -274,7 +274,7 @@ async def test_tag_changes_by_upsert(api: httpx.AsyncClient, groups: tuple[int, 
 
 
 async def test_tags_of_a_receiver(api: httpx.AsyncClient, groups: tuple[int, int]) -> None:
-    """Tags are added, listed and removed per receiver, in one group or in all."""
+    """Tags of a receiver can be added, listed and removed, in one group or in all."""
     path = f"receivers/{ANN}/tags"
     body = {"tags": ["new tag"], "group_id": groups[1]}
     assert (await api.post(path, json=body)).json() == ["new_tag"]
@@ -298,7 +298,7 @@ async def test_tags_of_a_receiver(api: httpx.AsyncClient, groups: tuple[int, int
 async def test_tags_of_the_account(
     api: httpx.AsyncClient, groups: tuple[int, int], sandbox: Sandbox
 ) -> None:
-    """Tags are listed with their counts, by origin, in pages; a single count is a bare number."""
+    """Tags are listed with counts, by origin and in pages; a single count is a number."""
 
     async def names(**params: Any) -> list[str]:
         """List tags as origin:name."""

@@ -1,4 +1,4 @@
-"""Receivers of a group: listing, and one at a time."""
+"""Receivers of a group: lists and single receivers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ANN = "ann@example.org"
 
 @pytest.fixture
 async def path(api: httpx.AsyncClient, group: int) -> str:
-    """The path of a group that has Ann."""
+    """The path of the receivers of a group; Ann is one of them."""
     await api.post("attributes", json={"name": "city", "type": "text"})
     await api.post(f"groups/{group}/attributes", json={"name": "size", "type": "number"})
     row = {
@@ -36,7 +36,7 @@ async def fill(api: httpx.AsyncClient, path: str, number: int) -> None:
 
 
 async def emails(api: httpx.AsyncClient, path: str, **params: Any) -> list[str]:
-    """The local parts of a page."""
+    """Return the local parts of the addresses of a page."""
     answer = await api.get(path, params=params)
     assert answer.status_code == 200
     return [receiver["email"].partition("@")[0] for receiver in answer.json()]
@@ -45,7 +45,7 @@ async def emails(api: httpx.AsyncClient, path: str, **params: Any) -> list[str]:
 async def test_create_duplicate_and_invalid(
     api: httpx.AsyncClient, path: str, sandbox: Sandbox
 ) -> None:
-    """A single POST answers the receiver; refusals are errors, the code of one a switch."""
+    """A single POST returns the receiver; a switch selects the status of a duplicate."""
     created = (await api.post(path, json={"email": "Bob@example.org", "source": "shop"})).json()
     assert (created["email"], created["source"], created["active"]) == (
         "Bob@example.org",
@@ -65,7 +65,7 @@ async def test_create_duplicate_and_invalid(
 
 
 async def test_create_from_list_and_form(api: httpx.AsyncClient, path: str) -> None:
-    """The call takes a list too, and form fields."""
+    """The call accepts a list and form fields too."""
     answer = await api.post(path, json=[{"email": ANN}, {"email": "bob@example.org"}])
     assert answer.json()[0] == f"duplicate address '{ANN}'"
     assert answer.json()[1]["email"] == "bob@example.org"
@@ -74,7 +74,7 @@ async def test_create_from_list_and_form(api: httpx.AsyncClient, path: str) -> N
 
 
 async def test_pages(api: httpx.AsyncClient, path: str, sandbox: Sandbox) -> None:
-    """Pages count from zero, 50 rows unless asked otherwise, at most 5000."""
+    """Pages count from zero and have 50 rows by default, at most 5000."""
     await fill(api, path, 60)
     assert len(await emails(api, path)) == 50
     assert await emails(api, path, page=6, pagesize=10) == ["u0059"]
@@ -89,7 +89,7 @@ async def test_pages(api: httpx.AsyncClient, path: str, sandbox: Sandbox) -> Non
 
 
 async def test_order(api: httpx.AsyncClient, path: str) -> None:
-    """Rows come in the order asked for; unknown fields are refused."""
+    """Receivers are listed in the requested order; unknown fields are refused."""
     await fill(api, path, 3)
     for order, expected in (("registered asc", ["u0002", "u0001"]), ("email DESC", ["u0002"])):
         assert await emails(api, path, order_by=order, pagesize=len(expected)) == expected
@@ -98,7 +98,7 @@ async def test_order(api: httpx.AsyncClient, path: str) -> None:
 
 
 async def test_states(api: httpx.AsyncClient, path: str, sandbox: Sandbox) -> None:
-    """The type narrows the list to a state."""
+    """The type selects receivers by state."""
     rows = [{"email": "new@example.org", "activated": 0}, {"email": "gone@example.org"}]
     await api.post(f"{path}/upsert", json=rows)
     sandbox.add_bounce("Gone@example.org")
@@ -110,7 +110,7 @@ async def test_states(api: httpx.AsyncClient, path: str, sandbox: Sandbox) -> No
 
 
 async def test_lists_of_addresses_and_ids(api: httpx.AsyncClient, group: int, path: str) -> None:
-    """The list narrows to some addresses or ids, in the query or in a body."""
+    """Addresses and ids in the query or the body select receivers."""
     await fill(api, path, 3)
     assert await emails(api, path, email_list=f"U0001@example.org, {ANN}") == ["ann", "u0001"]
     assert await emails(api, path, id_list="2,4,x") == ["u0000", "u0002"]
@@ -131,7 +131,7 @@ async def test_lists_of_addresses_and_ids(api: httpx.AsyncClient, group: int, pa
     ],
 )
 async def test_detail(api: httpx.AsyncClient, path: str, detail: int, extra: set[str]) -> None:
-    """The bits of detail add events, orders, tags."""
+    """The bits of detail add events, orders and tags."""
     plain = (await api.get(path)).json()[0]
     answer = (await api.get(path, params={"detail": detail})).json()[0]
     assert answer.keys() - plain.keys() == extra
@@ -139,7 +139,7 @@ async def test_detail(api: httpx.AsyncClient, path: str, detail: int, extra: set
 
 @pytest.mark.parametrize("receiver", ["1", ANN, "ANN%40example.org"])
 async def test_read_by_id_or_address(api: httpx.AsyncClient, path: str, receiver: str) -> None:
-    """Id and address work alike, the sign raw or encoded, and everything is there."""
+    """An id and an address work, with "@" encoded or not; the response has all details."""
     answer = (await api.get(f"{path}/{receiver}")).json()
     assert (answer["id"], answer["email"]) == ("1", ANN)
     assert answer["attributes"] == {"size": "4"}
@@ -152,7 +152,7 @@ async def test_read_by_id_or_address(api: httpx.AsyncClient, path: str, receiver
 async def test_unknown_receiver(
     api: httpx.AsyncClient, path: str, sandbox: Sandbox, receiver: str
 ) -> None:
-    """An unknown receiver is 404 in the vendor's words for every call; a read may be []."""
+    """An unknown receiver is 404 in the vendor's words; with the switch, a read returns []."""
     for method, rest in (
         ("GET", ""),
         ("DELETE", ""),
@@ -171,21 +171,21 @@ async def test_unknown_receiver(
 
 
 async def test_address_with_a_slash(api: httpx.AsyncClient, path: str) -> None:
-    """An encoded slash stays inside the address."""
+    """An encoded slash stays in the address."""
     await api.post(path, json={"email": "a/b@example.org"})
     answer = await api.get(f"{path}/a%2Fb%40example.org")
     assert answer.json()["email"] == "a/b@example.org"
 
 
 async def test_single_read_as_list(api: httpx.AsyncClient, path: str, sandbox: Sandbox) -> None:
-    """With the switch single reads come in a list, in a group and across."""
+    """With the switch, a single receiver is in a list."""
     sandbox.behaviour = Behaviour(single_read="list")
     assert [r["email"] for r in (await api.get(f"{path}/1")).json()] == [ANN]
     assert [r["email"] for r in (await api.get("receivers/1")).json()] == [ANN]
 
 
 async def test_update(api: httpx.AsyncClient, path: str, sandbox: Sandbox) -> None:
-    """What a PUT leaves out stays, another address is ignored, tags add or replace."""
+    """Omitted fields are kept, another address is ignored, tags are added or replaced."""
     fields = {"email": "other@example.org", "source": "shop", "tags": ["b"]}
     answer = (await api.put(f"{path}/{ANN}", json=fields)).json()
     assert (answer["email"], answer["source"], answer["tags"]) == (ANN, "shop", ["a", "b"])
@@ -203,7 +203,7 @@ async def test_update(api: httpx.AsyncClient, path: str, sandbox: Sandbox) -> No
 async def test_activate_and_deactivate(
     api: httpx.AsyncClient, group: int, path: str, sandbox: Sandbox, now: int
 ) -> None:
-    """Both answer true and do what they say, even after an unsubscription."""
+    """Both return true and change the state, also after an unsubscription."""
     for verb, active in (("deactivate", False), ("activate", True)):
         assert (await api.put(f"{path}/{ANN}/{verb}")).json() is True
         stored = sandbox.store.receiver(group, ANN)
@@ -213,14 +213,14 @@ async def test_activate_and_deactivate(
 
 
 async def test_delete(api: httpx.AsyncClient, group: int, path: str, sandbox: Sandbox) -> None:
-    """A deleted receiver is gone; deleting again is 404."""
+    """A receiver can be deleted; deleting it again is 404."""
     assert (await api.delete(f"{path}/{ANN}")).json() is True
     assert sandbox.store.receiver(group, ANN) is None
     assert (await api.delete(f"{path}/{ANN}")).status_code == 404
 
 
 async def test_single_attribute_value(api: httpx.AsyncClient, group: int, path: str) -> None:
-    """One value is set by attribute id, and listed with the others of its scope."""
+    """A value can be set by attribute id; values are listed by scope."""
     city = (await api.get("attributes")).json()[0]["id"]
     size = (await api.get(f"groups/{group}/attributes")).json()[0]["id"]
     answer = await api.put(f"{path}/1/attributes/{size}", json={"value": 5})

@@ -1,4 +1,4 @@
-"""Finding the operation for a path."""
+"""Paths and routes."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from cleverreach_async.sandbox.routing import encode_path, split_path
     ],
 )
 def test_split_path(raw: str, segments: list[str]) -> None:
-    """The legacy ending goes, addresses and encoded slashes stay, empty ids stay visible."""
+    """The legacy ending is removed; addresses, encoded slashes and empty ids are kept."""
     assert split_path(raw) == segments
     assert split_path(encode_path(segments)) == segments
 
@@ -29,7 +29,7 @@ def test_no_operation_is_listed_twice() -> None:
 
 
 def test_a_literal_wins_over_a_variable() -> None:
-    """No route hides a later one with a literal where the earlier one has a variable."""
+    """No route matches the path of a later route of the same method."""
     for number, route in enumerate(OPERATIONS):
         earlier = [r for r in OPERATIONS[:number] if r.methods == route.methods]
         assert [] == [r.path for r in earlier if r.path_regex.match(route.path_format)]

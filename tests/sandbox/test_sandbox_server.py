@@ -14,7 +14,7 @@ pytestmark = pytest.mark.socket
 
 
 def test_requests_and_broken_connections(sandbox: Sandbox) -> None:
-    """Requests are answered; resets and cut bodies break the connection as a network would."""
+    """Requests get responses; resets and cut bodies break the connection."""
     headers = {"authorization": f"Bearer {sandbox.add_token()}"}
     with running(sandbox) as url, httpx.Client(base_url=url, headers=headers) as client:
         assert client.get("/v3/debug/whoami.json").json()["id"] == "129000"
@@ -30,7 +30,7 @@ def test_requests_and_broken_connections(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(("committed", "groups"), [(True, 1), (False, 0)])
 def test_hang_over_a_socket(sandbox: Sandbox, committed: bool, groups: int) -> None:
-    """When the client hangs up, a request that was not applied stays so."""
+    """A hanging request that was not committed is not applied when the client disconnects."""
     headers = {"authorization": f"Bearer {sandbox.add_token()}"}
     sandbox.faults = Faults([Fault("hang", seconds=3600, committed=committed)])
     with (
@@ -45,13 +45,13 @@ def test_hang_over_a_socket(sandbox: Sandbox, committed: bool, groups: int) -> N
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.anyio
 async def test_serve_in_a_task(sandbox: Sandbox, anyio_backend: str) -> None:
-    """Serving begins with the real port and ends, without a trace, by cancellation."""
+    """The server reports its port, and cancellation frees the port."""
     assert anyio_backend == "asyncio"
     ports: list[int] = []
     listening = anyio.Event()
 
     def on_started(port: int) -> None:
-        """Note the port."""
+        """Store the port."""
         ports.append(port)
         listening.set()
 
@@ -70,7 +70,7 @@ async def test_serve_in_a_task(sandbox: Sandbox, anyio_backend: str) -> None:
 
 
 def test_port_in_use(sandbox: Sandbox) -> None:
-    """A port that is taken is an error at once."""
+    """A port in use is an error."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match="in use"), running(sandbox, port=port):

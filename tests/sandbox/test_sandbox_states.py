@@ -13,7 +13,7 @@ GOOD: dict[str, Any] = {"email": "ann@example.org"}
 
 
 async def write(api: httpx.AsyncClient, group: int, call: str, body: object) -> Any:
-    """Post a batch and return the answer."""
+    """Send a batch and return the JSON of the response."""
     answer = await api.post(f"groups/{group}/receivers/{call}", json=body)
     assert answer.status_code == 200
     return answer.json()
@@ -36,7 +36,7 @@ async def write(api: httpx.AsyncClient, group: int, call: str, body: object) -> 
 async def test_state_of_new_receivers(
     api: httpx.AsyncClient, group: int, times: dict[str, Any], active: bool
 ) -> None:
-    """Without any of the three times a new receiver is active, else only by `activated`."""
+    """A new receiver is active without any of the three times, else only with `activated`."""
     answer = (await write(api, group, "upsertplus", [GOOD | times]))[0]
     assert answer["active"] is active
     for name, value in times.items():
@@ -47,7 +47,7 @@ async def test_state_of_new_receivers(
 async def test_state_changes(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox, now: int
 ) -> None:
-    """Left-out times stay; activated does not lift an unsubscription, deactivated 0 may."""
+    """Omitted times are kept; `activated` does not undo an unsubscription, `deactivated: 0` may."""
 
     async def active(**times: int) -> bool:
         """Write times and return the state."""
@@ -68,7 +68,7 @@ async def test_state_changes(
 async def test_pending_state_may_need_two_calls(
     api: httpx.AsyncClient, group: int, sandbox: Sandbox
 ) -> None:
-    """With the switch upsertplus creates active receivers and obeys only the second time."""
+    """With the switch, upsertplus creates active receivers; the second call deactivates them."""
     sandbox.behaviour = Behaviour(doi_state_in_one_call=False)
     row = GOOD | {"activated": 0}
     assert (await write(api, group, "upsertplus", [row]))[0]["active"] is True

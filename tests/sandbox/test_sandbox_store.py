@@ -1,4 +1,4 @@
-"""What the sandbox keeps: its database, its record of requests; and its odd corners as an app."""
+"""The database, the record of requests, and ASGI details."""
 
 import sqlite3
 from pathlib import Path
@@ -16,7 +16,7 @@ from cleverreach_async.sandbox.store import Store
 
 @pytest.mark.anyio
 async def test_a_file_survives(tmp_path: Path) -> None:
-    """Groups, receivers and tokens are there after a restart."""
+    """A database file keeps groups, receivers and tokens."""
     path = str(tmp_path / "sandbox.sqlite")
     for first in (True, False):
         with Sandbox(path) as sandbox:
@@ -36,7 +36,7 @@ async def test_a_file_survives(tmp_path: Path) -> None:
 
 
 def test_transaction_is_all_or_nothing() -> None:
-    """What a failing block wrote is gone, also out of an inner block."""
+    """A failed block is rolled back, with its inner blocks."""
     store = Store()
     insert = "INSERT INTO forms (group_id, name) VALUES (1, 'x')"
 
@@ -61,7 +61,7 @@ def test_transaction_is_all_or_nothing() -> None:
 
 @pytest.mark.anyio
 async def test_helpers(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
-    """Tests can look at what is stored."""
+    """Tests can read what is stored."""
     row = {"email": "Ann@example.org", "orders": [{"order_id": "1", "product": "x"}]}
     await api.post(f"groups/{group}/receivers", json=row | {"tags": ["a"]})
     stored = sandbox.store.receiver(group, "ann@EXAMPLE.org")
@@ -70,7 +70,7 @@ async def test_helpers(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> 
     assert [order["order_id"] for order in stored["orders"]] == ["1"]
     assert sandbox.store.receiver(group, "bob@example.org") is None
     assert sandbox.store.group_id("Newsletter") == group
-    assert sandbox.store.group_id("Nowhere") is None
+    assert sandbox.store.group_id("Other") is None
 
 
 @pytest.mark.anyio
@@ -90,7 +90,7 @@ async def test_requests_are_recorded(api: httpx.AsyncClient, sandbox: Sandbox) -
 
 
 def test_no_secret_in_a_repr(sandbox: Sandbox) -> None:
-    """The secret of the app and the token of a call stay out of what a traceback shows."""
+    """Secrets and tokens are not in any repr."""
     query = {"token": "hidden-token"}
     call = Call(sandbox.account, {}, query, {"authorization": "hidden"}, b"", "hidden-token")
     shown = repr([call, sandbox.account, sandbox, sandbox.app])
@@ -98,8 +98,8 @@ def test_no_secret_in_a_repr(sandbox: Sandbox) -> None:
     assert "sandbox-secret" not in shown
 
 
-def test_counters_survive_the_bound() -> None:
-    """Old requests are dropped, but still counted."""
+def test_dropped_requests_are_counted() -> None:
+    """Old requests are dropped but remain counted."""
     log = RequestLog(keep=2)
     request = Request({"type": "http", "method": "GET", "query_string": b"", "headers": []})
     for number in range(5):
@@ -111,25 +111,25 @@ def test_counters_survive_the_bound() -> None:
 
 @pytest.mark.anyio
 async def test_lifespan(sandbox: Sandbox) -> None:
-    """A server that asks about start and end gets its answers."""
-    asked = iter(["lifespan.startup", "lifespan.shutdown"])
-    said: list[str] = []
+    """The application supports the lifespan protocol."""
+    messages = iter(["lifespan.startup", "lifespan.shutdown"])
+    sent: list[str] = []
 
     async def receive() -> dict[str, Any]:
-        """Say the next message."""
-        return {"type": next(asked)}
+        """Return the next message."""
+        return {"type": next(messages)}
 
     async def send(message: Any) -> None:
-        """Note what is said."""
-        said.append(message["type"])
+        """Store the type of a message."""
+        sent.append(message["type"])
 
     await sandbox.app({"type": "lifespan"}, receive, send)
-    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 @pytest.mark.anyio
-async def test_client_that_leaves_early(sandbox: Sandbox) -> None:
-    """A request whose body never comes to its end is dropped and not counted."""
+async def test_client_disconnects_early(sandbox: Sandbox) -> None:
+    """A request with an incomplete body is ignored and not counted."""
     sent: list[dict[str, Any]] = [
         {"type": "http.request", "body": b"{", "more_body": True},
         {"type": "http.disconnect"},
@@ -137,11 +137,11 @@ async def test_client_that_leaves_early(sandbox: Sandbox) -> None:
     messages = iter(sent)
 
     async def receive() -> dict[str, Any]:
-        """Say the next message."""
+        """Return the next message."""
         return next(messages)
 
     async def send(message: Any) -> None:
-        """Accept nothing."""
+        """Fail on any message."""
         raise AssertionError(message)
 
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/v3/groups"}
