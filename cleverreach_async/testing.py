@@ -1,10 +1,10 @@
-'''A pytest plugin: your own suite against a CleverReach that runs on your computer.
+'''A pytest plugin: run your own tests with a local CleverReach server.
 
-It needs the extra ``sandbox``, and one line in the ``conftest.py`` at the root of your tests::
+It requires the extra ``sandbox`` and one line in the ``conftest.py`` at the root of your tests::
 
     pytest_plugins = ["cleverreach_async.testing"]
 
-A test then asks for a client, and looks at what the account holds afterwards::
+A test uses a client and checks what the account contains::
 
     import pytest
 
@@ -13,15 +13,15 @@ A test then asks for a client, and looks at what the account holds afterwards::
 
     @pytest.mark.anyio
     async def test_sign_up_stores_the_customer(cleverreach, cleverreach_sandbox):
-        """Whoever signs up is in the group."""
+        """A customer who signs up is in the group."""
         group = await cleverreach.groups.create(name="Newsletter")
 
         await cleverreach.receivers.upsert(ReceiverInput("mia@example.org"), group_id=group.id)
 
         assert ["mia@example.org"] == cleverreach_sandbox.store.emails(group.id)
 
-The fixtures are no coroutines, so asynchronous tests run alike under pytest-asyncio and under
-anyio's plugin, on asyncio and on trio. Each test has a sandbox of its own. To let things go wrong::
+The fixtures are not coroutines, so asynchronous tests work with pytest-asyncio and with anyio's
+plugin, on asyncio and on trio. Each test has its own sandbox. To inject faults::
 
     cleverreach_sandbox.faults.add(Fault("status", code=429, retry_after=1, times=2))
 '''
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-# Loaded by every run of a suite, this module imports the rest only for tests that ask for it.
+# pytest imports this module in every run, so it imports the rest only in the fixtures.
 if TYPE_CHECKING:
     from cleverreach_async.client import CleverReach
     from cleverreach_async.sandbox import Sandbox
@@ -44,7 +44,7 @@ _CLIENT_SECRET: Final = "sandbox-secret"  # noqa: S105 - a sandbox has no secret
 
 @pytest.fixture
 def cleverreach_sandbox() -> "Iterator[Sandbox]":
-    """An empty account in memory; its OAuth app is ``sandbox`` with ``sandbox-secret``."""
+    """An empty account in memory; the OAuth app is ``sandbox`` with ``sandbox-secret``."""
     from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415
 
     with Sandbox(client_id=_CLIENT_ID, client_secret=_CLIENT_SECRET) as sandbox:
@@ -53,7 +53,7 @@ def cleverreach_sandbox() -> "Iterator[Sandbox]":
 
 @pytest.fixture
 def cleverreach(cleverreach_sandbox: "Sandbox") -> "CleverReach":
-    """A client of the account, in process: no socket is opened, so there is nothing to close."""
+    """A client of the account, in process: it opens no socket and need not be closed."""
     from cleverreach_async.auth.app import OAuthApp  # noqa: PLC0415
     from cleverreach_async.client import CleverReach  # noqa: PLC0415
     from cleverreach_async.transport.http import asgi_client  # noqa: PLC0415
@@ -67,7 +67,7 @@ def cleverreach(cleverreach_sandbox: "Sandbox") -> "CleverReach":
 
 @pytest.fixture
 def cleverreach_sandbox_url(cleverreach_sandbox: "Sandbox") -> Iterator[str]:
-    """The URL of a server for the same account, for programs that take a ``base_url``."""
+    """The base URL of a server for the same account."""
     from cleverreach_async.sandbox.server import running  # noqa: PLC0415
 
     with running(cleverreach_sandbox) as url:

@@ -69,7 +69,7 @@ def test_a_server_with_faults_changes_no_result(workdir: Path, spawn: Spawn) -> 
         _, errors = server.communicate(timeout=30)
     with_faults = json.loads(done.stdout)
 
-    assert (0, True) == (server.returncode, errors.endswith("stopped\n"))
+    assert (0, True) == (server.returncode, errors.endswith("Stopped.\n"))
     assert 2 == done.returncode
     assert with_faults["retries"] > 0
     assert [without_faults[name] for name in COUNTERS] == [with_faults[name] for name in COUNTERS]
