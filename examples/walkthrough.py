@@ -1,9 +1,8 @@
-"""Walk through the vendor's guide on a local sandbox, in one run and without an account.
+"""Run through the vendor's integration guide on a local sandbox, without an account.
 
     uv run --all-extras python examples/walkthrough.py
 
-Point the same calls at the real service by giving ``CleverReach`` your own app's credentials and
-no ``http_client``.
+For the real service pass the credentials of your own app to ``CleverReach`` and no ``http_client``.
 """
 
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from cleverreach_async.sandbox import Sandbox
 
 
 def customers(count: int) -> Iterator[ReceiverInput]:
-    """Yield what a shop's database would: customers with the orders they have placed."""
+    """Yield customers with their orders, as from a shop's database."""
     signed_up = datetime(2025, 1, 1, tzinfo=UTC)
     for number in range(count):
         when = signed_up + timedelta(minutes=number)
@@ -53,7 +52,7 @@ def customers(count: int) -> Iterator[ReceiverInput]:
 
 
 async def prepare(cr: CleverReach) -> int:
-    """Create a group and the account's attributes; returns the group's id."""
+    """Create a group and the account's attributes, and return the group's id."""
     group = await cr.groups.create(name="Newsletter")
     print(f"group {group.id}: {group.name}")
     for name, description in {"firstname": "First name", "city": "City"}.items():
@@ -63,7 +62,7 @@ async def prepare(cr: CleverReach) -> int:
 
 
 async def initial_import(cr: CleverReach, group_id: int) -> None:
-    """Bring the customer base over, orders included, in stacks of 1000."""
+    """Import all customers with their orders, in batches of 1000."""
 
     def show(progress: ImportProgress) -> None:
         if not progress.finished:
@@ -75,7 +74,7 @@ async def initial_import(cr: CleverReach, group_id: int) -> None:
 
 
 async def live_order(cr: CleverReach, group_id: int) -> None:
-    """Tell of an order the moment it is placed, without keeping the checkout waiting."""
+    """Send an order when it is placed, without a long wait at checkout."""
     checkout = cr.with_options(timeout=2.0, retry=RetryPolicy(attempts=1, max_retry_after=0))
     await checkout.orders.create(
         "customer7@shop.example",
@@ -87,7 +86,7 @@ async def live_order(cr: CleverReach, group_id: int) -> None:
 
 
 async def double_opt_in(cr: CleverReach, group_id: int, form_id: int) -> None:
-    """Create a receiver as inactive, then have the form mail the confirmation link."""
+    """Create an inactive receiver, then send the activation mail."""
     await cr.receivers.create(
         ReceiverInput("new@visitor.example", registered=datetime.now(UTC), activated=0),
         group_id=group_id,
@@ -100,11 +99,11 @@ async def double_opt_in(cr: CleverReach, group_id: int, form_id: int) -> None:
         user_agent="Mozilla/5.0",
     )
     inactive = [r.email async for r in cr.receivers.list(group_id=group_id, state="inactive")]
-    print(f"waiting for their confirmation: {', '.join(inactive)}")
+    print(f"not confirmed yet: {', '.join(inactive)}")
 
 
 async def look_around(cr: CleverReach, group_id: int) -> None:
-    """List drafts, page through receivers, and meet a typed error."""
+    """List drafts, page through receivers, and handle a typed error."""
     drafts = await cr.mailings.list(state="draft")
     print(f"drafts: {', '.join(mailing.name for mailing in drafts)}")
     page = await cr.receivers.list(group_id=group_id, detail=Detail.TAGS, page_size=2)
@@ -112,11 +111,11 @@ async def look_around(cr: CleverReach, group_id: int) -> None:
     try:
         await cr.reports.get(4711)
     except NotFoundError as error:
-        print(f"no such report: {error}")
+        print(f"unknown report: {error}")
 
 
 async def main() -> None:
-    """Run the guide from the token to the report."""
+    """Run every step of the guide."""
     sandbox = Sandbox()
     sandbox.add_mailing(name="Spring sale", state="draft")
     app = OAuthApp("sandbox", "sandbox-secret")

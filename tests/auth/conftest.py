@@ -1,4 +1,4 @@
-"""Fixtures of the authentication: a sandbox, clients of it, a user's token, a Redis of our own."""
+"""Fixtures for authentication: a sandbox, clients of it, a user's token, and a Redis server."""
 
 import secrets
 import shutil
@@ -47,7 +47,7 @@ def sandbox(clock: FakeClock) -> Generator[Sandbox]:
 
 @pytest.fixture
 def order() -> list[str]:
-    """What happened, in order: the path of each attempt, and what a test adds."""
+    """The events in their order: the path of each attempt, and entries that a test adds."""
     return []
 
 
@@ -60,7 +60,7 @@ async def http_client(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
 
 @pytest.fixture
 def app(http_client: httpx.AsyncClient) -> OAuthApp:
-    """The OAuth app that the sandbox knows."""
+    """The OAuth app of the sandbox."""
     return OAuthApp(
         "sandbox",
         "sandbox-secret",
@@ -74,7 +74,7 @@ def app(http_client: httpx.AsyncClient) -> OAuthApp:
 def connect(
     http_client: httpx.AsyncClient, clock: FakeClock, order: list[str]
 ) -> Callable[[Auth | str], CleverReach]:
-    """Return a function that makes clients of the sandbox."""
+    """Return a function that creates clients of the sandbox."""
 
     def note(event: RequestEvent) -> None:
         order.append(event.path)
@@ -94,7 +94,7 @@ def connect(
 
 @pytest.fixture
 def get_code(app: OAuthApp, http_client: httpx.AsyncClient) -> Callable[[], Awaitable[str]]:
-    """Return a function that connects the app as a user would, and returns the code."""
+    """Return a function that connects the app as a user does, and returns the code."""
 
     async def get() -> str:
         answer = await http_client.get(app.authorization_url(state="state"))
@@ -106,21 +106,21 @@ def get_code(app: OAuthApp, http_client: httpx.AsyncClient) -> Callable[[], Awai
 
 @pytest.fixture
 async def token(app: OAuthApp, get_code: Callable[[], Awaitable[str]], sandbox: Sandbox) -> Token:
-    """A user's token, which ends after :data:`LIFETIME` by the fake clock."""
+    """A user's token, which expires after :data:`LIFETIME` by the fake clock."""
     token = await app.exchange_code(await get_code())
     return attrs.evolve(token, expires_at=datetime.fromtimestamp(START + LIFETIME, UTC))
 
 
 @pytest.fixture
 def refreshes(sandbox: Sandbox, token: Token) -> Callable[[], int]:
-    """Return a function that counts token requests since the user's token was made."""
+    """Return a function that counts the token requests since the user's token was issued."""
     before = sandbox.count("POST", "/oauth/token.php")
     return lambda: sandbox.count("POST", "/oauth/token.php") - before
 
 
 @pytest.fixture(scope="session")
 def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
-    """The port of a Redis that keeps nothing, and ends with the tests."""
+    """The port of a Redis server without persistence that is stopped after the tests."""
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
@@ -132,13 +132,13 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
     with Popen(command, stdout=PIPE, encoding="utf-8") as process:  # noqa: S603 - from PATH
         try:
             assert process.stdout is not None
-            told: list[str] = []
+            output: list[str] = []
             for line in process.stdout:
-                told.append(line)
+                output.append(line)
                 if "ready to accept connections" in line.lower():
                     break
             else:
-                pytest.fail(f"redis-server did not start: {''.join(told)}")
+                pytest.fail(f"redis-server did not start: {''.join(output)}")
             yield port
         finally:
             process.terminate()
@@ -147,7 +147,7 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
 
 @pytest.fixture
 async def open_redis(redis_port: int) -> AsyncGenerator[Callable[..., Any]]:
-    """Return a function that makes Redis clients, all of them closed in the end."""
+    """Return a function that creates Redis clients. All are closed afterwards."""
     from redis.asyncio import Redis  # noqa: PLC0415 - an extra
 
     clients: list[Any] = []
@@ -163,7 +163,7 @@ async def open_redis(redis_port: int) -> AsyncGenerator[Callable[..., Any]]:
 
 @pytest.fixture
 def opener(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], TokenStore]:
-    """Return a function that opens one and the same place, of the test's kind, again and again."""
+    """Return a function that opens another store of the test's kind for the same token."""
     if kind == "memory":
         store = MemoryTokenStore()
         return lambda: store

@@ -1,4 +1,4 @@
-"""No code, token or refresh token shows in what the authentication leaves behind."""
+"""Nothing that authentication leaves behind shows a code, a token or a refresh token."""
 
 import copy
 import logging
@@ -41,13 +41,13 @@ HOLDERS: dict[str, Any] = {
 
 
 def showing(text: str) -> list[str]:
-    """The credentials that a text gives away."""
+    """The credentials that a text contains."""
     return [word for word in HIDDEN if word in text]
 
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
-def test_no_text_of_an_auth_holder_shows_a_secret(holder: Any) -> None:
-    """However it is turned into text; its fields as well."""
+def test_no_text_form_shows_a_secret(holder: Any) -> None:
+    """Neither the text of the object nor that of its fields."""
     texts = [repr(holder), str(holder), f"{holder}", str([holder])]
     if hasattr(holder, "__attrs_attrs__"):
         texts.append(repr(attrs.asdict(holder)))
@@ -55,7 +55,7 @@ def test_no_text_of_an_auth_holder_shows_a_secret(holder: Any) -> None:
 
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
-def test_no_auth_holder_is_pickled(holder: Any) -> None:
+def test_objects_with_secrets_cannot_be_pickled(holder: Any) -> None:
     """Nor deeply copied."""
     with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
         pickle.dumps(holder)
@@ -67,40 +67,40 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def refuse(request: httpx.Request) -> httpx.Response:
-    """Refuse what is asked for."""
+    """Refuse the request."""
     return httpx.Response(400, json={"error": "invalid_grant", "error_description": "no"})
 
 
-def stumble(request: httpx.Request) -> httpx.Response:
-    """Fail."""
+def fail(request: httpx.Request) -> httpx.Response:
+    """Fail with HTTP 500."""
     return httpx.Response(500)
 
 
-def get_lost(request: httpx.Request) -> httpx.Response:
-    """Answer never."""
+def lose(request: httpx.Request) -> httpx.Response:
+    """Lose the response."""
     raise httpx.ReadTimeout("late", request=request)
 
 
-def talk_html(request: httpx.Request) -> httpx.Response:
-    """Answer something else."""
+def send_html(request: httpx.Request) -> httpx.Response:
+    """Send an HTML page."""
     return httpx.Response(200, text=f"<html>{ACCESS}</html>")
 
 
-def hold_no_token(request: httpx.Request) -> httpx.Response:
-    """Answer JSON that is no token."""
+def send_no_token(request: httpx.Request) -> httpx.Response:
+    """Send JSON without a token."""
     return httpx.Response(200, json={"refresh_token": REFRESH})
 
 
-def hand_out(request: httpx.Request) -> httpx.Response:
-    """Answer a token."""
+def send_token(request: httpx.Request) -> httpx.Response:
+    """Send a token."""
     return httpx.Response(200, json={"access_token": ACCESS, "refresh_token": REFRESH})
 
 
-HANDLERS = [refuse, stumble, get_lost, talk_html, hold_no_token]
+HANDLERS = [refuse, fail, lose, send_html, send_no_token]
 
 
-def told_of(error: BaseException, words: list[str]) -> None:
-    """Collect what an error reporter would send off of our frames, the whole chain of them."""
+def report_of(error: BaseException, words: list[str]) -> None:
+    """What an error reporter would collect from our frames, for the whole chain of errors."""
     link: BaseException | None = error
     while link is not None:
         report = traceback.TracebackException.from_exception(link, capture_locals=True)
@@ -119,47 +119,47 @@ async def failing(call: Awaitable[Any], kind: type[Exception] = CleverReachError
     try:
         await call
     except kind as error:
-        told_of(error, words)
+        report_of(error, words)
         return "".join(words)
     pytest.fail("the call was to fail")
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("handler", HANDLERS)
-async def test_no_failing_exchange_shows_the_code(handler: Handler) -> None:
-    """With every local variable of every frame, our own included."""
+async def test_a_failing_exchange_does_not_show_the_code(handler: Handler) -> None:
+    """In no local variable of any frame, including our own."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http_client:
         app = attrs.evolve(APP, http_client=http_client)
-        told = await failing(app.exchange_code(CODE))
-    assert "exchange_code" in told
-    assert [] == showing(told)
+        shown = await failing(app.exchange_code(CODE))
+    assert "exchange_code" in shown
+    assert [] == showing(shown)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("handler", HANDLERS)
-async def test_no_failing_refresh_shows_a_token(
+async def test_a_failing_refresh_does_not_show_a_token(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the error nor the log."""
+    """Neither in the error nor in the log."""
     caplog.set_level(logging.DEBUG)
     async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http_client:
         cr = CleverReach(APP.user(TOKEN), http_client=http_client, retry=RetryPolicy(attempts=1))
-        told = await failing(cr.debug.ttl())
-    assert "_renew_unless" in told
-    assert [] == showing(told)
+        shown = await failing(cr.debug.ttl())
+    assert "_renew_unless" in shown
+    assert [] == showing(shown)
     assert [] == showing("".join(repr(it.__dict__) for it in caplog.records))
 
 
 @pytest.mark.anyio
-async def test_no_failing_on_refresh_shows_a_token() -> None:
-    """Its own error comes through; our frames around it stay silent."""
+async def test_a_failing_on_refresh_does_not_show_a_token() -> None:
+    """Its own error is raised, and our frames around it do not show the token."""
 
     async def keep(token: Token) -> None:
         await anyio.lowlevel.checkpoint()
         raise LookupError("down")
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(hand_out)) as http_client:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(send_token)) as http_client:
         cr = CleverReach(APP.user(TOKEN, on_refresh=keep), http_client=http_client)
-        told = await failing(cr.debug.ttl(), LookupError)
-    assert "_save" in told
-    assert [] == showing(told)
+        shown = await failing(cr.debug.ttl(), LookupError)
+    assert "_save" in shown
+    assert [] == showing(shown)

@@ -1,4 +1,4 @@
-"""A task that asyncio itself cancels leaves no token store locked, wherever it is struck."""
+"""Cancelling a task by asyncio's own means leaves no token store locked."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Opener = Callable[[], TokenStore]
 
 
 async def is_free(store: TokenStore) -> bool:
-    """Whether the lock can be had."""
+    """Whether the lock can be acquired."""
     with anyio.move_on_after(5) as patience:
         async with store.lock():
             return True
@@ -27,7 +27,7 @@ async def is_free(store: TokenStore) -> bool:
 
 @pytest.mark.parametrize("rounds", range(12))
 async def test_a_lock_is_free_after_a_cancelled_task(opener: Opener, rounds: int) -> None:
-    """``Task.cancel`` strikes while the lock is being taken, or while it is held."""
+    """``Task.cancel`` may come while the lock is being acquired or while it is held."""
     store = opener()
 
     async def hold() -> None:
@@ -43,8 +43,8 @@ async def test_a_lock_is_free_after_a_cancelled_task(opener: Opener, rounds: int
     assert await is_free(opener())
 
 
-async def test_a_lock_is_free_after_a_held_task_is_cancelled(opener: Opener) -> None:
-    """``Task.cancel`` strikes a holder for sure."""
+async def test_a_lock_is_free_after_its_holder_is_cancelled(opener: Opener) -> None:
+    """``Task.cancel`` comes while the lock is held."""
     store, held = opener(), asyncio.Event()
 
     async def hold() -> None:

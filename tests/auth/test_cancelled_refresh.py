@@ -1,4 +1,4 @@
-"""A refresh is cancelled at each point where it can be: its rotated token is never lost."""
+"""A refresh that is cancelled at any point does not lose the rotated token."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Call = Callable[[], Awaitable[object]]
 
 
 async def after(rounds: int, cancel: Callable[[], Any]) -> None:
-    """Cancel something when every other task has had so many turns."""
+    """Cancel something after every other task has run a number of times."""
     for _ in range(rounds):
         await anyio.lowlevel.checkpoint()
     cancel()
 
 
 async def by_scope(call: Call, rounds: int) -> bool:
-    """Cancel by a scope of anyio, on either event loop; ``False`` when the call ended before."""
+    """Cancel by a scope of anyio, on either event loop. Return whether it was cancelled in time."""
     ended = False
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
@@ -48,7 +48,7 @@ async def by_scope(call: Call, rounds: int) -> bool:
 
 
 async def by_task(call: Call, rounds: int) -> bool:
-    """Cancel the task, asyncio's way."""
+    """Cancel the task by asyncio's own means."""
 
     async def run() -> None:
         await call()
@@ -64,7 +64,7 @@ async def by_task(call: Call, rounds: int) -> bool:
 
 
 async def by_timeout(call: Call, rounds: int) -> bool:
-    """Let asyncio's own timeout strike."""
+    """Let asyncio's own timeout expire."""
     striker: asyncio.Task[None] | None = None
     try:
         async with asyncio.timeout(None) as timeout:
@@ -88,8 +88,8 @@ WAYS = [
 ]
 
 
-def good_tokens(sandbox: Sandbox) -> list[str]:
-    """The refresh tokens that the sandbox would take."""
+def valid_tokens(sandbox: Sandbox) -> list[str]:
+    """The refresh tokens that the sandbox accepts."""
     rows = sandbox.store.rows("SELECT token FROM refresh_tokens WHERE used = 0")
     return [str(row["token"]) for row in rows]
 
@@ -108,7 +108,7 @@ async def test_a_refresh_may_be_cancelled_anywhere(
     kind: str,
     why: str,
 ) -> None:
-    """Store and sandbox agree afterwards, locks are free, and the next call works."""
+    """Store and sandbox agree afterwards, the locks are free, and the next call works."""
     store: TokenStore = (
         MemoryTokenStore() if kind == "memory" else FileTokenStore(tmp_path / "token.json")
     )
@@ -128,15 +128,15 @@ async def test_a_refresh_may_be_cancelled_anywhere(
                 stored = await store.load()
             assert stored is not None
             assert stored.refresh_token is not None
-            assert [stored.refresh_token.reveal()] == good_tokens(sandbox)
+            assert [stored.refresh_token.reveal()] == valid_tokens(sandbox)
             await cr.debug.ttl()
     assert rounds >= 5
 
 
-async def test_giving_up_does_not_wait_for_another_process(
+async def test_waiting_for_another_process_can_be_cancelled(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, token: Token
 ) -> None:
-    """Who waits for somebody else's renewal can be cancelled at once; nothing was sent."""
+    """A task that waits for the renewal by another process ends at once, and nothing is sent."""
     store = MemoryTokenStore(token)
     cr = connect(app.user(store=store))
     sandbox.expire_tokens()

@@ -1,4 +1,4 @@
-"""A token in the last fifth of its life is renewed beside the calls that still use it."""
+"""A token in the last fifth of its lifetime is renewed while calls still use it."""
 
 # pyright: reportPrivateUsage=false
 
@@ -30,7 +30,7 @@ STALE, INVALID = 801.0, 941.0
 
 
 class GatedStore(MemoryTokenStore):
-    """A store whose lock can be had only when a gate is open."""
+    """A store whose lock can be acquired only while a gate is open."""
 
     def __init__(self, token: Token | None) -> None:
         super().__init__(token)
@@ -62,10 +62,10 @@ async def cr(connect: Connect, app: OAuthApp, store: GatedStore, order: list[str
     return cr
 
 
-async def test_a_fresh_token_is_left_alone(
+async def test_a_fresh_token_is_not_renewed(
     cr: CleverReach, clock: FakeClock, refreshes: Callable[[], int]
 ) -> None:
-    """Until four fifths of its life are over."""
+    """Before four fifths of its lifetime are over."""
     clock.elapsed = STALE - 2.0
     await cr.debug.ttl()
     assert 0 == refreshes()
@@ -74,7 +74,7 @@ async def test_a_fresh_token_is_left_alone(
 async def test_a_stale_token_is_used_while_it_is_renewed(
     cr: CleverReach, clock: FakeClock, sandbox: Sandbox, store: GatedStore, order: list[str]
 ) -> None:
-    """The call goes out before the renewal comes through; its answer is there with it."""
+    """The call is sent before the renewal ends, and returns together with it."""
     clock.elapsed = STALE
     store.gate = anyio.Event()
     done: list[str] = []
@@ -96,7 +96,7 @@ async def test_a_stale_token_is_used_while_it_is_renewed(
 async def test_many_calls_with_a_stale_token_renew_it_once(
     cr: CleverReach, clock: FakeClock, order: list[str], refreshes: Callable[[], int]
 ) -> None:
-    """One of them does it; the others neither wait for it nor meet a 401."""
+    """One of them does it. The others neither wait for it nor get a 401."""
     clock.elapsed = STALE
     async with anyio.create_task_group() as tasks:
         for _ in range(30):
@@ -104,10 +104,10 @@ async def test_many_calls_with_a_stale_token_renew_it_once(
     assert (1, 30) == (refreshes(), order.count("/debug/ttl"))
 
 
-async def test_the_others_do_not_wait_for_the_renewal(
+async def test_other_calls_do_not_wait_for_the_renewal(
     cr: CleverReach, clock: FakeClock, store: GatedStore, order: list[str]
 ) -> None:
-    """While one call renews, the next ones get their answers at once."""
+    """While one call renews the token, others get their responses at once."""
     clock.elapsed = STALE
     store.gate = anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -129,14 +129,14 @@ async def test_a_failing_early_renewal_is_logged_and_tried_later(
     refreshes: Callable[[], int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Calls go on with the old token; a minute later, not with every call, it is tried again."""
+    """Calls use the old token. The renewal is repeated after a minute, not by every call."""
     clock.elapsed = STALE
     sandbox.faults.add(Fault("status", code=400, path_prefix=ENDPOINT))
     with caplog.at_level(logging.WARNING, "cleverreach_async"):
         for _ in range(3):
             await cr.debug.ttl()
-    told = [it.getMessage() for it in caplog.records]
-    assert ["the token could not be renewed early: TokenError"] == told
+    shown = [it.getMessage() for it in caplog.records]
+    assert ["the token could not be renewed early: TokenError"] == shown
     assert token.refresh_token is not None
     for secret in (token.access_token, token.refresh_token):
         assert secret.reveal() not in caplog.text
@@ -158,7 +158,7 @@ async def test_a_store_that_fails_early_gets_the_same_token_later(
     refreshes: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing is lost when the early renewal cannot be stored: no further request is needed."""
+    """If an early renewal cannot be stored, the token is kept and no further request is needed."""
 
     async def fail(token: Token) -> None:
         raise LookupError(token)
@@ -175,20 +175,20 @@ async def test_a_store_that_fails_early_gets_the_same_token_later(
     assert before != after
 
 
-async def test_an_invalid_token_is_renewed_before_the_call(
+async def test_a_token_about_to_expire_is_renewed_before_the_call(
     cr: CleverReach, clock: FakeClock, order: list[str]
 ) -> None:
-    """A minute before its end nobody trusts it any more."""
+    """In the last minute before it expires."""
     clock.elapsed = INVALID
     await cr.debug.ttl()
     assert [ENDPOINT, "/debug/ttl"] == order
 
 
 @pytest.mark.parametrize("jump", [-3600.0, 3600.0])
-async def test_a_jump_of_the_wall_clock_moves_no_deadline(
+async def test_a_jump_of_the_wall_clock_does_not_matter(
     cr: CleverReach, clock: FakeClock, refreshes: Callable[[], int], jump: float
 ) -> None:
-    """Once loaded, a token's life is told by the clock that never jumps."""
+    """The lifetime of a loaded token is measured by the monotonic clock."""
     clock.elapsed = STALE - 2.0
     assert cr._transport.account is not None
     clock.jump = jump
@@ -199,10 +199,10 @@ async def test_a_jump_of_the_wall_clock_moves_no_deadline(
     assert 0 == refreshes()
 
 
-async def test_a_server_that_is_ahead_is_believed(
+async def test_a_server_whose_clock_is_ahead_is_believed(
     cr: CleverReach, sandbox: Sandbox, clock: FakeClock, order: list[str]
 ) -> None:
-    """It says 401 before our clock says so: one renewal, one repeat."""
+    """It responds 401 before the token expires by our clock: one renewal, one repetition."""
     sandbox.expire_tokens()
     clock.jump = -3600.0
     await cr.debug.ttl()
@@ -212,7 +212,7 @@ async def test_a_server_that_is_ahead_is_believed(
 async def test_fifty_calls_share_one_refusal(
     connect: Connect, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """A wrong secret is asked about once; everybody gets an error of their own that says so."""
+    """A wrong secret causes one request, and every call raises its own error."""
     cr = connect(OAuthApp("sandbox", "wrong").client_credentials())
     errors: list[TokenError] = []
 
@@ -236,7 +236,7 @@ async def test_fifty_calls_share_one_refusal(
 async def test_client_credentials_share_a_store(
     connect: Connect, app: OAuthApp, sandbox: Sandbox
 ) -> None:
-    """A second client loads the token of the first, be there a refresh token with it or not."""
+    """A second client loads the token of the first, with or without a refresh token."""
     store = MemoryTokenStore()
     await connect(app.client_credentials(store=store)).debug.ttl()
     await connect(app.client_credentials(store=store)).debug.ttl()
@@ -247,13 +247,13 @@ async def test_client_credentials_share_a_store(
     assert 2 == sandbox.count("POST", ENDPOINT)
 
 
-async def test_an_empty_store_is_still_the_one_to_use(
+async def test_a_store_that_is_falsy_is_used(
     connect: Connect, app: OAuthApp, sandbox: Sandbox
 ) -> None:
-    """A store of yours may have a length, and be empty."""
+    """A store of the user's may have a length of zero."""
 
     class Sized(MemoryTokenStore):
-        """Says that it holds nothing."""
+        """A store with a length of zero."""
 
         def __len__(self) -> int:
             return 0
@@ -266,7 +266,7 @@ async def test_an_empty_store_is_still_the_one_to_use(
 async def test_an_expired_token_in_the_store_is_not_used(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, token: Token, clock: FakeClock
 ) -> None:
-    """Its end was written down with it, so the 401 is spared."""
+    """The store has its expiry, so no call gets a 401."""
     clock.elapsed = 1001.0
     store = MemoryTokenStore(attrs.evolve(token, access_token=Secret("whatever")))
     await connect(app.user(store=store)).debug.ttl()

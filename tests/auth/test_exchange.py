@@ -1,4 +1,4 @@
-"""``cr.oauth``: the token in force is swapped or revoked."""
+"""``cr.oauth``: exchange and revoke the current token."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Connect = Callable[["Auth | str"], CleverReach]
 
 
 def access(token: Token | None) -> str | None:
-    """The access token's text."""
+    """The text of the access token."""
     return None if token is None else token.access_token.reveal()
 
 
@@ -50,7 +50,7 @@ async def test_the_new_token_is_stored_and_used(
     refreshes: Callable[[], int],
     answer: str,
 ) -> None:
-    """The old one stops working, and the client goes on without asking the token endpoint."""
+    """The old one becomes invalid, and the client needs no request to the token endpoint."""
     sandbox.behaviour = Behaviour(exchange_answer="object" if answer == "object" else "string")
     cr = connect(app.user(store=store))
     new = await cr.oauth.exchange()
@@ -62,7 +62,7 @@ async def test_the_new_token_is_stored_and_used(
         await connect(token.access_token.reveal()).debug.ttl()
 
 
-async def test_the_answers_refresh_token_replaces_the_old_one(
+async def test_the_new_refresh_token_replaces_the_old_one(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, store: MemoryTokenStore
 ) -> None:
     """And works."""
@@ -76,7 +76,7 @@ async def test_the_answers_refresh_token_replaces_the_old_one(
 async def test_a_bare_token_keeps_the_refresh_token(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, store: MemoryTokenStore, token: Token
 ) -> None:
-    """An answer that does not speak of it is no reason to forget it."""
+    """A response without a refresh token does not invalidate the old one."""
     sandbox.behaviour = Behaviour(exchange_answer="string")
     cr = connect(app.user(store=store))
     new = await cr.oauth.exchange()
@@ -89,7 +89,7 @@ async def test_a_bare_token_keeps_the_refresh_token(
 async def test_a_bearer_token_is_replaced_too(
     connect: Connect, sandbox: Sandbox, answer: str
 ) -> None:
-    """In the client only: there is no store."""
+    """In the client only, because there is no store."""
     sandbox.behaviour = Behaviour(exchange_answer="object" if answer == "object" else "string")
     old = sandbox.add_token()
     cr = connect(old)
@@ -99,10 +99,10 @@ async def test_a_bearer_token_is_replaced_too(
         await connect(old).debug.ttl()
 
 
-async def test_a_lost_swap_is_not_repeated(
+async def test_a_lost_exchange_is_not_repeated(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, store: MemoryTokenStore, token: Token
 ) -> None:
-    """It may have been executed; the store keeps what it had."""
+    """It may have been executed. The store keeps its token."""
     cr = connect(app.user(store=store))
     sandbox.faults.add(Fault("reset", path_prefix="/v3/debug/exchange", committed=True))
     with pytest.raises(APIConnectionError):
@@ -111,10 +111,10 @@ async def test_a_lost_swap_is_not_repeated(
     assert token == await store.load()
 
 
-async def test_an_answer_without_a_token_changes_nothing(
+async def test_a_response_without_a_token_changes_nothing(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, store: MemoryTokenStore, token: Token
 ) -> None:
-    """A proxy's empty answer is told as such."""
+    """An empty response, such as that of a proxy, raises an error."""
     cr = connect(app.user(store=store))
     sandbox.faults.add(Fault("cut", path_prefix="/v3/debug/exchange", at=0))
     with pytest.raises(TokenError, match="no access_token"):
@@ -129,7 +129,7 @@ async def test_a_token_that_cannot_be_stored_is_stored_later(
     refreshes: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The old one is gone, so the next call that needs the new one stores it first."""
+    """The old one is invalid, so the next call that needs the new one stores it first."""
 
     async def fail(token: Token) -> None:
         await anyio.lowlevel.checkpoint()
@@ -146,10 +146,10 @@ async def test_a_token_that_cannot_be_stored_is_stored_later(
     assert access(before) != access(await store.load())
 
 
-async def test_a_cancelled_swap_is_completed(
+async def test_a_cancelled_exchange_is_completed(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, token: Token, tmp_path: Path
 ) -> None:
-    """Wherever it is struck, the stored token is one that works."""
+    """Wherever it is cancelled, the stored token is valid."""
     store = FileTokenStore(tmp_path / "token.json")
     await store.save(token)
     cr = connect(app.user(store=store))
@@ -165,10 +165,10 @@ async def test_a_cancelled_swap_is_completed(
         await connect(stored.access_token.reveal()).debug.ttl()
 
 
-async def test_a_swap_waits_for_the_stores_lock(
+async def test_an_exchange_waits_for_the_stores_lock(
     connect: Connect, app: OAuthApp, store: MemoryTokenStore, token: Token
 ) -> None:
-    """Another process that is renewing comes first."""
+    """Another process may be renewing the token."""
     cr = connect(app.user(store=store))
     await cr.debug.ttl()
     async with anyio.create_task_group() as tasks, store.lock():
@@ -181,7 +181,7 @@ async def test_a_swap_waits_for_the_stores_lock(
 async def test_a_revoked_token_stops_working(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, store: MemoryTokenStore, token: Token
 ) -> None:
-    """And its refresh token with it: the user has to authorise again."""
+    """So does its refresh token: the user has to authorise again."""
     cr = connect(app.user(store=store))
     await cr.oauth.revoke()
     with pytest.raises(AuthenticationError):
@@ -193,7 +193,7 @@ async def test_a_revoked_token_stops_working(
 async def test_an_app_gets_another_token_after_a_revocation(
     connect: Connect, app: OAuthApp, sandbox: Sandbox
 ) -> None:
-    """Its credentials are as good as before."""
+    """Its credentials are still valid."""
     cr = connect(app.client_credentials())
     await cr.oauth.revoke()
     await cr.debug.ttl()

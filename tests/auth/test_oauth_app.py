@@ -1,4 +1,4 @@
-"""Connecting an app: the page, the callback, the code."""
+"""Connecting an app: the authorization page, the callback and the code."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -29,7 +29,7 @@ TOKEN = Token(access_token=Secret("a"), refresh_token=Secret("r"))
 
 
 def test_the_page_names_app_callback_and_state() -> None:
-    """Everything escaped; the vendor requires ``grant=basic``; what is not given is left out."""
+    """Everything is escaped, ``grant=basic`` is required by the vendor, the rest is left out."""
     url = urlsplit(APP.authorization_url(state="s &=#"))
     assert "https://rest.cleverreach.com/oauth/authorize.php" == url._replace(query="").geturl()
     assert [
@@ -49,7 +49,7 @@ def test_the_page_takes_scope_and_language() -> None:
 
 
 def test_the_page_is_on_the_apps_server() -> None:
-    """The server's root decides, with or without its version."""
+    """``base_url`` may include the version or not."""
     app = OAuthApp("id", "secret", redirect_uri=CALLBACK, base_url="http://sandbox.example/v3/")
     url = app.authorization_url(state="s")
     assert url.startswith("http://sandbox.example/oauth/authorize.php?")
@@ -57,8 +57,8 @@ def test_the_page_is_on_the_apps_server() -> None:
 
 @pytest.mark.parametrize("redirect_uri", [None, ""])
 @pytest.mark.anyio
-async def test_without_a_callback_there_is_no_page(redirect_uri: str | None) -> None:
-    """Told before anybody is sent anywhere."""
+async def test_the_page_needs_a_redirect_uri(redirect_uri: str | None) -> None:
+    """The error comes before a user is redirected."""
     app = OAuthApp("id", "secret", redirect_uri=redirect_uri)
     with pytest.raises(ConfigurationError, match="no redirect_uri"):
         app.authorization_url(state="s")
@@ -66,29 +66,29 @@ async def test_without_a_callback_there_is_no_page(redirect_uri: str | None) -> 
         await app.exchange_code("code")
 
 
-def test_without_a_state_there_is_no_page() -> None:
+def test_the_page_needs_a_state() -> None:
     """An empty one protects nobody."""
     with pytest.raises(ConfigurationError, match="state is empty"):
         APP.authorization_url(state="")
 
 
 @pytest.mark.parametrize("client_id", ["", "  "])
-def test_an_app_has_an_id(client_id: str) -> None:
-    """Found when the app is made."""
+def test_an_app_needs_an_id(client_id: str) -> None:
+    """The error comes when the app is created."""
     with pytest.raises(ConfigurationError, match="client_id is empty"):
         OAuthApp(client_id, "secret")
 
 
 @pytest.mark.parametrize("secret", ["", "  ", "a b", "a\nb", "ä"])
-def test_an_apps_secret_is_one_that_can_be_sent(secret: str) -> None:
-    """Found when the app is made, and told without it."""
+def test_an_apps_secret_must_be_printable_ascii(secret: str) -> None:
+    """The error comes when the app is created, and does not show the secret."""
     with pytest.raises(ConfigurationError, match=r"^client_secret ") as caught:
         OAuthApp("id", secret)
     assert not secret.strip() or secret not in str(caught.value)
 
 
 def test_a_state_cannot_be_guessed() -> None:
-    """256 bits, a different one each time, safe in a URL."""
+    """256 random bits, safe in a URL."""
     states = {new_state() for _ in range(1000)}
     assert 1000 == len(states)
     assert {43} == {len(it) for it in states}
@@ -97,7 +97,7 @@ def test_a_state_cannot_be_guessed() -> None:
 
 @pytest.mark.parametrize("state", ["s", "ä€", "\udcff"])
 def test_the_same_state_passes(state: str) -> None:
-    """Whatever it is made of."""
+    """Whatever characters it has."""
     check_state(state, state)
 
 
@@ -106,14 +106,14 @@ def test_the_same_state_passes(state: str) -> None:
     [("s", None), ("s", ""), ("s", "t"), ("s", "ß€"), ("s", "\udcff"), ("", ""), ("", None)],
 )
 def test_another_state_is_refused(expected: str, received: str | None) -> None:
-    """A forged one may hold anything; a session without one has asked for nothing."""
+    """A forged one may have any content, and a session without a state expects no callback."""
     with pytest.raises(TokenError) as caught:
         check_state(expected, received)
     assert "state_mismatch" == caught.value.error
 
 
-def test_the_callback_brings_the_code() -> None:
-    """When its state is the session's."""
+def test_the_callback_contains_the_code() -> None:
+    """If its state is that of the session."""
     assert "c" == APP.read_callback({"code": "c", "state": "s"}, state="s")
 
 
@@ -137,7 +137,7 @@ def test_the_callback_brings_the_code() -> None:
 def test_a_callback_without_a_code_is_refused(
     query: dict[str, str], error: str, description: str | None
 ) -> None:
-    """The state is looked at first: a forged refusal is no refusal."""
+    """The state is checked first, so a forged error is not reported as the server's."""
     with pytest.raises(TokenError) as caught:
         APP.read_callback(query, state="s")
     assert error == caught.value.error
@@ -145,7 +145,7 @@ def test_a_callback_without_a_code_is_refused(
 
 
 def test_a_users_token_comes_from_one_place() -> None:
-    """The token or the store; ``on_refresh`` goes with the token."""
+    """From the token or from the store. ``on_refresh`` goes with the token."""
     store = MemoryTokenStore(TOKEN)
     with pytest.raises(ConfigurationError, match="takes a token, or a store"):
         APP.user()
@@ -160,8 +160,10 @@ GetCode = Callable[[], Awaitable[str]]
 
 
 @pytest.mark.anyio
-async def test_a_code_becomes_a_token(app: OAuthApp, get_code: GetCode, sandbox: Sandbox) -> None:
-    """Access, refresh token, lifetime, scope, account."""
+async def test_a_code_is_exchanged_for_a_token(
+    app: OAuthApp, get_code: GetCode, sandbox: Sandbox
+) -> None:
+    """Access token, refresh token, lifetime, scope and account."""
     token = await app.exchange_code(await get_code())
     assert token.refresh_token is not None
     assert token.expires_at is not None
@@ -170,7 +172,7 @@ async def test_a_code_becomes_a_token(app: OAuthApp, get_code: GetCode, sandbox:
 
 @pytest.mark.anyio
 async def test_a_code_works_once(app: OAuthApp, get_code: GetCode, sandbox: Sandbox) -> None:
-    """The second time it is refused, and not asked about again."""
+    """The second time it is refused, and the request is not repeated."""
     code = await get_code()
     await app.exchange_code(code)
     with pytest.raises(TokenError) as caught:
@@ -180,8 +182,10 @@ async def test_a_code_works_once(app: OAuthApp, get_code: GetCode, sandbox: Sand
 
 
 @pytest.mark.anyio
-async def test_a_code_lives_for_seconds(app: OAuthApp, get_code: GetCode, clock: FakeClock) -> None:
-    """After half a minute the sandbox knows it no more."""
+async def test_a_code_expires_within_seconds(
+    app: OAuthApp, get_code: GetCode, clock: FakeClock
+) -> None:
+    """The sandbox refuses it after half a minute."""
     code = await get_code()
     clock.elapsed += timedelta(minutes=1).total_seconds()
     with pytest.raises(TokenError, match="invalid_grant"):
@@ -192,7 +196,7 @@ async def test_a_code_lives_for_seconds(app: OAuthApp, get_code: GetCode, clock:
 async def test_a_code_belongs_to_its_callback(
     app: OAuthApp, get_code: GetCode, http_client: httpx.AsyncClient
 ) -> None:
-    """Another address is refused."""
+    """Another redirect URI is refused."""
     code = await get_code()
     other = OAuthApp(
         "sandbox",
@@ -221,7 +225,7 @@ async def test_a_code_is_not_sent_twice(
     fault: Fault,
     kind: type[Exception],
 ) -> None:
-    """When the answer is lost, or the wait would outlast the code, the caller is told at once."""
+    """After a lost response, or if the wait exceeds the lifetime of the code, it raises."""
     code = await get_code()
     sandbox.faults.add(fault)
     with anyio.fail_after(4), pytest.raises(kind):
@@ -230,18 +234,18 @@ async def test_a_code_is_not_sent_twice(
 
 
 @pytest.mark.anyio
-async def test_the_client_is_not_closed(
+async def test_the_users_http_client_is_not_closed(
     app: OAuthApp, get_code: GetCode, http_client: httpx.AsyncClient
 ) -> None:
-    """It belongs to its maker."""
+    """Whoever created it closes it."""
     await app.exchange_code(await get_code())
     assert not http_client.is_closed
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("answer", [{}, [], {"access_token": ""}, {"access_token": None}], ids=str)
-async def test_an_answer_without_a_token_is_refused(answer: Any) -> None:
-    """A 200 does not make a token."""
+async def test_a_response_without_a_token_is_refused(answer: Any) -> None:
+    """Even with HTTP 200."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=answer))
     async with httpx.AsyncClient(transport=transport) as http_client:
         app = OAuthApp("id", "secret", redirect_uri=CALLBACK, http_client=http_client)

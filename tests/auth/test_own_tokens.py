@@ -1,4 +1,4 @@
-"""A token that a client has stored itself is not mistaken for one that another process stored."""
+"""A client does not mistake a token that it stored for one that another process stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Connect = Callable[["Auth | str"], CleverReach]
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 0.123456])
-async def test_a_token_of_ones_own_is_not_mistaken_for_anothers(
+async def test_the_clients_own_token_is_recognised(
     connect: Connect,
     app: OAuthApp,
     sandbox: Sandbox,
@@ -37,7 +37,7 @@ async def test_a_token_of_ones_own_is_not_mistaken_for_anothers(
     tmp_path: Path,
     fraction: float,
 ) -> None:
-    """Between two seconds as well: after a 401 the token that was just written down is renewed."""
+    """Between two seconds as well: after a 401 the token that was just stored is renewed."""
     clock.elapsed += fraction
     store = FileTokenStore(tmp_path / "token.json")
     await store.save(token)
@@ -48,13 +48,13 @@ async def test_a_token_of_ones_own_is_not_mistaken_for_anothers(
         assert count == refreshes()
 
 
-async def test_a_store_that_rounds_is_not_mistaken_for_anothers(
+async def test_a_token_that_the_store_rounded_is_recognised(
     clock: FakeClock, sandbox: Sandbox
 ) -> None:
-    """A store of yours may keep whole seconds."""
+    """A store of the user's may keep whole seconds."""
 
     class RoundingStore(MemoryTokenStore):
-        """Keeps no fractions."""
+        """A store that keeps whole seconds only."""
 
         async def load(self) -> Token | None:
             token = await super().load()
@@ -63,7 +63,7 @@ async def test_a_store_that_rounds_is_not_mistaken_for_anothers(
             return attrs.evolve(token, expires_at=token.expires_at.replace(microsecond=0))
 
     class Numbers:
-        """A grant of numbers."""
+        """A grant whose tokens are numbered."""
 
         count = 0
 

@@ -1,4 +1,4 @@
-"""Refreshing a user's token: order, rotation, lost answers, refusals, and what is never lost."""
+"""Refreshing a user's token: order, rotation, lost responses and refusals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ENDPOINT = "/oauth/token.php"
 
 
 class WatchedStore(MemoryTokenStore):
-    """A store that tells what is done with it, and fails when told to."""
+    """A store that records its calls, and fails on request."""
 
     def __init__(self, token: Token | None, order: list[str]) -> None:
         super().__init__(token)
@@ -48,14 +48,14 @@ class WatchedStore(MemoryTokenStore):
         self.loads_until_then = 0
 
     async def load(self) -> Token | None:
-        """Load; after ``loads_until_then`` loads another process has replaced the token."""
+        """Load. After ``loads_until_then`` loads another process has replaced the token."""
         self.loads_until_then -= 1
         if self.next_load is not None and self.loads_until_then < 0:
             return self.next_load
         return await super().load()
 
     async def save(self, token: Token) -> None:
-        """Save, unless it is to fail."""
+        """Save, or fail on request."""
         self.order.append("save")
         if self.failure is not None:
             raise self.failure
@@ -63,7 +63,7 @@ class WatchedStore(MemoryTokenStore):
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
-        """Tell when the lock is held."""
+        """Record that the lock is held."""
         async with super().lock():
             self.order.append("lock")
             yield
@@ -78,7 +78,7 @@ def store(token: Token, order: list[str]) -> WatchedStore:
 
 @pytest.fixture
 async def cr(connect: Connect, app: OAuthApp, store: WatchedStore, order: list[str]) -> CleverReach:
-    """A client that uses the store, and has used its token once."""
+    """A client that uses the store and has used its token once."""
     cr = connect(app.user(store=store))
     await cr.debug.ttl()
     order.clear()
@@ -86,15 +86,15 @@ async def cr(connect: Connect, app: OAuthApp, store: WatchedStore, order: list[s
 
 
 def revealed(token: Token | None) -> tuple[str | None, str | None]:
-    """The two texts of a token."""
+    """The two secrets of a token."""
     if token is None:
         return None, None
     refresh = token.refresh_token
     return token.access_token.reveal(), None if refresh is None else refresh.reveal()
 
 
-def still_good(sandbox: Sandbox, token: Token | None) -> bool:
-    """Whether the sandbox would take the refresh token."""
+def is_valid(sandbox: Sandbox, token: Token | None) -> bool:
+    """Whether the sandbox accepts the refresh token."""
     query = "SELECT COUNT(*) FROM refresh_tokens WHERE used = 0 AND token = ?"
     return bool(sandbox.store.value(query, revealed(token)[1]))
 
@@ -106,21 +106,21 @@ async def test_a_new_token_is_stored_before_it_is_used(
     token: Token,
     order: list[str],
 ) -> None:
-    """The lock is held from before the request until after the saving; only then the call goes."""
+    """The lock is held from before the request until the token is stored. Then the call is sent."""
     sandbox.expire_tokens()
     await cr.debug.ttl()
     assert ["lock", ENDPOINT, "save", "unlock", "/debug/ttl"] == order
     renewed = await store.load()
     assert renewed is not None
     assert not set(revealed(token)) & set(revealed(renewed))
-    assert still_good(sandbox, renewed)
+    assert is_valid(sandbox, renewed)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 async def test_on_refresh_gets_each_token_before_it_is_used(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, token: Token, order: list[str], kind: str
 ) -> None:
-    """Be it a function or a coroutine function."""
+    """It may be a function or a coroutine function."""
     got: list[Token] = []
 
     def keep(token: Token) -> None:
@@ -137,7 +137,7 @@ async def test_on_refresh_gets_each_token_before_it_is_used(
         sandbox.expire_tokens()
         await cr.debug.ttl()
     assert ["/debug/ttl", *[ENDPOINT, "kept", "/debug/ttl"] * 2] == order
-    assert [False, True] == [still_good(sandbox, it) for it in got]
+    assert [False, True] == [is_valid(sandbox, it) for it in got]
 
 
 async def test_a_token_that_cannot_be_stored_is_not_lost(
@@ -147,7 +147,7 @@ async def test_a_token_that_cannot_be_stored_is_not_lost(
     order: list[str],
     refreshes: Callable[[], int],
 ) -> None:
-    """Each call fails until the store works; then the same token is stored and used."""
+    """Each call fails until the store works. Then the same token is stored and used."""
     sandbox.expire_tokens()
     store.failure = LookupError("the database is down")
     for _ in range(2):
@@ -157,7 +157,7 @@ async def test_a_token_that_cannot_be_stored_is_not_lost(
     await cr.debug.ttl()
     assert 1 == refreshes()
     assert ["save"] * 3 == [it for it in order if it == "save"]
-    assert still_good(sandbox, await store.load())
+    assert is_valid(sandbox, await store.load())
 
 
 async def test_on_refresh_that_raises_gets_the_token_again(
@@ -167,7 +167,7 @@ async def test_on_refresh_that_raises_gets_the_token_again(
     token: Token,
     refreshes: Callable[[], int],
 ) -> None:
-    """The call fails with its error; the next one hands the same token over."""
+    """The call raises its error, and the next call passes the same token."""
     got: list[Token] = []
 
     def keep(token: Token) -> None:
@@ -193,7 +193,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
-async def test_after_a_lost_answer_the_old_refresh_token_is_refused(
+async def test_after_a_lost_response_the_old_refresh_token_is_refused(
     cr: CleverReach,
     sandbox: Sandbox,
     store: WatchedStore,
@@ -201,7 +201,7 @@ async def test_after_a_lost_answer_the_old_refresh_token_is_refused(
     refreshes: Callable[[], int],
     fault: Fault,
 ) -> None:
-    """It is sent once more and no more; the user has to authorise again, nothing is cleared."""
+    """It is sent once more. Then the user has to authorise again, and the store keeps its token."""
     sandbox.expire_tokens()
     sandbox.faults.add(fault)
     with pytest.raises(TokenError, match="authorise again") as caught:
@@ -214,20 +214,20 @@ async def test_after_a_lost_answer_the_old_refresh_token_is_refused(
 
 
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
-async def test_after_a_lost_answer_the_old_refresh_token_may_still_work(
+async def test_after_a_lost_response_the_old_refresh_token_may_work(
     cr: CleverReach,
     sandbox: Sandbox,
     store: WatchedStore,
     refreshes: Callable[[], int],
     fault: Fault,
 ) -> None:
-    """Where the server takes it a second time, nobody notices."""
+    """If the server accepts it a second time, the call succeeds."""
     sandbox.behaviour = Behaviour(refresh_reuse="accept")
     sandbox.expire_tokens()
     sandbox.faults.add(fault)
     await cr.debug.ttl()
     assert 2 == refreshes()
-    assert still_good(sandbox, await store.load())
+    assert is_valid(sandbox, await store.load())
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ async def test_an_outage_keeps_the_token(
     kind: type[CleverReachError],
     requests: int,
 ) -> None:
-    """The trouble is raised as what it is; what may be lost is asked twice, what is not, thrice."""
+    """The error is raised. A lost request is sent twice, one that was not sent three times."""
     sandbox.behaviour = Behaviour(refresh_reuse="accept")
     sandbox.expire_tokens()
     sandbox.faults.add(fault)
@@ -263,13 +263,13 @@ async def test_an_outage_keeps_the_token(
     assert token == await store.load()
     sandbox.faults.clear()
     await cr.debug.ttl()
-    assert still_good(sandbox, await store.load())
+    assert is_valid(sandbox, await store.load())
 
 
 async def test_a_refused_connection_is_raised_once(
     app: OAuthApp, store: WatchedStore, token: Token, clock: FakeClock, order: list[str]
 ) -> None:
-    """It was never sent, so nothing was lost and nothing is sent again by the grant."""
+    """Nothing was sent, so nothing was lost, and the grant does not repeat it."""
     calls: list[Request] = []
 
     async def refuse(request: Request) -> Response:
@@ -285,7 +285,7 @@ async def test_a_refused_connection_is_raised_once(
     assert "save" not in order
 
 
-async def test_a_token_replaced_by_another_process_is_adopted(
+async def test_a_token_renewed_by_another_process_is_used(
     cr: CleverReach,
     sandbox: Sandbox,
     store: WatchedStore,
@@ -293,7 +293,7 @@ async def test_a_token_replaced_by_another_process_is_adopted(
     refreshes: Callable[[], int],
     order: list[str],
 ) -> None:
-    """After a 401 the store is read first: no request, and nothing is written back."""
+    """After a 401 the store is read first. Nothing is requested, and nothing is stored."""
     sandbox.expire_tokens()
     store.next_load = Token(
         access_token=Secret(sandbox.add_token()),
@@ -311,7 +311,7 @@ async def test_a_refused_refresh_reads_the_store_again(
     refreshes: Callable[[], int],
     order: list[str],
 ) -> None:
-    """Somebody without the lock was faster: that token is used, and not written back over it."""
+    """A process without the lock was faster. Its token is used and not overwritten."""
     sandbox.revoke_tokens()
     store.next_load = Token(access_token=Secret(sandbox.add_token()), refresh_token=Secret("other"))
     store.loads_until_then = 1
@@ -322,17 +322,17 @@ async def test_a_refused_refresh_reads_the_store_again(
 async def test_a_refused_refresh_of_an_unchanged_store_is_final(
     cr: CleverReach, sandbox: Sandbox, store: WatchedStore, token: Token
 ) -> None:
-    """The message says what to do, and the store still holds what it held."""
+    """The message says what to do, and the store keeps its token."""
     sandbox.revoke_tokens()
     with pytest.raises(TokenError, match="authorise again: the refresh token is no longer valid"):
         await cr.debug.ttl()
     assert token == await store.load()
 
 
-async def test_other_refusals_do_not_speak_of_the_user(
+async def test_other_refusals_do_not_ask_to_authorise_again(
     connect: Connect, http_client: Any, store: WatchedStore, sandbox: Sandbox
 ) -> None:
-    """A wrong client secret is not mended by authorising again."""
+    """With a wrong client secret that would not help."""
     sandbox.expire_tokens()
     cr = connect(OAuthApp("sandbox", "wrong").user(store=store))
     with pytest.raises(TokenError) as caught:
@@ -345,7 +345,7 @@ async def test_other_refusals_do_not_speak_of_the_user(
 async def test_without_a_refresh_token_the_user_has_to_authorise(
     connect: Connect, app: OAuthApp, sandbox: Sandbox, order: list[str], stored: str
 ) -> None:
-    """Told without asking the server, whether the store is empty or its token cannot be renewed."""
+    """No request is sent, whether the store is empty or its token has no refresh token."""
     held = None if stored == "nothing" else Token(access_token=Secret("refused"))
     cr = connect(app.user(store=WatchedStore(held, order)))
     with pytest.raises(TokenError, match="authorise again: there is no refresh token"):
@@ -353,10 +353,10 @@ async def test_without_a_refresh_token_the_user_has_to_authorise(
     assert ENDPOINT not in order
 
 
-async def test_a_refresh_token_that_is_not_rotated_goes_on(
+async def test_a_refresh_token_that_is_not_rotated_is_kept(
     app: OAuthApp, store: WatchedStore, clock: FakeClock
 ) -> None:
-    """An answer without one does not erase the one in the store."""
+    """A response without a refresh token does not erase that in the store."""
 
     async def answer(request: Request) -> Response:
         await anyio.lowlevel.checkpoint()

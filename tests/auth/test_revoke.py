@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_revocation_is_not_repeated() -> None:
-    """After a lost answer a repeat would renew the token first, and revoke the new one."""
+    """After a lost response, a repetition would renew the token and revoke the new one."""
     sent: list[Request] = []
 
     async def call(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Work that runs to its end whoever gives up, and work beside other work."""
+"""Work that is not interrupted, and work in the background of other work."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
 class Work:
-    """Work that goes on when it is let."""
+    """Work that continues on request."""
 
     def __init__(self, failure: BaseException | None = None) -> None:
         self.go = anyio.Event()
@@ -39,7 +39,7 @@ async def test_the_result_is_returned() -> None:
 
 
 @pytest.mark.parametrize("failure", [LookupError("own"), KeyboardInterrupt("own")], ids=repr)
-async def test_an_error_comes_as_it_is(failure: BaseException) -> None:
+async def test_an_error_is_raised_unchanged(failure: BaseException) -> None:
     """Neither in a group nor as a copy."""
     work = Work(failure)
     work.go.set()
@@ -49,13 +49,13 @@ async def test_an_error_comes_as_it_is(failure: BaseException) -> None:
 
 
 async def test_a_cancelled_scope_waits_for_the_end() -> None:
-    """The caller is cancelled, but not before the work is done."""
+    """The caller is cancelled after the work has ended."""
     work = Work()
     after: list[str] = []
 
     async def caller() -> None:
         await uninterrupted(work)
-        await anyio.lowlevel.checkpoint()  # trio tells of the cancellation here
+        await anyio.lowlevel.checkpoint()  # trio raises the cancellation here
         after.append("went on")
 
     async with anyio.create_task_group() as tasks:
@@ -70,7 +70,7 @@ async def test_a_cancelled_scope_waits_for_the_end() -> None:
 
 
 async def test_work_of_a_cancelled_caller_is_done() -> None:
-    """What has to be tidied up is tidied up, even when it begins after the cancellation."""
+    """Clean-up runs even when it begins after the cancellation."""
     work = Work()
     work.go.set()
     with anyio.CancelScope() as scope:
@@ -84,7 +84,7 @@ async def test_work_of_a_cancelled_caller_is_done() -> None:
 @on_asyncio
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_cancelled_task_waits_for_the_end(times: int) -> None:
-    """``Task.cancel`` reaches the caller, however often, and not the work."""
+    """``Task.cancel`` cancels the caller, however often, and not the work."""
     work = Work()
     task = asyncio.create_task(uninterrupted(work))
     for _ in range(times):
@@ -99,7 +99,7 @@ async def test_a_cancelled_task_waits_for_the_end(times: int) -> None:
 
 
 @on_asyncio
-async def test_a_task_cancelled_before_it_begins_does_not_work() -> None:
+async def test_a_task_cancelled_before_it_begins_does_nothing() -> None:
     """There is nothing to protect yet."""
     work = Work()
     task = asyncio.create_task(uninterrupted(work))
@@ -111,7 +111,7 @@ async def test_a_task_cancelled_before_it_begins_does_not_work() -> None:
 
 @on_asyncio
 async def test_a_timeout_waits_for_the_end() -> None:
-    """``asyncio.timeout`` is told as such, after the work."""
+    """``asyncio.timeout`` raises ``TimeoutError`` after the work has ended."""
     work = Work()
 
     async def caller() -> None:
@@ -128,8 +128,8 @@ async def test_a_timeout_waits_for_the_end() -> None:
 
 
 @on_asyncio
-async def test_work_that_awaits_something_cancelled_says_so() -> None:
-    """A cancellation that is the work's own affair is its outcome, not a riddle."""
+async def test_work_that_awaits_something_cancelled_raises() -> None:
+    """A cancellation inside the work is the result of the work."""
 
     async def work() -> None:
         other = asyncio.create_task(asyncio.sleep(0))
@@ -141,7 +141,7 @@ async def test_work_that_awaits_something_cancelled_says_so() -> None:
 
 
 async def test_both_have_ended_on_return() -> None:
-    """The result is that of the work; what is beside it may take longer."""
+    """The result is that of the work. The background may take longer."""
     work, beside, got = Work(), Work(), list[str]()
 
     async def background() -> None:
@@ -161,8 +161,8 @@ async def test_both_have_ended_on_return() -> None:
     assert ["result"] == got
 
 
-async def test_an_error_beside_other_work_comes_as_it_is() -> None:
-    """After what is beside it has ended."""
+async def test_an_error_of_the_work_is_raised_unchanged() -> None:
+    """After the background has ended."""
     failure = LookupError("own")
     work, beside = Work(failure), Work()
     work.go.set()
@@ -179,7 +179,7 @@ async def test_an_error_beside_other_work_comes_as_it_is() -> None:
 
 
 async def test_both_are_cancelled_together() -> None:
-    """Nothing is left running."""
+    """Nothing continues to run."""
     work, beside = Work(), Work()
 
     async def background() -> None:
@@ -195,7 +195,7 @@ async def test_both_are_cancelled_together() -> None:
 
 @on_asyncio
 async def test_both_are_cancelled_with_their_task() -> None:
-    """Asyncio's way as well."""
+    """By asyncio's own means as well."""
     work, beside = Work(), Work()
 
     async def background() -> None:

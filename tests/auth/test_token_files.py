@@ -1,4 +1,4 @@
-"""The token file: who may read it, and what a crash, garbage or another event loop does to it."""
+"""The token file: permissions, crashes, invalid content and other event loops."""
 
 # pyright: reportPrivateUsage=false
 
@@ -26,7 +26,7 @@ on_posix = pytest.mark.skipif(os.name != "posix", reason="permissions are a matt
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the token is kept, in a folder that does not exist yet."""
+    """The token file, in a folder that does not exist yet."""
     return tmp_path / "account" / "token.json"
 
 
@@ -50,7 +50,7 @@ def put(path: Path, text: str | bytes) -> None:
 @on_posix
 @anyio_test
 async def test_file_and_folder_are_for_their_owner(store: FileTokenStore, path: Path) -> None:
-    """0600 and 0700, however generous the process is otherwise."""
+    """0600 and 0700, whatever the umask is."""
     before = os.umask(0)
     try:
         await store.save(OLD)
@@ -64,8 +64,8 @@ async def test_file_and_folder_are_for_their_owner(store: FileTokenStore, path: 
 
 @on_posix
 @anyio_test
-async def test_the_lock_makes_the_folder_for_its_owner(store: FileTokenStore, path: Path) -> None:
-    """It may come first, when the token is fetched for the first time."""
+async def test_the_lock_creates_the_folder_for_its_owner(store: FileTokenStore, path: Path) -> None:
+    """It may be needed first, when the first token is requested."""
     before = os.umask(0)
     try:
         async with store.lock():
@@ -79,7 +79,7 @@ async def test_the_lock_makes_the_folder_for_its_owner(store: FileTokenStore, pa
 async def test_a_crash_before_the_rename_keeps_the_old_token(
     store: FileTokenStore, path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The file is never written in place, and the half-made one is cleared away."""
+    """The file is never written in place, and the draft is removed."""
     await store.save(OLD)
 
     def crash(*args: Any) -> None:
@@ -97,7 +97,7 @@ async def test_a_crash_before_the_rename_keeps_the_old_token(
 async def test_the_text_is_on_disk_before_the_rename(
     store: FileTokenStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Write, sync, rename; then the folder is synced."""
+    """Write, sync, rename, then sync the folder."""
     steps: list[str] = []
     real_sync, real_replace = os.fsync, Path.replace
 
@@ -137,10 +137,10 @@ GARBAGE: dict[str, str | bytes] = {
 
 @anyio_test
 @pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE)
-async def test_garbage_is_told_without_its_content(
+async def test_invalid_content_is_reported_without_showing_it(
     store: FileTokenStore, path: Path, text: str | bytes
 ) -> None:
-    """The message names the file and the remedy, and shows nothing of what is inside."""
+    """The message names the file and the remedy, and nothing of the content."""
     put(path, text)
     with pytest.raises(ConfigurationError) as caught:
         await store.load()
@@ -148,8 +148,8 @@ async def test_garbage_is_told_without_its_content(
 
 
 @anyio_test
-async def test_a_torn_file_shows_in_no_variable(store: FileTokenStore, path: Path) -> None:
-    """What an error reporter would send off holds no part of the token."""
+async def test_half_a_token_is_in_no_variable(store: FileTokenStore, path: Path) -> None:
+    """An error reporter collects no part of the token."""
     put(path, OLD.to_json()[:-9])
     try:
         await store.load()
@@ -158,34 +158,34 @@ async def test_a_torn_file_shows_in_no_variable(store: FileTokenStore, path: Pat
         context = error.__context__
         assert context is not None
         inner = traceback.TracebackException.from_exception(context, capture_locals=True)
-        told = "".join([*report.format(), *inner.format()])
+        shown = "".join([*report.format(), *inner.format()])
     else:
         pytest.fail("the file is torn")
-    assert "_parse_token" in told
-    assert "from_json" in told
-    assert "old-access" not in told
+    assert "_parse_token" in shown
+    assert "from_json" in shown
+    assert "old-access" not in shown
 
 
 @anyio_test
-async def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """With the system's reason, without the token, in no variable either."""
+async def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    """With the system's reason, and without the token in any variable."""
     (tmp_path / "file").write_text("")
     store = FileTokenStore(tmp_path / "file" / "token.json")
     try:
         await store.save(NEW)
     except ConfigurationError as error:
         report = traceback.TracebackException.from_exception(error, capture_locals=True)
-        told = "".join(report.format())
+        shown = "".join(report.format())
     else:
         pytest.fail("a file is no folder")
-    assert str(tmp_path / "file" / "token.json") in told
-    assert "_write" in told
-    assert "new-access" not in told
+    assert str(tmp_path / "file" / "token.json") in shown
+    assert "_write" in shown
+    assert "new-access" not in shown
 
 
 @anyio_test
-async def test_a_file_that_cannot_be_read_or_locked_is_told(tmp_path: Path) -> None:
-    """A folder is no file."""
+async def test_a_file_that_cannot_be_read_or_locked_is_reported(tmp_path: Path) -> None:
+    """A folder is not a file."""
     (tmp_path / "token.json").mkdir()
     (tmp_path / "token.json.lock").mkdir()
     store = FileTokenStore(tmp_path / "token.json")
@@ -197,10 +197,10 @@ async def test_a_file_that_cannot_be_read_or_locked_is_told(tmp_path: Path) -> N
 
 
 @anyio_test
-async def test_a_lock_that_is_never_given_back_is_told(
+async def test_a_lock_that_is_never_released_is_reported(
     store: FileTokenStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever waits gives up in the end."""
+    """Waiting for it ends after the timeout."""
     monkeypatch.setattr("cleverreach_async.auth.stores._LOCK_SECONDS", 0.1)
     async with store.lock():
         with pytest.raises(ConfigurationError) as caught:
@@ -210,8 +210,8 @@ async def test_a_lock_that_is_never_given_back_is_told(
 
 
 @anyio_test
-async def test_giving_a_lock_back_is_not_cut_short() -> None:
-    """A holder that is cancelled gives back what it took, however long that takes."""
+async def test_releasing_a_lock_is_not_interrupted() -> None:
+    """A cancelled holder releases its lock, however long that takes."""
     steps: list[str] = []
 
     async def acquire() -> bool:
@@ -247,8 +247,10 @@ async def test_a_file_of_an_older_layout_is_read(store: FileTokenStore, path: Pa
 @pytest.mark.parametrize(
     "loops", [("asyncio", "asyncio"), ("trio", "asyncio"), ("asyncio", "trio")]
 )
-def test_a_store_outlives_its_event_loop(path: Path, kind: str, loops: tuple[str, str]) -> None:
-    """Lock and token serve one event loop after the other, contention included."""
+def test_a_store_works_in_several_event_loops(
+    path: Path, kind: str, loops: tuple[str, str]
+) -> None:
+    """Token and lock work in one event loop after the other, with contention too."""
     store: TokenStore = MemoryTokenStore() if kind == "memory" else FileTokenStore(path)
 
     async def use(token: Token) -> Token | None:

@@ -1,4 +1,4 @@
-"""Tokens in a real Redis: whose lock it is, how long it lasts, and what an outage shows."""
+"""Tokens in a real Redis: holder and lifetime of the lock, and errors without secrets."""
 
 import secrets
 import traceback
@@ -33,8 +33,8 @@ def redis(open_redis: OpenRedis) -> Any:
     return open_redis()
 
 
-async def test_the_lock_has_an_end_and_a_mark(redis: Any, key: str) -> None:
-    """Should its owner die it ends by itself; two holders in a row leave different marks."""
+async def test_the_lock_has_a_lifetime_and_a_holder(redis: Any, key: str) -> None:
+    """It ends when its holder dies, and two holders in a row have different values."""
     store = RedisTokenStore(redis, key, lock_timeout=90)
     marks: list[bytes] = []
     for _ in range(2):
@@ -46,14 +46,14 @@ async def test_the_lock_has_an_end_and_a_mark(redis: Any, key: str) -> None:
     assert marks[0] != marks[1]
 
 
-async def test_the_default_outlasts_a_renewal(redis: Any, key: str) -> None:
-    """Two requests of three attempts of 15 s, and their waits."""
+async def test_the_default_lifetime_is_longer_than_a_renewal(redis: Any, key: str) -> None:
+    """Two requests of three attempts of 15 s, and the waits between them."""
     async with RedisTokenStore(redis, key).lock():
         assert 115_000 < await redis.pttl(f"{key}:lock") <= 120_000
 
 
-async def test_an_expired_lock_of_another_is_left_alone(redis: Any, key: str) -> None:
-    """The first owner comes back too late, without an error, and frees nothing."""
+async def test_an_expired_lock_of_another_holder_is_not_released(redis: Any, key: str) -> None:
+    """The first holder releases too late, without an error, and the second keeps its lock."""
     first, second = RedisTokenStore(redis, key), RedisTokenStore(redis, key)
     async with first.lock():
         await redis.delete(f"{key}:lock")  # as if its time were over
@@ -65,15 +65,15 @@ async def test_an_expired_lock_of_another_is_left_alone(redis: Any, key: str) ->
     assert not await redis.exists(f"{key}:lock")
 
 
-async def test_an_expired_lock_is_given_back_without_an_error(redis: Any, key: str) -> None:
-    """What was done under it is done."""
+async def test_an_expired_lock_is_released_without_an_error(redis: Any, key: str) -> None:
+    """The work under the lock is done."""
     async with RedisTokenStore(redis, key).lock():
         await redis.delete(f"{key}:lock")
     assert not await redis.exists(f"{key}:lock")
 
 
-async def test_the_lock_of_a_dead_owner_ends(redis: Any, key: str) -> None:
-    """The next one gets it after its life, and not before."""
+async def test_the_lock_of_a_dead_holder_expires(redis: Any, key: str) -> None:
+    """The next holder gets it after its lifetime, not before."""
     await redis.set(f"{key}:lock", "somebody", px=200)
     began = anyio.current_time()
     async with RedisTokenStore(redis, key, lock_timeout=5).lock():
@@ -81,10 +81,10 @@ async def test_the_lock_of_a_dead_owner_ends(redis: Any, key: str) -> None:
     assert 0.1 < waited < 3
 
 
-async def test_a_lock_that_does_not_end_is_told(
+async def test_a_lock_that_does_not_end_is_reported(
     redis: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever waits gives up after the lock's life and some grace."""
+    """Waiting for it ends after its lifetime and a grace period."""
     monkeypatch.setattr("cleverreach_async.auth.stores._GRACE_SECONDS", 0.1)
     await redis.set(f"{key}:lock", "somebody")
     with pytest.raises(ConfigurationError) as caught:
@@ -96,7 +96,7 @@ async def test_a_lock_that_does_not_end_is_told(
 
 @pytest.mark.parametrize("decode", [False, True])
 async def test_either_kind_of_client_works(open_redis: OpenRedis, key: str, decode: bool) -> None:
-    """One that decodes its answers, or not: token and lock."""
+    """A client that decodes responses and one that does not: token and lock."""
     store = RedisTokenStore(open_redis(decode_responses=decode), key)
     async with store.lock():
         await store.save(TOKEN)
@@ -105,7 +105,7 @@ async def test_either_kind_of_client_works(open_redis: OpenRedis, key: str, deco
         pass
 
 
-async def test_keys_are_apart(redis: Any, key: str) -> None:
+async def test_keys_are_separate(redis: Any, key: str) -> None:
     """Another account has its own token and its own lock."""
     mine, other = RedisTokenStore(redis, f"{key}:1"), RedisTokenStore(redis, f"{key}:2")
     await mine.save(TOKEN)
@@ -115,13 +115,13 @@ async def test_keys_are_apart(redis: Any, key: str) -> None:
 
 
 async def test_an_empty_key_is_refused(redis: Any) -> None:
-    """It would hold the token of whoever comes last."""
+    """Accounts would overwrite each other's token."""
     with pytest.raises(ConfigurationError, match="key is empty"):
         RedisTokenStore(redis, "")
 
 
-def told_of(error: BaseException) -> str:
-    """What an error reporter would send off: the whole chain with all variables."""
+def report_of(error: BaseException) -> str:
+    """What an error reporter collects: the whole chain with all variables."""
     links: list[str] = []
     link: BaseException | None = error
     while link is not None:
@@ -131,21 +131,21 @@ def told_of(error: BaseException) -> str:
     return "".join(links)
 
 
-async def test_garbage_is_told_without_its_content(redis: Any, key: str) -> None:
-    """The message names the key; no variable holds what is stored."""
+async def test_invalid_content_is_reported_without_showing_it(redis: Any, key: str) -> None:
+    """The message names the key, and no variable has the stored value."""
     await redis.set(key, TOKEN.to_json()[:-9])
     with pytest.raises(ConfigurationError) as caught:
         await RedisTokenStore(redis, key).load()
-    told = told_of(caught.value)
+    shown = report_of(caught.value)
     assert f"Redis key {key}: the stored value is not a token: authorise again" == str(caught.value)
-    assert "_parse_token" in told
-    assert "4711" not in told
+    assert "_parse_token" in shown
+    assert "4711" not in shown
 
 
 async def test_an_outage_shows_no_token(
     open_redis: OpenRedis, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The library's frames hold the command as sent, so its errors come without them."""
+    """The frames of the library have the command, so its errors are raised without tracebacks."""
     from redis.asyncio.connection import Connection  # noqa: PLC0415 - an extra
     from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
 
@@ -159,8 +159,8 @@ async def test_an_outage_shows_no_token(
     try:
         await store.save(TOKEN)
     except RedisError as error:
-        told = told_of(error)
+        shown = report_of(error)
     else:
         pytest.fail("nothing was to be sent")
-    assert "gone with" in told
-    assert "4711" not in told
+    assert "gone with" in shown
+    assert "4711" not in shown

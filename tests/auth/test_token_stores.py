@@ -1,4 +1,4 @@
-"""What every token store promises, shown for each of them: load, save, lock."""
+"""What every token store guarantees: load, save, lock."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ Opener = Callable[[], TokenStore]
 
 
 async def is_held(store: TokenStore) -> bool:
-    """Whether somebody has the lock for longer than it takes to get it."""
+    """Whether another holder keeps the lock for longer than it takes to acquire it."""
     patience = anyio.CancelScope(deadline=anyio.current_time() + 0.15)
 
     async def take() -> None:
@@ -50,37 +50,37 @@ async def is_held(store: TokenStore) -> bool:
 
 
 async def is_free(store: TokenStore) -> bool:
-    """Whether the lock can be had."""
+    """Whether the lock can be acquired."""
     with anyio.move_on_after(5) as patience:
         async with store.lock():
             return True
     return not patience.cancelled_caught
 
 
-async def test_an_empty_store_holds_none(opener: Opener) -> None:
+async def test_an_empty_store_has_no_token(opener: Opener) -> None:
     """Before anything was saved."""
     assert await opener().load() is None
 
 
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
 async def test_what_is_saved_is_loaded(opener: Opener, token: Token) -> None:
-    """An equal token comes back, from another store of the same place as well."""
+    """An equal token is loaded, from another store for the same place as well."""
     store = opener()
     await store.save(token)
     assert token == await store.load()
     assert token == await opener().load()
 
 
-async def test_saving_replaces(opener: Opener) -> None:
-    """Nothing of the older token stays."""
+async def test_saving_replaces_the_token(opener: Opener) -> None:
+    """Nothing of the older token remains."""
     store = opener()
     await store.save(TOKENS["full"])
     await store.save(OLD)
     assert OLD == await opener().load()
 
 
-async def test_the_lock_excludes_until_it_is_given_back(opener: Opener) -> None:
-    """A second holder waits, may give up waiting, and gets it afterwards."""
+async def test_the_lock_excludes_until_it_is_released(opener: Opener) -> None:
+    """A second holder waits, may stop waiting, and gets it afterwards."""
     first, second = opener(), opener()
     async with first.lock():
         assert await is_held(second)
@@ -89,8 +89,8 @@ async def test_the_lock_excludes_until_it_is_given_back(opener: Opener) -> None:
     assert await is_free(first)
 
 
-async def test_the_lock_passes_on_to_who_waits(opener: Opener) -> None:
-    """The holder's work is over before the next one's begins."""
+async def test_a_waiting_task_gets_the_lock_next(opener: Opener) -> None:
+    """After the work of the holder has ended."""
     first, second = opener(), opener()
     order: list[str] = []
 
@@ -107,15 +107,15 @@ async def test_the_lock_passes_on_to_who_waits(opener: Opener) -> None:
 
 
 async def test_token_and_lock_are_used_together(opener: Opener) -> None:
-    """Holding the lock does not keep its holder from the token."""
+    """The holder of the lock can load and save the token."""
     store = opener()
     async with store.lock():
         await store.save(OLD)
         assert OLD == await store.load()
 
 
-async def test_a_lock_whose_owner_raises_is_free(opener: Opener) -> None:
-    """And the owner's error comes through as it is."""
+async def test_a_lock_whose_holder_raises_is_free(opener: Opener) -> None:
+    """And the error is raised unchanged."""
     store = opener()
     with pytest.raises(LookupError, match=r"^mine$"):
         async with store.lock():
@@ -124,7 +124,7 @@ async def test_a_lock_whose_owner_raises_is_free(opener: Opener) -> None:
 
 
 async def test_a_lock_whose_holder_is_cancelled_is_free(opener: Opener) -> None:
-    """Giving back is not cut short by the cancellation."""
+    """The cancellation does not interrupt the release."""
     store = opener()
     with anyio.CancelScope() as scope:
         async with store.lock():
@@ -134,8 +134,8 @@ async def test_a_lock_whose_holder_is_cancelled_is_free(opener: Opener) -> None:
     assert await is_free(opener())
 
 
-async def test_a_wait_that_is_over_before_it_begins_takes_nothing(opener: Opener) -> None:
-    """Cancelled on the way in."""
+async def test_a_cancelled_task_does_not_acquire_the_lock(opener: Opener) -> None:
+    """It was cancelled before it began to wait."""
     with anyio.CancelScope() as scope:
         scope.cancel()
         async with opener().lock():

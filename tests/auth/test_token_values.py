@@ -1,4 +1,4 @@
-"""A token as a value: written down and read again, and what its payload tells."""
+"""A token as a value: written as JSON, read again, and the account in its payload."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -24,13 +24,13 @@ tokens = st.builds(
 
 
 def jwt(claims: Any) -> str:
-    """A text in the shape of the vendor's tokens."""
+    """A text in the format of the vendor's tokens."""
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     return f"e30.{urlsafe_b64encode(payload).rstrip(b'=').decode()}.c2ln"
 
 
 @given(token=tokens)
-def test_a_token_comes_back_as_it_was(token: Token) -> None:
+def test_a_token_is_read_as_it_was_written(token: Token) -> None:
     """From text and from bytes."""
     text = token.to_json()
     assert token == Token.from_json(text)
@@ -38,8 +38,8 @@ def test_a_token_comes_back_as_it_was(token: Token) -> None:
 
 
 @given(token=tokens, data=st.data())
-def test_half_a_token_is_none(token: Token, data: st.DataObject) -> None:
-    """Wherever the text ends too early."""
+def test_half_a_token_is_refused(token: Token, data: st.DataObject) -> None:
+    """Wherever the text is cut."""
     text = token.to_json()
     cut = data.draw(st.integers(0, len(text) - 1))
     with pytest.raises(ConfigurationError, match=r"^the stored value is not a token: authorise"):
@@ -59,7 +59,7 @@ def test_half_a_token_is_none(token: Token, data: st.DataObject) -> None:
     )
 )
 def test_whatever_is_stored_is_a_token_or_refused(value: Any) -> None:
-    """Nothing else comes out than one whose parts are texts."""
+    """A token that is read has texts as its parts."""
     try:
         token = Token.from_json(json.dumps(value))
     except ConfigurationError:
@@ -73,8 +73,8 @@ def test_whatever_is_stored_is_a_token_or_refused(value: Any) -> None:
     ("claims", "account_id"),
     [({"client_id": 4711}, 4711), ({"client_id": "4711", "exp": 1}, 4711), ({"client_id": 0}, 0)],
 )
-def test_the_payload_tells_the_account(claims: Any, account_id: int) -> None:
-    """As a number or as text, whatever the padding."""
+def test_the_payload_contains_the_account(claims: Any, account_id: int) -> None:
+    """As a number or as text, with any padding."""
     for filler in ("", "x", "xx", "xxx"):
         token = Token(access_token=Secret(jwt({**claims, "filler": filler})))
         assert account_id == token.account_id
@@ -109,18 +109,18 @@ def test_the_payload_tells_the_account(claims: Any, account_id: int) -> None:
     ],
     ids=lambda text: str(text)[:30],
 )
-def test_other_payloads_tell_nothing(text: str) -> None:
-    """Neither an account nor an error."""
+def test_other_payloads_contain_no_account(text: str) -> None:
+    """And raise no error."""
     assert Token(access_token=Secret(text)).account_id is None
 
 
 def test_a_token_without_extras_is_written_without_them() -> None:
-    """No nulls for other readers to stumble over."""
+    """Without nulls, which other readers may not expect."""
     text = Token(access_token=Secret("a")).to_json()
     assert {"access_token": "a", "scope": ""} == json.loads(text)
 
 
-def test_an_end_is_written_as_unix_time() -> None:
+def test_the_expiry_is_written_as_unix_time() -> None:
     """In seconds, for other readers."""
     end = datetime(2026, 1, 1, tzinfo=UTC)
     fields = json.loads(Token(access_token=Secret("a"), expires_at=end).to_json())

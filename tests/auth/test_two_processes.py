@@ -1,4 +1,4 @@
-"""Two processes that share a token file and renew at the same moment spend one refresh token."""
+"""Two processes that share a token file and renew at the same time use one refresh token."""
 
 import sys
 from collections.abc import Generator
@@ -46,7 +46,7 @@ def sandbox() -> Generator[Sandbox]:
 
 
 async def authorise(url: str, path: Path) -> None:
-    """Connect the app as a user would, and keep the token in the file."""
+    """Connect the app as a user does, and store the token in the file."""
     app = OAuthApp("sandbox", "sandbox-secret", redirect_uri=CALLBACK, base_url=url)
     async with httpx.AsyncClient() as browser:
         answer = await browser.get(app.authorization_url(state="state"))
@@ -54,7 +54,7 @@ async def authorise(url: str, path: Path) -> None:
     await FileTokenStore(path).save(await app.exchange_code(code))
 
 
-def tell(worker: Popen[str]) -> None:
+def continue_worker(worker: Popen[str]) -> None:
     """Let a worker take its next step."""
     assert worker.stdin is not None
     worker.stdin.write("go\n")
@@ -62,20 +62,20 @@ def tell(worker: Popen[str]) -> None:
 
 
 def line_of(worker: Popen[str]) -> str:
-    """What a worker said."""
+    """The next line of output of a worker."""
     assert worker.stdout is not None
     return worker.stdout.readline().strip()
 
 
 @pytest.fixture
 def url(sandbox: Sandbox) -> Generator[str]:
-    """The address of the sandbox."""
+    """The URL of the sandbox."""
     with running(sandbox) as url:
         yield url
 
 
 def test_two_processes_refresh_once(sandbox: Sandbox, url: str, tmp_path: Path) -> None:
-    """One holds the file's lock; the other finds a new token in it and sends no request."""
+    """One holds the lock of the file. The other finds the new token in it and sends no request."""
     path = tmp_path / "token.json"
     anyio.run(authorise, url, path)
     command = [sys.executable, "-c", WORKER, url, str(path)]
@@ -93,7 +93,7 @@ def test_two_processes_refresh_once(sandbox: Sandbox, url: str, tmp_path: Path) 
             before = sandbox.count("POST", "/oauth/token.php")
             sandbox.expire_tokens()
             for worker in workers:
-                tell(worker)
+                continue_worker(worker)
             assert ["done"] * 2 == [line_of(it) for it in workers]
             assert 1 == sandbox.count("POST", "/oauth/token.php") - before
         for worker in workers:
