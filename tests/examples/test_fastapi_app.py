@@ -1,4 +1,4 @@
-"""The FastAPI example: tenants connect, list groups and place orders, whatever goes wrong."""
+"""The FastAPI example: tenants connect, list groups and place orders, with and without failures."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,11 +20,11 @@ ORDER = {"email": "mia@example.org", "order_id": "A-1", "product": "Lamp", "pric
 
 
 class Spy:
-    """A sandbox that remembers which token each call of the API came with.
+    """A sandbox that records the token of each API call.
 
     Attributes:
-        tokens: They.
-        gate: What orders wait for, if anything.
+        tokens: The recorded tokens.
+        gate: Event that orders wait for, if any.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -33,7 +33,7 @@ class Spy:
         self.gate: anyio.Event | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Note the token and pass the request on."""
+        """Record the token and forward the request."""
         if scope["path"].startswith("/v3/"):
             self.tokens.append(dict(scope["headers"])[b"authorization"].decode()[7:])
         if self.gate is not None and scope["path"].endswith("/orders"):
@@ -43,7 +43,7 @@ class Spy:
 
 @attrs.frozen
 class Stage:
-    """The application under test and what is around it."""
+    """The application under test and its surroundings."""
 
     browser: httpx.AsyncClient
     cleverreach: httpx.AsyncClient
@@ -55,12 +55,12 @@ class Stage:
         return Token.from_json((self.folder / f"{tenant}.json").read_bytes())
 
     async def consent(self, tenant: str) -> httpx.Response:
-        """Connect a tenant up to the page of consent, which sends the browser back at once."""
+        """Connect a tenant up to the authorization page, which redirects the browser at once."""
         begun = await self.browser.get(f"/tenants/{tenant}/connect")
         return await self.cleverreach.get(begun.headers["location"])
 
     async def connect(self, tenant: str) -> httpx.Response:
-        """Connect a tenant; returns the last answer."""
+        """Connect a tenant and return the last response."""
         consented = await self.consent(tenant)
         return await self.browser.get(consented.headers["location"], follow_redirects=True)
 
@@ -77,7 +77,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def opened(sandbox: Sandbox, tmp_path: Path) -> Open:
-    """Opens a stage; the application has started inside the block and ended after it."""
+    """Return a function that runs the application within a block."""
 
     @asynccontextmanager
     async def opened(**options: Any) -> AsyncGenerator[Stage]:
@@ -99,7 +99,7 @@ def opened(sandbox: Sandbox, tmp_path: Path) -> Open:
 
 
 async def add_group(stage: Stage, name: str) -> int:
-    """Let the account have a group; returns its id."""
+    """Add a group to the account and return its id."""
     headers = {"authorization": f"Bearer {stage.spy.sandbox.add_token()}"}
     group = await stage.cleverreach.post(
         f"{SERVER}/v3/groups", json={"name": name}, headers=headers
@@ -109,7 +109,7 @@ async def add_group(stage: Stage, name: str) -> int:
 
 
 async def add_receiver(stage: Stage, email: str) -> None:
-    """Let the account know somebody."""
+    """Add a receiver to the account."""
     group_id = await add_group(stage, "Kunden")
     headers = {"authorization": f"Bearer {stage.spy.sandbox.add_token()}"}
     url = f"{SERVER}/v3/groups/{group_id}/receivers"
@@ -117,18 +117,18 @@ async def add_receiver(stage: Stage, email: str) -> None:
 
 
 def state_of(answer: httpx.Response) -> str:
-    """The state in the address that the browser is sent to."""
+    """The state in the URL of a redirect."""
     return httpx.URL(answer.headers["location"]).params["state"]
 
 
-def told_by_example(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged_by_example(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What the example itself has logged."""
     return [it.getMessage() for it in caplog.records if it.name == "examples.fastapi_app"]
 
 
 @pytest.mark.anyio
 async def test_a_tenant_connects_and_sees_groups(opened: Open) -> None:
-    """Connect, consent, callback, groups; the token is stored, the cookie gone."""
+    """Connect, consent, callback, groups. The token is stored, and the cookie is deleted."""
     async with opened() as stage:
         await add_group(stage, "Newsletter")
         answer = await stage.connect("acme")
@@ -141,7 +141,7 @@ async def test_a_tenant_connects_and_sees_groups(opened: Open) -> None:
 
 @pytest.mark.anyio
 async def test_the_cookie_is_for_the_callback_only(opened: Open) -> None:
-    """Scripts and other pages cannot read it; it holds the state of the address."""
+    """Scripts and other pages cannot read it. It has the state of the URL."""
     async with opened() as stage:
         begun = await stage.browser.get("/tenants/acme/connect")
 
@@ -163,7 +163,7 @@ async def test_the_cookie_is_for_the_callback_only(opened: Open) -> None:
 )
 @pytest.mark.anyio
 async def test_a_forged_callback_is_refused(opened: Open, cookie: str | None) -> None:
-    """The code is not even tried: it may be an attacker's."""
+    """The code is not used, because it may be an attacker's."""
     async with opened() as stage:
         callback = (await stage.consent("acme")).headers["location"]
         stage.browser.cookies.clear()
@@ -177,7 +177,7 @@ async def test_a_forged_callback_is_refused(opened: Open, cookie: str | None) ->
 
 @pytest.mark.anyio
 async def test_a_refusal_is_a_friendly_page(opened: Open) -> None:
-    """The user said no; what the address says is escaped."""
+    """The user refused. The text of the URL is escaped."""
     async with opened() as stage:
         begun = await stage.browser.get("/tenants/acme/connect")
         state = state_of(begun)
@@ -190,7 +190,7 @@ async def test_a_refusal_is_a_friendly_page(opened: Open) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_code_that_is_refused_is_told(opened: Open) -> None:
+async def test_a_code_that_is_refused_is_reported(opened: Open) -> None:
     """A code works once."""
     async with opened() as stage:
         callback = (await stage.consent("acme")).headers["location"]
@@ -202,7 +202,7 @@ async def test_a_code_that_is_refused_is_told(opened: Open) -> None:
 
 @pytest.mark.anyio
 async def test_tenants_do_not_mix(opened: Open) -> None:
-    """Each call carries the token of its tenant, in whatever order they come."""
+    """Each call has the token of its tenant, in any order."""
     async with opened() as stage:
         await stage.connect("acme")
         await stage.connect("bolt")
@@ -217,7 +217,7 @@ async def test_tenants_do_not_mix(opened: Open) -> None:
 
 @pytest.mark.anyio
 async def test_an_expired_token_is_renewed_and_stored(opened: Open) -> None:
-    """The visitor notices nothing; the file holds the token that worked."""
+    """The user does not notice. The file has the token that worked."""
     async with opened() as stage:
         await stage.connect("acme")
         before = stage.stored("acme")
@@ -232,8 +232,8 @@ async def test_an_expired_token_is_renewed_and_stored(opened: Open) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_stranger_is_told_to_connect(opened: Open) -> None:
-    """Without a token there is nothing to try."""
+async def test_an_unconnected_tenant_is_sent_to_connect(opened: Open) -> None:
+    """Without a token no call is sent."""
     async with opened() as stage:
         answer = await stage.browser.get("/tenants/acme/groups")
 
@@ -242,8 +242,8 @@ async def test_a_stranger_is_told_to_connect(opened: Open) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_dead_refresh_token_is_mended_by_connecting(opened: Open) -> None:
-    """The tenant is told to connect again, and afterwards the new token is used."""
+async def test_connecting_replaces_an_invalid_refresh_token(opened: Open) -> None:
+    """The tenant is sent to connect again, and the new token is used then."""
     async with opened() as stage:
         await stage.connect("acme")
         stage.spy.sandbox.revoke_tokens()
@@ -256,7 +256,7 @@ async def test_a_dead_refresh_token_is_mended_by_connecting(opened: Open) -> Non
 
 @pytest.mark.anyio
 async def test_another_account_can_be_connected(opened: Open) -> None:
-    """From then on its token is used, although the old one still works."""
+    """Its token is used from then on, although the old one is still valid."""
     async with opened() as stage:
         await stage.connect("acme")
         await stage.connect("acme")
@@ -267,7 +267,7 @@ async def test_another_account_can_be_connected(opened: Open) -> None:
 
 @pytest.mark.anyio
 async def test_a_busy_api_is_503(opened: Open) -> None:
-    """A wait that nobody sits out is told, rounded up."""
+    """The wait that the API asked for is reported, rounded up."""
     async with opened() as stage:
         await stage.connect("acme")
         stage.spy.sandbox.faults.add(Fault("status", code=429, retry_after=30))
@@ -278,7 +278,7 @@ async def test_a_busy_api_is_503(opened: Open) -> None:
 
 @pytest.mark.anyio
 async def test_a_broken_api_is_502(opened: Open) -> None:
-    """Nothing of the inside is shown."""
+    """No internal detail is shown."""
     async with opened() as stage:
         await stage.connect("acme")
         stage.spy.sandbox.faults.add(Fault("status", code=500))
@@ -289,7 +289,7 @@ async def test_a_broken_api_is_502(opened: Open) -> None:
 
 @pytest.mark.parametrize("path", ["/tenants/ACME/groups", "/tenants/..%2fx/groups"])
 @pytest.mark.anyio
-async def test_a_tenant_that_is_no_file_name_is_404(opened: Open, path: str) -> None:
+async def test_a_tenant_that_is_not_a_file_name_is_404(opened: Open, path: str) -> None:
     """Capitals could be another tenant's file, dots another folder."""
     async with opened() as stage:
         answer = await stage.browser.get(path)
@@ -299,7 +299,7 @@ async def test_a_tenant_that_is_no_file_name_is_404(opened: Open, path: str) -> 
 
 @pytest.mark.anyio
 async def test_an_order_reaches_the_account(opened: Open, sandbox: Sandbox) -> None:
-    """It is there when the application has ended, which waits for it."""
+    """The application waits for it on shutdown."""
     async with opened() as stage:
         await stage.connect("acme")
         await add_receiver(stage, ORDER["email"])
@@ -325,10 +325,10 @@ async def test_an_order_reaches_the_account(opened: Open, sandbox: Sandbox) -> N
     ],
 )
 @pytest.mark.anyio
-async def test_no_trouble_breaks_the_checkout(
+async def test_no_failure_breaks_the_checkout(
     opened: Open, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, fault: Fault, tries: int
 ) -> None:
-    """It is answered while the order is on its way; the loss is logged without the address."""
+    """It responds while the order is in flight. A failure is logged without the address."""
     async with opened(checkout_timeout=0.2) as stage:
         await stage.connect("acme")
         sandbox.faults.add(fault)
@@ -336,25 +336,25 @@ async def test_no_trouble_breaks_the_checkout(
             answer = await stage.browser.post("/tenants/acme/orders", json=ORDER)
 
     assert (202, tries) == (answer.status_code, sandbox.count("POST", "/v3/receivers/"))
-    assert ["tenant acme: order A-1 was not passed on"] == told_by_example(caplog)
+    assert ["tenant acme: order A-1 was not sent"] == logged_by_example(caplog)
     assert "mia@example.org" not in caplog.text
 
 
 @pytest.mark.anyio
-async def test_an_order_of_a_stranger_breaks_nothing(
+async def test_an_order_of_an_unconnected_tenant_breaks_nothing(
     opened: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A tenant who has not connected an account can sell too."""
+    """A tenant without a connected account can sell too."""
     async with opened() as stage:
         answer = await stage.browser.post("/tenants/acme/orders", json=ORDER)
 
     assert 202 == answer.status_code
-    assert ["tenant acme: order A-1 was not passed on"] == told_by_example(caplog)
+    assert ["tenant acme: order A-1 was not sent"] == logged_by_example(caplog)
 
 
 @pytest.mark.anyio
 async def test_orders_do_not_pile_up(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
-    """While the API hangs only so many wait for it, and the rest is left out."""
+    """While the API hangs, a limited number of orders waits. The rest is dropped."""
     async with opened(checkout_timeout=60.0) as stage:
         await stage.connect("acme")
         stage.spy.gate = anyio.Event()
@@ -362,18 +362,18 @@ async def test_orders_do_not_pile_up(opened: Open, caplog: pytest.LogCaptureFixt
             (await stage.browser.post("/tenants/acme/orders", json=ORDER)).status_code
             for _ in range(101)
         ]
-        left_out = told_by_example(caplog)
+        dropped = logged_by_example(caplog)
         stage.spy.gate.set()
 
     assert {202} == set(statuses)
-    assert ["tenant acme: too many orders under way, A-1 left out"] == left_out
+    assert ["tenant acme: too many orders in flight, A-1 dropped"] == dropped
 
 
 @pytest.mark.anyio
-async def test_orders_make_room_when_they_end(
+async def test_ended_orders_free_their_slots(
     opened: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However they end; only those under way are counted."""
+    """However they end. Only those in flight are counted."""
     async with opened() as stage:
         await stage.connect("acme")
         for _ in range(3):
@@ -381,10 +381,10 @@ async def test_orders_make_room_when_they_end(
                 await stage.browser.post("/tenants/acme/orders", json=ORDER)
             await anyio.wait_all_tasks_blocked()
 
-    assert {"tenant acme: order A-1 was not passed on"} == set(told_by_example(caplog))
+    assert {"tenant acme: order A-1 was not sent"} == set(logged_by_example(caplog))
 
 
-def test_the_environment_makes_the_application(
+def test_the_environment_configures_the_application(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """It starts without a request and without a file."""

@@ -1,4 +1,4 @@
-"""Fixtures for the HTTP layer: a server on a real socket that does what the test says."""
+"""Fixtures of the HTTP layer: a server on a real socket with a behaviour per test."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
@@ -10,7 +10,7 @@ PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2
 
 
 class Connection:
-    """One accepted connection, as the server's side sees it."""
+    """An accepted connection on the server's side."""
 
     def __init__(self, stream: SocketStream) -> None:
         self.stream = stream
@@ -34,7 +34,7 @@ class Connection:
         self._buffer = rest[length:]
         return head + b"\r\n\r\n" + rest[:length]
 
-    async def answer(self, raw: bytes = PLAIN) -> None:
+    async def respond(self, raw: bytes = PLAIN) -> None:
         """Send bytes as they are."""
         await self.stream.send(raw)
 
@@ -43,25 +43,25 @@ Behaviour = Callable[[Connection], Awaitable[None]]
 
 
 class RawServer:
-    """Accepts connections on the loopback, counts them, and lets a behaviour handle each."""
+    """Accepts connections on the loopback, counts them, and passes each to a behaviour."""
 
     def __init__(self) -> None:
         self.port = 0
         self.accepted = 0
         self.open = 0
         self.requests: list[bytes] = []
-        self.behaviour: Behaviour = self.answer_all
+        self.behaviour: Behaviour = self.respond_to_all
 
     @property
     def url(self) -> str:
         """The server's root."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def answer_all(self, connection: Connection) -> None:
-        """Answer every request with an empty list."""
+    async def respond_to_all(self, connection: Connection) -> None:
+        """Respond to every request with an empty list."""
         while True:
             self.requests.append(await connection.request())
-            await connection.answer()
+            await connection.respond()
 
     async def handle(self, stream: SocketStream) -> None:
         """Serve one connection to its end."""
@@ -78,7 +78,7 @@ class RawServer:
 
 @pytest.fixture
 async def server() -> AsyncGenerator[RawServer]:
-    """A server that answers everything until told otherwise."""
+    """A server that responds to everything, until a test sets another behaviour."""
     server = RawServer()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", backlog=256)
     server.port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no Django here
@@ -90,7 +90,7 @@ async def server() -> AsyncGenerator[RawServer]:
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the proxies of whoever runs the tests out of them."""
+    """Remove the proxies of the environment."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

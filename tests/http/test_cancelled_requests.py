@@ -1,4 +1,4 @@
-"""Callers that are cancelled or run out of time leave the pools as good as new."""
+"""Cancelled callers and timeouts do not break the pools."""
 
 # pyright: reportPrivateUsage=false
 
@@ -39,8 +39,8 @@ async def send(sender: PooledSender | ClientSender, url: str, timeout: float = 2
     return response.status_code
 
 
-async def serve_everybody(sender: PooledSender | ClientSender, server: RawServer) -> None:
-    """Check that more requests than there are connections are answered."""
+async def assert_all_served(sender: PooledSender | ClientSender, server: RawServer) -> None:
+    """Check that more requests than there are connections get a response."""
     answers: list[int] = []
 
     async def call() -> None:
@@ -54,10 +54,10 @@ async def serve_everybody(sender: PooledSender | ClientSender, server: RawServer
 
 
 @pytest.mark.parametrize("library_client", [False, True], ids=["own pools", "client"])
-async def test_cancelled_scopes_do_no_harm(
+async def test_cancelled_scopes_break_nothing(
     sender: PooledSender, server: RawServer, *, library_client: bool
 ) -> None:
-    """Callers give up after every number of steps: nothing leaks, nobody waits for ever."""
+    """Callers are cancelled after every number of steps: nothing leaks and nothing hangs."""
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=CALLERS)) as client:
         ours = ClientSender(client) if library_client else sender
         for steps in range(MOST_CHECKPOINTS):
@@ -67,22 +67,22 @@ async def test_cancelled_scopes_do_no_harm(
                 for _ in range(steps):
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
-        await serve_everybody(ours, server)
+        await assert_all_served(ours, server)
     assert server.accepted <= CALLERS
     assert 0 == sum(pool.in_flight for pool in sender._pools)
 
 
-async def test_a_cancelled_caller_leaves_when_its_answer_is_there(
+async def test_a_cancelled_caller_waits_for_its_response(
     sender: PooledSender, server: RawServer
 ) -> None:
-    """What is on the wire is finished first, so its outcome is never in doubt."""
+    """A request in flight ends first, so its result is known."""
     arrived, go_on = anyio.Event(), anyio.Event()
 
     async def wait_for_it(connection: Connection) -> None:
         await connection.request()
         arrived.set()
         await go_on.wait()
-        await connection.answer()
+        await connection.respond()
 
     server.behaviour = wait_for_it
     done: list[int] = []
@@ -105,8 +105,10 @@ async def test_a_cancelled_caller_leaves_when_its_answer_is_there(
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_cancelled_asyncio_tasks_do_no_harm(sender: PooledSender, server: RawServer) -> None:
-    """A task that asyncio cancels cuts through every shield; its pool is retired for that."""
+async def test_cancelled_asyncio_tasks_break_nothing(
+    sender: PooledSender, server: RawServer
+) -> None:
+    """Asyncio cancels through every shield. The pool is retired then."""
     for steps in range(MOST_CHECKPOINTS):
         async with asyncio.TaskGroup() as tasks:
             calls = [tasks.create_task(send(sender, server.url)) for _ in range(CALLERS)]
@@ -115,16 +117,16 @@ async def test_cancelled_asyncio_tasks_do_no_harm(sender: PooledSender, server: 
             for call in calls:
                 call.cancel()
     assert 0 == sum(pool.in_flight for pool in sender._pools)
-    await serve_everybody(sender, server)
+    await assert_all_served(sender, server)
     await anyio.wait_all_tasks_blocked()
     assert server.open <= CALLERS
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_pool_cut_by_asyncio_serves_its_other_requests(
+async def test_a_retired_pool_serves_its_other_requests(
     sender: PooledSender, server: RawServer
 ) -> None:
-    """It takes no new request, and is closed with its last one, not before."""
+    """It takes no new request, and is closed after its last one."""
     go_on = anyio.Event()
     arrived = 0
 
@@ -134,7 +136,7 @@ async def test_a_pool_cut_by_asyncio_serves_its_other_requests(
             await connection.request()
             arrived += 1
             await go_on.wait()
-            await connection.answer()
+            await connection.respond()
 
     server.behaviour = wait_for_it
     async with asyncio.TaskGroup() as tasks:
@@ -152,7 +154,7 @@ async def test_a_pool_cut_by_asyncio_serves_its_other_requests(
 
 
 async def test_a_deadline_retires_the_pool(sender: PooledSender, server: RawServer) -> None:
-    """The library is cancelled inside by it, so its pool is not trusted again."""
+    """The deadline cancels inside the library, so the pool is not used again."""
 
     async def stay_silent(connection: Connection) -> None:
         await connection.request()
@@ -162,7 +164,7 @@ async def test_a_deadline_retires_the_pool(sender: PooledSender, server: RawServ
     with pytest.raises(APITimeoutError):
         await send(sender, server.url, 0.1)
     assert [] == sender._pools
-    server.behaviour = server.answer_all
+    server.behaviour = server.respond_to_all
     assert 200 == await send(sender, server.url)
     assert 2 == server.accepted
     with anyio.fail_after(5):
@@ -170,8 +172,8 @@ async def test_a_deadline_retires_the_pool(sender: PooledSender, server: RawServ
             await anyio.lowlevel.checkpoint()
 
 
-async def test_deadlines_leak_no_permit(server: RawServer) -> None:
-    """After more time-outs than there are connections the next request goes through at once."""
+async def test_deadlines_leak_no_connection(server: RawServer) -> None:
+    """After more timeouts than there are connections, the next request is sent at once."""
 
     async def stay_silent(connection: Connection) -> None:
         await connection.request()
@@ -187,21 +189,21 @@ async def test_deadlines_leak_no_permit(server: RawServer) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(6):
             tasks.start_soon(run_out_of_time)
-    server.behaviour = server.answer_all
+    server.behaviour = server.respond_to_all
     with anyio.fail_after(5):
         assert 200 == await send(sender, server.url)
     await sender.aclose()
 
 
 async def test_waiting_for_a_connection_is_cancellable(server: RawServer) -> None:
-    """Who has sent nothing yet leaves at once, and takes no permit along."""
+    """A caller that has sent nothing ends at once, and leaks no connection."""
     go_on = anyio.Event()
 
     async def wait_for_it(connection: Connection) -> None:
         while True:
             await connection.request()
             await go_on.wait()
-            await connection.answer()
+            await connection.respond()
 
     server.behaviour = wait_for_it
     sender = PooledSender(base_url=server.url, max_connections=1)

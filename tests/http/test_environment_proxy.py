@@ -1,4 +1,4 @@
-"""Proxies that the environment names, and the servers that it exempts."""
+"""Proxies of the environment, and the servers that are exempt from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 
 
 async def fetch(base_url: str) -> int:
-    """Send one request through pools made in the environment as it is."""
+    """Send one request over new pools in the current environment."""
     sender = PooledSender(base_url=base_url)
     try:
         url = f"{base_url}/v3/groups"
@@ -30,7 +30,7 @@ async def fetch(base_url: str) -> int:
 async def test_the_environments_proxy_is_used(
     server: RawServer, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
 ) -> None:
-    """The proxy gets the whole URL; the server's name is never looked up."""
+    """The proxy gets the whole URL, and the server's name is not resolved."""
     monkeypatch.setenv(name, f"{scheme}127.0.0.1:{server.port}")
     assert 200 == await fetch("http://api.example.invalid")
     [request] = server.requests
@@ -40,7 +40,7 @@ async def test_the_environments_proxy_is_used(
 async def test_a_proxys_credentials_go_to_the_proxy(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """User and password in its URL become a header."""
+    """User and password in its URL are sent as a header."""
     monkeypatch.setenv("HTTP_PROXY", f"http://user:pass@127.0.0.1:{server.port}")
     assert 200 == await fetch("http://api.example.invalid")
     [request] = server.requests
@@ -61,6 +61,6 @@ async def test_no_proxy_is_honoured(
 async def test_a_proxy_for_another_scheme_is_not_used(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one for https has no say over http."""
+    """The proxy for https is not used for http."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.invalid:3128")
     assert 200 == await fetch(server.url)

@@ -106,8 +106,8 @@ async def test_streams_read_more_than_the_library_asks_for() -> None:
     )
 
 
-async def test_errors_of_the_backend_are_raised_as_they_are() -> None:
-    """The sender translates them; a connection that fails is not tried in another way."""
+async def test_errors_of_the_backend_are_raised_unchanged() -> None:
+    """The sender translates them. A failed connection is not tried in another way."""
 
     class Refusing(Backend):
         async def connect_tcp(self, host: str, port: int) -> Any:
@@ -120,7 +120,7 @@ async def test_errors_of_the_backend_are_raised_as_they_are() -> None:
 
 
 class Raising:
-    """Raises whatever is looked at."""
+    """Raises on every access to an attribute."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)

@@ -1,6 +1,6 @@
-"""The sender over the user's own client: what goes out, what comes back, which error is which.
+"""The sender over the user's own client: requests, responses and errors.
 
-The mock is a transport of the client; nothing is patched.
+The client has a mocked transport; nothing is patched.
 """
 
 import gzip
@@ -52,8 +52,10 @@ async def send(client: Any, *, method: str = "GET", content: bytes = b"") -> Any
     )
 
 
-async def test_headers_go_out_as_given(router: respx.MockRouter, client: httpx.AsyncClient) -> None:
-    """Ours win over the client's, and nothing but the framing is added."""
+async def test_headers_are_sent_as_given(
+    router: respx.MockRouter, client: httpx.AsyncClient
+) -> None:
+    """They replace the client's, and only the framing is added."""
     route = router.post(URL).respond(204)
     client.headers["accept"] = "text/html"
     await send(client, method="POST", content=b"{}")
@@ -77,17 +79,17 @@ async def test_connecting_ends_before_the_deadline(
     timeout: float | None,
     connect: float,
 ) -> None:
-    """Else the deadline would strike first, and a request never sent would count as sent."""
+    """Otherwise a request that was never sent would be reported as sent."""
     route = router.get(URL).respond(200)
     await ClientSender(client).send("GET", URL, headers=[], content=b"", timeout=timeout)
     timeouts = route.calls.last.request.extensions["timeout"]
     assert {"connect": connect, "read": timeout, "write": timeout, "pool": None} == timeouts
 
 
-async def test_the_engine_names_itself_and_its_wishes(
+async def test_the_headers_of_an_ordinary_call(
     router: respx.MockRouter, client: httpx.AsyncClient
 ) -> None:
-    """All headers of an ordinary call, body and no body."""
+    """All headers, with and without a body."""
     post = router.post("https://rest.cleverreach.com/v3/groups").respond(200, json={"id": 1})
     cr = CleverReach("token", http_client=client)
     await cr.groups.create(name="Newsletter")
@@ -102,7 +104,7 @@ async def test_the_engine_names_itself_and_its_wishes(
     assert "content-type" not in get.calls.last.request.headers
 
 
-async def test_the_token_request_is_as_the_standard_asks(
+async def test_the_token_request_follows_the_standard(
     router: respx.MockRouter, client: httpx.AsyncClient
 ) -> None:
     """Basic credentials, both parts encoded, and a form."""
@@ -117,7 +119,7 @@ async def test_the_token_request_is_as_the_standard_asks(
     assert b"grant_type=client_credentials" == request.content
 
 
-async def test_answers_have_lower_case_names(
+async def test_response_headers_have_lower_case_names(
     router: respx.MockRouter, client: httpx.AsyncClient
 ) -> None:
     """Status, headers and body, whatever the status is."""
@@ -131,17 +133,17 @@ async def test_answers_have_lower_case_names(
     )
 
 
-async def test_compressed_answers_are_decoded(
+async def test_compressed_responses_are_decoded(
     router: respx.MockRouter, client: httpx.AsyncClient
 ) -> None:
-    """The body is what the server meant, not what went over the wire."""
+    """The body is that before compression."""
     body = b'[{"id":1}]' * 1000
     router.get(URL).respond(200, headers={"content-encoding": "gzip"}, content=gzip.compress(body))
     assert body == (await send(client)).content
 
 
 @pytest.mark.parametrize(("size", "fits"), [(1000, True), (1001, False)])
-async def test_an_endless_answer_is_cut_off(
+async def test_an_endless_response_is_cut_off(
     router: respx.MockRouter,
     client: httpx.AsyncClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -149,7 +151,7 @@ async def test_an_endless_answer_is_cut_off(
     size: int,
     fits: bool,
 ) -> None:
-    """A larger answer than any the API gives is an error, not a memory problem."""
+    """A response larger than any of the API is an error, and does not fill the memory."""
     monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 1000)
     router.get(URL).respond(200, content=b"x" * size)
     if fits:
@@ -184,7 +186,7 @@ async def test_errors_are_translated(
     kind: type[APIConnectionError],
     sent: object,
 ) -> None:
-    """Each of the library's errors becomes one of ours that says whether it may have arrived."""
+    """Every error of the library becomes one of ours that says whether the request was sent."""
     router.get(URL).mock(side_effect=fault)
     with pytest.raises(APIConnectionError) as caught:
         await send(client)
@@ -196,8 +198,8 @@ async def test_errors_are_translated(
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
-async def test_a_client_of_the_users_is_left_as_it_was(library: Any) -> None:
-    """Either library's client works; it is not closed, not changed, its own ways not applied."""
+async def test_the_users_client_is_not_changed(library: Any) -> None:
+    """It may be of either library. It is not closed, and its own redirects do not apply."""
     seen: list[Any] = []
 
     async def handle(request: Any) -> Any:
@@ -241,7 +243,7 @@ async def test_errors_of_either_library_are_translated(library: Any) -> None:
 
 
 async def test_redirects_are_refused(router: respx.MockRouter, client: httpx.AsyncClient) -> None:
-    """Even by a client that would follow them: a POST would arrive as a GET."""
+    """Even by a client that follows them: a POST would arrive as a GET."""
     client.follow_redirects = True
     root = "https://rest.cleverreach.com/v3/groups"
     router.get(root).respond(302, headers={"location": "https://elsewhere.example/"})
@@ -251,18 +253,18 @@ async def test_redirects_are_refused(router: respx.MockRouter, client: httpx.Asy
     assert not elsewhere.called
 
 
-class Duck:
-    """Has a method of that name, and is no client."""
+class NotAClient:
+    """Has a method of that name, but is not a client."""
 
     def build_request(self) -> None:
         """Do nothing."""
 
 
 @pytest.mark.parametrize(
-    "wrong", ["client", {}, Duck(), httpx.AsyncHTTPTransport, object()], ids=repr
+    "wrong", ["client", {}, NotAClient(), httpx.AsyncHTTPTransport, object()], ids=repr
 )
 async def test_anything_else_is_refused(wrong: Any) -> None:
-    """Before any request, by the name of what was given."""
+    """Before any request, with the name of its type."""
     with pytest.raises(ConfigurationError, match=f"not {type(wrong).__name__}$"):
         make_sender(wrong, base_url="https://api.example", max_connections=1)
 

@@ -1,4 +1,4 @@
-"""The sender's own pools on real sockets: what breaks, what is told of it, what is reused."""
+"""The sender's own pools on real sockets: failures, their errors, and reused connections."""
 
 # pyright: reportPrivateUsage=false
 
@@ -45,7 +45,7 @@ async def sender(server: RawServer) -> Any:
 
 
 async def test_a_request_is_framed_as_http(sender: PooledSender, server: RawServer) -> None:
-    """The bytes that arrive: host, length, our headers, body, and nothing of the library's."""
+    """The bytes that arrive: host, length, our headers and body, and no header of the library."""
     response = await send(sender, server.url + "/v3/groups?page=0")
     assert (200, b"[]", "application/json") == (
         response.status_code,
@@ -63,8 +63,8 @@ async def test_a_request_is_framed_as_http(sender: PooledSender, server: RawServ
     } == set(headers)
 
 
-async def test_a_refused_connection_was_surely_not_sent() -> None:
-    """Nobody listens: the request is safe to repeat."""
+async def test_a_refused_connection_counts_as_not_sent() -> None:
+    """The request can be repeated safely."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -75,7 +75,9 @@ async def test_a_refused_connection_was_surely_not_sent() -> None:
         await sender.aclose()
 
 
-async def test_a_silent_server_meets_the_deadline(sender: PooledSender, server: RawServer) -> None:
+async def test_a_silent_server_runs_into_the_deadline(
+    sender: PooledSender, server: RawServer
+) -> None:
     """The request arrived, so it may have been executed."""
 
     async def stay_silent(connection: Connection) -> None:
@@ -89,16 +91,16 @@ async def test_a_silent_server_meets_the_deadline(sender: PooledSender, server: 
 
 
 @pytest.mark.parametrize("library_client", [False, True], ids=["own pools", "client"])
-async def test_a_trickling_server_meets_the_deadline(
+async def test_a_trickling_server_runs_into_the_deadline(
     server: RawServer, *, library_client: bool
 ) -> None:
-    """A byte now and then keeps a read timeout from ever striking; the total strikes."""
+    """A byte now and then resets every read timeout, but not the deadline."""
 
     async def trickle(connection: Connection) -> None:
         await connection.request()
-        await connection.answer(HEAD + b"Content-Length: 100000\r\n\r\n")
+        await connection.respond(HEAD + b"Content-Length: 100000\r\n\r\n")
         while True:
-            await connection.answer(b" ")
+            await connection.respond(b" ")
             await anyio.sleep(0.02)
 
     server.behaviour = trickle
@@ -123,56 +125,56 @@ BROKEN = {
 
 @GIVEN_UP
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN)
-async def test_a_broken_answer_may_stand_for_a_success(
+async def test_a_broken_response_may_hide_a_success(
     sender: PooledSender, server: RawServer, raw: bytes
 ) -> None:
-    """Cut, garbled or missing after the request arrived; the next request works."""
+    """Cut, invalid or missing after the request arrived. The next request works."""
 
     async def break_off(connection: Connection) -> None:
         await connection.request()
         if raw:
-            await connection.answer(raw)
+            await connection.respond(raw)
 
     server.behaviour = break_off
     with pytest.raises(APIConnectionError, match=r"failed: .* may have executed") as caught:
         await send(sender, server.url)
     assert (APIConnectionError, True) == (type(caught.value), caught.value.sent)
-    server.behaviour = server.answer_all
+    server.behaviour = server.respond_to_all
     assert 200 == (await send(sender, server.url)).status_code
 
 
 @GIVEN_UP
-async def test_an_endless_answer_is_cut_off(
+async def test_an_endless_response_is_cut_off(
     sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its connection is given up, the pool serves on."""
+    """Its connection is closed, and the pool continues to work."""
     monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 10_000)
 
     async def pour(connection: Connection) -> None:
         await connection.request()
-        await connection.answer(HEAD + b"Content-Length: 100000000\r\n\r\n")
+        await connection.respond(HEAD + b"Content-Length: 100000000\r\n\r\n")
         while True:
-            await connection.answer(b" " * 1000)
+            await connection.respond(b" " * 1000)
 
     server.behaviour = pour
     with pytest.raises(APIConnectionError, match="larger than 10000 bytes"):
         await send(sender, server.url)
-    server.behaviour = server.answer_all
+    server.behaviour = server.respond_to_all
     assert 200 == (await send(sender, server.url)).status_code
 
 
 @GIVEN_UP
-async def test_a_compressed_answer_is_capped_by_what_it_unfolds_to(
+async def test_a_compressed_response_is_limited_by_its_decoded_size(
     sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A small body that becomes a large one is cut off as well."""
+    """A small body that decodes to a large one is cut off as well."""
     monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 10_000)
     body = gzip.compress(b" " * 20_000)
     assert len(body) < 10_000
 
     async def answer(connection: Connection) -> None:
         await connection.request()
-        await connection.answer(
+        await connection.respond(
             HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
 
@@ -182,7 +184,7 @@ async def test_a_compressed_answer_is_capped_by_what_it_unfolds_to(
 
 
 async def test_a_connection_is_reused(sender: PooledSender, server: RawServer) -> None:
-    """One after another, requests share one."""
+    """Requests one after another share one connection."""
     for _ in range(5):
         await send(sender, server.url)
     assert (5, 1) == (len(server.requests), server.accepted)
@@ -191,11 +193,11 @@ async def test_a_connection_is_reused(sender: PooledSender, server: RawServer) -
 async def test_a_connection_that_the_server_closed_is_replaced(
     sender: PooledSender, server: RawServer
 ) -> None:
-    """A server that closes idle connections costs a connect and no error."""
+    """A server that closes idle connections causes a reconnect and no error."""
 
     async def once(connection: Connection) -> None:
         await connection.request()
-        await connection.answer()
+        await connection.respond()
 
     server.behaviour = once
     await send(sender, server.url)
@@ -207,7 +209,7 @@ async def test_a_connection_that_the_server_closed_is_replaced(
 
 
 class Rounds:
-    """Has requests under way all at once: none is answered before the last has arrived."""
+    """Has all requests in flight at once: the first response comes after the last request."""
 
     def __init__(self, sender: PooledSender, server: RawServer) -> None:
         self._sender = sender
@@ -217,7 +219,7 @@ class Rounds:
         server.behaviour = self._answer_together
 
     async def play(self, number: int) -> None:
-        """Send that many requests."""
+        """Send a number of requests."""
         self._missing = number
         self._all_there = anyio.Event()
         with anyio.fail_after(20):
@@ -232,11 +234,11 @@ class Rounds:
             if not self._missing:
                 self._all_there.set()
             await self._all_there.wait()
-            await connection.answer()
+            await connection.respond()
 
 
 async def test_a_second_round_opens_no_connection(sender: PooledSender, server: RawServer) -> None:
-    """Keep-alive holds for as many connections as were used, beyond the library's default too."""
+    """Keep-alive works for all connections that were used, beyond the library's default too."""
     rounds = Rounds(sender, server)
     for _ in range(3):
         await rounds.play(25)
@@ -246,7 +248,7 @@ async def test_a_second_round_opens_no_connection(sender: PooledSender, server: 
 async def test_many_requests_spread_over_small_pools(
     sender: PooledSender, server: RawServer
 ) -> None:
-    """A pool takes ten; further ones are opened for those beyond."""
+    """A pool takes ten requests, and further pools are opened beyond that."""
     rounds = Rounds(sender, server)
     counts: list[int] = []
     for number in (1, 10, 11, 25):
@@ -256,7 +258,7 @@ async def test_many_requests_spread_over_small_pools(
 
 
 async def test_no_more_connections_than_allowed(server: RawServer) -> None:
-    """Requests beyond the limit wait for their turn."""
+    """Requests beyond the limit wait."""
     sender = PooledSender(base_url=server.url, max_connections=3)
     async with anyio.create_task_group() as tasks:
         for _ in range(30):
@@ -266,7 +268,7 @@ async def test_no_more_connections_than_allowed(server: RawServer) -> None:
 
 
 async def test_closing_closes_the_sockets(server: RawServer) -> None:
-    """The server sees the connections end; closing again does nothing."""
+    """The server sees the connections end, and closing again does nothing."""
     sender = PooledSender(base_url=server.url)
     await Rounds(sender, server).play(12)
     assert 12 == server.open

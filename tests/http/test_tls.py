@@ -1,4 +1,4 @@
-"""TLS: certificates are verified, and there is no switch to turn that off."""
+"""TLS: certificates are verified, and no setting turns that off."""
 
 import inspect
 import socket
@@ -21,25 +21,25 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]"
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """A certificate authority that nobody trusts by default."""
+    """A certificate authority that is not trusted by default."""
     return trustme.CA()
 
 
 @pytest.fixture
 def server(authority: trustme.CA) -> Iterator[str]:
-    """A TLS server on the loopback, in a thread; its certificate is for ``localhost``."""
+    """A TLS server on the loopback, in a thread. Its certificate is for ``localhost``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer_all, args=(listener, context))
+        thread = threading.Thread(target=respond_to_all, args=(listener, context))
         thread.start()
         yield f"https://localhost:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 
-def answer_all(listener: socket.socket, context: ssl.SSLContext) -> None:
-    """Answer one request per connection until the listener is shut down."""
+def respond_to_all(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Respond to one request per connection until the listener is shut down."""
     while True:
         try:
             connection, _ = listener.accept()
@@ -56,7 +56,7 @@ def answer_all(listener: socket.socket, context: ssl.SSLContext) -> None:
 
 
 async def get(url: str) -> int:
-    """Send one request over pools of our own."""
+    """Send one request over pools of the sender's own."""
     sender = PooledSender(base_url=url)
     try:
         return (await sender.send("GET", url, headers=[], content=b"", timeout=5)).status_code
@@ -65,7 +65,7 @@ async def get(url: str) -> int:
 
 
 async def test_an_unknown_authority_is_refused(server: str) -> None:
-    """The connection is not made, so nothing is sent to whoever it is."""
+    """There is no connection, so nothing is sent."""
     with pytest.raises(APIConnectionError) as caught:
         await get(server)
     assert not caught.value.sent
@@ -84,7 +84,7 @@ async def test_a_private_authority_is_trusted_by_the_environment(
 async def test_a_certificate_of_another_host_is_refused(
     server: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A trusted certificate is not enough: it has to be for this host."""
+    """It has to be for this host, even if its authority is trusted."""
     bundle = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(bundle))
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
@@ -94,6 +94,6 @@ async def test_a_certificate_of_another_host_is_refused(
 
 
 async def test_there_is_no_switch() -> None:
-    """The only way around is a client of one's own."""
+    """The only way is a client of the user's own."""
     options = set(inspect.signature(CleverReach).parameters)
     assert set() == {"verify", "ssl", "cert", "trust_env", "proxy", "proxies", "http2"} & options

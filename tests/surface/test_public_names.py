@@ -1,4 +1,4 @@
-"""The public names: complete, sorted, importable, and cheap until they are used."""
+"""The public names: complete, sorted, importable, and loaded when they are used."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ HEAVY = ("anyio", "attrs", "cattrs", "httpx", "msgspec", "rich", "ssl", "starlet
 
 
 def table() -> dict[str, str]:
-    """The lazy table, as home by name, read from the source."""
+    """The table of lazy imports, read from the source: modules by name."""
     for node in FRONT.body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_HOMES":
             homes: dict[str, tuple[str, ...]] = ast.literal_eval(ast.unparse(node.value or node))
@@ -27,7 +27,7 @@ def table() -> dict[str, str]:
 
 
 def for_type_checkers() -> dict[str, str]:
-    """The imports that type checkers see, as home by name."""
+    """The imports for type checkers: modules by name."""
     [block] = [node for node in FRONT.body if isinstance(node, ast.If)]
     return {
         alias.name: (node.module or "").removeprefix("cleverreach_async.")
@@ -38,7 +38,7 @@ def for_type_checkers() -> dict[str, str]:
 
 
 def test_all_is_sorted_and_without_repeats() -> None:
-    """In the order that isort gives: constants, classes, the rest."""
+    """In the order of isort: constants, classes, the rest."""
 
     def rank(name: str) -> tuple[int, str]:
         return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
@@ -46,15 +46,15 @@ def test_all_is_sorted_and_without_repeats() -> None:
     assert sorted(set(cleverreach_async.__all__), key=rank) == cleverreach_async.__all__
 
 
-def test_what_is_promised_what_is_loaded_and_what_is_checked_agree() -> None:
-    """``__all__``, the lazy table and the block for type checkers name the same things."""
+def test_the_three_lists_of_names_agree() -> None:
+    """``__all__``, the table of lazy imports and the imports for type checkers."""
     assert set(NAMES) == set(table())
     assert table() == for_type_checkers()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_can_be_imported(name: str) -> None:
-    """From the front, as the very object of its home, and it is documented."""
+    """From the package, as the same object as in its module, and it is documented."""
     value: Any = getattr(cleverreach_async, name)
     home = sys.modules[f"cleverreach_async.{table()[name]}"]
     assert value is getattr(home, name)
@@ -63,24 +63,24 @@ def test_a_name_can_be_imported(name: str) -> None:
         assert value.__module__.startswith(("cleverreach_async.", "msgspec"))
 
 
-def test_dir_shows_what_is_there() -> None:
-    """Also before it was loaded, for completion."""
+def test_dir_lists_every_name() -> None:
+    """Before they were loaded too, for completion."""
     assert set(dir(cleverreach_async)) >= set(cleverreach_async.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """With the module's and the wrong name in it."""
+    """The message has the names of the module and of the attribute."""
     with pytest.raises(AttributeError, match=r"'cleverreach_async' has no attribute 'Klient'"):
         _ = cleverreach_async.Klient
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
-    """One number, in one place."""
+    """It is defined in one place."""
     assert metadata.version("cleverreach-async") == cleverreach_async.__version__
 
 
 def loaded_by(code: str) -> set[str]:
-    """The heavy modules that a fresh interpreter has loaded after some code."""
+    """The heavy modules that a new interpreter has loaded after some code."""
     show = f"import sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-W", "error", "-c", f"{code}\n{show}"],
@@ -91,17 +91,17 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_importing_the_package_loads_next_to_nothing() -> None:
-    """Everything heavy waits for its first use."""
+def test_importing_the_package_loads_no_heavy_module() -> None:
+    """Each is loaded when it is first used."""
     assert set() == loaded_by("import cleverreach_async")
 
 
 def test_errors_and_secrets_need_no_http_library() -> None:
-    """A worker that only unpickles an error does not load a client."""
+    """A worker that only unpickles an error loads no client."""
     assert set() == loaded_by("from cleverreach_async import NotFoundError, Secret")
 
 
 def test_the_client_loads_neither_command_nor_sandbox() -> None:
-    """What the extras install is not touched by the client itself."""
+    """The client does not need the modules of the extras."""
     unwanted = {"typer", "starlette", "uvicorn", "cleverreach_async.sandbox"}
     assert set() == loaded_by("from cleverreach_async import CleverReach") & unwanted

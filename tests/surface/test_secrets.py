@@ -1,4 +1,4 @@
-"""No credential shows: not in a repr, a dict, a pickle, a log, nor a traceback with variables."""
+"""Credentials are shown in no repr, dict, pickle, log, or traceback with variables."""
 
 # pyright: reportPrivateUsage=false
 
@@ -63,13 +63,13 @@ HOLDERS: dict[str, Any] = {
 
 
 def showing(text: str) -> list[str]:
-    """The credentials that a text gives away."""
+    """The credentials that a text contains."""
     return [word for word in HIDDEN if word in text]
 
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
-def test_no_text_of_a_holder_shows_its_secret(holder: object) -> None:
-    """However it is turned into text, alone or in a list."""
+def test_no_text_form_shows_a_secret(holder: object) -> None:
+    """Neither alone nor in a list."""
     texts = [repr(holder), str(holder), f"{holder}", "%s" % (holder,), str([holder])]  # noqa: UP031
     assert [] == showing("".join(texts))
 
@@ -77,7 +77,7 @@ def test_no_text_of_a_holder_shows_its_secret(holder: object) -> None:
 @pytest.mark.parametrize(
     "name", ["OAuthApp", "ClientCredentials", "BearerToken", "Token", "Credential", "Request"]
 )
-def test_no_dict_of_a_holder_shows_its_secret(name: str) -> None:
+def test_no_dict_shows_a_secret(name: str) -> None:
     """``attrs.asdict`` ignores ``repr=False``, so the value itself has to be masked."""
     fields = attrs.asdict(HOLDERS[name])
     fields.pop("target", None)
@@ -87,22 +87,22 @@ def test_no_dict_of_a_holder_shows_its_secret(name: str) -> None:
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_secret_is_not_pickled(holder: object, protocol: int) -> None:
-    """Neither alone nor inside of anything."""
+def test_a_secret_cannot_be_pickled(holder: object, protocol: int) -> None:
+    """Neither alone nor inside another object."""
     with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
         pickle.dumps(holder, protocol)
 
 
-def test_a_secret_is_not_copied_into_another_form() -> None:
-    """JSON does not know it, and a deep copy goes the way of the pickle."""
+def test_a_secret_cannot_be_encoded_or_copied() -> None:
+    """Neither as JSON nor by a deep copy."""
     with pytest.raises(TypeError, match="not JSON serializable"):
         json.dumps(Secret(TOKEN))
     with pytest.raises(TypeError, match="cannot be pickled"):
         copy.deepcopy(Secret(TOKEN))
 
 
-def test_a_secret_gives_itself_out_when_asked() -> None:
-    """It compares, hashes and is true or false like the text it holds."""
+def test_reveal_returns_the_secret() -> None:
+    """It compares, hashes and is true or false like its text."""
     secret = Secret(TOKEN)
     assert TOKEN == secret.reveal()
     assert secret == Secret(TOKEN)
@@ -113,22 +113,22 @@ def test_a_secret_gives_itself_out_when_asked() -> None:
 
 
 def test_a_masked_text_works_like_any_other() -> None:
-    """What goes over the wire is the text itself."""
+    """The text itself is sent."""
     masked = Masked(f"Bearer {TOKEN}")
     assert f"Bearer {TOKEN}".encode() == masked.encode()
     assert f"Bearer {TOKEN}" == masked
 
 
 class BreakingStream(httpcore.AsyncNetworkStream):
-    """A connection that takes nothing."""
+    """A connection on which writing fails."""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Break."""
+        """Fail."""
         del max_bytes, timeout
         raise httpcore.ReadError("broken")
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Get stuck, since the library passes over a write that merely breaks."""
+        """Hang, because the library ignores a write that fails."""
         del buffer, timeout
         raise httpcore.WriteTimeout("stuck")
 
@@ -136,13 +136,13 @@ class BreakingStream(httpcore.AsyncNetworkStream):
         """Do nothing."""
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
-        """Go on as before."""
+        """Continue as before."""
         del args, kwargs
         return self
 
 
 class BreakingNetwork(httpcore.AsyncNetworkBackend):
-    """A network on which every connect works and every write gets stuck."""
+    """A network on which every connect works and every write hangs."""
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         """Connect."""
@@ -151,7 +151,7 @@ class BreakingNetwork(httpcore.AsyncNetworkBackend):
 
 
 def broken_pool(sender: PooledSender) -> httpx.AsyncHTTPTransport:
-    """Make a pool on that network."""
+    """Create a pool on that network."""
     del sender
     transport = httpx.AsyncHTTPTransport(verify=False)
     transport._pool = httpcore.AsyncConnectionPool(network_backend=BreakingNetwork())
@@ -159,7 +159,7 @@ def broken_pool(sender: PooledSender) -> httpx.AsyncHTTPTransport:
 
 
 async def handle(request: httpx.Request) -> httpx.Response:
-    """Hand out the token; answer what the path asks for."""
+    """Send a token, or the response for the path."""
     await anyio.lowlevel.checkpoint()
     if request.url.path == "/oauth/token.php":
         return httpx.Response(200, json={"access_token": TOKEN, "expires_in": 3600})
@@ -173,15 +173,15 @@ async def handle(request: httpx.Request) -> httpx.Response:
 
 @pytest.fixture
 async def cr() -> AsyncGenerator[CleverReach]:
-    """A client of an account where everything fails."""
+    """A client of an account where every call fails."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http_client:
         yield CleverReach(
             APP.client_credentials(), http_client=http_client, retry=RetryPolicy(attempts=1)
         )
 
 
-async def told_of(call: Awaitable[object]) -> str:
-    """Everything that a failing call leaves behind, as an error reporter would collect it."""
+async def report_of(call: Awaitable[object]) -> str:
+    """Everything that a failing call leaves behind, as an error reporter collects it."""
     try:
         await call
     except CleverReachError as error:
@@ -198,15 +198,15 @@ async def told_of(call: Awaitable[object]) -> str:
 @pytest.mark.anyio
 @pytest.mark.parametrize("what", ["400", "401", "404", "429", "500", "late", "garbled"])
 async def test_no_traceback_of_a_failing_call_shows_a_secret(cr: CleverReach, what: str) -> None:
-    """With every local variable of every frame."""
-    told = await told_of(cr.request("GET", "/fail/{what}", path_params={"what": what}))
-    assert "_exchange" in told or what == "garbled"
-    assert [] == showing(told)
+    """In no local variable of any frame."""
+    shown = await report_of(cr.request("GET", "/fail/{what}", path_params={"what": what}))
+    assert "_exchange" in shown or what == "garbled"
+    assert [] == showing(shown)
 
 
 @pytest.mark.anyio
 async def test_no_traceback_of_a_failing_token_request_shows_a_secret() -> None:
-    """The client secret travels in a header as well."""
+    """The client secret is sent in a header too."""
 
     async def refuse(request: httpx.Request) -> httpx.Response:
         await anyio.lowlevel.checkpoint()
@@ -219,25 +219,25 @@ async def test_no_traceback_of_a_failing_token_request_shows_a_secret() -> None:
             cr = CleverReach(
                 APP.client_credentials(), http_client=http_client, retry=RetryPolicy(attempts=1)
             )
-            assert [] == showing(await told_of(cr.groups.list()))
+            assert [] == showing(await report_of(cr.groups.list()))
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("auth", [TOKEN, APP.client_credentials()], ids=["token", "app"])
-async def test_no_traceback_of_a_stuck_connection_shows_a_secret(
+async def test_no_traceback_of_a_hanging_connection_shows_a_secret(
     auth: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The library's frames hold the bytes as sent, so the error comes without them."""
+    """The library's frames have the bytes as sent, so its errors are raised without tracebacks."""
     monkeypatch.setattr(PooledSender, "_open_pool", broken_pool)
     async with CleverReach(auth, retry=RetryPolicy(attempts=1)) as cr:
-        told = await told_of(cr.groups.list())
-    assert "WriteTimeout" in told
-    assert [] == showing(told)
+        shown = await report_of(cr.groups.list())
+    assert "WriteTimeout" in shown
+    assert [] == showing(shown)
 
 
 @pytest.mark.anyio
 async def test_no_log_and_no_event_shows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG, with the HTTP library's own records."""
+    """At DEBUG, including the records of the HTTP library."""
     caplog.set_level(logging.DEBUG)
     events: list[RequestEvent] = []
     async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http_client:

@@ -1,4 +1,4 @@
-"""The pytest plugin, in suites as its users write them."""
+"""The pytest plugin, in test suites as users write them."""
 
 import importlib
 import inspect
@@ -21,7 +21,7 @@ Suite = Callable[[str], pytest.RunResult]
 
 @pytest.fixture
 def run_suite(pytester: pytest.Pytester) -> Suite:
-    """Runs a test module in a suite that loads the plugin; warnings are errors there too."""
+    """Run a test module in a suite that loads the plugin. Warnings are errors there too."""
     pytester.makeconftest('pytest_plugins = ["cleverreach_async.testing"]')
 
     def run(module: str) -> pytest.RunResult:
@@ -33,7 +33,7 @@ def run_suite(pytester: pytest.Pytester) -> Suite:
 
 
 def example() -> str:
-    """The test that the module's docstring shows."""
+    """The test in the module's docstring."""
     lines = inspect.cleandoc(importlib.import_module(PLUGIN).__doc__ or "").splitlines()
     start = lines.index("    import pytest")
     code: list[str] = []
@@ -45,12 +45,12 @@ def example() -> str:
 
 
 def test_the_docstring_example_passes_on_both_loops(run_suite: Suite) -> None:
-    """The example is a whole test module; anyio's plugin runs it on asyncio and on trio."""
+    """The example is a whole test module. anyio's plugin runs it on asyncio and on trio."""
     run_suite(example()).assert_outcomes(passed=2)
 
 
 def test_the_fixtures_work_under_pytest_asyncio(run_suite: Suite) -> None:
-    """The client is made outside the loop and used inside."""
+    """The client is created outside the event loop and used inside."""
     run_suite("""
         import pytest
 
@@ -62,7 +62,7 @@ def test_the_fixtures_work_under_pytest_asyncio(run_suite: Suite) -> None:
 
 
 def test_the_fixtures_work_in_a_plain_test(run_suite: Suite) -> None:
-    """A synchronous test may start a loop of its own."""
+    """A synchronous test may start its own event loop."""
     run_suite("""
         import asyncio
 
@@ -75,8 +75,8 @@ def test_the_fixtures_work_in_a_plain_test(run_suite: Suite) -> None:
     """).assert_outcomes(passed=1)
 
 
-def test_each_test_has_an_account_of_its_own(run_suite: Suite) -> None:
-    """What one test stores is gone in the next."""
+def test_each_test_has_its_own_account(run_suite: Suite) -> None:
+    """Data of one test is gone in the next."""
     run_suite("""
         import pytest
 
@@ -88,8 +88,8 @@ def test_each_test_has_an_account_of_its_own(run_suite: Suite) -> None:
     """).assert_outcomes(passed=2)
 
 
-def test_a_suite_that_asks_for_nothing_imports_nothing(run_suite: Suite) -> None:
-    """The plugin costs a suite no import of the client or the sandbox."""
+def test_a_suite_without_the_fixtures_imports_nothing(run_suite: Suite) -> None:
+    """The plugin imports neither client nor sandbox for it."""
     source = inspect.getsource(importlib.import_module(PLUGIN))
     heads = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
 
@@ -102,10 +102,10 @@ def test_a_suite_that_asks_for_nothing_imports_nothing(run_suite: Suite) -> None
 
 
 @pytest.mark.anyio
-async def test_faults_reach_the_client(
+async def test_faults_affect_the_client(
     cleverreach: CleverReach, cleverreach_sandbox: Sandbox
 ) -> None:
-    """A fault that a test adds strikes the client of the same test."""
+    """A fault that a test adds affects the client of the same test."""
     cleverreach_sandbox.faults.add(Fault("status", code=429, times=1))
 
     with pytest.raises(RateLimitError) as refused:
@@ -118,10 +118,10 @@ async def test_faults_reach_the_client(
 def test_the_url_serves_the_same_account(
     cleverreach_sandbox: Sandbox, cleverreach_sandbox_url: str
 ) -> None:
-    """What is stored over the socket shows in the sandbox of the test."""
+    """Data that is stored over the socket is in the sandbox of the test."""
 
     async def main() -> int:
-        """Store a receiver; returns the group."""
+        """Store a receiver and return the group."""
         auth = OAuthApp("sandbox", "sandbox-secret").client_credentials()
         async with CleverReach(auth, base_url=cleverreach_sandbox_url) as client:
             group = await client.groups.create(name="Newsletter")

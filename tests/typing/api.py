@@ -1,4 +1,4 @@
-"""How the library is used, for type checkers; never run and not collected by pytest."""
+"""Uses of the library for type checkers. It is neither run nor collected by pytest."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
@@ -44,7 +44,7 @@ from cleverreach_async import (
 
 
 def authenticate() -> ClientCredentials:
-    """Make an app, and the grant for its own account."""
+    """Create an app, and the grant for its own account."""
     app = OAuthApp("client-id", "client-secret")
     assert_type(app.client_id, str)
     assert_type(app.client_secret, Secret)
@@ -52,7 +52,7 @@ def authenticate() -> ClientCredentials:
 
 
 def connect(show: list[RequestEvent]) -> CleverReach:
-    """Make clients in every way, and siblings of them."""
+    """Create clients in every way, and siblings of them."""
     CleverReach("token")
     CleverReach(BearerToken("token"), http_client=httpx.AsyncClient(proxy="http://proxy.example"))
     CleverReach(BearerToken(Secret("token")), http_client=httpx2.AsyncClient())
@@ -72,7 +72,7 @@ def connect(show: list[RequestEvent]) -> CleverReach:
 
 
 async def work_with_groups(cr: CleverReach) -> None:
-    """Await a listing for its first page, iterate over it for everything."""
+    """Await a list for its first page, and iterate over it for every item."""
     async with cr as same:
         assert_type(same, CleverReach)
     group = await cr.groups.create(name="Newsletter")
@@ -87,7 +87,7 @@ async def work_with_groups(cr: CleverReach) -> None:
 
 
 async def work_with_receivers(cr: CleverReach, group_id: int) -> Receiver:
-    """List, filter by a page size, write."""
+    """List, set a page size, write."""
     async for receiver in cr.receivers.list(group_id=group_id):
         assert_type(receiver, Receiver)
         assert_type(receiver.email, str)
@@ -107,7 +107,7 @@ async def work_with_receivers(cr: CleverReach, group_id: int) -> Receiver:
 
 
 async def confirm(cr: CleverReach, form_id: int) -> None:
-    """Mail the double opt-in message."""
+    """Send the double opt-in mail."""
     await cr.forms.send_activation(
         form_id,
         email="bruce@wayne.example",
@@ -127,18 +127,18 @@ def rows() -> Iterator[ReceiverInput | dict[str, Any]]:
 
 
 async def stream() -> AsyncIterator[ReceiverInput]:
-    """Yield rows as they come in."""
+    """Yield rows as they arrive."""
     yield ReceiverInput(email="bruce@wayne.example")
 
 
 def show(progress: ImportProgress) -> None:
-    """Look at an import under way."""
+    """Show the progress of an import."""
     assert_type(progress.accepted, int)
     assert_type(progress.rows_per_second, float)
 
 
 async def import_everything(cr: CleverReach, group_id: int) -> None:
-    """Import from a file, from iterables, and by pushing."""
+    """Import from a file, from iterables, and by pushing rows."""
     assert_type(next(iter(read_csv("customers.csv"))), SourceRow | BadRow)
     report = await cr.bulk.upsert(
         read_csv("customers.csv"),
@@ -160,7 +160,7 @@ async def import_everything(cr: CleverReach, group_id: int) -> None:
 
 
 async def import_in_other_ways(cr: CleverReach, group_id: int) -> None:
-    """Name the call, make it resumable, see every outcome, stop."""
+    """Choose the operation, resume, read every result, stop."""
     await cr.bulk.upsert(rows(), group_id=group_id, strategy="upsert", concurrency="auto")
     await cr.bulk.insert(rows(), group_id=group_id, inactive=True, max_rejects=10)
     await cr.bulk.update(rows(), group_id=group_id, activate=True, max_reject_share=1)
@@ -189,7 +189,7 @@ async def import_in_other_ways(cr: CleverReach, group_id: int) -> None:
 
 
 async def call_anything(cr: CleverReach) -> Any:
-    """Call what has no method, and read what errors tell."""
+    """Call an operation without a method, and read the fields of errors."""
     try:
         return await cr.request("GET", "/groups/{id}", path_params={"id": 7}, query={"page": 0})
     except NotFoundError as error:

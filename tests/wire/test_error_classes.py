@@ -1,4 +1,4 @@
-"""The exceptions: one tree, plain values, whole after pickle and copy."""
+"""The exceptions: one tree, plain values, complete after pickle and copy."""
 
 import copy
 import pickle
@@ -33,7 +33,7 @@ from cleverreach_async.errors import (
 )
 
 
-def answered(kind: type[APIStatusError], status_code: int) -> APIStatusError:
+def full_error(kind: type[APIStatusError], status_code: int) -> APIStatusError:
     """An error with every field set."""
     return kind(
         "no",
@@ -61,22 +61,22 @@ SAMPLES: dict[type[CleverReachError], CleverReachError] = {
         ImportFailedError("2 rows rejected", {"rejected": 2}),
         TooManyRejectsError("too many rows are rejected", {"rejected": 2}),
         JournalError("import.journal is in use"),
-        answered(APIStatusError, 418),
-        answered(BadRequestError, 400),
-        answered(AuthenticationError, 401),
-        answered(PermissionDeniedError, 403),
-        answered(NotFoundError, 404),
-        answered(ConflictError, 409),
-        answered(PayloadTooLargeError, 413),
-        answered(UnprocessableEntityError, 422),
-        answered(RateLimitError, 429),
-        answered(InternalServerError, 503),
+        full_error(APIStatusError, 418),
+        full_error(BadRequestError, 400),
+        full_error(AuthenticationError, 401),
+        full_error(PermissionDeniedError, 403),
+        full_error(NotFoundError, 404),
+        full_error(ConflictError, 409),
+        full_error(PayloadTooLargeError, 413),
+        full_error(UnprocessableEntityError, 422),
+        full_error(RateLimitError, 429),
+        full_error(InternalServerError, 503),
     )
 }
 
 
 def tree(kind: type[CleverReachError]) -> Iterator[type[CleverReachError]]:
-    """A class of this module and all below it."""
+    """A class of this module and all its subclasses."""
     yield kind
     for child in kind.__subclasses__():
         if child.__module__ == errors.__name__:
@@ -84,12 +84,12 @@ def tree(kind: type[CleverReachError]) -> Iterator[type[CleverReachError]]:
 
 
 def test_every_class_has_a_sample() -> None:
-    """A new class is tested without anybody remembering to."""
+    """So that new classes are tested too."""
     assert set(tree(CleverReachError)) == set(SAMPLES)
 
 
 def test_every_exception_is_in_the_tree_and_public() -> None:
-    """One ``except CleverReachError`` catches all, and each can be imported by name."""
+    """``except CleverReachError`` catches all, and each can be imported by name."""
     classes = {
         name
         for name, value in vars(errors).items()
@@ -101,7 +101,7 @@ def test_every_exception_is_in_the_tree_and_public() -> None:
 
 
 def by_pickle(error: CleverReachError) -> CleverReachError:
-    """Send an error to another process and back."""
+    """Pickle an error and unpickle it."""
     twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert isinstance(twin, CleverReachError)
     return twin
@@ -119,7 +119,7 @@ WAYS: dict[str, Callable[[CleverReachError], CleverReachError]] = {
 def test_error_survives(
     error: CleverReachError, way: Callable[[CleverReachError], CleverReachError]
 ) -> None:
-    """Class, text, arguments, every field and every note come through."""
+    """Class, text, arguments, every field and every note are kept."""
     noted = copy.deepcopy(error)
     noted.add_note("attempt 1: 503")
     twin = way(noted)
@@ -154,7 +154,7 @@ TEXTS: dict[str, tuple[CleverReachError, str]] = {
 
 @pytest.mark.parametrize(("error", "expected"), TEXTS.values(), ids=TEXTS.keys())
 def test_error_texts(error: CleverReachError, expected: str) -> None:
-    """The text says what was called and what went wrong."""
+    """The text names the call and the failure."""
     assert expected == str(error)
 
 
@@ -166,16 +166,16 @@ def test_error_texts(error: CleverReachError, expected: str) -> None:
         (ClientClosedError, RuntimeError),
     ],
 )
-def test_errors_that_are_builtins_too(
+def test_errors_that_are_builtin_errors_too(
     kind: type[CleverReachError], builtin: type[Exception]
 ) -> None:
-    """Misuse is also what Python calls it."""
+    """Python's own classes for misuse catch them."""
     assert issubclass(kind, builtin)
 
 
 @pytest.mark.parametrize("kind", SAMPLES, ids=lambda it: it.__name__)
 def test_no_error_is_an_os_error(kind: type[CleverReachError]) -> None:
-    """An OSError eats its arguments, and retry helpers would take it for their own."""
+    """OSError changes its arguments, and retry helpers would repeat it."""
     assert not issubclass(kind, OSError)
 
 
@@ -200,12 +200,12 @@ def test_no_error_is_an_os_error(kind: type[CleverReachError]) -> None:
     ],
 )
 def test_class_of_a_status(status: int, expected: type[APIStatusError]) -> None:
-    """Every status has a class; the unknown ones have that of their family."""
+    """Every status has a class. Unknown ones have that of their family."""
     assert expected is status_error(status)
 
 
 def test_headers_are_copied() -> None:
-    """What the caller does to its headers later does not change the error."""
+    """Later changes by the caller do not change the error."""
     headers = {"a": "1"}
     error = APIStatusError("no", status_code=400, headers=headers)
     headers["a"] = "2"

@@ -1,4 +1,4 @@
-"""Errors on the wire: four shapes of body, with any status, become one kind of exception."""
+"""Errors in responses: four shapes of body, with any status, become one kind of exception."""
 
 import json
 from http import HTTPStatus
@@ -27,10 +27,10 @@ GET = build_request("GET", "/receivers/{receiver_id}", path={"receiver_id": "ann
 LIST = build_request("GET", "/receivers", accepts_false=True)
 
 
-def refusal(
+def error_of(
     content: bytes, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> APIStatusError:
-    """Return the error that an answer stands for."""
+    """The error that a response reports."""
     error = error_in(Response(status, headers or {}, content), GET, now=0.0)
     assert error is not None
     return error
@@ -138,8 +138,8 @@ def test_error_shapes(
     code: int | None,
     message: str,
 ) -> None:
-    """Each shape yields the class of its status, the vendor's code and the vendor's sentence."""
-    error = refusal(json.dumps(body).encode(), status=status)
+    """Each shape has the class of its status, the vendor's code and the vendor's sentence."""
+    error = error_of(json.dumps(body).encode(), status=status)
     expected = (kind, status_code, code, message)
     assert expected == (type(error), error.status_code, error.code, error.message)
     place = ("GET", "/receivers/{receiver_id}")
@@ -162,15 +162,15 @@ BARE: dict[str, tuple[int, bytes, type[APIStatusError], str]] = {
 def test_errors_without_a_shape(
     status: int, content: bytes, kind: type[APIStatusError], message: str
 ) -> None:
-    """Where the body says nothing, the status does."""
-    error = refusal(content, status=status)
+    """The status is used if the body says nothing."""
+    error = error_of(content, status=status)
     assert (kind, message) == (type(error), error.message)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirect_is_an_error(status: int) -> None:
-    """An API call follows none; the message says what to look at."""
-    error = refusal(b"", status=status, headers={"location": "https://mail.example/"})
+    """API calls do not follow redirects. The message says what to check."""
+    error = error_of(b"", status=status, headers={"location": "https://mail.example/"})
     assert (APIStatusError, status) == (type(error), error.status_code)
     assert "base_url" in str(error)
 
@@ -193,25 +193,25 @@ SUCCESSES: dict[str, tuple[int, bytes]] = {
 
 @pytest.mark.parametrize(("status", "content"), SUCCESSES.values(), ids=SUCCESSES.keys())
 def test_successes(status: int, content: bytes) -> None:
-    """What is no error is left to the reader of the answer."""
+    """Any other response is not an error."""
     assert error_in(Response(status, {}, content), GET, now=0.0) is None
 
 
-def test_false_is_a_value_where_asked_for() -> None:
-    """Listings used to answer false for none."""
+def test_false_can_be_a_value() -> None:
+    """Lists used to return false for no items."""
     assert error_in(Response(200, {}, b"false"), LIST, now=0.0) is None
 
 
 @given(st.integers(400, 999), st.binary(max_size=60))
 def test_class_matches_the_status(status: int, content: bytes) -> None:
     """Whatever the body, the class is that of the status."""
-    error = refusal(content, status=status)
+    error = error_of(content, status=status)
     assert (status_error(status), status) == (type(error), error.status_code)
 
 
 @given(st.integers(200, 299), st.binary(max_size=60))
-def test_no_success_body_breaks_the_reader(status: int, content: bytes) -> None:
-    """An answer is a success or an error, never a crash."""
+def test_any_body_is_a_success_or_an_error(status: int, content: bytes) -> None:
+    """Reading a response never crashes."""
     error = error_in(Response(status, {}, content), GET, now=0.0)
     assert error is None or isinstance(error, APIStatusError)
 
@@ -229,14 +229,14 @@ def test_no_success_body_breaks_the_reader(status: int, content: bytes) -> None:
     ],
 )
 def test_no_address_in_an_error(content: bytes) -> None:
-    """Errors go to logs, addresses do not."""
-    error = refusal(content, status=404)
+    """Errors are logged, addresses are not."""
+    error = error_of(content, status=404)
     for text in (str(error), repr(error), error.message, error.body, error.path):
         assert "mail.example" not in text
 
 
 def test_template_that_a_caller_filled_is_masked() -> None:
-    """A path written out by the caller may hold an address."""
+    """A path written out by the caller may contain an address."""
     request = build_request("GET", "/receivers/ann@mail.example")
     error = error_in(Response(404, {}, b""), request, now=0.0)
     assert error is not None
@@ -245,7 +245,7 @@ def test_template_that_a_caller_filled_is_masked() -> None:
 
 
 def test_headers_without_credentials() -> None:
-    """Headers help in support; those that hold credentials are removed."""
+    """Headers help in support. Those with credentials are removed."""
     headers = {
         "x-request-id": "r1",
         "set-cookie": "s=1",
@@ -253,11 +253,11 @@ def test_headers_without_credentials() -> None:
         "www-authenticate": "Bearer",
         "retry-after": "7",
     }
-    error = refusal(b"", status=429, headers=headers)
+    error = error_of(b"", status=429, headers=headers)
     expected = ({"x-request-id": "r1", "retry-after": "7"}, 7.0)
     assert expected == (error.headers, error.retry_after)
 
 
 def test_long_body_is_cut() -> None:
     """An error page does not fill a log."""
-    assert refusal(b"x" * 10_000, status=500).body == "x" * 200
+    assert error_of(b"x" * 10_000, status=500).body == "x" * 200

@@ -1,4 +1,4 @@
-"""Masks: e-mail addresses do not leave the library in a message."""
+"""Masking: messages of the library contain no e-mail addresses."""
 
 import pytest
 from hypothesis import given
@@ -30,11 +30,11 @@ MASKED: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("text", "expected"), MASKED.values(), ids=MASKED.keys())
 def test_masks(text: str, expected: str) -> None:
-    """Addresses go, the sentence stays."""
+    """Addresses are masked, the sentence stays."""
     assert expected == mask_emails(text)
 
 
 @given(st.emails(), st.text(max_size=20), st.text(max_size=20))
 def test_no_address_survives(email: str, before: str, after: str) -> None:
-    """Whatever stands around it, the domain of an address is gone."""
+    """The domain of an address is masked, whatever is around it."""
     assert email not in mask_emails(f"{before} {email} {after}")

@@ -1,4 +1,4 @@
-"""Paths: every value fills exactly one segment, or is refused."""
+"""Paths: every value is exactly one segment, or is refused."""
 
 from urllib.parse import unquote
 
@@ -41,7 +41,7 @@ def test_value_fills_one_segment(value: int | str, segment: str) -> None:
 
 @pytest.mark.parametrize("value", ["", " ", "\t\n", ".", "..", " .. ", "\u00a0"])
 def test_empty_and_dotted_values_are_refused(value: str) -> None:
-    """They would address the collection, or its parent; the message says so."""
+    """They would address the collection or its parent, and the message says so."""
     with pytest.raises(ConfigurationError, match=r"receiver_id is .* would address something else"):
         fill_path(RECEIVER, {"group_id": 7, "receiver_id": value})
 
@@ -54,13 +54,13 @@ def test_missing_value_is_refused() -> None:
 
 @pytest.mark.parametrize("template", ["", "groups", "//groups", "/groups//7", "/groups/", "/"])
 def test_paths_with_empty_segments_are_refused(template: str) -> None:
-    """This holds for paths that a caller writes out, too."""
+    """Paths that a caller writes out too."""
     with pytest.raises(ConfigurationError, match="no empty segment"):
         fill_path(template, {})
 
 
 def test_refused_path_hides_the_address() -> None:
-    """A caller's own path may hold an address, which stays out of the error."""
+    """A caller's own path may contain an address, which is not in the error."""
     with pytest.raises(ConfigurationError) as caught:
         fill_path("/receivers/ann@mail.example/", {})
     assert "mail.example" not in str(caught.value)
@@ -68,7 +68,7 @@ def test_refused_path_hides_the_address() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_segment_round_trip(value: str) -> None:
-    """Whatever is not refused comes back from its segment as it went in, but for blanks."""
+    """A value that is accepted is decoded to itself, except for blanks at its ends."""
     text = value.strip()
     if text in {"", ".", ".."}:
         with pytest.raises(ConfigurationError):

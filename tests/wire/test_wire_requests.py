@@ -1,4 +1,4 @@
-"""Requests: queries and bodies as they leave, bodies as they arrive."""
+"""Requests: encoding of queries and bodies, and decoding of bodies."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -38,12 +38,12 @@ QUERIES: dict[str, tuple[Mapping[str, Any], str]] = {
 
 @pytest.mark.parametrize(("values", "expected"), QUERIES.values(), ids=QUERIES.keys())
 def test_query(values: Mapping[str, Any], expected: str) -> None:
-    """What is unset is left out, the rest is encoded."""
+    """Unset values are left out, the rest is encoded."""
     assert expected == encode_query(values)
 
 
 def test_naive_time_in_a_query() -> None:
-    """A time without a zone is refused here as everywhere."""
+    """A time without a time zone is refused."""
     with pytest.raises(ConfigurationError, match="no time zone"):
         encode_query({"at": datetime(2026, 1, 1)})  # noqa: DTZ001 - the point
 
@@ -85,12 +85,12 @@ def test_encode_json(value: object, expected: bytes) -> None:
     ],
 )
 def test_idempotency_by_method(method: str, given: bool | None, expected: bool) -> None:
-    """Only POST is taken to do something twice, unless the caller knows better."""
+    """Only a POST counts as not idempotent, unless the caller says otherwise."""
     assert expected is build_request(method, "/groups", idempotent=given).idempotent
 
 
 def test_whole_request() -> None:
-    """Target, body and template are told apart; the template alone may be logged."""
+    """Target, body and template. Only the template may be logged."""
     request = build_request(
         "PUT",
         "/receivers/{receiver_id}",
@@ -112,7 +112,7 @@ def test_whole_request() -> None:
 
 
 def test_request_without_body() -> None:
-    """No body is none, not ``null``; ``None`` is ``null``."""
+    """No body is empty, and ``None`` is ``null``."""
     expected = (b"", b"null")
     actual = (build_request("POST", "/a").content, build_request("POST", "/a", json=None).content)
     assert expected == actual
@@ -145,7 +145,7 @@ def test_decode_json(content: bytes, expected: object) -> None:
     ],
 )
 def test_success_that_is_not_json(content: bytes) -> None:
-    """The error tells kind and length, the template, and nothing of the content."""
+    """The error has content type, length and template, and nothing of the content."""
     with pytest.raises(ResponseDecodeError) as caught:
         decode_json(Response(200, {"content-type": "text/html"}, content), GET)
     expected = (
@@ -160,7 +160,7 @@ def test_success_that_is_not_json(content: bytes) -> None:
     ("value", "expected"), [({"a": 1}, {"a": 1}), ([], {}), (None, {}), ("a", {}), (True, {})]
 )
 def test_as_object(value: object, expected: dict[str, Any]) -> None:
-    """What is no object has no fields."""
+    """Anything that is not an object becomes an empty one."""
     assert expected == as_object(value)
 
 
@@ -168,17 +168,17 @@ def test_as_object(value: object, expected: dict[str, Any]) -> None:
     ("value", "expected"), [([1, 2], [1, 2]), ([], []), ({"a": 1}, [{"a": 1}]), ("ab", ["ab"])]
 )
 def test_as_list(value: object, expected: list[Any]) -> None:
-    """What is no list is its only item."""
+    """Anything that is not a list becomes a list of one."""
     assert expected == as_list(value)
 
 
 def test_response_repr_has_no_content() -> None:
-    """A body may hold personal data."""
+    """A body may contain personal data."""
     assert "mail.example" not in repr(Response(200, {}, b"ann@mail.example"))
 
 
-def test_masked_text_works_but_does_not_show() -> None:
-    """A credential in a local variable stays out of tracebacks that print variables."""
+def test_masked_text_is_not_shown() -> None:
+    """Tracebacks with local variables do not show a credential."""
     token = Masked("Bearer INVENTED")
     assert token == "Bearer INVENTED"
     assert "INVENTED" not in repr((token, {"authorization": token}))

@@ -1,4 +1,4 @@
-"""Retry-After: seconds or a date, from servers that do not always make sense."""
+"""Retry-After: seconds or a date, from servers that may send anything."""
 
 import math
 
@@ -34,12 +34,12 @@ READ: dict[str, tuple[dict[str, str], float | None]] = {
 
 @pytest.mark.parametrize(("headers", "expected"), READ.values(), ids=READ.keys())
 def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
-    """Seconds to wait, or nothing when the header makes no sense."""
+    """Seconds to wait, or ``None`` for an invalid header."""
     assert expected == parse_retry_after(headers, now=NOON_UNIX)
 
 
 @given(st.text() | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ \w+"), st.text())
 def test_any_header_is_read_or_ignored(value: str, date: str) -> None:
-    """No server can make a client crash, wait backwards or wait for ever."""
+    """No header causes a crash, a negative wait or an infinite wait."""
     seconds = parse_retry_after({"retry-after": value, "date": date}, now=NOON_UNIX)
     assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
