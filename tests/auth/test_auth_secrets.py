@@ -121,7 +121,7 @@ async def failing(call: Awaitable[Any], kind: type[Exception] = CleverReachError
     except kind as error:
         report_of(error, words)
         return "".join(words)
-    pytest.fail("the call was to fail")
+    pytest.fail("the call did not fail")
 
 
 @pytest.mark.anyio

@@ -160,7 +160,7 @@ async def test_half_a_token_is_in_no_variable(store: FileTokenStore, path: Path)
         inner = traceback.TracebackException.from_exception(context, capture_locals=True)
         shown = "".join([*report.format(), *inner.format()])
     else:
-        pytest.fail("the file is torn")
+        pytest.fail("half a token was accepted")
     assert "_parse_token" in shown
     assert "from_json" in shown
     assert "old-access" not in shown
@@ -177,7 +177,7 @@ async def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None
         report = traceback.TracebackException.from_exception(error, capture_locals=True)
         shown = "".join(report.format())
     else:
-        pytest.fail("a file is no folder")
+        pytest.fail("a file is not a folder")
     assert str(tmp_path / "file" / "token.json") in shown
     assert "_write" in shown
     assert "new-access" not in shown
@@ -193,7 +193,7 @@ async def test_a_file_that_cannot_be_read_or_locked_is_reported(tmp_path: Path) 
         await store.load()
     with pytest.raises(ConfigurationError, match=r"token\.json"):
         async with store.lock():
-            pytest.fail("there is no lock to be had")
+            pytest.fail("the lock cannot be acquired")
 
 
 @anyio_test

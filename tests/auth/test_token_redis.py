@@ -56,7 +56,7 @@ async def test_an_expired_lock_of_another_holder_is_not_released(redis: Any, key
     """The first holder releases too late, without an error, and the second keeps its lock."""
     first, second = RedisTokenStore(redis, key), RedisTokenStore(redis, key)
     async with first.lock():
-        await redis.delete(f"{key}:lock")  # as if its time were over
+        await redis.delete(f"{key}:lock")  # as if it had expired
         holding = second.lock()
         await holding.__aenter__()
         mark = await redis.get(f"{key}:lock")
@@ -161,6 +161,6 @@ async def test_an_outage_shows_no_token(
     except RedisError as error:
         shown = report_of(error)
     else:
-        pytest.fail("nothing was to be sent")
+        pytest.fail("the command did not fail")
     assert "gone with" in shown
     assert "4711" not in shown

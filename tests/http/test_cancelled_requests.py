@@ -91,7 +91,7 @@ async def test_a_cancelled_caller_waits_for_its_response(
         with scope:
             done.append(await send(sender, server.url))
             await anyio.lowlevel.checkpoint()
-            pytest.fail("the cancellation is delivered after the answer")
+            pytest.fail("the cancellation is delivered after the response")
 
     scope = anyio.CancelScope()
     async with anyio.create_task_group() as tasks:

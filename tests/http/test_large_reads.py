@@ -68,7 +68,7 @@ def test_the_versions_are_those_that_were_checked(library: str) -> None:
         f"{library} is now {installed}. Check that httpx.AsyncHTTPTransport._pool._network_backend "
         "still opens every connection with connect_tcp(), that streams have read(max_bytes, "
         "timeout) and start_tls(), and that the other tests in this file pass; then change "
-        "CHECKED_WITH. If the library reads more than 64 KiB by itself, delete large_reads.py."
+        "CHECKED_WITH. If it reads more than 64 KiB at a time now, delete large_reads.py."
     )
 
 

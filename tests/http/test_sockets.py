@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 
-# The library's chain of generators cannot be closed from outside when an answer is given up.
+# The library's generators cannot be closed from outside when a response is discarded.
 GIVEN_UP = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

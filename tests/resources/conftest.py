@@ -1,4 +1,4 @@
-"""Fixtures for resources: a call that answers from a script and keeps what it was asked."""
+"""Fixtures for resources: a call with scripted responses that records its requests."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -14,13 +14,13 @@ from cleverreach_async.transport.wire import Request, Response, error_in
 
 @pytest.fixture
 def sent() -> list[Request]:
-    """The requests that ``serve`` has seen."""
+    """The requests that ``serve`` has received."""
     return []
 
 
 @pytest.fixture
 def serve(sent: list[Request]) -> Callable[..., Call]:
-    """Return a call that gives the answers in turn: bytes as they are, the rest as JSON."""
+    """Return a call with one response after the other: bytes as they are, other values as JSON."""
 
     def script(*answers: object, status: int = 200) -> Call:
         left = list(answers)
@@ -44,7 +44,7 @@ def serve(sent: list[Request]) -> Callable[..., Call]:
 def exchange(
     serve: Callable[..., Call], sent: list[Request]
 ) -> Callable[..., Awaitable[tuple[object, ...]]]:
-    """Make one call of a resource; return method, target, body and result."""
+    """Make one call of a resource, and return method, target, body and result."""
 
     async def run(
         kind: type[Resource], act: Callable[[Any], Awaitable[object]], answer: object

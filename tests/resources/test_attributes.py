@@ -1,4 +1,4 @@
-"""Attributes: the requests made, the answers read, the names refused."""
+"""Attributes: requests, responses and refused names."""
 
 from collections.abc import Awaitable, Callable
 
@@ -129,7 +129,7 @@ async def test_attribute_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Attributes, act, answer)
 
 
@@ -152,7 +152,7 @@ async def test_reserved_names_are_refused_before_sending(
 
 
 async def test_existing_name_is_a_conflict(serve: Callable[..., Call], sent: list[Request]) -> None:
-    """The vendor's 409 arrives as such, and a creation is never repeated."""
+    """The API's 409 is raised, and a creation is never repeated."""
     answer = {"error": {"code": 409, "message": "Conflict: attribute exists"}}
     with pytest.raises(ConflictError, match="attribute exists"):
         await Attributes(serve(answer, status=409)).create(name="size", type="number")
@@ -160,6 +160,6 @@ async def test_existing_name_is_a_conflict(serve: Callable[..., Call], sent: lis
 
 
 def test_attribute_repr_is_short() -> None:
-    """An attribute shows what identifies it."""
+    """It has the identifying fields."""
     expected = "Attribute(id=88, name='firstname', type='text', group_id=0)"
     assert expected == repr(FIRSTNAME)

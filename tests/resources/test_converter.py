@@ -1,4 +1,4 @@
-"""The converter: the API's loose types become what the models promise."""
+"""The converter: the API's loose types become the types of the models."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -89,7 +89,7 @@ LOOSE: dict[str, tuple[dict[str, Any], Thing]] = {
 
 @pytest.mark.parametrize(("fields", "expected"), LOOSE.values(), ids=LOOSE.keys())
 def test_loose_types(fields: dict[str, Any], expected: Thing) -> None:
-    """Every form a value is seen in becomes the model's one form."""
+    """Every observed form of a value becomes the one of the model."""
     assert expected == read({"id": 1, **fields})
 
 
@@ -115,8 +115,8 @@ WRONG: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize(("value", "place"), WRONG.values(), ids=WRONG.keys())
-def test_answer_that_does_not_fit(value: object, place: str) -> None:
-    """The error names the field and the call, and never the value."""
+def test_response_that_does_not_fit(value: object, place: str) -> None:
+    """The error names the field and the call, and does not show the value."""
     with pytest.raises(ResponseDecodeError) as caught:
         read(value)
     expected = ("GET", "/things/{thing_id}", 1)
@@ -125,8 +125,8 @@ def test_answer_that_does_not_fit(value: object, place: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_every_problem_is_told() -> None:
-    """One look at the error is enough to see all that is wrong."""
+def test_every_problem_is_reported() -> None:
+    """One error has all of them."""
     with pytest.raises(ResponseDecodeError) as caught:
         read({"name": [], "parts": [{"number": "x"}, {"number": "y"}]})
     assert len(caught.value.problems) == 4
@@ -134,7 +134,7 @@ def test_every_problem_is_told() -> None:
 
 @pytest.mark.parametrize("value", [5, "text", [1], None])
 def test_map_of_anything_is_an_object(value: object) -> None:
-    """A map whose fields nobody documents is still a map."""
+    """A response without documented fields is an object."""
     with pytest.raises(ResponseDecodeError):
         structure(value, dict[str, Any], method="GET", path="/things")
 
@@ -152,7 +152,7 @@ def test_map_of_anything_is_an_object(value: object) -> None:
     )
 )
 def test_any_json_is_read_or_refused(value: object) -> None:
-    """Whatever arrives, the outcome is a model or the library's own error."""
+    """The result is a model or the library's own error."""
     try:
         thing = read(value)
     except ResponseDecodeError as error:

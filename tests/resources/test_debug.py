@@ -1,4 +1,4 @@
-"""Debug: the account, its token, the API's health."""
+"""Debug: the account, its token, and the state of the API."""
 
 from collections.abc import Awaitable, Callable
 
@@ -60,14 +60,12 @@ async def test_debug_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method asks what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert ("GET", target, None, expected) == await exchange(Debug, act, answer)
 
 
-async def test_only_ping_goes_without_token(
-    serve: Callable[..., Call], sent: list[Request]
-) -> None:
-    """A health probe must not need, renew or send a token."""
+async def test_only_ping_sends_no_token(serve: Callable[..., Call], sent: list[Request]) -> None:
+    """A health check must not need, renew or send a token."""
     debug = Debug(serve(True, True))
     await debug.ping()
     await debug.validate()
@@ -75,31 +73,31 @@ async def test_only_ping_goes_without_token(
     assert expected == [request.authenticated for request in sent]
 
 
-async def test_ping_tells_of_trouble(serve: Callable[..., Call]) -> None:
-    """A server in trouble is an error, not a value."""
+async def test_ping_raises_errors_of_the_server(serve: Callable[..., Call]) -> None:
+    """They are not a return value."""
     with pytest.raises(InternalServerError):
         await Debug(serve(b"<html>Bad Gateway</html>", status=502)).ping()
 
 
 async def test_refused_token_is_not_valid(serve: Callable[..., Call]) -> None:
-    """A question that is answered by yes or no does not raise for no."""
+    """A refused token is ``False``, not an error."""
     assert await Debug(serve(UNAUTHORIZED, status=401)).validate() is False
 
 
-async def test_validate_does_not_hide_trouble(serve: Callable[..., Call]) -> None:
-    """An answer that says nothing of the token is no verdict on it."""
+async def test_validate_raises_other_errors(serve: Callable[..., Call]) -> None:
+    """They say nothing about the token."""
     with pytest.raises(InternalServerError):
         await Debug(serve(b"", status=503)).validate()
 
 
 async def test_ttl_of_a_refused_token(serve: Callable[..., Call]) -> None:
-    """Its life cannot be told, and that is an error."""
+    """Its time to live is unknown, so this is an error."""
     with pytest.raises(AuthenticationError):
         await Debug(serve(UNAUTHORIZED, status=401)).ttl()
 
 
 async def test_ttl_drops_the_echoed_token(serve: Callable[..., Call]) -> None:
-    """The answer may repeat the token; the model holds it nowhere."""
+    """The response may contain the token. The model does not keep it."""
     answer = {"ttl": 60, "date": "2026-02-01", "token": "eyJ0eXAi.INVENTED.sig"}
     ttl = await Debug(serve(answer)).ttl()
     expected = TokenTTL(ttl=60, date="2026-02-01")
@@ -109,7 +107,7 @@ async def test_ttl_drops_the_echoed_token(serve: Callable[..., Call]) -> None:
 
 
 def test_whoami_repr_has_no_person() -> None:
-    """The account's holder does not end up in a log."""
+    """The account holder is not shown in a log."""
     expected = "Whoami(id=1, login_domain='1.api.example')"
     account = Whoami(id=1, name="Muster", email="mia@mail.example", login_domain="1.api.example")
     assert expected == repr(account)

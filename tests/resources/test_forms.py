@@ -1,4 +1,4 @@
-"""Forms: the requests made, the answers read, and double opt-in."""
+"""Forms: requests, responses and double opt-in."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -96,7 +96,7 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
         {"success": True},
         None,
     ),
-    "send answered with the address": (
+    "send with the address as response": (
         lambda it: it.send_activation(3001, email="ann@mail.example", **PROOF),
         "POST",
         "/v3/forms/3001/send/activate",
@@ -119,7 +119,7 @@ async def test_form_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Forms, act, answer)
 
 
@@ -128,7 +128,7 @@ async def test_form_calls(
 async def test_empty_proof_is_refused_before_sending(
     name: str, text: str, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """The vendor refuses a mail without proof of consent; the error names the argument."""
+    """The API refuses a mail without proof of consent. The error names the argument."""
     arguments: dict[str, Any] = {"email": "ann@mail.example", **PROOF, name: text}
     forms = Forms(serve(True, True))
     with pytest.raises(ConfigurationError, match=f"^{name} is empty"):
@@ -149,7 +149,7 @@ SENDS: dict[str, Act] = {
 async def test_second_mail_is_never_sent(
     act: Act, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """After a lost answer nothing tells whether the mail went out, so it is not repeated."""
+    """After a lost response it is unknown whether the mail was sent, so it is not repeated."""
     await act(Forms(serve({"id": 1})))
     assert not sent[0].idempotent
 
@@ -167,7 +167,7 @@ async def test_second_mail_is_never_sent(
 async def test_refused_mail(
     status: int, answer: object, kind: type[APIStatusError], serve: Callable[..., Call]
 ) -> None:
-    """A mail that was not sent is an error, which does not repeat the address."""
+    """A mail that was not sent is an error. It does not show the address."""
     with pytest.raises(kind) as caught:
         await Forms(serve(answer, status=status)).send_activation(
             1, email="ann@mail.example", **PROOF
@@ -175,7 +175,7 @@ async def test_refused_mail(
     assert "mail.example" not in repr(caught.value)
 
 
-async def test_code_that_is_no_text(serve: Callable[..., Call]) -> None:
-    """HTML arrives as a JSON string and as nothing else."""
+async def test_code_that_is_not_text(serve: Callable[..., Call]) -> None:
+    """The HTML must be a JSON string."""
     with pytest.raises(ResponseDecodeError):
         await Forms(serve({"html": "<form>"})).code(1)

@@ -1,4 +1,4 @@
-"""Groups: the requests made and the answers read."""
+"""Groups: requests and responses."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -127,20 +127,20 @@ async def test_group_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Groups, act, answer)
 
 
-async def test_empty_list_means_no_such_group(serve: Callable[..., Call]) -> None:
-    """A single read that finds nothing may arrive as an empty list."""
+async def test_empty_list_means_not_found(serve: Callable[..., Call]) -> None:
+    """The response for a single group may be an empty list."""
     with pytest.raises(NotFoundError) as caught:
         await Groups(serve([])).get(7)
     expected = (404, "GET", "/groups/{group_id}")
     assert expected == (caught.value.status_code, caught.value.method, caught.value.path)
 
 
-async def test_two_groups_are_no_group(serve: Callable[..., Call]) -> None:
-    """A list of several where one was asked for is refused rather than guessed at."""
+async def test_two_groups_are_not_one_group(serve: Callable[..., Call]) -> None:
+    """A list of several where one is expected is refused."""
     with pytest.raises(ResponseDecodeError):
         await Groups(serve([RECORDED, RECORDED])).get(7)
 
@@ -157,12 +157,12 @@ REPEATABLE: dict[str, tuple[Act, bool]] = {
 async def test_group_idempotency(
     act: Act, idempotent: bool, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Only a creation would do something twice."""
+    """Only a creation is not idempotent."""
     await act(Groups(serve({"id": 7})))
     assert idempotent is sent[0].idempotent
 
 
 def test_group_repr_is_short() -> None:
-    """A group shows what identifies it."""
+    """It has the identifying fields."""
     expected = "Group(id=540001, name='Newsletter')"
     assert expected == repr(GROUP)

@@ -1,4 +1,4 @@
-"""Mailings: the requests made and the answers read."""
+"""Mailings: requests and responses."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -221,7 +221,7 @@ async def test_mailing_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Mailings, act, answer)
 
 
@@ -238,13 +238,13 @@ async def test_mailing_calls(
 async def test_state_follows_from_the_times(
     times: dict[str, object], expected: str, serve: Callable[..., Call]
 ) -> None:
-    """Where an answer does not tell the state, it is told by what has happened."""
+    """If the response has no state, it is derived from the times."""
     mailing = await Mailings(serve({"id": 1, **times})).get(1)
     assert expected == mailing.state
 
 
 async def test_one_state_is_paged(serve: Callable[..., Call], sent: list[Request]) -> None:
-    """A full page is followed by the next, in either shape; a short one ends the listing."""
+    """A full page is followed by the next, in either shape. A short one ends the list."""
     call = serve([{"id": 1}, {"id": 2}], {"draft": [{"id": 3}]})
     listing = Mailings(call).list(state="draft", page_size=2)
     expected_ids = [1, 2, 3]
@@ -254,7 +254,7 @@ async def test_one_state_is_paged(serve: Callable[..., Call], sent: list[Request
 
 
 async def test_all_states_come_at_once(serve: Callable[..., Call], sent: list[Request]) -> None:
-    """The API does not page all states, so even a full answer is the last one."""
+    """The API does not page all states, so a full page is the last one too."""
     listing = Mailings(serve([{"id": 1}])).list(page_size=1)
     expected = [1]
     assert expected == [mailing.id async for mailing in listing]
@@ -268,7 +268,7 @@ REFUSED: dict[str, Act] = {
     "a naive bound": lambda it: it.list(start=datetime(2026, 1, 1)),  # noqa: DTZ001 - the point
     "a naive release": lambda it: it.release(5, time=datetime(2026, 1, 1)),  # noqa: DTZ001
     "two audiences": lambda it: it.update(5, group_ids=[7], filter_id=1),
-    "a preview for nobody": lambda it: it.send_preview(5, receivers=[]),
+    "a preview without an address": lambda it: it.send_preview(5, receivers=[]),
 }
 
 
@@ -276,7 +276,7 @@ REFUSED: dict[str, Act] = {
 async def test_wrong_mailing_arguments_are_refused_before_sending(
     act: Act, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """What cannot be meant is not sent."""
+    """No request is sent."""
     with pytest.raises(ConfigurationError):
         await act(Mailings(serve(True)))
     assert not sent
@@ -295,19 +295,19 @@ REPEATABLE: dict[str, tuple[Act, bool]] = {
 async def test_mailing_idempotency(
     act: Act, idempotent: bool, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Nothing that mails or makes a draft is repeated; stopping twice stops once."""
+    """Nothing that sends a mail or creates a draft is repeated. Stopping twice is harmless."""
     await act(Mailings(serve({"id": 5})))
     assert idempotent is sent[0].idempotent
 
 
-async def test_release_without_the_right(serve: Callable[..., Call]) -> None:
-    """The vendor gives the right to release separately."""
+async def test_release_without_permission(serve: Callable[..., Call]) -> None:
+    """It is a permission of its own."""
     answer = {"error": {"code": 403, "message": "Forbidden: invalid scope"}}
     with pytest.raises(PermissionDeniedError, match="invalid scope"):
         await Mailings(serve(answer, status=403)).release(5, time=1)
 
 
 def test_mailing_repr_is_short() -> None:
-    """A mailing shows what identifies it, and no body or address."""
+    """It has the identifying fields, and no body or address."""
     expected = "Mailing(id=1, name='May', state='draft')"
     assert expected == repr(Mailing(id=1, name="May", body_html="<p>", sender_email="a@b.example"))

@@ -1,4 +1,4 @@
-"""Orders: the requests made and the answers read."""
+"""Orders: requests and responses."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -116,21 +116,21 @@ async def test_order_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Orders, act, answer)
 
 
 async def test_price_keeps_its_digits(serve: Callable[..., Call], sent: list[Request]) -> None:
-    """A Decimal goes out as the number it is, not as text and not through a float."""
+    """A Decimal is sent as a number with its digits, neither as text nor as a float."""
     price = Decimal("0.1000000000000000000001")
     await Orders(serve(True)).create(7, OrderInput("A", "Lamp", price=price))
     assert b'"price":0.1000000000000000000001' in sent[0].content
 
 
-async def test_only_a_new_order_is_unrepeatable(
+async def test_only_a_new_order_is_not_idempotent(
     serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Whether the server recognises a repeated order is not known."""
+    """It is unknown whether the server recognises a repeated order."""
     orders = Orders(serve(True, True, True))
     await orders.create(7, INPUT)
     await orders.update(7, INPUT)
@@ -151,14 +151,14 @@ REFUSED: dict[str, Act] = {
 async def test_wrong_orders_are_refused_before_sending(
     act: Act, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """What would hit another order, or another time, is not sent."""
+    """An empty id or a time without a time zone is not sent."""
     with pytest.raises(ConfigurationError):
         await act(Orders(serve(True)))
     assert not sent
 
 
-async def test_order_input_is_left_as_it_is(serve: Callable[..., Call]) -> None:
-    """The time becomes seconds on the wire only."""
+async def test_order_input_is_not_changed(serve: Callable[..., Call]) -> None:
+    """The time becomes Unix seconds in the request only."""
     order = OrderInput("A", "Lamp", stamp=NEW_YEAR)
     await Orders(serve(True)).create(7, order)
     expected = OrderInput("A", "Lamp", stamp=NEW_YEAR)

@@ -1,4 +1,4 @@
-"""Pages: where a listing ends, and what an early end leaves behind."""
+"""Pages: the end of a list, and leaving a list early."""
 
 from collections.abc import Callable
 
@@ -24,15 +24,15 @@ ENDS: dict[str, tuple[list[object], list[int]]] = {
     "false at once": ([False], []),
     "null at once": ([None], []),
     "nothing at once": ([b""], []),
-    "a page longer than asked for": ([rows(1, 2, 3), rows(4)], [1, 2, 3, 4]),
+    "a page with more items than requested": ([rows(1, 2, 3), rows(4)], [1, 2, 3, 4]),
 }
 
 
 @pytest.mark.parametrize(("answers", "expected"), ENDS.values(), ids=ENDS.keys())
-async def test_listing_ends(
+async def test_list_ends(
     answers: list[object], expected: list[int], serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """A page shorter than asked for is the last; every answer is asked for once, in order."""
+    """A page with fewer items than requested is the last. Each is requested once, in order."""
     listing = Receivers(serve(*answers)).list(group_id=7, page_size=2)
     assert expected == [receiver.id async for receiver in listing]
     targets = [
@@ -41,10 +41,10 @@ async def test_listing_ends(
     assert targets == [request.target for request in sent]
 
 
-async def test_awaiting_fetches_the_first_page_only(
+async def test_awaiting_requests_the_first_page_only(
     serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """A page is a sequence that knows its place."""
+    """A page is a sequence with its number."""
     page = await Receivers(serve(rows(1, 2))).list(group_id=7, page_size=2)
     expected = (2, 0, False, 1, [2], [1, 2])
     assert expected == (
@@ -58,18 +58,18 @@ async def test_awaiting_fetches_the_first_page_only(
     assert len(sent) == 1
 
 
-async def test_listing_asks_nothing_by_itself(
+async def test_creating_a_paginator_sends_nothing(
     serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Making a listing is free; it may be thrown away."""
+    """It may be discarded."""
     Receivers(serve()).list(group_id=7)
     assert not sent
 
 
-async def test_early_break_fetches_no_further(
+async def test_leaving_early_requests_no_further_page(
     serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Leaving the loop on the first page leaves the second unasked."""
+    """A loop that is left on the first page does not request the second."""
     seen: list[int] = []
     async for receiver in Receivers(serve(rows(1, 2))).list(group_id=7, page_size=2):
         seen.append(receiver.id)
@@ -81,14 +81,14 @@ async def test_early_break_fetches_no_further(
 
 
 async def test_pages_one_by_one(serve: Callable[..., Call]) -> None:
-    """Whoever wants pages gets pages, the last one marked."""
+    """The last page is marked."""
     listing = Receivers(serve(rows(1, 2), rows(3))).list(group_id=7, page_size=2)
     expected = [(0, 2, False), (1, 1, True)]
     assert expected == [(page.number, len(page), page.is_last) async for page in listing.pages()]
 
 
-async def test_listing_starts_anew(serve: Callable[..., Call]) -> None:
-    """Two loops over one listing both begin with the first page."""
+async def test_every_loop_starts_with_the_first_page(serve: Callable[..., Call]) -> None:
+    """Two loops over one paginator are independent."""
     listing = Receivers(serve(rows(1), rows(1))).list(group_id=7, page_size=2)
     first = [receiver.id async for receiver in listing]
     assert first == [receiver.id async for receiver in listing]
@@ -97,7 +97,7 @@ async def test_listing_starts_anew(serve: Callable[..., Call]) -> None:
 async def test_exhausted_pages_stay_exhausted(
     serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Asking once more after the end asks the server nothing."""
+    """After the end no request is sent."""
     pages = Receivers(serve(rows(1))).list(group_id=7, page_size=2).pages()
     await anext(pages)
     for _ in range(2):
@@ -106,7 +106,7 @@ async def test_exhausted_pages_stay_exhausted(
     assert len(sent) == 1
 
 
-async def test_failed_page_can_be_asked_for_again(sent: list[Request]) -> None:
+async def test_failed_page_can_be_requested_again(sent: list[Request]) -> None:
     """An error does not skip a page."""
     trouble = [InternalServerError("Bad Gateway", status_code=502)]
 
@@ -125,7 +125,7 @@ async def test_failed_page_can_be_asked_for_again(sent: list[Request]) -> None:
 
 @pytest.mark.parametrize("page_size", [-1, 0, MAX_PAGE_SIZE + 1])
 def test_page_size_out_of_bounds(page_size: int, serve: Callable[..., Call]) -> None:
-    """The API would clamp it, and the end of the listing would be taken for a short page."""
+    """The API would reduce it, and a full page would look like the last one."""
     with pytest.raises(ConfigurationError, match="from 1 to 5000"):
         Receivers(serve()).list(group_id=7, page_size=page_size)
 
@@ -134,6 +134,6 @@ def test_page_size_out_of_bounds(page_size: int, serve: Callable[..., Call]) -> 
 async def test_page_size_at_its_bounds(
     page_size: int, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """The bounds themselves are allowed."""
+    """The bounds are allowed."""
     await Receivers(serve([])).list(group_id=7, page_size=page_size)
     assert sent[0].target.endswith(f"pagesize={page_size}")

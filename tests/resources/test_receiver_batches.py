@@ -1,4 +1,4 @@
-"""Receivers by the thousand: the requests made and the rows read."""
+"""Batches of receivers: requests and responses."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
         MIXED,
         ITEMS,
     ),
-    "insert answered by an object": (
+    "insert with an object as response": (
         lambda it: it.insert_many([BOB], group_id=7),
         "POST",
         "/v3/groups/7/receivers/insert",
@@ -116,7 +116,7 @@ async def test_batch_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Receivers, act, answer)
 
 
@@ -138,7 +138,7 @@ REPEATABLE: dict[str, tuple[Act, bool]] = {
 async def test_batch_idempotency(
     act: Act, idempotent: bool, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """One row with orders makes the whole batch unrepeatable."""
+    """One row with orders makes the whole batch not idempotent."""
     await act(Receivers(serve([])))
     assert idempotent is sent[0].idempotent
 
@@ -153,12 +153,12 @@ TOO_MANY: dict[str, Callable[[Receivers, Iterator[ReceiverInput]], Awaitable[obj
 
 
 @pytest.mark.parametrize("act", TOO_MANY.values(), ids=TOO_MANY.keys())
-async def test_batch_larger_than_the_api_takes(
+async def test_batch_larger_than_the_maximum(
     act: Callable[[Receivers, Iterator[ReceiverInput]], Awaitable[object]],
     serve: Callable[..., Call],
     sent: list[Request],
 ) -> None:
-    """A thousand rows go out, one more is refused before sending and told where to go."""
+    """1000 rows are sent, 1001 are refused with a hint at ``cr.bulk``."""
     receivers = Receivers(serve([]))
     await act(receivers, (BOB for _ in range(MAX_BATCH)))
     with pytest.raises(ConfigurationError, match=r"1001 receivers .* cr\.bulk"):
@@ -167,13 +167,13 @@ async def test_batch_larger_than_the_api_takes(
 
 
 async def test_false_is_a_failed_batch(serve: Callable[..., Call]) -> None:
-    """The older word for failure is not taken for a batch without rows."""
+    """``false`` is an error, not a batch without rows."""
     with pytest.raises(APIStatusError, match="reports a failure"):
         await Receivers(serve(False)).upsertplus_many([BOB], group_id=7)
 
 
-async def test_batch_leaves_its_input(serve: Callable[..., Call]) -> None:
-    """Times become seconds on the wire only."""
+async def test_batch_does_not_change_its_input(serve: Callable[..., Call]) -> None:
+    """Times become Unix seconds in the request only."""
     rows = [ReceiverInput("ann@mail.example", registered=datetime(2026, 1, 1, tzinfo=UTC))]
     await Receivers(serve([])).upsert_many(rows, group_id=7)
     expected = [ReceiverInput("ann@mail.example", registered=datetime(2026, 1, 1, tzinfo=UTC))]
@@ -203,18 +203,18 @@ async def test_batch_leaves_its_input(serve: Callable[..., Call]) -> None:
             True,
             id="full profile",
         ),
-        pytest.param({"id": "x"}, BatchItem(""), False, id="nothing known"),
+        pytest.param({"id": "x"}, BatchItem(""), False, id="unknown"),
         pytest.param(None, BatchItem(""), False, id="null"),
         pytest.param(True, BatchItem(""), False, id="true"),
         pytest.param([], BatchItem(""), False, id="list"),
     ],
 )
 def test_read_batch_item(raw: object, expected: BatchItem, ok: bool) -> None:
-    """Every shape seen of a row's answer is read; what says nothing counts as not stored."""
+    """Every observed form of an item is read. An unknown one counts as not stored."""
     item = read_batch_item(raw)
     assert (expected, ok) == (item, item.ok)
 
 
 def test_batch_item_repr_has_no_address() -> None:
-    """The row's address stays out of logs."""
+    """Logs do not show the address."""
     assert "mail.example" not in repr(BatchItem("success", 7, "ann@mail.example"))

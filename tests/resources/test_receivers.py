@@ -1,4 +1,4 @@
-"""Receivers one at a time: the requests made and the answers read."""
+"""Single receivers: requests and responses."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -141,7 +141,7 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
         [RECORDED],
         PROFILE,
     ),
-    "upsert answered by an object": (
+    "upsert with an object as response": (
         lambda it: it.upsert(ReceiverInput("ann@mail.example"), group_id=7),
         "POST",
         "/v3/groups/7/receivers/upsertplus",
@@ -189,7 +189,7 @@ async def test_receiver_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Receivers, act, answer)
 
 
@@ -213,7 +213,7 @@ REPEATABLE: dict[str, tuple[Act, bool]] = {
 async def test_receiver_idempotency(
     act: Act, idempotent: bool, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """A repeat may store orders twice and refuses a receiver it created; the rest is harmless."""
+    """A repetition may store orders twice, or refuse a receiver that it created."""
     await act(Receivers(serve([BARE])))
     assert idempotent is sent[0].idempotent
 
@@ -227,7 +227,7 @@ async def test_receiver_idempotency(
     ],
 )
 async def test_refused_upsert_is_an_error(answer: object, serve: Callable[..., Call]) -> None:
-    """A row that the answer leaves out was not stored, whatever the status says."""
+    """A row that the response leaves out was not stored, whatever the status is."""
     with pytest.raises(UnprocessableEntityError) as caught:
         await Receivers(serve(answer)).upsert(PLAIN, group_id=7)
     assert caught.value.status_code == 422
@@ -235,7 +235,7 @@ async def test_refused_upsert_is_an_error(answer: object, serve: Callable[..., C
 
 
 async def test_unknown_receiver(serve: Callable[..., Call]) -> None:
-    """The error names the template, never the address."""
+    """The error has the template, not the address."""
     answer = {"error": {"code": 404, "message": "Not Found: invalid receiver"}}
     with pytest.raises(NotFoundError) as caught:
         await Receivers(serve(answer, status=404)).get("ann@mail.example", group_id=7)
@@ -251,7 +251,7 @@ async def test_unknown_receiver(serve: Callable[..., Call]) -> None:
 async def test_empty_id_never_reaches_the_server(
     receiver_id: str, group_id: int | None, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Deleting the receiver with no id has emptied whole groups."""
+    """Deleting a receiver with an empty id has emptied whole groups."""
     with pytest.raises(ConfigurationError, match="would address something else"):
         await Receivers(serve(True)).delete(receiver_id, group_id=group_id)
     assert not sent
@@ -261,7 +261,7 @@ async def test_empty_id_never_reaches_the_server(
 async def test_naive_time_is_refused(
     field: str, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """A time without a zone is no instant."""
+    """A time without a time zone is ambiguous."""
     naive = datetime(2026, 1, 1)  # noqa: DTZ001 - the point
     receiver = ReceiverInput("ann@mail.example")
     setattr(receiver, field, naive)
@@ -270,8 +270,8 @@ async def test_naive_time_is_refused(
     assert not sent
 
 
-async def test_input_is_left_as_it_is(serve: Callable[..., Call]) -> None:
-    """The caller may send the same input again, to another group."""
+async def test_input_is_not_changed(serve: Callable[..., Call]) -> None:
+    """The caller may send it again, to another group."""
     order = OrderInput("A-1", "Mug", stamp=NEW_YEAR)
     receiver = ReceiverInput("ann@mail.example", registered=NEW_YEAR, orders=[order])
     await Receivers(serve([BARE])).upsert(receiver, group_id=7)
@@ -285,13 +285,13 @@ async def test_input_is_left_as_it_is(serve: Callable[..., Call]) -> None:
 
 
 def test_receiver_repr_hides_attributes() -> None:
-    """A receiver shows what identifies it, and no more of the person."""
+    """It has the identifying fields, and no other personal data."""
     expected = "Receiver(id=7, email='ann@mail.example', group_id=540001, active=True)"
     assert expected == repr(PROFILE)
 
 
 async def test_an_empty_selection_is_refused(serve: Callable[..., Call]) -> None:
-    """The API takes an empty list for no list, and would answer with everybody."""
+    """The API would return all receivers."""
     receivers = Receivers(serve([]))
     with pytest.raises(ConfigurationError, match="emails is empty; leave it out"):
         receivers.list(group_id=7, emails=[])

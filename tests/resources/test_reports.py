@@ -1,4 +1,4 @@
-"""Reports: the requests made and the answers read."""
+"""Reports: requests and responses."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -118,7 +118,7 @@ async def test_report_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, None, expected) == await exchange(Reports, act, answer)
 
 
@@ -139,7 +139,7 @@ REFUSED: dict[str, Act] = {
 async def test_wrong_report_arguments_are_refused_before_sending(
     act: Act, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """What the API would refuse, or take for something else, is not sent."""
+    """The API would refuse or misread them."""
     with pytest.raises(ConfigurationError):
         await act(Reports(serve([])))
     assert not sent
@@ -158,18 +158,18 @@ async def test_wrong_report_arguments_are_refused_before_sending(
     ],
 )
 def test_counters(stats: dict[str, object], expected: ReportCounters) -> None:
-    """The counters are found wherever the mode puts them."""
+    """They are read from either place, which depends on the mode."""
     assert expected == Report(id=1, stats=stats).counters
 
 
-def test_counters_that_do_not_count() -> None:
-    """What is no number is not taken for one."""
+def test_counters_that_are_not_numbers() -> None:
+    """They are refused."""
     with pytest.raises(ResponseDecodeError, match="delivered"):
         _ = Report(id=1, stats={"delivered": "many"}).counters
 
 
 async def test_part_of_a_split_test(serve: Callable[..., Call]) -> None:
-    """The vendor refuses the report of a part; its message is kept."""
+    """The API refuses the report of a part, and the error has its message."""
     answer = {"error": {"code": 403, "message": "Forbidden: use parent 77000"}}
     with pytest.raises(PermissionDeniedError, match="parent 77000"):
         await Reports(serve(answer, status=403)).get(77001)

@@ -1,4 +1,4 @@
-"""The helpers that all resources share."""
+"""Functions that all resources share."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -18,8 +18,8 @@ from cleverreach_async.transport.wire import build_request, to_unix
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_body_leaves_out_what_is_unset() -> None:
-    """``UNSET`` is not sent, ``None`` is, and so is everything falsy."""
+def test_body_leaves_out_unset_fields() -> None:
+    """``UNSET`` is not sent. ``None`` and other falsy values are."""
     expected = {"none": None, "empty": "", "zero": 0, "false": False, "at": 1767225600}
     assert expected == body(none=None, empty="", zero=0, false=False, at=NEW_YEAR, left_out=UNSET)
 
@@ -36,12 +36,12 @@ def test_body_leaves_out_what_is_unset() -> None:
     ],
 )
 def test_to_unix(value: object, expected: object) -> None:
-    """Aware times become whole seconds, the rest stays."""
+    """Aware times become whole seconds, other values stay."""
     assert expected == to_unix(value)
 
 
-def test_naive_time_has_no_seconds() -> None:
-    """Guessing a zone would shift it by hours."""
+def test_naive_time_is_refused() -> None:
+    """A guessed time zone could shift it by hours."""
     with pytest.raises(ConfigurationError, match="no time zone"):
         to_unix(datetime(2026, 1, 1))  # noqa: DTZ001 - the point
 
@@ -61,8 +61,8 @@ def test_unwrap(value: object, expected: object) -> None:
     assert expected == unwrap(value, build_request("GET", "/groups"))
 
 
-def test_unwrap_of_nothing() -> None:
-    """An empty list is the API's other word for not found."""
+def test_unwrap_of_an_empty_list() -> None:
+    """An empty list means not found."""
     with pytest.raises(NotFoundError, match="GET /groups: 404 Not Found"):
         unwrap([], build_request("GET", "/groups"))
 
@@ -78,7 +78,7 @@ def test_unwrap_of_nothing() -> None:
     ],
 )
 def test_decode_list(value: object, expected: tuple[Group, ...]) -> None:
-    """A list is read in every shape that it is sent in."""
+    """Every form of a list is read."""
     assert expected == decode_list(value, Group, method="GET", path="/groups")
 
 
@@ -96,5 +96,5 @@ def test_decode_list(value: object, expected: tuple[Group, ...]) -> None:
     ],
 )
 def test_receiver_path(group_id: int | None, expected: tuple[str, dict[str, int]]) -> None:
-    """The same receiver is addressed in a group or across all."""
+    """The same receiver in a group or in the whole account."""
     assert expected == receiver_path(1, group_id)

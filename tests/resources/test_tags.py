@@ -1,4 +1,4 @@
-"""Tags: the requests made, the answers read, the names refused."""
+"""Tags: requests, responses and refused names."""
 
 from collections.abc import Awaitable, Callable
 
@@ -93,7 +93,7 @@ async def test_tag_calls(
     expected: object,
     exchange: Callable[..., Awaitable[object]],
 ) -> None:
-    """Each method sends what the vendor documents and reads the answer."""
+    """Each method sends the documented request and reads the response."""
     assert (method, target, body, expected) == await exchange(Tags, act, answer)
 
 
@@ -116,7 +116,7 @@ REFUSED: dict[str, Act] = {
 async def test_wrong_tag_arguments_are_refused_before_sending(
     act: Act, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """A path that would name other tags, or all of them, is not sent."""
+    """A path that would address other tags, or all of them, is not sent."""
     with pytest.raises(ConfigurationError):
         await act(Tags(serve(True)))
     assert not sent
@@ -125,7 +125,7 @@ async def test_wrong_tag_arguments_are_refused_before_sending(
 async def test_adding_tags_twice_adds_them_once(
     serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """Both ways are harmless to repeat, though one is a POST; the input stays as it is."""
+    """Both calls are idempotent, and the input is not changed."""
     names = ["a", "b"]
     tags = Tags(serve(["a"], True))
     await tags.add(7, names)

@@ -192,7 +192,7 @@ async def report_of(call: Awaitable[object]) -> str:
             chain.append(link)
             link = link.__cause__ or link.__context__
         return "".join([*report.format(), *(repr(it) + repr(vars(it)) for it in chain)])
-    pytest.fail("the call was to fail")
+    pytest.fail("the call did not fail")
 
 
 @pytest.mark.anyio

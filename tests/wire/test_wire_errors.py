@@ -69,7 +69,7 @@ SHAPES: dict[str, tuple[int, Any, type[APIStatusError], int, int | None, str]] =
         None,
         "duplicate data",
     ),
-    "nested with 200, a code that is no status": (
+    "nested with 200, a code that is not a status": (
         200,
         {"error": {"code": 17, "message": "odd"}},
         BadRequestError,
@@ -122,7 +122,7 @@ SHAPES: dict[str, tuple[int, Any, type[APIStatusError], int, int | None, str]] =
         "refused",
     ),
     "list": (413, [], PayloadTooLargeError, 413, None, HTTPStatus(413).phrase),
-    "status the world does not know": (599, None, InternalServerError, 599, None, "unknown status"),
+    "unknown status": (599, None, InternalServerError, 599, None, "unknown status"),
     "unknown 4xx": (418, {}, APIStatusError, 418, None, "I'm a Teapot"),
 }
 

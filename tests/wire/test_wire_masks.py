@@ -17,7 +17,7 @@ MASKED: dict[str, tuple[str, str]] = {
     "in JSON": ('{"email":"ann@mail.example"}', '{"email":"<e-mail>"}'),
     "several": ("a@b.example,c@d.example", "<e-mail>,<e-mail>"),
     "percent-encoded": ("GET /ann%40mail.example", "GET <e-mail>"),
-    "quoted, no address by its looks": (
+    "quoted text that is not an address": (
         "invalid address 'ann at home'",
         "invalid address <hidden>",
     ),
