@@ -59,21 +59,22 @@ class CleverReach:
         clock: Source of time, for tests.
         rng: Source of random numbers, for tests.
 
+    Attributes:
+        groups: Recipient lists.
+        receivers: Contacts in the groups.
+        attributes: Further fields of receivers.
+        orders: Orders of receivers.
+        tags: Labels of receivers.
+        forms: Sign-up forms and double opt-in mails.
+        mailings: Drafts and their release.
+        reports: Reports of sent mailings.
+        debug: The account, its token, and the state of the API.
+        oauth: The client's own token.
+        bulk: The importer for any number of receivers.
+
     Raises:
         ConfigurationError: An argument is invalid.
     """
-
-    groups: Groups
-    receivers: Receivers
-    attributes: Attributes
-    orders: Orders
-    tags: Tags
-    forms: Forms
-    mailings: Mailings
-    reports: Reports
-    debug: Debug
-    oauth: OAuth
-    bulk: Bulk
 
     def __init__(
         self,

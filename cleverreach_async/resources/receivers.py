@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cleverreach_async.errors import ConfigurationError, UnprocessableEntityError
-from cleverreach_async.resources.base import Resource, decode_list, receiver_path
+from cleverreach_async.resources.base import Resource, decode_list, group_path, receiver_path
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import (
     BatchItem,
@@ -229,16 +229,9 @@ class Receivers(Resource):
         ``POST /groups/{group_id}/receivers/delete``, ``POST /receivers/delete``
         """
         ids = [str(receiver_id) for receiver_id in receiver_ids]
-        if group_id is None:
-            await self._do("POST", "/receivers/delete", json={"receivers": ids}, idempotent=True)
-        else:
-            await self._do(
-                "POST",
-                "/groups/{group_id}/receivers/delete",
-                path={"group_id": group_id},
-                json=ids,
-                idempotent=True,
-            )
+        template, path = group_path("/receivers/delete", group_id)
+        json = {"receivers": ids} if group_id is None else ids
+        await self._do("POST", template, path=path, json=json, idempotent=True)
 
     async def _batch_profiles(
         self, method: str, verb: str, receivers: Iterable[ReceiverInput], group_id: int
