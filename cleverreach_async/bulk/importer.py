@@ -11,7 +11,7 @@ from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.sources.counted import countable
+from cleverreach_async.sources.counted_rows import countable
 from cleverreach_async.transport.transport import Transport
 
 __all__ = ["Bulk"]

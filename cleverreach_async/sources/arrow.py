@@ -17,9 +17,9 @@ from cleverreach_async.sources.arrow_rows import (
     with_types,
 )
 from cleverreach_async.sources.columns import ColumnMapping, map_columns
+from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.resumable import Position, fingerprint, zone_name
-from cleverreach_async.sources.typed_rows import check_columns
-from cleverreach_async.sources.values import find_zone
+from cleverreach_async.sources.row_reader import check_columns
 
 __all__ = ["ArrowSource", "ParquetSource", "read_arrow", "read_parquet"]
 

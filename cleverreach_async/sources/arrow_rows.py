@@ -10,9 +10,9 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.columns import KNOWN_TARGETS, AttributeType, ColumnMapping
+from cleverreach_async.sources.row_reader import row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.threads import ThreadedRows, in_thread
-from cleverreach_async.sources.typed_rows import row_reader
 
 __all__ = ["BATCH_ROWS", "ArrowRows", "Batch", "import_arrow", "read_batch", "with_types"]
 

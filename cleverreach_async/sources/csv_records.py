@@ -15,7 +15,7 @@ from typing import Final, TextIO
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, SourceError
-from cleverreach_async.sources.lines import Lines
+from cleverreach_async.sources.line_offsets import Lines
 from cleverreach_async.sources.text_file import TextFile
 
 __all__ = ["FLAWS", "Header", "check_delimiter", "column_name", "read_header", "records"]

@@ -10,11 +10,11 @@ import attrs
 
 from cleverreach_async.errors import CleverReachError, ConfigurationError, SourceError
 from cleverreach_async.sources.columns import ColumnMapping, map_columns
-from cleverreach_async.sources.cursors import Chunks, column_names, read_chunks
-from cleverreach_async.sources.keys import check_key
+from cleverreach_async.sources.cursor_chunks import Chunks, column_names, read_chunks
+from cleverreach_async.sources.query_keys import check_key
 from cleverreach_async.sources.records import as_record
+from cleverreach_async.sources.row_reader import ReadRow, check_columns, row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
-from cleverreach_async.sources.typed_rows import ReadRow, check_columns, row_reader
 from cleverreach_async.transport.redaction import mask_emails
 
 __all__ = ["PLACE", "CursorOptions", "CursorRows", "LastKey"]

@@ -8,17 +8,17 @@ from typing import Any, overload
 
 from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.sources.columns import ColumnMapping
+from cleverreach_async.sources.cursor_chunks import settle
 from cleverreach_async.sources.cursor_rows import (
     PLACE,
     CursorOptions,
     CursorRows,
     LastKey,
 )
-from cleverreach_async.sources.cursors import settle
-from cleverreach_async.sources.keys import key_of_token, token_of_key
+from cleverreach_async.sources.dates import find_zone
+from cleverreach_async.sources.query_keys import key_of_token, token_of_key
 from cleverreach_async.sources.resumable import Position, zone_name
 from cleverreach_async.sources.threads import run_in_worker
-from cleverreach_async.sources.values import find_zone
 
 __all__ = ["CursorSource", "QuerySource", "read_cursor"]
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, ClassVar, TextIO
 
 from cleverreach_async.errors import SourceError
 from cleverreach_async.sources.columns import ColumnMapping
-from cleverreach_async.sources.lines import Lines, Place, measure_of, place_of
+from cleverreach_async.sources.line_offsets import Lines, Place, measure_of, place_of
 from cleverreach_async.sources.resumable import Position, zone_name
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.text_file import TextFile

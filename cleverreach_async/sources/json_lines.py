@@ -12,11 +12,11 @@ from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import OrderInput
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.sources.dates import TIMES_ACCEPTED, show_date
 from cleverreach_async.sources.file_source import FileSource
-from cleverreach_async.sources.lines import Lines
+from cleverreach_async.sources.line_offsets import Lines
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.text_file import TextFile
-from cleverreach_async.sources.values import TIMES_ACCEPTED, show_date
 
 __all__ = ["JsonLinesSource"]
 

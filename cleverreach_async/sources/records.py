@@ -18,9 +18,9 @@ import attrs
 
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.sources.columns import ColumnMapping, map_columns
+from cleverreach_async.sources.dates import find_zone
+from cleverreach_async.sources.row_reader import ReadRow, check_columns, row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
-from cleverreach_async.sources.typed_rows import ReadRow, check_columns, row_reader
-from cleverreach_async.sources.values import find_zone
 
 __all__ = [
     "AsyncRecordSource",

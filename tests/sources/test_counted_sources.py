@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async import BadRow, ReceiverInput, SourceError, SourceRow, read_csv
-from cleverreach_async.sources.counted import countable
+from cleverreach_async.sources.counted_rows import countable
 from cleverreach_async.sources.resumable import Resumable
 
 asynchronous = pytest.mark.anyio

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cleverreach_async import UNSET, BadRow, ConfigurationError, SourceRow
 from cleverreach_async.sources import read_csv
-from cleverreach_async.sources.values import date_attribute, gender, tags, time_parser
+from cleverreach_async.sources.dates import date_attribute, gender, tags, time_parser
 
 BERLIN = ZoneInfo("Europe/Berlin")
 parse_time = time_parser(BERLIN)

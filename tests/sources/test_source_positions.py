@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cleverreach_async import BadRow, SourceError, SourceRow
-from cleverreach_async.sources import FileSource, lines, read_csv, read_json_lines
-from cleverreach_async.sources.lines import Place, measure_of, place_of
+from cleverreach_async.sources import FileSource, line_offsets, read_csv, read_json_lines
+from cleverreach_async.sources.line_offsets import Place, measure_of, place_of
 from cleverreach_async.sources.resumable import Position, Resumable
 
 Items = list[SourceRow | BadRow]
@@ -73,7 +73,7 @@ def check_content(content: bytes, make: Callable[[Path], FileSource], portion: i
     """Check every place of a file of the given bytes."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(lines, "_PORTION", portion),
+        mock.patch.object(line_offsets, "_PORTION", portion),
     ):
         path = Path(folder, "customers")
         path.write_bytes(content)

@@ -9,7 +9,7 @@ import typer
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources import RowFile, read_rows
-from cleverreach_async.sources.rejects_lines import Only, RejectsSource, read_rejects
+from cleverreach_async.sources.rejects_file import Only, RejectsSource, read_rejects
 
 __all__ = ["FileOptions", "RejectsFileOptions"]
 

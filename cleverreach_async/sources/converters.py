@@ -12,7 +12,7 @@ from uuid import UUID
 
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.sources.columns import TIME_TARGETS, AttributeType
-from cleverreach_async.sources.values import (
+from cleverreach_async.sources.dates import (
     DATES_ACCEPTED,
     TIMES_ACCEPTED,
     date_attribute,

@@ -14,11 +14,7 @@ from cleverreach_async.sources.columns import (
     ColumnMapping,
 )
 from cleverreach_async.sources.csv_records import FLAWS, Header, column_name, records
-from cleverreach_async.sources.file_source import FileSource
-from cleverreach_async.sources.lines import Lines
-from cleverreach_async.sources.rows import BadRow, SourceRow
-from cleverreach_async.sources.text_file import TextFile
-from cleverreach_async.sources.values import (
+from cleverreach_async.sources.dates import (
     DATES_ACCEPTED,
     TIMES_ACCEPTED,
     date_attribute,
@@ -26,6 +22,10 @@ from cleverreach_async.sources.values import (
     show_date,
     tags,
 )
+from cleverreach_async.sources.file_source import FileSource
+from cleverreach_async.sources.line_offsets import Lines
+from cleverreach_async.sources.rows import BadRow, SourceRow
+from cleverreach_async.sources.text_file import TextFile
 
 __all__ = ["CsvSource"]
 

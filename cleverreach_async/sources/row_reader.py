@@ -13,8 +13,8 @@ from cleverreach_async.sources.columns import (
     TIME_TARGETS,
     ColumnMapping,
 )
+from cleverreach_async.sources.converters import Convert, UnusableValueError, converter
 from cleverreach_async.sources.rows import BadRow, SourceRow
-from cleverreach_async.sources.typed_values import Convert, UnusableValueError, converter
 
 __all__ = ["ReadRow", "check_columns", "row_reader"]
 

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal, TextIO
 import attrs
 import msgspec
 
+from cleverreach_async.sources.dates import find_zone, time_parser
 from cleverreach_async.sources.json_lines import JsonLinesSource
-from cleverreach_async.sources.lines import Lines, Place
+from cleverreach_async.sources.line_offsets import Lines, Place
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.text_file import TextFile, inspect_text
-from cleverreach_async.sources.values import find_zone, time_parser
 
 __all__ = ["Only", "RejectsSource", "read_rejects"]
 

@@ -1,0 +1,147 @@
+"""Read a file of customers: CSV, JSON Lines or whatever its name and content say."""
+
+import os
+from collections.abc import Collection, Mapping
+from datetime import tzinfo
+from pathlib import PurePath
+from typing import Final, Literal
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.sources.arrow import ParquetSource, read_parquet
+from cleverreach_async.sources.columns import map_columns
+from cleverreach_async.sources.csv_file import CsvSource
+from cleverreach_async.sources.csv_records import check_delimiter, read_header
+from cleverreach_async.sources.dates import find_zone, time_parser
+from cleverreach_async.sources.file_source import FileSource
+from cleverreach_async.sources.json_lines import JsonLinesSource
+from cleverreach_async.sources.text_file import TextFile, inspect_text
+
+__all__ = ["RowFile", "read_csv", "read_json_lines", "read_rows"]
+
+Path = str | os.PathLike[str]
+
+RowFile = FileSource | ParquetSource
+"""What reads a file, whatever its format."""
+
+_CSV: Final = frozenset({".csv", ".txt", ".tsv", ".tab"})
+_JSON: Final = frozenset({".jsonl", ".ndjson", ".json", ".jsonlines"})
+_PARQUET: Final = frozenset({".parquet", ".pq"})
+
+
+def read_csv(
+    path: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    timezone: str | tzinfo = "Europe/Berlin",
+    date_attributes: Collection[str] = frozenset(),
+) -> CsvSource:
+    """Read receivers from a CSV file, as shop systems and spreadsheets export it.
+
+    Common German and English headers are recognised; ``.mapping`` of the result tells what column
+    goes where. An empty cell is not sent, so what the server has stays.
+
+    Args:
+        path: The file. Its first line names the columns.
+        mapping: Target by column, over what is recognised: ``email``, ``registered``,
+            ``activated``, ``deactivated``, ``source``, ``tags``, the name of a global attribute,
+            or ``attributes.NAME`` for one of the group; empty or ``-`` leaves the column out.
+        delimiter: What stands between cells; found out when left out.
+        encoding: The file's encoding; found out among UTF-8, UTF-16 and Windows-1252.
+        timezone: Where the clocks stood that the file's dates were read from.
+        date_attributes: Attributes that hold a day, named as targets are; they are sent as
+            ``YYYY-MM-DD``.
+
+    Raises:
+        ConfigurationError: The arguments do not fit the file's columns.
+        SourceError: The file cannot be read as rows; the message says why and on which line.
+    """
+    check_delimiter(delimiter)
+    zone = find_zone(timezone)
+    text = inspect_text(path, encoding)
+    header = read_header(text, delimiter)
+    found = map_columns(header.names, mapping, date_attributes=date_attributes, path=text.path)
+    return CsvSource(text, header, found, time_parser(zone), zone)
+
+
+def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> JsonLinesSource:
+    """Read receivers from a file with one JSON object per line, shaped as ``ReceiverInput``.
+
+    Times are unix seconds or text such as ``2025-12-31T14:30:05+01:00``. The lines of a rejects
+    file are read as well, so a repaired one can be imported.
+
+    Args:
+        path: The file, in UTF-8.
+        timezone: Where the clocks stood that dates without an offset were read from.
+
+    Raises:
+        ConfigurationError: There is no such time zone.
+        SourceError: The file is not UTF-8 text, or not JSON Lines.
+    """
+    zone = find_zone(timezone)
+    return JsonLinesSource(inspect_text(path, "utf-8"), time_parser(zone), zone)
+
+
+def read_rows(
+    path: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    timezone: str | tzinfo = "Europe/Berlin",
+    date_attributes: Collection[str] = frozenset(),
+) -> RowFile:
+    """Read receivers from a file: Parquet, JSON Lines or CSV, by suffix or first character.
+
+    Args:
+        path: The file.
+        mapping: As for :func:`read_csv`; not for JSON Lines.
+        delimiter: As for :func:`read_csv`; CSV only.
+        encoding: As for :func:`read_csv`; CSV only.
+        timezone: Where the clocks stood that the file's dates were read from.
+        date_attributes: As for :func:`read_csv`; not for JSON Lines.
+
+    Raises:
+        ConfigurationError: The arguments do not fit the file, or Parquet's extra is missing.
+        SourceError: The file cannot be read as rows.
+    """
+    kind = _format_of(path)
+    name = os.fsdecode(path)
+    if kind != "CSV" and (delimiter or encoding):
+        raise ConfigurationError(
+            f"{name} is {kind}: delimiter and encoding are for CSV files; leave them out"
+        )
+    if kind == "Parquet":
+        return read_parquet(
+            path, mapping=mapping, timezone=timezone, date_attributes=date_attributes
+        )
+    if kind == "CSV":
+        return read_csv(
+            path,
+            mapping=mapping,
+            delimiter=delimiter,
+            encoding=encoding,
+            timezone=timezone,
+            date_attributes=date_attributes,
+        )
+    if mapping or date_attributes:
+        raise ConfigurationError(
+            f"{name} is JSON Lines: mapping and date_attributes are for files with columns; name"
+            " the receiver's fields in the file itself"
+        )
+    return read_json_lines(path, timezone=timezone)
+
+
+def _format_of(path: Path) -> Literal["CSV", "JSON Lines", "Parquet"]:
+    suffix = PurePath(os.fsdecode(path)).suffix.lower()
+    if suffix in _PARQUET:
+        return "Parquet"
+    if suffix in _CSV | _JSON:
+        return "JSON Lines" if suffix in _JSON else "CSV"
+    return "JSON Lines" if _first_character(inspect_text(path)) == "{" else "CSV"
+
+
+def _first_character(text: TextFile) -> str:
+    with text.open() as file:
+        return file.read(1 << 12).lstrip()[:1]
