@@ -19,7 +19,6 @@ from cleverreach_async.sources.arrow_rows import (
 from cleverreach_async.sources.columns import ColumnMapping, map_columns
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.resumable import Position, fingerprint, zone_name
-from cleverreach_async.sources.row_reader import check_columns
 
 __all__ = ["ArrowSource", "ParquetSource", "read_arrow", "read_parquet"]
 
@@ -91,8 +90,8 @@ def read_arrow(
 def _map(
     schema: Any, mapping: Mapping[str, str] | None, dates: Collection[str], place: str
 ) -> ColumnMapping:
-    names = check_columns(schema.names, place)
-    return with_types(map_columns(names, mapping, date_attributes=dates, path=place), schema)
+    found = map_columns(schema.names, mapping, date_attributes=dates, path=place)
+    return with_types(found, schema)
 
 
 class ParquetSource(ArrowRows):
@@ -140,10 +139,7 @@ class ParquetSource(ArrowRows):
             "sha256": self._digest,
             "rows": sum(self._counts),
             "timezone": zone_name(self._zone),
-            "columns": dict(self.mapping.pairs),
-            "date_attributes": sorted(
-                name for name, kind in self.mapping.types.items() if kind == "date"
-            ),
+            **self.mapping.identity(),
         }
 
     def tell(self) -> Position:

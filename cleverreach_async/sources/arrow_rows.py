@@ -76,7 +76,7 @@ class ArrowRows(abc.ABC):
         group, read = batch.group, self._read
         for after, values in enumerate(batch.rows, batch.first + 1):
             self._place = (group, after)
-            yield read(values)
+            yield read(values, None)
 
     def _items(self, batches: Iterator[Batch]) -> Iterator[SourceRow | BadRow]:
         for batch in batches:

@@ -3,8 +3,9 @@
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -112,6 +113,13 @@ class ColumnMapping:
             **{GROUP_PREFIX + name: kind for name, kind in self.group_attributes.items()},
         }
 
+    def identity(self) -> Mapping[str, Any]:
+        """Return how columns become receivers, for the identity of a source."""
+        return {
+            "columns": dict(self.pairs),
+            "date_attributes": sorted(name for name, kind in self.types.items() if kind == "date"),
+        }
+
     def with_types(self, types: Mapping[str, AttributeType]) -> "ColumnMapping":
         """Return the mapping with other types of some attributes, by target."""
         return attrs.evolve(
@@ -136,7 +144,7 @@ def map_columns(
     """Decide what column goes where.
 
     Args:
-        headers: The columns; each name is there once.
+        headers: The columns.
         mapping: Target by column, over what is recognised; an empty target or ``-`` leaves the
             column out.
         date_attributes: Attributes that hold a day, named as targets are.
@@ -144,8 +152,10 @@ def map_columns(
 
     Raises:
         ConfigurationError: No such column, no such target, or a target twice.
-        SourceError: No column holds the e-mail address, or two may.
+        SourceError: A name is not text or occurs twice, or no column holds the e-mail address, or
+            two may.
     """
+    _check_names(headers, path)
     chosen = _chosen(headers, mapping or {})
     targets = {**_recognised(headers, chosen, path), **chosen}
     pairs = tuple((name, target) for name in headers if (target := targets.get(name, "")))
@@ -166,6 +176,20 @@ def map_columns(
             if name.startswith(GROUP_PREFIX)
         },
     )
+
+
+def _check_names(names: Sequence[Any], path: str) -> None:
+    for name, count in Counter(names).items():
+        if not isinstance(name, str):
+            raise SourceError(
+                f"a column is named by a value of type {type(name).__name__}; rows need columns"
+                " with names",
+                path=path,
+            )
+        if count > 1:
+            raise SourceError(
+                f"two columns are named {name!r}; give one of them another name", path=path
+            )
 
 
 def _type(target: str, days: Collection[str]) -> AttributeType:

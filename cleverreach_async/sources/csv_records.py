@@ -48,7 +48,7 @@ class Header:
     """The first record of a file.
 
     Attributes:
-        names: One name per column, each there once.
+        names: One name per column.
         delimiter: What stands between cells.
         lines: Lines up to and with the header.
     """
@@ -78,7 +78,7 @@ def read_header(text: TextFile, delimiter: str | None = None) -> Header:
         delimiter: What stands between cells, if the caller knows.
 
     Raises:
-        SourceError: There are no column names, or a name is there twice.
+        SourceError: There are no column names.
     """
     _raise_limit()
     with text.open() as lines:
@@ -96,7 +96,8 @@ def read_header(text: TextFile, delimiter: str | None = None) -> Header:
         raise SourceError(_TORN_HEADER, path=text.path, line=torn)
     if not cells:
         raise SourceError("the file has no column names", path=text.path)
-    return Header(_names(cells, text.path), delimiter, line)
+    names = (" ".join(cell.split()) or column_name(place) for place, cell in enumerate(cells, 1))
+    return Header(tuple(names), delimiter, line)
 
 
 def _first_record(text: TextFile, delimiter: str, skipped: int) -> tuple[int, list[str], str]:
@@ -112,18 +113,6 @@ def _first_record(text: TextFile, delimiter: str, skipped: int) -> tuple[int, li
         except csv.Error:
             return skipped + 1, [], delimiter
     return 0, [], delimiter
-
-
-def _names(cells: list[str], path: str) -> tuple[str, ...]:
-    names = tuple(
-        " ".join(cell.split()) or column_name(place) for place, cell in enumerate(cells, 1)
-    )
-    for name in names:
-        if names.count(name) > 1:
-            raise SourceError(
-                f"two columns are named {name!r}; give each its own name in the file", path=path
-            )
-    return names
 
 
 def column_name(place: int) -> str:

@@ -13,7 +13,7 @@ from cleverreach_async.sources.columns import ColumnMapping, map_columns
 from cleverreach_async.sources.cursor_chunks import Chunks, column_names, read_chunks
 from cleverreach_async.sources.query_keys import check_key
 from cleverreach_async.sources.records import as_record
-from cleverreach_async.sources.row_reader import ReadRow, check_columns, row_reader
+from cleverreach_async.sources.row_reader import ReadRow, row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.transport.redaction import mask_emails
 
@@ -148,7 +148,7 @@ class CursorRows:
         if names is None:
             raise SourceError("the statement returns no rows; it takes a SELECT", path=PLACE)
         options, last = self._options, self._last
-        self._columns = check_columns(names, PLACE)
+        self._columns = tuple(names)
         if last is not None and last.column not in self._columns:
             listed = ", ".join(repr(name) for name in self._columns)
             raise ConfigurationError(
@@ -170,7 +170,7 @@ class CursorRows:
             check_key(last.column, key, last.value, row=self._row, place=PLACE)
             last.value = key
             last.tell(key)
-        return self._read(values)
+        return self._read(values, None)
 
     def _values(self, row: Any) -> Sequence[Any]:
         return row if _is_positional(row) else self._values_by_name(row)

@@ -11,7 +11,7 @@ from cleverreach_async.sources.arrow import ParquetSource, read_parquet
 from cleverreach_async.sources.columns import map_columns
 from cleverreach_async.sources.csv_file import CsvSource
 from cleverreach_async.sources.csv_records import check_delimiter, read_header
-from cleverreach_async.sources.dates import find_zone, time_parser
+from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.json_lines import JsonLinesSource
 from cleverreach_async.sources.text_file import TextFile, inspect_text
@@ -62,7 +62,7 @@ def read_csv(
     text = inspect_text(path, encoding)
     header = read_header(text, delimiter)
     found = map_columns(header.names, mapping, date_attributes=date_attributes, path=text.path)
-    return CsvSource(text, header, found, time_parser(zone), zone)
+    return CsvSource(text, header, found, zone)
 
 
 def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> JsonLinesSource:
@@ -80,7 +80,7 @@ def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> 
         SourceError: The file is not UTF-8 text, or not JSON Lines.
     """
     zone = find_zone(timezone)
-    return JsonLinesSource(inspect_text(path, "utf-8"), time_parser(zone), zone)
+    return JsonLinesSource(inspect_text(path, "utf-8"), zone)
 
 
 def read_rows(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from decimal import Decimal
-from typing import Annotated, Any, Final, TextIO, cast
+from typing import Annotated, Any, Final, TextIO, TypeVar, cast
 
 import msgspec
 
@@ -12,23 +12,25 @@ from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import OrderInput
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
-from cleverreach_async.sources.dates import TIMES_ACCEPTED, show_date
+from cleverreach_async.sources.converters import address
+from cleverreach_async.sources.dates import TimeParser, time_parser
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.line_offsets import Lines
-from cleverreach_async.sources.rows import BadRow, SourceRow
+from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
 from cleverreach_async.sources.text_file import TextFile
 
-__all__ = ["JsonLinesSource"]
+__all__ = ["JsonLinesSource", "read_receiver"]
+
+T = TypeVar("T")
 
 _REJECTED: Final = "receiver"
-"""The key under which a line of a rejects file holds what was refused."""
+"""The key of a rejects file's line that holds the receiver."""
 
 Time = Annotated[int, msgspec.Meta(ge=0)] | str
-TimeParser = Callable[[str], int | Unset]
 
 
 class OrderRow(msgspec.Struct, forbid_unknown_fields=True):
-    """An order line as a file holds it; the fields are those of ``OrderInput``."""
+    """An order line of a file, with the fields of ``OrderInput`` in their order."""
 
     order_id: str
     product: str
@@ -45,7 +47,7 @@ class OrderRow(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReceiverRow(msgspec.Struct, forbid_unknown_fields=True):
-    """A receiver as a file holds it; the fields are those of ``ReceiverInput``."""
+    """A receiver of a file, with the fields of ``ReceiverInput`` in their order."""
 
     email: str = ""
     registered: Time | Unset = UNSET
@@ -58,26 +60,14 @@ class ReceiverRow(msgspec.Struct, forbid_unknown_fields=True):
     orders: list[OrderRow] | Unset = UNSET
 
 
-class _BadValueError(ValueError):
-    """A line that is no receiver.
-
-    Attributes:
-        code: Stable word for the kind of problem.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class JsonLinesSource(FileSource):
-    """Rows of a JSON Lines file; :func:`~cleverreach_async.read_json_lines` makes one."""
+    """Rows of a JSON Lines file; :func:`~cleverreach_async.read_json_lines` returns one."""
 
     kind = "json lines"
 
-    def __init__(self, text: TextFile, parse_time: TimeParser, zone: tzinfo) -> None:
+    def __init__(self, text: TextFile, zone: tzinfo) -> None:
         super().__init__(text, zone)
-        self._parse_time = parse_time
+        self._parse_time = time_parser(zone)
         with text.open() as file:
             start = file.read(1 << 12).lstrip()
         if start.startswith("["):
@@ -93,20 +83,40 @@ class JsonLinesSource(FileSource):
             lines.line = line + 1
             try:
                 receiver = _receiver(decode(text), parse_time)
-            except (msgspec.DecodeError, RecursionError, _BadValueError):
+            except (msgspec.DecodeError, RecursionError, BadValueError):
                 receiver = None
             if receiver is not None:
                 yield SourceRow(receiver, line)
             elif text.strip():
-                yield _second_look(text, line, parse_time)
+                yield _reject_or_bad_row(text, line, parse_time)
+
+
+def read_receiver(value: Any, parse_time: TimeParser) -> ReceiverInput:
+    """Convert a decoded receiver, or a decoded line of a rejects file.
+
+    Raises:
+        BadValueError: It is not a receiver.
+    """
+    if isinstance(value, dict):
+        value = cast("dict[str, Any]", value).get(_REJECTED, value)
+    if not isinstance(value, dict):
+        raise BadValueError("invalid_value", "a line takes one JSON object, a receiver")
+    fields = cast("dict[str, Any]", value)
+    _refuse_unknown(fields, ReceiverRow, "")
+    orders = fields.get("orders")
+    if isinstance(orders, list):
+        for order in cast("list[object]", orders):
+            if isinstance(order, dict):
+                _refuse_unknown(cast("dict[str, Any]", order), OrderRow, " of an order")
+    try:
+        return _receiver(msgspec.convert(fields, ReceiverRow), parse_time)
+    except msgspec.ValidationError as error:
+        raise BadValueError("invalid_value", str(error)) from None
 
 
 def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
-    email = row.email.strip()
-    if not email:
-        raise _BadValueError("missing_email", "the key 'email' is missing or empty")
     return ReceiverInput(
-        email,
+        _convert("email", address, row.email),
         _time("registered", row.registered, parse_time),
         _time("activated", row.activated, parse_time),
         _time("deactivated", row.deactivated, parse_time),
@@ -119,54 +129,43 @@ def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
 
 
 def _order(row: OrderRow, parse_time: TimeParser) -> OrderInput:
-    return OrderInput(
-        row.order_id,
-        row.product,
-        row.product_id,
-        row.price,
-        row.currency,
-        row.quantity,
-        row.mailing_id,
-        row.source,
-        row.brand,
-        row.product_category,
-        row.attributes,
-        _time("stamp", row.stamp, parse_time),
-    )
+    fields = msgspec.structs.asdict(row)
+    fields["stamp"] = _time("stamp", row.stamp, parse_time)
+    return OrderInput(**fields)
 
 
 def _time(key: str, value: int | str | Unset, parse_time: TimeParser) -> int | Unset:
-    if not isinstance(value, str):
-        return value
+    return _convert(key, parse_time, value) if isinstance(value, str) else value
+
+
+def _convert(key: str, convert: Callable[[str], T], value: str) -> T:
     try:
-        return parse_time(value)
-    except ValueError as error:
-        message = f"{key!r}: {show_date(value)}: {error}; it takes {TIMES_ACCEPTED}"
-        raise _BadValueError("invalid_date", message) from None
+        return convert(value)
+    except BadValueError as error:
+        raise BadValueError(error.code, f"key {key!r}: {error}") from None
 
 
-def _second_look(text: str, line: int, parse_time: TimeParser) -> SourceRow | BadRow:
-    """Read a line that is no plain receiver: one of a rejects file, or a bad one."""
+def _reject_or_bad_row(text: str, line: int, parse_time: TimeParser) -> SourceRow | BadRow:
+    """Read a line that is not a plain receiver: a line of a rejects file, or a bad row."""
     record: Mapping[str, Any] = {"text": text.strip()}
     try:
-        value = _loads(text)
+        value = _decode(text)
         if isinstance(value, dict):
             record = cast("dict[str, Any]", value)
-        inner = record.get(_REJECTED, value)
-        return SourceRow(_receiver(_structured(inner), parse_time), line)
-    except _BadValueError as error:
+        return SourceRow(read_receiver(value, parse_time), line)
+    except BadValueError as error:
         return BadRow(line, error.code, str(error), record)
 
 
-def _loads(text: str) -> Any:
+def _decode(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _BadValueError("invalid_json", _json_problem(text, error)) from None
+        raise BadValueError("invalid_json", _json_problem(text, error)) from None
 
 
 def _json_problem(text: str, error: Exception) -> str:
-    """Say where a line stops being JSON; the fast decoder does not always tell."""
+    """Say at which column a line stops being JSON; the fast decoder does not always know."""
     try:
         json.loads(text.rstrip())
     except json.JSONDecodeError as failure:
@@ -176,26 +175,10 @@ def _json_problem(text: str, error: Exception) -> str:
     return f"not JSON: {error}"
 
 
-def _structured(value: Any) -> ReceiverRow:
-    if not isinstance(value, dict):
-        raise _BadValueError("invalid_value", "a line takes one JSON object, a receiver")
-    fields = cast("dict[str, Any]", value)
-    _refuse_unknown(fields, ReceiverRow, "")
-    orders = fields.get("orders")
-    if isinstance(orders, list):
-        for order in cast("list[object]", orders):
-            if isinstance(order, dict):
-                _refuse_unknown(cast("dict[str, Any]", order), OrderRow, " of an order")
-    try:
-        return msgspec.convert(fields, ReceiverRow)
-    except msgspec.ValidationError as error:
-        raise _BadValueError("invalid_value", str(error)) from None
-
-
 def _refuse_unknown(fields: Mapping[str, Any], kind: type[msgspec.Struct], of: str) -> None:
     known = kind.__struct_fields__
     unknown = next((name for name in fields if name not in known), None)
     if unknown is not None:
-        raise _BadValueError(
+        raise BadValueError(
             "unknown_field", f"unknown key {unknown!r}{of}; known are {', '.join(known)}"
         )

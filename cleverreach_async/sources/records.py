@@ -19,7 +19,7 @@ import attrs
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.sources.columns import ColumnMapping, map_columns
 from cleverreach_async.sources.dates import find_zone
-from cleverreach_async.sources.row_reader import ReadRow, check_columns, row_reader
+from cleverreach_async.sources.row_reader import ReadRow, row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
 
 __all__ = [
@@ -236,11 +236,11 @@ class _Reader:
         read = self._read or self._begin(record)
         if not record.keys() <= self._known:
             return self._surplus(record)
-        return read([record.get(name) for name in self._columns])
+        return read([record.get(name) for name in self._columns], None)
 
     def _begin(self, record: Mapping[str, Any]) -> ReadRow:
         options = self._options
-        self._columns = check_columns(tuple(record), _PLACE)
+        self._columns = tuple(record)
         self._known = frozenset(self._columns)
         self.mapping = map_columns(
             self._columns, options.mapping, date_attributes=options.date_attributes, path=_PLACE

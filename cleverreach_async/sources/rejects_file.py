@@ -1,26 +1,23 @@
 """The rows of a rejects file, to be sent again."""
 
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import attrs
 import msgspec
 
-from cleverreach_async.sources.dates import find_zone, time_parser
-from cleverreach_async.sources.json_lines import JsonLinesSource
-from cleverreach_async.sources.line_offsets import Lines, Place
-from cleverreach_async.sources.rows import BadRow, SourceRow
+from cleverreach_async.sources.dates import find_zone
+from cleverreach_async.sources.json_lines import JsonLinesSource, read_receiver
+from cleverreach_async.sources.line_offsets import Lines
+from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
 from cleverreach_async.sources.text_file import TextFile, inspect_text
 
 __all__ = ["Only", "RejectsSource", "read_rejects"]
 
 Only = Literal["rejected", "unknown"]
-
-_START: Final = Place(0, 1)
 
 
 class _Reject(msgspec.Struct):
@@ -62,7 +59,7 @@ class RejectsSource(JsonLinesSource):
     """
 
     def __init__(self, text: TextFile, zone: tzinfo, only: Only | None) -> None:
-        super().__init__(text, time_parser(zone), zone)
+        super().__init__(text, zone)
         self.passed = Passed()
         self._only = only
 
@@ -100,12 +97,10 @@ class RejectsSource(JsonLinesSource):
             self.passed.records[reject.code] += 1
             message = reject.message or "the line has no receiver"
             return BadRow(reject.line, reject.code, message, reject.record or {})
-        # A receiver is what a line of JSON Lines is, so it is read by those who know how.
-        text = io.StringIO(msgspec.json.encode(reject.receiver).decode())
-        item = next(super()._rows(text, Lines(_START, len)))
-        if isinstance(item, BadRow):
-            return attrs.evolve(item, line=reject.line)
-        return SourceRow(item.receiver, reject.line)
+        try:
+            return SourceRow(read_receiver(reject.receiver, self._parse_time), reject.line)
+        except BadValueError as error:
+            return BadRow(reject.line, error.code, str(error), reject.receiver)
 
 
 def read_rejects(

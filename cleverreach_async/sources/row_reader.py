@@ -1,133 +1,102 @@
-"""Rows of typed values: from values in the order of the columns to receivers."""
+"""Rows of columns: from the values of a row, by a mapping, to a receiver or a bad row."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
+from operator import itemgetter
 from typing import Any
 
-from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
-from cleverreach_async.sources.columns import (
-    GROUP_PREFIX,
-    TIME_TARGETS,
-    ColumnMapping,
-)
-from cleverreach_async.sources.converters import Convert, UnusableValueError, converter
-from cleverreach_async.sources.rows import BadRow, SourceRow
+from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS, ColumnMapping
+from cleverreach_async.sources.converters import Convert, converters
+from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
 
-__all__ = ["ReadRow", "check_columns", "row_reader"]
+__all__ = ["ReadRow", "row_reader"]
 
-ReadRow = Callable[[Sequence[Any]], SourceRow | BadRow]
-"""From the values of all columns, in their order, to a row."""
+ReadRow = Callable[[Sequence[Any], int | None], SourceRow | BadRow]
+"""A function from the values of all columns, in their order, and the line, to a row."""
+
+_ReadAttributes = Callable[[Sequence[Any]], Mapping[str, AttributeValue] | Unset]
 
 
-def check_columns(names: Sequence[Any], place: str) -> tuple[str, ...]:
-    """Return the columns of a source; each needs a name of its own.
-
-    Args:
-        names: The names.
-        place: The source, for the error.
-
-    Raises:
-        SourceError: A name is there twice, or is no text.
-    """
-    for name, count in Counter(names).items():
-        if not isinstance(name, str):
-            raise SourceError(
-                f"a column is named by a value of type {type(name).__name__}; rows need columns"
-                " with names",
-                path=place,
-            )
-        if count > 1:
-            raise SourceError(
-                f"two columns are named {name!r}; give one of them another name", path=place
-            )
-    return tuple(names)
-
-
-def row_reader(mapping: ColumnMapping, zone: tzinfo) -> ReadRow:
-    """Build the function from values to a row; all look-ups by name are made here.
+def row_reader(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool = False) -> ReadRow:
+    """Build the function from values to a row. Names and types are looked up here, once.
 
     Args:
         mapping: What column goes where.
-        zone: Where the clocks of naive times stood.
+        zone: Time zone of naive times.
+        only_text: Whether all values are strings, as in a CSV file; reading is faster then.
     """
-    build = _compile(mapping, zone)
+    convert = converters(mapping, zone, only_text=only_text)
+    to_time, to_text, to_tags = convert["registered"], convert["source"], convert["tags"]
+    to_address = convert["email"]
+    places = {target: mapping.headers.index(column) for column, target in mapping.pairs}
+    email = places["email"]
+    registered, activated, deactivated = (places.get(target) for target in TIME_TARGETS)
+    source, tags = places.get("source"), places.get("tags")
+    of_group = _attribute_reader(mapping.group_attributes, GROUP_PREFIX, places, convert)
+    of_account = _attribute_reader(mapping.global_attributes, "", places, convert)
 
-    def read(values: Sequence[Any]) -> SourceRow | BadRow:
+    def read(values: Sequence[Any], line: int | None) -> SourceRow | BadRow:
+        # Arguments by position, and no loop over fields: this runs for every row.
         try:
-            return SourceRow(build(values), None)
+            receiver = ReceiverInput(
+                to_address(values[email]),
+                UNSET if registered is None else to_time(values[registered]),
+                UNSET if activated is None else to_time(values[activated]),
+                UNSET if deactivated is None else to_time(values[deactivated]),
+                UNSET if source is None else (to_text(values[source]) or UNSET),
+                UNSET if of_group is None else of_group(values),
+                UNSET if of_account is None else of_account(values),
+                UNSET if tags is None else to_tags(values[tags]),
+            )
         except ValueError:
-            return _bad_row(mapping, zone, values)
+            return _bad_row(mapping, convert, values, line)
+        return SourceRow(receiver, line)
 
     return read
 
 
-def _compile(mapping: ColumnMapping, zone: tzinfo) -> Callable[[Sequence[Any]], ReceiverInput]:
-    converts = _converters(mapping, zone)
-    places = {target: mapping.headers.index(column) for column, target in mapping.pairs}
-    email_at, to_address = places["email"], converts["email"]
-    fields = [
-        (target, places[target], converts[target])
-        for target in (*TIME_TARGETS, "source", "tags")
-        if target in places
-    ]
-    of_group = _attributes(mapping.group_attributes, GROUP_PREFIX, places, converts)
-    of_account = _attributes(mapping.global_attributes, "", places, converts)
+def _attribute_reader(
+    names: Iterable[str], prefix: str, places: Mapping[str, int], convert: Mapping[str, Convert]
+) -> _ReadAttributes | None:
+    """Build the function from values to attributes; ``None`` where no column holds one."""
+    to_text = convert["source"]
+    columns = [(name, places[prefix + name], convert[prefix + name]) for name in names]
+    texts = [name for name, _, to_value in columns if to_value is to_text]
+    others = [column for column in columns if column[2] is not to_text]
+    pick = _picker([place for _, place, to_value in columns if to_value is to_text])
 
-    def build(values: Sequence[Any]) -> ReceiverInput:
-        email = to_address(values[email_at])
-        if email is UNSET:
-            raise ValueError("no address")
-        receiver = ReceiverInput(email)
-        for name, place, convert in fields:
-            setattr(receiver, name, convert(values[place]))
-        if of_group:
-            receiver.attributes = _read_attributes(of_group, values)
-        if of_account:
-            receiver.global_attributes = _read_attributes(of_account, values)
-        return receiver
+    def read(values: Sequence[Any]) -> Mapping[str, AttributeValue] | Unset:
+        found: dict[str, AttributeValue] = {
+            name: text for name, text in zip(texts, map(to_text, pick(values)), strict=True) if text
+        }
+        for name, place, to_value in others:
+            value = to_value(values[place])
+            if value is not UNSET:
+                found[name] = value
+        return found or UNSET
 
-    return build
+    return read if columns else None
 
 
-def _converters(mapping: ColumnMapping, zone: tzinfo) -> dict[str, Convert]:
-    kinds = mapping.types
-    return {
-        target: converter(target, kinds.get(target, "text"), zone) for _, target in mapping.pairs
-    }
+def _picker(places: Sequence[int]) -> Callable[[Sequence[Any]], Iterable[Any]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    # With one place itemgetter would return the value itself.
+    return lambda values: [values[place] for place in places]
 
 
-_Attribute = tuple[str, int, Convert]
-
-
-def _attributes(
-    names: Iterable[str], prefix: str, places: Mapping[str, int], converts: Mapping[str, Convert]
-) -> list[_Attribute]:
-    return [(name, places[prefix + name], converts[prefix + name]) for name in names]
-
-
-def _read_attributes(
-    attributes: Sequence[_Attribute], values: Sequence[Any]
-) -> Mapping[str, AttributeValue] | Unset:
-    found = {
-        name: value
-        for name, place, convert in attributes
-        if (value := convert(values[place])) is not UNSET
-    }
-    return found or UNSET
-
-
-def _bad_row(mapping: ColumnMapping, zone: tzinfo, values: Sequence[Any]) -> BadRow:
-    """Say which column keeps a row from being a receiver."""
+def _bad_row(
+    mapping: ColumnMapping, convert: Mapping[str, Convert], values: Sequence[Any], line: int | None
+) -> BadRow:
+    """Find the column whose value cannot be used."""
     record = dict(zip(mapping.headers, values, strict=True))
-    converts = _converters(mapping, zone)
     for column, target in mapping.pairs:
         try:
-            value = converts[target](record[column])
-        except UnusableValueError as error:
-            return BadRow(None, error.code, f"column {column!r}: {error}", record)
-        if target == "email" and value is UNSET:
-            return BadRow(None, "missing_email", f"column {column!r} is empty", record)
-    return BadRow(None, "invalid_value", "the row holds a value that cannot be read", record)
+            convert[target](record[column])
+        except BadValueError as error:
+            return BadRow(line, error.code, f"column {column!r}: {error}", record)
+        except ValueError:
+            break
+    return BadRow(line, "invalid_value", "the row holds a value that cannot be read", record)

@@ -7,7 +7,7 @@ import attrs
 
 from cleverreach_async.resources.receiver_models import ReceiverInput
 
-__all__ = ["BadRow", "Item", "SourceRow"]
+__all__ = ["BadRow", "BadValueError", "Item", "SourceRow"]
 
 
 @attrs.define
@@ -16,7 +16,7 @@ class SourceRow:
 
     Attributes:
         receiver: The receiver to write.
-        line: One-based line of the file on which the row begins; ``None`` where no file is read.
+        line: One-based line of the file on which the row begins; ``None`` without a file.
     """
 
     receiver: ReceiverInput
@@ -25,11 +25,11 @@ class SourceRow:
 
 @attrs.define
 class BadRow:
-    """A row that could not be turned into a receiver. It is rejected; the others go on.
+    """A row that cannot be read as a receiver. It is rejected; reading continues after it.
 
     Attributes:
-        line: One-based line of the file on which the row begins; ``None`` where no file is read.
-        code: Stable word for the kind of problem, such as ``invalid_date``.
+        line: One-based line of the file on which the row begins; ``None`` without a file.
+        code: Stable name of the problem, such as ``invalid_date``.
         message: What is wrong and in which column, without personal data.
         record: The row as it was read, by column.
     """
@@ -41,4 +41,16 @@ class BadRow:
 
 
 Item = ReceiverInput | SourceRow | BadRow | Mapping[str, Any] | str
-"""What a source may yield. A text is an address."""
+"""A row as any source may yield it. A string is an e-mail address."""
+
+
+class BadValueError(ValueError):
+    """A value that makes a row a :class:`BadRow`. Only dates are quoted in the message.
+
+    Attributes:
+        code: Stable name of the problem, as in :class:`BadRow`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

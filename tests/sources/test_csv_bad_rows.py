@@ -26,7 +26,7 @@ def briefly(items: list[SourceRow | BadRow]) -> list[tuple[int | None, str]]:
 def test_a_row_without_address_is_rejected(tmp_path: Path) -> None:
     """Its cells are kept by column, for the rejects file; the next row goes on."""
     bad, good = read(tmp_path, "Ann; ;ACME\nBea;bea@example.org;\n")
-    message = "column 'E-Mail' is empty"
+    message = "column 'E-Mail': the e-mail address is missing"
     record = {"Vorname": "Ann", "E-Mail": " ", "Firma": "ACME"}
     assert bad == BadRow(2, "missing_email", message, record)
     assert briefly([good]) == [(3, "bea@example.org")]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cleverreach_async import UNSET, BadRow, ConfigurationError, SourceRow
 from cleverreach_async.sources import read_csv
-from cleverreach_async.sources.dates import date_attribute, gender, tags, time_parser
+from cleverreach_async.sources.converters import gender, tags
+from cleverreach_async.sources.dates import parse_day, time_parser
 
 BERLIN = ZoneInfo("Europe/Berlin")
 parse_time = time_parser(BERLIN)
@@ -55,6 +56,7 @@ def at(*parts: int) -> int:
         ("30.03.2025 12:00", at(2025, 3, 30, 12)),
         ("26.10.2025 02:30", 1761438600),
         ("26.10.2025 12:00", at(2025, 10, 26, 12)),
+        ("31.12.9999 23:59:59", at(9999, 12, 31, 23, 59, 59)),
     ],
 )
 def test_times_in_all_their_forms(cell: str, seconds: int) -> None:
@@ -66,7 +68,7 @@ def test_times_in_all_their_forms(cell: str, seconds: int) -> None:
 def test_an_empty_cell_is_no_time(cell: str) -> None:
     """Not sent is not the same as 0."""
     assert parse_time(cell) is UNSET
-    assert date_attribute(cell) == ""
+    assert parse_day(cell) is UNSET
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_the_fast_way_gives_what_the_zone_says(moment: datetime, form: str, zone
 @given(st.text("0123456789.-: TZ+Uhr,", max_size=22))
 def test_text_is_a_date_or_refused(text: str) -> None:
     """Nothing but a ``ValueError`` comes out of a cell."""
-    for parse in (parse_time, date_attribute):
+    for parse in (parse_time, parse_day):
         with contextlib.suppress(ValueError):
             parse(text)
 
@@ -117,12 +119,12 @@ def test_text_is_a_date_or_refused(text: str) -> None:
         ("1985-03-12", "1985-03-12"),
         ("1985-03-12T00:00:00+01:00", "1985-03-12"),
         ("12.03.1885 00:00:00", "1885-03-12"),
-        ("0000-00-00", ""),
+        ("0000-00-00", UNSET),
     ],
 )
-def test_days_are_sent_as_the_api_wants_them(cell: str, day: str) -> None:
+def test_days_are_sent_as_the_api_wants_them(cell: str, day: object) -> None:
     """A birthday belongs to no time zone."""
-    assert day == date_attribute(cell)
+    assert day == parse_day(cell)
 
 
 def test_a_bad_day_names_its_column_and_what_is_accepted(tmp_path: Path) -> None:
@@ -176,10 +178,10 @@ def test_a_zone_that_is_none_is_refused(tmp_path: Path, timezone: str) -> None:
     [
         *((cell, "male") for cell in ("Herr", "m", " MALE ", "männlich", "Mr.")),
         *((cell, "female") for cell in ("Frau", "w", "F", "female", "Ms")),
-        *((cell, "") for cell in ("", "divers", "Firma", "keine Angabe")),
+        *((cell, UNSET) for cell in ("", "divers", "Firma", "keine Angabe")),
     ],
 )
-def test_gender_in_the_words_of_the_api(cell: str, expected: str) -> None:
+def test_gender_in_the_words_of_the_api(cell: str, expected: object) -> None:
     """What it has no word for is not sent."""
     assert expected == gender(cell)
 

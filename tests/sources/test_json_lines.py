@@ -136,7 +136,7 @@ def test_repaired_rejects_are_read(tmp_path: Path) -> None:
         ("hello", "invalid_json", "not JSON at column 1"),
         ('{"email": "a", "attributes": {"x": NaN}}', "invalid_json", "not JSON: "),
         ('{"a":' * 100_000, "invalid_json", "nested too deeply"),
-        ('{"email": ""}', "missing_email", "'email' is missing or empty"),
+        ('{"email": ""}', "missing_email", "key 'email': the e-mail address is missing"),
         ("{}", "missing_email", "'email'"),
         ('{"receiver": {}}', "missing_email", "'email'"),
         ('{"receiver": "a@x.example"}', "invalid_value", "one JSON object"),
