@@ -1,67 +1,67 @@
-"""Results of database drivers, synchronous or not, as chunks of rows."""
+"""Results of database drivers, synchronous or asynchronous, as chunks of rows."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Protocol, Self, cast
 
 import anyio
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.sources.threads import CLOSE_PATIENCE, ThreadedRows
+from cleverreach_async.sources.threads import CLOSE_TIMEOUT, ThreadedRows
 
-__all__ = ["Chunks", "column_names", "read_chunks", "settle"]
+__all__ = ["Chunks", "await_all", "column_names", "read_chunks"]
 
-_NO_RESULT = (
+_ACCEPTED = (
     "it takes a DB-API cursor that has executed its query, a result of SQLAlchemy, or a function"
     " that returns one, with key="
 )
 
 
 class Chunks(Protocol):
-    """Rows of a result, some at a time."""
+    """An asynchronous iterator over chunks of rows."""
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Any]]: ...
+    def __aiter__(self) -> Self: ...
 
     async def __anext__(self) -> Sequence[Any]: ...
 
     async def aclose(self) -> None:
-        """Stop reading, and close the result if it is ours."""
+        """Stop reading, and close the cursor if that was requested."""
         ...
 
 
-async def settle(result: Any) -> Any:
-    """Await what is to be awaited: ``AsyncConnection.stream()`` may be passed as it is."""
+async def await_all(result: Any) -> Any:
+    """Await a result as often as needed: ``AsyncConnection.stream()`` may be passed as it is."""
     while isawaitable(result):
         result = await result
     return result
 
 
-def read_chunks(result: Any, size: int, *, is_ours: bool) -> Chunks:
-    """Return the rows of a result in chunks. A synchronous one is read in a worker thread.
+def read_chunks(cursor: Any, size: int, *, closes: bool) -> Chunks:
+    """Return the rows of a cursor in chunks. A synchronous cursor is read in a worker thread.
 
     Args:
-        result: A cursor or result.
+        cursor: A cursor, or a result of SQLAlchemy.
         size: Rows per chunk.
-        is_ours: Whether to close it in the end.
+        closes: Whether to close the cursor in the end.
 
     Raises:
         ConfigurationError: It is neither.
     """
-    fetch = getattr(result, "fetchmany", None)
-    if fetch is None or not (hasattr(result, "description") or hasattr(result, "keys")):
-        raise ConfigurationError(f"no cursor but {type(result).__name__}: {_NO_RESULT}")
-    close: Callable[[], Any] | None = getattr(result, "close", None) if is_ours else None
+    fetch = getattr(cursor, "fetchmany", None)
+    if fetch is None or not (hasattr(cursor, "description") or hasattr(cursor, "keys")):
+        raise ConfigurationError(f"not a cursor but {type(cursor).__name__}: {_ACCEPTED}")
+    close: Callable[[], Any] | None = getattr(cursor, "close", None) if closes else None
     if iscoroutinefunction(fetch):
         return _AsyncChunks(fetch, size, close)
     return ThreadedRows(_chunks(fetch, size), 1, close)
 
 
-def column_names(result: Any) -> tuple[Any, ...] | None:
-    """Return the columns of a result; ``None`` for a statement that returns no rows."""
-    keys = getattr(result, "keys", None)
+def column_names(cursor: Any) -> tuple[Any, ...] | None:
+    """Return the columns of a cursor, or ``None`` for a statement that returns no rows."""
+    keys = getattr(cursor, "keys", None)
     if keys is not None:
         return tuple(keys())
-    description = cast("Sequence[Sequence[Any]] | None", result.description)
+    description = cast("Sequence[Sequence[Any]] | None", cursor.description)
     return None if description is None else tuple(column[0] for column in description)
 
 
@@ -93,5 +93,5 @@ class _AsyncChunks:
     async def aclose(self) -> None:
         close, self._close = self._close, None
         if close is not None:
-            with anyio.move_on_after(CLOSE_PATIENCE, shield=True):
-                await settle(close())
+            with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
+                await await_all(close())

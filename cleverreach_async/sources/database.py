@@ -1,29 +1,26 @@
-"""Rows of a database, by cursor or by a query that can be begun again after a key."""
+"""Rows of a database, by a cursor or by a query that can begin after a key."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import tzinfo
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from cleverreach_async.errors import ConfigurationError, SourceError
-from cleverreach_async.sources.columns import ColumnMapping
-from cleverreach_async.sources.cursor_chunks import settle
-from cleverreach_async.sources.cursor_rows import (
-    PLACE,
-    CursorOptions,
-    CursorRows,
-    LastKey,
-)
+from cleverreach_async.sources.column_source import ColumnOptions, ColumnSource
+from cleverreach_async.sources.cursor_chunks import await_all
+from cleverreach_async.sources.cursor_rows import CursorRows, LastKey
 from cleverreach_async.sources.dates import find_zone
-from cleverreach_async.sources.query_keys import key_of_token, token_of_key
+from cleverreach_async.sources.query_keys import key_from_json, key_to_json
 from cleverreach_async.sources.resumable import Position, zone_name
 from cleverreach_async.sources.threads import run_in_worker
 
 __all__ = ["CursorSource", "QuerySource", "read_cursor"]
 
 Query = Callable[[Any], Any]
-"""From the key to begin after, ``None`` for the start, to a cursor, or to an awaitable of one."""
+"""From the key to begin after, ``None`` for the start, to a cursor or an awaitable of one."""
+
+_NAME: Final = "the cursor"
 
 
 @overload
@@ -57,7 +54,7 @@ def read_cursor(
 ) -> "CursorSource | QuerySource":
     """Read receivers from a database.
 
-    ``source`` is a cursor, or a function that makes one::
+    ``source`` is a cursor, or a function that returns one::
 
         read_cursor(connection.execute("SELECT email, city FROM customers"))
 
@@ -68,26 +65,26 @@ def read_cursor(
 
         read_cursor(customers, key="id")
 
-    The second can be resumed. It is called again after the last row, until it has no more, so it
-    may have a ``LIMIT``: short queries outlive long pauses, which a cursor may not.
+    The second can be resumed. The function is called again after the last row, until it returns
+    no more rows, so it may have a ``LIMIT``: short queries survive long pauses, a cursor may not.
 
-    A synchronous cursor or function runs in worker threads, one at a time; of ``sqlite3`` the
-    connection needs ``check_same_thread=False``. A cursor that is passed stays open; one that the
-    function makes is closed.
+    A synchronous cursor or function runs in worker threads, one at a time; a connection of
+    ``sqlite3`` needs ``check_same_thread=False``. A cursor that you pass stays open; one that the
+    function returns is closed.
 
     Args:
         source: A DB-API cursor that has executed its query, a ``Result`` or ``AsyncResult`` of
             SQLAlchemy, or a function from a key to one of them.
         key: Column of the function's rows that is unique and by which they are ordered.
         mapping: Target by column, as for :func:`read_csv`.
-        chunk_size: Rows that are fetched at a time.
-        timezone: Where the clocks of times without a time zone stood.
-        date_attributes: Attributes that hold a day, named as targets are.
+        chunk_size: Rows fetched at a time.
+        timezone: Time zone of times without an offset.
+        date_attributes: Attributes that hold a day, named as in a mapping.
 
     Raises:
-        ConfigurationError: The arguments do not fit each other; while reading: or the columns.
-        SourceError: While reading: the cursor failed, or the columns make no receiver. The rows
-            before were yielded.
+        ConfigurationError: The arguments do not fit each other, or, while reading, the columns.
+        SourceError: While reading: the cursor failed, or the columns cannot become receivers. All
+            rows before were yielded.
     """
     if chunk_size < 1:
         raise ConfigurationError(f"chunk_size is {chunk_size}; it is at least 1")
@@ -96,59 +93,56 @@ def read_cursor(
         raise ConfigurationError(
             "a function needs key=, the column after which it begins"
             if is_query
-            else "key= needs a function that makes the cursor which begins after a key"
+            else "key= needs a function that returns the cursor which begins after a key"
         )
-    options = CursorOptions(mapping, chunk_size, find_zone(timezone), date_attributes)
-    return CursorSource(source, options) if key is None else QuerySource(source, key, options)
+    options = ColumnOptions(mapping, find_zone(timezone), date_attributes)
+    if key is None:
+        return CursorSource(source, options, chunk_size)
+    return QuerySource(source, key, options, chunk_size)
 
 
-class CursorSource:
-    """Rows of a cursor, once; :func:`~cleverreach_async.read_cursor` makes one.
+class CursorSource(ColumnSource):
+    """Rows of a cursor, once; :func:`~cleverreach_async.read_cursor` returns one.
 
     Attributes:
         mapping: What column goes where; ``None`` before the first row.
     """
 
-    def __init__(self, cursor: Any, options: CursorOptions) -> None:
-        self.mapping: ColumnMapping | None = None
-        self._rows = CursorRows(partial(settle, cursor), options, self._set_mapping)
+    def __init__(self, cursor: Any, options: ColumnOptions, chunk_size: int) -> None:
+        super().__init__(options, _NAME)
+        self._rows = CursorRows(self, partial(await_all, cursor), chunk_size)
 
-    def __aiter__(self) -> "CursorRows":
+    def __aiter__(self) -> CursorRows:
         return self._rows
 
-    def _set_mapping(self, mapping: ColumnMapping) -> None:
-        self.mapping = mapping
 
+class QuerySource(ColumnSource):
+    """Rows of a query by key; :func:`~cleverreach_async.read_cursor` returns one.
 
-class QuerySource:
-    """Rows of a query that can begin after a key; :func:`~cleverreach_async.read_cursor` makes one.
-
-    Every loop begins at the start, but for the one after :meth:`seek`.
+    Every loop begins at the start, except the one after :meth:`seek`.
 
     Attributes:
         key: The key's column.
         mapping: What column goes where; ``None`` before the first row.
     """
 
-    def __init__(self, query: Query, key: str, options: CursorOptions) -> None:
+    def __init__(self, query: Query, key: str, options: ColumnOptions, chunk_size: int) -> None:
+        super().__init__(options, _NAME)
         self.key = key
-        self.mapping: ColumnMapping | None = None
         self._query = query
-        self._options = options
-        self._last: Any = None
+        self._chunk_size = chunk_size
+        self._last = LastKey(key, None)
         self._is_sought = False
 
-    def __aiter__(self) -> "CursorRows":
+    def __aiter__(self) -> CursorRows:
         if not self._is_sought:
-            self._last = None
+            self._last = LastKey(self.key, None)
         self._is_sought = False
-        last = LastKey(self.key, self._last, self._note)
-        open_result = partial(_call, self._query)
-        return CursorRows(open_result, self._options, self._set_mapping, last)
+        return CursorRows(self, partial(_open, self._query), self._chunk_size, self._last)
 
     def identity(self) -> Mapping[str, Any]:
-        """Return what is known of the rows; the query itself is the caller's word."""
-        options = self._options
+        """Return what is known of the rows. The query itself cannot be compared."""
+        options = self.options
         return {
             "kind": "query",
             "key": self.key,
@@ -159,31 +153,26 @@ class QuerySource:
 
     def tell(self) -> Position:
         """Return the key of the row yielded last as a JSON value; ``None`` before the first."""
-        return token_of_key(self._last)
+        return key_to_json(self._last.value)
 
     def seek(self, position: Position) -> None:
-        """Let the next loop, and only that, begin after a key that :meth:`tell` gave.
+        """Begin the next loop, and only that one, after a key that :meth:`tell` returned.
 
         Raises:
-            SourceError: It is no such key.
+            SourceError: It is not such a key.
         """
         try:
-            self._last = key_of_token(position)
+            self._last = LastKey(self.key, key_from_json(position))
         except ValueError:
             raise SourceError(
-                f"the position is no key {self.key!r}; it is one of another source", path=PLACE
+                f"the position is not a key {self.key!r}; it belongs to another source",
+                path=self.name,
             ) from None
         self._is_sought = True
 
-    def _set_mapping(self, mapping: ColumnMapping) -> None:
-        self.mapping = mapping
 
-    def _note(self, key: Any) -> None:
-        self._last = key
-
-
-async def _call(query: Query, after: Any) -> Any:
-    """Make a cursor; a function that may block does so in a worker thread."""
+async def _open(query: Query, after: Any) -> Any:
+    """Call the query; one that may block is called in a worker thread."""
     if iscoroutinefunction(query):
         return await query(after)
-    return await settle(await run_in_worker(partial(query, after)))
+    return await await_all(await run_in_worker(partial(query, after)))

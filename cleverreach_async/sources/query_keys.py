@@ -1,4 +1,4 @@
-"""Keys of rows: what a query is begun again after."""
+"""Keys of rows, after which a query can begin again."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 from cleverreach_async.errors import SourceError
 from cleverreach_async.sources.resumable import Position
 
-__all__ = ["check_key", "key_of_token", "token_of_key"]
+__all__ = ["check_key", "key_from_json", "key_to_json"]
 
 _FROM_TEXT: Final[Mapping[str, Callable[[str], Any]]] = {
     "datetime": datetime.fromisoformat,
@@ -18,14 +18,14 @@ _FROM_TEXT: Final[Mapping[str, Callable[[str], Any]]] = {
     "uuid": UUID,
 }
 _ORDERED: Final = (int, Decimal, date)
-"""Kinds that every database orders as Python does. Of text that depends on the collation."""
+"""Types that every database orders as Python does. The order of text depends on the collation."""
 
 
-def token_of_key(key: Any) -> Position:
-    """Return a JSON value from which the key can be made again: numbers and text are their own.
+def key_to_json(key: Any) -> Position:
+    """Return a JSON value from which the key can be restored. Numbers and text stay as they are.
 
     Raises:
-        TypeError: No key is of that type.
+        TypeError: A key cannot have that type.
     """
     if key is None or type(key) in {int, str}:
         return key
@@ -37,52 +37,52 @@ def token_of_key(key: Any) -> Position:
     raise TypeError(type(key).__name__)
 
 
-def key_of_token(token: Position) -> Any:
-    """Return the key of a token.
+def key_from_json(value: Position) -> Any:
+    """Return the key that :func:`key_to_json` converted.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not such a value.
     """
-    if token is None or type(token) in {int, str}:
-        return token
-    if isinstance(token, dict) and len(token := cast("dict[str, Any]", token)) == 1:
-        [(kind, text)] = token.items()
+    if value is None or type(value) in {int, str}:
+        return value
+    if isinstance(value, dict) and len(value := cast("dict[str, Any]", value)) == 1:
+        [(kind, text)] = value.items()
         if kind in _FROM_TEXT and isinstance(text, str):
             try:
                 return _FROM_TEXT[kind](text)
             except ArithmeticError as error:
                 raise ValueError(str(error)) from None
-    raise ValueError("no token of a key")
+    raise ValueError("not a key")
 
 
-def check_key(column: str, key: Any, before: Any, *, row: int, place: str) -> None:
-    """See that a key can be begun after, and follows the one before it.
+def check_key(column: str, key: Any, before: Any, *, row: int, path: str) -> None:
+    """Check that a query can begin after a key, and that it follows the key before it.
 
     Args:
         column: The key's column.
         key: The row's key.
         before: The key of the row before, ``None`` for the first.
         row: One-based number of the row, for the error.
-        place: The source, for the error.
+        path: What the error calls the source.
 
     Raises:
-        SourceError: It cannot, or does not.
+        SourceError: One of the two is not true.
     """
     if key is None:
-        raise SourceError(f"row {row:,}: the key {column!r} is NULL", path=place)
+        raise SourceError(f"row {row:,}: the key {column!r} is NULL", path=path)
     try:
-        token_of_key(key)
+        key_to_json(key)
     except TypeError as error:
         raise SourceError(
             f"row {row:,}: the key {column!r} is of type {error}; a key is a whole number, text, a"
             " time, a decimal or a UUID",
-            path=place,
+            path=path,
         ) from None
     if before is not None and not _follows(key, before):
         raise SourceError(
             f"row {row:,}: the key {column!r} does not ascend. The query needs WHERE {column} >"
-            f" the key it is called with, and ORDER BY {column}; and each key may be there once",
-            path=place,
+            f" the key it is called with, and ORDER BY {column}; and each key may occur once",
+            path=path,
         )
 
 

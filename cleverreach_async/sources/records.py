@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import (
     AsyncIterable,
+    AsyncIterator,
     Awaitable,
     Callable,
     Collection,
@@ -17,9 +18,9 @@ from typing import Any, Final, Self, cast, overload
 import attrs
 
 from cleverreach_async.resources.receiver_models import ReceiverInput
-from cleverreach_async.sources.columns import ColumnMapping, map_columns
+from cleverreach_async.sources.column_source import ColumnOptions, ColumnSource
 from cleverreach_async.sources.dates import find_zone
-from cleverreach_async.sources.row_reader import ReadRow, row_reader
+from cleverreach_async.sources.row_reader import ReadRow
 from cleverreach_async.sources.rows import BadRow, SourceRow
 
 __all__ = [
@@ -31,13 +32,12 @@ __all__ = [
 ]
 
 _ACCEPTED: Final = "a mapping, dataclass, attrs object, named tuple or row of a database"
-_PLACE: Final = "the records"
 
 
 def as_record(row: object) -> Mapping[str, Any] | None:
-    """Return the values of a row by column; ``None`` for what has no columns.
+    """Return the values of a row by column, or ``None`` for an object without columns.
 
-    The row itself is returned where it is a mapping; it is not to be changed.
+    A mapping is returned as it is; do not change it.
     """
     if isinstance(row, Mapping):
         return cast("Mapping[str, Any]", row)
@@ -49,7 +49,7 @@ def as_record(row: object) -> Mapping[str, Any] | None:
         return {name: getattr(row, name) for name in names}
     if not isinstance(row, type) and hasattr(row, "keys") and hasattr(row, "__getitem__"):
         lookup: Any = row  # sqlite3.Row, asyncpg.Record
-        return {name: lookup[name] for name in lookup.keys()}  # noqa: SIM118 - no mapping
+        return {name: lookup[name] for name in lookup.keys()}  # noqa: SIM118 - not a mapping
     return None
 
 
@@ -59,25 +59,25 @@ def _field_names(row: object) -> Sequence[str] | None:
         return [field.name for field in attrs.fields(kind)]
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
-    # Else it may be a named tuple.
+    # Named tuples have this attribute.
     names: Sequence[str] | None = getattr(row, "_fields", None)
     return names if isinstance(row, tuple) else None
 
 
 def as_receiver_fields(row: object) -> Mapping[str, Any] | None:
-    """Return the fields of an object that is shaped like a ``ReceiverInput``.
+    """Return the fields of an object that has fields of ``ReceiverInput``.
 
     Args:
         row: A mapping, dataclass, attrs object, named tuple or row of a database.
 
     Returns:
-        What ``ReceiverInput`` takes as keywords, if the names are its own; a mapping as it is, of
-        anything else without the fields that are ``None``. ``None`` for what has no fields.
+        Keyword arguments for ``ReceiverInput``, if the names are its own: a mapping as it is, of
+        any other object the fields that are not ``None``. ``None`` for an object without fields.
     """
     record = as_record(row)
     if record is None or record is row:
         return record
-    # An object always has all of its fields; None is how it says that there is no value.
+    # An object always has all of its fields; None stands for no value.
     return {name: value for name, value in record.items() if value is not None}
 
 
@@ -106,96 +106,72 @@ def read_records(
 ) -> "RecordSource | AsyncRecordSource":
     """Read receivers from rows with names: mappings, dataclasses, attrs objects, database rows.
 
-    The first row tells the columns; they are recognised as those of a CSV file are. Later rows may
-    lack some. ``None``, empty text and NaN are not sent, so what the server has stays. A row
-    that cannot be used is rejected, and stops nothing.
+    The first row defines the columns; they are recognised as in a CSV file. Later rows may omit
+    some. ``None``, empty text and NaN are not sent, so the server keeps its value. A row that
+    cannot be used is rejected and does not stop the import.
 
     Args:
-        rows: The rows; those that are a ``ReceiverInput`` already are passed on. An iterable that
-            blocks belongs into :func:`in_thread`.
+        rows: The rows. A ``ReceiverInput`` among them is passed on. Wrap an iterable that blocks
+            in :func:`in_thread`.
         mapping: Target by column, as for :func:`read_csv`.
-        timezone: Where the clocks of naive times stood.
-        date_attributes: Attributes that hold a day, named as targets are.
+        timezone: Time zone of naive times.
+        date_attributes: Attributes that hold a day, named as in a mapping.
 
     Raises:
-        ConfigurationError: There is no such time zone; while reading, the mapping does not fit the
-            columns.
-        SourceError: While reading: the columns make no receiver.
+        ConfigurationError: There is no such time zone; while reading: the mapping does not fit
+            the columns.
+        SourceError: While reading: the columns cannot become receivers.
     """
-    options = _Options(mapping, find_zone(timezone), date_attributes)
+    options = ColumnOptions(mapping, find_zone(timezone), date_attributes)
     if isinstance(rows, AsyncIterable):
         return AsyncRecordSource(cast("AsyncIterable[object]", rows), options)
     return RecordSource(rows, options)
 
 
-@attrs.frozen
-class _Options:
-    """How rows by name are read.
-
-    Attributes:
-        mapping: Target by column, over what is recognised.
-        zone: Where the clocks of naive times stood.
-        date_attributes: Attributes that hold a day.
-    """
-
-    mapping: Mapping[str, str] | None
-    zone: tzinfo
-    date_attributes: Collection[str]
-
-
-class RecordSource:
-    """Rows by name of an iterable; :func:`~cleverreach_async.read_records` makes one.
+class RecordSource(ColumnSource):
+    """Rows by name of an iterable; :func:`~cleverreach_async.read_records` returns one.
 
     Attributes:
         mapping: What column goes where; ``None`` before the first row.
     """
 
-    def __init__(self, rows: Iterable[object], options: _Options) -> None:
-        self.mapping: ColumnMapping | None = None
+    def __init__(self, rows: Iterable[object], options: ColumnOptions) -> None:
+        super().__init__(options, "the records")
         self._rows = rows
-        self._options = options
 
     def __iter__(self) -> Iterator[SourceRow | BadRow]:
-        reader = _Reader(self._options)
+        reader = _RecordReader(self)
         for row in self._rows:
-            item = reader.read(row)
-            self.mapping = reader.mapping
-            yield item
+            yield reader.read(row)
 
 
-class AsyncRecordSource:
-    """Rows by name of an async iterable; :func:`~cleverreach_async.read_records` makes one.
+class AsyncRecordSource(ColumnSource):
+    """Rows by name of an async iterable; :func:`~cleverreach_async.read_records` returns one.
 
     Attributes:
         mapping: What column goes where; ``None`` before the first row.
     """
 
-    def __init__(self, rows: AsyncIterable[object], options: _Options) -> None:
-        self.mapping: ColumnMapping | None = None
+    def __init__(self, rows: AsyncIterable[object], options: ColumnOptions) -> None:
+        super().__init__(options, "the records")
         self._rows = rows
-        self._options = options
 
     def __aiter__(self) -> "AsyncRecords":
-        return AsyncRecords(self, self._rows, _Reader(self._options))
+        return AsyncRecords(aiter(self._rows), _RecordReader(self))
 
 
 class AsyncRecords:
     """One loop over an :class:`AsyncRecordSource`."""
 
-    def __init__(
-        self, source: AsyncRecordSource, rows: AsyncIterable[object], reader: "_Reader"
-    ) -> None:
-        self._source = source
-        self._rows = aiter(rows)
+    def __init__(self, rows: AsyncIterator[object], reader: "_RecordReader") -> None:
+        self._rows = rows
         self._reader = reader
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> SourceRow | BadRow:
-        item = self._reader.read(await anext(self._rows))
-        self._source.mapping = self._reader.mapping
-        return item
+        return self._reader.read(await anext(self._rows))
 
     async def aclose(self) -> None:
         """Close the rows, if they can be closed."""
@@ -204,26 +180,20 @@ class AsyncRecords:
             await close()
 
 
-class _Reader:
-    """From one row after the other to receivers.
+class _RecordReader:
+    """Converts the rows of one loop; the first of them defines the columns."""
 
-    Attributes:
-        mapping: What column goes where, as the first row told.
-    """
-
-    def __init__(self, options: _Options) -> None:
-        self.mapping: ColumnMapping | None = None
-        self._options = options
-        self._columns: tuple[str, ...] = ()
-        self._known: frozenset[str] = frozenset()
+    def __init__(self, source: ColumnSource) -> None:
+        self._source = source
+        self._columns: Mapping[str, Any] = {}
         self._read: ReadRow | None = None
 
     def read(self, row: object) -> SourceRow | BadRow:
-        """Read a row.
+        """Convert a row.
 
         Raises:
             ConfigurationError: The mapping does not fit the columns.
-            SourceError: The columns make no receiver.
+            SourceError: The columns cannot become receivers.
         """
         if isinstance(row, SourceRow | BadRow):
             return row
@@ -233,23 +203,12 @@ class _Reader:
         if record is None:
             message = f"a row is {_ACCEPTED}, not {type(row).__name__}"
             return BadRow(None, "invalid_value", message, {})
-        read = self._read or self._begin(record)
-        if not record.keys() <= self._known:
-            return self._surplus(record)
-        return read([record.get(name) for name in self._columns], None)
-
-    def _begin(self, record: Mapping[str, Any]) -> ReadRow:
-        options = self._options
-        self._columns = tuple(record)
-        self._known = frozenset(self._columns)
-        self.mapping = map_columns(
-            self._columns, options.mapping, date_attributes=options.date_attributes, path=_PLACE
-        )
-        self._read = row_reader(self.mapping, options.zone)
-        return self._read
-
-    def _surplus(self, record: Mapping[str, Any]) -> BadRow:
-        # Dropped without a word, the value would be lost.
-        names = ", ".join(repr(name) for name in record if name not in self._known)
-        message = f"the first row has no column {names}; give all rows the same columns"
-        return BadRow(None, "unknown_field", message, dict(record))
+        if self._read is None:
+            self._read = self._source.read_columns(tuple(record))
+            self._columns = dict.fromkeys(record)
+        if not record.keys() <= self._columns.keys():
+            # The values of a new column would be lost.
+            names = ", ".join(repr(name) for name in record if name not in self._columns)
+            message = f"the first row has no column {names}; give all rows the same columns"
+            return BadRow(None, "unknown_field", message, dict(record))
+        return self._read([record.get(name) for name in self._columns], None)

@@ -12,25 +12,25 @@ import anyio.to_thread
 
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["CLOSE_PATIENCE", "ThreadedRows", "in_thread", "run_in_worker"]
+__all__ = ["CLOSE_TIMEOUT", "ThreadedRows", "in_thread", "run_in_worker"]
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-CLOSE_PATIENCE: Final = 5.0
-"""Seconds that closing may take before it is left to its thread."""
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds to wait for closing; after that the thread finishes it in the background."""
 
 
 def in_thread(rows: Iterable[T], *, chunk_size: int = 500) -> "ThreadedRows[T]":
     """Read an iterable that blocks, such as a generator over a database, in a worker thread.
 
-    It is read in chunks: one is handed out, and none is read before it is used up. What the
-    iterable raises comes after the rows before it. Leaving early, call ``aclose()``; the importer
-    does.
+    It is read in chunks; the next is not read before all rows of the last were yielded. An error
+    of the iterable is raised after the rows before it. When you stop early, call ``aclose()``; the
+    importer does.
 
     Args:
-        rows: The iterable. Its steps may run in different threads, never in two at a time.
-        chunk_size: Rows per chunk. One that yields now and then, for hours, takes 1.
+        rows: The iterable. Its steps may run in different threads, but never two at a time.
+        chunk_size: Rows per chunk. Use 1 for an iterable that yields a row only now and then.
 
     Raises:
         ConfigurationError: The chunk size is not positive.
@@ -41,15 +41,15 @@ def in_thread(rows: Iterable[T], *, chunk_size: int = 500) -> "ThreadedRows[T]":
 
 
 class ThreadedRows(Generic[T]):
-    """Rows read in a worker thread, once; :func:`~cleverreach_async.in_thread` makes one.
+    """Rows read in a worker thread, once; :func:`~cleverreach_async.in_thread` returns one.
 
     Args:
         rows: The iterable.
-        chunk_size: Rows that are read at a time.
-        on_close: Called once, in a worker thread, when the iterable has been closed.
+        chunk_size: Rows read at a time.
+        on_close: Called once, in a worker thread, after the iterable was closed.
 
-    A wait for rows can be cancelled at any time: the thread is left to itself then, and what it
-    reads is there for the next to wait.
+    Waiting for rows can be cancelled at any time: the thread continues, and the rows that it reads
+    are returned by the next wait.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ThreadedRows(Generic[T]):
         chunk_size: int,
         on_close: Callable[[], object] | None = None,
     ) -> None:
-        self._reader = _Reader(rows, chunk_size, on_close)
+        self._reader = _ChunkReader(rows, chunk_size, on_close)
 
     def __aiter__(self) -> Self:
         return self
@@ -66,7 +66,7 @@ class ThreadedRows(Generic[T]):
     async def __anext__(self) -> T:
         reader = self._reader
         while not reader.stopped:
-            # Asked first: once it is set the rows are the last ones.
+            # Read before the rows: once it is set, no rows are added.
             has_ended = reader.ended
             if reader.rows:
                 return reader.rows.popleft()
@@ -77,30 +77,30 @@ class ThreadedRows(Generic[T]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Close the iterable, at the latest when its present step ends.
+        """Close the iterable, at the latest when its current step ends.
 
         Raises:
-            Exception: What closing it raises.
+            Exception: Closing the iterable failed.
         """
-        self._reader.stop()
-        with anyio.move_on_after(CLOSE_PATIENCE, shield=True):
+        self._reader.stopped = True
+        with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
             await run_in_worker(self._reader.close_if_idle)
 
 
 async def run_in_worker(function: Callable[[], R]) -> R:
-    """Run a function in a worker thread, which is left to itself if the wait is cancelled."""
-    # With a limit of its own: threads that hang must not use up those of the event loop.
+    """Run a function in a worker thread. If the wait is cancelled, the thread continues."""
+    # With a limiter of its own: threads that hang must not use up those of the event loop.
     limiter = anyio.CapacityLimiter(1)
     return await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter)
 
 
-class _Reader(Generic[T]):
-    """What happens in threads. Rows are taken in the event loop only.
+class _ChunkReader(Generic[T]):
+    """The part that runs in threads. Rows are removed in the event loop only.
 
     Attributes:
-        rows: What was read and not yet taken.
+        rows: Rows that were read and not yet returned.
         ended: Whether nothing more will be read.
-        stopped: Whether nothing more is wanted.
+        stopped: Whether reading was stopped; the current step still ends normally.
     """
 
     def __init__(
@@ -118,12 +118,12 @@ class _Reader(Generic[T]):
         self._busy = Lock()
 
     def fill(self) -> None:
-        """Read a chunk, unless a thread that was left to itself has brought one."""
+        """Read a chunk, unless a thread whose wait was cancelled has read one."""
         with self._busy:
             if not self.rows and not self.ended:
                 self._read_chunk()
         if self.stopped:
-            # Who stopped could not close while the lock was held; nobody waits for an error now.
+            # aclose() could not close while the lock was held; nobody waits for an error now.
             with suppress(Exception):
                 self.close_if_idle()
 
@@ -136,28 +136,24 @@ class _Reader(Generic[T]):
                 found.append(row)
                 if self.stopped:
                     break
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised to the reader
+        except BaseException as error:  # noqa: BLE001 - any error is raised in the event loop
             self._failure = error
         is_last = self._failure is not None or len(found) < self._chunk_size
         self.rows = found
         self.ended = is_last
 
     def raise_failure(self) -> None:
-        """Raise what the iterable raised, once."""
+        """Raise the error of the iterable, once."""
         failure, self._failure = self._failure, None
         if isinstance(failure, StopAsyncIteration | StopIteration):
-            # Left as it is, it would be taken for the end of the rows.
+            # Raised as it is, it would look like the end of the rows.
             message = f"the source raised {type(failure).__name__}"
             raise RuntimeError(message) from failure  # noqa: TRY004 - as generators do
         if failure is not None:
             raise failure
 
-    def stop(self) -> None:
-        """Read no more; the present step ends as it does."""
-        self.stopped = True
-
     def close_if_idle(self) -> None:
-        """Close the iterable, unless a step of it is under way: then that thread does."""
+        """Close the iterable, unless a step of it is running: then that thread closes it."""
         if not self._busy.acquire(blocking=False):
             return
         try:
@@ -170,7 +166,7 @@ class _Reader(Generic[T]):
             self._busy.release()
 
     def _close(self) -> None:
-        # Anything else with a close(), such as a file or a cursor, is the caller's.
+        # Any other object with a close(), such as a file or a cursor, belongs to the caller.
         iterator: object = self._iterator
         try:
             if isinstance(iterator, Generator):

@@ -360,7 +360,7 @@ async def test_a_key_comes_back_as_it_was(key: Any) -> None:
 @pytest.mark.parametrize("token", [1.5, True, {"byte": 7}, {"uuid": "x"}, {"decimal": "x"}, [], {}])
 async def test_a_position_of_another_source_is_refused(token: Any) -> None:
     """Rather than begin just anywhere."""
-    with pytest.raises(SourceError, match="no key 'id'"):
+    with pytest.raises(SourceError, match="not a key 'id'"):
         read_cursor(lambda after: Fake(), key="id").seek(token)
 
 
@@ -417,9 +417,9 @@ class Twice(Fake):
     [
         (NoResult(), {}, SourceError, "takes a SELECT"),
         (Twice(), {}, SourceError, "two columns are named 'id'"),
-        (object(), {}, ConfigurationError, "no cursor but object"),
+        (object(), {}, ConfigurationError, "not a cursor but object"),
         (no_rows, {"key": "nr"}, ConfigurationError, "no such column.*'id', 'email'"),
-        (nothing, {"key": "id"}, ConfigurationError, "no cursor but NoneType"),
+        (nothing, {"key": "id"}, ConfigurationError, "not a cursor but NoneType"),
         (Fake(), {"mapping": {"x": "city"}}, ConfigurationError, "no column 'x'"),
     ],
 )

@@ -184,7 +184,7 @@ async def test_a_generator_that_hangs_while_it_is_closed_is_left_behind(
     gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closing ends when its patience does."""
-    monkeypatch.setattr(threads, "CLOSE_PATIENCE", 0.01)
+    monkeypatch.setattr(threads, "CLOSE_TIMEOUT", 0.01)
 
     def source() -> Iterator[int]:
         try:
