@@ -1,8 +1,8 @@
-"""Customers, read as rows: of files, databases, data frames, and whatever can be iterated.
+"""Sources of customers as rows: files, databases, data frames and any iterable.
 
-A source is read lazily and holds a few rows at a time. Making one of a text file reads the file
-once, though, to find its encoding and refuse what is not text: about one second per gigabyte,
-before any row is sent.
+A source is read lazily and holds few rows in memory. Creating a source for a text file reads the
+file once, to detect its encoding and to refuse a file that is not text: about one second per
+gigabyte, before any row is sent.
 """
 
 from cleverreach_async.sources.arrow import (

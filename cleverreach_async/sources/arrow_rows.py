@@ -1,4 +1,4 @@
-"""What sources of Arrow data have in common: batches of columns become rows."""
+"""Base of the sources of Arrow data: batches of columns become rows."""
 
 import abc
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ from cleverreach_async.sources.row_reader import row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.threads import ThreadedRows, in_thread
 
-__all__ = ["BATCH_ROWS", "ArrowRows", "Batch", "import_arrow", "read_batch", "with_types"]
+__all__ = ["CHUNK_ROWS", "ArrowRows", "RowChunk", "import_arrow", "read_batch", "with_types"]
 
-BATCH_ROWS: Final = 1024
-"""Rows that are Python objects at a time."""
+CHUNK_ROWS: Final = 1024
+"""Rows that are held as Python objects at a time."""
 
 
 def import_arrow(name: str) -> Any:
@@ -39,13 +39,13 @@ class Unreadable:
 
 
 @attrs.frozen
-class Batch:
-    """A few rows, read.
+class RowChunk:
+    """Some rows of Arrow data, as Python objects.
 
     Attributes:
-        group: The row group they are of; 0 where there are none.
-        first: Place of the first of them in the group, from 0.
-        rows: The values of the columns that are used, by row.
+        group: Index of their row group; 0 where there are none.
+        first: Index of the first of them in the group.
+        rows: The values of the mapped columns, by row.
     """
 
     group: int
@@ -62,37 +62,38 @@ class ArrowRows(abc.ABC):
 
     def __init__(self, mapping: ColumnMapping, zone: tzinfo) -> None:
         self.mapping = mapping
-        self._read = row_reader(narrow(mapping), zone)
+        # Only the mapped columns are read.
+        headers = tuple(column for column, _ in mapping.pairs)
+        self._read = row_reader(attrs.evolve(mapping, headers=headers), zone)
         self._place = (0, 0)
 
     def __iter__(self) -> Iterator[SourceRow | BadRow]:
-        return self._items(self.batches())
+        return self._all_rows(self.chunks())
 
     def __aiter__(self) -> "AsyncArrowRows":
-        return AsyncArrowRows(self, self.batches())
+        return AsyncArrowRows(self, self.chunks())
 
-    def rows_of(self, batch: Batch) -> Iterator[SourceRow | BadRow]:
-        """Read the rows of a batch, and note where the next of each begins."""
-        group, read = batch.group, self._read
-        for after, values in enumerate(batch.rows, batch.first + 1):
-            self._place = (group, after)
-            yield read(values, None)
+    def rows_of(self, chunk: RowChunk) -> Iterator[SourceRow | BadRow]:
+        """Convert the rows of a chunk, and record where the row after each begins."""
+        for after, values in enumerate(chunk.rows, chunk.first + 1):
+            self._place = (chunk.group, after)
+            yield self._read(values, None)
 
-    def _items(self, batches: Iterator[Batch]) -> Iterator[SourceRow | BadRow]:
-        for batch in batches:
-            yield from self.rows_of(batch)
+    def _all_rows(self, chunks: Iterator[RowChunk]) -> Iterator[SourceRow | BadRow]:
+        for chunk in chunks:
+            yield from self.rows_of(chunk)
 
     @abc.abstractmethod
-    def batches(self) -> Iterator[Batch]:
-        """Begin a loop over the batches."""
+    def chunks(self) -> Iterator[RowChunk]:
+        """Begin a loop over the rows."""
 
 
 class AsyncArrowRows:
-    """One loop over Arrow data, a batch ahead in a worker thread."""
+    """One loop over Arrow data, read by chunks in a worker thread."""
 
-    def __init__(self, source: ArrowRows, batches: Iterator[Batch]) -> None:
+    def __init__(self, source: ArrowRows, chunks: Iterator[RowChunk]) -> None:
         self._source = source
-        self._batches: ThreadedRows[Batch] = in_thread(batches, chunk_size=1)
+        self._chunks: ThreadedRows[RowChunk] = in_thread(chunks, chunk_size=1)
         self._rows: Iterator[SourceRow | BadRow] = iter(())
 
     def __aiter__(self) -> Self:
@@ -102,47 +103,39 @@ class AsyncArrowRows:
         while True:
             for row in self._rows:
                 return row
-            self._rows = self._source.rows_of(await anext(self._batches))
+            self._rows = self._source.rows_of(await anext(self._chunks))
 
     async def aclose(self) -> None:
         """Stop reading, and close what is read."""
         self._rows = iter(())
-        await self._batches.aclose()
-
-
-def narrow(mapping: ColumnMapping) -> ColumnMapping:
-    """Return the mapping of the columns that are used, as if there were no others."""
-    return attrs.evolve(mapping, headers=tuple(column for column, _ in mapping.pairs))
+        await self._chunks.aclose()
 
 
 def with_types(mapping: ColumnMapping, schema: Any) -> ColumnMapping:
-    """Take columns of numbers and days for attributes of that type.
+    """Give attributes the type of their column, where it holds numbers or days.
 
-    A customer number or a postcode stays text, whatever its column is made of.
+    A customer number or a postcode stays text, whatever its column's type is.
 
     Args:
         mapping: What column goes where.
         schema: The schema of pyarrow.
     """
-    plain = {target for target, kind in mapping.types.items() if kind == "text"} - KNOWN_TARGETS
-    kinds: dict[str, AttributeType] = {
-        target: kind
-        for column, target in mapping.pairs
-        if target in plain and (kind := _type(schema.field(column).type))
-    }
-    return mapping.with_types(kinds)
-
-
-def _type(of_column: Any) -> AttributeType | None:
     types = import_arrow("pyarrow.types")
-    numbers = (types.is_integer, types.is_floating, types.is_decimal)
-    if any(is_number(of_column) for is_number in numbers):
-        return "number"
-    return "date" if types.is_date(of_column) else None
+    plain = {target for target, kind in mapping.types.items() if kind == "text"} - KNOWN_TARGETS
+    found: dict[str, AttributeType] = {}
+    for column, target in mapping.pairs:
+        kind = schema.field(column).type
+        if target not in plain:
+            continue
+        if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+            found[target] = "number"
+        elif types.is_date(kind):
+            found[target] = "date"
+    return mapping.with_types(found)
 
 
 def read_batch(batch: Any, mapping: ColumnMapping) -> list[tuple[Any, ...]]:
-    """Return the values of the columns that are used, by row.
+    """Return the values of the mapped columns, by row.
 
     Args:
         batch: The record batch of pyarrow.
@@ -157,11 +150,11 @@ def _values(column: Any) -> list[Any]:
     kind = column.type
     try:
         if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            # Python's datetime ends at microseconds.
+            # The resolution of Python's datetime is microseconds.
             column = column.cast(pa.timestamp("us", kind.tz), safe=False)
         values: list[Any] = column.to_pylist()
     except (ValueError, OverflowError, pa.ArrowException):
-        # One value spoils the column: find the others.
+        # One value fails for the whole column, so convert one after the other.
         return [_value(pa, scalar) for scalar in column]
     return values
 

@@ -1,9 +1,9 @@
 """Records of a CSV file, each with the line on which it begins.
 
-Left to itself the ``csv`` module forgives a quote that is never closed: it takes all lines up to
-the next quote, or the rest of the file, for one cell, and those rows are lost without a word. So
-the rules of quoting are enforced; of a record that breaks them the first line is rejected, and
-reading goes on with the next.
+By default the ``csv`` module accepts a quote that is never closed: it reads all lines up to the
+next quote, or the rest of the file, as one cell, and those rows are lost without an error. So the
+rules of quoting are enforced: the first line of a record that violates them is rejected, and
+reading continues with the next line.
 """
 
 import contextlib
@@ -21,16 +21,16 @@ from cleverreach_async.sources.text_file import TextFile
 __all__ = ["FLAWS", "Header", "check_delimiter", "column_name", "read_header", "records"]
 
 MAX_CELL: Final = 1 << 20
-"""Characters. The module's own limit of 131 072 is too small for some remarks."""
+"""Characters. The default limit of the module, 131 072, is too small for some remarks."""
 
 _DELIMITERS: Final = (";", ",", "\t", "|")
-_TORN_HEADER: Final = (
-    "the quotes around column names do not match; if cells are not separated by one of ; , | or"
+_BROKEN_HEADER: Final = (
+    "the quotes around column names do not match; if the column separator is not one of ; , | or"
     " a tab, pass delimiter="
 )
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
 
-Record = tuple[int, list[str], str]
+CsvRecord = tuple[int, list[str], str]
 """Line, cells, and a key of ``FLAWS`` or an empty string."""
 
 FLAWS: Final = {
@@ -39,7 +39,7 @@ FLAWS: Final = {
         " quote is written twice"
     ),
     "cell_too_long": f"a cell is longer than {MAX_CELL} characters",
-    "ragged_row": "the line has not as many cells as there are columns",
+    "ragged_row": "the line has more or fewer cells than there are columns",
 }
 
 
@@ -49,8 +49,8 @@ class Header:
 
     Attributes:
         names: One name per column.
-        delimiter: What stands between cells.
-        lines: Lines up to and with the header.
+        delimiter: Column separator.
+        lines: Number of lines up to and including the header.
     """
 
     names: tuple[str, ...]
@@ -59,7 +59,7 @@ class Header:
 
 
 def check_delimiter(delimiter: str | None) -> None:
-    """Refuse a delimiter that cannot be one.
+    """Refuse a column separator that is not possible.
 
     Raises:
         ConfigurationError: It is not a single character, or one with another meaning.
@@ -71,11 +71,11 @@ def check_delimiter(delimiter: str | None) -> None:
 
 
 def read_header(text: TextFile, delimiter: str | None = None) -> Header:
-    """Read the column names and find out what stands between cells.
+    """Read the column names, and detect the column separator.
 
     Args:
         text: The file.
-        delimiter: What stands between cells, if the caller knows.
+        delimiter: Column separator, if the caller knows it.
 
     Raises:
         SourceError: There are no column names.
@@ -89,11 +89,11 @@ def read_header(text: TextFile, delimiter: str | None = None) -> Header:
         delimiter = stated[1]
     candidates = _DELIMITERS if delimiter is None else (delimiter,)
     found = [_first_record(text, candidate, skipped) for candidate in candidates]
-    # max() takes the first of equals, so the order of candidates breaks ties.
+    # max() returns the first of equals, so the order of candidates breaks ties.
     line, cells, delimiter = max(found, key=lambda item: len(item[1]))
-    torn = next((end for end, names, _ in found if end and not names), None)
-    if torn and len(cells) <= 1:
-        raise SourceError(_TORN_HEADER, path=text.path, line=torn)
+    broken = next((end for end, names, _ in found if end and not names), None)
+    if broken and len(cells) <= 1:
+        raise SourceError(_BROKEN_HEADER, path=text.path, line=broken)
     if not cells:
         raise SourceError("the file has no column names", path=text.path)
     names = (" ".join(cell.split()) or column_name(place) for place, cell in enumerate(cells, 1))
@@ -115,22 +115,22 @@ def _first_record(text: TextFile, delimiter: str, skipped: int) -> tuple[int, li
     return 0, [], delimiter
 
 
-def column_name(place: int) -> str:
-    """Return what to call a column that has no name."""
-    return f"column {place}"
+def column_name(number: int) -> str:
+    """Return the name for a column without one."""
+    return f"column {number}"
 
 
-def records(file: TextIO, lines: Lines, delimiter: str, width: int) -> Iterator[Record]:
-    """Read records; blank lines are passed over.
+def records(file: TextIO, lines: Lines, delimiter: str, width: int) -> Iterator[CsvRecord]:
+    """Read records. Blank lines are skipped.
 
-    After a torn record reading goes on with its second line, which may well lie within a cell.
-    So up to the last line that the record had taken, rows are believed only if they have as many
-    cells as there are columns. ``lines.doubtful`` is that line.
+    After a broken record reading continues with its second line, which may be part of a cell. So up
+    to the last line that the record had taken, a row is accepted only if it has as many cells as
+    there are columns. ``lines.doubtful`` is that line.
 
     Args:
         file: The file, where the lines begin.
-        lines: The lines behind the header.
-        delimiter: What stands between cells.
+        lines: The lines after the header.
+        delimiter: Column separator.
         width: Number of columns.
     """
     _raise_limit()
@@ -143,20 +143,20 @@ def records(file: TextIO, lines: Lines, delimiter: str, width: int) -> Iterator[
                 first, line = line, begin + reader.line_num
                 lines.line = line
                 if cells:
-                    is_left = first <= doubtful and len(cells) != width
-                    yield first, cells, "ragged_row" if is_left else ""
+                    is_fragment = first <= doubtful and len(cells) != width
+                    yield first, cells, "ragged_row" if is_fragment else ""
         begin += reader.line_num
         if begin == line:
             return
         lines.doubtful = doubtful = max(doubtful, begin - 1)
-        torn = lines.first
+        broken = lines.first
         begin = lines.line = line + 1
-        yield line, *_first_line(torn, delimiter)
+        yield line, *_first_line(broken, delimiter)
         line = begin
 
 
 def _first_line(line: str, delimiter: str) -> tuple[list[str], str]:
-    """Return the cells of a torn record's first line, for showing, and what is wrong."""
+    """Return the cells of a broken record's first line, to be shown, and its flaw."""
     try:
         return next(csv.reader([line], delimiter=delimiter)), "unclosed_quote"
     except csv.Error:
@@ -164,6 +164,6 @@ def _first_line(line: str, delimiter: str) -> tuple[list[str], str]:
 
 
 def _raise_limit() -> None:
-    # The limit is one for the whole process, so it is never lowered.
+    # The limit applies to the whole process, so it is never lowered.
     if csv.field_size_limit() < MAX_CELL:
         csv.field_size_limit(MAX_CELL)

@@ -1,4 +1,4 @@
-"""What the sources that read a file have in common."""
+"""Base of the sources that read a text file."""
 
 import abc
 import contextlib
@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, ClassVar, TextIO
 
 from cleverreach_async.errors import SourceError
 from cleverreach_async.sources.columns import ColumnMapping
-from cleverreach_async.sources.line_offsets import Lines, Place, measure_of, place_of
-from cleverreach_async.sources.resumable import Position, zone_name
+from cleverreach_async.sources.line_offsets import Lines, LineStart, byte_counter, line_start
+from cleverreach_async.sources.resumable import Position, check_size, no_row_at, zone_name
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.text_file import TextFile
 
@@ -21,14 +21,14 @@ __all__ = ["FileSource"]
 class FileSource(abc.ABC):
     """Rows of a file, in its order.
 
-    Every ``for`` loop reads it from the start, but for the one after :meth:`seek`.
+    Every loop begins at the start of the file, except the one after :meth:`seek`.
 
     Attributes:
         kind: The format, in a word or two.
         path: The file as the caller named it.
-        size: Bytes of the file.
+        size: Size of the file in bytes.
         encoding: Python's name of the encoding.
-        delimiter: What stands between the cells of a CSV file; ``None`` for JSON Lines.
+        delimiter: Column separator of a CSV file; ``None`` for JSON Lines.
         mapping: What column goes where; ``None`` for JSON Lines.
     """
 
@@ -49,25 +49,25 @@ class FileSource(abc.ABC):
         self.mapping = mapping
         self._text = text
         self._zone = zone
-        self._measure = measure_of(text.encoding)
-        self._start = Place(text.bom, 1)
-        self._lines = Lines(self._start, self._measure)
+        self._count_bytes = byte_counter(text.encoding)
+        self._start = LineStart(text.bom, 1)
+        self._lines = Lines(self._start, self._count_bytes)
         self._is_sought = False
         self._bytes_read = 0
         self._file: BinaryIO | None = None
 
     @property
     def bytes_read(self) -> int:
-        """How far the latest loop is in the file; it is ahead of the rows by less than 32 KiB."""
+        """Progress of the latest loop in the file; at most 32 KiB ahead of the rows."""
         if self._file is not None and not self._file.closed:
             self._bytes_read = self._file.tell()
         return self._bytes_read
 
     def identity(self) -> Mapping[str, Any]:
-        """Return what makes the rows what they are: content, encoding and time zone.
+        """Return what determines the rows: content, encoding and time zone.
 
-        Neither name nor date of the file: a copy is the same file. The content is that which was
-        looked at when the source was made, as encoding and columns are.
+        Neither name nor date of the file: a copy is the same file. The content is that of the
+        inspection when the source was created, as are encoding and columns.
         """
         return {
             "kind": self.kind,
@@ -78,48 +78,44 @@ class FileSource(abc.ABC):
         }
 
     def tell(self) -> Position:
-        """Return where the row after the one yielded last begins; asked between rows only.
+        """Return where the row after the one yielded last begins; call it between rows only.
 
-        It is of the loop begun last; before any, it is where the first will begin. The place is
-        exact to the byte, and costs a few microseconds. In encodings whose bytes do not follow
-        from the text, such as UTF-7, it is the number of rows.
+        It refers to the loop that began last, or, before any, to the start of the first. The
+        position is exact to the byte and costs a few microseconds. In encodings whose number of
+        bytes does not follow from the text, such as UTF-7, it is the number of rows.
         """
-        if self._measure is None:
+        if self._count_bytes is None:
             return {"rows": self._lines.rows}
-        return self._lines.place().as_json()
+        return self._lines.start().as_json()
 
     def seek(self, position: Position) -> None:
-        """Let the next loop, and only that, begin where :meth:`tell` was asked.
+        """Begin the next loop, and only that one, at a position that :meth:`tell` returned.
 
         Raises:
             SourceError: No line of the file begins there, or the file cannot be opened.
         """
-        found = self._rows_of(position) if self._measure is None else self._place_of(position)
+        found = self._after_rows(position) if self._count_bytes is None else self._at(position)
         if found is None:
-            raise SourceError(
-                f"no row begins at {str(position)[:80]!r}; it is a position in another file, or in"
-                " this one before it changed. Begin at the start",
-                path=self.path,
-            )
+            raise no_row_at(position, self.path)
         self._lines = found
         self._is_sought = True
 
     def __iter__(self) -> Iterator[SourceRow | BadRow]:
         if not self._is_sought:
-            self._lines = Lines(self._start, self._measure)
+            self._lines = Lines(self._start, self._count_bytes)
         self._is_sought = False
         rows = self._read(self._lines)
-        return rows if self._measure else self._counted(self._lines, rows)
+        return rows if self._count_bytes else self._count_rows(self._lines, rows)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r}, encoding={self.encoding!r})"
 
     @abc.abstractmethod
     def _rows(self, file: TextIO, lines: Lines) -> Iterator[SourceRow | BadRow]:
-        """Read the rows of an opened file from a place on."""
+        """Read the rows of an opened file, from the first of the lines on."""
 
     def _read(self, lines: Lines) -> Generator[SourceRow | BadRow]:
-        with self._text.open_bytes(lines.place().byte) as raw:
+        with self._text.open_bytes(lines.start().byte) as raw:
             self._file = raw
             text = self._text.decode(raw)
             try:
@@ -127,7 +123,7 @@ class FileSource(abc.ABC):
                 yield from self._rows(text, lines)
                 self._check_size(raw)
             except (UnicodeError, OSError) as error:
-                # The file was whole when it was looked at.
+                # The inspection found no such error.
                 raise SourceError(
                     f"the file changed while it was read ({type(error).__name__})", path=self.path
                 ) from error
@@ -135,23 +131,17 @@ class FileSource(abc.ABC):
                 self._bytes_read = raw.tell()
 
     def _check_size(self, file: BinaryIO) -> None:
-        """Refuse a file that was cut or grew: no fault of its text would tell."""
-        size = os.fstat(file.fileno()).st_size
-        if size != self.size:
-            raise SourceError(
-                f"the file changed while it was read: it had {self.size:,} bytes, and has {size:,}",
-                path=self.path,
-            )
+        check_size(self.path, self.size, os.fstat(file.fileno()).st_size)
 
-    def _counted(
+    def _count_rows(
         self, lines: Lines, rows: Generator[SourceRow | BadRow]
     ) -> Iterator[SourceRow | BadRow]:
-        """Count rows, and begin after as many as are counted already."""
+        """Count rows, and skip those that are counted already."""
         with contextlib.closing(rows):
-            passed = sum(1 for _ in islice(rows, lines.rows))
-            if passed < lines.rows:
+            skipped = sum(1 for _ in islice(rows, lines.rows))
+            if skipped < lines.rows:
                 raise SourceError(
-                    f"the file has {passed:,} rows, and reading was to begin after"
+                    f"the file has {skipped:,} rows, and reading was to begin after"
                     f" {lines.rows:,}; it is another file. Begin at the start",
                     path=self.path,
                 )
@@ -159,17 +149,15 @@ class FileSource(abc.ABC):
                 lines.rows += 1
                 yield row
 
-    def _rows_of(self, position: Position) -> Lines | None:
+    def _after_rows(self, position: Position) -> Lines | None:
         match position:
             case {"rows": int(rows), **others} if rows >= 0 and not others:
                 return Lines(self._start, None, rows)
             case _:
                 return None
 
-    def _place_of(self, position: Position) -> Lines | None:
-        place = place_of(position)
-        if place is None or (place.line == 1) != (place.byte == self._start.byte):
+    def _at(self, position: Position) -> Lines | None:
+        start = line_start(position)
+        if start is None or (start.line == 1) != (start.byte == self._start.byte):
             return None
-        if not self._text.begins_line(place.byte):
-            return None
-        return Lines(place, self._measure)
+        return Lines(start, self._count_bytes) if self._text.begins_line(start.byte) else None

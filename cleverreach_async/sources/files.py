@@ -1,4 +1,4 @@
-"""Read a file of customers: CSV, JSON Lines or whatever its name and content say."""
+"""Read a file of customers: CSV, JSON Lines, or the format that name and content suggest."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -14,14 +14,14 @@ from cleverreach_async.sources.csv_records import check_delimiter, read_header
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.json_lines import JsonLinesSource
-from cleverreach_async.sources.text_file import TextFile, inspect_text
+from cleverreach_async.sources.text_file import inspect_text
 
 __all__ = ["RowFile", "read_csv", "read_json_lines", "read_rows"]
 
-Path = str | os.PathLike[str]
+FilePath = str | os.PathLike[str]
 
 RowFile = FileSource | ParquetSource
-"""What reads a file, whatever its format."""
+"""A source that reads a file, of any format."""
 
 _CSV: Final = frozenset({".csv", ".txt", ".tsv", ".tab"})
 _JSON: Final = frozenset({".jsonl", ".ndjson", ".json", ".jsonlines"})
@@ -29,7 +29,7 @@ _PARQUET: Final = frozenset({".parquet", ".pq"})
 
 
 def read_csv(
-    path: Path,
+    path: FilePath,
     *,
     mapping: Mapping[str, str] | None = None,
     delimiter: str | None = None,
@@ -39,18 +39,18 @@ def read_csv(
 ) -> CsvSource:
     """Read receivers from a CSV file, as shop systems and spreadsheets export it.
 
-    Common German and English headers are recognised; ``.mapping`` of the result tells what column
-    goes where. An empty cell is not sent, so what the server has stays.
+    Common German and English headers are recognised; ``.mapping`` of the result says what column
+    goes where. An empty cell is not sent, so the server keeps its value.
 
     Args:
         path: The file. Its first line names the columns.
-        mapping: Target by column, over what is recognised: ``email``, ``registered``,
+        mapping: Target by column, in addition to what is recognised: ``email``, ``registered``,
             ``activated``, ``deactivated``, ``source``, ``tags``, the name of a global attribute,
             or ``attributes.NAME`` for one of the group; empty or ``-`` leaves the column out.
-        delimiter: What stands between cells; found out when left out.
-        encoding: The file's encoding; found out among UTF-8, UTF-16 and Windows-1252.
-        timezone: Where the clocks stood that the file's dates were read from.
-        date_attributes: Attributes that hold a day, named as targets are; they are sent as
+        delimiter: Column separator; detected by default.
+        encoding: Encoding of the file; detected by default among UTF-8, UTF-16 and Windows-1252.
+        timezone: Time zone of dates in the file.
+        date_attributes: Attributes that hold a day, named as in a mapping; they are sent as
             ``YYYY-MM-DD``.
 
     Raises:
@@ -65,15 +65,15 @@ def read_csv(
     return CsvSource(text, header, found, zone)
 
 
-def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> JsonLinesSource:
+def read_json_lines(path: FilePath, *, timezone: str | tzinfo = "Europe/Berlin") -> JsonLinesSource:
     """Read receivers from a file with one JSON object per line, shaped as ``ReceiverInput``.
 
     Times are unix seconds or text such as ``2025-12-31T14:30:05+01:00``. The lines of a rejects
-    file are read as well, so a repaired one can be imported.
+    file can be read too, so a repaired one can be imported.
 
     Args:
         path: The file, in UTF-8.
-        timezone: Where the clocks stood that dates without an offset were read from.
+        timezone: Time zone of dates without an offset.
 
     Raises:
         ConfigurationError: There is no such time zone.
@@ -84,7 +84,7 @@ def read_json_lines(path: Path, *, timezone: str | tzinfo = "Europe/Berlin") -> 
 
 
 def read_rows(
-    path: Path,
+    path: FilePath,
     *,
     mapping: Mapping[str, str] | None = None,
     delimiter: str | None = None,
@@ -99,11 +99,11 @@ def read_rows(
         mapping: As for :func:`read_csv`; not for JSON Lines.
         delimiter: As for :func:`read_csv`; CSV only.
         encoding: As for :func:`read_csv`; CSV only.
-        timezone: Where the clocks stood that the file's dates were read from.
+        timezone: Time zone of dates in the file.
         date_attributes: As for :func:`read_csv`; not for JSON Lines.
 
     Raises:
-        ConfigurationError: The arguments do not fit the file, or Parquet's extra is missing.
+        ConfigurationError: The arguments do not fit the file, or pyarrow is not installed.
         SourceError: The file cannot be read as rows.
     """
     kind = _format_of(path)
@@ -133,15 +133,12 @@ def read_rows(
     return read_json_lines(path, timezone=timezone)
 
 
-def _format_of(path: Path) -> Literal["CSV", "JSON Lines", "Parquet"]:
+def _format_of(path: FilePath) -> Literal["CSV", "JSON Lines", "Parquet"]:
     suffix = PurePath(os.fsdecode(path)).suffix.lower()
     if suffix in _PARQUET:
         return "Parquet"
     if suffix in _CSV | _JSON:
         return "JSON Lines" if suffix in _JSON else "CSV"
-    return "JSON Lines" if _first_character(inspect_text(path)) == "{" else "CSV"
-
-
-def _first_character(text: TextFile) -> str:
-    with text.open() as file:
-        return file.read(1 << 12).lstrip()[:1]
+    with inspect_text(path).open() as file:
+        first = file.read(1 << 12).lstrip()[:1]
+    return "JSON Lines" if first == "{" else "CSV"

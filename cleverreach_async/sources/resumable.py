@@ -1,4 +1,4 @@
-"""Sources that can begin again in the middle, and how two runs know the same source."""
+"""Sources that can begin in the middle, and how two runs recognise the same source."""
 
 import hashlib
 import zlib
@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
 
-__all__ = ["Position", "Resumable", "fingerprint", "zone_name"]
+from cleverreach_async.errors import SourceError
+
+__all__ = ["Position", "Resumable", "check_size", "fingerprint", "no_row_at", "zone_name"]
 
 Position = Any
-"""A JSON value that only the source reads which gave it."""
+"""A JSON value; only the source that returned it can use it."""
 
 _EDGE: Final = 1 << 20
 _CHUNK: Final = 1 << 18
@@ -17,18 +19,18 @@ _CHUNK: Final = 1 << 18
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A source that can begin again in the middle."""
+    """A source that can begin in the middle."""
 
     def identity(self) -> Mapping[str, Any]:
         """Return JSON values that are equal if, and only if, the same rows would be read."""
         ...
 
     def tell(self) -> Position:
-        """Return where the row after the one yielded last begins; asked between rows only."""
+        """Return where the row after the one yielded last begins; call it between rows only."""
         ...
 
     def seek(self, position: Position) -> None:
-        """Let the next loop begin there, and only that one.
+        """Begin the next loop, and only that one, at a position.
 
         Raises:
             SourceError: No row can begin there.
@@ -36,14 +38,37 @@ class Resumable(Protocol):
         ...
 
 
+def no_row_at(position: Position, path: str) -> SourceError:
+    """Return the error for a position that does not fit the file."""
+    return SourceError(
+        f"no row begins at {str(position)[:80]!r}; it is a position in another file, or in this"
+        " one before it changed. Begin at the start",
+        path=path,
+    )
+
+
+def check_size(path: str, before: int, now: int) -> None:
+    """Raise an error if a file was cut or has grown; its text may be valid all the same.
+
+    Raises:
+        SourceError: The sizes differ.
+    """
+    if before != now:
+        raise SourceError(
+            f"the file changed while it was read: it had {before:,} bytes, and has {now:,}",
+            path=path,
+        )
+
+
 def fingerprint(file: BinaryIO) -> str:
     """Return a digest of a file's content, in hexadecimal.
 
-    It covers the size, the first and the last MiB by SHA-256, and what is between by a check sum:
-    several times faster than SHA-256 of it all, and it sees every edit that is no forgery.
+    It covers the size, the first and the last MiB by SHA-256, and the content between them by a
+    checksum. That is several times faster than SHA-256 of everything, and detects every change
+    but a deliberate forgery.
 
     Args:
-        file: The opened file; it is left at its end.
+        file: The opened file; its position is the end afterwards.
     """
     file.seek(0)
     digest = hashlib.sha256()
@@ -59,10 +84,10 @@ def fingerprint(file: BinaryIO) -> str:
 
 
 def zone_name(zone: tzinfo) -> str:
-    """Return a text that is the same in every process, for a time zone of any make.
+    """Return a text for a time zone that is the same in every process.
 
-    Zones without a name are told by their offset in winter and summer; their ``repr`` may hold
-    an address in memory.
+    A zone without a name is described by its offsets in winter and summer, since its ``repr`` may
+    contain an address in memory.
     """
     name = getattr(zone, "key", None) or getattr(zone, "zone", None)
     if isinstance(name, str):

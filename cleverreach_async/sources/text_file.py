@@ -1,7 +1,7 @@
-"""Text files as they come: their encoding, and the line where they are not text.
+"""Text files: their encoding, and the line where they are not text.
 
-The whole file is looked at before its first row is used. An encoding that fails at row 900 000
-would otherwise show after 900 000 rows were sent.
+The whole file is inspected before its first row is read. Otherwise an encoding that fails in row
+900 000 would be detected after 900 000 rows were sent.
 """
 
 import codecs
@@ -21,14 +21,14 @@ __all__ = ["TextFile", "inspect_text"]
 
 CHUNK: Final = 1 << 18
 MAX_LINE: Final = 16 << 20
-"""Bytes. A longer line is no line of rows, and reading it would take as much memory."""
+"""Bytes. A longer line does not hold rows, and would need as much memory."""
 
-# Everything below blank but tab, the line ends, vertical tab and form feed, which word
-# processors leave in remarks.
+# All control characters except tab, line ends, vertical tab and form feed, which word processors
+# leave in remarks.
 _CONTROLS: Final = bytes([*range(9), *range(14, 32)])
 _CONTROL: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 
-# UTF-8 for ä, ö, ü, ß, é and the like. In Windows-1252 it reads "Ã¤", which nobody writes.
+# ä, ö, ü, ß, é and the like in UTF-8. In Windows-1252 this is "Ã¤", which nobody writes.
 _UTF8_LETTER: Final = re.compile(rb"\xc3[\x80-\xbf]")
 
 _BOMS: Final = (
@@ -36,25 +36,25 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_PACKED: Final = (
+_OTHER_FORMATS: Final = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive; save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV"),
-    (b"\x1f\x8b", "compressed; unpack it first"),
+    (b"\x1f\x8b", "compressed; decompress it first"),
     (b"%PDF", "a PDF; export the customers as CSV"),
 )
 
 
 @attrs.frozen
 class TextFile:
-    """A file that was found to be text from end to end.
+    """A file that is text from beginning to end.
 
     Attributes:
         path: The file as the caller named it.
-        size: Bytes.
+        size: Size in bytes.
         encoding: Python's name of the encoding.
-        bom: Bytes of the mark at the beginning that names the encoding.
-        sha256: Digest of the content. It is taken when the file is looked at, since what is
-            known of the file was found out from that content: encoding, columns, no faults.
+        bom: Number of bytes of the byte order mark.
+        sha256: Digest of the content at the time of the inspection, since encoding and columns
+            were detected in that content.
     """
 
     path: str
@@ -68,7 +68,7 @@ class TextFile:
         return self.decode(self.open_bytes(self.bom))
 
     def decode(self, file: BinaryIO) -> io.TextIOWrapper:
-        """Wrap the opened file; lines keep their ends, be they LF, CRLF or CR."""
+        """Wrap the opened file. Line ends stay as they are: LF, CRLF or CR."""
         return io.TextIOWrapper(file, encoding=self.encoding, newline="")
 
     def open_bytes(self, offset: int) -> BinaryIO:
@@ -85,7 +85,7 @@ class TextFile:
         return file
 
     def begins_line(self, offset: int) -> bool:
-        """Tell whether a line begins at a byte, or the file ends there.
+        """Whether a line begins at a byte, or the file ends there.
 
         Raises:
             SourceError: The file cannot be opened any more.
@@ -102,13 +102,13 @@ class TextFile:
 
 
 @attrs.frozen
-class _Fault:
-    """Where a file stops being text.
+class _Defect:
+    """Why a file is not text.
 
     Attributes:
         kind: ``control``, ``encoding`` or ``line``.
-        offset: Byte at which, or shortly after which, it is.
-        reason: What is there.
+        offset: Byte where it is, or which is shortly before it.
+        reason: What was found.
     """
 
     kind: str
@@ -117,10 +117,10 @@ class _Fault:
 
 
 def inspect_text(path: str | os.PathLike[str], encoding: str | None = None) -> TextFile:
-    """Read a file once and tell its encoding.
+    """Read a file once and detect its encoding.
 
-    The caller's word counts, then a mark at the beginning; else it is UTF-8 if the whole file is,
-    and Windows-1252 if not.
+    The caller's encoding is used, else that of a byte order mark. Otherwise the encoding is UTF-8
+    if the whole file is valid UTF-8, and Windows-1252 if not.
 
     Args:
         path: The file.
@@ -128,13 +128,13 @@ def inspect_text(path: str | os.PathLike[str], encoding: str | None = None) -> T
 
     Raises:
         ConfigurationError: Python has no such encoding.
-        SourceError: No readable file, not text, or text in another encoding.
+        SourceError: The file cannot be read, is not text, or has another encoding.
     """
     name = os.fsdecode(path)
     codec = None if encoding is None else _codec_name(encoding)
     try:
         size = _size(name)
-        with open(name, "rb") as file:  # noqa: PTH123 - the caller's own spelling
+        with open(name, "rb") as file:  # noqa: PTH123 - the path as the caller wrote it
             if size == 0:
                 raise SourceError("the file is empty", path=name)
             head = file.read(4)
@@ -157,8 +157,8 @@ def _unreadable(path: str, error: OSError) -> SourceError:
 
 
 def _size(path: str) -> int:
-    status = os.stat(path)  # noqa: PTH116 - the caller's own spelling
-    # A pipe can be read once only, and a directory not at all; open() says so of the latter.
+    status = os.stat(path)  # noqa: PTH116 - the path as the caller wrote it
+    # A pipe can be read only once. A directory cannot be read; the error of open() says so.
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise SourceError("not a regular file; save its content to one first", path=path)
     return status.st_size or stat.S_ISDIR(status.st_mode)
@@ -166,61 +166,62 @@ def _size(path: str) -> int:
 
 def _codec_name(encoding: str) -> str:
     try:
-        # A text stream refuses codecs such as rot13, which a plain look-up finds.
+        # A text stream refuses codecs such as rot13, which lookup() accepts.
         io.TextIOWrapper(io.BytesIO(), encoding=encoding).close()
         name = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise ConfigurationError(
-            f"encoding is {encoding!r}; Python knows none of that name, try 'utf-8' or 'cp1252'"
+            f"encoding is {encoding!r}; Python has no encoding of that name, try 'utf-8' or"
+            " 'cp1252'"
         ) from None
     return "utf-8" if name == "utf-8-sig" else name
 
 
 def _detect(file: BinaryIO, path: str) -> str:
-    fault = _find_fault(file, "utf-8", 0)
-    if fault is None:
+    defect = _find_defect(file, "utf-8", 0)
+    if defect is None:
         return "utf-8"
-    if fault.kind != "encoding":
-        raise _source_error(file, path, "utf-8", fault)
-    if _has_utf8_letters(file):
-        # Read as Windows-1252, every umlaut but this one would be stored garbled.
-        line = _line_at(file, "utf-8", fault.offset)
+    if defect.kind != "encoding":
+        raise _source_error(file, path, "utf-8", defect)
+    if any(b"\xc3" in chunk and _UTF8_LETTER.search(chunk) for chunk in _chunks(file, 0)):
+        # As Windows-1252 every umlaut except this one would be stored garbled.
         raise SourceError(
-            f"{fault.reason}, while other text in the file is: two encodings are mixed. Repair"
+            f"{defect.reason}, while other text in the file is: two encodings are mixed. Repair"
             " the line, or pass encoding= to read the whole file in one of them",
             path=path,
-            line=line,
+            line=_line_at(file, "utf-8", defect.offset),
         )
     _check(file, path, "cp1252", 0)
     return "cp1252"
 
 
 def _check(file: BinaryIO, path: str, encoding: str, start: int) -> None:
-    fault = _find_fault(file, encoding, start)
-    if fault is not None:
-        raise _source_error(file, path, encoding, fault)
+    defect = _find_defect(file, encoding, start)
+    if defect is not None:
+        raise _source_error(file, path, encoding, defect)
 
 
-def _find_fault(file: BinaryIO, encoding: str, start: int) -> _Fault | None:
+def _find_defect(file: BinaryIO, encoding: str, start: int) -> _Defect | None:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     is_ascii_based = encoding == "utf-8" or encoding.startswith(("cp125", "iso8859"))
     end = start
-    unbroken = 0
+    since_line_end = 0
     for chunk in _chunks(file, start):
         end += len(chunk)
-        # Before decoding: in a binary file both faults are there, and this one tells more.
+        # Before decoding: a binary file has both defects, and this one says more.
         if is_ascii_based and _has_controls(chunk):
-            return _Fault("control", end - len(chunk), "not a text file")
+            return _Defect("control", end - len(chunk), "not a text file")
         try:
             text = decoder.decode(chunk)
         except UnicodeError as error:
             return _undecodable(error, encoding, end)
         plain = chunk if is_ascii_based else text.encode("utf-8", "surrogatepass")
         if not is_ascii_based and _has_controls(plain):
-            return _Fault("control", end - len(chunk), "not a text file")
-        unbroken = 0 if b"\n" in plain or b"\r" in plain else unbroken + len(plain)
-        if unbroken > MAX_LINE:
-            return _Fault("line", end, f"a line is longer than {MAX_LINE >> 20} MiB")
+            return _Defect("control", end - len(chunk), "not a text file")
+        has_line_end = b"\n" in plain or b"\r" in plain
+        since_line_end = 0 if has_line_end else since_line_end + len(plain)
+        if since_line_end > MAX_LINE:
+            return _Defect("line", end, f"a line is longer than {MAX_LINE >> 20} MiB")
     try:
         decoder.decode(b"", final=True)
     except UnicodeError as error:
@@ -232,31 +233,31 @@ def _has_controls(plain: bytes) -> bool:
     return len(plain.translate(None, _CONTROLS)) != len(plain)
 
 
-def _undecodable(error: UnicodeError, encoding: str, end: int) -> _Fault:
+def _undecodable(error: UnicodeError, encoding: str, end: int) -> _Defect:
     label = {"utf-8": "UTF-8", "cp1252": "Windows-1252"}.get(encoding, encoding)
     if not isinstance(error, UnicodeDecodeError):
-        return _Fault("encoding", 0, f"not {label}: {error}")
+        return _Defect("encoding", 0, f"not {label}: {error}")
     byte = error.object[error.start]
-    # The decoder keeps the bytes of an unfinished character and puts them before the next chunk.
+    # The decoder keeps the bytes of an incomplete character and prepends them to the next chunk.
     offset = end - len(error.object) + error.start
-    return _Fault("encoding", offset, f"byte 0x{byte:02X} is not {label}")
+    return _Defect("encoding", offset, f"byte 0x{byte:02X} is not {label}")
 
 
-def _source_error(file: BinaryIO, path: str, encoding: str, fault: _Fault) -> SourceError:
-    if fault.kind == "encoding":
-        line = _line_at(file, encoding, fault.offset)
+def _source_error(file: BinaryIO, path: str, encoding: str, defect: _Defect) -> SourceError:
+    if defect.kind == "encoding":
+        line = _line_at(file, encoding, defect.offset)
         return SourceError(
-            f"{fault.reason}; pass encoding= to name the right one", path=path, line=line
+            f"{defect.reason}; pass encoding= to name the right one", path=path, line=line
         )
-    if fault.kind == "line":
-        return SourceError(f"{fault.reason}: these are no rows", path=path)
+    if defect.kind == "line":
+        return SourceError(f"{defect.reason}: the file does not hold rows", path=path)
     file.seek(0)
     head = file.read(8)
-    hint = next((f", but {what}" for magic, what in _PACKED if head.startswith(magic)), "")
+    hint = next((f", but {what}" for magic, what in _OTHER_FORMATS if head.startswith(magic)), "")
     if not hint and 0 in head and encoding in {"utf-8", "cp1252"}:
         hint = "; if it is UTF-16, pass encoding='utf-16-le'"
-    line = _line_of_control(file, encoding, fault.offset)
-    return SourceError(f"{fault.reason}{hint}", path=path, line=line)
+    line = _line_of_control(file, encoding, defect.offset)
+    return SourceError(f"{defect.reason}{hint}", path=path, line=line)
 
 
 def _line_at(file: BinaryIO, encoding: str, offset: int) -> int:
@@ -275,19 +276,15 @@ def _line_of_control(file: BinaryIO, encoding: str, offset: int) -> int:
 
 
 def _texts(file: BinaryIO, encoding: str, end: int) -> Iterator[str]:
-    """Read up to an offset as text with every line end as LF."""
+    """Read up to an offset as text, with every line end as LF."""
     inner = codecs.getincrementaldecoder(encoding)("replace")
     decoder = io.IncrementalNewlineDecoder(inner, translate=True)
-    left = end
+    remaining = end
     for chunk in _chunks(file, 0):
-        yield decoder.decode(chunk[:left])
-        left -= len(chunk)
-        if left <= 0:
+        yield decoder.decode(chunk[:remaining])
+        remaining -= len(chunk)
+        if remaining <= 0:
             return
-
-
-def _has_utf8_letters(file: BinaryIO) -> bool:
-    return any(b"\xc3" in chunk and _UTF8_LETTER.search(chunk) for chunk in _chunks(file, 0))
 
 
 def _chunks(file: BinaryIO, start: int) -> Iterator[bytes]:

@@ -80,7 +80,7 @@ def test_a_frame_can_be_read_again_and_a_stream_cannot() -> None:
     frame, stream = read_arrow(pl.DataFrame(COLUMNS)), read_arrow(table().to_reader())
     assert list(frame) == list(frame)
     assert 2 == len(list(stream))
-    with pytest.raises(SourceError, match="can be read once"):
+    with pytest.raises(SourceError, match="can be read only once"):
         list(stream)
 
 
@@ -129,7 +129,7 @@ def test_a_parquet_file_is_resumed_at_any_row(
     file: Path, group_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fresh source yields exactly the rest after ``seek``, and a later loop everything."""
-    monkeypatch.setattr("cleverreach_async.sources.arrow.BATCH_ROWS", 4)
+    monkeypatch.setattr("cleverreach_async.sources.arrow.CHUNK_ROWS", 4)
     pq.write_table(people(23), file, row_group_size=group_size)
     source = read_parquet(file)
     assert isinstance(source, Resumable)
@@ -290,10 +290,10 @@ def test_a_value_that_python_cannot_hold_spoils_its_row_only() -> None:
 @pytest.mark.parametrize(
     ("data", "error", "words"),
     [
-        ([{"email": "ann@example.org"}], ConfigurationError, "something else than batches"),
-        ("ann@example.org", ConfigurationError, "no Arrow data but str"),
+        ([{"email": "ann@example.org"}], ConfigurationError, "does not hold batches only"),
+        ("ann@example.org", ConfigurationError, "not Arrow data but str"),
         ([], SourceError, "at least one batch"),
-        (pa.table({"city": ["Kiel"]}), SourceError, "no column is known"),
+        (pa.table({"city": ["Kiel"]}), SourceError, "no column is recognised"),
         (pa.table([["a"], ["b"]], names=["email", "email"]), SourceError, "named 'email'"),
     ],
 )
@@ -314,7 +314,7 @@ def test_few_rows_are_objects_at_a_time() -> None:
     """However large the batches are, so memory stays flat."""
     source = read_arrow(people(5000))
     assert isinstance(source, ArrowSource)
-    sizes = [len(batch.rows) for batch in source.batches()]
+    sizes = [len(chunk.rows) for chunk in source.chunks()]
     assert [1024, 1024, 1024, 1024, 904] == sizes
 
 

@@ -140,7 +140,7 @@ def test_an_encoding_that_is_none_is_refused(file: Path, name: str) -> None:
         (b"email\r\nf\xfcr\r\n\x1b[0m\r\n", "line 3: not a text file$"),
         (b"PK\x03\x04\x14\x00", "not a text file, but an Excel workbook or a ZIP"),
         (b"\xd0\xcf\x11\xe0\xa1\x00", "an Excel workbook; save the sheet as CSV"),
-        (b"\x1f\x8b\x08\x00", "compressed; unpack it first"),
+        (b"\x1f\x8b\x08\x00", "compressed; decompress it first"),
         (b"%PDF-1.7\n\x00", "a PDF"),
         ("\ufeffemail\nx\x07\n".encode("utf-16-be"), "line 2: not a text file$"),
     ],

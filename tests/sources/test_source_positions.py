@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cleverreach_async import BadRow, SourceError, SourceRow
 from cleverreach_async.sources import FileSource, line_offsets, read_csv, read_json_lines
-from cleverreach_async.sources.line_offsets import Place, measure_of, place_of
+from cleverreach_async.sources.line_offsets import LineStart, byte_counter, line_start
 from cleverreach_async.sources.resumable import Position, Resumable
 
 Items = list[SourceRow | BadRow]
@@ -364,9 +364,9 @@ def test_files_are_resumable(file: Path) -> None:
 def test_bytes_follow_from_text(encoding: str, text: str) -> None:
     """The count is that of the encoder."""
     content = text.encode(encoding, "ignore")
-    measure = measure_of(encoding)
-    assert measure is not None
-    assert len(content) == measure(content.decode(encoding))
+    count_bytes = byte_counter(encoding)
+    assert count_bytes is not None
+    assert len(content) == count_bytes(content.decode(encoding))
 
 
 @pytest.mark.parametrize(
@@ -374,11 +374,11 @@ def test_bytes_follow_from_text(encoding: str, text: str) -> None:
 )
 def test_bytes_do_not_always_follow_from_text(encoding: str) -> None:
     """One text in two ways of writing, or a mark that is needed: rows are counted instead."""
-    assert measure_of(encoding) is None
+    assert byte_counter(encoding) is None
 
 
 def test_a_place_survives_as_json() -> None:
     """What is not needed is left out."""
-    for place in (Place(9, 2), Place(9, 2, 5)):
-        assert place == place_of(json.loads(json.dumps(place.as_json())))
-    assert Place(9, 2).as_json() == {"byte": 9, "line": 2}
+    for place in (LineStart(9, 2), LineStart(9, 2, 5)):
+        assert place == line_start(json.loads(json.dumps(place.as_json())))
+    assert LineStart(9, 2).as_json() == {"byte": 9, "line": 2}
