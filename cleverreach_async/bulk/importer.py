@@ -11,7 +11,7 @@ from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.sources.counted_rows import countable
+from cleverreach_async.sources.counted_rows import as_resumable
 from cleverreach_async.transport.transport import Transport
 
 __all__ = ["Bulk"]
@@ -117,7 +117,7 @@ class Bulk:
         self, source: Source, group_id: int, strategy: StrategyName, options: ImportOptions
     ) -> ImportReport:
         if options.get("journal") is not None:
-            source = countable(source)
+            source = as_resumable(source)
         async with self._open(source, group_id, strategy, options) as run:
             await run.import_all(source)
         return run.report

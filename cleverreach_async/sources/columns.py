@@ -1,4 +1,4 @@
-"""Which column of a source goes where: recognised headers, and the caller's word over them."""
+"""Mapping of columns to targets: recognised headers, and the caller's mapping."""
 
 import difflib
 import re
@@ -21,7 +21,8 @@ __all__ = [
 ]
 
 AttributeType = Literal["text", "number", "gender", "date"]
-"""Type of an attribute's definition. No column is taken for numbers: a customer number is text."""
+"""Type of an attribute's definition. Recognised headers are never numbers, not even that of a
+customer number."""
 
 TIME_TARGETS: Final = ("registered", "activated", "deactivated")
 FIELD_TARGETS: Final = ("email", *TIME_TARGETS, "source", "tags")
@@ -33,7 +34,7 @@ _NAME: Final = re.compile(r"\w+")
 
 _TYPES: Final[Mapping[str, AttributeType]] = {"gender": "gender", "birthday": "date"}
 
-# In order of preference: where a file has "Name" and "Nachname", the latter is the last name.
+# In order of preference: in a file with "Name" and "Nachname" the latter is the last name.
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "email": (
         *("E-Mail-Adresse", "E-Mail", "Email address", "Mail-Adresse", "Mail", "Kunden-E-Mail"),
@@ -81,12 +82,12 @@ _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 KNOWN_TARGETS: Final = frozenset(_HEADERS)
-"""Targets that columns are recognised for."""
+"""Targets for which headers are recognised."""
 
 
 @attrs.frozen
 class ColumnMapping:
-    """What column of a source goes where.
+    """Target of each column of a source.
 
     A target is a receiver field, the name of a global attribute, or ``attributes.NAME`` for an
     attribute of the group.
@@ -94,9 +95,9 @@ class ColumnMapping:
     Attributes:
         headers: All columns, in the source's order.
         pairs: Column and target of those that are used, in the source's order.
-        left_out: Columns that go nowhere.
-        global_attributes: Type of each global attribute that is filled, by name.
-        group_attributes: Type of each attribute of the group that is filled, by name.
+        left_out: Columns without a target.
+        global_attributes: Type of each global attribute with a column, by name.
+        group_attributes: Type of each attribute of the group with a column, by name.
     """
 
     headers: tuple[str, ...]
@@ -107,7 +108,7 @@ class ColumnMapping:
 
     @property
     def types(self) -> dict[str, AttributeType]:
-        """Type of each attribute that is filled, by target."""
+        """Type of each attribute with a column, by target."""
         return {
             **self.global_attributes,
             **{GROUP_PREFIX + name: kind for name, kind in self.group_attributes.items()},
@@ -141,17 +142,17 @@ def map_columns(
     date_attributes: Collection[str] = frozenset(),
     path: str = "",
 ) -> ColumnMapping:
-    """Decide what column goes where.
+    """Decide the target of each column.
 
     Args:
         headers: The columns.
-        mapping: Target by column, over what is recognised; an empty target or ``-`` leaves the
-            column out.
-        date_attributes: Attributes that hold a day, named as targets are.
-        path: The file, or what else has the columns, for the error.
+        mapping: Target by column, in addition to what is recognised; an empty target or ``-``
+            leaves the column out.
+        date_attributes: Attributes that hold a day, named as in a mapping.
+        path: The file, or what the error calls the source.
 
     Raises:
-        ConfigurationError: No such column, no such target, or a target twice.
+        ConfigurationError: A column or target does not exist, or a target is mapped twice.
         SourceError: A name is not text or occurs twice, or no column holds the e-mail address, or
             two may.
     """
@@ -182,8 +183,7 @@ def _check_names(names: Sequence[Any], path: str) -> None:
     for name, count in Counter(names).items():
         if not isinstance(name, str):
             raise SourceError(
-                f"a column is named by a value of type {type(name).__name__}; rows need columns"
-                " with names",
+                f"a column name is of type {type(name).__name__}; it must be text",
                 path=path,
             )
         if count > 1:
@@ -199,7 +199,7 @@ def _type(target: str, days: Collection[str]) -> AttributeType:
 
 
 def _chosen(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
-    """Check the caller's mapping; columns that are to be left out have an empty target."""
+    """Check the caller's mapping; a column to be left out has an empty target."""
     chosen: dict[str, str] = {}
     for wanted, goal in mapping.items():
         column = _column(wanted, headers)
@@ -207,7 +207,9 @@ def _chosen(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str
         if column in chosen:
             raise ConfigurationError(f"column {column!r} is mapped twice")
         if target and target in chosen.values():
-            raise ConfigurationError(f"two columns are mapped to {target!r}; a target takes one")
+            raise ConfigurationError(
+                f"two columns are mapped to {target!r}; a target takes one column"
+            )
         chosen[column] = target
     return chosen
 
@@ -220,14 +222,14 @@ def _column(wanted: str, headers: Sequence[str]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ConfigurationError(f"{wanted!r} may be any of the columns {_list(found)}")
+        raise ConfigurationError(f"{wanted!r} may mean any of the columns {_list(found)}")
     close = difflib.get_close_matches(wanted, headers, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ConfigurationError(f"there is no column {wanted!r}.{hint} The columns: {_list(headers)}")
+    raise ConfigurationError(f"no column {wanted!r}.{hint} The columns: {_list(headers)}")
 
 
 def _target(goal: str, headers: Sequence[str]) -> str:
-    """Return a target as it is compared: lower case, as attributes are stored."""
+    """Check a target and return it in lower case, as attributes are stored."""
     target = goal.strip().lower()
     if target in LEAVE_OUT:
         return ""
@@ -236,14 +238,14 @@ def _target(goal: str, headers: Sequence[str]) -> str:
     if is_field or (_NAME.fullmatch(name) and name not in _RESERVED and target != "orders"):
         return target
     raise ConfigurationError(
-        f"{goal!r} is no target. A column may go to {', '.join(FIELD_TARGETS)}, to a global"
-        " attribute by its name (letters, digits and _), to attributes.NAME for one of the group,"
-        f" or to - to be left out. The columns: {_list(headers)}"
+        f"unknown target {goal!r}. A column takes one of {', '.join(FIELD_TARGETS)}, the name of a"
+        " global attribute (letters, digits and _), attributes.NAME for one of the group, or - to"
+        f" be left out. The columns: {_list(headers)}"
     )
 
 
 def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) -> dict[str, str]:
-    """Return the targets of known headers; what the caller decided is left alone."""
+    """Return the targets of recognised headers that the caller's mapping does not decide."""
     best: dict[str, tuple[int, str]] = {}
     addresses: list[str] = []
     for name in headers:
@@ -255,10 +257,10 @@ def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) ->
         if target not in best or rank < best[target][0]:
             best[target] = (rank, name)
     if len(addresses) > 1:
-        # The wrong one would write to people who gave their address for something else.
+        # The wrong one would send mail to people who gave their address for another purpose.
         raise SourceError(
-            f"each of the columns {_list(addresses)} may hold the address; name the right one"
-            ' with --map COLUMN=email or mapping={"COLUMN": "email"}',
+            f"each of the columns {_list(addresses)} may hold the e-mail address; name the right"
+            ' one with --map COLUMN=email or mapping={"COLUMN": "email"}',
             path=path,
         )
     return {name: target for target, (_, name) in best.items()}
@@ -266,10 +268,10 @@ def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) ->
 
 def _no_email(headers: Sequence[str]) -> str:
     if any("@" in name for name in headers):
-        # The names are not shown, since they are somebody's data.
-        return "the first line looks like a row; a file needs a first line with column names"
+        # The names are not shown, since they are personal data.
+        return "the first line looks like a row; the first line of a file must name the columns"
     return (
-        f"no column is known to hold the e-mail address. The columns: {_list(headers)}; name it"
+        f"no column is recognised as the e-mail address. The columns: {_list(headers)}; name it"
         ' with --map COLUMN=email or mapping={"COLUMN": "email"}'
     )
 
@@ -279,7 +281,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _fold(header: str) -> str:
-    """Fold case, umlauts and punctuation: Straße, STRASSE and strasse: are the same."""
+    """Fold case, umlauts and punctuation, so that Straße, STRASSE and strasse are equal."""
     text = unicodedata.normalize("NFC", header).casefold()
     text = text.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
     letters = unicodedata.normalize("NFKD", text)

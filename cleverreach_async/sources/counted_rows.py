@@ -8,25 +8,23 @@ from cleverreach_async.errors import SourceError
 from cleverreach_async.sources.resumable import Resumable
 from cleverreach_async.sources.rows import BadRow, SourceRow
 
-__all__ = ["countable"]
+__all__ = ["as_resumable"]
 
 
-def countable(source: Any) -> Any:
-    """Return a source that can be resumed: the same one, or its rows counted."""
+def as_resumable(source: Any) -> Any:
+    """Return a source that can be resumed: the same source, or one that counts its rows."""
     if isinstance(source, Resumable):
         return source
-    if hasattr(source, "__aiter__"):
-        return _AsyncCounted(source)
-    return _Counted(source)
+    return _AsyncCountedRows(source) if hasattr(source, "__aiter__") else _CountedRows(source)
 
 
-class _Count:
-    """How many rows were passed on, and a check sum over their addresses."""
+class _Counter:
+    """Counts the rows that were read, with a checksum of their addresses."""
 
     def __init__(self) -> None:
         self._rows = 0
         self._sum = 0
-        self._wanted: Mapping[str, int] = {"rows": 0, "sum": 0}
+        self._target: Mapping[str, int] = {"rows": 0, "sum": 0}
 
     def identity(self) -> Mapping[str, Any]:
         """See :class:`Resumable`. Nothing is known of the rows before they are read."""
@@ -37,33 +35,33 @@ class _Count:
         return {"rows": self._rows, "sum": self._sum}
 
     def seek(self, position: Mapping[str, int]) -> None:
-        """See :class:`Resumable`; the rows before are read again, and compared by check sum."""
-        self._wanted = position
+        """See :class:`Resumable`. The rows before it are read again and compared by checksum."""
+        self._target = position
 
-    def _take(self, item: object) -> bool:
-        """Count a row; whether it lies behind the place to go on from."""
-        is_new = self._rows >= self._wanted["rows"]
+    def _count(self, item: object) -> bool:
+        """Count a row, and return whether it comes after the position to resume at."""
+        is_new = self._rows >= self._target["rows"]
         self._rows += 1
         self._sum = zlib.crc32(_address(item).encode("utf-8", "replace"), self._sum)
-        if self._rows == self._wanted["rows"]:
+        if self._rows == self._target["rows"]:
             self._check()
         return is_new
 
     def _check(self) -> None:
-        if self.tell() != self._wanted:
+        if self.tell() != self._target:
             raise SourceError(
-                f"the first {self._wanted['rows']:,} rows are not those of the import that is to "
-                "be resumed; give the same rows in the same order",
+                f"the first {self._target['rows']:,} rows are not those of the import that is to"
+                " be resumed; pass the same rows in the same order",
                 path="the source",
             )
 
-    def _end(self) -> None:
-        """The rows are at their end; that must not come before the place to go on from."""
-        if self._rows < self._wanted["rows"]:
+    def _check_end(self) -> None:
+        """Check that the rows did not end before the position to resume at."""
+        if self._rows < self._target["rows"]:
             self._check()
 
 
-class _Counted(_Count):
+class _CountedRows(_Counter):
     def __init__(self, rows: Iterable[Any]) -> None:
         super().__init__()
         self._source = rows
@@ -72,38 +70,38 @@ class _Counted(_Count):
         rows = iter(self._source)
         try:
             for item in rows:
-                if self._take(item):
+                if self._count(item):
                     yield item
-            self._end()
+            self._check_end()
         finally:
-            # Somebody else may hold the rows, and they have to be closed all the same.
+            # The caller may hold a reference, and the rows must be closed all the same.
             close: Callable[[], None] | None = getattr(rows, "close", None)
             if close is not None:
                 close()
 
 
-class _AsyncCounted(_Count):
+class _AsyncCountedRows(_Counter):
     def __init__(self, rows: AsyncIterable[Any]) -> None:
         super().__init__()
         self._source = rows
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        self._rows_left = aiter(self._source)
+        self._iterator = aiter(self._source)
         return self
 
     async def __anext__(self) -> Any:
         while True:
             try:
-                item = await anext(self._rows_left)
+                item = await anext(self._iterator)
             except StopAsyncIteration:
-                self._end()
+                self._check_end()
                 raise
-            if self._take(item):
+            if self._count(item):
                 return item
 
     async def aclose(self) -> None:
         """Close the rows, when reading ends early."""
-        close = getattr(self._rows_left, "aclose", None)
+        close = getattr(self._iterator, "aclose", None)
         if close is not None:
             await close()
 

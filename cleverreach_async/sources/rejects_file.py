@@ -1,4 +1,4 @@
-"""The rows of a rejects file, to be sent again."""
+"""Rows of a rejects file, to be sent again."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ Only = Literal["rejected", "unknown"]
 
 
 class _Reject(msgspec.Struct):
-    """A line of a rejects file; people may have removed what they take for superfluous."""
+    """A line of a rejects file. Users may have removed keys, so all have defaults."""
 
     line: int | None = None
     outcome: str = "rejected"
@@ -37,13 +37,13 @@ class _Reject(msgspec.Struct):
 
 
 @attrs.define
-class Passed:
-    """What the latest loop found beside rows to send.
+class Skipped:
+    """Rows of the latest loop that are not sent.
 
     Attributes:
-        records: Rows that never became a receiver, by code.
-        left_out: Rows of the other outcome.
-        with_orders: Rows of unknown outcome that have orders, and were not asked for.
+        records: Rows that were never a receiver, by code.
+        left_out: Rows with the other outcome.
+        with_orders: Rows of unknown outcome with orders, which were not requested.
     """
 
     records: Counter[str] = attrs.field(factory=Counter[str])
@@ -52,24 +52,24 @@ class Passed:
 
 
 class RejectsSource(JsonLinesSource):
-    """Rows of a rejects file. Lines are those of the file that was imported first.
+    """Rows of a rejects file. Line numbers are those of the file that was imported first.
 
     Attributes:
-        passed: What the latest loop found beside rows to send.
+        skipped: Rows of the latest loop that are not sent.
     """
 
     def __init__(self, text: TextFile, zone: tzinfo, only: Only | None) -> None:
         super().__init__(text, zone)
-        self.passed = Passed()
+        self.skipped = Skipped()
         self._only = only
 
     def identity(self) -> Mapping[str, Any]:
-        """As of every file, and which rows are taken."""
+        """Return what every file has, and which rows are sent."""
         return {**super().identity(), "kind": "rejects", "only": self._only}
 
     def _rows(self, file: TextIO, lines: Lines) -> Iterator[SourceRow | BadRow]:
         decode = msgspec.json.Decoder(_Reject).decode
-        self.passed = Passed()
+        self.skipped = Skipped()
         for line, text in enumerate(lines.read(file), lines.line):
             lines.line = line + 1
             if not text.strip():
@@ -77,7 +77,7 @@ class RejectsSource(JsonLinesSource):
             try:
                 reject = decode(text)
             except (msgspec.DecodeError, RecursionError):
-                message = "the line is no line of a rejects file"
+                message = "the line is not a line of a rejects file"
                 yield BadRow(line, "invalid_json", message, {"text": text.strip()})
                 continue
             if self._is_wanted(reject):
@@ -85,16 +85,16 @@ class RejectsSource(JsonLinesSource):
 
     def _is_wanted(self, reject: _Reject) -> bool:
         if self._only is not None and reject.outcome != self._only:
-            self.passed.left_out += 1
+            self.skipped.left_out += 1
             return False
         if self._only is None and reject.may_double_orders:
-            self.passed.with_orders += 1
+            self.skipped.with_orders += 1
             return False
         return True
 
     def _row(self, reject: _Reject) -> SourceRow | BadRow:
         if reject.receiver is None:
-            self.passed.records[reject.code] += 1
+            self.skipped.records[reject.code] += 1
             message = reject.message or "the line has no receiver"
             return BadRow(reject.line, reject.code, message, reject.record or {})
         try:
@@ -110,9 +110,9 @@ def read_rejects(
 
     Args:
         path: The file.
-        only: The outcome of the rows to take. Without it rows of unknown outcome that have orders
-            are left out: those might be stored twice.
-        timezone: Where the clocks stood that repaired dates without an offset were read from.
+        only: Outcome of the rows to read. By default rows of unknown outcome with orders are left
+            out, since their orders might be stored twice.
+        timezone: Time zone of repaired dates without an offset.
 
     Raises:
         ConfigurationError: There is no such time zone.

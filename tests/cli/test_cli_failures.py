@@ -53,7 +53,7 @@ def test_no_arguments_print_the_help(run: Run) -> None:
     [
         pytest.param(("--map", "Vorname"), "use COLUMN=TARGET", id="map-no-pair"),
         pytest.param(("--map", "Name=email"), "no column 'Name'", id="map-no-column"),
-        pytest.param(("--map", "Vorname=ö ä"), "'ö ä' is no target", id="map-no-target"),
+        pytest.param(("--map", "Vorname=ö ä"), "unknown target 'ö ä'", id="map-no-target"),
         pytest.param(
             ("--map", "Vorname=a", "--map", "Vorname=b"),
             "the column 'Vorname' twice",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async import BadRow, ReceiverInput, SourceError, SourceRow, read_csv
-from cleverreach_async.sources.counted_rows import countable
+from cleverreach_async.sources.counted_rows import as_resumable
 from cleverreach_async.sources.resumable import Resumable
 
 asynchronous = pytest.mark.anyio
@@ -70,7 +70,7 @@ kinds = pytest.mark.parametrize("kind", KINDS, ids=["list", "generator", "async 
 @kinds
 async def test_rows_pass_unchanged(kind: Callable[[list[Any]], Any]) -> None:
     """Counting changes neither rows nor their order."""
-    source = countable(kind(ADDRESSES))
+    source = as_resumable(kind(ADDRESSES))
 
     assert isinstance(source, Resumable)
     assert ADDRESSES == await all_of(source)
@@ -84,9 +84,9 @@ async def test_rows_before_the_place_are_passed_over(
     kind: Callable[[list[Any]], Any], done: int
 ) -> None:
     """The next run reads them again, compares them, and goes on behind them."""
-    first = countable(kind(ADDRESSES))
+    first = as_resumable(kind(ADDRESSES))
     await all_of(first, most=done) if done else None
-    second = countable(kind(ADDRESSES))
+    second = as_resumable(kind(ADDRESSES))
     second.seek(first.tell())
 
     assert ADDRESSES[done:] == await all_of(second)
@@ -107,9 +107,9 @@ CHANGED = {
 @pytest.mark.parametrize("rows", CHANGED.values(), ids=CHANGED)
 async def test_other_rows_are_refused(kind: Callable[[list[Any]], Any], rows: list[Any]) -> None:
     """Rows behind the place would not be those that are still to be sent."""
-    first = countable(kind(ADDRESSES))
+    first = as_resumable(kind(ADDRESSES))
     await all_of(first, most=5)
-    second = countable(kind(rows))
+    second = as_resumable(kind(rows))
     second.seek(first.tell())
 
     with pytest.raises(SourceError, match="the first 5 rows are not those") as caught:
@@ -121,9 +121,9 @@ async def test_other_rows_are_refused(kind: Callable[[list[Any]], Any], rows: li
 @kinds
 async def test_rows_behind_the_place_may_be_others(kind: Callable[[list[Any]], Any]) -> None:
     """A source that has grown meanwhile can be resumed."""
-    first = countable(kind(ADDRESSES))
+    first = as_resumable(kind(ADDRESSES))
     await all_of(first, most=5)
-    second = countable(kind([*ADDRESSES[:5], "new@example.org"]))
+    second = as_resumable(kind([*ADDRESSES[:5], "new@example.org"]))
     second.seek(first.tell())
 
     assert ["new@example.org"] == await all_of(second)
@@ -133,7 +133,7 @@ async def test_rows_behind_the_place_may_be_others(kind: Callable[[list[Any]], A
 async def test_an_asynchronous_source_is_closed() -> None:
     """Leaving early closes what is behind the counting too."""
     cursor = Cursor(ADDRESSES)
-    await all_of(countable(cursor), most=2)
+    await all_of(as_resumable(cursor), most=2)
 
     assert cursor.closed
 
@@ -150,7 +150,7 @@ def test_a_generator_is_closed() -> None:
             closed = True
 
     held = rows()
-    reader = iter(countable(held))
+    reader = iter(as_resumable(held))
     assert ADDRESSES[0] == next(reader)
     reader.close()
 
@@ -163,7 +163,7 @@ def test_a_source_that_knows_places_is_left_alone(tmp_path: Any) -> None:
     path.write_text("email\na@example.org\n")
     source = read_csv(path)
 
-    assert source is countable(source)
+    assert source is as_resumable(source)
 
 
 ROWS = st.sampled_from(
@@ -186,10 +186,10 @@ ROWS = st.sampled_from(
 async def test_any_rows_can_be_counted(rows: list[Any], data: st.DataObject) -> None:
     """What is no receiver is the importer's business; counting takes it as it comes."""
     done = data.draw(st.integers(0, len(rows)))
-    first = countable(rows)
+    first = as_resumable(rows)
     if done:
         await all_of(first, most=done)
-    second = countable(list(rows))
+    second = as_resumable(list(rows))
     second.seek(first.tell())
 
     assert rows[done:] == await all_of(second)

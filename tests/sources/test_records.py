@@ -288,10 +288,10 @@ def test_receivers_are_passed_on() -> None:
 @pytest.mark.parametrize(
     ("rows", "options", "error", "words"),
     [
-        ([{"city": "Kiel"}], {}, SourceError, "no column is known to hold"),
+        ([{"city": "Kiel"}], {}, SourceError, "no column is recognised"),
         ([{"email": ANN}], {"mapping": {"Ort": "city"}}, ConfigurationError, "no column 'Ort'"),
         ([{"email": ANN}], {"timezone": "Nowhere"}, ConfigurationError, "timezone"),
-        ([{"email": ANN, 7: 1}], {}, SourceError, "a value of type int"),
+        ([{"email": ANN, 7: 1}], {}, SourceError, "a column name is of type int"),
     ],
 )
 def test_columns_that_make_no_receiver_are_an_error(
