@@ -1,7 +1,7 @@
 """Rows of any iterable, counted, so that an import of them can be resumed by reading them again."""
 
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, cast
 
 from cleverreach_async.errors import SourceError
@@ -21,7 +21,8 @@ def as_resumable(source: Any) -> Any:
 class _Counter:
     """Counts the rows that were read, with a checksum of their addresses."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Any) -> None:
+        self._source = rows
         self._rows = 0
         self._sum = 0
         self._target: Mapping[str, int] = {"rows": 0, "sum": 0}
@@ -62,10 +63,6 @@ class _Counter:
 
 
 class _CountedRows(_Counter):
-    def __init__(self, rows: Iterable[Any]) -> None:
-        super().__init__()
-        self._source = rows
-
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self._source)
         try:
@@ -81,10 +78,6 @@ class _CountedRows(_Counter):
 
 
 class _AsyncCountedRows(_Counter):
-    def __init__(self, rows: AsyncIterable[Any]) -> None:
-        super().__init__()
-        self._source = rows
-
     def __aiter__(self) -> AsyncIterator[Any]:
         self._iterator = aiter(self._source)
         return self

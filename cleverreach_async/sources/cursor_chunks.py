@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from inspect import isawaitable, iscoroutinefunction
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, cast
 
 import anyio
 
@@ -17,18 +17,6 @@ _ACCEPTED = (
 )
 
 
-class Chunks(Protocol):
-    """An asynchronous iterator over chunks of rows."""
-
-    def __aiter__(self) -> Self: ...
-
-    async def __anext__(self) -> Sequence[Any]: ...
-
-    async def aclose(self) -> None:
-        """Stop reading, and close the cursor if that was requested."""
-        ...
-
-
 async def await_all(result: Any) -> Any:
     """Await a result as often as needed: ``AsyncConnection.stream()`` may be passed as it is."""
     while isawaitable(result):
@@ -36,7 +24,7 @@ async def await_all(result: Any) -> Any:
     return result
 
 
-def read_chunks(cursor: Any, size: int, *, closes: bool) -> Chunks:
+def read_chunks(cursor: Any, size: int, *, closes: bool) -> "Chunks":
     """Return the rows of a cursor in chunks. A synchronous cursor is read in a worker thread.
 
     Args:
@@ -52,7 +40,7 @@ def read_chunks(cursor: Any, size: int, *, closes: bool) -> Chunks:
         raise ConfigurationError(f"not a cursor but {type(cursor).__name__}: {_ACCEPTED}")
     close: Callable[[], Any] | None = getattr(cursor, "close", None) if closes else None
     if iscoroutinefunction(fetch):
-        return _AsyncChunks(fetch, size, close)
+        return AsyncChunks(fetch, size, close)
     return ThreadedRows(_chunks(fetch, size), 1, close)
 
 
@@ -70,7 +58,9 @@ def _chunks(fetch: Callable[[int], Sequence[Any]], size: int) -> Iterator[Sequen
         yield rows
 
 
-class _AsyncChunks:
+class AsyncChunks:
+    """Rows of an asynchronous cursor."""
+
     def __init__(
         self,
         fetch: Callable[[int], Awaitable[Sequence[Any]]],
@@ -91,7 +81,12 @@ class _AsyncChunks:
         return rows
 
     async def aclose(self) -> None:
+        """Close the cursor, if that was requested."""
         close, self._close = self._close, None
         if close is not None:
             with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
                 await await_all(close())
+
+
+Chunks = ThreadedRows[Sequence[Any]] | AsyncChunks
+"""An asynchronous iterator over chunks of rows."""

@@ -43,37 +43,42 @@ def in_thread(rows: Iterable[T], *, chunk_size: int = 500) -> "ThreadedRows[T]":
 class ThreadedRows(Generic[T]):
     """Rows read in a worker thread, once; :func:`~cleverreach_async.in_thread` returns one.
 
+    Waiting for rows can be cancelled at any time: the thread continues, and the rows that it reads
+    are returned by the next wait.
+
     Args:
         rows: The iterable.
         chunk_size: Rows read at a time.
         on_close: Called once, in a worker thread, after the iterable was closed.
-
-    Waiting for rows can be cancelled at any time: the thread continues, and the rows that it reads
-    are returned by the next wait.
     """
 
     def __init__(
-        self,
-        rows: Iterable[T],
-        chunk_size: int,
-        on_close: Callable[[], object] | None = None,
+        self, rows: Iterable[T], chunk_size: int, on_close: Callable[[], object] | None = None
     ) -> None:
-        self._reader = _ChunkReader(rows, chunk_size, on_close)
+        self._source = rows
+        self._chunk_size = chunk_size
+        self._on_close = on_close
+        self._iterator: Iterator[T] | None = None
+        self._rows: deque[T] = deque()  # filled in a thread, emptied in the event loop
+        self._failure: BaseException | None = None
+        self._has_ended = False
+        self._is_stopped = False
+        self._is_closed = False
+        self._busy = Lock()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        reader = self._reader
-        while not reader.stopped:
-            # Read before the rows: once it is set, no rows are added.
-            has_ended = reader.ended
-            if reader.rows:
-                return reader.rows.popleft()
+        while not self._is_stopped:
+            # Checked before the rows: once it is set, no rows are added.
+            has_ended = self._has_ended
+            if self._rows:
+                return self._rows.popleft()
             if has_ended:
-                reader.raise_failure()
+                self._raise_failure()
                 break
-            await run_in_worker(reader.fill)
+            await run_in_worker(self._fill)
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -82,68 +87,11 @@ class ThreadedRows(Generic[T]):
         Raises:
             Exception: Closing the iterable failed.
         """
-        self._reader.stopped = True
+        self._is_stopped = True
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
-            await run_in_worker(self._reader.close_if_idle)
+            await run_in_worker(self._close_if_idle)
 
-
-async def run_in_worker(function: Callable[[], R]) -> R:
-    """Run a function in a worker thread. If the wait is cancelled, the thread continues."""
-    # With a limiter of its own: threads that hang must not use up those of the event loop.
-    limiter = anyio.CapacityLimiter(1)
-    return await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter)
-
-
-class _ChunkReader(Generic[T]):
-    """The part that runs in threads. Rows are removed in the event loop only.
-
-    Attributes:
-        rows: Rows that were read and not yet returned.
-        ended: Whether nothing more will be read.
-        stopped: Whether reading was stopped; the current step still ends normally.
-    """
-
-    def __init__(
-        self, source: Iterable[T], chunk_size: int, on_close: Callable[[], object] | None
-    ) -> None:
-        self.rows: deque[T] = deque()
-        self.ended = False
-        self.stopped = False
-        self._source = source
-        self._chunk_size = chunk_size
-        self._on_close = on_close
-        self._iterator: Iterator[T] | None = None
-        self._failure: BaseException | None = None
-        self._is_closed = False
-        self._busy = Lock()
-
-    def fill(self) -> None:
-        """Read a chunk, unless a thread whose wait was cancelled has read one."""
-        with self._busy:
-            if not self.rows and not self.ended:
-                self._read_chunk()
-        if self.stopped:
-            # aclose() could not close while the lock was held; nobody waits for an error now.
-            with suppress(Exception):
-                self.close_if_idle()
-
-    def _read_chunk(self) -> None:
-        found: deque[T] = deque()
-        try:
-            if self._iterator is None:
-                self._iterator = iter(self._source)
-            for row in islice(self._iterator, self._chunk_size):
-                found.append(row)
-                if self.stopped:
-                    break
-        except BaseException as error:  # noqa: BLE001 - any error is raised in the event loop
-            self._failure = error
-        is_last = self._failure is not None or len(found) < self._chunk_size
-        self.rows = found
-        self.ended = is_last
-
-    def raise_failure(self) -> None:
-        """Raise the error of the iterable, once."""
+    def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
         if isinstance(failure, StopAsyncIteration | StopIteration):
             # Raised as it is, it would look like the end of the rows.
@@ -152,13 +100,40 @@ class _ChunkReader(Generic[T]):
         if failure is not None:
             raise failure
 
-    def close_if_idle(self) -> None:
+    # The methods below run in worker threads.
+
+    def _fill(self) -> None:
+        """Read a chunk, unless a thread whose wait was cancelled has read one."""
+        with self._busy:
+            if not self._rows and not self._has_ended:
+                self._read_chunk()
+        if self._is_stopped:
+            # aclose() could not close while the lock was held; nobody waits for an error now.
+            with suppress(Exception):
+                self._close_if_idle()
+
+    def _read_chunk(self) -> None:
+        found: deque[T] = deque()
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._source)
+            for row in islice(self._iterator, self._chunk_size):
+                found.append(row)
+                if self._is_stopped:
+                    break
+        except BaseException as error:  # noqa: BLE001 - any error is raised in the event loop
+            self._failure = error
+        is_last = self._failure is not None or len(found) < self._chunk_size
+        self._rows = found
+        self._has_ended = is_last
+
+    def _close_if_idle(self) -> None:
         """Close the iterable, unless a step of it is running: then that thread closes it."""
         if not self._busy.acquire(blocking=False):
             return
         try:
-            self.ended = True
-            self.rows.clear()
+            self._has_ended = True
+            self._rows.clear()
             if not self._is_closed:
                 self._is_closed = True
                 self._close()
@@ -174,3 +149,10 @@ class _ChunkReader(Generic[T]):
         finally:
             if self._on_close is not None:
                 self._on_close()
+
+
+async def run_in_worker(function: Callable[[], R]) -> R:
+    """Run a function in a worker thread. If the wait is cancelled, the thread continues."""
+    # With a limiter of its own: threads that hang must not use up those of the event loop.
+    limiter = anyio.CapacityLimiter(1)
+    return await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter)
