@@ -131,7 +131,7 @@ def with_types(mapping: ColumnMapping, schema: Any) -> ColumnMapping:
             found[target] = "number"
         elif types.is_date(kind):
             found[target] = "date"
-    return mapping.with_types(found)
+    return attrs.evolve(mapping, types={**mapping.types, **found})
 
 
 def read_batch(batch: Any, mapping: ColumnMapping) -> list[tuple[Any, ...]]:

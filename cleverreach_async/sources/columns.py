@@ -95,23 +95,31 @@ class ColumnMapping:
     Attributes:
         headers: All columns, in the source's order.
         pairs: Column and target of those that are used, in the source's order.
-        left_out: Columns without a target.
-        global_attributes: Type of each global attribute with a column, by name.
-        group_attributes: Type of each attribute of the group with a column, by name.
+        types: Type of each attribute with a column, by target.
     """
 
     headers: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
-    left_out: tuple[str, ...]
-    global_attributes: Mapping[str, AttributeType]
-    group_attributes: Mapping[str, AttributeType]
+    types: Mapping[str, AttributeType]
 
     @property
-    def types(self) -> dict[str, AttributeType]:
-        """Type of each attribute with a column, by target."""
+    def left_out(self) -> tuple[str, ...]:
+        """Columns without a target."""
+        used = dict(self.pairs)
+        return tuple(name for name in self.headers if name not in used)
+
+    @property
+    def global_attributes(self) -> dict[str, AttributeType]:
+        """Type of each global attribute with a column, by name."""
+        return {name: it for name, it in self.types.items() if not name.startswith(GROUP_PREFIX)}
+
+    @property
+    def group_attributes(self) -> dict[str, AttributeType]:
+        """Type of each attribute of the group with a column, by name."""
         return {
-            **self.global_attributes,
-            **{GROUP_PREFIX + name: kind for name, kind in self.group_attributes.items()},
+            target.removeprefix(GROUP_PREFIX): it
+            for target, it in self.types.items()
+            if target.startswith(GROUP_PREFIX)
         }
 
     def identity(self) -> Mapping[str, Any]:
@@ -120,19 +128,6 @@ class ColumnMapping:
             "columns": dict(self.pairs),
             "date_attributes": sorted(name for name, kind in self.types.items() if kind == "date"),
         }
-
-    def with_types(self, types: Mapping[str, AttributeType]) -> "ColumnMapping":
-        """Return the mapping with other types of some attributes, by target."""
-        return attrs.evolve(
-            self,
-            global_attributes={
-                name: types.get(name, kind) for name, kind in self.global_attributes.items()
-            },
-            group_attributes={
-                name: types.get(GROUP_PREFIX + name, kind)
-                for name, kind in self.group_attributes.items()
-            },
-        )
 
 
 def map_columns(
@@ -163,20 +158,8 @@ def map_columns(
     if "email" not in targets.values():
         raise SourceError(_no_email(headers), path=path)
     days = {name.strip().lower() for name in date_attributes}
-    names = [target for _, target in pairs if target not in FIELD_TARGETS]
-    return ColumnMapping(
-        headers=tuple(headers),
-        pairs=pairs,
-        left_out=tuple(name for name in headers if not targets.get(name)),
-        global_attributes={
-            name: _type(name, days) for name in names if not name.startswith(GROUP_PREFIX)
-        },
-        group_attributes={
-            name.removeprefix(GROUP_PREFIX): _type(name, days)
-            for name in names
-            if name.startswith(GROUP_PREFIX)
-        },
-    )
+    attributes = (target for _, target in pairs if target not in FIELD_TARGETS)
+    return ColumnMapping(tuple(headers), pairs, {name: _type(name, days) for name in attributes})
 
 
 def _check_names(names: Sequence[Any], path: str) -> None:
