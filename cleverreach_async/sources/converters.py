@@ -23,7 +23,7 @@ from cleverreach_async.sources.dates import (
 )
 from cleverreach_async.sources.rows import BadValueError
 
-__all__ = ["Convert", "address", "converters", "gender", "tags"]
+__all__ = ["Convert", "converters", "gender", "missing_email", "tags"]
 
 Convert = Callable[[Any], Any]
 """From a value to what is sent, or ``UNSET`` for nothing; raises :class:`BadValueError`."""
@@ -61,7 +61,7 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
         "number": _number,
     }
     return {
-        "email": address,
+        "email": _address,
         **dict.fromkeys(TIME_TARGETS, to_time),
         "source": to_text,
         "tags": tags,
@@ -69,7 +69,7 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
     }
 
 
-def address(value: Any) -> str:
+def _address(value: Any) -> str:
     """Return an e-mail address without the blanks around it."""
     if isinstance(value, str):
         text = value.strip()
@@ -77,7 +77,12 @@ def address(value: Any) -> str:
             return text
     elif not _is_missing(value):
         raise _unusable(value, "it takes text")
-    raise BadValueError("missing_email", "the e-mail address is missing")
+    raise missing_email()
+
+
+def missing_email() -> BadValueError:
+    """Return the error for a row without an e-mail address."""
+    return BadValueError("missing_email", "the e-mail address is missing")
 
 
 def plain_text(value: Any) -> str | Unset:
@@ -185,7 +190,7 @@ def tags(value: Any) -> list[str] | Unset:
         raise _unusable(value, "it takes a list of text, or text with commas")
     labels = list(cast("list[object]", value))
     if not all(isinstance(label, str) for label in labels):
-        raise BadValueError("invalid_value", "the list holds something else than text")
+        raise BadValueError("invalid_value", "the list does not hold text only")
     found = [text for label in labels if (text := str(label).strip())]
     # A set has no order, but the same row must always make the same request.
     return (sorted(found) if isinstance(value, set | frozenset) else found) or UNSET

@@ -1,10 +1,10 @@
 """Rows of a JSON Lines file: one receiver per line, in the shape the API takes."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from decimal import Decimal
-from typing import Annotated, Any, Final, TextIO, TypeVar, cast
+from typing import Annotated, Any, Final, TextIO, cast
 
 import msgspec
 
@@ -12,7 +12,7 @@ from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import OrderInput
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
-from cleverreach_async.sources.converters import address
+from cleverreach_async.sources.converters import missing_email
 from cleverreach_async.sources.dates import TimeParser, time_parser
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.line_offsets import Lines
@@ -20,8 +20,6 @@ from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
 from cleverreach_async.sources.text_file import TextFile
 
 __all__ = ["JsonLinesSource", "read_receiver"]
-
-T = TypeVar("T")
 
 _REJECTED: Final = "receiver"
 """The key of a rejects file's line that holds the receiver."""
@@ -115,8 +113,11 @@ def read_receiver(value: Any, parse_time: TimeParser) -> ReceiverInput:
 
 
 def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
+    email = row.email.strip()
+    if not email:
+        raise _with_key("email", missing_email())
     return ReceiverInput(
-        _convert("email", address, row.email),
+        email,
         _time("registered", row.registered, parse_time),
         _time("activated", row.activated, parse_time),
         _time("deactivated", row.deactivated, parse_time),
@@ -129,39 +130,36 @@ def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
 
 
 def _order(row: OrderRow, parse_time: TimeParser) -> OrderInput:
-    fields = msgspec.structs.asdict(row)
-    fields["stamp"] = _time("stamp", row.stamp, parse_time)
-    return OrderInput(**fields)
+    fields = [*msgspec.structs.astuple(row)]
+    fields[-1] = _time("stamp", row.stamp, parse_time)
+    return OrderInput(*fields)
 
 
 def _time(key: str, value: int | str | Unset, parse_time: TimeParser) -> int | Unset:
-    return _convert(key, parse_time, value) if isinstance(value, str) else value
-
-
-def _convert(key: str, convert: Callable[[str], T], value: str) -> T:
+    if not isinstance(value, str):
+        return value
     try:
-        return convert(value)
+        return parse_time(value)
     except BadValueError as error:
-        raise BadValueError(error.code, f"key {key!r}: {error}") from None
+        raise _with_key(key, error) from None
+
+
+def _with_key(key: str, error: BadValueError) -> BadValueError:
+    return BadValueError(error.code, f"key {key!r}: {error}")
 
 
 def _reject_or_bad_row(text: str, line: int, parse_time: TimeParser) -> SourceRow | BadRow:
     """Read a line that is not a plain receiver: a line of a rejects file, or a bad row."""
     record: Mapping[str, Any] = {"text": text.strip()}
     try:
-        value = _decode(text)
+        value = msgspec.json.decode(text)
         if isinstance(value, dict):
             record = cast("dict[str, Any]", value)
         return SourceRow(read_receiver(value, parse_time), line)
     except BadValueError as error:
         return BadRow(line, error.code, str(error), record)
-
-
-def _decode(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadValueError("invalid_json", _json_problem(text, error)) from None
+        return BadRow(line, "invalid_json", _json_problem(text, error), record)
 
 
 def _json_problem(text: str, error: Exception) -> str:

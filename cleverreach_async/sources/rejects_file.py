@@ -30,11 +30,6 @@ class _Reject(msgspec.Struct):
     receiver: dict[str, Any] | None = None
     record: dict[str, Any] | None = None
 
-    @property
-    def may_double_orders(self) -> bool:
-        """Whether sending the row may store order lines that are stored already."""
-        return self.outcome == "unknown" and bool((self.receiver or {}).get("orders"))
-
 
 @attrs.define
 class Skipped:
@@ -87,7 +82,9 @@ class RejectsSource(JsonLinesSource):
         if self._only is not None and reject.outcome != self._only:
             self.skipped.left_out += 1
             return False
-        if self._only is None and reject.may_double_orders:
+        has_orders = bool(reject.receiver and reject.receiver.get("orders"))
+        if self._only is None and reject.outcome == "unknown" and has_orders:
+            # The orders may be stored already, and would be doubled.
             self.skipped.with_orders += 1
             return False
         return True
