@@ -53,7 +53,7 @@ MAPPING = {"Umsatz": "worth"}
 
 
 def table() -> Any:
-    """The two customers."""
+    """Two customers."""
     return pa.table(COLUMNS)
 
 
@@ -70,13 +70,13 @@ def table() -> Any:
     ],
     ids=["table", "batch", "batches", "reader", "polars", "pandas", "categories"],
 )
-def test_arrow_data_of_any_make_is_read(make: Callable[[], Any]) -> None:
-    """Also of libraries that we do not know, by the PyCapsule interface."""
+def test_arrow_data_of_any_library_is_read(make: Callable[[], Any]) -> None:
+    """By the PyCapsule interface, so other libraries work too."""
     assert EXPECTED == list(read_arrow(make(), mapping=MAPPING))
 
 
-def test_a_frame_can_be_read_again_and_a_stream_cannot() -> None:
-    """A second loop over a stream would find nothing, and say so too late."""
+def test_a_frame_can_be_read_again_but_a_stream_cannot() -> None:
+    """A second loop over a stream would silently find no rows."""
     frame, stream = read_arrow(pl.DataFrame(COLUMNS)), read_arrow(table().to_reader())
     assert list(frame) == list(frame)
     assert 2 == len(list(stream))
@@ -86,23 +86,23 @@ def test_a_frame_can_be_read_again_and_a_stream_cannot() -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A place for a file."""
+    """Path of a file that does not exist yet."""
     return tmp_path / "customers.parquet"
 
 
 def people(count: int) -> Any:
-    """Customers with a column that nobody needs."""
+    """Customers with a column that is not mapped."""
     emails = [f"p{number}@example.org" for number in range(count)]
     return pa.table({"email": emails, "unused": list(range(count))})
 
 
 def addresses(source: Any) -> list[str]:
-    """The addresses of a source without bad rows."""
+    """Return the addresses of a source without bad rows."""
     return [item.receiver.email for item in source]
 
 
 def test_a_parquet_file_is_read(file: Path) -> None:
-    """By its suffix too, as the command does; columns of numbers make attributes of numbers."""
+    """By suffix, as the command does; columns of numbers become number attributes."""
     pq.write_table(table(), file)
     source = read_rows(file, mapping=MAPPING)
 
@@ -128,23 +128,23 @@ async def test_an_async_loop_reads_the_same(file: Path) -> None:
 def test_a_parquet_file_is_resumed_at_any_row(
     file: Path, group_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fresh source yields exactly the rest after ``seek``, and a later loop everything."""
+    """After ``seek`` a new source yields exactly the remaining rows, and a later loop all rows."""
     monkeypatch.setattr("cleverreach_async.sources.arrow.CHUNK_ROWS", 4)
     pq.write_table(people(23), file, row_group_size=group_size)
     source = read_parquet(file)
     assert isinstance(source, Resumable)
-    places = [source.tell()]
+    positions = [source.tell()]
     everything: list[str] = []
     for item in source:
         assert isinstance(item, SourceRow)
         everything.append(item.receiver.email)
-        places.append(json.loads(json.dumps(source.tell())))
+        positions.append(json.loads(json.dumps(source.tell())))
     assert 23 == len(everything)
 
-    for passed, place in enumerate(places):
+    for passed, position in enumerate(positions):
         again = read_parquet(file)
-        again.seek(place)
-        assert place == again.tell()
+        again.seek(position)
+        assert position == again.tell()
         assert everything[passed:] == addresses(again)
         assert everything == addresses(again)
 
@@ -164,17 +164,17 @@ async def test_an_async_loop_is_resumed_too(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [None, {}, {"row_group": 9, "row": 0}, {"row_group": 0, "row": 99}, {"byte": 7}]
+    "position", [None, {}, {"row_group": 9, "row": 0}, {"row_group": 0, "row": 99}, {"byte": 7}]
 )
-def test_a_position_of_another_file_is_refused(file: Path, place: Any) -> None:
-    """Rather than begin just anywhere."""
+def test_a_position_of_another_file_is_refused(file: Path, position: Any) -> None:
+    """Reading does not begin at a wrong row."""
     pq.write_table(people(3), file)
     with pytest.raises(SourceError, match="no row begins at"):
-        read_parquet(file).seek(place)
+        read_parquet(file).seek(position)
 
 
 def test_a_copy_is_the_same_file_and_another_mapping_is_not(file: Path, tmp_path: Path) -> None:
-    """What makes the rows counts, not where the file is."""
+    """The content and the options count, not the path."""
     pq.write_table(people(3), file)
     copy = tmp_path / "copy.parquet"
     copy.write_bytes(file.read_bytes())
@@ -193,7 +193,7 @@ def test_a_copy_is_the_same_file_and_another_mapping_is_not(file: Path, tmp_path
 
 
 def test_a_file_that_changes_is_an_error(file: Path) -> None:
-    """Its rows are not those that were asked for."""
+    """Its rows are not those that were inspected."""
     pq.write_table(people(3), file)
     source = read_parquet(file)
     pq.write_table(people(300), file)
@@ -226,7 +226,7 @@ def test_a_damaged_page_is_an_error(file: Path) -> None:
     ("content", "words"),
     [(b"email\nann@example.org\n", "cannot be read as Parquet"), (b"", "cannot be read")],
 )
-def test_what_is_no_parquet_is_an_error(file: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_not_parquet_is_an_error(file: Path, content: bytes, words: str) -> None:
     """With the file's name."""
     file.write_bytes(content)
     with pytest.raises(SourceError, match=words) as caught:
@@ -235,12 +235,12 @@ def test_what_is_no_parquet_is_an_error(file: Path, content: bytes, words: str) 
 
 
 def test_a_missing_file_is_an_error(file: Path) -> None:
-    """As it is for other files."""
+    """As for other files."""
     with pytest.raises(SourceError, match="No such file"):
         read_parquet(file)
 
 
-def test_types_of_arrow_keep_their_meaning() -> None:
+def test_types_of_arrow_are_converted() -> None:
     """Nanoseconds, days, decimals, lists, dictionaries, large text."""
     data = pa.table(
         {
@@ -276,7 +276,7 @@ def test_types_of_arrow_keep_their_meaning() -> None:
     assert "text" == source.mapping.global_attributes["zip"]
 
 
-def test_a_value_that_python_cannot_hold_spoils_its_row_only() -> None:
+def test_a_value_that_python_cannot_hold_affects_its_row_only() -> None:
     """A date of the year 200 000 is one bad row."""
     moments = pa.array([1767178800, 10**13 // 2], pa.timestamp("s", "UTC"))
     data = pa.table({"email": COLUMNS["E-Mail"], "registered": moments})
@@ -297,21 +297,21 @@ def test_a_value_that_python_cannot_hold_spoils_its_row_only() -> None:
         (pa.table([["a"], ["b"]], names=["email", "email"]), SourceError, "named 'email'"),
     ],
 )
-def test_what_cannot_be_read_is_an_error(data: Any, error: type[Exception], words: str) -> None:
-    """At once, with what is taken."""
+def test_unusable_data_are_an_error(data: Any, error: type[Exception], words: str) -> None:
+    """Immediately, with the types that are accepted."""
     with pytest.raises(error, match=words):
         read_arrow(data)
 
 
 def test_options_of_csv_are_refused(file: Path) -> None:
-    """They would be ignored without a word."""
+    """They would be ignored silently."""
     pq.write_table(people(1), file)
     with pytest.raises(ConfigurationError, match="is Parquet: delimiter and encoding"):
         read_rows(file, delimiter=";")
 
 
-def test_few_rows_are_objects_at_a_time() -> None:
-    """However large the batches are, so memory stays flat."""
+def test_few_rows_are_python_objects_at_a_time() -> None:
+    """Memory does not depend on the size of the batches."""
     source = read_arrow(people(5000))
     assert isinstance(source, ArrowSource)
     sizes = [len(chunk.rows) for chunk in source.chunks()]
@@ -328,7 +328,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, file: Path) -
 
 
 def test_arrow_is_loaded_when_it_is_used() -> None:
-    """Neither the package nor an import of a CSV file waits for it."""
+    """Neither the package nor the import of a CSV file loads it."""
     code = "import sys, cleverreach_async as c; c.read_csv; c.read_parquet; c.CleverReach;"
     code += "print([it for it in ('pyarrow', 'sqlalchemy') if it in sys.modules])"
     done = subprocess.run(  # noqa: S603 - our own interpreter

@@ -1,4 +1,4 @@
-"""What column goes where."""
+"""The target of each column."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,13 @@ GERMAN = (
 
 
 def target_of(header: str) -> str:
-    """Return where a column goes beside an address."""
+    """Return the target of a column beside an address."""
     mapping = map_columns(["E-Mail", header])
     return dict(mapping.pairs).get(header, "")
 
 
 def test_a_german_export_is_recognised() -> None:
-    """All columns of the usual export find their place, in the file's order."""
+    """All columns of a typical export have a target, in the file's order."""
     mapping = map_columns(GERMAN)
     expected = (
         *("customer_number", "email", "salutation", "firstname", "lastname", "company"),
@@ -78,7 +78,7 @@ def test_attributes_come_with_their_type() -> None:
         ("", ""),
     ],
 )
-def test_headers_are_known_in_many_spellings(header: str, target: str) -> None:
+def test_headers_are_recognised_in_many_spellings(header: str, target: str) -> None:
     """Case, blanks, punctuation and the spelling of umlauts do not matter."""
     assert target == target_of(header)
 
@@ -86,25 +86,25 @@ def test_headers_are_known_in_many_spellings(header: str, target: str) -> None:
 @pytest.mark.parametrize(
     "header", ["E-Mail", "e-mail", "EMail", "E-Mail-Adresse", "Mail", "Email Address", "email"]
 )
-def test_the_address_is_known_in_many_spellings(header: str) -> None:
+def test_the_address_is_recognised_in_many_spellings(header: str) -> None:
     """Of all columns the address must be found."""
     assert map_columns([header]).pairs == ((header, "email"),)
 
 
-def test_unknown_columns_are_named() -> None:
-    """Nothing is dropped in silence."""
+def test_unknown_columns_are_reported() -> None:
+    """Nothing is ignored silently."""
     assert map_columns(["E-Mail", "Umsatz", "Vorname", "Notiz"]).left_out == ("Umsatz", "Notiz")
 
 
-def test_the_better_name_wins() -> None:
-    """Where two columns mean the same, the plainer header is used and the other is named."""
+def test_the_preferred_header_is_used() -> None:
+    """Of two columns with the same meaning the preferred header is used and the other reported."""
     mapping = map_columns(["E-Mail", "Name", "Nachname", "Stadt", "Ort"])
     assert dict(mapping.pairs) == {"E-Mail": "email", "Nachname": "lastname", "Ort": "city"}
     assert mapping.left_out == ("Name", "Stadt")
 
 
-def test_the_callers_word_goes_over_recognition() -> None:
-    """A mapped column goes where it was told, and the recognised one for that place yields."""
+def test_the_callers_mapping_overrides_recognition() -> None:
+    """A mapped column gets its target, and the recognised column of that target is left out."""
     mapping = map_columns(
         ["E-Mail", "Kontakt", "Vorname", "Ort"],
         {"kontakt": " Email ", "Vorname": "Rufname", "Ort": "-"},
@@ -113,7 +113,7 @@ def test_the_callers_word_goes_over_recognition() -> None:
     assert mapping.left_out == ("E-Mail", "Ort")
 
 
-def test_an_exact_name_goes_before_one_in_other_case() -> None:
+def test_an_exact_name_is_preferred_to_one_in_other_case() -> None:
     """A file may have both ``code`` and ``Code``."""
     mapping = map_columns(["email", "code", "Code"], {"Code": "voucher"})
     assert dict(mapping.pairs) == {"email": "email", "Code": "voucher"}
@@ -134,25 +134,23 @@ def test_an_exact_name_goes_before_one_in_other_case() -> None:
         ({"CODE": "voucher"}, ("any of the columns 'code', 'Code'",)),
     ],
 )
-def test_a_mapping_that_cannot_be_is_refused(
-    columns: Mapping[str, str], words: tuple[str, ...]
-) -> None:
-    """The message lists what the file has."""
+def test_an_invalid_mapping_is_refused(columns: Mapping[str, str], words: tuple[str, ...]) -> None:
+    """The message lists the columns of the file."""
     with pytest.raises(ConfigurationError) as caught:
         map_columns(["E-Mail", "Umsatz", "code", "Code"], columns)
     assert [word for word in words if word not in str(caught.value)] == []
 
 
 @pytest.mark.parametrize("columns", [{}, {"Kontakt": "source"}])
-def test_without_an_address_there_is_a_way_out(columns: Mapping[str, str]) -> None:
+def test_without_an_address_the_message_names_a_remedy(columns: Mapping[str, str]) -> None:
     """The message shows the headers and the option."""
     with pytest.raises(SourceError, match=r"'Vorname', 'Kontakt'.*--map COLUMN=email") as caught:
         map_columns(["Vorname", "Kontakt"], columns, path="a.csv")
     assert caught.value.path == "a.csv"
 
 
-def test_two_addresses_are_not_chosen_between() -> None:
-    """The wrong address would write to the wrong people."""
+def test_two_columns_of_addresses_are_refused() -> None:
+    """The wrong address would send mail to the wrong people."""
     with pytest.raises(SourceError, match="'E-Mail', 'Mail' may hold the e-mail address"):
         map_columns(["E-Mail", "Mail"])
     assert isinstance(map_columns(["E-Mail", "Mail"], {"Mail": "email"}), ColumnMapping)
@@ -160,7 +158,7 @@ def test_two_addresses_are_not_chosen_between() -> None:
 
 
 def test_a_row_in_place_of_the_header_is_not_shown() -> None:
-    """A file without header says so, and nobody's address gets into a log."""
+    """The message says that the header is missing, and shows no address."""
     with pytest.raises(SourceError, match="looks like a row") as caught:
         map_columns(["ann@example.org", "Ann"])
     assert "ann@" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Rows of any iterable, counted so that they can be read again from where an import ended."""
+"""Rows of any iterable, counted so that reading can continue where an import ended."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
@@ -19,7 +19,7 @@ ADDRESSES = [f"p{n}@example.org" for n in range(10)]
 
 
 class Cursor:
-    """An asynchronous source that tells when it is closed."""
+    """An asynchronous source that records when it is closed."""
 
     def __init__(self, rows: list[Any]) -> None:
         self._rows = iter(rows)
@@ -34,7 +34,7 @@ class Cursor:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Take note."""
+        """Record that it was called."""
         self.closed = True
 
 
@@ -80,10 +80,10 @@ async def test_rows_pass_unchanged(kind: Callable[[list[Any]], Any]) -> None:
 @asynchronous
 @kinds
 @pytest.mark.parametrize("done", [0, 1, 9, 10])
-async def test_rows_before_the_place_are_passed_over(
+async def test_rows_before_the_position_are_skipped(
     kind: Callable[[list[Any]], Any], done: int
 ) -> None:
-    """The next run reads them again, compares them, and goes on behind them."""
+    """The next run reads them again, compares them, and continues after them."""
     first = as_resumable(kind(ADDRESSES))
     await all_of(first, most=done) if done else None
     second = as_resumable(kind(ADDRESSES))
@@ -106,7 +106,7 @@ CHANGED = {
 @kinds
 @pytest.mark.parametrize("rows", CHANGED.values(), ids=CHANGED)
 async def test_other_rows_are_refused(kind: Callable[[list[Any]], Any], rows: list[Any]) -> None:
-    """Rows behind the place would not be those that are still to be sent."""
+    """Rows after the position would not be those that are still to be sent."""
     first = as_resumable(kind(ADDRESSES))
     await all_of(first, most=5)
     second = as_resumable(kind(rows))
@@ -119,7 +119,7 @@ async def test_other_rows_are_refused(kind: Callable[[list[Any]], Any], rows: li
 
 @asynchronous
 @kinds
-async def test_rows_behind_the_place_may_be_others(kind: Callable[[list[Any]], Any]) -> None:
+async def test_rows_after_the_position_may_be_others(kind: Callable[[list[Any]], Any]) -> None:
     """A source that has grown meanwhile can be resumed."""
     first = as_resumable(kind(ADDRESSES))
     await all_of(first, most=5)
@@ -131,7 +131,7 @@ async def test_rows_behind_the_place_may_be_others(kind: Callable[[list[Any]], A
 
 @asynchronous
 async def test_an_asynchronous_source_is_closed() -> None:
-    """Leaving early closes what is behind the counting too."""
+    """Leaving early closes the source behind the counter too."""
     cursor = Cursor(ADDRESSES)
     await all_of(as_resumable(cursor), most=2)
 
@@ -139,7 +139,7 @@ async def test_an_asynchronous_source_is_closed() -> None:
 
 
 def test_a_generator_is_closed() -> None:
-    """Also one that the caller holds."""
+    """Also one that the caller has a reference to."""
     closed = False
 
     def rows() -> Iterator[str]:
@@ -157,7 +157,7 @@ def test_a_generator_is_closed() -> None:
     assert closed
 
 
-def test_a_source_that_knows_places_is_left_alone(tmp_path: Any) -> None:
+def test_a_resumable_source_is_not_wrapped(tmp_path: Any) -> None:
     """A file is not read twice only to be counted."""
     path = tmp_path / "customers.csv"
     path.write_text("email\na@example.org\n")
@@ -184,7 +184,7 @@ ROWS = st.sampled_from(
 @asynchronous
 @given(rows=st.lists(ROWS, max_size=12), data=st.data())
 async def test_any_rows_can_be_counted(rows: list[Any], data: st.DataObject) -> None:
-    """What is no receiver is the importer's business; counting takes it as it comes."""
+    """The importer rejects rows that are not receivers; counting accepts any row."""
     done = data.draw(st.integers(0, len(rows)))
     first = as_resumable(rows)
     if done:

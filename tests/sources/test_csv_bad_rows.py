@@ -1,4 +1,4 @@
-"""Rows of a CSV file that are wrong, and the good ones around them."""
+"""Bad rows of a CSV file, and the good rows around them."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def briefly(items: list[SourceRow | BadRow]) -> list[tuple[int | None, str]]:
 
 
 def test_a_row_without_address_is_rejected(tmp_path: Path) -> None:
-    """Its cells are kept by column, for the rejects file; the next row goes on."""
+    """Its cells are kept by column, for the rejects file; reading continues with the next row."""
     bad, good = read(tmp_path, "Ann; ;ACME\nBea;bea@example.org;\n")
     message = "column 'E-Mail': the e-mail address is missing"
     record = {"Vorname": "Ann", "E-Mail": " ", "Firma": "ACME"}
@@ -41,7 +41,7 @@ def test_too_many_cells_are_rejected(tmp_path: Path) -> None:
     assert bad.record["column 4"] == " Söhne"
 
 
-def test_empty_cells_too_many_are_passed_over(tmp_path: Path) -> None:
+def test_surplus_empty_cells_are_ignored(tmp_path: Path) -> None:
     """Some shops end each line with a delimiter."""
     assert briefly(read(tmp_path, "Ann;ann@example.org;;; \n")) == [(2, "ann@example.org")]
 
@@ -52,14 +52,14 @@ def test_empty_cells_at_the_end_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_a_row_that_ends_before_its_address_is_rejected(tmp_path: Path) -> None:
-    """There is nothing to tell whom it means."""
+    """Without an address the receiver is unknown."""
     (bad,) = read(tmp_path, "Ann\n")
     assert isinstance(bad, BadRow)
     message = "the row ends after 1 of 3 cells, without an address"
     assert (bad.code, bad.message, bad.record) == ("ragged_row", message, {"Vorname": "Ann"})
 
 
-def test_a_short_row_may_be_wrong_in_other_ways(tmp_path: Path) -> None:
+def test_a_short_row_may_have_other_errors(tmp_path: Path) -> None:
     """Filling it up does not hide a bad date."""
     path = tmp_path / "customers.csv"
     path.write_text("email;Registriert am;Ort\nann@example.org;30.02.2024\n")
@@ -67,7 +67,7 @@ def test_a_short_row_may_be_wrong_in_other_ways(tmp_path: Path) -> None:
 
 
 def test_quotes_inside_a_quoted_cell_are_rejected(tmp_path: Path) -> None:
-    """What a careless export meant cannot be told, and nobody's name is stored garbled."""
+    """The intended text is unknown, and no name is stored garbled."""
     bad, good = read(tmp_path, 'Ann;ann@example.org;"Firma "Müller" GmbH"\nB;b@x.example;19" X\n')
     assert isinstance(bad, BadRow)
     assert (bad.line, bad.code) == (2, "unclosed_quote")
@@ -76,8 +76,8 @@ def test_quotes_inside_a_quoted_cell_are_rejected(tmp_path: Path) -> None:
     assert good.receiver.global_attributes == {"firstname": "B", "company": '19" X'}
 
 
-def test_an_open_quote_costs_its_own_row_only(tmp_path: Path) -> None:
-    """The csv module would take the rest of the file for one cell."""
+def test_an_open_quote_affects_its_own_row_only(tmp_path: Path) -> None:
+    """The csv module would read the rest of the file as one cell."""
     text = 'Ann;ann@example.org;"ACME\n' + "".join(f"P{n};p{n}@example.org;X\n" for n in range(3))
     items = read(tmp_path, text)
     expected = [(2, "unclosed_quote"), *((n + 3, f"p{n}@example.org") for n in range(3))]
@@ -87,7 +87,7 @@ def test_an_open_quote_costs_its_own_row_only(tmp_path: Path) -> None:
 
 
 def test_an_open_quote_does_not_reach_the_next_quote(tmp_path: Path) -> None:
-    """It would swallow the rows between two quoted cells, and the sum would still look right."""
+    """The rows between two quoted cells would be lost, and no error raised."""
     text = (
         'Ann;ann@example.org;"ACME\nBea;bea@example.org;\n'
         'Cem;cem@example.org;"Holz; Söhne"\nDora;dora@example.org;"a\nb"\n'
@@ -102,29 +102,29 @@ def test_an_open_quote_does_not_reach_the_next_quote(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
-def test_an_open_quote_on_the_last_line_is_found(tmp_path: Path, end: str) -> None:
-    """A cut download ends in the midst of a cell."""
+def test_an_open_quote_on_the_last_line_is_detected(tmp_path: Path, end: str) -> None:
+    """An incomplete download ends inside a cell."""
     text = f'Ann;ann@example.org;\nBea;bea@example.org;"AC{end}'
     assert briefly(read(tmp_path, text)) == [(2, "ann@example.org"), (3, "unclosed_quote")]
 
 
-def test_the_rest_of_a_torn_record_is_no_row(tmp_path: Path) -> None:
-    """A line from inside a remark is not believed to be a row with cells missing."""
+def test_the_rest_of_a_broken_record_is_not_a_row(tmp_path: Path) -> None:
+    """A line from inside a remark is not accepted as a row with missing cells."""
     text = 'Ann;ann@example.org;"said\nyou;are\nso "nice" here\nbye"\nCem;cem@example.org\n'
     ragged = [(line, "ragged_row") for line in (3, 4, 5)]
     expected = [(2, "unclosed_quote"), *ragged, (6, "cem@example.org")]
     assert expected == briefly(read(tmp_path, text))
 
 
-def test_many_open_quotes_are_read_in_a_straight_line(tmp_path: Path) -> None:
-    """A file of nothing else neither loses rows nor grows a stack."""
+def test_many_open_quotes_are_read_without_recursion(tmp_path: Path) -> None:
+    """A file with nothing else loses no rows and needs no recursion."""
     items = read(tmp_path, 'Ann;ann@example.org;"ACME\n' * 3000)
     assert {"unclosed_quote"} == {code for _, code in briefly(items)}
     assert list(range(2, 3002)) == [line for line, _ in briefly(items)]
 
 
 def test_an_open_quote_before_a_megabyte_of_rows(tmp_path: Path) -> None:
-    """Reading ahead ends at the longest cell, and goes on behind the bad line."""
+    """Reading ahead ends at the longest cell, and continues after the bad line."""
     row = f"P;p@example.org;{'x' * 1000}\n"
     items = read(tmp_path, 'Ann;ann@example.org;"ACME\n' + row * 1200)
     assert briefly(items)[0] == (2, "unclosed_quote")

@@ -20,7 +20,7 @@ parse_time = time_parser(BERLIN)
 
 
 def at(*parts: int) -> int:
-    """Return unix seconds of a clock in Berlin."""
+    """Return the unix seconds of a local time in Berlin."""
     year, month, day, *clock = parts
     hour, minute, second = (*clock, 0, 0, 0)[:3]
     return int(datetime(year, month, day, hour, minute, second, tzinfo=BERLIN).timestamp())
@@ -59,14 +59,14 @@ def at(*parts: int) -> int:
         ("31.12.9999 23:59:59", at(9999, 12, 31, 23, 59, 59)),
     ],
 )
-def test_times_in_all_their_forms(cell: str, seconds: int) -> None:
-    """Naive ones are clocks of the zone, days of a clock change included."""
+def test_times_in_all_formats(cell: str, seconds: int) -> None:
+    """Naive ones are local times of the zone, also on days of a clock change."""
     assert seconds == parse_time(cell)
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "\u00a0"])
-def test_an_empty_cell_is_no_time(cell: str) -> None:
-    """Not sent is not the same as 0."""
+def test_an_empty_cell_is_not_a_time(cell: str) -> None:
+    """It is not sent, which is different from 0."""
     assert parse_time(cell) is UNSET
     assert parse_day(cell) is UNSET
 
@@ -81,7 +81,7 @@ def test_an_empty_cell_is_no_time(cell: str) -> None:
         *("2025-12-3112:30:00", "2025/12/31", "31.12.2025 143005", "31-12.2025", "0000-12-31"),
     ],
 )
-def test_what_is_no_time_is_refused(cell: str) -> None:
+def test_other_text_is_refused(cell: str) -> None:
     """No guess is made between day and month, or between a date and a number."""
     with pytest.raises(ValueError, match=r"."):
         parse_time(cell)
@@ -94,7 +94,7 @@ def test_what_is_no_time_is_refused(cell: str) -> None:
     ),
     zone=st.sampled_from(["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "UTC"]),
 )
-def test_the_fast_way_gives_what_the_zone_says(moment: datetime, form: str, zone: str) -> None:
+def test_the_fast_path_gives_the_same_result(moment: datetime, form: str, zone: str) -> None:
     """Whatever is cached, the result is that of the datetime module."""
     text = moment.strftime(form)
     clock = datetime.strptime(text, form).replace(tzinfo=ZoneInfo(zone))
@@ -103,7 +103,7 @@ def test_the_fast_way_gives_what_the_zone_says(moment: datetime, form: str, zone
 
 @given(st.text("0123456789.-: TZ+Uhr,", max_size=22))
 def test_text_is_a_date_or_refused(text: str) -> None:
-    """Nothing but a ``ValueError`` comes out of a cell."""
+    """No cell raises anything but ``ValueError``."""
     for parse in (parse_time, parse_day):
         with contextlib.suppress(ValueError):
             parse(text)
@@ -122,13 +122,13 @@ def test_text_is_a_date_or_refused(text: str) -> None:
         ("0000-00-00", UNSET),
     ],
 )
-def test_days_are_sent_as_the_api_wants_them(cell: str, day: object) -> None:
-    """A birthday belongs to no time zone."""
+def test_days_are_sent_in_the_format_of_the_api(cell: str, day: object) -> None:
+    """A birthday has no time zone."""
     assert day == parse_day(cell)
 
 
 def test_a_bad_day_names_its_column_and_what_is_accepted(tmp_path: Path) -> None:
-    """So that it can be corrected in the spreadsheet."""
+    """Then it can be corrected in the spreadsheet."""
     path = tmp_path / "customers.csv"
     path.write_text(
         "email;Registriert am;Geburtstag;Termin\na@x.example;31.02.2024;;\n"
@@ -167,8 +167,8 @@ def test_the_zone_is_the_callers(tmp_path: Path, timezone: str, seconds: int) ->
 
 
 @pytest.mark.parametrize("timezone", ["Europe/Bonn", "../etc/passwd", "", "Europe"])
-def test_a_zone_that_is_none_is_refused(tmp_path: Path, timezone: str) -> None:
-    """The caller's mistake, whatever the file."""
+def test_an_unknown_zone_is_refused(tmp_path: Path, timezone: str) -> None:
+    """It is an error of the caller, whether or not the file exists."""
     with pytest.raises(ConfigurationError, match="Europe/Berlin"):
         read_csv(tmp_path / "nowhere.csv", timezone=timezone)
 
@@ -182,11 +182,11 @@ def test_a_zone_that_is_none_is_refused(tmp_path: Path, timezone: str) -> None:
     ],
 )
 def test_gender_in_the_words_of_the_api(cell: str, expected: object) -> None:
-    """What it has no word for is not sent."""
+    """Other values are not sent."""
     assert expected == gender(cell)
 
 
 def test_tags_are_split() -> None:
-    """At commas and bars; blanks around them do not count."""
+    """At commas and bars; blanks around them are removed."""
     assert tags(" a b , c|d,,-e ") == ["a b", "c", "d", "-e"]
     assert tags(" , ") is UNSET

@@ -17,12 +17,12 @@ WESTERN = "E-Mail;Nachname\r\nann@example.org;Müßig “€”\r\n"
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A place for a file."""
+    """Path of a file that does not exist yet."""
     return tmp_path / "customers.csv"
 
 
 def last_name(path: Path, encoding: str | None = None) -> Any:
-    """Read the one name of the file."""
+    """Read the only name of the file."""
     (row,) = read_csv(path, encoding=encoding)
     assert isinstance(row, SourceRow)
     attributes = row.receiver.global_attributes
@@ -39,37 +39,37 @@ def last_name(path: Path, encoding: str | None = None) -> Any:
         (b"\xfe\xff" + TEXT.encode("utf-16-be"), "utf-16-be"),
     ],
 )
-def test_unicode_is_found_out(file: Path, content: bytes, encoding: str) -> None:
-    """By the mark at the beginning, or because the whole file fits."""
+def test_unicode_is_detected(file: Path, content: bytes, encoding: str) -> None:
+    """By the byte order mark, or because the whole file is valid."""
     file.write_bytes(content)
     assert encoding == read_csv(file).encoding
     assert last_name(file) == "Müßig-Čapek"
 
 
-def test_a_mark_before_a_quoted_header_is_no_part_of_it(file: Path) -> None:
-    """The quotes would count for nothing behind it."""
+def test_a_mark_before_a_quoted_header_is_not_part_of_it(file: Path) -> None:
+    """After a mark the quotes would not be recognised."""
     file.write_bytes(b'\xef\xbb\xbf"E-Mail"\nann@example.org\n')
     for encoding in (None, "utf-8", "utf-8-sig"):
         assert len(list(read_csv(file, encoding=encoding))) == 1
 
 
-def test_windows_1252_is_found_out(file: Path) -> None:
-    """What is not UTF-8 is what Windows writes in Germany."""
+def test_windows_1252_is_detected(file: Path) -> None:
+    """If a file is not UTF-8, it has the encoding of Windows in Germany."""
     file.write_bytes(WESTERN.encode("cp1252"))
     assert read_csv(file).encoding == "cp1252"
     assert last_name(file) == "Müßig “€”"
 
 
 def test_one_late_byte_decides(file: Path) -> None:
-    """The whole file is looked at, not its beginning."""
+    """The whole file is inspected, not only its beginning."""
     filler = b"ann@example.org;Ann\r\n" * (CHUNK // 10)
     file.write_bytes(b"E-Mail;Vorname\r\n" + filler + b"b@example.org;J\xf6rg\r\n")
     assert read_csv(file).encoding == "cp1252"
 
 
 @pytest.mark.parametrize("shift", range(4))
-def test_a_letter_across_two_reads_is_whole(file: Path, shift: int) -> None:
-    """The file is read in pieces; letters of several bytes lie across their ends."""
+def test_a_letter_split_between_two_reads_is_valid(file: Path, shift: int) -> None:
+    """The file is read in chunks; letters of several bytes can be split between two."""
     head = "E-Mail;Nachname\nann@example.org;"
     name = "x" * (CHUNK - len(head) - shift) + "€€"
     file.write_text(head + name + "\n", encoding="utf-8")
@@ -78,7 +78,7 @@ def test_a_letter_across_two_reads_is_whole(file: Path, shift: int) -> None:
 
 
 def test_two_encodings_in_one_file_are_refused(file: Path) -> None:
-    """Read as Windows-1252 every other umlaut would be stored garbled."""
+    """As Windows-1252 every other umlaut would be stored garbled."""
     rows = b"a@x.example;M\xc3\xbcller\r\n" * 3 + b"b@x.example;J\xf6rg\r\n"
     file.write_bytes(b"E-Mail;Nachname\r\n" + rows)
     with pytest.raises(SourceError, match="0xF6 is not UTF-8, while other") as caught:
@@ -87,15 +87,15 @@ def test_two_encodings_in_one_file_are_refused(file: Path) -> None:
     assert len(list(read_csv(file, encoding="cp1252"))) == 4
 
 
-def test_the_callers_encoding_is_kept(file: Path) -> None:
-    """Of the one-byte encodings only the caller knows."""
+def test_the_callers_encoding_is_used(file: Path) -> None:
+    """One-byte encodings cannot be detected."""
     file.write_bytes("E-Mail;Nachname\nann@example.org;Čapek\n".encode("iso8859-2"))
     assert last_name(file, "iso8859-2") == "Čapek"
     assert read_csv(file, encoding="latin2").encoding == "iso8859-2"
 
 
-def test_utf_16_without_a_mark_needs_the_callers_word(file: Path) -> None:
-    """The message tells what to pass."""
+def test_utf_16_without_a_mark_needs_the_argument(file: Path) -> None:
+    """The message says what to pass."""
     file.write_bytes(TEXT.encode("utf-16-le"))
     with pytest.raises(SourceError, match="encoding='utf-16-le'") as caught:
         read_csv(file)
@@ -115,7 +115,7 @@ def test_utf_16_without_a_mark_needs_the_callers_word(file: Path) -> None:
         (b"\xef\xbb\xbfE-Mail\n\xe4", None, 2, "0xE4 is not UTF-8"),
     ],
 )
-def test_a_wrong_encoding_is_told_with_its_line(
+def test_a_wrong_encoding_is_reported_with_its_line(
     file: Path, content: bytes, encoding: str | None, line: int, words: str
 ) -> None:
     """Before the first row is read."""
@@ -126,8 +126,8 @@ def test_a_wrong_encoding_is_told_with_its_line(
 
 
 @pytest.mark.parametrize("name", ["klingon", "rot13", "utf 8 \x00", ""])
-def test_an_encoding_that_is_none_is_refused(file: Path, name: str) -> None:
-    """The caller's mistake, not the file's."""
+def test_an_unknown_encoding_is_refused(file: Path, name: str) -> None:
+    """It is an error of the caller."""
     file.write_bytes(b"email\n")
     with pytest.raises(ConfigurationError, match="encoding is"):
         read_csv(file, encoding=name)
@@ -146,13 +146,13 @@ def test_an_encoding_that_is_none_is_refused(file: Path, name: str) -> None:
     ],
 )
 def test_what_is_not_text_is_refused(file: Path, content: bytes, words: str) -> None:
-    """With the line, and a hint for what people take for CSV."""
+    """With the line, and a hint for formats that are mistaken for CSV."""
     file.write_bytes(content)
     with pytest.raises(SourceError, match=words):
         read_csv(file)
 
 
-def test_control_bytes_are_found_far_into_the_file(file: Path) -> None:
+def test_control_bytes_are_detected_late_in_the_file(file: Path) -> None:
     """The line is counted over several reads, and CRLF counts once."""
     row = b"ann@example.org\r\n"
     file.write_bytes(b"email\r\n" + row * CHUNK + b"\x00\r\n")
@@ -161,14 +161,14 @@ def test_control_bytes_are_found_far_into_the_file(file: Path) -> None:
     assert caught.value.line == CHUNK + 2
 
 
-def test_what_word_processors_leave_is_text(file: Path) -> None:
-    """Tabs, vertical tabs and form feeds stand in remarks."""
+def test_control_characters_of_word_processors_are_text(file: Path) -> None:
+    """Remarks contain tabs, vertical tabs and form feeds."""
     file.write_bytes(b'email;Nachname\na@x.example;"a\tb\x0bc\x0cd"\n')
     assert last_name(file) == "a\tb\x0bc\x0cd"
 
 
 def test_a_line_without_end_is_refused(file: Path) -> None:
-    """It would have to be read into memory whole."""
+    """The whole line would be read into memory."""
     with file.open("wb") as out:
         out.seek(MAX_LINE + 2 * CHUNK)
         out.write(b"\n")
@@ -177,8 +177,8 @@ def test_a_line_without_end_is_refused(file: Path) -> None:
         inspect_text(file)
 
 
-def test_what_cannot_be_opened_is_told_in_plain_words(tmp_path: Path) -> None:
-    """The system's reason and the path as it was given."""
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
+    """The reason of the system, and the path as the caller passed it."""
     missing = tmp_path / "nowhere.csv"
     with pytest.raises(SourceError, match="No such file or directory") as caught:
         read_csv(str(missing))
@@ -188,7 +188,7 @@ def test_what_cannot_be_opened_is_told_in_plain_words(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Permission is the system's to give; a superuser always has it, so it is played here."""
+    """A superuser may always read, so the error is simulated."""
     file.write_bytes(b"email\n")
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -201,7 +201,7 @@ def test_a_file_that_may_not_be_read(file: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_a_pipe_is_refused(tmp_path: Path) -> None:
-    """It can be read once only; opening it would wait forever."""
+    """It can be read only once, and opening it would block."""
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -209,8 +209,8 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         read_csv(pipe)
 
 
-def test_a_file_that_changes_is_noticed(file: Path) -> None:
-    """Between the first look and the rows somebody may write to it, or take it away."""
+def test_a_file_that_changes_is_detected(file: Path) -> None:
+    """Between the inspection and the first row it may be changed or removed."""
     file.write_bytes("email\nü@x.example\n".encode())
     source = read_csv(file)
     file.write_bytes(b"email\n\xff\n")
@@ -222,7 +222,7 @@ def test_a_file_that_changes_is_noticed(file: Path) -> None:
 
 
 def test_a_file_that_shrinks_is_an_error(file: Path) -> None:
-    """Its rows would be missed without a word."""
+    """Its rows would be missing silently."""
     file.write_bytes(b"\n\nemail\na@x.example\n")
     source = read_csv(file)
     file.write_bytes(b"\n")

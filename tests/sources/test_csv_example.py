@@ -1,4 +1,4 @@
-"""The example file: what its script makes, and what the reader makes of it."""
+"""The example file: what its script writes, and what the reader returns."""
 
 import re
 import subprocess
@@ -40,18 +40,18 @@ def kind_of_address(email: str) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The file as the script makes it, and what it printed."""
+    """The file that the script writes, and its output."""
     path = tmp_path_factory.mktemp("example") / "made.csv"
     return path, generate(path)
 
 
-def test_the_file_is_what_the_script_makes(made: tuple[Path, str]) -> None:
+def test_the_file_is_what_the_script_writes(made: tuple[Path, str]) -> None:
     """Byte for byte, on every platform and version of Python."""
     assert made[0].read_bytes() == FILE.read_bytes()
 
 
 def test_the_bad_rows_are_as_many_as_the_script_says(made: tuple[Path, str]) -> None:
-    """Two kinds are found by the reader; the others are the importer's to find."""
+    """The reader detects two kinds; the importer detects the others."""
     items = list(read_csv(FILE))
     found: Counter[str] = Counter()
     seen: set[str] = set()
@@ -73,7 +73,7 @@ def test_the_bad_rows_are_as_many_as_the_script_says(made: tuple[Path, str]) -> 
 
 
 def test_the_file_is_as_shops_export_it() -> None:
-    """Windows-1252, semicolons, CRLF, no more than a megabyte."""
+    """Windows-1252, semicolons, CRLF, at most a megabyte."""
     source = read_csv(FILE)
     assert (source.encoding, source.delimiter) == ("cp1252", ";")
     assert source.size <= 1_000_000
@@ -89,12 +89,12 @@ def test_the_file_is_as_shops_export_it() -> None:
 
 
 def is_confirmed_later(row: ReceiverInput) -> bool:
-    """Whether somebody signed up first and confirmed then."""
+    """Whether the person signed up first and confirmed later."""
     registered, activated = row.registered, row.activated
     return isinstance(registered, int) and isinstance(activated, int) and registered <= activated
 
 
-def test_nobody_real_is_written_to() -> None:
+def test_all_addresses_are_invented() -> None:
     """All domains are reserved for examples."""
     domains = {
         item.receiver.email.rpartition("@")[2].lower()
@@ -106,7 +106,7 @@ def test_nobody_real_is_written_to() -> None:
 
 
 def test_another_seed_and_size(tmp_path: Path) -> None:
-    """Any size; another seed makes other people, the same seed the same."""
+    """Any size; the same seed creates the same customers, another seed others."""
     paths = [tmp_path / name for name in ("one.csv", "two.csv", "three.csv")]
     summaries = [
         generate(path, "--rows", "300", "--seed", seed, "--bad", "0.2")
@@ -120,6 +120,6 @@ def test_another_seed_and_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", ["0", "60", "61"])
 def test_small_files(tmp_path: Path, rows: str) -> None:
-    """Even one without rows is a file."""
+    """A file without rows is valid too."""
     generate(tmp_path / "small.csv", "--rows", rows)
     assert len(list(read_csv(tmp_path / "small.csv"))) == int(rows)

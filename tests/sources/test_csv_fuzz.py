@@ -1,4 +1,4 @@
-"""Any content of a CSV file: no row lost, none invented, no error but the file's own."""
+"""Any content of a CSV file: no row is lost or invented, and only ``SourceError`` is raised."""
 
 import contextlib
 import csv
@@ -30,12 +30,12 @@ def items_of(content: bytes, **options: str) -> list[SourceRow | BadRow]:
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
-def test_what_a_writer_wrote_is_read(
+def test_written_rows_are_read(
     rows: list[tuple[str, str]], delimiter: str, end: str, encoding: str
 ) -> None:
-    """Every cell comes back without the blanks around it, on the line where its row began."""
+    """Every cell is returned without the blanks around it, with the line where its row begins."""
     out = io.StringIO()
-    # Without quotes around all cells the csv module does not tell a lone CR from a line end.
+    # Without quotes around all cells the csv module cannot distinguish a lone CR from a line end.
     writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(["E-Mail", "Vorname", "Nachname"])
     expected: list[tuple[int, dict[str, str]]] = []
@@ -55,7 +55,7 @@ def test_what_a_writer_wrote_is_read(
 
 @given(st.text('a@;"\n\r, ', max_size=60))
 def test_rows_are_as_many_as_the_csv_module_counts(body: str) -> None:
-    """Where the quotes are right; where not, that is said, and reading goes on in order."""
+    """If the quotes are valid; if not, that is reported, and reading continues in order."""
     items = items_of(f"x;email;y\n{body}".encode(), delimiter=";")
     lines = io.StringIO(body, newline="")
     try:
@@ -71,7 +71,7 @@ def test_rows_are_as_many_as_the_csv_module_counts(body: str) -> None:
 
 @given(st.binary(max_size=80), st.sampled_from([b"", b"email;b\n", b"\xff\xfe", b"{"]))
 def test_any_bytes_are_rows_or_a_source_error(content: bytes, head: bytes) -> None:
-    """No other exception comes out of a file, whichever reader takes it."""
+    """No reader raises any other exception for a file."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("customers.csv", "customers.jsonl", "customers"):
             path = Path(folder, name)

@@ -20,7 +20,7 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A place for a file."""
+    """Path of a file that does not exist yet."""
     return tmp_path / "customers.csv"
 
 
@@ -32,7 +32,7 @@ def receivers(source: CsvSource) -> list[ReceiverInput]:
 
 
 def test_a_row_becomes_a_receiver(file: Path) -> None:
-    """Every field and attribute gets its cell, without blanks around it."""
+    """Every field and attribute gets the text of its cell, without blanks around it."""
     write(
         file,
         "E-Mail;Vorname;PLZ;Geburtstag;Geschlecht;Registriert am;Bestätigt am;Quelle;Tags;Filiale\n"
@@ -57,14 +57,14 @@ def test_a_row_becomes_a_receiver(file: Path) -> None:
 
 
 def test_empty_cells_are_not_sent(file: Path) -> None:
-    """What the server has stays; a map without values is not sent either."""
+    """The server keeps its value; a map without values is not sent either."""
     write(file, "email;Vorname;Registriert am;Quelle;Tags;x\nann@example.org;; ;;,;\n")
     source = read_csv(file, mapping={"x": "attributes.x"})
     assert receivers(source) == [ReceiverInput("ann@example.org")]
 
 
 def test_a_source_can_be_read_again(file: Path) -> None:
-    """Each loop begins at the start, even while another is under way."""
+    """Each loop begins at the start, even while another is running."""
     write(file, "email\n" + "".join(f"p{n}@example.org\n" for n in range(5)))
     source = read_csv(file)
     first = iter(source)
@@ -73,8 +73,8 @@ def test_a_source_can_be_read_again(file: Path) -> None:
     assert [item.line for item in first] == [4, 5, 6]
 
 
-def test_the_source_tells_about_the_file(file: Path) -> None:
-    """A progress bar and the mapping in force can be shown."""
+def test_the_source_describes_the_file(file: Path) -> None:
+    """A progress bar and the mapping can be displayed."""
     write(file, "E-Mail;Umsatz\n" + "ann@example.org;12\n" * 20_000)
     source = read_csv(file)
     size = file.stat().st_size
@@ -93,7 +93,7 @@ def test_the_source_tells_about_the_file(file: Path) -> None:
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_delimiters_and_line_ends(file: Path, delimiter: str, end: str) -> None:
-    """What stands between cells and lines is found out."""
+    """Column separator and line ends are detected."""
     lines = ['"E-Mail"', "Vorname"], ["ann@example.org", '"Ann; Bea, Cem|\tDora"'], ["b@x.example"]
     write(file, end.join(delimiter.join(cells) for cells in lines))
     source = read_csv(file)
@@ -106,7 +106,7 @@ def test_delimiters_and_line_ends(file: Path, delimiter: str, end: str) -> None:
 
 @pytest.mark.parametrize("line", ["sep=|", '"sep=|"', "SEP=|"])
 def test_the_line_of_excel_is_honoured(file: Path, line: str) -> None:
-    """``sep=`` names the delimiter and is no header."""
+    """``sep=`` names the delimiter and is not a header."""
     write(file, f"{line}\r\nemail|a;b;c;d\r\nann@example.org|1\r\n")
     source = read_csv(file, mapping={"a;b;c;d": "letters"})
     assert source.delimiter == "|"
@@ -114,15 +114,15 @@ def test_the_line_of_excel_is_honoured(file: Path, line: str) -> None:
     assert read_csv(file, delimiter="|").delimiter == "|"
 
 
-def test_the_callers_delimiter_wins(file: Path) -> None:
-    """A stated delimiter is not second-guessed."""
+def test_the_callers_delimiter_is_used(file: Path) -> None:
+    """An explicit delimiter disables the detection."""
     write(file, "email,a;b;c;d\nann@example.org,1\n")
     assert read_csv(file, delimiter=",").delimiter == ","
 
 
 @pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", " "])
 def test_an_impossible_delimiter_is_refused(file: Path, delimiter: str) -> None:
-    """It would not be one."""
+    """It cannot separate columns."""
     with pytest.raises(ConfigurationError, match="one character"):
         read_csv(file, delimiter=delimiter)
 
@@ -137,14 +137,14 @@ def test_the_header_may_be_anywhere_at_the_top(file: Path) -> None:
     assert [item.line for item in source] == [5]
 
 
-def test_blank_lines_and_blank_rows_are_passed_over(file: Path) -> None:
-    """Spreadsheets leave them; they hold nobody. Line numbers go on counting."""
+def test_blank_lines_and_blank_rows_are_skipped(file: Path) -> None:
+    """Spreadsheets leave them. They count as lines."""
     write(file, "email;Vorname\n\nann@example.org;Ann\n;\n;;;;\n \n\nbea@example.org;Bea\n\n")
     assert [item.line for item in read_csv(file)] == [3, 8]
 
 
 def test_line_numbers_count_the_lines_of_the_file(file: Path) -> None:
-    """A record over several lines counts as several, however they end."""
+    """A record of several lines counts as several, with any line ends."""
     write(file, 'email;Firma\r\na@x.example;"One\r\nTwo\rThree"\r\nb@x.example;B\rc@x.example;C')
     items = list(read_csv(file))
     assert [item.line for item in items] == [2, 5, 6]
@@ -153,7 +153,7 @@ def test_line_numbers_count_the_lines_of_the_file(file: Path) -> None:
 
 
 def test_a_file_with_a_header_only_has_no_rows(file: Path) -> None:
-    """Nothing to import is no mistake."""
+    """An import without rows is not an error."""
     assert list(read_csv(write(file, "email;Vorname\n"))) == []
 
 
@@ -167,13 +167,13 @@ def test_a_file_with_a_header_only_has_no_rows(file: Path) -> None:
     ],
 )
 def test_a_file_without_a_usable_header_is_refused(file: Path, text: str, words: str) -> None:
-    """No row could be understood."""
+    """No row could be read."""
     with pytest.raises(SourceError, match=words):
         read_csv(write(file, text))
 
 
 def test_long_cells_are_read(file: Path) -> None:
-    """Longer than the csv module takes by default, and no longer than a megabyte."""
+    """Longer than the default limit of the csv module, up to a megabyte."""
     long = "x" * 500_000
     huge = "y" * ((1 << 20) + 1)
     rows = f"a@x.example;{long}\nb@x.example;{huge}\nc@x.example;C\n"
@@ -186,7 +186,7 @@ def test_long_cells_are_read(file: Path) -> None:
 
 
 def test_a_higher_cell_limit_of_the_process_stays(file: Path) -> None:
-    """The csv module has one limit for all; it is never lowered."""
+    """The csv module has one limit per process; it is never lowered."""
     before = csv.field_size_limit(1 << 24)
     try:
         list(read_csv(write(file, "email\na@x.example\n")))
@@ -208,16 +208,16 @@ def test_a_higher_cell_limit_of_the_process_stays(file: Path) -> None:
         ("export.dat", "email\n", CsvSource),
     ],
 )
-def test_the_kind_of_file_is_told_by_name_or_content(
+def test_the_format_is_detected_by_name_or_content(
     tmp_path: Path, name: str, text: str, kind: type[Any]
 ) -> None:
-    """A known suffix decides, else the first character."""
+    """By a known suffix, else by the first character."""
     path = write(tmp_path / name, text or " ")
     assert kind is type(read_rows(path))
 
 
 def test_options_reach_the_reader(tmp_path: Path) -> None:
-    """All that is for CSV files arrives there."""
+    """All options for CSV files are passed on."""
     path = write(tmp_path / "a.txt", "Kontakt,Tag\nann@example.org,1.2.2024\n", "utf-16-le")
     source = read_rows(
         path,
@@ -234,8 +234,8 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"mapping": {"a": "b"}}, {"delimiter": ";"}, {"encoding": "cp1252"}]
 )
-def test_json_lines_take_no_csv_options(tmp_path: Path, options: Mapping[str, Any]) -> None:
-    """An option without effect would be a trap."""
+def test_json_lines_refuse_csv_options(tmp_path: Path, options: Mapping[str, Any]) -> None:
+    """An option without effect is an error."""
     path = write(tmp_path / "a.jsonl", "{}")
     with pytest.raises(ConfigurationError, match=r"is JSON Lines: .* are for"):
         read_rows(path, **options)

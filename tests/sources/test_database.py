@@ -1,4 +1,4 @@
-"""Rows of real databases, by cursor and by a query that can be begun again."""
+"""Rows of real databases, by a cursor and by a query that can begin after a key."""
 
 import json
 import sqlite3
@@ -48,7 +48,7 @@ EXPECTED = [
 
 
 def fill(execute: Callable[[str], object]) -> None:
-    """Make the table of a shop."""
+    """Create the table of a shop."""
     execute("CREATE TABLE customers (id int PRIMARY KEY, email text, city text, registered int)")
     rows = (f"({n}, 'p{n}@example.org', 'Kiel', {1767182400 + n})" for n in range(1, COUNT + 1))
     execute(f"INSERT INTO customers VALUES {', '.join(rows)}")  # noqa: S608
@@ -107,7 +107,7 @@ async def connection(request: pytest.FixtureRequest, file: Path) -> AsyncGenerat
 
 @pytest.mark.parametrize("chunk_size", [1, 5, 500])
 async def test_a_cursor_is_read(sqlite: sqlite3.Connection, chunk_size: int) -> None:
-    """Whatever the size of a chunk; the cursor and its connection stay open."""
+    """With any chunk size; the cursor and its connection stay open."""
     cursor = sqlite.execute(ALL)
     source = read_cursor(cursor, chunk_size=chunk_size)
 
@@ -119,7 +119,7 @@ async def test_a_cursor_is_read(sqlite: sqlite3.Connection, chunk_size: int) -> 
 
 
 async def test_a_cursor_of_postgres_is_read(postgres: str) -> None:
-    """Rows are tuples or dictionaries, as the cursor was told; a server-side one too."""
+    """Rows are tuples or dictionaries, also of a server-side cursor."""
     url = f"postgresql://postgres@{postgres}/postgres"
     with psycopg.connect(url) as connection:
         assert EXPECTED == await listed(read_cursor(connection.execute(ALL)))
@@ -132,14 +132,14 @@ async def test_a_cursor_of_postgres_is_read(postgres: str) -> None:
 
 @only_asyncio
 async def test_an_async_cursor_is_read(postgres: str) -> None:
-    """Of psycopg, without a thread."""
+    """A cursor of psycopg, without a thread."""
     url = f"postgresql://postgres@{postgres}/postgres"
     async with await psycopg.AsyncConnection.connect(url) as connection:
         cursor = await connection.execute(ALL)
         assert EXPECTED == await listed(read_cursor(cursor, chunk_size=4))
 
 
-async def test_values_of_postgres_keep_their_meaning(postgres: str) -> None:
+async def test_values_of_postgres_are_converted(postgres: str) -> None:
     """Times with and without a zone, days, decimals, lists and NULL."""
     query = """SELECT 'ann@example.org' AS email, timestamptz '2025-12-31 12:00+01' AS registered,
         date '1985-03-12' AS birthday, 49.90::numeric AS worth, array['a', 'b'] AS tags,
@@ -167,7 +167,7 @@ async def test_a_stream_of_sqlalchemy_is_read(connection: AsyncConnection) -> No
 
 @only_asyncio
 async def test_a_query_of_sqlalchemy_is_resumed(connection: AsyncConnection) -> None:
-    """From every row on, in pages."""
+    """From any row on, in pages."""
     statement = sqlalchemy.text(f"{SELECT} WHERE id > :after ORDER BY id LIMIT 5")
 
     async def page(after: int | None) -> Any:
@@ -207,27 +207,27 @@ def query_of(
 
 @pytest.mark.parametrize("limit", [-1, 1, 5, COUNT])
 async def test_a_query_begins_anywhere(sqlite: sqlite3.Connection, limit: int) -> None:
-    """``seek`` of what ``tell`` said yields exactly the rest, and a later loop everything."""
+    """After ``seek`` a loop yields exactly the remaining rows, and a later loop all rows."""
     source = read_cursor(query_of(sqlite, limit), key="id", chunk_size=4)
     assert isinstance(source, Resumable)
-    places = [source.tell()]
+    positions = [source.tell()]
     rows: list[Any] = []
     async for row in source:
         rows.append(row)
-        places.append(source.tell())
+        positions.append(source.tell())
     assert EXPECTED == rows
-    assert [None, *range(1, COUNT + 1)] == places
+    assert [None, *range(1, COUNT + 1)] == positions
 
     for passed in (0, 1, 4, 5, COUNT - 1, COUNT):
         again = read_cursor(query_of(sqlite, limit), key="id", chunk_size=4)
-        again.seek(places[passed])
-        assert places[passed] == again.tell()
+        again.seek(positions[passed])
+        assert positions[passed] == again.tell()
         assert EXPECTED[passed:] == await listed(again)
         assert EXPECTED == await listed(again)
 
 
-async def test_cursors_that_the_function_makes_are_closed(sqlite: sqlite3.Connection) -> None:
-    """At their end, and when the loop is left early; each is called with the last key."""
+async def test_cursors_of_the_function_are_closed(sqlite: sqlite3.Connection) -> None:
+    """At their end, and when the loop ends early; each call gets the last key."""
     made: list[tuple[Any, sqlite3.Cursor]] = []
     await listed(read_cursor(query_of(sqlite, 10, made), key="id"))
     rows = aiter(read_cursor(query_of(sqlite, 10, made), key="id", chunk_size=2))
@@ -284,7 +284,7 @@ def keyed(*keys: Any) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("key", [None, "id"])
 async def test_a_cursor_that_dies_says_how_far_it_came(key: str | None) -> None:
-    """The rows before are there, the driver's error is chained, and nothing of it is quoted."""
+    """The rows before were yielded; the driver's error is chained but not quoted."""
     cursor = Fake(keyed(1, 2), ConnectionError("ann@example.org: terminated by administrator"))
     source: Any = read_cursor(lambda after: cursor, key=key) if key else read_cursor(cursor)
     rows: list[Any] = []
@@ -317,15 +317,15 @@ async def test_a_cursor_that_dies_says_how_far_it_came(key: str | None) -> None:
     ],
 )
 async def test_keys_that_do_not_ascend_are_an_error(keys: Sequence[Any], words: str) -> None:
-    """Resumed after such a key, rows would be lost."""
+    """An import resumed after such a key would lose rows."""
     cursor = Fake(keyed(*keys))
     with pytest.raises(SourceError, match=words):
         await listed(read_cursor(lambda after: cursor, key="id"))
     assert 1 == cursor.closed
 
 
-async def test_a_function_that_ignores_the_key_is_found_out() -> None:
-    """It would be asked for ever."""
+async def test_a_function_that_ignores_the_key_is_detected() -> None:
+    """Otherwise it would be called indefinitely."""
     with pytest.raises(SourceError, match="does not ascend"):
         await listed(read_cursor(lambda after: Fake(keyed(1, 2)), key="id"))
 
@@ -341,8 +341,8 @@ async def test_a_function_that_ignores_the_key_is_found_out() -> None:
         datetime(2025, 12, 31, 12, 30, 5, 7, tzinfo=UTC),
     ],
 )
-async def test_a_key_comes_back_as_it_was(key: Any) -> None:
-    """Type and all, by way of JSON."""
+async def test_a_key_is_restored(key: Any) -> None:
+    """With its type, after a round trip through JSON."""
     asked: list[Any] = []
 
     def query(after: Any) -> Fake:
@@ -359,13 +359,13 @@ async def test_a_key_comes_back_as_it_was(key: Any) -> None:
 
 @pytest.mark.parametrize("token", [1.5, True, {"byte": 7}, {"uuid": "x"}, {"decimal": "x"}, [], {}])
 async def test_a_position_of_another_source_is_refused(token: Any) -> None:
-    """Rather than begin just anywhere."""
+    """Reading does not begin at a wrong row."""
     with pytest.raises(SourceError, match="not a key 'id'"):
         read_cursor(lambda after: Fake(), key="id").seek(token)
 
 
 async def test_a_query_has_an_identity() -> None:
-    """What is read how, as JSON values."""
+    """The options, as JSON values."""
     source = read_cursor(lambda after: Fake(), key="id", mapping={"city": "-"})
     expected: dict[str, Any] = {
         "kind": "query",
@@ -378,7 +378,7 @@ async def test_a_query_has_an_identity() -> None:
 
 
 def nothing(after: Any) -> Any:
-    """A function that forgets to return."""
+    """A function without a return statement."""
 
 
 def no_rows(after: Any) -> Fake:
@@ -394,8 +394,8 @@ def no_rows(after: Any) -> Fake:
         ({"source": Fake(), "chunk_size": 0}, "chunk_size is 0"),
     ],
 )
-async def test_arguments_have_to_fit_each_other(arguments: Any, words: str) -> None:
-    """Said at once."""
+async def test_arguments_must_fit_each_other(arguments: Any, words: str) -> None:
+    """The error is raised immediately."""
     with pytest.raises(ConfigurationError, match=words):
         read_cursor(**arguments)
 
@@ -423,16 +423,16 @@ class Twice(Fake):
         (Fake(), {"mapping": {"x": "city"}}, ConfigurationError, "no column 'x'"),
     ],
 )
-async def test_what_cannot_be_read_is_an_error(
+async def test_unusable_data_are_an_error(
     source: Any, options: Any, error: type[CleverReachError], words: str
 ) -> None:
-    """At the first row at the latest, with what to do."""
+    """At the first row at the latest, with a remedy."""
     with pytest.raises(error, match=words):
         await listed(read_cursor(source, **options))
 
 
 async def test_a_connection_bound_to_its_thread_gets_a_hint(file: Path) -> None:
-    """The one argument that sqlite3 needs."""
+    """It names the argument that sqlite3 needs."""
     connection = sqlite3.connect(file)
     with pytest.raises(ConfigurationError, match="check_same_thread=False"):
         await listed(read_cursor(connection.execute(ALL)))
@@ -440,7 +440,7 @@ async def test_a_connection_bound_to_its_thread_gets_a_hint(file: Path) -> None:
 
 
 async def test_an_end_in_the_function_is_an_error() -> None:
-    """Not an empty table."""
+    """It does not look like an empty table."""
 
     async def query(after: Any) -> Awaitable[Any]:
         raise StopAsyncIteration
@@ -450,7 +450,7 @@ async def test_an_end_in_the_function_is_an_error() -> None:
 
 
 async def test_the_importer_takes_a_query(sqlite: sqlite3.Connection) -> None:
-    """Every row arrives, and the bad one is reported."""
+    """Every row is imported, and the bad one reported."""
     sqlite.execute("INSERT INTO customers VALUES (99, NULL, 'Kiel', 0)")
     report = await upsert(ModelServer(), read_cursor(query_of(sqlite, 5), key="id"))
     assert (COUNT + 1, COUNT, 1) == (report.read, report.accepted, report.rejected)

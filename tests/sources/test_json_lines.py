@@ -81,8 +81,8 @@ def test_a_line_becomes_a_receiver(tmp_path: Path) -> None:
     assert list(source_of(tmp_path, json.dumps(line))) == [SourceRow(expected, 1)]
 
 
-def test_what_a_line_leaves_out_is_not_sent(tmp_path: Path) -> None:
-    """An empty map or list, though, is as the file says."""
+def test_missing_keys_are_not_sent(tmp_path: Path) -> None:
+    """An empty map or list is kept as it is."""
     lines = '{"email": "a@x.example"}', '{"email": "b@x.example", "tags": [], "orders": []}'
     first, second = source_of(tmp_path, *lines)
     assert first == SourceRow(ReceiverInput("a@x.example"), 1)
@@ -96,8 +96,8 @@ def test_the_file_has_the_fields_of_the_model(row: Any, model: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_blank_lines_are_passed_over(tmp_path: Path, end: str) -> None:
-    """Line numbers count them; a mark at the beginning is no part of the first line."""
+def test_blank_lines_are_skipped(tmp_path: Path, end: str) -> None:
+    """They count as lines; a byte order mark is not part of the first line."""
     path = tmp_path / "a.jsonl"
     lines = ["\ufeff", " ", '{"email": "a@x.example"}', "", '{"email": "b@x.example"}']
     path.write_bytes(end.join(lines).encode())
@@ -107,8 +107,8 @@ def test_blank_lines_are_passed_over(tmp_path: Path, end: str) -> None:
     assert source.bytes_read == source.size == path.stat().st_size
 
 
-def test_an_empty_file_has_no_text(tmp_path: Path) -> None:
-    """An export that failed must not look like a success."""
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    """A failed export must not look successful."""
     path = tmp_path / "a.jsonl"
     path.touch()
     with pytest.raises(SourceError, match="the file is empty"):
@@ -116,7 +116,7 @@ def test_an_empty_file_has_no_text(tmp_path: Path) -> None:
 
 
 def test_repaired_rejects_are_read(tmp_path: Path) -> None:
-    """Of a rejects file's line only the receiver counts."""
+    """Of a line of a rejects file only the receiver is read."""
     line = {
         "row": 7,
         "line": 8,
@@ -165,27 +165,27 @@ def test_repaired_rejects_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_rejected(tmp_path: Path, line: str, code: str, words: str) -> None:
-    """With a stable code, the place, and what is known."""
+    """With a stable code, the place, and the reason."""
     item = bad(tmp_path, line)
     assert (code, 1) == (item.code, item.line)
     assert words in item.message
 
 
 def test_the_record_of_a_bad_line_is_kept(tmp_path: Path) -> None:
-    """As an object where it is one, else as text, so that it can be repaired."""
+    """As an object or, if it is not one, as text, so that it can be repaired."""
     assert bad(tmp_path, '{"mail": "a"}').record == {"mail": "a"}
     assert bad(tmp_path, '{"mail": ').record == {"text": '{"mail":'}
 
 
-def test_the_others_go_on(tmp_path: Path) -> None:
-    """A bad line costs itself only."""
+def test_other_lines_are_read(tmp_path: Path) -> None:
+    """A bad line does not affect the others."""
     lines = '{"email": "a@x.example"}', "{", '{"email": "b@x.example"}'
     items = list(source_of(tmp_path, *lines))
     assert [type(item) for item in items] == [SourceRow, BadRow, SourceRow]
 
 
 def test_a_json_list_is_refused(tmp_path: Path) -> None:
-    """It looks like JSON Lines to people; the message says what is different."""
+    """It looks similar to JSON Lines; the message explains the difference."""
     with pytest.raises(SourceError, match="a JSON list; JSON Lines has one object per line"):
         source_of(tmp_path, "", " [", '{"email": "a@x.example"}', "]")
 
@@ -200,7 +200,7 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_zone_is_the_callers(tmp_path: Path) -> None:
-    """Of dates without an offset."""
+    """For dates without an offset."""
     path = tmp_path / "a.jsonl"
     path.write_text('{"email": "a@x.example", "registered": "2025-12-31"}')
     (item,) = read_json_lines(path, timezone="UTC")

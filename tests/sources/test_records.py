@@ -1,4 +1,4 @@
-"""Rows by name become receivers, whatever holds them and whatever the values are."""
+"""Rows by name become receivers, with all types of rows and values."""
 
 import copy
 import enum
@@ -76,7 +76,7 @@ def one(row: Any, **options: Any) -> SourceRow | BadRow:
 
 
 def attribute(value: Any, **options: Any) -> Any:
-    """Return what becomes of a value on its way to the attribute ``x``, or the bad row."""
+    """Return what is sent for a value of the attribute ``x``, or the bad row."""
     item = one({"email": ANN, "x": value}, mapping={"x": "x"}, **options)
     if isinstance(item, BadRow):
         return item
@@ -105,7 +105,7 @@ def sqlite_row() -> sqlite3.Row:
     ids=lambda row: type(row).__name__,
 )
 def test_a_row_of_any_kind_is_read_by_name(row: Any) -> None:
-    """Columns are recognised as those of a file are; there is no line."""
+    """Columns are recognised as in a file; there is no line number."""
     expected = ReceiverInput(ANN, global_attributes={"firstname": "Ann"})
     assert SourceRow(expected, None) == one(row)
 
@@ -156,13 +156,13 @@ def test_the_mapping_is_that_of_files() -> None:
     ],
 )
 def test_a_value_becomes_the_text_of_an_attribute(value: object, expected: object) -> None:
-    """Exactly, and nothing is sent where there is no value."""
+    """Without loss; nothing is sent for a missing value."""
     assert expected == attribute(value)
 
 
 @pytest.mark.parametrize("value", [b"Kiel", ["Kiel"], {"a": 1}, object(), float("inf"), 1j])
-def test_a_value_that_is_no_text_is_a_bad_row(value: object) -> None:
-    """The column is named, the value is not shown, and nothing is aborted."""
+def test_a_value_without_a_text_is_a_bad_row(value: object) -> None:
+    """The column is named, the value is not shown, and reading continues."""
     item = attribute(value)
     assert isinstance(item, BadRow)
     assert ("invalid_value", None) == (item.code, item.line)
@@ -190,7 +190,7 @@ BERLIN_NOON = 1767178800
     ],
 )
 def test_a_time_becomes_unix_seconds(value: object, expected: object) -> None:
-    """Naive times are of the time zone."""
+    """Naive times are local times of the time zone."""
     item = one({"email": ANN, "registered": value})
     assert SourceRow(ReceiverInput(ANN, registered=expected), None) == item  # type: ignore[arg-type]
 
@@ -210,7 +210,7 @@ def test_a_time_becomes_unix_seconds(value: object, expected: object) -> None:
     ],
 )
 def test_an_impossible_time_is_a_bad_row(value: object) -> None:
-    """Digits of a date, milliseconds and truth values are no unix seconds."""
+    """Digits of a date, milliseconds and truth values are not unix seconds."""
     item = one({"email": ANN, "registered": value})
     assert isinstance(item, BadRow)
     assert "invalid_date" == item.code
@@ -227,14 +227,14 @@ def test_an_impossible_time_is_a_bad_row(value: object) -> None:
         (None, UNSET),
     ],
 )
-def test_a_day_is_the_day_on_the_zones_clocks(value: object, expected: object) -> None:
-    """A birthday kept as midnight in Berlin stays the birthday."""
+def test_a_day_is_the_local_day_of_the_zone(value: object, expected: object) -> None:
+    """A birthday stored as midnight in Berlin keeps its day."""
     assert expected == attribute(value, date_attributes=["x"])
 
 
 @pytest.mark.parametrize("value", [19850312, "once", b"1985"])
 def test_an_impossible_day_is_a_bad_row(value: object) -> None:
-    """What is no day is not sent."""
+    """It is not sent."""
     item = attribute(value, date_attributes=["x"])
     assert isinstance(item, BadRow)
     assert "invalid_date" == item.code
@@ -245,7 +245,7 @@ def test_an_impossible_day_is_a_bad_row(value: object) -> None:
     [("a, b|c", ["a", "b", "c"]), (("a", ""), ["a"]), ({"b", "a"}, ["a", "b"]), ([], UNSET)],
 )
 def test_tags_are_lists_or_text(value: object, expected: object) -> None:
-    """A set has no order, so it is given one."""
+    """A set has no order, so it is sorted."""
     item = one({"email": ANN, "tags": value})
     assert SourceRow(ReceiverInput(ANN, tags=expected), None) == item  # type: ignore[arg-type]
 
@@ -255,15 +255,15 @@ def test_tags_are_lists_or_text(value: object, expected: object) -> None:
     [(None, "missing_email"), ("  ", "missing_email"), (7, "invalid_value")],
 )
 def test_a_row_without_address_is_a_bad_row(email: object, code: str) -> None:
-    """It is rejected with the row as it was."""
+    """It is rejected, with the row as it was read."""
     item = one({"email": email, "city": "Kiel"})
     assert isinstance(item, BadRow)
     assert code == item.code
     assert {"email": email, "city": "Kiel"} == item.record
 
 
-def test_later_rows_may_lack_columns_but_not_bring_new_ones() -> None:
-    """A value that no column was mapped for would be lost without a word."""
+def test_later_rows_may_omit_columns_but_not_add_new_ones() -> None:
+    """A value without a mapped column would be lost silently."""
     rows = [{"email": ANN, "city": "Kiel"}, {"email": "b@example.org"}, {"email": ANN, "zip": "1"}]
     first, second, third = read_records(rows)
     assert isinstance(first, SourceRow)
@@ -272,7 +272,7 @@ def test_later_rows_may_lack_columns_but_not_bring_new_ones() -> None:
     assert ("unknown_field", True) == (third.code, "'zip'" in third.message)
 
 
-def test_what_is_no_row_is_a_bad_row() -> None:
+def test_an_object_without_columns_is_a_bad_row() -> None:
     """Text, numbers and plain tuples have no columns."""
     items = list(read_records([ANN, 7, (ANN,), None, {"email": ANN}]))
     assert ["BadRow"] * 4 + ["SourceRow"] == [type(item).__name__ for item in items]
@@ -280,7 +280,7 @@ def test_what_is_no_row_is_a_bad_row() -> None:
 
 
 def test_receivers_are_passed_on() -> None:
-    """A generator may make some of them itself."""
+    """A generator may create some receivers itself."""
     receiver = ReceiverInput(ANN, tags=["a"])
     assert [SourceRow(receiver, None)] == list(read_records([receiver]))
 
@@ -294,16 +294,16 @@ def test_receivers_are_passed_on() -> None:
         ([{"email": ANN, 7: 1}], {}, SourceError, "a column name is of type int"),
     ],
 )
-def test_columns_that_make_no_receiver_are_an_error(
+def test_unusable_columns_are_an_error(
     rows: list[Any], options: Mapping[str, Any], error: type[Exception], words: str
 ) -> None:
-    """No row could be right, so nothing is sent."""
+    """No row could be read, so nothing is sent."""
     with pytest.raises(error, match=words):
         list(read_records(rows, **options))
 
 
 def test_inputs_are_left_as_they_are() -> None:
-    """Neither rows nor lists in them nor the mapping change, whatever is done to the result."""
+    """Changing the result changes neither rows, lists in them nor the mapping."""
     rows = [{"email": " a@example.org ", "tags": [" x "], "city": None} for _ in range(2)]
     mapping = {"city": "attributes.city"}
     before = copy.deepcopy((rows, mapping))
@@ -315,7 +315,7 @@ def test_inputs_are_left_as_they_are() -> None:
 
 
 def test_a_list_can_be_read_again() -> None:
-    """Each loop tells its own columns from its own first row."""
+    """Each loop reads the columns from its own first row."""
     source = read_records([{"email": ANN}])
     assert list(source) == list(source)
 
@@ -350,8 +350,8 @@ async def test_the_importer_takes_records() -> None:
     assert (2, 1, 1) == (report.read, report.accepted, report.rejected)
 
 
-def test_objects_shaped_like_a_receiver_have_its_fields() -> None:
-    """An object says ``None`` for what it has not; mappings are taken at their word."""
+def test_objects_with_fields_of_a_receiver() -> None:
+    """In an object ``None`` means no value; a mapping is used as it is."""
     assert {"email": ANN, "tags": ("a",)} == as_receiver_fields(Shaped(ANN, tags=("a",)))
     assert {"email": ANN} == as_receiver_fields(Framed(ANN))
     row = {"email": ANN, "source": None}
@@ -374,7 +374,7 @@ def make_files(folder: Path) -> None:
 async def test_the_examples_of_the_documentation_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every block of Python, in order, in one namespace; the sources at its end yield rows."""
+    """Every block of Python runs in order, in one namespace; its source yields rows."""
     text = Path(__file__).parents[2].joinpath("docs", "sources.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     monkeypatch.chdir(tmp_path)

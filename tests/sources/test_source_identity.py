@@ -1,4 +1,4 @@
-"""Two runs know by its identity whether a file would give the same rows."""
+"""The identity of a file shows whether two runs would read the same rows."""
 
 import io
 import json
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 
 class _UnnamedZone(tzinfo):
-    """A zone as a library may make it: its ``repr`` is that of an object."""
+    """A zone of another library: its ``repr`` contains an address in memory."""
 
     def utcoffset(self, dt: datetime | None, /) -> timedelta:
         return timedelta(hours=2 if dt is not None and dt.month == 7 else 1)
@@ -41,7 +41,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_identity_is_json(file: Path) -> None:
-    """A journal keeps it, and shows what differs; nothing in it is about the file's name."""
+    """A journal stores it and shows differences; the file's name is not part of it."""
     identity = read_csv(file, date_attributes=["attributes.tag"], mapping={"Tag": "attributes.tag"})
     found = dict(identity.identity())
     assert found == json.loads(json.dumps(found))
@@ -58,7 +58,7 @@ def test_the_identity_is_json(file: Path) -> None:
 
 
 def test_a_copy_is_the_same(file: Path, tmp_path: Path) -> None:
-    """So is a file that was renamed or touched."""
+    """So is a file that was renamed or has another date."""
     before = read_csv(file).identity()
     copy = tmp_path / "copy.csv"
     shutil.copyfile(file, copy)
@@ -79,7 +79,7 @@ def test_a_copy_is_the_same(file: Path, tmp_path: Path) -> None:
     ],
 )
 def test_another_content_is_another(file: Path, content: bytes) -> None:
-    """Rows are not skipped by the count of other rows."""
+    """Its rows must not be skipped by the count of other rows."""
     before = read_csv(file).identity()
     file.write_bytes(content)
     assert before["sha256"] != read_csv(file).identity()["sha256"]
@@ -87,7 +87,7 @@ def test_another_content_is_another(file: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("size", [1, 1000, MIB - 1, MIB, MIB + 1, 2 * MIB + 1, 5 * MIB])
 def test_every_byte_counts(size: int) -> None:
-    """Also between the first and the last MiB, where a byte swapped for another keeps the size."""
+    """Also between the first and the last MiB, and if the size stays the same."""
     content = bytearray(b"x" * size)
     whole = fingerprint(io.BytesIO(content))
     for place in {0, size // 2, size - 1}:
@@ -109,8 +109,8 @@ def test_every_byte_counts(size: int) -> None:
         {"mapping": {"Tag": "tag"}},
     ],
 )
-def test_the_way_of_reading_counts(file: Path, options: dict[str, Any]) -> None:
-    """The same bytes read in another way are other rows."""
+def test_the_options_count(file: Path, options: dict[str, Any]) -> None:
+    """With other options the same bytes are other rows."""
     file.write_bytes(TEXT.replace(b";", b",") if "delimiter" in options else TEXT)
     before = read_csv(file, mapping={"Tag": "-"}) if "mapping" in options else read_csv(file)
     if "delimiter" in options:
@@ -124,7 +124,7 @@ def test_the_way_of_reading_counts(file: Path, options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("target", ["tag", "attributes.tag"])
 def test_dates_count(file: Path, target: str) -> None:
-    """An attribute that holds a day is written in another way."""
+    """An attribute that holds a day is sent in another format."""
     plain = read_csv(file, mapping={"Tag": target}).identity()
     days = read_csv(file, mapping={"Tag": target}, date_attributes=[target]).identity()
     assert {**plain, "date_attributes": [target]} == days
@@ -133,7 +133,7 @@ def test_dates_count(file: Path, target: str) -> None:
 
 @pytest.mark.parametrize("read", [read_csv, read_json_lines])
 def test_the_time_zone_counts(file: Path, read: Callable[..., FileSource]) -> None:
-    """A date without an offset is another second."""
+    """A date without an offset is another time."""
     berlin = read(file).identity()
     assert berlin["timezone"] == "Europe/Berlin"
     assert {**berlin, "timezone": "UTC"} == read(file, timezone="UTC").identity()
@@ -149,13 +149,13 @@ def test_the_time_zone_counts(file: Path, read: Callable[..., FileSource]) -> No
         (_UnnamedZone(), "UTC 1:00:00 and UTC 2:00:00"),
     ],
 )
-def test_zones_have_lasting_names(zone: tzinfo, name: str) -> None:
-    """The next process must come to the same."""
+def test_zones_have_stable_names(zone: tzinfo, name: str) -> None:
+    """The next process must get the same name."""
     assert name == zone_name(zone)
 
 
-def test_the_identity_is_that_of_the_file_that_was_looked_at(file: Path) -> None:
-    """Encoding and columns were found out then, so a file replaced since is another."""
+def test_the_identity_is_that_of_the_inspected_file(file: Path) -> None:
+    """Encoding and columns were detected then, so a file that was replaced later is another."""
     source = read_csv(file)
     before = dict(source.identity())
     file.write_bytes(TEXT.replace(b"ann@", b"bea@"))
@@ -164,7 +164,7 @@ def test_the_identity_is_that_of_the_file_that_was_looked_at(file: Path) -> None
 
 
 def test_json_lines_have_an_identity(tmp_path: Path) -> None:
-    """It has no columns, and is never that of a CSV file."""
+    """It has no columns, and is different from that of any CSV file."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"email": "ann@example.org"}\n')
     found = dict(read_json_lines(path).identity())

@@ -1,4 +1,4 @@
-"""Iterables that block are read in a worker thread: in order, bounded, let go of at any time."""
+"""Iterables that block are read in a worker thread: in order, bounded, cancellable at any time."""
 
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -22,28 +22,28 @@ SOON = 20.0
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What a blocking source waits for; it is let go of at the end."""
+    """An event that a blocking source waits for; it is set at the end."""
     event = threading.Event()
     yield event
     event.set()
 
 
 async def happens(event: threading.Event) -> None:
-    """Wait for something that a thread does."""
+    """Wait for an event that a thread sets."""
     assert await anyio.to_thread.run_sync(event.wait, SOON)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 23])
 @pytest.mark.parametrize("chunk_size", [1, 5])
 async def test_every_row_comes_in_order(count: int, chunk_size: int) -> None:
-    """Whatever the size of a chunk, and the end stays the end."""
+    """With any chunk size; after the end there are no more rows."""
     rows = in_thread(iter(range(count)), chunk_size=chunk_size)
     assert list(range(count)) == [row async for row in rows]
     assert [] == [row async for row in rows]
 
 
 async def test_it_is_read_in_another_thread() -> None:
-    """The event loop goes on meanwhile."""
+    """The event loop is not blocked."""
 
     def source() -> Iterator[int]:
         yield threading.get_ident()
@@ -53,7 +53,7 @@ async def test_it_is_read_in_another_thread() -> None:
 
 
 async def test_no_more_than_a_chunk_is_read_ahead() -> None:
-    """A source that is larger than memory stays where it is."""
+    """A source larger than memory is not read ahead."""
     taken: list[int] = []
 
     def source() -> Iterator[int]:
@@ -70,7 +70,7 @@ async def test_no_more_than_a_chunk_is_read_ahead() -> None:
 
 
 async def test_an_error_comes_after_the_rows_before_it() -> None:
-    """It is the source's own, and it comes once."""
+    """It is the error of the source, and it is raised once."""
 
     def source() -> Iterator[int]:
         yield 1
@@ -99,14 +99,14 @@ async def test_an_end_inside_a_generator_is_an_error(kind: type[Exception]) -> N
         await anext(rows)
 
 
-async def test_what_is_no_iterable_is_an_error() -> None:
-    """It is raised where the rows are asked for."""
+async def test_an_object_that_is_not_iterable_is_an_error() -> None:
+    """It is raised when rows are requested."""
     with pytest.raises(TypeError):
         await anext(in_thread(7))  # type: ignore[arg-type]
 
 
 async def test_closing_early_closes_the_generator() -> None:
-    """In its thread, so that it may block; and the rows end."""
+    """In a thread, since it may block; then there are no more rows."""
     closed: list[int] = []
 
     def source() -> Iterator[int]:
@@ -126,7 +126,7 @@ async def test_closing_early_closes_the_generator() -> None:
 
 
 async def test_closing_raises_what_the_generator_raises() -> None:
-    """A clean-up that failed is no secret."""
+    """A failed clean-up is reported."""
 
     def source() -> Iterator[int]:
         try:
@@ -142,7 +142,7 @@ async def test_closing_raises_what_the_generator_raises() -> None:
 
 
 async def test_a_file_of_the_callers_stays_open(tmp_path: Path) -> None:
-    """Only generators are closed: anything else may be wanted again."""
+    """Only generators are closed: any other object may be used again."""
     path = tmp_path / "addresses.txt"
     path.write_text("ann@example.org\nben@example.org\n", "utf-8")
     with path.open(encoding="utf-8") as file:
@@ -153,7 +153,7 @@ async def test_a_file_of_the_callers_stays_open(tmp_path: Path) -> None:
 
 
 async def test_a_source_that_hangs_can_be_cancelled(gate: threading.Event) -> None:
-    """Neither the wait nor closing hangs with it; its thread closes it in the end."""
+    """Neither the wait nor closing hangs; the thread closes the source later."""
     entered, closed = threading.Event(), threading.Event()
 
     def source() -> Iterator[int]:
@@ -180,10 +180,10 @@ async def test_a_source_that_hangs_can_be_cancelled(gate: threading.Event) -> No
     await happens(closed)
 
 
-async def test_a_generator_that_hangs_while_it_is_closed_is_left_behind(
+async def test_closing_a_generator_that_hangs_has_a_timeout(
     gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Closing ends when its patience does."""
+    """Closing ends at its timeout."""
     monkeypatch.setattr(threads, "CLOSE_TIMEOUT", 0.01)
 
     def source() -> Iterator[int]:
@@ -200,7 +200,7 @@ async def test_a_generator_that_hangs_while_it_is_closed_is_left_behind(
 
 
 async def test_a_cancelled_wait_loses_no_row(gate: threading.Event) -> None:
-    """What the thread brings after all is there for the next wait."""
+    """Rows that the thread reads later are returned by the next wait."""
     entered = threading.Event()
 
     def source() -> Iterator[int]:
@@ -218,8 +218,8 @@ async def test_a_cancelled_wait_loses_no_row(gate: threading.Event) -> None:
     assert [0, 1, 2, 3, 4] == [row async for row in rows]
 
 
-async def test_hanging_sources_do_not_use_up_the_loops_threads(gate: threading.Event) -> None:
-    """Other work in threads goes on, however many sources hang."""
+async def test_sources_that_hang_do_not_use_up_the_loops_threads(gate: threading.Event) -> None:
+    """Other work in threads continues, even if many sources hang."""
     waiting = threading.Barrier(5)
 
     def source() -> Iterator[int]:
@@ -240,7 +240,7 @@ async def test_hanging_sources_do_not_use_up_the_loops_threads(gate: threading.E
 
 
 async def test_steps_never_overlap(gate: threading.Event) -> None:
-    """A generator that is running cannot be run: the next wait queues behind the lost one."""
+    """A running generator cannot be called: the next wait queues after the cancelled one."""
     running, most = 0, 0
     entered = threading.Event()
 
@@ -275,13 +275,13 @@ async def _drain(rows: AsyncIterator[object]) -> None:
             await anext(rows)
 
 
-async def test_a_chunk_has_a_row_at_least() -> None:
-    """Said at once, not at the first row."""
+async def test_a_chunk_has_at_least_one_row() -> None:
+    """The error is raised immediately, not at the first row."""
     with pytest.raises(ConfigurationError, match="chunk_size is 0"):
         in_thread([1], chunk_size=0)
 
 
 async def test_the_importer_takes_it() -> None:
-    """Every row arrives."""
+    """Every row is imported."""
     report = await upsert(ModelServer(), in_thread(people(1203), chunk_size=100))
     assert 1203 == report.accepted
