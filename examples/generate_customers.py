@@ -4,9 +4,9 @@
 
     python examples/generate_customers.py --rows 100000 -o /tmp/customers.csv
 
-Semicolons, Windows-1252, CRLF, German dates, and about one row in a hundred that is wrong: without
-address, with a broken one, with one that is there already, or with a day that does not exist. Any
-number of rows takes the same memory. A seed gives the same file everywhere.
+The file has semicolons, Windows-1252, CRLF and German dates. About one row in a hundred is bad: it
+has no address, an invalid one, one that occurred before, or a day that does not exist. Memory does
+not depend on the number of rows. The same seed writes the same file on every platform.
 """
 
 import argparse
@@ -80,21 +80,23 @@ KINDS: Final = {
     "blank_inside": "address with a blank inside",
     "missing_domain": "address without a domain",
     "near_duplicate": "address of a row shortly before, in other case",
-    "far_duplicate": "address of a row far before, in other case",
+    "far_duplicate": "address of a row much earlier, in other case",
     "impossible_date": "day that does not exist",
 }
 
 _NEAR: Final = 20
 _EARLY: Final = 60
-_NEWEST: Final = datetime(2025, 12, 31)  # noqa: DTZ001 - a clock on the wall, as in the file
+_NEWEST: Final = datetime(2025, 12, 31)  # noqa: DTZ001 - local time, as in the file
 _YOUNGEST: Final = date(2007, 12, 31)
 
 
 def main() -> None:
-    """Write the file and say what is wrong in it."""
+    """Write the file and print the number of bad rows."""
     parser = argparse.ArgumentParser(description="Write a file of invented customers.")
     parser.add_argument("--rows", type=int, default=ROWS, help="number of rows (%(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="other people (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="seed of the random numbers (%(default)s)"
+    )
     parser.add_argument("--bad", type=float, default=BAD, help="share of bad rows (%(default)s)")
     parser.add_argument("-o", "--output", type=Path, default=OUTPUT, help="file (%(default)s)")
     options = parser.parse_args()
@@ -110,13 +112,13 @@ def generate(
     """Write a file and return the number of bad rows of each kind in ``KINDS``.
 
     Args:
-        path: The file; one that is there is replaced.
+        path: The file; an existing file is replaced.
         rows: Number of rows.
-        seed: Another seed makes other people.
+        seed: Another seed creates other customers.
         bad: Share of bad rows.
     """
     counts: Counter[str] = Counter()
-    # newline="" lets the writer's own CRLF through.
+    # newline="" keeps the CRLF of the writer.
     with path.open("w", encoding="cp1252", newline="") as file:
         writer = csv.writer(file, delimiter=";")
         writer.writerow(HEADER)
@@ -129,26 +131,26 @@ def generate(
 def customers(
     rows: int, chance: random.Random, bad: float
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Invent customers: each row, and what is wrong with it or an empty string.
+    """Invent customers: the kind of bad row, or an empty string, and the row.
 
     Args:
         rows: Number of rows.
-        chance: Where all chance comes from.
+        chance: Source of random numbers.
         bad: Share of bad rows.
     """
-    # No more addresses are kept than duplicates are made of, whatever the number of rows.
+    # Only addresses that duplicates need are kept, so memory does not grow with the rows.
     early: list[str] = []
     late: deque[str] = deque(maxlen=_NEAR)
     kinds = tuple(KINDS)
-    spoilt = 0
+    bad_rows = 0
     for number in range(rows):
         row = _person(chance, number)
         kind = ""
-        # The first rows are good, so that there is something to repeat; the others make up for it.
+        # The first rows are good, so that they can be duplicated; of the others more are bad.
         if number >= _EARLY and chance.random() < bad * rows / (rows - _EARLY):
-            kind = kinds[spoilt % len(kinds)]
-            spoilt += 1
-            row |= _spoil(chance, kind, row, early, late)
+            kind = kinds[bad_rows % len(kinds)]
+            bad_rows += 1
+            row |= _bad_cells(chance, kind, row, early, late)
         else:
             late.append(row["E-Mail-Adresse"])
             if number < _EARLY:
@@ -157,7 +159,7 @@ def customers(
 
 
 def _person(chance: random.Random, number: int) -> dict[str, str]:
-    is_woman = chance.random() < 0.5  # noqa: PLR2004 - a coin
+    is_woman = chance.random() < 0.5  # noqa: PLR2004 - half of them
     first = _pick(chance, WOMEN if is_woman else MEN)
     last = _pick(chance, LAST_NAMES)
     zip_code, city = _pick(chance, PLACES)
@@ -170,7 +172,7 @@ def _person(chance: random.Random, number: int) -> dict[str, str]:
         "Anrede": "Frau" if is_woman else "Herr",
         "Vorname": first,
         "Nachname": last,
-        "Firma": _seldom(chance, COMPANIES, 0.08),
+        "Firma": _rarely(chance, COMPANIES, 0.08),
         "Straße": f"{_pick(chance, STREETS)} {1 + _below(chance, 120)}",
         "PLZ": zip_code,
         "Ort": city,
@@ -179,12 +181,12 @@ def _person(chance: random.Random, number: int) -> dict[str, str]:
         "Registriert am": f"{registered:%d.%m.%Y}",
         "Newsletter bestätigt am": f"{confirmed:%d.%m.%Y %H:%M}",
         "Umsatz": f"{_below(chance, 900)},{_below(chance, 100):02}",
-        "Bemerkung": _seldom(chance, REMARKS, 0.1),
+        "Bemerkung": _rarely(chance, REMARKS, 0.1),
     }
 
 
 def _address(chance: random.Random, first: str, last: str, number: int) -> str:
-    """Return an address that no other row has; the number sees to that."""
+    """Return an address that is unique because of the number."""
     pattern = _pick(chance, ("{first}.{last}{number}", "{last}{number}", "{first}{number}"))
     local = pattern.format(first=_plain(first), last=_plain(last), number=number + 1)
     return f"{local}@{_pick(chance, DOMAINS)}"
@@ -196,7 +198,7 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
-def _spoil(
+def _bad_cells(
     chance: random.Random,
     kind: str,
     row: Mapping[str, str],
@@ -223,7 +225,7 @@ def _spoil(
     return {"E-Mail-Adresse": address}
 
 
-def _seldom(chance: random.Random, items: Sequence[str], share: float) -> str:
+def _rarely(chance: random.Random, items: Sequence[str], share: float) -> str:
     return _pick(chance, items) if chance.random() < share else ""
 
 
@@ -232,7 +234,7 @@ def _pick(chance: random.Random, items: Sequence[T]) -> T:
 
 
 def _below(chance: random.Random, end: int) -> int:
-    # Of all methods only random() gives the same numbers in every version of Python.
+    # Only random() returns the same numbers in every version of Python.
     return int(chance.random() * end)
 
 

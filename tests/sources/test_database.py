@@ -193,7 +193,7 @@ Query = Callable[[Any], sqlite3.Cursor]
 def query_of(
     connection: sqlite3.Connection, limit: int = -1, made: list[Any] | None = None
 ) -> Query:
-    """A function from a key to a cursor."""
+    """Return a function from a key to a cursor."""
 
     def query(after: int | None) -> sqlite3.Cursor:
         sql = f"{SELECT} WHERE id > ? ORDER BY id LIMIT ?"
@@ -253,7 +253,7 @@ async def test_the_caller_may_be_cancelled_while_it_closes(sqlite: sqlite3.Conne
 
 
 class Fake:
-    """A DB-API cursor of the test's own rows; what is raised instead of a chunk may be among them.
+    """A DB-API cursor with given chunks of rows; an exception among them is raised.
 
     Attributes:
         closed: How often it was closed.
@@ -273,12 +273,12 @@ class Fake:
         return chunk
 
     def close(self) -> None:
-        """Count."""
+        """Count the calls."""
         self.closed += 1
 
 
 def keyed(*keys: Any) -> list[tuple[Any, ...]]:
-    """Rows with keys."""
+    """Return rows with keys."""
     return [(key, "p@example.org") for key in keys]
 
 
