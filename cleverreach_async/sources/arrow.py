@@ -101,7 +101,7 @@ class ParquetSource(ArrowRows):
     Attributes:
         path: The file as the caller named it.
         size: Size of the file in bytes.
-        mapping: What column goes where.
+        mapping: Target of each column.
     """
 
     kind: Final = "parquet"

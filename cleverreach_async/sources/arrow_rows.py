@@ -57,7 +57,7 @@ class ArrowRows(abc.ABC):
     """Rows of Arrow data. An ``async for`` loop reads them in a worker thread.
 
     Attributes:
-        mapping: What column goes where.
+        mapping: Target of each column.
     """
 
     def __init__(self, mapping: ColumnMapping, zone: tzinfo) -> None:
@@ -117,7 +117,7 @@ def with_types(mapping: ColumnMapping, schema: Any) -> ColumnMapping:
     A customer number or a postcode stays text, whatever its column's type is.
 
     Args:
-        mapping: What column goes where.
+        mapping: Target of each column.
         schema: The schema of pyarrow.
     """
     types = import_arrow("pyarrow.types")
@@ -139,7 +139,7 @@ def read_batch(batch: Any, mapping: ColumnMapping) -> list[tuple[Any, ...]]:
 
     Args:
         batch: The record batch of pyarrow.
-        mapping: What column goes where.
+        mapping: Target of each column.
     """
     columns = [_values(batch.column(column)) for column, _ in mapping.pairs]
     return list(zip(*columns, strict=True))

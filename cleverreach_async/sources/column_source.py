@@ -17,7 +17,7 @@ class ColumnOptions:
     """How columns become receivers, as the caller chose.
 
     Attributes:
-        mapping: Target by column, in addition to what is recognised.
+        mapping: Target by column, overrides recognised headers.
         zone: Time zone of naive times.
         date_attributes: Attributes that hold a day.
     """
@@ -35,7 +35,7 @@ class ColumnSource:
         name: What error messages call the source.
 
     Attributes:
-        mapping: What column goes where; ``None`` before the first row.
+        mapping: Target of each column; ``None`` before the first row.
     """
 
     def __init__(self, options: ColumnOptions, name: str) -> None:

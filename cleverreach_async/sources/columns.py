@@ -141,8 +141,8 @@ def map_columns(
 
     Args:
         headers: The columns.
-        mapping: Target by column, in addition to what is recognised; an empty target or ``-``
-            leaves the column out.
+        mapping: Target by column, overrides recognised headers; an empty target or ``-`` leaves
+            the column out.
         date_attributes: Attributes that hold a day, named as in a mapping.
         path: The file, or what the error calls the source.
 

@@ -1,4 +1,4 @@
-"""Values of any type, converted to what their target takes."""
+"""Conversion of values of any type for their target."""
 
 import enum
 import math
@@ -45,18 +45,17 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
     """Return the converter of every receiver field and of every attribute of a mapping, by target.
 
     Args:
-        mapping: What column goes where.
+        mapping: Target of each column.
         zone: Time zone of naive times.
-        only_text: Whether all values are strings. Those need no look at their type, and blank
-            text is returned as ``""``.
+        only_text: Whether all values are strings. Then their type is not checked, and blank text
+            is returned as ``""``.
     """
     parse_time = time_parser(zone)
     to_time: Convert = parse_time if only_text else partial(_moment, parse_time, zone)
     to_text: Convert = str.strip if only_text else plain_text
-    to_day: Convert = parse_day if only_text else partial(_day, zone)
     by_type: Mapping[AttributeType, Convert] = {
         "text": to_text,
-        "date": to_day,
+        "date": parse_day if only_text else partial(_day, zone),
         "gender": gender,
         "number": _number,
     }
@@ -136,7 +135,7 @@ def _number(value: Any) -> str | int | float | Unset:
 
 
 def gender(value: Any) -> str | Unset:
-    """Return ``male`` or ``female``, or ``UNSET`` for anything that the API has no word for."""
+    """Return ``male`` or ``female``, or ``UNSET`` for any other text."""
     text = value.strip() if type(value) is str else plain_text(value)
     return _GENDERS.get(text.casefold(), UNSET) if text else UNSET
 

@@ -105,7 +105,7 @@ class CursorSource(ColumnSource):
     """Rows of a cursor, once; :func:`~cleverreach_async.read_cursor` returns one.
 
     Attributes:
-        mapping: What column goes where; ``None`` before the first row.
+        mapping: Target of each column; ``None`` before the first row.
     """
 
     def __init__(self, cursor: Any, options: ColumnOptions, chunk_size: int) -> None:
@@ -123,7 +123,7 @@ class QuerySource(ColumnSource):
 
     Attributes:
         key: The key's column.
-        mapping: What column goes where; ``None`` before the first row.
+        mapping: Target of each column; ``None`` before the first row.
     """
 
     def __init__(self, query: Query, key: str, options: ColumnOptions, chunk_size: int) -> None:

@@ -127,7 +127,7 @@ def _uncommon_seconds(text: str, zone: tzinfo) -> int | Unset:
         return int(text)
     if _ZERO_DATE.fullmatch(text):
         return 0
-    # With a year of two digits nobody signed up before 1970.
+    # Years of two digits are read as 1970 or later: earlier sign-ups are not possible.
     return unix_seconds(_parse(text, first_two_digit_year=1970), zone)
 
 

@@ -24,12 +24,12 @@ class FileSource(abc.ABC):
     Every loop begins at the start of the file, except the one after :meth:`seek`.
 
     Attributes:
-        kind: The format, in a word or two.
+        kind: Name of the format.
         path: The file as the caller named it.
         size: Size of the file in bytes.
         encoding: Python's name of the encoding.
         delimiter: Column separator of a CSV file; ``None`` for JSON Lines.
-        mapping: What column goes where; ``None`` for JSON Lines.
+        mapping: Target of each column; ``None`` for JSON Lines.
     """
 
     kind: ClassVar[str]
@@ -123,7 +123,7 @@ class FileSource(abc.ABC):
                 yield from self._rows(text, lines)
                 self._check_size(raw)
             except (UnicodeError, OSError) as error:
-                # The inspection found no such error.
+                # The file had no such error when it was inspected.
                 raise SourceError(
                     f"the file changed while it was read ({type(error).__name__})", path=self.path
                 ) from error

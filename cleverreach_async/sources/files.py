@@ -39,12 +39,12 @@ def read_csv(
 ) -> CsvSource:
     """Read receivers from a CSV file, as shop systems and spreadsheets export it.
 
-    Common German and English headers are recognised; ``.mapping`` of the result says what column
-    goes where. An empty cell is not sent, so the server keeps its value.
+    Common German and English headers are recognised; ``.mapping`` of the result shows the target of
+    each column. An empty cell is not sent, so the server keeps its value.
 
     Args:
         path: The file. Its first line names the columns.
-        mapping: Target by column, in addition to what is recognised: ``email``, ``registered``,
+        mapping: Target by column, overrides recognised headers: ``email``, ``registered``,
             ``activated``, ``deactivated``, ``source``, ``tags``, the name of a global attribute,
             or ``attributes.NAME`` for one of the group; empty or ``-`` leaves the column out.
         delimiter: Column separator; detected by default.

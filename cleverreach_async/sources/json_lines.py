@@ -1,4 +1,4 @@
-"""Rows of a JSON Lines file: one receiver per line, in the shape the API takes."""
+"""Rows of a JSON Lines file: one receiver per line, with the fields of ``ReceiverInput``."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from cleverreach_async.sources.text_file import TextFile
 __all__ = ["JsonLinesSource", "read_receiver"]
 
 _REJECTED: Final = "receiver"
-"""The key of a rejects file's line that holds the receiver."""
+"""Key of the receiver in a line of a rejects file."""
 
 Time = Annotated[int, msgspec.Meta(ge=0)] | str
 
@@ -98,7 +98,7 @@ def read_receiver(value: Any, parse_time: TimeParser) -> ReceiverInput:
     if isinstance(value, dict):
         value = cast("dict[str, Any]", value).get(_REJECTED, value)
     if not isinstance(value, dict):
-        raise BadValueError("invalid_value", "a line takes one JSON object, a receiver")
+        raise BadValueError("invalid_value", "a line must hold one JSON object, a receiver")
     fields = cast("dict[str, Any]", value)
     _refuse_unknown(fields, ReceiverRow, "")
     orders = fields.get("orders")

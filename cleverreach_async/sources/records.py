@@ -132,7 +132,7 @@ class RecordSource(ColumnSource):
     """Rows by name of an iterable; :func:`~cleverreach_async.read_records` returns one.
 
     Attributes:
-        mapping: What column goes where; ``None`` before the first row.
+        mapping: Target of each column; ``None`` before the first row.
     """
 
     def __init__(self, rows: Iterable[object], options: ColumnOptions) -> None:
@@ -149,7 +149,7 @@ class AsyncRecordSource(ColumnSource):
     """Rows by name of an async iterable; :func:`~cleverreach_async.read_records` returns one.
 
     Attributes:
-        mapping: What column goes where; ``None`` before the first row.
+        mapping: Target of each column; ``None`` before the first row.
     """
 
     def __init__(self, rows: AsyncIterable[object], options: ColumnOptions) -> None:

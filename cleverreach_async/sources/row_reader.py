@@ -23,19 +23,19 @@ def row_reader(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool = False)
     """Build the function from values to a row. Names and types are looked up here, once.
 
     Args:
-        mapping: What column goes where.
+        mapping: Target of each column.
         zone: Time zone of naive times.
         only_text: Whether all values are strings, as in a CSV file; reading is faster then.
     """
     convert = converters(mapping, zone, only_text=only_text)
     to_time, to_text, to_tags = convert["registered"], convert["source"], convert["tags"]
     to_address = convert["email"]
-    places = {target: mapping.headers.index(column) for column, target in mapping.pairs}
-    email = places["email"]
-    registered, activated, deactivated = (places.get(target) for target in TIME_TARGETS)
-    source, tags = places.get("source"), places.get("tags")
-    of_group = _attribute_reader(mapping.group_attributes, GROUP_PREFIX, places, convert)
-    of_account = _attribute_reader(mapping.global_attributes, "", places, convert)
+    index_of = {target: mapping.headers.index(column) for column, target in mapping.pairs}
+    email = index_of["email"]
+    registered, activated, deactivated = (index_of.get(target) for target in TIME_TARGETS)
+    source, tags = index_of.get("source"), index_of.get("tags")
+    of_group = _attribute_reader(mapping.group_attributes, GROUP_PREFIX, index_of, convert)
+    of_account = _attribute_reader(mapping.global_attributes, "", index_of, convert)
 
     def read(values: Sequence[Any], line: int | None) -> SourceRow | BadRow:
         # Arguments by position, and no loop over fields: this runs for every row.
@@ -58,33 +58,31 @@ def row_reader(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool = False)
 
 
 def _attribute_reader(
-    names: Iterable[str], prefix: str, places: Mapping[str, int], convert: Mapping[str, Convert]
+    names: Iterable[str], prefix: str, index_of: Mapping[str, int], convert: Mapping[str, Convert]
 ) -> _ReadAttributes | None:
     """Build the function from values to attributes; ``None`` where no column holds one."""
     to_text = convert["source"]
-    columns = [(name, places[prefix + name], convert[prefix + name]) for name in names]
+    columns = [(name, index_of[prefix + name], convert[prefix + name]) for name in names]
     texts = [name for name, _, to_value in columns if to_value is to_text]
     others = [column for column in columns if column[2] is not to_text]
-    pick = _picker([place for _, place, to_value in columns if to_value is to_text])
+    indices = [index for _, index, to_value in columns if to_value is to_text]
+    pick: Callable[[Sequence[Any]], Iterable[Any]] = (
+        itemgetter(*indices)
+        if len(indices) > 1  # with one index itemgetter would return the value itself
+        else lambda values: [values[index] for index in indices]
+    )
 
     def read(values: Sequence[Any]) -> Mapping[str, AttributeValue] | Unset:
         found: dict[str, AttributeValue] = {
             name: text for name, text in zip(texts, map(to_text, pick(values)), strict=True) if text
         }
-        for name, place, to_value in others:
-            value = to_value(values[place])
+        for name, index, to_value in others:
+            value = to_value(values[index])
             if value is not UNSET:
                 found[name] = value
         return found or UNSET
 
     return read if columns else None
-
-
-def _picker(places: Sequence[int]) -> Callable[[Sequence[Any]], Iterable[Any]]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    # With one place itemgetter would return the value itself.
-    return lambda values: [values[place] for place in places]
 
 
 def _bad_row(

@@ -28,7 +28,7 @@ MAX_LINE: Final = 16 << 20
 _CONTROLS: Final = bytes([*range(9), *range(14, 32)])
 _CONTROL: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 
-# ä, ö, ü, ß, é and the like in UTF-8. In Windows-1252 this is "Ã¤", which nobody writes.
+# ä, ö, ü, ß, é and the like in UTF-8. As Windows-1252 this would be "Ã¤" and the like.
 _UTF8_LETTER: Final = re.compile(rb"\xc3[\x80-\xbf]")
 
 _BOMS: Final = (

@@ -108,7 +108,7 @@ class ThreadedRows(Generic[T]):
             if not self._rows and not self._has_ended:
                 self._read_chunk()
         if self._is_stopped:
-            # aclose() could not close while the lock was held; nobody waits for an error now.
+            # aclose() could not close while the lock was held. No caller waits for an error now.
             with suppress(Exception):
                 self._close_if_idle()
 
