@@ -1,11 +1,12 @@
-"""Attributes of an import's rows: what they are, which are missing, and creating those.
+"""The attributes that the rows of an import have: detect them, and create missing ones.
 
-The server drops values of attributes that do not exist without a word, so they have to be there
-before the first row is sent.
+The server silently drops values of attributes that do not exist, so they must be created before the
+first row is sent.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Final
 
@@ -23,23 +24,15 @@ from cleverreach_async.resources.base import Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
 from cleverreach_async.sources.columns import GROUP_PREFIX, KNOWN_TARGETS, AttributeType
 
-__all__ = [
-    "ASSUMED_CAP",
-    "AttributeSurvey",
-    "Definitions",
-    "Plan",
-    "Prepared",
-    "plan_attributes",
-    "prepare_attributes",
-]
+__all__ = ["ASSUMED_CAP", "AttributeSurvey", "Definitions", "Plan", "Prepared", "plan_attributes"]
 
 ASSUMED_CAP: Final = 40
-"""Most attributes of the account and one group together, where the server does not tell."""
+"""Most attributes of the account and one group together, if the server does not report a limit."""
 
 Types = Mapping[str, AttributeType | str]
 
 _NAME: Final = re.compile(r"\w+")
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @attrs.frozen
@@ -47,24 +40,17 @@ class Definitions:
     """Attributes of the account and of a group, type by name.
 
     Attributes:
-        account: Those that every group has.
-        group: Those of the one group.
+        account: Attributes of the account, which all groups share.
+        group: Attributes of one group.
     """
 
     account: Types = attrs.field(factory=dict[str, AttributeType | str])
     group: Types = attrs.field(factory=dict[str, AttributeType | str])
 
     def without(self, others: "Definitions") -> "Definitions":
-        """Return those that are not among others; names that differ in case are the same."""
+        """Return the attributes that others lack; names are compared without case."""
         return Definitions(
             _without(self.account, others.account), _without(self.group, others.group)
-        )
-
-    def joined(self, others: "Definitions") -> "Definitions":
-        """Return these and others, with the others' types where both have a name."""
-        return Definitions(
-            {**_folded(self.account), **_folded(others.account)},
-            {**_folded(self.group), **_folded(others.group)},
         )
 
     @property
@@ -73,46 +59,44 @@ class Definitions:
         return [*self.account, *(GROUP_PREFIX + name for name in self.group)]
 
 
-def _without(these: Types, others: Types) -> Types:
-    known = _folded(others)
-    return {name: kind for name, kind in _folded(these).items() if name not in known}
+def _without(types: Types, others: Types) -> Types:
+    known = _lowercased(others)
+    return {name: kind for name, kind in _lowercased(types).items() if name not in known}
 
 
-def _folded(types: Types) -> dict[str, AttributeType | str]:
-    """Return the types by lower-case name; two spellings of one name make a text."""
-    folded: dict[str, AttributeType | str] = {}
+def _lowercased(types: Types) -> dict[str, AttributeType | str]:
+    """Return the types by lower-case name; spellings of one name with different types are text."""
+    result: dict[str, AttributeType | str] = {}
     for name, kind in types.items():
         key = name.lower()
-        folded[key] = kind if folded.get(key, kind) == kind else "text"
-    return folded
+        result[key] = kind if result.get(key, kind) == kind else "text"
+    return result
 
 
-# What rows have.
+# Attributes that rows have.
 
 
-def _is_day(value: AttributeValue) -> bool:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
+def _is_date(value: AttributeValue) -> bool:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        with suppress(ValueError):
+            date.fromisoformat(value)
+            return True
+    return False
 
 
-_SURE_SIGNS: Final[Mapping[str, tuple[AttributeType, Callable[[AttributeValue], bool]]]] = {
+_TYPED_NAMES: Final[Mapping[str, tuple[AttributeType, Callable[[AttributeValue], bool]]]] = {
     "gender": ("gender", lambda value: value in {"male", "female"}),
-    "birthday": ("date", _is_day),
+    "birthday": ("date", _is_date),
 }
 
 
 class AttributeSurvey:
-    """Finds out the attributes of rows of typed values, by looking at all of them.
+    """Determines the attributes of rows, and their types, from all values.
 
-    An attribute is a text unless every value is safely something else: a number that the source
-    itself holds as a number, or what the recognised names ``gender`` and ``birthday`` should have.
-    Digits in a text stay a text, and so do other recognised names: a postcode or a customer number
-    is none to calculate with.
+    An attribute is text unless all its values are certainly something else: numbers that the source
+    itself stores as numbers, or valid values of the recognised names ``gender`` and ``birthday``.
+    Digits in a text are text. So are other recognised names, such as a postcode or a customer
+    number: nobody calculates with those.
     """
 
     def __init__(self) -> None:
@@ -120,52 +104,49 @@ class AttributeSurvey:
         self._group: dict[str, AttributeType | None] = {}
 
     def add(self, receiver: ReceiverInput) -> None:
-        """Look at one receiver."""
-        _look_at(self._account, receiver.global_attributes)
-        _look_at(self._group, receiver.attributes)
+        """Add the values of one receiver."""
+        _survey(self._account, receiver.global_attributes)
+        _survey(self._group, receiver.attributes)
 
     @property
     def definitions(self) -> Definitions:
-        """The attributes seen so far, by lower-case name."""
+        """The attributes found so far, by lower-case name."""
         return Definitions(
             {name: kind or "text" for name, kind in self._account.items()},
             {name: kind or "text" for name, kind in self._group.items()},
         )
 
 
-def _look_at(
+def _survey(
     types: dict[str, AttributeType | None], values: Mapping[str, AttributeValue] | Unset
 ) -> None:
-    if not values:
-        return
-    for name, value in values.items():
+    for name, value in values.items() if values else ():
         key = name.lower()
         known = types[key] = types.get(key)
-        # An empty value tells nothing, and a text it is for good.
-        if value is None or value == "" or known == "text":
-            continue
-        kind = _kind_of(key, value)
-        types[key] = kind if known is None or known == kind else "text"
+        # An empty value says nothing about the type, and text remains text.
+        if value is not None and value != "" and known != "text":
+            kind = _type_of(key, value)
+            types[key] = kind if known in (None, kind) else "text"
 
 
-def _kind_of(name: str, value: AttributeValue) -> AttributeType:
-    if name in _SURE_SIGNS:
-        kind, is_it = _SURE_SIGNS[name]
-        return kind if is_it(value) else "text"
+def _type_of(name: str, value: AttributeValue) -> AttributeType:
+    if name in _TYPED_NAMES:
+        kind, is_valid = _TYPED_NAMES[name]
+        return kind if is_valid(value) else "text"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return "number" if is_number and name not in KNOWN_TARGETS else "text"
 
 
-# What the account has, and what has to be done.
+# Attributes that the account has, and those to create.
 
 
 @attrs.frozen(kw_only=True)
 class Prepared:
-    """What has been done.
+    """Attributes of an account and a group after missing ones were created.
 
     Attributes:
         created: Attributes that were created.
-        present: Attributes that had been there, or that somebody else created meanwhile.
+        present: Attributes that existed, or that another program created meanwhile.
     """
 
     created: Definitions
@@ -174,56 +155,66 @@ class Prepared:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What is to be done.
+    """The attributes that an import needs.
 
     Attributes:
-        present: Attributes that are there.
-        missing: Attributes that are not.
+        present: Attributes that exist.
+        missing: Attributes that do not.
     """
 
     present: Definitions
     missing: Definitions
 
     async def carry_out(self, attributes: Attributes, *, group_id: int) -> Prepared:
-        """Create what is missing.
+        """Create the missing attributes.
 
         Args:
-            attributes: The account's, ``cr.attributes``.
+            attributes: The attributes of the account, ``cr.attributes``.
             group_id: The group.
 
         Raises:
-            CleverReachError: A call failed; what was created before it stays.
+            CleverReachError: A call failed; attributes created before it remain.
         """
-        made: tuple[dict[str, str], dict[str, str]] = ({}, {})
-        found: tuple[dict[str, str], dict[str, str]] = ({}, {})
-        todo = [(0, *item) for item in self.missing.account.items()]
-        todo += [(1, *item) for item in self.missing.group.items()]
-        for scope, name, kind in todo:
-            try:
-                others = await _create(attributes, name, _type(kind), group_id if scope else None)
-            except (APIStatusError, APIConnectionError) as error:
-                done = sum(map(len, made))
-                error.add_note(f"the attribute {name!r} was not created; {done} were before it")
-                raise
-            (made if others is None else found)[scope][name] = others or kind
+        account: dict[str, str] = {}
+        group: dict[str, str] = {}
+        created = 0
+        for missing, group_of, found in (
+            (self.missing.account, None, account),
+            (self.missing.group, group_id, group),
+        ):
+            for name, kind in missing.items():
+                try:
+                    other = await _create(attributes, name, kind, group_of)
+                except (APIStatusError, APIConnectionError) as error:
+                    error.add_note(
+                        f"attribute {name!r} was not created; created before it: {created}"
+                    )
+                    raise
+                if other is None:
+                    created += 1
+                else:
+                    found[name] = other
         return Prepared(
-            created=Definitions(*made), present=self.present.joined(Definitions(*found))
+            created=self.missing.without(Definitions(account, group)),
+            present=Definitions(
+                {**self.present.account, **account}, {**self.present.group, **group}
+            ),
         )
 
 
 async def plan_attributes(
     attributes: Attributes, wanted: Definitions, *, group_id: int | None, create: bool
 ) -> Plan:
-    """Find out which attributes are missing and, before anything is created, whether they fit.
+    """Determine which attributes are missing, and check before any is created that all can be.
 
     Args:
-        attributes: The account's, ``cr.attributes``.
-        wanted: Those that the rows have.
-        group_id: The group; ``None`` for one that is yet to be created.
-        create: Whether what is missing is to be created.
+        attributes: The attributes of the account, ``cr.attributes``.
+        wanted: Attributes that the rows have.
+        group_id: The group; ``None`` if it is to be created.
+        create: Whether missing attributes are to be created.
 
     Raises:
-        ConfigurationError: A name cannot be one, or there are more than the server takes.
+        ConfigurationError: A name is invalid, or there are more attributes than the server allows.
         CleverReachError: A call failed.
     """
     present = Definitions(
@@ -233,41 +224,12 @@ async def plan_attributes(
     missing = wanted.without(present)
     if missing.labels and create:
         _check_names(missing)
-        _check_room(missing, present, await _cap(attributes))
+        _check_cap(missing, present, await _cap(attributes))
     return Plan(present=present, missing=missing)
-
-
-async def prepare_attributes(
-    attributes: Attributes, wanted: Definitions, *, group_id: int, create: bool
-) -> Prepared:
-    """See that the attributes of rows exist in an account and a group.
-
-    Args:
-        attributes: The account's, ``cr.attributes``.
-        wanted: Those that the rows have.
-        group_id: The group.
-        create: Whether to create what is missing.
-
-    Raises:
-        ConfigurationError: Attributes are missing and not to be created; a name cannot be one; or
-            there are more than the server takes.
-        CleverReachError: A call failed.
-    """
-    plan = await plan_attributes(attributes, wanted, group_id=group_id, create=create)
-    if plan.missing.labels and not create:
-        raise ConfigurationError(
-            f"there are no attributes {', '.join(plan.missing.labels)}, and the server would drop"
-            " their values without a word: create=True defines them"
-        )
-    return await plan.carry_out(attributes, group_id=group_id)
 
 
 def _types(attributes: Sequence[Attribute]) -> Types:
     return {attribute.name.lower(): attribute.type for attribute in attributes}
-
-
-def _type(kind: AttributeType | str) -> AttributeType:
-    return kind if kind in ("number", "gender", "date") else "text"
 
 
 def _check_names(missing: Definitions) -> None:
@@ -276,21 +238,20 @@ def _check_names(missing: Definitions) -> None:
         check_free(name)
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
-                f"{name!r} is no name for an attribute: it takes letters, digits and _. The server"
-                " would call it something else, and drop values that are sent under this name"
+                f"{name!r} is not a valid attribute name; use letters, digits and _. The server"
+                " would store another name, and drop values sent under this one"
             )
 
 
-def _check_room(missing: Definitions, present: Definitions, cap: int) -> None:
-    taken = len(present.labels)
-    room = max(0, cap - taken)
-    too_many = missing.labels[room:]
+def _check_cap(missing: Definitions, present: Definitions, cap: int) -> None:
+    used = len(present.labels)
+    free = max(0, cap - used)
+    too_many = missing.labels[free:]
     if too_many:
         raise ConfigurationError(
-            f"{len(missing.labels)} attributes are missing, and there is room for {room}: the"
-            f" account and the group have {taken} of the {cap} that they may have together. These"
-            f" do not fit: {', '.join(too_many)}. Leave some out, or delete attributes that nobody"
-            " needs"
+            f"{len(missing.labels)} attributes are missing, but only {free} can be created: the"
+            f" account and the group have {used} of at most {cap} together. These do not fit:"
+            f" {', '.join(too_many)}. Leave some out, or delete attributes that are not needed"
         )
 
 
@@ -303,18 +264,19 @@ async def _cap(attributes: Attributes) -> int:
 
 
 async def _create(
-    attributes: Attributes, name: str, kind: AttributeType, group_id: int | None
+    attributes: Attributes, name: str, kind: AttributeType | str, group_id: int | None
 ) -> str | None:
-    """Create an attribute; returns the type of the one that somebody else has created meanwhile.
+    """Create an attribute; returns its type if another program has created it meanwhile.
 
     Raises:
-        APIStatusError: It was refused, and is not there.
-        APIConnectionError: No answer came, and it is not there.
+        APIStatusError: It was refused and does not exist.
+        APIConnectionError: No response arrived, and it does not exist.
     """
+    known = kind if kind in ("number", "gender", "date") else "text"
     try:
-        await attributes.create(name=name, type=kind, group_id=group_id)
+        await attributes.create(name=name, type=known, group_id=group_id)
     except (APIStatusError, APIConnectionError) as error:
-        # Refused because it exists, or created although the answer was lost: looking tells.
+        # It may exist already, or have been created although the response was lost.
         found = _types(await attributes.list(group_id=group_id)).get(name)
         if found is None:
             raise

@@ -1,4 +1,4 @@
-"""Attributes of an import: what rows have, what is missing, whether it fits, creating it."""
+"""Attributes of an import: those of the rows, those that are missing, and creating them."""
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
@@ -21,8 +21,8 @@ from cleverreach_async.bulk.attributes import (
     AttributeSurvey,
     Definitions,
     Plan,
+    Prepared,
     plan_attributes,
-    prepare_attributes,
 )
 from cleverreach_async.resources.attributes import Attribute, Attributes, cap_in
 from cleverreach_async.resources.receiver_models import AttributeValue
@@ -31,7 +31,7 @@ from cleverreach_async.sandbox import Behaviour, Sandbox
 
 @asynccontextmanager
 async def account(**behaviour: Any) -> AsyncGenerator[tuple[CleverReach, Sandbox]]:
-    """A client of an empty sandbox that behaves so."""
+    """A client of an empty sandbox with this behaviour."""
     with Sandbox(behaviour=Behaviour(**behaviour)) as sandbox:
         transport = httpx.ASGITransport(app=sandbox.app)
         app = OAuthApp("sandbox", "sandbox-secret")
@@ -43,24 +43,30 @@ async def account(**behaviour: Any) -> AsyncGenerator[tuple[CleverReach, Sandbox
 
 
 def texts(*names: str) -> dict[str, str]:
-    """Definitions of texts."""
+    """Definitions of text attributes."""
     return dict.fromkeys(names, "text")
 
 
 def creations(sandbox: Sandbox) -> list[str]:
-    """The paths of the requests that were to create an attribute."""
+    """The paths of the requests to create an attribute."""
     paths = [request.path for request in sandbox.requests if request.method == "POST"]
     return [path for path in paths if path.endswith("/attributes")]
 
 
+async def prepare(cr: CleverReach, wanted: Definitions, group_id: int) -> Prepared:
+    """Plan the attributes and create those that are missing."""
+    plan = await plan_attributes(cr.attributes, wanted, group_id=group_id, create=True)
+    return await plan.carry_out(cr.attributes, group_id=group_id)
+
+
 @pytest.mark.anyio
-async def test_what_is_missing_is_created_in_its_place() -> None:
-    """Attributes of the account and of the group, each with its type; the others stay."""
+async def test_missing_attributes_are_created() -> None:
+    """For the account and for the group, each with its type; existing ones do not change."""
     async with account() as (cr, sandbox):
         group = await cr.groups.create(name="N")
         await cr.attributes.create(name="firstname", type="text")
         wanted = Definitions({"firstname": "text", "points": "number"}, {"plan": "date"})
-        done = await prepare_attributes(cr.attributes, wanted, group_id=group.id, create=True)
+        done = await prepare(cr, wanted, group.id)
         of_account = {it.name: it.type for it in await cr.attributes.list()}
         of_group = {it.name: it.type for it in await cr.attributes.list(group_id=group.id)}
 
@@ -71,50 +77,36 @@ async def test_what_is_missing_is_created_in_its_place() -> None:
 
 
 @pytest.mark.anyio
-async def test_names_that_differ_in_case_are_the_same() -> None:
-    """Neither is one that exists created again, nor one that is wanted twice created twice."""
+async def test_names_are_compared_without_case() -> None:
+    """An existing attribute is not created again, and one in two spellings is created once."""
     async with account() as (cr, sandbox):
         group = await cr.groups.create(name="N")
         await cr.attributes.create(name="firstname", type="text")
         wanted = Definitions({"FirstName": "text", "Points": "number", "points": "number"}, {})
-        done = await prepare_attributes(cr.attributes, wanted, group_id=group.id, create=True)
+        done = await prepare(cr, wanted, group.id)
 
     assert {"points": "number"} == done.created.account
     assert 2 == len(creations(sandbox))
 
 
 @pytest.mark.anyio
-async def test_nothing_missing_costs_two_listings() -> None:
-    """An import into a prepared account asks for no limits and creates nothing."""
+async def test_if_nothing_is_missing_two_lists_are_requested() -> None:
+    """Limits are not requested, and nothing is created."""
     async with account() as (cr, sandbox):
         group = await cr.groups.create(name="N")
         await cr.attributes.create(name="a", type="text")
         before = len(sandbox.requests)
-        done = await prepare_attributes(
-            cr.attributes, Definitions(texts("a"), {}), group_id=group.id, create=True
-        )
-        asked = [request.path for request in sandbox.requests[before:]]
+        done = await prepare(cr, Definitions(texts("a"), {}), group.id)
+        requested = [request.path for request in sandbox.requests[before:]]
 
     assert Definitions() == done.created
-    assert ["/v3/attributes", f"/v3/groups/{group.id}/attributes"] == asked
-
-
-@pytest.mark.anyio
-async def test_without_leave_nothing_is_created() -> None:
-    """The error names what is missing, those of the group with their prefix."""
-    async with account() as (cr, sandbox):
-        group = await cr.groups.create(name="N")
-        wanted = Definitions(texts("a"), texts("b"))
-        with pytest.raises(ConfigurationError, match=r"no attributes a, attributes\.b, and"):
-            await prepare_attributes(cr.attributes, wanted, group_id=group.id, create=False)
-
-    assert [] == creations(sandbox)
+    assert ["/v3/attributes", f"/v3/groups/{group.id}/attributes"] == requested
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("words", ["limit", "max", "other", "missing"])
 async def test_the_cap_is_checked_before_anything_is_created(words: str) -> None:
-    """However the server tells its limit, or not: account and group together, 40 at most."""
+    """Account and group have at most 40 together, whether the server reports a limit or not."""
     async with account(attribute_limits=words) as (cr, sandbox):
         group = await cr.groups.create(name="N")
         for n in range(20):
@@ -126,23 +118,23 @@ async def test_the_cap_is_checked_before_anything_is_created(words: str) -> None
         with pytest.raises(ConfigurationError) as caught:
             await plan_attributes(cr.attributes, wanted, group_id=group.id, create=True)
         fitting = Definitions(texts("x"), texts("z"))
-        done = await prepare_attributes(cr.attributes, fitting, group_id=group.id, create=True)
+        done = await prepare(cr, fitting, group.id)
 
-    told = str(caught.value)
-    assert "3 attributes are missing, and there is room for 2" in told
-    assert "have 38 of the 40" in told
-    assert "These do not fit: attributes.z." in told
+    message = str(caught.value)
+    assert "3 attributes are missing, but only 2 can be created" in message
+    assert "have 38 of at most 40" in message
+    assert "These do not fit: attributes.z." in message
     assert (["x", "attributes.z"], before + 2) == (done.created.labels, len(creations(sandbox)))
 
 
 @pytest.mark.anyio
-async def test_a_group_to_be_created_has_no_attributes_yet() -> None:
-    """Only those of the account count then."""
+async def test_a_group_that_is_to_be_created_has_no_attributes() -> None:
+    """Only those of the account count."""
     async with account(attribute_cap=3) as (cr, _):
         await cr.attributes.create(name="a", type="text")
         fits = Definitions(texts("b"), texts("c"))
         plan = await plan_attributes(cr.attributes, fits, group_id=None, create=True)
-        with pytest.raises(ConfigurationError, match="room for 2"):
+        with pytest.raises(ConfigurationError, match="only 2 can be created"):
             await plan_attributes(
                 cr.attributes, Definitions(texts("b", "c", "d")), group_id=None, create=True
             )
@@ -152,8 +144,8 @@ async def test_a_group_to_be_created_has_no_attributes_yet() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("cap", [2, 60])
-async def test_the_servers_own_cap_goes_before_the_assumed_one(cap: int) -> None:
-    """A plan with more attributes may use them, one with fewer is found out in time."""
+async def test_a_limit_that_the_server_reports_replaces_the_assumed_one(cap: int) -> None:
+    """A higher limit can be used, and a lower one is checked before anything is created."""
     async with account(attribute_cap=cap) as (cr, _):
         group = await cr.groups.create(name="N")
         for number, is_fitting in ((cap, True), (cap + 1, False)):
@@ -168,25 +160,23 @@ async def test_the_servers_own_cap_goes_before_the_assumed_one(cap: int) -> None
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [400, 403, 409])
-async def test_a_refusal_all_the_same_is_an_error(status: int) -> None:
-    """Even as 409, which for a name that is not there cannot mean that somebody else made it."""
+async def test_a_refused_creation_is_an_error(status: int) -> None:
+    """Also with status 409, if the attribute does not exist: then nobody else created it."""
     async with account(attribute_cap=1, attribute_limits="other", attribute_cap_status=status) as (
         cr,
         _,
     ):
         group = await cr.groups.create(name="N")
         with pytest.raises(APIStatusError, match="maximum number") as caught:
-            await prepare_attributes(
-                cr.attributes, Definitions(texts("a", "b")), group_id=group.id, create=True
-            )
+            await prepare(cr, Definitions(texts("a", "b")), group.id)
 
-    assert ["the attribute 'b' was not created; 1 were before it"] == caught.value.__notes__
+    assert ["attribute 'b' was not created; created before it: 1"] == caught.value.__notes__
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("shape", ["nested", "flat", "string"])
-async def test_an_attribute_of_somebody_else_is_taken(shape: str) -> None:
-    """Between looking and creating another program may have created it, with its own type."""
+async def test_an_attribute_that_another_program_created_is_used(shape: str) -> None:
+    """It may be created after the list was read, and with another type."""
     async with account(error_shape=shape) as (cr, _):
         group = await cr.groups.create(name="N")
         wanted = Definitions({"points": "text"}, {"plan": "text"})
@@ -198,21 +188,21 @@ async def test_an_attribute_of_somebody_else_is_taken(shape: str) -> None:
     assert Definitions({"points": "number"}, {}) == done.present
 
 
-class Flaky(Attributes):
-    """Attributes of a server whose answers to creations are lost."""
+class LosingAttributes(Attributes):
+    """Attributes of a server whose responses to creations are lost."""
 
     def __init__(self, *, stores: bool) -> None:
         self.stores = stores
         self.names: list[str] = []
 
     async def create(self, **fields: Any) -> Attribute:
-        """Store it or not, and lose the answer."""
+        """Store it or not, and lose the response."""
         if self.stores:
             self.names.append(fields["name"])
-        raise APIConnectionError("the line is cut", sent=True)
+        raise APIConnectionError("connection lost", sent=True)
 
     def list(self, *, group_id: int | None = None) -> Any:
-        """Tell what is stored."""
+        """List what is stored."""
 
         async def names() -> list[Attribute]:
             return [Attribute(id=n, name=name) for n, name in enumerate(self.names)]
@@ -222,34 +212,32 @@ class Flaky(Attributes):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("stores", [True, False])
-async def test_after_a_lost_answer_looking_tells(stores: bool) -> None:
-    """What is there was created, and what is not is no reason to create it twice."""
-    attributes = Flaky(stores=stores)
+async def test_after_a_lost_response_the_attributes_are_listed(stores: bool) -> None:
+    """If it exists, it was created; if not, the error is raised and nothing is resent."""
+    attributes = LosingAttributes(stores=stores)
     plan = Plan(present=Definitions(), missing=Definitions(texts("a")))
     if stores:
         assert ["a"] == (await plan.carry_out(attributes, group_id=7)).created.labels
     else:
-        with pytest.raises(APIConnectionError, match="line is cut"):
+        with pytest.raises(APIConnectionError, match="connection lost"):
             await plan.carry_out(attributes, group_id=7)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", ["first name", "a-b", "", "x.y"])
 async def test_a_name_that_the_server_would_change_is_refused(name: str) -> None:
-    """Values are sent under the name in the file, so they would be dropped."""
+    """Values are sent under the name in the file, so the server would drop them."""
     async with account() as (cr, sandbox):
         group = await cr.groups.create(name="N")
         with pytest.raises(ConfigurationError, match="letters, digits and _"):
-            await prepare_attributes(
-                cr.attributes, Definitions({}, texts(name)), group_id=group.id, create=True
-            )
+            await prepare(cr, Definitions({}, texts(name)), group.id)
 
     assert [] == creations(sandbox)
 
 
 @pytest.mark.anyio
 async def test_a_reserved_name_is_refused_before_anything_is_created() -> None:
-    """Also when others come before it."""
+    """Also if valid names come before it."""
     async with account() as (cr, sandbox):
         with pytest.raises(ConfigurationError, match="every receiver has"):
             await plan_attributes(
@@ -260,8 +248,8 @@ async def test_a_reserved_name_is_refused_before_anything_is_created() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_conflict_about_a_name_that_is_there_is_none() -> None:
-    """The vendor's own integrations meet 409 for it."""
+async def test_creating_an_existing_attribute_is_a_conflict() -> None:
+    """The vendor's own integrations get status 409 for it."""
     async with account() as (cr, _):
         await cr.attributes.create(name="a", type="text")
         with pytest.raises(ConflictError):
@@ -269,7 +257,7 @@ async def test_a_conflict_about_a_name_that_is_there_is_none() -> None:
 
 
 LIMITS: dict[str, tuple[dict[str, Any], int | None]] = {
-    "a number": ({"limit": 60}, 60),
+    "number": ({"limit": 60}, 60),
     "another word": ({"max": 12, "used": 3}, 12),
     "digits": ({"maximum": "40"}, 40),
     "nothing": ({}, None),
@@ -282,13 +270,13 @@ LIMITS: dict[str, tuple[dict[str, Any], int | None]] = {
 
 
 @pytest.mark.parametrize(("limits", "expected"), LIMITS.values(), ids=LIMITS.keys())
-def test_the_cap_in_an_answer(limits: dict[str, Any], expected: int | None) -> None:
-    """Plain words for a maximum are read, and nothing is guessed from others."""
+def test_the_limit_in_a_response(limits: dict[str, Any], expected: int | None) -> None:
+    """Plain words for a maximum are read; other fields are ignored."""
     assert expected == cap_in(limits)
 
 
-def test_the_assumed_cap() -> None:
-    """The one number that field practice knows."""
+def test_the_assumed_limit() -> None:
+    """The number known from practice."""
     assert 40 == ASSUMED_CAP
 
 
@@ -301,25 +289,25 @@ VALUES: dict[str, tuple[str, list[AttributeValue], str]] = {
     "digits in texts": ("points", ["1", "2"], "text"),
     "a postcode": ("zip", [24103, 10115], "text"),
     "a customer number": ("customer_number", [1, 2], "text"),
-    "truth": ("vip", [True, False], "text"),
+    "booleans": ("vip", [True, False], "text"),
     "gaps only": ("points", [None, ""], "text"),
     "gender": ("gender", ["female", "male", ""], "gender"),
     "gender in other words": ("gender", ["female", "divers"], "text"),
     "gender under another name": ("sex_at_birth", ["female", "male"], "text"),
     "gender as a number": ("gender", [1, 2], "text"),
     "days of birth": ("birthday", ["1999-12-24", None], "date"),
-    "days of birth as people write them": ("birthday", ["24.12.1999"], "text"),
-    "a day that is none": ("birthday", ["1999-12-24", "1999-02-30"], "text"),
+    "days of birth in German notation": ("birthday", ["24.12.1999"], "text"),
+    "a day that does not exist": ("birthday", ["1999-12-24", "1999-02-30"], "text"),
     "days under another name": ("wedding", ["1999-12-24"], "text"),
     "a year of birth": ("birthday", [1999], "text"),
 }
 
 
 @pytest.mark.parametrize(("name", "values", "expected"), VALUES.values(), ids=VALUES.keys())
-def test_a_type_is_inferred_only_where_it_is_safe(
+def test_a_type_is_inferred_only_if_it_is_certain(
     name: str, values: Iterable[AttributeValue], expected: str
 ) -> None:
-    """Text, unless every value is safely something else."""
+    """Text, unless every value is certainly something else."""
     of_account, of_group = AttributeSurvey(), AttributeSurvey()
     for value in values:
         of_account.add(ReceiverInput("a@example.org", global_attributes={name: value}))
@@ -330,7 +318,7 @@ def test_a_type_is_inferred_only_where_it_is_safe(
 
 
 def test_two_spellings_of_a_name_are_one_attribute() -> None:
-    """As the server has it, and with a type that fits the values of both."""
+    """As on the server, with a type that fits the values of both."""
     survey = AttributeSurvey()
     survey.add(ReceiverInput("a@example.org", global_attributes={"Points": 1}))
     survey.add(ReceiverInput("b@example.org", global_attributes={"points": "many"}))

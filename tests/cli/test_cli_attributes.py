@@ -94,7 +94,7 @@ def test_too_many_attributes_are_refused_before_the_group_is_created(
 
     message = result.stderr.replace("\n", " ")
     assert 1 == result.exit_code
-    assert "2 attributes are missing, and there is room for 1" in message
+    assert "2 attributes are missing, but only 1 can be created" in message
     assert "These do not fit: attributes.plan." in message
     assert "--map COLUMN=- leaves a column out" in message
     assert (None, 0) == (sandbox.store.group_id("N"), sandbox.count("POST", "/v3/attributes"))
