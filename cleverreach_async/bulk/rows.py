@@ -1,4 +1,4 @@
-"""Rows on their way, and what becomes of them."""
+"""Encoded rows, and the results of rows."""
 
 import enum
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ __all__ = [
     "EncodedRow",
     "Outcome",
     "RowResult",
-    "blamed",
     "email_key",
+    "failed",
     "join_rows",
     "not_returned",
     "receiver_json",
@@ -30,21 +30,21 @@ __all__ = [
 
 MAX_ROWS: Final = 1000
 CANARY_ROWS: Final = 100
-"""Most rows of the first batch, which goes alone."""
+"""Most rows of the first batch, which is sent alone."""
 
 
 class EncodedRow(msgspec.Struct, gc=False):
     """A row ready to be sent.
 
-    A msgspec struct rather than an attrs class because it can be kept out of the garbage
-    collector's sight: thousands are alive at a time.
+    A msgspec struct rather than an attrs class, because the garbage collector can ignore it:
+    thousands are alive at a time.
 
     Attributes:
-        key: What identifies the receiver: the address in lower case.
+        key: The address in lower case, which identifies the receiver.
         body: The row as JSON.
         number: One-based number of the row in the source.
-        line: Line of the file, where the source is a file.
-        repeatable: Whether sending it twice stores the same as sending it once.
+        line: Line of the file, if the source is a file.
+        repeatable: Whether sending it twice has the same effect as sending it once.
     """
 
     key: str
@@ -58,37 +58,37 @@ Batch = list[EncodedRow]
 
 
 def email_key(email: str) -> str:
-    """Return what two spellings of one address share."""
+    """Return the key of an address, which is the same for all its spellings."""
     return email.strip().lower()
 
 
 class Outcome(enum.Enum):
-    """What became of a row."""
+    """The outcome of a row."""
 
     ACCEPTED = "accepted"
     """The server shows that it stored the row."""
     REJECTED = "rejected"
     """The row was refused, here or by the server."""
     UNKNOWN = "unknown"
-    """It may or may not have been stored, and sending it again could store something twice."""
+    """It may or may not be stored, and sending it again could store something twice."""
     PENDING = "pending"
     """The import stopped before the row was sent."""
     SUPERSEDED = "superseded"
-    """A later row of the same address, close behind, took its place before it was sent."""
+    """A later row of the same address in the same batch replaced it before it was sent."""
 
 
 @attrs.define
 class RowResult:
-    """The outcome of one row.
+    """The result of one row.
 
     Attributes:
         row: One-based number of the row in the source.
-        line: Line of the file, where the source is a file.
-        outcome: What became of it.
-        code: Stable word for the reason, such as ``invalid_email``; empty when accepted.
-        message: The reason in words; from the server where it gave one.
-        receiver: The receiver as JSON, when there is one.
-        record: The record as it was read, as JSON, when it did not make a receiver.
+        line: Line of the file, if the source is a file.
+        outcome: The outcome.
+        code: Stable code of the reason, such as ``invalid_email``; empty if accepted.
+        message: The reason as text, from the server if it gave one.
+        receiver: The receiver as JSON, if the row made one.
+        record: The record as it was read, as JSON, if it did not make a receiver.
     """
 
     row: int
@@ -101,20 +101,20 @@ class RowResult:
 
 
 def join_rows(rows: Sequence[EncodedRow]) -> bytes:
-    """Return the body of a batch: a bare JSON array."""
+    """Return the body of a batch: a JSON array."""
     bodies = [row.body for row in rows]
     bodies[:1] = [b"[" + body for body in bodies[:1]] or [b"["]
-    bodies[-1] += b"]"  # so that the whole is copied once only
+    bodies[-1] += b"]"  # so that the whole body is copied only once
     return b",".join(bodies)
 
 
 def receiver_json(row: EncodedRow) -> bytes:
-    """Return the row as a receiver, also where it travels as an address only."""
+    """Return the row as a receiver object, even if only its address is sent."""
     return row.body if row.body.startswith(b"{") else b'{"email":' + row.body + b"}"
 
 
 def without_orders(row: EncodedRow) -> EncodedRow:
-    """Return the row without what must not be sent twice."""
+    """Return the row without its orders, which must not be sent twice."""
     if row.repeatable:
         return row
     fields = msgspec.json.decode(row.body)
@@ -122,28 +122,34 @@ def without_orders(row: EncodedRow) -> EncodedRow:
     return EncodedRow(row.key, encode_json(fields), row.number, row.line, repeatable=True)
 
 
-def rejected(row: EncodedRow, code: str, words: str) -> RowResult:
-    """Return a rejection in the server's words, addresses masked."""
-    return _result(row, Outcome.REJECTED, code, mask_emails(words))
+def rejected(row: EncodedRow, code: str, message: str) -> RowResult:
+    """Return a rejection with the server's message; addresses in it are masked."""
+    return _result(row, Outcome.REJECTED, code, mask_emails(message))
 
 
 def unknown(row: EncodedRow, message: str, *, code: str = "unknown_outcome") -> RowResult:
-    """Return the outcome of a row that may be stored or not."""
+    """Return the result of a row that may or may not be stored."""
     return _result(row, Outcome.UNKNOWN, code, message)
 
 
-def blamed(row: EncodedRow, error: CleverReachError, *, alone: bool) -> RowResult:
-    """Return the outcome of a row that fails whatever it travels with."""
-    words: str = getattr(error, "message", str(error))
+def failed(row: EncodedRow, error: CleverReachError, *, alone: bool) -> RowResult:
+    """Return the result of a row whose batch fails and is not split further.
+
+    Args:
+        row: The row.
+        error: The error of the last attempt.
+        alone: Whether the row is the only one of its batch.
+    """
+    message: str = getattr(error, "message", str(error))
     if isinstance(error, InternalServerError):
-        doubt = f"the server fails on it again and again: {mask_emails(words)}"
-        return unknown(row, doubt, code="server_error")
-    return rejected(row, "refused" if alone else "refused_with_batch", words)
+        reason = f"the server fails on this row repeatedly: {mask_emails(message)}"
+        return unknown(row, reason, code="server_error")
+    return rejected(row, "refused" if alone else "refused_with_batch", message)
 
 
 def not_returned(row: EncodedRow) -> RowResult:
-    """Return the rejection of a row that no answer shows."""
-    message = "the server's answers do not show this receiver"
+    """Return the rejection of a row that no response shows."""
+    message = "the responses of the server do not show this receiver"
     return _result(row, Outcome.REJECTED, "not_returned", message)
 
 

@@ -17,7 +17,7 @@ from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.rows import (
     EncodedRow,
-    blamed,
+    failed,
     not_returned,
     receiver_json,
     rejected,
@@ -202,7 +202,7 @@ class Delivery:
         is_last = len(rows) == 1
         may_split = state.splits < _FREE_SPLITS + _SPLIT_SHARE * state.requests
         if is_last or result.splits >= _MOST_SPLITS_OF_A_BATCH or not may_split:
-            result.results += [blamed(row, failure.error, alone=is_last) for row in rows]
+            result.results += [failed(row, failure.error, alone=is_last) for row in rows]
             return []
         result.splits += _PARTS
         state.splits += _PARTS
