@@ -1,4 +1,4 @@
-"""The journal's contract: what is saved is found again, and one import uses it at a time."""
+"""The contract of the journal: it restores what was saved, and one import uses it at a time."""
 
 import shutil
 import sqlite3
@@ -18,12 +18,12 @@ from cleverreach_async.bulk.journal.rowset import RowSet
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal lies; an awkward name for a URI."""
+    """Path of the journal, with characters that are special in a URI."""
     return tmp_path / "shop #1?mode=ro&50%.journal"
 
 
-def test_a_new_journal_begins_at_the_start(path: Path) -> None:
-    """With nothing done, whether it is new or was resumed before anything was saved."""
+def test_a_new_journal_has_the_initial_state(path: Path) -> None:
+    """Also if it is resumed before anything was saved."""
     with create(path) as journal:
         assert JournalState() == journal.state
         assert path == journal.path
@@ -32,8 +32,8 @@ def test_a_new_journal_begins_at_the_start(path: Path) -> None:
         assert journal.id == resumed.id
 
 
-def test_a_saved_state_is_found_again(path: Path) -> None:
-    """Every value of it; and it can be replaced by another."""
+def test_a_saved_state_is_restored(path: Path) -> None:
+    """Every value of it, and another state can replace it."""
     with create(path) as journal:
         journal.save(MIDWAY, now=START)
         assert MIDWAY is journal.state
@@ -44,14 +44,14 @@ def test_a_saved_state_is_found_again(path: Path) -> None:
         assert JournalState(next_row=5000) == journal.state
 
 
-def test_two_journals_have_two_names(tmp_path: Path) -> None:
-    """So that lines of a shared rejects file can be told apart."""
+def test_two_journals_have_different_ids(tmp_path: Path) -> None:
+    """So lines of a shared rejects file can be assigned to their import."""
     with create(tmp_path / "a") as one, create(tmp_path / "b") as other:
         assert one.id != other.id
 
 
-def test_the_file_names_its_maker(path: Path) -> None:
-    """Format, version of the library and time are there for whoever looks with other tools."""
+def test_the_file_contains_its_origin(path: Path) -> None:
+    """Format, library version and time can be read with other tools."""
     create(path).close()
     database = sqlite3.connect(path)
     meta = dict(database.execute("SELECT key, value FROM meta").fetchall())
@@ -62,18 +62,18 @@ def test_the_file_names_its_maker(path: Path) -> None:
     assert meta["library"].startswith("cleverreach-async/")
 
 
-def test_a_snapshot_changes_on_its_own() -> None:
-    """The import goes on while its state is being written."""
+def test_a_snapshot_is_independent() -> None:
+    """The import continues while its state is being written."""
     state = JournalState(done=RowSet([5]), sent=RowSet([7]))
     snapshot = state.snapshot()
     state.done.add(6)
-    state.sent.discard(7)
+    state.sent.difference_update([7])
     state.next_row = 3
     assert JournalState(done=RowSet([5]), sent=RowSet([7])) == snapshot
 
 
 def test_closing_leaves_one_file(path: Path) -> None:
-    """SQLite's helper files are folded in; closing again does no harm."""
+    """SQLite's helper files are removed; closing twice is allowed."""
     journal = create(path)
     journal.save(MIDWAY, now=START)
     journal.close()
@@ -81,8 +81,8 @@ def test_closing_leaves_one_file(path: Path) -> None:
     assert [path] == list(path.parent.iterdir())
 
 
-def test_a_closed_journal_saves_nothing(path: Path) -> None:
-    """And says so in our words."""
+def test_a_closed_journal_cannot_save(path: Path) -> None:
+    """The error is a JournalError, not one of SQLite."""
     journal = create(path)
     journal.close()
     with pytest.raises(JournalError, match="cannot be used"):
@@ -90,9 +90,9 @@ def test_a_closed_journal_saves_nothing(path: Path) -> None:
     assert JournalState() == journal.state
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bits")
+@pytest.mark.skipif(sys.platform == "win32", reason="no permission bits on Windows")
 def test_only_the_owner_can_read_it(path: Path) -> None:
-    """Nor what SQLite puts beside it."""
+    """The same is true for the helper files that SQLite creates."""
     with create(path) as journal:
         journal.save(MIDWAY, now=START)
         files = list(path.parent.iterdir())
@@ -100,12 +100,12 @@ def test_only_the_owner_can_read_it(path: Path) -> None:
         assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
 
 
-def test_it_holds_no_address(path: Path) -> None:
-    """Whatever the identity contains; a position with an address is refused, before it is kept."""
+def test_it_contains_no_address(path: Path) -> None:
+    """Addresses in the identity are masked; a position with an address is refused."""
     identity = {"file": "bruce@wayne.example.csv", "map": {"selina@kyle.example": "email"}}
     with Journal.create(path, identity, now=START) as journal:
         journal.save(MIDWAY, now=START)
-        with pytest.raises(ConfigurationError, match="holds an e-mail address") as caught:
+        with pytest.raises(ConfigurationError, match="contains an e-mail address") as caught:
             journal.save(JournalState(position=["bruce@wayne.example"]), now=START)
         assert "wayne" not in str(caught.value)
         assert MIDWAY is journal.state
@@ -119,10 +119,10 @@ def test_it_holds_no_address(path: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        (JournalState(next_row=5, position_row=6), "position of row 6"),
-        (JournalState(next_row=5, position_row=0), "position of row 0"),
-        (JournalState(next_row=5, sent=RowSet([4, 9])), "before the next row, 5"),
-        (JournalState(accepted=-1), "accepted is no number"),
+        (JournalState(next_row=5, position_row=6), "position_row is 6"),
+        (JournalState(next_row=5, position_row=0), "position_row is 0"),
+        (JournalState(next_row=5, sent=RowSet([4, 9])), "before the next row, 5,"),
+        (JournalState(accepted=-1), "accepted is not a number"),
         (JournalState(position=b"bytes"), "not JSON"),
         (JournalState(position=float("inf")), "JSON"),
     ],
@@ -130,15 +130,15 @@ def test_it_holds_no_address(path: Path) -> None:
 def test_a_state_that_would_lose_rows_is_not_saved(
     path: Path, state: JournalState, reason: str
 ) -> None:
-    """It is a defect of the library; better to stop than to resume behind a gap."""
+    """This would be a bug of the library; stopping is better than resuming after a gap."""
     with create(path) as journal:
         with pytest.raises(ValueError, match=reason):
             journal.save(state, now=START)
         assert JournalState() == journal.state
 
 
-def test_its_size_does_not_follow_the_import(path: Path) -> None:
-    """Ten million rows or ten, and the log that SQLite writes is folded in now and then."""
+def test_its_size_does_not_grow_with_the_import(path: Path) -> None:
+    """It is the same for ten million rows as for ten; SQLite's log is truncated regularly."""
     largest = 0
     with create(path) as journal:
         for batch in range(1, 700):
@@ -151,7 +151,7 @@ def test_its_size_does_not_follow_the_import(path: Path) -> None:
 
 @pytest.mark.parametrize("opener", [create, resume])
 def test_what_is_saved_is_flushed(path: Path, opener: Callable[[Path], Journal]) -> None:
-    """The loss of power cannot be tested here, but what SQLite needs against it can."""
+    """A power loss cannot be tested here, but the settings of SQLite against it can."""
     if opener is resume:
         stopped(path)
     with opener(path) as journal:
@@ -162,46 +162,48 @@ def test_what_is_saved_is_flushed(path: Path, opener: Callable[[Path], Journal])
     assert ["wal", full, "exclusive", 250] == found
 
 
-def test_an_existing_journal_is_not_begun_anew(path: Path) -> None:
-    """It may be the only account of half an import."""
+def test_an_existing_journal_is_not_overwritten(path: Path) -> None:
+    """It may be the only record of an incomplete import."""
     stopped(path)
-    with pytest.raises(ConfigurationError, match="exists already: resume it, or remove it"):
+    with pytest.raises(
+        ConfigurationError, match="already contains a journal: resume it, or delete it"
+    ):
         create(path)
     with resume(path) as journal:
         assert MIDWAY == journal.state
 
 
 @pytest.mark.parametrize("size", [None, 0])
-def test_nothing_to_resume(path: Path, size: int | None) -> None:
-    """A missing file, or an empty one that a crash left; it is not made, and can be begun."""
+def test_there_is_no_journal_to_resume(path: Path, size: int | None) -> None:
+    """The file is missing, or empty after a crash. It is not created, but can be."""
     if size is not None:
         path.touch()
-    with pytest.raises(ConfigurationError, match="nothing to resume; begin without"):
+    with pytest.raises(ConfigurationError, match=r"No journal to resume at .*; start without"):
         resume(path)
     assert (size is not None) == path.exists()
     create(path).close()
     resume(path).close()
 
 
-def test_a_blank_database_is_nothing_to_resume(path: Path) -> None:
-    """A crash may have come after SQLite's first page."""
+def test_a_blank_database_is_not_a_journal_to_resume(path: Path) -> None:
+    """A crash may have happened after SQLite wrote its first page."""
     alter(path, "PRAGMA journal_mode = WAL", "CREATE TABLE t(x)", "DROP TABLE t")
     assert path.stat().st_size > 0
-    with pytest.raises(ConfigurationError, match="nothing to resume"):
+    with pytest.raises(ConfigurationError, match="No journal to resume"):
         resume(path)
     create(path).close()
     resume(path).close()
 
 
 def test_a_finished_import_is_not_resumed(path: Path) -> None:
-    """There is nothing to do, and the message says it."""
+    """The message says that it is complete."""
     stopped(path, JournalState(next_row=9, finished=True))
     with pytest.raises(ConfigurationError, match="is complete; nothing to resume"):
         resume(path)
 
 
 def test_another_import_is_refused_with_every_difference(path: Path) -> None:
-    """In words, with both values and the remedy; the journal stays as it was."""
+    """As text, with both values and the remedy; the journal does not change."""
     stopped(path)
     other = {"group_id": 9, "mode": "upsert", "source": {"size": 2000, "sha256": "cd" * 32}}
     with pytest.raises(ConfigurationError) as caught:
@@ -209,7 +211,7 @@ def test_another_import_is_refused_with_every_difference(path: Path) -> None:
     assert (
         "the journal belongs to another import: group_id was 7, is 9; "
         "file content differs; file size was 1,204 bytes, is 2,000 bytes; "
-        f"use the original or remove {path} to begin anew"
+        f"use the original or delete {path} to start again"
     ) == str(caught.value)
     with resume(path) as journal:
         assert MIDWAY == journal.state
@@ -217,7 +219,7 @@ def test_another_import_is_refused_with_every_difference(path: Path) -> None:
 
 @pytest.mark.parametrize("opener", [create, resume])
 def test_one_journal_at_a_time(path: Path, opener: Callable[[Path], Journal]) -> None:
-    """A second in this process is refused, and the first goes on."""
+    """A second one in this process is refused, and the first continues."""
     with create(path) as journal:
         with pytest.raises(JournalError, match="is in use by another import; wait for it to end"):
             opener(path)
@@ -226,8 +228,8 @@ def test_one_journal_at_a_time(path: Path, opener: Callable[[Path], Journal]) ->
         assert MIDWAY == journal.state
 
 
-def test_a_refusal_unlocks(path: Path) -> None:
-    """A journal that was refused for what it is can be opened by the next."""
+def test_a_refused_journal_is_unlocked(path: Path) -> None:
+    """A journal that was refused because of its content can be opened again."""
     stopped(path)
     for _ in range(3):
         with pytest.raises(ConfigurationError):
@@ -237,8 +239,8 @@ def test_a_refusal_unlocks(path: Path) -> None:
     resume(path).close()
 
 
-def test_the_log_of_a_removed_journal_is_not_taken_over(path: Path) -> None:
-    """Who removes the file after a crash may overlook what SQLite put beside it."""
+def test_the_log_of_a_deleted_journal_is_not_used(path: Path) -> None:
+    """A user who deletes the file after a crash may overlook the helper files of SQLite."""
     log = path.with_name(f"{path.name}-wal")
     with create(path) as journal:
         journal.save(MIDWAY, now=START)

@@ -1,4 +1,4 @@
-"""Processes that are killed while they hold a journal, in the midst of whatever they do."""
+"""Processes that are killed while they have a journal open."""
 
 import json
 import os
@@ -22,34 +22,34 @@ TESTS = Path(__file__).parents[1]
 
 
 class Worker:
-    """The process of :mod:`support.journal_worker`, as its user sees it."""
+    """A process that runs :mod:`support.journal_worker`."""
 
     def __init__(self, process: Popen[str]) -> None:
         self._process = process
 
     def start(self, task: str, path: Path, number: int = 0) -> int:
-        """Begin a task, and return the id of its process."""
-        self._tell("start", task, str(path), number)
+        """Start a task and return the id of its process."""
+        self._send("start", task, str(path), number)
         return int(self.line())
 
     def kill(self, child: int) -> list[str]:
-        """Kill a task, and return what it said that has not been read yet."""
+        """Kill a task and return its output that has not been read."""
         os.kill(child, signal.SIGKILL)
         return self.reap(child)
 
     def reap(self, child: int) -> list[str]:
-        """Wait for a task to end, and return what it said that has not been read yet."""
-        self._tell("reap", child)
+        """Wait for a task to end and return its output that has not been read."""
+        self._send("reap", child)
         return list(iter(self.line, "gone"))
 
     def line(self) -> str:
-        """The next line that a task said."""
+        """The next line of output."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.endswith("\n"), "the worker ended"
         return line.strip()
 
-    def _tell(self, *command: object) -> None:
+    def _send(self, *command: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{json.dumps(command)}\n")
         self._process.stdin.flush()
@@ -67,29 +67,29 @@ def worker() -> Generator[Worker]:
 
 
 def test_what_was_saved_survives_a_kill(worker: Worker, tmp_path: Path) -> None:
-    """At any instant: the state found is whole, and none older than the last that was reported."""
+    """The state found is complete, and not older than the last one reported."""
     path = tmp_path / "import.journal"
     for _ in range(30):
         child = worker.start("save", path)
-        said = [worker.line() for _ in range(random.randrange(1, 30))]
-        said += worker.kill(child)
+        lines = [worker.line() for _ in range(random.randrange(1, 30))]
+        lines += worker.kill(child)
         with resume(path) as journal:
             state = journal.state
-        assert int(said[-1]) <= state.next_row <= int(said[-1]) + 1
+        assert int(lines[-1]) <= state.next_row <= int(lines[-1]) + 1
         assert numbered(state.next_row) == state
 
 
 def found(path: Path) -> str:
-    """What a resuming import finds."""
+    """What a resumed import finds."""
     try:
         with resume(path) as journal:
             return "the start" if journal.state == JournalState() else repr(journal.state)
     except ConfigurationError as error:
-        return "nothing" if "nothing to resume" in str(error) else repr(error)
+        return "nothing" if "No journal to resume" in str(error) else repr(error)
 
 
-def test_a_kill_between_any_two_steps_of_creation(worker: Worker, tmp_path: Path) -> None:
-    """Leaves no journal, until it is there as a whole; then again one can be created."""
+def test_a_kill_between_any_two_steps_of_create(worker: Worker, tmp_path: Path) -> None:
+    """There is no journal or a complete one; if there is none, it can be created."""
     killed = 0
     while not worker.reap(worker.start("create", tmp_path / str(killed), killed)):
         path = tmp_path / str(killed)
@@ -102,12 +102,12 @@ def test_a_kill_between_any_two_steps_of_creation(worker: Worker, tmp_path: Path
     assert killed > 10
 
 
-def test_a_kill_between_any_two_steps_of_resuming(worker: Worker, tmp_path: Path) -> None:
-    """Leaves the state as it was, also when there was a log to take over from a first crash."""
+def test_a_kill_between_any_two_steps_of_resume(worker: Worker, tmp_path: Path) -> None:
+    """The state does not change, also if a first crash left a log of SQLite."""
     path = tmp_path / "import.journal"
     child = worker.start("save", path)
-    said = [worker.line() for _ in range(7)]
-    last = int([*said, *worker.kill(child)][-1])
+    lines = [worker.line() for _ in range(7)]
+    last = int([*lines, *worker.kill(child)][-1])
 
     killed = 0
     while not worker.reap(worker.start("resume", path, killed)):
@@ -122,7 +122,7 @@ def test_a_kill_between_any_two_steps_of_resuming(worker: Worker, tmp_path: Path
 def test_another_process_is_refused_until_the_first_is_killed(
     worker: Worker, tmp_path: Path
 ) -> None:
-    """The operating system drops the lock; no file has to be removed by hand."""
+    """The operating system releases the lock; no file has to be deleted."""
     path = stopped(tmp_path / "import.journal")
     child = worker.start("hold", path)
     assert "held" == worker.line()
@@ -138,32 +138,32 @@ def test_another_process_is_refused_until_the_first_is_killed(
 
 
 def test_refused_attempts_do_not_unlock(worker: Worker, tmp_path: Path) -> None:
-    """Whoever closes a file loses every lock on it; so only SQLite, which knows, may close it."""
+    """Closing a file releases every lock on it, so only SQLite may open and close it."""
     path = tmp_path / "import.journal"
     with create(path) as journal:
         for opener in (create, resume):
             with pytest.raises(JournalError):
                 opener(path)
-        [said] = worker.reap(worker.start("hold", path))
-        assert said.startswith("JournalError: ")
-        assert said.endswith("is in use by another import; wait for it to end")
+        [line] = worker.reap(worker.start("hold", path))
+        assert line.startswith("JournalError: ")
+        assert line.endswith("is in use by another import; wait for it to end")
         journal.save(MIDWAY, now=START)
     child = worker.start("hold", path)
     assert "held" == worker.line()
     assert [] == worker.kill(child)
 
 
-def test_of_two_that_begin_together_one_goes_on(worker: Worker, tmp_path: Path) -> None:
-    """Neither both nor none."""
+def test_of_two_processes_that_resume_together_one_succeeds(worker: Worker, tmp_path: Path) -> None:
+    """Exactly one of them."""
     for attempt in range(10):
         folder = tmp_path / str(attempt)
         folder.mkdir()
         path = stopped(folder / "import.journal")
         children = [worker.start("race", path) for _ in range(2)]
         (folder / "start").touch()
-        said = sorted([worker.line(), worker.line()])
-        assert "held" == said[1]
-        assert said[0].startswith("JournalError: ")
+        lines = sorted([worker.line(), worker.line()])
+        assert "held" == lines[1]
+        assert lines[0].startswith("JournalError: ")
         for child in children:
             os.kill(child, signal.SIGKILL)
             assert [] == worker.reap(child)

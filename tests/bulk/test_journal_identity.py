@@ -1,4 +1,4 @@
-"""What an import is, and how two of them differ in words."""
+"""The identity of an import, and the differences between two of them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def between(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "words"),
+    ("was", "now", "text"),
     [
         ({"group_id": 7}, {"group_id": 9}, "group_id was 7, is 9"),
         ({"mode": "insert"}, {"mode": "upsert"}, "mode was 'insert', is 'upsert'"),
@@ -48,36 +48,34 @@ def between(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
         ({"source": {"head": SHA}}, {"source": {"head": "0" + SHA}}, "source head differs"),
     ],
 )
-def test_a_difference_is_named_in_words(
-    was: dict[str, Any], now: dict[str, Any], words: str
-) -> None:
-    """With both values, unless they are hashes, which say nothing to anybody."""
-    assert [words] == between(was, now)
+def test_a_difference_is_described(was: dict[str, Any], now: dict[str, Any], text: str) -> None:
+    """With both values, unless they are hashes, which say nothing to a reader."""
+    assert [text] == between(was, now)
 
 
 def test_every_difference_is_named() -> None:
-    """Not the first alone: a user repairs all of them at once."""
+    """Not only the first, so that a user can correct all of them at once."""
     was = {"group_id": 7, "mode": "insert", "key": 1}
     now = {"group_id": 9, "mode": "upsert", "key": 1}
     assert ["group_id was 7, is 9", "mode was 'insert', is 'upsert'"] == between(was, now)
 
 
-def test_what_json_cannot_tell_apart_is_the_same() -> None:
-    """Tuples and lists, absent and ``None``, whatever the order of the keys."""
+def test_values_that_are_the_same_in_json_are_equal() -> None:
+    """Tuples and lists, missing and ``None``, and keys in any order."""
     was = {"columns": ("a", "b"), "mode": "upsert", "later": None}
     now = {"mode": "upsert", "columns": ["a", "b"], "source": {"size": None}}
     assert [] == between(was, now)
 
 
-def test_long_values_are_cut() -> None:
-    """A message is for reading."""
-    [words] = between({"columns": ["x"] * 500}, {"columns": []})
-    assert len(words) < 150
-    assert "…" in words
+def test_long_values_are_truncated() -> None:
+    """So the message remains readable."""
+    [text] = between({"columns": ["x"] * 500}, {"columns": []})
+    assert len(text) < 150
+    assert "…" in text
 
 
 def test_addresses_are_masked() -> None:
-    """In names and values, at any depth, in the text and in the words."""
+    """In names and values, at any depth, in the encoded identity and in the differences."""
     identity = {
         "source": {"path": "/home/bruce@wayne.example/list.csv"},
         "map": {"selina@kyle.example": ["alfred@wayne.example"]},
@@ -88,13 +86,13 @@ def test_addresses_are_masked() -> None:
 
 @pytest.mark.parametrize("value", [b"bytes", {1, 2}, float("nan"), object()])
 def test_only_json_makes_an_identity(value: object) -> None:
-    """Anything else would come back as something else."""
+    """Anything else would be read back as something else."""
     with pytest.raises(ConfigurationError, match="not JSON"):
         encode_identity({"value": value})
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "7", "{"])
 def test_a_damaged_identity_is_a_value_error(text: str) -> None:
-    """The journal makes words of it."""
+    """The journal translates it."""
     with pytest.raises(ValueError, match=r"object|Expecting"):
         differences(text, "{}")

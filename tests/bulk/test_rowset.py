@@ -1,4 +1,4 @@
-"""Row sets against the builtin set."""
+"""Row sets, compared with the built-in set."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ RUN = st.builds(range, ROW, ROW)
 
 
 class RowSetMachine(RuleBasedStateMachine):
-    """Whatever is done to both, a row set and a set hold the same rows."""
+    """After the same operations, a row set and a set contain the same rows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,42 +24,36 @@ class RowSetMachine(RuleBasedStateMachine):
 
     @rule(row=ROW)
     def add(self, row: int) -> None:
-        """One row comes in."""
+        """Add one row."""
         self.model.add(row)
         self.rows.add(row)
 
     @rule(rows=SOME_ROWS | RUN)
     def update(self, rows: Iterable[int]) -> None:
-        """Many rows come in."""
+        """Add many rows."""
         self.model.update(rows)
         self.rows.update(rows)
 
-    @rule(row=ROW)
-    def discard(self, row: int) -> None:
-        """One row goes."""
-        self.model.discard(row)
-        self.rows.discard(row)
-
     @rule(rows=SOME_ROWS | RUN)
     def difference_update(self, rows: Iterable[int]) -> None:
-        """Many rows go."""
+        """Remove many rows."""
         self.model.difference_update(rows)
         self.rows.difference_update(rows)
 
     @rule(below=st.integers(-1, 62))
     def trim(self, below: int) -> None:
-        """All low rows go."""
+        """Remove all rows below a row."""
         self.model = {row for row in self.model if row >= below}
         self.rows.trim(below)
 
     @rule()
-    def go_through_text(self) -> None:
-        """It is saved and loaded."""
+    def convert_to_text_and_back(self) -> None:
+        """Save and load it."""
         self.rows = RowSet.from_json(self.rows.to_json())
 
     @rule(row=ROW)
     def change_a_copy(self, row: int) -> None:
-        """A copy changes on its own."""
+        """A copy is independent."""
         twin = self.rows.copy()
         assert twin == self.rows
         twin.add(row)
@@ -67,7 +61,7 @@ class RowSetMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_same_rows(self) -> None:
-        """Membership, number and gaps agree."""
+        """Rows, length and gaps are equal."""
         assert self.model == {row for row in range(-1, 63) if row in self.rows}
         assert len(self.model) == len(self.rows)
         assert bool(self.model) == bool(self.rows)
@@ -77,8 +71,8 @@ class RowSetMachine(RuleBasedStateMachine):
             assert gap == self.rows.first_gap(start)
 
     @invariant()
-    def as_few_ranges_as_can_be(self) -> None:
-        """They ascend, and between two of them a row is missing."""
+    def ranges_are_as_few_as_possible(self) -> None:
+        """They are sorted, and at least one row is missing between two of them."""
         ends = [end for pair in self.rows.ranges for end in pair]
         assert sorted(ends) == ends
         lasts = [last for _, last in self.rows.ranges[:-1]]
@@ -90,7 +84,7 @@ TestRowSet = RowSetMachine.TestCase
 
 
 def test_rows_in_order_are_one_range() -> None:
-    """A million of them, in batches that end out of order."""
+    """A million rows, in batches that complete out of order."""
     rows = RowSet()
     for start in range(1, 1_000_001, 2000):
         rows.update(range(start + 1000, start + 2000))
@@ -103,7 +97,7 @@ def test_rows_in_order_are_one_range() -> None:
 
 
 def test_the_text_is_short_and_readable() -> None:
-    """A range of one row is that row."""
+    """A range of one row is written as that row."""
     assert "1-1000,1005" == RowSet([*range(1, 1001), 1005]).to_json()
     assert "<RowSet 3,5-6>" == repr(RowSet([6, 5, 3]))
     assert RowSet() == RowSet.from_json("")
@@ -130,14 +124,14 @@ def test_the_text_is_short_and_readable() -> None:
     ],
 )
 def test_other_text_is_refused(text: str) -> None:
-    """What cannot have been written by a row set is damage."""
+    """Text that a row set would not have written is damage."""
     with pytest.raises(ValueError, match="range"):
         RowSet.from_json(text)
 
 
 @given(st.text(alphabet="0123456789-,", max_size=12))
 def test_text_has_one_form(text: str) -> None:
-    """Whatever is read comes out as it went in."""
+    """Text that can be read is written back unchanged."""
     try:
         rows = RowSet.from_json(text)
     except ValueError:
@@ -146,14 +140,15 @@ def test_text_has_one_form(text: str) -> None:
 
 
 @pytest.mark.parametrize("row", [0, -1])
-def test_rows_are_counted_from_one(row: int) -> None:
-    """A lower one is a mistake of the caller, not a row."""
-    with pytest.raises(ValueError, match="counted from one"):
+def test_row_numbers_begin_at_one(row: int) -> None:
+    """A lower number is an error of the caller."""
+    with pytest.raises(ValueError, match="begin at 1"):
         RowSet().add(row)
 
 
-def test_a_row_set_is_no_key() -> None:
-    """It changes, so it has no hash; and it equals none but its kind."""
+def test_a_row_set_is_not_hashable() -> None:
+    """It is mutable; and it equals only other row sets."""
     with pytest.raises(TypeError, match="unhashable"):
         hash(RowSet())
-    assert RowSet([1]) != {1}
+    other: object = {1}
+    assert RowSet([1]) != other

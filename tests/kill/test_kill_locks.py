@@ -37,7 +37,7 @@ def test_of_two_that_resume_together_one_goes_on(prepare: Prepare, undisturbed: 
     said = [child.reap() for child in both]
 
     [refused] = [each["error"] for each in said if "error" in each]
-    assert "is in use by another import" in refused or "nothing to resume" in refused
+    assert "is in use by another import" in refused or "No journal to resume" in refused
     [report] = [each["report"] for each in said if "report" in each]
     killed.report = report
     assert undisturbed.counts == killed.counts

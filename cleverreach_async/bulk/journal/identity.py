@@ -1,4 +1,4 @@
-"""What an import is, as its journal remembers it, and how two of them differ in words."""
+"""The identity of an import, as stored in its journal, and the differences between two of them."""
 
 import json
 import re
@@ -10,26 +10,26 @@ from cleverreach_async.transport.redaction import mask_emails
 
 __all__ = ["differences", "encode_identity"]
 
-_WORDS: Final[Mapping[str, str]] = {
+_LABELS: Final[Mapping[str, str]] = {
     "source.path": "file",
     "source.name": "file name",
     "source.size": "file size",
     "source.sha256": "file content",
 }
-_HASH: Final = re.compile(r"[._](?:sha\d+|md5|hash|digest|fingerprint)$")
-_HEX: Final = re.compile(r"[0-9a-fA-F]{32,}")
-_LONGEST: Final = 80
+_HASH_KEY: Final = re.compile(r"[._](?:sha\d+|md5|hash|digest|fingerprint)$")
+_HASH: Final = re.compile(r"[0-9a-fA-F]{32,}")
+_MAX_VALUE_LENGTH: Final = 80
 
 
 def encode_identity(identity: Mapping[str, Any]) -> str:
     """Return an identity as JSON, with e-mail addresses masked.
 
     Args:
-        identity: What makes two imports the same, nested at will: strings, numbers, booleans,
-            ``None``, lists and mappings.
+        identity: What must be the same for two imports to be the same, nested to any depth:
+            strings, numbers, booleans, ``None``, lists and mappings.
 
     Raises:
-        ConfigurationError: It holds something else.
+        ConfigurationError: It contains something else.
     """
     try:
         return json.dumps(_masked(identity), sort_keys=True, allow_nan=False)
@@ -38,30 +38,31 @@ def encode_identity(identity: Mapping[str, Any]) -> str:
 
 
 def differences(was: str, now: str) -> list[str]:
-    """Return each difference of two encoded identities as words, such as ``group_id was 7, is 9``.
+    """Return each difference between two encoded identities, such as ``group_id was 7, is 9``.
 
-    A value that is missing and one that is ``None`` are the same, so a later version of the library
-    may add some.
+    A missing value and ``None`` are the same, so that a later version of the library may add
+    values.
 
     Args:
         was: The identity in the journal.
-        now: The identity of the import that wants to resume.
+        now: The identity of the import that is to resume.
 
     Raises:
         ValueError: One of them is not JSON.
     """
-    old, new = _flat(was), _flat(now)
+    old, new = _flattened(was), _flattened(now)
     return [
         _difference(key, old.get(key), new.get(key))
-        for key in [*new, *(key for key in old if key not in new)]
+        for key in {**new, **old}
         if old.get(key) != new.get(key)
     ]
 
 
-def _flat(text: str) -> dict[str, Any]:
+def _flattened(text: str) -> dict[str, Any]:
+    """Return the values of an identity by key, such as ``source.size``."""
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise ValueError("the identity is no object")  # noqa: TRY004 - the text is wrong
+        raise ValueError("the identity is not an object")  # noqa: TRY004 - the text is wrong
     return dict(_leaves("", value))
 
 
@@ -74,30 +75,26 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _difference(key: str, was: Any, now: Any) -> str:
-    if _HASH.search(f".{key}") or _is_hash(was) or _is_hash(now):
-        return f"{_words(key) or 'content'} differs"
-    return f"{_words(key)} was {_shown(key, was)}, is {_shown(key, now)}"
+    if _HASH_KEY.search(f".{key}") or _HASH.fullmatch(f"{was}") or _HASH.fullmatch(f"{now}"):
+        return f"{_label(key) or 'content'} differs"
+    return f"{_label(key)} was {_shown(key, was)}, is {_shown(key, now)}"
 
 
-def _is_hash(value: Any) -> bool:
-    return isinstance(value, str) and _HEX.fullmatch(value) is not None
-
-
-def _words(key: str) -> str:
-    """Name a value; one without a parent is an argument, named as the caller typed it."""
-    if key in _WORDS:
-        return _WORDS[key]
-    key = _HASH.sub("", f".{key}").removeprefix(".")
+def _label(key: str) -> str:
+    """Return the name of a value; a top-level value is an argument and keeps its name."""
+    if key in _LABELS:
+        return _LABELS[key]
+    key = _HASH_KEY.sub("", f".{key}").removeprefix(".")
     return key.replace(".", " ").replace("_", " ") if "." in key else key
 
 
 def _shown(key: str, value: Any) -> str:
     if value is None:
         return "not set"
-    if isinstance(value, int) and re.search(r"[._](?:size|bytes)$", f".{key}"):
+    if isinstance(value, int) and f".{key}".endswith((".size", "_size", ".bytes", "_bytes")):
         return f"{value:,} bytes"
     text = mask_emails(repr(value))
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"
 
 
 def _masked(value: Any) -> Any:

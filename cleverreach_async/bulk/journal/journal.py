@@ -1,33 +1,22 @@
-"""The journal of an import: an SQLite file that tells a later run where to go on.
+"""The journal of an import: an SQLite file from which a later run can resume it.
 
-It holds one row of progress, rewritten in each transaction, so it stays as small at the ten
-millionth receiver as at the first. It holds no address, no name and no token.
+It contains one row of progress, which each transaction replaces, so its size does not grow with the
+import. It contains no addresses, names or tokens.
 """
 
 import sqlite3
 import uuid
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
-from cleverreach_async.bulk.journal.file import (
-    FORMAT,
-    check_file,
-    check_format,
-    check_pages,
-    damaged,
-    failures_in_words,
-    is_blank,
-    lock,
-    make_durable,
-    mark,
-)
 from cleverreach_async.bulk.journal.identity import differences, encode_identity
 from cleverreach_async.bulk.journal.state import JournalState
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.bulk.sqlite_file import SqliteFormat, is_blank, make_durable
+from cleverreach_async.errors import ConfigurationError, JournalError
+from cleverreach_async.files import create_empty
 from cleverreach_async.transport.wire import USER_AGENT
 
 __all__ = ["Journal", "JournalState"]
@@ -52,6 +41,13 @@ CREATE TABLE progress (
     updated REAL NOT NULL
 )
 """
+_FORMAT: Final = SqliteFormat(
+    name="the journal of an import",
+    application_id=0x4352_696A,  # the letters CRij
+    version=1,
+    tables=(_META, _PROGRESS),
+    error=JournalError,
+)
 _SAVE: Final = """
 REPLACE INTO progress VALUES (
     1, :next_row, :window_row, :position, :position_row, :done, :sent, :accepted, :rejected,
@@ -61,14 +57,14 @@ REPLACE INTO progress VALUES (
 
 
 class Journal:
-    """The journal of one import, open and locked. Made by :meth:`create` and :meth:`resume`.
+    """The journal of one import, open and locked. Created by :meth:`create` and :meth:`resume`.
 
-    It blocks, so it belongs in a worker thread; any thread will do, one at a time.
+    Its methods block, so call them in a worker thread: in any, but not in two at the same time.
 
     Attributes:
         path: The file.
-        id: Names this journal, wherever it is moved.
-        state: The state that was saved last; the very object that was handed to :meth:`save`.
+        id: Unique id of this journal.
+        state: The state that was saved last: the same object that was passed to :meth:`save`.
     """
 
     def __init__(
@@ -81,105 +77,97 @@ class Journal:
 
     @classmethod
     def create(cls, path: str | Path, identity: Mapping[str, Any], *, now: float) -> Self:
-        """Begin a journal. When this returns it is on the disk.
+        """Create a journal; it is on the disk when this returns.
 
         Args:
-            path: The file; an empty one counts as none.
-            identity: What must be the same for the import to be resumed; JSON values, nested at
-                will. E-mail addresses in it are masked.
-            now: Unix time, in seconds.
+            path: The file; an empty one is used as if there were none.
+            identity: What must be the same when the import is resumed: JSON values, nested to any
+                depth. E-mail addresses in it are masked.
+            now: Unix time in seconds.
 
         Raises:
-            ConfigurationError: There is a journal at this path already.
-            JournalError: There is another file, or the file cannot be written.
+            ConfigurationError: The path already contains a journal.
+            JournalError: The path contains another file, or cannot be written.
         """
         path = Path(path)
         text = encode_identity(identity)
-        check_file(path, create=True)
-        with failures_in_words(path), ExitStack() as undo:
-            database = undo.enter_context(closing(lock(path)))
-            if not is_blank(database):
-                check_format(database, path)
-                raise ConfigurationError(
-                    f"{path} exists already: resume it, or remove it to begin anew"
-                )
-            journal = cls(path, database, journal_id=str(uuid.uuid4()), state=JournalState())
-            journal._write_all(text, now=now)
-            undo.pop_all()
+        with _FORMAT.errors(path):
+            create_empty(path)
+            with _FORMAT.opening(path) as database:
+                if not is_blank(database):
+                    _FORMAT.check(database, path)
+                    raise ConfigurationError(
+                        f"{path} already contains a journal: resume it, or delete it to start again"
+                    )
+                journal = cls(path, database, journal_id=str(uuid.uuid4()), state=JournalState())
+                journal._write_all(text, now=now)
         return journal
 
     @classmethod
     def resume(cls, path: str | Path, identity: Mapping[str, Any], *, now: float) -> Self:
-        """Open the journal of an import that was stopped, however it was.
+        """Open the journal of an import that was stopped or killed.
 
         Args:
             path: The file.
-            identity: As given to :meth:`create`.
-            now: Unix time, in seconds.
+            identity: As passed to :meth:`create`.
+            now: Unix time in seconds.
 
         Raises:
-            ConfigurationError: There is no journal, or it belongs to another import, or to one
-                that is complete.
-            JournalError: The file is in use, damaged, no journal, or cannot be written.
+            ConfigurationError: There is no journal, it belongs to another import, or its import is
+                complete.
+            JournalError: The file is in use, is damaged, is not a journal, or cannot be written.
         """
         path = Path(path)
         text = encode_identity(identity)
-        if not check_file(path):
-            raise _nothing(path)
-        with failures_in_words(path), ExitStack() as undo:
-            database = undo.enter_context(closing(lock(path)))
-            if is_blank(database):
-                raise _nothing(path)
-            check_format(database, path)
-            check_pages(database, path)
-            journal = cls._read(path, database, identity=text)
-            make_durable(database)
-            # A disk that cannot be written shall show before a row is sent.
-            journal.save(journal.state, now=now)
-            undo.pop_all()
+        with _FORMAT.errors(path):
+            if not _exists(path):
+                raise _no_journal(path)
+            with _FORMAT.opening(path) as database:
+                if is_blank(database):
+                    raise _no_journal(path)
+                _FORMAT.check(database, path)
+                journal = cls._read(path, database, identity=text)
+                make_durable(database)
+                # If the disk cannot be written, fail before a row is sent.
+                journal.save(journal.state, now=now)
         return journal
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def save(self, state: JournalState, *, now: float) -> None:
-        """Replace the saved state, in one transaction. When this returns it is on the disk.
+        """Replace the saved state in one transaction; it is on the disk when this returns.
 
         Args:
-            state: The new state, which nobody may change any more: pass a snapshot.
-            now: Unix time, in seconds.
+            state: The new state. It must not be changed afterwards: pass a snapshot.
+            now: Unix time in seconds.
 
         Raises:
-            JournalError: It could not be written. What was saved before is still there.
-            ConfigurationError: The position of the source holds an e-mail address.
+            JournalError: It could not be written. The previous state is still saved.
+            ConfigurationError: The position of the source contains an e-mail address.
             ValueError: The state contradicts itself, or its position is not JSON.
         """
         values = {**state.as_row(), "updated": now}
-        with failures_in_words(self.path):
+        with _FORMAT.errors(self.path):
             self._database.execute(_SAVE, values)
         self.state = state
 
     def close(self) -> None:
-        """Unlock the file and fold SQLite's helper file into it. Closing twice does no harm."""
+        """Unlock the file and remove SQLite's helper files. May be called twice."""
         self._database.close()
 
     def discard(self) -> None:
-        """Close the journal and remove its file."""
+        """Close the journal and delete its file."""
         self.close()
         self.path.unlink(missing_ok=True)
 
     def _write_all(self, identity: str, *, now: float) -> None:
-        """Write a new journal in one transaction: afterwards it is whole, or the file is blank."""
+        """Write a new journal in one transaction: a crash leaves all of it, or a blank file."""
         meta = {
-            "format": str(FORMAT),
+            "format": str(_FORMAT.version),
             "id": self.id,
             "library": USER_AGENT,
             "created": datetime.fromtimestamp(now, UTC).isoformat(),
@@ -187,15 +175,16 @@ class Journal:
         }
         make_durable(self._database)
         self._database.execute("BEGIN IMMEDIATE")
-        mark(self._database)
-        self._database.execute(_META)
-        self._database.execute(_PROGRESS)
+        _FORMAT.create(self._database)
         self._database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         self.save(self.state, now=now)
         self._database.execute("COMMIT")
 
     @classmethod
     def _read(cls, path: Path, database: sqlite3.Connection, *, identity: str) -> Self:
+        [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise _FORMAT.damaged(path, verdict)
         meta = dict(database.execute("SELECT key, value FROM meta").fetchall())
         with closing(database.execute("SELECT * FROM progress")) as cursor:
             names = [column[0] for column in cursor.description]
@@ -205,18 +194,26 @@ class Journal:
             found = differences(meta["identity"], identity)
             state = JournalState.from_row(values)
         except (KeyError, TypeError, ValueError) as error:
-            raise damaged(path, error) from None
+            raise _FORMAT.damaged(path, error) from None
         if state.finished:
             raise ConfigurationError(
-                f"the import of {path} is complete; nothing to resume: remove it to begin anew"
+                f"the import of {path} is complete; nothing to resume: delete it to start again"
             )
         if found:
             raise ConfigurationError(
                 f"the journal belongs to another import: {'; '.join(found)}; "
-                f"use the original or remove {path} to begin anew"
+                f"use the original or delete {path} to start again"
             )
         return cls(path, database, journal_id=journal_id, state=state)
 
 
-def _nothing(path: Path) -> ConfigurationError:
-    return ConfigurationError(f"{path}: there is nothing to resume; begin without resuming")
+def _exists(path: Path) -> bool:
+    """Whether there is a file; unlike ``Path.exists``, raises ``OSError`` if that is unknown."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()
+        return True
+    return False
+
+
+def _no_journal(path: Path) -> ConfigurationError:
+    return ConfigurationError(f"No journal to resume at {path}; start without resume")

@@ -1,4 +1,4 @@
-"""How far an import is, as plain values, and as the one row that holds them."""
+"""The progress of an import, as plain values and as the one row that a journal contains."""
 
 import json
 from collections.abc import Mapping
@@ -12,37 +12,29 @@ from cleverreach_async.transport.redaction import mask_emails
 
 __all__ = ["JournalState"]
 
-_NUMBERS: Final = (
-    "next_row",
-    "window_row",
-    "position_row",
-    "accepted",
-    "rejected",
-    "unknown",
-    "superseded",
-    "rejects_bytes",
-    "ceiling",
-)
+_TEXTS: Final = ("position", "done", "sent")
+"""Values that SQLite stores as text; the others are numbers."""
 
 
 @attrs.define(kw_only=True)
 class JournalState:
-    """How far an import is. Its size follows the rows on their way, not the rows of the import.
+    """The progress of an import. Its size depends on the rows in flight, not on the source.
 
     Attributes:
-        next_row: All rows below have their outcome.
-        window_row: Where gathering the rows of a batch began anew, last before ``next_row``. A
-            resumed import gathers from there, so that the same rows supersede each other.
-        position: Where the source goes on, in its own terms; ``None`` is its beginning. JSON.
-        position_row: The row that ``position`` belongs to; not above ``next_row``.
-        done: Rows from ``next_row`` on that have their outcome.
-        sent: Rows from ``next_row`` on that were in a request whose outcome is not known.
+        next_row: The first row without a result.
+        window_row: First row of a batch, not after ``next_row``. A resumed import gathers batches
+            from here, so that the same rows supersede each other.
+        position: Position at which the source resumes, in its own format: a JSON value; ``None``
+            for its beginning.
+        position_row: The row at ``position``; not after ``next_row``.
+        done: Rows from ``next_row`` on that have a result.
+        sent: Rows from ``next_row`` on that were sent and have no known result.
         accepted: Rows that the server shows as stored.
         rejected: Rows refused.
         unknown: Rows of unknown outcome.
         superseded: Rows replaced by a later one of the same address.
-        rejects_bytes: Length of the rejects file, in bytes.
-        ceiling: Largest body that the server takes, in bytes, where that was learned.
+        rejects_bytes: Length of the rejects file in bytes.
+        ceiling: Largest body in bytes that the server accepts, if known.
         finished: Whether the whole source has been imported.
     """
 
@@ -61,16 +53,16 @@ class JournalState:
     finished: bool = False
 
     def snapshot(self) -> Self:
-        """Return a copy that changes on its own."""
+        """Return an independent copy."""
         return attrs.evolve(self, done=self.done.copy(), sent=self.sent.copy())
 
     def as_row(self) -> dict[str, str | int | None]:
-        """Return the values as SQLite keeps them, by column.
+        """Return the values as SQLite stores them, by column.
 
         Raises:
-            ValueError: They contradict each other, which would lose rows on resuming; or the
-                position is not JSON.
-            ConfigurationError: The position holds an e-mail address.
+            ValueError: The values contradict each other, so that a resumed import would lose rows,
+                or the position is not JSON.
+            ConfigurationError: The position contains an e-mail address.
         """
         row = attrs.asdict(self, recurse=False)
         row["position"] = _encode_position(self.position)
@@ -80,19 +72,19 @@ class JournalState:
 
     @property
     def last_done(self) -> int:
-        """The last row that has its outcome; rows before it may be without."""
+        """The last row that has a result; rows before it may have none."""
         return max([self.next_row - 1, *(last for _, last in self.done.ranges[-1:])])
 
     def has_done(self, row: int) -> bool:
-        """Whether a row has its outcome."""
+        """Whether a row has a result."""
         return row < self.next_row or row in self.done
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """Read what :meth:`as_row` returned; other columns are passed over.
+        """Read the row that :meth:`as_row` returned; other columns are ignored.
 
         Raises:
-            ValueError: The row does not hold a state.
+            ValueError: The row is not a valid state.
         """
         try:
             values = {name: row[name] for name in attrs.fields_dict(cls)}
@@ -102,22 +94,20 @@ class JournalState:
             values["finished"] = bool(row["finished"])
             state = cls(**values)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no state of an import: {error}") from None
+            raise ValueError(f"not the state of an import: {error}") from None
         state._check()
         return state
 
     def _check(self) -> None:
-        for name in _NUMBERS:
-            value = getattr(self, name)
-            known = value is not None or name != "ceiling"
-            if known and not (isinstance(value, int) and value >= 0):
-                raise ValueError(f"{name} is no number of rows or bytes")
-        if not 1 <= self.position_row <= self.next_row:
-            raise ValueError(f"position of row {self.position_row}, next row is {self.next_row}")
-        if not 1 <= self.window_row <= self.next_row:
-            raise ValueError(f"window of row {self.window_row}, next row is {self.next_row}")
+        for name, value in attrs.asdict(self, recurse=False).items():
+            is_number = isinstance(value, int) and value >= 0
+            if not (is_number or name in _TEXTS or (name == "ceiling" and value is None)):
+                raise ValueError(f"{name} is not a number of rows or bytes")
+        for name in ("position_row", "window_row"):
+            if not 1 <= getattr(self, name) <= self.next_row:
+                raise ValueError(f"{name} is {getattr(self, name)}, next row is {self.next_row}")
         if any(row < self.next_row for row, _ in self.sent.ranges[:1]):
-            raise ValueError(f"rows were sent that lie before the next row, {self.next_row}")
+            raise ValueError(f"rows before the next row, {self.next_row}, are marked as sent")
 
 
 def _encode_position(position: Any) -> str:
@@ -127,7 +117,7 @@ def _encode_position(position: Any) -> str:
         raise ValueError(f"the position of the source is not JSON: {error}") from None
     if mask_emails(text) != text:
         raise ConfigurationError(
-            "the position of the source holds an e-mail address, which a journal must not; "
-            "let the source go on by something else, such as a number"
+            "the position of the source contains an e-mail address, which must not be written to"
+            " a journal; use another position, such as a number"
         )
     return text
