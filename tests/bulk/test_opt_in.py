@@ -1,11 +1,12 @@
-"""Opt-in mails after an import: one to each, never two, and nobody is forgotten."""
+"""Activation mails after an import: one to each new receiver, never two, and none forgotten."""
 
 import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,19 @@ PROOF: dict[str, Any] = {
     "referer": "https://shop.example/sign-up",
     "user_agent": "import of March",
 }
+ABOUT = {"group": 7, "form": 3}
+
+
+@pytest.fixture
+def todo(tmp_path: Path) -> Generator[OptInList]:
+    """An empty list."""
+    with OptInList(tmp_path / "todo", about=ABOUT) as mails:
+        yield mails
 
 
 @asynccontextmanager
 async def account(**behaviour: Any) -> AsyncGenerator[tuple[CleverReach, Sandbox]]:
-    """A client of an empty sandbox that behaves so."""
+    """A client of an empty sandbox with this behaviour."""
     with Sandbox(behaviour=Behaviour(**behaviour)) as sandbox:
         transport = httpx.ASGITransport(app=sandbox.app)
         app = OAuthApp("sandbox", "sandbox-secret")
@@ -56,50 +65,50 @@ async def account(**behaviour: Any) -> AsyncGenerator[tuple[CleverReach, Sandbox
             yield client, sandbox
 
 
-async def newcomers(cr: CleverReach, count: int) -> tuple[int, int, list[str]]:
+async def import_inactive(cr: CleverReach, count: int) -> tuple[int, int, list[str]]:
     """Import receivers as inactive; returns group, form and addresses."""
     group = await cr.groups.create(name="N")
     form_id = await cr.forms.create_from_template(group.id, name="Sign-up")
-    emails = people(count)
+    emails = addresses(count)
     rows = [ReceiverInput(email) for email in emails]
     report = await cr.bulk.insert(rows, group_id=group.id, inactive=True)
     assert count == report.accepted
     return group.id, form_id, emails
 
 
-def people(count: int) -> list[str]:
+def addresses(count: int) -> list[str]:
     """Addresses."""
     return [f"p{n}@example.org" for n in range(count)]
 
 
 class ScriptedForms(Forms):
-    """Forms of a server that does what a test says with each mail.
+    """Forms of a server whose responses a test determines.
 
     Args:
-        script: Raises what is to go wrong, by address and how often it was asked before.
+        script: Raises the error for an address and the number of earlier requests for it, if any.
     """
 
     def __init__(self, script: Callable[[str, int], None]) -> None:
         self._script = script
         self.calls: Counter[str] = Counter()
-        self.at_once = 0
+        self.in_flight = 0
         self.peak = 0
 
     async def send_activation(self, form_id: int, *, email: str, **fields: Any) -> None:
-        """Take one mail."""
+        """Send one mail."""
         before = self.calls[email]
         self.calls[email] += 1
-        self.at_once += 1
-        self.peak = max(self.peak, self.at_once)
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
         try:
             await anyio.lowlevel.checkpoint()
             self._script(email, before)
         finally:
-            self.at_once -= 1
+            self.in_flight -= 1
 
 
 def failing(error: Callable[[], CleverReachError], *emails: str) -> Callable[[str, int], None]:
-    """Fail for these addresses, or for all when none are given."""
+    """Return a script that fails for these addresses, or for all if none are passed."""
 
     def script(email: str, before: int) -> None:
         if not emails or email in emails:
@@ -108,20 +117,20 @@ def failing(error: Callable[[], CleverReachError], *emails: str) -> Callable[[st
     return script
 
 
-async def mail(forms: Forms, waiting: OptInList, **options: Any) -> OptInReport:
-    """Send the mails of a list by form 3 in group 7."""
+async def mail(forms: Forms, todo: OptInList, **options: Any) -> OptInReport:
+    """Send the mails of a list with form 3 in group 7."""
     clock = options.pop("clock", FakeClock())
-    return await send_opt_ins(forms, 3, waiting, group_id=7, clock=clock, **{**PROOF, **options})
+    return await send_opt_ins(forms, 3, todo, group_id=7, clock=clock, **{**PROOF, **options})
 
 
 def forbidden() -> CleverReachError:
-    """A refusal, whose reason the vendor does not tell."""
+    """A refusal for which the vendor gives no reason."""
     return PermissionDeniedError("Forbidden", status_code=403, path=PATH)
 
 
 def lost() -> CleverReachError:
-    """A lost answer."""
-    return APIConnectionError("the line is cut", sent=True, path=PATH)
+    """A lost response."""
+    return APIConnectionError("connection lost", sent=True, path=PATH)
 
 
 # Against the sandbox.
@@ -130,14 +139,15 @@ def lost() -> CleverReachError:
 @pytest.mark.anyio
 @pytest.mark.parametrize("answer", ["true", "success", "email"])
 @pytest.mark.parametrize("shape", ["nested", "flat", "string"])
-async def test_every_new_receiver_gets_one_mail_and_can_confirm(answer: str, shape: str) -> None:
-    """With the proof of consent; nobody is active before the link is followed."""
+async def test_every_new_receiver_gets_one_mail_and_can_confirm(
+    answer: str, shape: str, todo: OptInList
+) -> None:
+    """With the evidence of consent; receivers become active when they follow the link."""
     async with account(form_send_answer=answer, error_shape=shape) as (cr, sandbox):
-        group_id, form_id, emails = await newcomers(cr, 25)
-        with OptInList() as waiting:
-            waiting.add(emails)
-            report = await send_opt_ins(cr.forms, form_id, waiting, group_id=group_id, **PROOF)
-            again = await send_opt_ins(cr.forms, form_id, waiting, group_id=group_id, **PROOF)
+        group_id, form_id, emails = await import_inactive(cr, 25)
+        todo.add(emails)
+        report = await send_opt_ins(cr.forms, form_id, todo, group_id=group_id, **PROOF)
+        again = await send_opt_ins(cr.forms, form_id, todo, group_id=group_id, **PROOF)
         mails = sandbox.mails
         before = await cr.receivers.list(group_id=group_id, state="inactive")
         for sent in mails:
@@ -152,17 +162,18 @@ async def test_every_new_receiver_gets_one_mail_and_can_confirm(answer: str, sha
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("errors", ["never", "refusals", "always"])
-async def test_a_receiver_who_is_not_visible_yet_is_tried_again(errors: str) -> None:
-    """Forms see a new receiver a moment later, and one who never comes is refused."""
+async def test_a_mail_is_retried_while_its_receiver_is_not_visible(
+    errors: str, todo: OptInList
+) -> None:
+    """Forms see a new receiver after a moment; one that never appears is refused."""
     clock = FakeClock()
     async with account(not_found_after_create=2, errors_as_200=errors) as (cr, sandbox):
-        group_id, form_id, emails = await newcomers(cr, 3)
-        with OptInList() as waiting:
-            waiting.add([*emails, "stranger@example.org"])
-            report = await send_opt_ins(
-                cr.forms, form_id, waiting, group_id=group_id, clock=clock, **PROOF
-            )
-            left = list(waiting.unsent())
+        group_id, form_id, emails = await import_inactive(cr, 3)
+        todo.add([*emails, "stranger@example.org"])
+        report = await send_opt_ins(
+            cr.forms, form_id, todo, group_id=group_id, clock=clock, **PROOF
+        )
+        left = list(todo.unsent())
         mails = len(sandbox.mails)
 
     assert (3, 1, 3) == (report.sent, report.refused, mails)
@@ -172,58 +183,55 @@ async def test_a_receiver_who_is_not_visible_yet_is_tried_again(errors: str) -> 
 
 
 @pytest.mark.anyio
-async def test_a_suspicious_address_is_refused_alone() -> None:
-    """The vendor's 403 for it says nothing about the others."""
+async def test_a_suspicious_address_is_refused_alone(todo: OptInList) -> None:
+    """Its status 403 says nothing about the others."""
     async with account(suspicious=("P1@example.org",)) as (cr, _):
-        group_id, form_id, emails = await newcomers(cr, 5)
-        with OptInList() as waiting:
-            waiting.add(emails)
-            report = await send_opt_ins(cr.forms, form_id, waiting, group_id=group_id, **PROOF)
-            left = [(it.email, it.state) for it in waiting.unsent()]
+        group_id, form_id, emails = await import_inactive(cr, 5)
+        todo.add(emails)
+        report = await send_opt_ins(cr.forms, form_id, todo, group_id=group_id, **PROOF)
+        left = [(it.email, it.state) for it in todo.unsent()]
 
-    assert OptInReport(sent=4, refused=1, reasons={"403 Forbidden": 1}) == report
+    assert OptInReport(sent=4, refused=1, reasons=Counter({"403 Forbidden": 1})) == report
     assert [("p1@example.org", OptInState.REFUSED)] == left
 
 
 @pytest.mark.anyio
-async def test_it_stops_when_all_are_forbidden_and_can_go_on_later() -> None:
-    """An exhausted licence, or a right that the app lacks, is nobody's own fault."""
-    emails = people(40)
+async def test_it_stops_if_all_are_forbidden_and_can_continue_later(todo: OptInList) -> None:
+    """The cause may be an exhausted licence or a missing right, not the addresses."""
+    emails = addresses(40)
     async with account(suspicious=tuple(emails)) as (cr, sandbox):
-        group_id, form_id, _ = await newcomers(cr, 40)
-        with OptInList() as waiting:
-            waiting.add(emails)
-            stopped = await send_opt_ins(
-                cr.forms, form_id, waiting, group_id=group_id, concurrency=1, **PROOF
-            )
-            asked = sandbox.count("POST", f"/v3/forms/{form_id}/send")
-            sandbox.behaviour = Behaviour()
-            resumed = await send_opt_ins(cr.forms, form_id, waiting, group_id=group_id, **PROOF)
+        group_id, form_id, _ = await import_inactive(cr, 40)
+        todo.add(emails)
+        stopped = await send_opt_ins(
+            cr.forms, form_id, todo, group_id=group_id, concurrency=1, **PROOF
+        )
+        requests = sandbox.count("POST", f"/v3/forms/{form_id}/send")
+        sandbox.behaviour = Behaviour()
+        resumed = await send_opt_ins(cr.forms, form_id, todo, group_id=group_id, **PROOF)
 
     assert (0, 0, 40, {}) == (stopped.sent, stopped.refused, stopped.pending, stopped.reasons)
     assert "10 mails in a row were refused: 403" in stopped.stopped
     assert "contact licence" in stopped.stopped
-    assert 10 == asked
+    assert 10 == requests
     assert OptInReport(sent=40) == resumed
 
 
 @pytest.mark.anyio
-async def test_refusals_that_arrive_after_it_stopped_stay_pending_too() -> None:
-    """Others were on their way when the tenth came, and are no more to blame."""
-    with OptInList() as waiting:
-        waiting.add(people(40))
-        report = await mail(ScriptedForms(failing(forbidden)), waiting, concurrency=4)
-        counts = waiting.counts()
+async def test_refusals_that_arrive_after_the_stop_stay_pending(todo: OptInList) -> None:
+    """Requests that were in flight when it stopped fail for the same reason."""
+    todo.add(addresses(40))
+    report = await mail(ScriptedForms(failing(forbidden)), todo, concurrency=4)
+    counts = todo.counts()
 
     assert (0, 40, {}) == (report.refused, report.pending, report.reasons)
     assert {OptInState.PENDING: 40} == counts
 
 
 @pytest.mark.anyio
-async def test_a_form_is_looked_for_before_anything_relies_on_it() -> None:
-    """A wrong number is told with the right ones."""
+async def test_an_unknown_form_is_refused() -> None:
+    """The message contains the ids that exist."""
     async with account() as (cr, _):
-        group_id, form_id, _ = await newcomers(cr, 1)
+        group_id, form_id, _ = await import_inactive(cr, 1)
 
         assert group_id == (await find_form(cr.forms, form_id)).group_id
         with pytest.raises(ConfigurationError, match=rf"no form 9; there are {form_id} \(Sign-up"):
@@ -233,18 +241,17 @@ async def test_a_form_is_looked_for_before_anything_relies_on_it() -> None:
             await find_form(cr.forms, 9)
 
 
-# What goes wrong.
+# Failures.
 
 
 @pytest.mark.anyio
-async def test_a_lost_answer_is_unknown_and_never_repeated() -> None:
-    """The mail may have gone out; a second one would be one too many."""
+async def test_after_a_lost_response_a_mail_is_unknown_and_never_resent(todo: OptInList) -> None:
+    """The mail may have been sent, and must not be sent twice."""
     forms = ScriptedForms(failing(lost, "p1@example.org", "p3@example.org"))
-    with OptInList() as waiting:
-        waiting.add(people(5))
-        report = await mail(forms, waiting)
-        again = await mail(forms, waiting)
-        left = {it.email: it.state for it in waiting.unsent()}
+    todo.add(addresses(5))
+    report = await mail(forms, todo)
+    again = await mail(forms, todo)
+    left = {it.email: it.state for it in todo.unsent()}
 
     assert (3, 2, 0, "") == (report.sent, report.unknown, report.pending, report.stopped)
     assert OptInReport() == again
@@ -253,58 +260,56 @@ async def test_a_lost_answer_is_unknown_and_never_repeated() -> None:
 
 
 @pytest.mark.anyio
-async def test_ten_lost_answers_in_a_row_stop_it() -> None:
-    """Else an outage would make the whole list unknown."""
+async def test_ten_lost_responses_in_a_row_stop_it(todo: OptInList) -> None:
+    """Otherwise an outage would make the whole list unknown."""
     forms = ScriptedForms(failing(lost))
-    with OptInList() as waiting:
-        waiting.add(people(100))
-        report = await mail(forms, waiting, concurrency=1)
+    todo.add(addresses(100))
+    report = await mail(forms, todo, concurrency=1)
 
     assert (0, 10, 90) == (report.sent, report.unknown, report.pending)
-    assert report.stopped.startswith("10 mails in a row went unanswered")
+    assert report.stopped.startswith("10 mails in a row got no response")
 
 
 STOPS: dict[str, Callable[[], CleverReachError]] = {
-    "not reached": lambda: APIConnectionError("no route", sent=False, path=PATH),
+    "no connection": lambda: APIConnectionError("no route", sent=False, path=PATH),
     "throttled for long": lambda: RateLimitError("later", status_code=429, path=PATH),
     "credentials": lambda: AuthenticationError("expired", status_code=401, path=PATH),
     "token": lambda: TokenError("invalid_grant"),
-    "no answer about the token": lambda: APIConnectionError(
-        "cut", sent=True, path="/oauth/token.php"
+    "no response to the token request": lambda: APIConnectionError(
+        "lost", sent=True, path="/oauth/token.php"
     ),
 }
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("error", STOPS.values(), ids=STOPS.keys())
-async def test_what_was_surely_not_sent_stays_pending(
-    error: Callable[[], CleverReachError],
+async def test_a_mail_that_was_certainly_not_sent_stays_pending(
+    error: Callable[[], CleverReachError], todo: OptInList
 ) -> None:
-    """It stops at once, since others would fare no better, and a later call sends all."""
-    with OptInList() as waiting:
-        waiting.add(people(9))
-        report = await mail(ScriptedForms(failing(error)), waiting, concurrency=1)
-        good = ScriptedForms(lambda email, before: None)
-        resumed = await mail(good, waiting)
+    """It stops immediately, because others would fail as well, and a later call sends all."""
+    todo.add(addresses(9))
+    report = await mail(ScriptedForms(failing(error)), todo, concurrency=1)
+    working = ScriptedForms(lambda email, before: None)
+    resumed = await mail(working, todo)
 
     assert (0, 0, 0, 9) == (report.sent, report.refused, report.unknown, report.pending)
     assert report.stopped
-    assert (9, {1}) == (resumed.sent, set(good.calls.values()))
+    assert (9, {1}) == (resumed.sent, set(working.calls.values()))
 
 
-VERDICTS: dict[str, tuple[CleverReachError, OptInState]] = {
+STATES: dict[str, tuple[CleverReachError, OptInState]] = {
     "400": (BadRequestError("no", status_code=400, path=PATH), OptInState.REFUSED),
     "403": (forbidden(), OptInState.REFUSED),
     "404": (NotFoundError("no", status_code=404, path=PATH), OptInState.REFUSED),
     "500": (InternalServerError("no", status_code=500, path=PATH), OptInState.UNKNOWN),
     "503": (InternalServerError("no", status_code=503, path=PATH), OptInState.UNKNOWN),
-    "503 with a time": (
+    "503 with Retry-After": (
         InternalServerError("no", status_code=503, path=PATH, retry_after=9),
         OptInState.PENDING,
     ),
     "lost": (lost(), OptInState.UNKNOWN),
-    "a page": (ResponseDecodeError(["not JSON"], method="POST", path=PATH), OptInState.UNKNOWN),
-    "the token's 500": (
+    "a web page": (ResponseDecodeError(["not JSON"], method="POST", path=PATH), OptInState.UNKNOWN),
+    "500 for the token": (
         InternalServerError("no", status_code=500, path="/oauth/token.php"),
         OptInState.PENDING,
     ),
@@ -312,15 +317,15 @@ VERDICTS: dict[str, tuple[CleverReachError, OptInState]] = {
 }
 
 
-@pytest.mark.parametrize(("error", "expected"), VERDICTS.values(), ids=VERDICTS.keys())
-def test_what_an_error_means(error: CleverReachError, expected: OptInState) -> None:
-    """Refused only where the server said so, unknown wherever the mail may have gone out."""
+@pytest.mark.parametrize(("error", "expected"), STATES.values(), ids=STATES.keys())
+def test_the_state_after_an_error(error: CleverReachError, expected: OptInState) -> None:
+    """Refused only if the server said so; unknown whenever the mail may have been sent."""
     assert expected is state_after(error)
 
 
 @pytest.mark.anyio
-async def test_refusals_of_different_kinds_do_not_stop_it() -> None:
-    """Only a run of the same refusal shows that something is wrong with all."""
+async def test_refusals_for_different_reasons_do_not_stop_it(todo: OptInList) -> None:
+    """Only a streak of the same refusal shows that all will be refused."""
 
     def script(email: str, before: int) -> None:
         number = int(email[1:].partition("@")[0])
@@ -328,9 +333,8 @@ async def test_refusals_of_different_kinds_do_not_stop_it() -> None:
             "no", status_code=400 if number % 2 else 403, path=PATH
         )
 
-    with OptInList() as waiting:
-        waiting.add(people(30))
-        report = await mail(ScriptedForms(script), waiting, concurrency=1)
+    todo.add(addresses(30))
+    report = await mail(ScriptedForms(script), todo, concurrency=1)
 
     assert (30, "", {"403 no": 15, "400 no": 15}) == (
         report.refused,
@@ -340,34 +344,30 @@ async def test_refusals_of_different_kinds_do_not_stop_it() -> None:
 
 
 @pytest.mark.anyio
-async def test_few_mails_are_on_the_wire_at_once() -> None:
-    """As many as asked for, and progress is told after each."""
+async def test_few_requests_are_in_flight(todo: OptInList) -> None:
+    """As many as ``concurrency`` allows; ``on_progress`` is called after each mail."""
     forms, seen = ScriptedForms(lambda email, before: None), list[int]()
 
     def show(report: OptInReport) -> None:
         seen.append(report.sent)
 
-    with OptInList() as waiting:
-        waiting.add(people(30))
-        report = await mail(forms, waiting, concurrency=3, on_progress=show)
+    todo.add(addresses(30))
+    report = await mail(forms, todo, concurrency=3, on_progress=show)
 
     assert (30, 3, 30) == (report.sent, forms.peak, len(seen))
 
 
 @pytest.mark.anyio
-async def test_a_failing_callback_surfaces_as_itself() -> None:
-    """No exception group wraps it, and what was sent is noted."""
+async def test_an_error_of_a_callback_is_raised_as_it_is(todo: OptInList) -> None:
+    """No exception group wraps it, and the mails sent are recorded."""
 
     def show(report: OptInReport) -> None:
         raise LookupError("broken display")
 
-    with OptInList() as waiting:
-        waiting.add(people(9))
-        with pytest.raises(LookupError, match="broken display"):
-            await mail(
-                ScriptedForms(lambda email, before: None), waiting, concurrency=1, on_progress=show
-            )
-        counts = waiting.counts()
+    todo.add(addresses(9))
+    with pytest.raises(LookupError, match="broken display"):
+        await mail(ScriptedForms(lambda email, before: None), todo, concurrency=1, on_progress=show)
+    counts = todo.counts()
 
     assert {OptInState.SENT: 1, OptInState.PENDING: 8} == counts
 
@@ -376,42 +376,42 @@ async def test_a_failing_callback_surfaces_as_itself() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"concurrency": 0}, {"concurrency": 9}, {"user_ip": " "}, {"referer": ""}]
 )
-async def test_what_cannot_be_is_refused_before_a_mail(wrong: dict[str, Any]) -> None:
-    """The vendor takes no mail without proof."""
+async def test_invalid_arguments_are_refused_before_a_mail_is_sent(
+    wrong: dict[str, Any], todo: OptInList
+) -> None:
+    """The API sends no mail without evidence of consent."""
     forms = ScriptedForms(lambda email, before: None)
-    with OptInList() as waiting:
-        waiting.add(people(2))
-        with pytest.raises(ConfigurationError, match=r"concurrency|user_ip|referer"):
-            await mail(forms, waiting, **wrong)
+    todo.add(addresses(2))
+    with pytest.raises(ConfigurationError, match=r"concurrency|user_ip|referer"):
+        await mail(forms, todo, **wrong)
 
     assert not forms.calls
 
 
 @pytest.mark.anyio
-async def test_it_stops_in_order_when_asked_to() -> None:
-    """Mails on the wire end first, so that none is unknown."""
+async def test_a_stop_lets_requests_in_flight_complete(todo: OptInList) -> None:
+    """So no mail becomes unknown."""
     forms = ScriptedForms(lambda email, before: None)
-    with OptInList() as waiting:
-        waiting.add(people(20))
-        report = await mail(forms, waiting, should_stop=lambda: forms.calls.total() >= 5)
+    todo.add(addresses(20))
+    report = await mail(forms, todo, should_stop=lambda: forms.calls.total() >= 5)
 
     assert (forms.calls.total(), 0) == (report.sent, report.unknown)
     assert (20, "stop was requested") == (report.sent + report.pending, report.stopped)
 
 
 @pytest.mark.anyio
-async def test_a_cancelled_caller_knows_what_is_doubtful(tmp_path: Path) -> None:
-    """Whose answer was not waited for is unknown; the others are sent later."""
+async def test_after_a_cancellation_mails_in_flight_are_unknown(tmp_path: Path) -> None:
+    """The others are sent later."""
     forms = ScriptedForms(
         lambda email, before: scope.cancel() if email == "p4@example.org" else None
     )
-    with OptInList(tmp_path / "list") as waiting:
-        waiting.add(people(9))
+    with OptInList(tmp_path / "list", about=ABOUT) as todo:
+        todo.add(addresses(9))
         with anyio.CancelScope() as scope:
-            await mail(forms, waiting, concurrency=1)
-    with OptInList(tmp_path / "list") as waiting:
-        counts = waiting.counts()
-        report = await mail(ScriptedForms(lambda email, before: None), waiting)
+            await mail(forms, todo, concurrency=1)
+    with OptInList(tmp_path / "list", about=ABOUT) as todo:
+        counts = todo.counts()
+        report = await mail(ScriptedForms(lambda email, before: None), todo)
 
     assert 9 == counts[OptInState.SENT] + counts[OptInState.PENDING] + counts[OptInState.UNKNOWN]
     assert 1 >= counts[OptInState.UNKNOWN]
@@ -421,61 +421,60 @@ async def test_a_cancelled_caller_knows_what_is_doubtful(tmp_path: Path) -> None
 # The list.
 
 
-def test_an_address_is_in_the_list_once() -> None:
-    """Whatever its case and blanks; a later run may add the same rows again."""
-    with OptInList() as waiting:
-        added = [waiting.add(["A@example.org", "b@example.org "]), waiting.add(["a@EXAMPLE.org"])]
-        emails = [it.email for it in waiting.unsent()]
+def test_an_address_is_in_the_list_once(todo: OptInList) -> None:
+    """Case and surrounding spaces are ignored; a later run may add the same rows again."""
+    todo.add(["A@example.org", "b@example.org "])
+    todo.add(["a@EXAMPLE.org"])
 
-    assert ([2, 0], ["A@example.org", "b@example.org"]) == (added, emails)
+    assert ["A@example.org", "b@example.org"] == [it.email for it in todo.unsent()]
 
 
-def test_an_empty_address_is_refused_with_all() -> None:
-    """Nothing is half added."""
-    with OptInList() as waiting:
-        with pytest.raises(ConfigurationError, match="empty"):
-            waiting.add(["a@example.org", " "])
+def test_an_empty_address_is_refused_with_all_others(todo: OptInList) -> None:
+    """Either all are added or none."""
+    with pytest.raises(ConfigurationError, match="empty"):
+        todo.add(["a@example.org", " "])
 
-        assert not waiting.counts()
+    assert not todo.counts()
 
 
 def test_a_list_survives_its_process(tmp_path: Path) -> None:
-    """What was on its way is unknown afterwards, since nobody heard the answer."""
+    """Mails that were in flight become unknown, because their response was not received."""
     path = tmp_path / "rejects.opt-in"
-    with OptInList(path, about={"group": 7}) as waiting:
-        waiting.add(people(3))
-        first = waiting.claim()
+    with OptInList(path, about={"group": 7}) as todo:
+        todo.add(addresses(3))
+        first = todo.take_next()
         assert first is not None
-        waiting.settle(first.number, OptInState.SENT)
-        waiting.claim()
-    with OptInList(path, about={"group": 7}) as waiting:
-        counts = waiting.counts()
-        left = list(waiting.unsent())
+        todo.record(first.number, OptInState.SENT)
+        todo.take_next()
+    with OptInList(path, about={"group": 7}) as todo:
+        counts = todo.counts()
+        left = list(todo.unsent())
 
     assert {OptInState.SENT: 1, OptInState.UNKNOWN: 1, OptInState.PENDING: 1} == counts
-    assert "before an answer" in left[0].reason
+    assert "before a response" in left[0].reason
     assert 0 == path.stat().st_mode & 0o077 or os.name == "nt"
 
 
-def test_a_list_is_of_one_group_and_form(tmp_path: Path) -> None:
-    """Mails of another would go out under the wrong name."""
+def test_a_list_is_for_one_group_and_form(tmp_path: Path) -> None:
+    """Otherwise mails would be sent with the wrong form."""
     path = tmp_path / "list"
     OptInList(path, about={"form": 3}).close()
-    with pytest.raises(ConfigurationError, match=r'something else: \{"form":3\}'):
+    with pytest.raises(ConfigurationError, match=r'mails for \{"form":3\}, not for'):
         OptInList(path, about={"form": 4})
 
 
 def test_a_list_is_used_by_one_process(tmp_path: Path) -> None:
-    """Two would send every mail twice."""
+    """Two processes would send every mail twice."""
     path = tmp_path / "list"
-    with OptInList(path), pytest.raises(ConfigurationError, match="another process uses it"):
-        OptInList(path)
-    OptInList(path).close()
+    open_list = partial(OptInList, path, about=ABOUT)
+    with open_list(), pytest.raises(ConfigurationError, match="in use by another import"):
+        open_list()
+    open_list().close()
 
 
 @pytest.mark.parametrize("content", [b"E-Mail;Vorname\n" * 99, None])
-def test_another_file_is_left_alone(tmp_path: Path, content: bytes | None) -> None:
-    """Be it a customer file by mistake or the database of something else."""
+def test_another_file_is_not_changed(tmp_path: Path, content: bytes | None) -> None:
+    """A file of receivers passed by mistake, or the database of another program."""
     path = tmp_path / "list"
     if content is None:
         database = sqlite3.connect(path)
@@ -485,32 +484,31 @@ def test_another_file_is_left_alone(tmp_path: Path, content: bytes | None) -> No
     else:
         path.write_bytes(content)
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match="list of opt-in mails"):
-            OptInList(path)
+        with pytest.raises(ConfigurationError, match="is not a list of opt-in mails"):
+            OptInList(path, about=ABOUT)
 
     assert content == path.read_bytes()
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """With the file's name."""
-    with pytest.raises(ConfigurationError, match="nowhere"):
-        OptInList(tmp_path / "nowhere" / "list")
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    """The list creates no folders."""
+    with pytest.raises(ConfigurationError, match=r"the folder \S+missing does not exist"):
+        OptInList(tmp_path / "missing" / "list", about=ABOUT)
 
 
-def test_what_was_not_sent_is_written_for_people(tmp_path: Path) -> None:
-    """JSON Lines with address, state and reason, readable by the owner; no file for nobody."""
+def test_mails_that_were_not_sent_are_written_to_a_file(tmp_path: Path, todo: OptInList) -> None:
+    """JSON Lines with address, state and reason; without such mails there is no file."""
     path = tmp_path / "unsent.jsonl"
     path.write_text("old\n", "utf-8")
-    with OptInList() as waiting:
-        waiting.add(people(3))
-        for state in (OptInState.SENT, OptInState.REFUSED):
-            claimed = waiting.claim()
-            assert claimed is not None
-            waiting.settle(claimed.number, state, "403 Forbidden")
-        count = waiting.write_unsent(path)
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    with OptInList() as waiting:
-        none = waiting.write_unsent(path)
+    todo.add(addresses(3))
+    for state in (OptInState.SENT, OptInState.REFUSED):
+        taken = todo.take_next()
+        assert taken is not None
+        todo.record(taken.number, state, "403 Forbidden")
+    count = todo.write_unsent(path)
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    with OptInList(tmp_path / "empty", about=ABOUT) as empty:
+        none = empty.write_unsent(path)
 
     assert (2, 0, False) == (count, none, path.exists())
     assert [
@@ -520,14 +518,14 @@ def test_what_was_not_sent_is_written_for_people(tmp_path: Path) -> None:
 
 
 def test_a_removed_list_leaves_no_file(tmp_path: Path) -> None:
-    """Addresses are not kept longer than needed."""
-    waiting = OptInList(tmp_path / "list")
-    waiting.add(people(3))
-    waiting.remove()
+    """Addresses are not stored longer than necessary."""
+    todo = OptInList(tmp_path / "list", about=ABOUT)
+    todo.add(addresses(3))
+    todo.remove()
 
     assert [] == list(tmp_path.iterdir())
 
 
-def test_no_repr_tells_an_address() -> None:
-    """Logs show reprs."""
+def test_a_repr_contains_no_address() -> None:
+    """Reprs are logged."""
     assert "example" not in repr(OptInMail(1, "a@example.org"))

@@ -1,53 +1,54 @@
-"""The list of receivers who are to get an opt-in mail, and what became of each.
+"""The list of receivers who are to get an activation mail, and the state of each mail.
 
-Kept in a file, it survives a killed process: nobody is forgotten, and nobody gets a second mail.
+It is a file, so that a killed process neither forgets a receiver nor sends a second mail.
 """
 
 import enum
-import sqlite3
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import attrs
 
 from cleverreach_async.bulk.rows import email_key
+from cleverreach_async.bulk.sqlite_file import SqliteFormat, is_blank, make_durable
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import create_empty, replace_file
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["OptInList", "OptInMail", "OptInState"]
 
-_APPLICATION_ID: Final = 0x4352_6F69
-"""Marks an SQLite file as such a list: the letters CRoi."""
-
-_TABLES: Final = (
-    "CREATE TABLE about (text TEXT NOT NULL)",
-    (
-        "CREATE TABLE mails (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
-        " email TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL)"
+_FORMAT: Final = SqliteFormat(
+    name="a list of opt-in mails",
+    application_id=0x4352_6F69,  # the letters CRoi
+    version=0,
+    tables=(
+        "CREATE TABLE about (text TEXT NOT NULL)",
+        (
+            "CREATE TABLE mails (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
+            " email TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL)"
+        ),
+        "CREATE INDEX waiting ON mails (number) WHERE state = 'pending'",
     ),
-    "CREATE INDEX waiting ON mails (number) WHERE state = 'pending'",
+    error=ConfigurationError,
 )
-_CUT_SHORT: Final = "the program ended before an answer came"
+_INTERRUPTED: Final = "the program ended before a response arrived"
 
 
 class OptInState(enum.Enum):
-    """What became of a mail."""
+    """The state of a mail."""
 
     PENDING = "pending"
-    """It is still to be sent."""
+    """It is to be sent."""
     SENDING = "sending"
-    """It is on its way."""
+    """The request is in flight."""
     SENT = "sent"
-    """The server says that it sent it."""
+    """The server says that it was sent."""
     REFUSED = "refused"
-    """The server did not send it, and would not if asked again."""
+    """The server refused to send it and would refuse again."""
     UNKNOWN = "unknown"
-    """The answer was lost. It is not sent again, since it may have been sent."""
+    """The response was lost. It is not sent again, because it may have been sent."""
 
 
 @attrs.frozen
@@ -55,10 +56,10 @@ class OptInMail:
     """A mail.
 
     Attributes:
-        number: Its number in the list, from 1.
+        number: Number in the list, from 1.
         email: The address.
-        state: What became of it.
-        reason: Why it was not sent, in words; empty otherwise.
+        state: Its state.
+        reason: Why it was not sent, as text; empty otherwise.
     """
 
     number: int
@@ -68,171 +69,129 @@ class OptInMail:
 
 
 class OptInList:
-    """Addresses that are to get an opt-in mail, each once, whatever its case.
+    """Addresses that are to get an activation mail. Upper and lower case are the same.
 
-    Use it in a ``with`` block. What was on its way when the process ended is ``UNKNOWN`` then.
+    Use it in a ``with`` block. Mails that were in flight when the process ended become ``UNKNOWN``.
 
     Args:
-        path: The file, made for its owner's eyes only; ``None`` keeps the list in memory.
-        about: What the mails are for, such as group and form, as JSON values. A list of something
+        path: The file. It is created if necessary; only its owner can read it.
+        about: What the mails are for, such as group and form, as JSON values. A list for something
             else is refused.
 
     Raises:
-        ConfigurationError: The file is something else, of another group or form, or in use.
+        ConfigurationError: The file is in use, is not such a list, or is for something else.
     """
 
-    def __init__(
-        self, path: str | Path | None = None, *, about: Mapping[str, Any] | None = None
-    ) -> None:
-        self._path = None if path is None else Path(path)
-        with self._in_words():
-            self._database = self._open()
-        try:
-            with self._in_words():
-                self._prepare(encode_json(dict(about or {})).decode())
-        except BaseException:
-            self.close()
-            raise
+    def __init__(self, path: str | Path, *, about: Mapping[str, Any]) -> None:
+        self._path = Path(path)
+        with _FORMAT.errors(self._path):
+            create_empty(self._path)
+            with _FORMAT.opening(self._path) as self._database:
+                self._prepare(encode_json(dict(about)).decode())
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the file; the list in memory is gone."""
+        """Close the file."""
         self._database.close()
 
     def remove(self) -> None:
         """Close the list and delete its file."""
         self.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
-    def add(self, emails: Iterable[str]) -> int:
-        """Add addresses at the end; returns how many were not in the list yet.
+    def add(self, emails: Iterable[str]) -> None:
+        """Add addresses at the end; those that are in the list already are ignored.
 
         Raises:
-            ConfigurationError: One is empty, or the list cannot be written.
+            ConfigurationError: An address is empty, or the list cannot be written.
         """
         rows = [(email_key(email), email.strip()) for email in emails]
         if not all(key for key, _ in rows):
-            raise ConfigurationError("an address is empty; nobody was added to the list")
+            raise ConfigurationError("an address is empty; none of them was added to the list")
         sql = "INSERT OR IGNORE INTO mails (key, email, state, reason) VALUES (?, ?, 'pending', '')"
-        with self._in_words(), self._transaction():
-            before = self._database.total_changes
-            self._database.executemany(sql, rows)
-            return self._database.total_changes - before
+        with _FORMAT.errors(self._path), self._database as database:
+            database.execute("BEGIN")
+            database.executemany(sql, rows)
 
-    def claim(self) -> OptInMail | None:
-        """Take the next that is pending, and note that it is on its way; ``None`` at the end."""
+    def take_next(self) -> OptInMail | None:
+        """Return the next pending mail, now in state ``SENDING``; ``None`` if there is none."""
         sql = "SELECT number, email FROM mails WHERE state = 'pending' ORDER BY number LIMIT 1"
-        with self._in_words():
+        with _FORMAT.errors(self._path):
             found = self._database.execute(sql).fetchone()
-            if found is None:
-                return None
-            self.settle(found[0], OptInState.SENDING)
+        if found is None:
+            return None
+        self.record(found[0], OptInState.SENDING)
         return OptInMail(found[0], found[1], OptInState.SENDING)
 
-    def settle(self, number: int, state: OptInState, reason: str = "") -> None:
-        """Note what became of a mail.
+    def record(self, number: int, state: OptInState, reason: str = "") -> None:
+        """Record the state of a mail.
 
         Args:
-            number: Its number.
-            state: What became of it; ``PENDING`` lets it be sent again.
-            reason: Why, in words, when it was not sent.
+            number: Number of the mail.
+            state: Its state; ``PENDING`` allows it to be sent again.
+            reason: Why it was not sent, as text.
         """
         sql = "UPDATE mails SET state = ?, reason = ? WHERE number = ?"
-        with self._in_words():
+        with _FORMAT.errors(self._path):
             self._database.execute(sql, (state.value, reason, number))
 
     def counts(self) -> Counter[OptInState]:
-        """Return how many mails are in each state."""
+        """Return the number of mails in each state."""
         sql = "SELECT state, count(*) FROM mails GROUP BY state"
-        with self._in_words():
+        with _FORMAT.errors(self._path):
             rows = self._database.execute(sql).fetchall()
         return Counter({OptInState(state): count for state, count in rows})
 
     def unsent(self) -> Iterator[OptInMail]:
-        """Iterate over the mails of which it is not certain that they were sent."""
+        """Iterate over all mails except those in state ``SENT``."""
         sql = "SELECT number, email, state, reason FROM mails WHERE state <> 'sent' ORDER BY number"
         for number, email, state, reason in self._database.execute(sql):
             yield OptInMail(number, email, OptInState(state), reason)
 
     def write_unsent(self, path: str | Path) -> int:
-        """Write the mails that were refused, are unknown or pending as JSON Lines.
+        """Write the mails of :meth:`unsent` as JSON Lines.
 
         Args:
-            path: The file; it is replaced, and not made when there are none.
+            path: The file; it is replaced, or deleted if there are none.
 
         Returns:
-            How many there are.
+            The number of mails.
         """
-        count = sum(self.counts().values()) - self.counts()[OptInState.SENT]
-        with self._in_words():
+        counts = self.counts()
+        count = counts.total() - counts[OptInState.SENT]
+        path = Path(path)
+        with _FORMAT.errors(path):
             if count:
-                replace_file(Path(path), map(_as_line, self.unsent()))
+                replace_file(path, map(_as_line, self.unsent()))
             else:
-                Path(path).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
         return count
 
-    def _open(self) -> sqlite3.Connection:
-        if self._path is None:
-            return sqlite3.connect(":memory:", isolation_level=None)
-        create_empty(self._path)
-        return sqlite3.connect(self._path, isolation_level=None, timeout=0)
-
     def _prepare(self, about: str) -> None:
+        """Create the tables, or check that the file is a list for the same purpose."""
         database = self._database
-        # Two processes with one list would send every mail twice. The lock ends with the process.
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        with self._transaction():
-            [mark] = database.execute("PRAGMA application_id").fetchone()
-            if mark == 0 and not database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                for table in _TABLES:
-                    database.execute(table)
-                database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        if is_blank(database):
+            with database:
+                database.execute("BEGIN")
+                _FORMAT.create(database)
                 database.execute("INSERT INTO about VALUES (?)", (about,))
-            elif mark != _APPLICATION_ID:
-                raise ConfigurationError(f"{self._path} is no list of opt-in mails; name another")
-            [found] = database.execute("SELECT text FROM about").fetchone()
-            if found != about:
-                raise ConfigurationError(
-                    f"{self._path} holds opt-in mails of something else: {found} instead of"
-                    f" {about}. Send those first, or name another file"
-                )
-            database.execute(
-                "UPDATE mails SET state = 'unknown', reason = ? WHERE state = 'sending'",
-                (_CUT_SHORT,),
+        _FORMAT.check(database, self._path)
+        [found] = database.execute("SELECT text FROM about").fetchone()
+        if found != about:
+            raise ConfigurationError(
+                f"{self._path} contains opt-in mails for {found}, not for {about}. Send those"
+                " first, or choose another file"
             )
-        # Each mail is written down twice; this way that costs a fraction of a millisecond.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._database.execute("BEGIN EXCLUSIVE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
-
-    @contextmanager
-    def _in_words(self) -> Generator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            in_use = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY
-            why = "another process uses it" if in_use else str(error)
-            raise ConfigurationError(f"{self._path}: the list of opt-in mails: {why}") from None
+        make_durable(database)
+        database.execute(
+            "UPDATE mails SET state = 'unknown', reason = ? WHERE state = 'sending'",
+            (_INTERRUPTED,),
+        )
 
 
 def _as_line(mail: OptInMail) -> bytes:
