@@ -1,4 +1,4 @@
-"""Single attempts: what a failure does to the concurrency limit."""
+"""Single attempts: the effect of a failure on the concurrency limit."""
 
 import attrs
 import pytest
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 @attrs.define
 class LimitLog:
-    """A constant limit that logs by what it would have been lowered.
+    """A constant limit that logs why it would have been lowered.
 
     Attributes:
         limit: The limit.
@@ -34,11 +34,11 @@ class LimitLog:
         """Do nothing."""
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
-        """Log it."""
+        """Log the event."""
         self.lowered_by.append("push-back")
 
     def reopened(self, now: float) -> None:
-        """Log it."""
+        """Log the event."""
         self.lowered_by.append("reopened gate")
 
 
@@ -51,7 +51,7 @@ class LimitLog:
     ],
     ids=["429 that closes the gate", "429 that does not", "500"],
 )
-async def test_one_failure_lowers_the_limit_once_at_most(reply: Reply, expected: list[str]) -> None:
+async def test_one_failure_lowers_the_limit_at_most_once(reply: Reply, expected: list[str]) -> None:
     """A 429 that closes the gate lowers the limit when the gate reopens, not a second time."""
     clock = FakeClock()
     transport = transport_to(ModelServer(at(reply, 0)), clock=clock)

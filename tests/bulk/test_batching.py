@@ -1,4 +1,4 @@
-"""Which rows travel together, and which wait."""
+"""Which rows are sent together, and which have to wait."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ def row(key: str, number: int, size: int = 10) -> EncodedRow:
 
 
 def test_a_window_keeps_the_last_row_of_an_address() -> None:
-    """The earlier row is handed back as superseded; the later takes its place."""
+    """The earlier row is returned as superseded; the later one replaces it."""
     window = Window(max_rows=10, max_bytes=1000)
     taken, superseded = window.extend([row("a", 1), row("b", 2), row("a", 3)])
 
@@ -22,8 +22,8 @@ def test_a_window_keeps_the_last_row_of_an_address() -> None:
     assert {"b": 2, "a": 3} == {item.key: item.number for item in window.take()}
 
 
-def test_a_window_is_full_by_rows() -> None:
-    """A row of a new address has to wait for the next window; a repeated one replaces."""
+def test_a_window_is_limited_by_rows() -> None:
+    """A row of a new address waits for the next window; one of a known address replaces a row."""
     window = Window(max_rows=2, max_bytes=1000)
     rows = [row("a", 1), row("b", 2), row("a", 3), row("c", 4), row("b", 5)]
 
@@ -33,29 +33,29 @@ def test_a_window_is_full_by_rows() -> None:
     assert ["c", "b"] == [item.key for item in window.take()]
 
 
-def test_a_window_is_full_by_bytes() -> None:
-    """The byte ceiling closes a window early."""
+def test_a_window_is_limited_by_bytes() -> None:
+    """The limit of bytes may close a window before it has all its rows."""
     window = Window(max_rows=100, max_bytes=25)
 
     assert 2 == window.extend([row("a", 1), row("b", 2), row("c", 3)])[0]
 
 
-def test_an_oversize_row_makes_a_window_of_its_own() -> None:
-    """A row above the ceiling is sent alone rather than never."""
+def test_an_oversized_row_is_a_window_on_its_own() -> None:
+    """A row above the limit is sent alone."""
     window = Window(max_rows=100, max_bytes=25)
 
     assert 1 == window.extend([row("a", 1, size=500), row("b", 2)])[0]
     assert 1 == len(window)
 
 
-def test_a_superseded_row_gives_its_bytes_back() -> None:
-    """What is not sent does not count for the ceiling."""
+def test_bytes_of_a_superseded_row_do_not_count() -> None:
+    """Only rows that are sent count."""
     window = Window(max_rows=100, max_bytes=25)
 
     assert 4 == window.extend([row("a", 1), row("a", 2), row("a", 3), row("b", 4)])[0]
 
 
-def test_taking_a_window_starts_anew() -> None:
+def test_taking_a_window_starts_a_new_one() -> None:
     """Rows and bytes of the taken window do not count for the next."""
     window = Window(max_rows=2, max_bytes=25)
     window.extend([row("a", 1), row("b", 2)])
@@ -65,8 +65,8 @@ def test_taking_a_window_starts_anew() -> None:
     assert 2 == window.extend([row("c", 3), row("d", 4)])[0]
 
 
-def test_a_row_waits_while_its_address_is_on_its_way() -> None:
-    """The second row of an address goes only after the first has arrived."""
+def test_a_row_waits_while_its_address_is_in_flight() -> None:
+    """The second row of an address is sent only after the first has a result."""
     queue = KeyQueue()
     first = queue.admit([row("a", 1), row("b", 2)])
     second = queue.admit([row("a", 3), row("c", 4)])
@@ -82,8 +82,8 @@ def test_a_row_waits_while_its_address_is_on_its_way() -> None:
     assert 0 == queue.waiting
 
 
-def test_waiting_rows_of_one_address_go_one_at_a_time_and_in_order() -> None:
-    """A line of three leaves in the order of the source, each after the one before it."""
+def test_waiting_rows_of_one_address_are_sent_one_at_a_time_and_in_order() -> None:
+    """Three rows are sent in the order of the source, each after the one before it has a result."""
     queue = KeyQueue()
     queue.admit([row("a", 1)])
     queue.admit([row("a", 2)])
@@ -99,8 +99,8 @@ def test_waiting_rows_of_one_address_go_one_at_a_time_and_in_order() -> None:
     assert [2, 3] == seen
 
 
-def test_a_newer_row_does_not_overtake_one_that_is_ready() -> None:
-    """A row whose turn has come but which is not sent yet still blocks its address."""
+def test_a_later_row_is_not_sent_before_one_that_is_ready() -> None:
+    """A row that may be sent, but has not been taken yet, still blocks its address."""
     queue = KeyQueue()
     queue.admit([row("a", 1)])
     queue.admit([row("a", 2)])
@@ -122,8 +122,8 @@ def test_ready_rows_respect_the_limits() -> None:
     assert 0 == queue.waiting
 
 
-def test_draining_gives_up_every_waiting_row() -> None:
-    """When an import stops, waiting rows are accounted for."""
+def test_draining_returns_every_waiting_row() -> None:
+    """So they can be counted when an import stops."""
     queue = KeyQueue()
     queue.admit([row("a", 1)])
     queue.admit([row("a", 2)])
@@ -134,29 +134,29 @@ def test_draining_gives_up_every_waiting_row() -> None:
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=60), st.data())
-def test_no_row_is_lost_overtaken_or_doubled(keys: list[str], data: st.DataObject) -> None:
-    """Whatever arrives when: every row leaves once, in order per address, one at a time."""
+def test_no_row_is_lost_reordered_or_sent_twice(keys: list[str], data: st.DataObject) -> None:
+    """Every row is sent once; rows of one address are sent in order and one at a time."""
     queue = KeyQueue()
     sent: list[EncodedRow] = []
-    flying: set[str] = set()
+    in_flight: set[str] = set()
 
     def send(rows: list[EncodedRow]) -> None:
         for item in rows:
-            assert item.key not in flying
-            flying.add(item.key)
+            assert item.key not in in_flight
+            in_flight.add(item.key)
             sent.append(item)
 
     for number, key in enumerate(keys):
         send(queue.admit([row(key, number)]))
-        arrive: bool = data.draw(st.booleans())
-        if flying and arrive:
-            gone: set[str] = data.draw(st.sets(st.sampled_from(sorted(flying))))
-            flying -= gone
-            queue.release(gone)
+        has_results: bool = data.draw(st.booleans())
+        if in_flight and has_results:
+            done: set[str] = data.draw(st.sets(st.sampled_from(sorted(in_flight))))
+            in_flight -= done
+            queue.release(done)
             send(queue.take_ready(max_rows=3, max_bytes=1000))
     while queue.waiting:
-        gone, flying = flying, set()
-        queue.release(gone)
+        done, in_flight = in_flight, set()
+        queue.release(done)
         send(queue.take_ready(max_rows=3, max_bytes=1000))
 
     assert list(range(len(keys))) == sorted(item.number for item in sent)

@@ -1,4 +1,4 @@
-"""Journal and rejects file in step: what is written before what, and what a failure stops."""
+"""Journal and rejects file: the order of writes, and what happens if one fails."""
 
 import errno
 import json
@@ -43,7 +43,7 @@ def rejected_rows(path: Path) -> list[int]:
 def break_method(
     patch: pytest.MonkeyPatch, owner: type[Any], name: str, at: int, error: Exception
 ) -> None:
-    """Let a method fail at its n-th call and ever after."""
+    """Let a method fail from its n-th call on."""
     method = getattr(owner, name)
     calls = count(1)
 
@@ -55,8 +55,8 @@ def break_method(
     patch.setattr(owner, name, fail)
 
 
-async def test_a_batch_is_noted_before_it_leaves(tmp_path: Path) -> None:
-    """At any request the journal on the disk already names its rows."""
+async def test_a_batch_is_in_the_journal_before_it_is_sent(tmp_path: Path) -> None:
+    """At every request the journal on the disk contains its rows."""
     saved: list[JournalState] = []
 
     def script(number: int, rows: list[dict[str, Any]]) -> Reply | None:
@@ -82,7 +82,7 @@ async def test_a_batch_is_noted_before_it_leaves(tmp_path: Path) -> None:
 async def test_a_journal_that_cannot_be_written_stops_the_import(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is sent that is not noted first; what was not noted is done again later."""
+    """Rows are written to the journal before they are sent; others are imported later."""
     server = ModelServer()
     with monkeypatch.context() as patch:
         break_method(patch, Journal, "save", at, JournalError("import.journal: the disk is full"))
@@ -91,7 +91,7 @@ async def test_a_journal_that_cannot_be_written_stops_the_import(
 
     report = caught.value.report
     report.assert_balanced()
-    # The first write makes the journal; each request has one of its own before it.
+    # The first write creates the journal; before each request there is another.
     assert len(server.requests) <= at - 2
     assert isinstance(caught.value.__cause__, JournalError)
 
@@ -105,7 +105,7 @@ async def test_a_journal_that_cannot_be_written_stops_the_import(
 async def test_rejects_that_cannot_be_written_stop_the_import(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their rows are not done in the journal, and their rejects are written by the next run."""
+    """Their rows are not done in the journal, and the next run writes their rejects."""
     rows = [*people(5), *refused(5), *people(10), *refused(10, 5), *people(20)]
     full = OSError(errno.ENOSPC, "No space left on device")
     server = ModelServer()
@@ -124,8 +124,10 @@ async def test_rejects_that_cannot_be_written_stop_the_import(
     assert len(set(rejected_rows(tmp_path))) == len(rejected_rows(tmp_path))
 
 
-async def test_without_a_journal_failing_rejects_stop_the_import_too(tmp_path: Path) -> None:
-    """A reject that nobody can read is a lost row."""
+async def test_without_a_journal_rejects_that_cannot_be_written_stop_the_import_too(
+    tmp_path: Path,
+) -> None:
+    """A reject that is not written is a lost row."""
     full = OSError(errno.ENOSPC, "No space left on device")
     with pytest.MonkeyPatch.context() as patch:
         break_method(patch, RejectsFile, "write", 1, full)
@@ -142,8 +144,8 @@ async def test_without_a_journal_failing_rejects_stop_the_import_too(tmp_path: P
     assert caught.value.report.pending > 0
 
 
-async def stopped(path: Path, server: ModelServer, rows: Any) -> None:
-    """Leave an import behind that stopped after three batches."""
+async def import_until_refused(path: Path, server: ModelServer, rows: Any) -> None:
+    """Run an import until the server refuses it."""
     with pytest.raises(ImportFailedError):
         await load(server, rows, path, max_reject_share=1)
 
@@ -151,16 +153,16 @@ async def stopped(path: Path, server: ModelServer, rows: Any) -> None:
 ROWS = [*refused(4), *people(20), *refused(4, 4), *people(60)]
 
 
-def dies_after(batches: int) -> ModelServer:
-    """Return a server that refuses the client after some requests."""
+def refusing_after(batches: int) -> ModelServer:
+    """Return a server that refuses all requests after the first ones."""
     return ModelServer(
         lambda number, _: Reply(403, executed=False, content=b"{}") if number >= batches else None
     )
 
 
-async def test_a_torn_tail_of_the_rejects_is_cut_off(tmp_path: Path) -> None:
-    """Lines behind the last commit belong to rows that are sent again."""
-    await stopped(tmp_path, dies_after(4), ROWS)
+async def test_rejects_after_the_last_commit_are_removed(tmp_path: Path) -> None:
+    """They may be incomplete, and belong to rows that are sent again."""
+    await import_until_refused(tmp_path, refusing_after(4), ROWS)
     file = tmp_path / "rejects.jsonl"
     kept = file.read_bytes()
     assert kept
@@ -171,10 +173,10 @@ async def test_a_torn_tail_of_the_rejects_is_cut_off(tmp_path: Path) -> None:
     assert len(set(rejected_rows(tmp_path))) == len(rejected_rows(tmp_path))
 
 
-@pytest.mark.parametrize("damage", ["missing", "short", "not named"])
-async def test_rejects_that_are_not_all_there_are_refused(damage: str, tmp_path: Path) -> None:
-    """A resumed import would end with a file that looks whole and is not."""
-    await stopped(tmp_path, dies_after(4), ROWS)
+@pytest.mark.parametrize("damage", ["missing", "short", "not passed"])
+async def test_an_incomplete_rejects_file_is_refused(damage: str, tmp_path: Path) -> None:
+    """Otherwise the file of a resumed import would lack rejects."""
+    await import_until_refused(tmp_path, refusing_after(4), ROWS)
     file = tmp_path / "rejects.jsonl"
     rows: list[Any] = ROWS
     options: dict[str, Any] = {}
@@ -195,9 +197,9 @@ async def test_rejects_that_are_not_all_there_are_refused(damage: str, tmp_path:
     assert [] == server.requests
 
 
-async def test_no_rejects_so_far_need_no_file(tmp_path: Path) -> None:
-    """Where nothing was rejected yet a missing file is no loss."""
-    await stopped(tmp_path, dies_after(2), people(60))
+async def test_without_rejects_so_far_no_file_is_needed(tmp_path: Path) -> None:
+    """If nothing was rejected yet, the file may be missing."""
+    await import_until_refused(tmp_path, refusing_after(2), people(60))
     (tmp_path / "rejects.jsonl").unlink()
     report = await load(ModelServer(), people(60), tmp_path, resume=True)
 
@@ -205,7 +207,7 @@ async def test_no_rejects_so_far_need_no_file(tmp_path: Path) -> None:
 
 
 async def test_a_complete_import_is_not_resumed(tmp_path: Path) -> None:
-    """Neither is it begun again over the same journal by mistake."""
+    """Nor is it started again with the same journal."""
     await load(ModelServer(), people(5), tmp_path)
     for options in ({"resume": True}, {}):
         server = ModelServer()
@@ -214,23 +216,23 @@ async def test_a_complete_import_is_not_resumed(tmp_path: Path) -> None:
         assert [] == server.requests
 
 
-async def test_a_second_import_over_one_journal_is_refused(tmp_path: Path) -> None:
-    """While the first runs nobody else resumes it."""
+async def test_a_second_import_with_one_journal_is_refused(tmp_path: Path) -> None:
+    """While the first one runs, it cannot be resumed."""
 
-    class Second(ModelServer):
-        """Tries a second import in the middle of the first."""
+    class SecondImport(ModelServer):
+        """Starts a second import during the first."""
 
         async def send(self, *args: Any, **kwargs: Any) -> Any:
-            """Take one request."""
+            """Handle one request."""
             with pytest.raises(JournalError, match="in use"):
                 await load(ModelServer(), people(5), tmp_path, resume=True)
             return await super().send(*args, **kwargs)
 
-    assert 5 == (await load(Second(), people(5), tmp_path)).accepted
+    assert 5 == (await load(SecondImport(), people(5), tmp_path)).accepted
 
 
-async def test_a_look_at_the_ceiling_is_kept(tmp_path: Path) -> None:
-    """The largest body that the server takes need not be learned twice."""
+async def test_the_largest_body_is_in_the_journal(tmp_path: Path) -> None:
+    """A resumed import knows the largest body that the server accepts."""
 
     def script(number: int, rows: list[Any]) -> Reply | None:
         if number > 40:
@@ -246,7 +248,7 @@ async def test_a_look_at_the_ceiling_is_kept(tmp_path: Path) -> None:
 
 
 async def test_an_import_that_never_succeeds_can_be_resumed(tmp_path: Path) -> None:
-    """Nothing done is a state like any other."""
+    """A state without any result is valid."""
     server = ModelServer(always(Reply(403, executed=False, content=b"{}")))
     with pytest.raises(ImportFailedError) as caught:
         await load(server, people(25), tmp_path)

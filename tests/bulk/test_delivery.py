@@ -1,4 +1,4 @@
-"""What an error means for a batch, and how large bodies may be."""
+"""What an error means for a batch, and how large a body may be."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_statuses(status: int, action: str) -> None:
 @pytest.mark.parametrize(
     ("error", "action"),
     [
-        (APIConnectionError("cut", sent=True), "retry"),
+        (APIConnectionError("lost", sent=True), "retry"),
         (APITimeoutError("late", sent=False), "retry"),
         (TokenError("invalid_client"), "stop"),
         (ConfigurationError("no group"), "stop"),
@@ -73,8 +73,8 @@ def rows_of(*sizes: int) -> list[EncodedRow]:
     ]
 
 
-def test_the_limit_is_learned_and_kept() -> None:
-    """A refused body halves the limit; a larger refusal later does not raise it."""
+def test_a_refused_body_lowers_the_limit() -> None:
+    """It is half of the refused body, and a larger refusal later does not raise it."""
     limit = BodySizeLimit()
     rows = rows_of(*[10] * 8)
 
@@ -89,8 +89,8 @@ def test_the_limit_is_learned_and_kept() -> None:
     assert [4, 4] == [len(part) for part in limit.parts(rows)]
 
 
-def test_a_row_above_the_limit_travels_alone() -> None:
-    """No row is left out, and none changes its place."""
+def test_a_row_above_the_limit_is_sent_alone() -> None:
+    """No row is lost, and the order does not change."""
     limit = BodySizeLimit(max_bytes=25)
     rows = rows_of(10, 10, 10, 100, 10)
 

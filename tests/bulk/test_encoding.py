@@ -1,4 +1,4 @@
-"""Rows to bytes, and what is refused before it is sent."""
+"""Encoding of rows, and rows that are rejected before they are sent."""
 
 import json
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ from cleverreach_async.sources.rows import Item
 
 
 def encode_one(item: Item) -> EncodedRow | RowResult:
-    """Encode a single row, whatever becomes of it."""
+    """Encode a single row; returns the row or its rejection."""
     rows, rejected = Encoder().encode([item], [1])
     return (rows or rejected)[0]
 
 
-def test_only_what_is_set_is_sent() -> None:
-    """Fields left out are absent; ``None`` inside a map is sent as null."""
+def test_only_fields_that_are_set_are_sent() -> None:
+    """Other fields are absent; ``None`` as an attribute is sent as null."""
     row = encode_one(ReceiverInput("a@example.org", attributes={"city": None}))
 
     assert isinstance(row, EncodedRow)
     assert {"email": "a@example.org", "attributes": {"city": None}} == json.loads(row.body)
 
 
-def test_times_become_unix_seconds_and_the_input_stays() -> None:
+def test_times_become_unix_seconds_and_the_input_does_not_change() -> None:
     """Aware datetimes are converted on a copy."""
     when = datetime(2025, 12, 31, 12, 0, tzinfo=UTC)
     receiver = ReceiverInput(
@@ -48,8 +48,8 @@ def test_times_become_unix_seconds_and_the_input_stays() -> None:
     assert before == repr(receiver)
 
 
-def test_keys_ignore_case_and_the_row_keeps_its_spelling() -> None:
-    """The key is lower case; the body is as written."""
+def test_keys_are_lower_case_and_addresses_are_sent_as_written() -> None:
+    """The body contains the original spelling."""
     row = encode_one(ReceiverInput("Bruce@Wayne.Example"))
 
     assert isinstance(row, EncodedRow)
@@ -59,7 +59,7 @@ def test_keys_ignore_case_and_the_row_keeps_its_spelling() -> None:
 
 
 def test_rows_with_orders_are_not_repeatable() -> None:
-    """Orders may be stored twice; everything else may be sent again."""
+    """Orders could be stored twice; all other fields can be sent again."""
     plain = encode_one(ReceiverInput("a@example.org", tags=["x"]))
     with_order = encode_one(ReceiverInput("a@example.org", orders=[OrderInput("1", "Lamp")]))
 
@@ -68,10 +68,10 @@ def test_rows_with_orders_are_not_repeatable() -> None:
     assert plain.repeatable
     assert not with_order.repeatable
 
-    bare = without_orders(with_order)
+    stripped = without_orders(with_order)
 
-    assert bare.repeatable
-    assert {"email": "a@example.org"} == json.loads(bare.body)
+    assert stripped.repeatable
+    assert {"email": "a@example.org"} == json.loads(stripped.body)
     assert plain is without_orders(plain)
 
 
@@ -93,8 +93,8 @@ def test_rows_with_orders_are_not_repeatable() -> None:
         ("a@example.org\nb@example.org", "invalid_email"),
     ],
 )
-def test_broken_addresses_are_rejected_with_a_reason(email: object, code: str) -> None:
-    """A row without a usable address never reaches the server, and keeps its place."""
+def test_invalid_addresses_are_rejected_with_a_reason(email: object, code: str) -> None:
+    """A row without a valid address is never sent, and keeps its number and line."""
     result = encode_one(SourceRow(ReceiverInput(cast("str", email)), line=41))
 
     assert isinstance(result, RowResult)
@@ -105,13 +105,13 @@ def test_broken_addresses_are_rejected_with_a_reason(email: object, code: str) -
     "email",
     ["o'brien+news@example.org", "müller@exämple.example", "a_b-c.d@sub.example.co", "1@2.example"],
 )
-def test_odd_but_valid_addresses_pass(email: str) -> None:
-    """The server is the judge of what is merely unusual."""
+def test_unusual_but_valid_addresses_are_sent(email: str) -> None:
+    """The server decides about unusual addresses."""
     assert isinstance(encode_one(ReceiverInput(email)), EncodedRow)
 
 
-def test_blanks_around_an_address_are_mended() -> None:
-    """Surrounding blanks are no reason to lose a customer."""
+def test_white_space_around_an_address_is_removed() -> None:
+    """Such a row is not rejected."""
     row = encode_one(ReceiverInput(" a@example.org\t"))
 
     assert isinstance(row, EncodedRow)
@@ -119,15 +119,15 @@ def test_blanks_around_an_address_are_mended() -> None:
 
 
 def test_mappings_are_rows_too() -> None:
-    """A mapping of the fields counts as a receiver; an unknown field is named."""
+    """A mapping of the fields is a receiver; a row with an unknown field is rejected."""
     row = encode_one({"email": "a@example.org", "tags": ["x"]})
-    odd = encode_one({"email": "a@example.org", "nickname": "x"})
+    bad = encode_one({"email": "a@example.org", "nickname": "x"})
 
     assert isinstance(row, EncodedRow)
     assert {"email": "a@example.org", "tags": ["x"]} == json.loads(row.body)
-    assert isinstance(odd, RowResult)
-    assert "unknown_field" == odd.code
-    assert {"email": "a@example.org", "nickname": "x"} == json.loads(odd.record)
+    assert isinstance(bad, RowResult)
+    assert "unknown_field" == bad.code
+    assert {"email": "a@example.org", "nickname": "x"} == json.loads(bad.record)
 
 
 @pytest.mark.parametrize(
@@ -138,18 +138,18 @@ def test_mappings_are_rows_too() -> None:
         ReceiverInput("a@example.org", source="\ud800"),
         ReceiverInput("a@example.org", orders=cast("Any", [17])),
     ],
-    ids=["not JSON", "naive time", "lone surrogate", "no order"],
+    ids=["not JSON", "naive time", "lone surrogate", "not an order"],
 )
 def test_values_that_cannot_be_sent_are_rejected(receiver: ReceiverInput) -> None:
-    """A row that cannot be encoded is a rejected row, not the end of the import."""
+    """A row that cannot be encoded does not stop the import."""
     result = encode_one(receiver)
 
     assert isinstance(result, RowResult)
     assert "invalid_value" == result.code
 
 
-def test_what_is_no_row_is_rejected() -> None:
-    """A stray object in the source is named by its type."""
+def test_an_object_that_is_not_a_row_is_rejected() -> None:
+    """The message contains its type."""
     result = encode_one(cast("Mapping[str, Any]", 17))
 
     assert isinstance(result, RowResult)
@@ -157,7 +157,7 @@ def test_what_is_no_row_is_rejected() -> None:
 
 
 def test_a_bad_row_of_a_file_keeps_its_reason_and_record() -> None:
-    """What the file reader found wrong is passed on."""
+    """The error that the file reader found is passed on."""
     bad = BadRow(line=9, code="invalid_date", message="no date", record={"Datum": "31.02.2024"})
     result = encode_one(bad)
 
@@ -167,7 +167,7 @@ def test_a_bad_row_of_a_file_keeps_its_reason_and_record() -> None:
 
 
 def test_numbers_count_every_row() -> None:
-    """Rows are numbered as they stand in the source, rejected ones included."""
+    """Rows are numbered as in the source, rejected ones included."""
     rows, rejected = Encoder().encode(
         [ReceiverInput("a@example.org"), ReceiverInput("nope"), ReceiverInput("b@example.org")],
         range(65, 68),
@@ -177,8 +177,8 @@ def test_numbers_count_every_row() -> None:
     assert [66] == [result.row for result in rejected]
 
 
-def test_a_body_is_a_bare_array() -> None:
-    """The batch calls take the list itself."""
+def test_a_body_is_a_json_array() -> None:
+    """The batch calls expect the list itself."""
     rows, _ = Encoder().encode(["a@example.org", "b@example.org"], [1, 2])
 
     assert [{"email": "a@example.org"}, {"email": "b@example.org"}] == json.loads(join_rows(rows))
@@ -186,15 +186,23 @@ def test_a_body_is_a_bare_array() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", ["a@example.org\nb@example.org", "nope", " c@example.org ", "", "d@example.org\n"]
+    "unusual", ["a@example.org\nb@example.org", "nope", " c@example.org ", "", "d@example.org\n"]
 )
-def test_a_slice_is_judged_row_by_row(odd: str) -> None:
-    """Addresses are looked at together for speed; one that is odd takes no other with it."""
-    slice_ = [ReceiverInput("x@example.org"), ReceiverInput(odd), ReceiverInput("y@example.org")]
+def test_an_unusual_address_does_not_affect_other_rows(unusual: str) -> None:
+    """Addresses are checked together for speed; if one is unusual, each is checked on its own."""
+    slice_ = [
+        ReceiverInput("x@example.org"),
+        ReceiverInput(unusual),
+        ReceiverInput("y@example.org"),
+    ]
     rows, rejected = Encoder().encode(slice_, [1, 2, 3])
     alone = encode_one(slice_[1])
 
-    mended = ["c@example.org", "d@example.org"]
-    expected = ["x@example.org", *(key for key in mended if odd.strip() == key), "y@example.org"]
+    stripped = ["c@example.org", "d@example.org"]
+    expected = [
+        "x@example.org",
+        *(key for key in stripped if unusual.strip() == key),
+        "y@example.org",
+    ]
     assert expected == [row.key for row in rows]
     assert isinstance(alone, RowResult) == bool(rejected)

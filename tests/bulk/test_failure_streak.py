@@ -1,4 +1,4 @@
-"""Failures one after the other: when rows are suspected, when an import gives up, what is split."""
+"""Failures in a row: when rows are suspected, when an import gives up, and what is split."""
 
 import itertools
 from typing import Any
@@ -30,25 +30,25 @@ LOST = Diagnosis(fault=Fault.AMBIGUOUS)
 
 
 def server_error(status: int = 500) -> CleverReachError:
-    """Return an error that says nothing about the rows by itself."""
+    """Return an error that alone does not mean that a row is bad."""
     return status_error(status)("oops", status_code=status)
 
 
 def lost() -> CleverReachError:
-    """Return a broken connection."""
-    return APIConnectionError("cut", sent=True)
+    """Return the error of a lost connection."""
+    return APIConnectionError("lost", sent=True)
 
 
 def streak_of(*failures: tuple[CleverReachError, int]) -> FailureStreak:
-    """Return the streak of failures, each with how many other batches were answered before it."""
+    """Return a streak of failures, each with the number of batches that had succeeded before it."""
     streak = FailureStreak(max_outage=600.0)
-    for now, (error, answered) in enumerate(failures):
-        streak.add(error, diagnose(error, ""), now=float(now), succeeded=answered)
+    for now, (error, succeeded) in enumerate(failures):
+        streak.add(error, diagnose(error, ""), now=float(now), succeeded=succeeded)
     return streak
 
 
 @pytest.mark.parametrize(
-    ("failures", "answered", "suspected"),
+    ("failures", "succeeded", "suspected"),
     [
         ([(500, 7), (500, 7), (500, 7)], 8, True),
         ([(500, 7), (500, 7), (500, 7)], 7, False),
@@ -60,27 +60,29 @@ def streak_of(*failures: tuple[CleverReachError, int]) -> FailureStreak:
         ([(429, 7)] * 9, 99, False),
     ],
     ids=[
-        "three times while others succeed",
-        "three times while nobody succeeds",
-        "only twice",
+        "three failures while others succeed",
+        "three failures while none succeed",
+        "two failures",
         "a success in between",
-        "interrupted by another failure",
-        "successes before the first do not count",
+        "another failure in between",
+        "successes before the first failure do not count",
         "lost connections",
         "push-back",
     ],
 )
-def test_suspicion(failures: list[tuple[int, int]], answered: int, *, suspected: bool) -> None:
-    """Rows are suspected by errors of the server in a row, and only while others succeed."""
+def test_when_rows_are_suspected(
+    failures: list[tuple[int, int]], succeeded: int, *, suspected: bool
+) -> None:
+    """After several server errors in a row, and only while other batches succeed."""
     streak = streak_of(
         *((server_error(status) if status else lost(), before) for status, before in failures)
     )
 
-    assert suspected is streak.suspects_rows(answered)
+    assert suspected is streak.suspects_rows(succeeded)
 
 
-def test_an_outage_has_an_end() -> None:
-    """Failures that last too long are raised, with a word on why."""
+def test_failures_that_last_too_long_are_raised() -> None:
+    """With a note that says why."""
     streak = FailureStreak(max_outage=60.0)
     streak.add(lost(), LOST, now=100.0, succeeded=0)
     streak.add(lost(), LOST, now=159.0, succeeded=0)
@@ -90,8 +92,8 @@ def test_an_outage_has_an_end() -> None:
     assert ["gave up: max_outage allows failures for 60 s"] == caught.value.__notes__
 
 
-def test_a_wait_that_was_asked_for_counts_before_it_is_over() -> None:
-    """Nobody begins a wait that is longer than the outage allowed."""
+def test_a_retry_after_longer_than_the_outage_is_raised() -> None:
+    """The wait does not begin."""
     error = status_error(429)("later", status_code=429, retry_after=61.0)
     with pytest.raises(CleverReachError):
         FailureStreak(max_outage=60.0).add(error, diagnose(error, ""), now=0.0, succeeded=0)
@@ -108,10 +110,12 @@ def test_a_wait_that_was_asked_for_counts_before_it_is_over() -> None:
         (APIConnectionError("refused", sent=False), True),
         (server_error(422), False),
     ],
-    ids=["429", "503", "500", "502", "a lost answer", "no connection", "422"],
+    ids=["429", "503", "500", "502", "a lost response", "no connection", "422"],
 )
-def test_what_asks_for_fewer_requests(error: CleverReachError, *, expected: bool) -> None:
-    """Push-back and a server out of reach do; a single lost answer does not."""
+def test_errors_that_lower_the_concurrency_limit(
+    error: CleverReachError, *, expected: bool
+) -> None:
+    """Push-back and an unreachable server do; a single lost response does not."""
     assert expected is diagnose(error, "").lowers_limit
 
 
@@ -120,47 +124,47 @@ def rows_of(count: int, size: int = 10) -> list[EncodedRow]:
     return [EncodedRow(f"p{n}", b"x" * size, n, None, repeatable=True) for n in range(count)]
 
 
-def test_the_ceiling_grows_again_but_stays_below_the_refusal() -> None:
-    """After fifty good bodies a tenth more is tried; nine tenths of the refused size is the top."""
-    ceiling = BodySizeLimit()
-    ceiling.refused(rows_of(100))
-    sizes = [ceiling.max_bytes]
+def test_the_body_size_limit_grows_but_stays_below_the_refused_size() -> None:
+    """After fifty accepted bodies it grows by a tenth, up to nine tenths of the refused size."""
+    limit = BodySizeLimit()
+    limit.refused(rows_of(100))
+    sizes = [limit.max_bytes]
     for _ in range(50 * 20):
-        ceiling.accepted()
-        if ceiling.max_bytes != sizes[-1]:
-            sizes.append(ceiling.max_bytes)
+        limit.accepted()
+        if limit.max_bytes != sizes[-1]:
+            sizes.append(limit.max_bytes)
 
     assert [500, 550, 605, 665, 731, 804, 884, 900] == sizes
 
 
-def test_a_known_ceiling_grows_too() -> None:
-    """What an earlier run has learned is tried again as carefully as what this one has."""
-    ceiling = BodySizeLimit.known(500)
+def test_a_known_body_size_limit_grows_too() -> None:
+    """The limit of an earlier run grows in the same way."""
+    limit = BodySizeLimit.known(500)
     for _ in range(50 * 20):
-        ceiling.accepted()
+        limit.accepted()
 
-    assert (900, None) == (ceiling.max_bytes, BodySizeLimit.known(None).max_bytes)
+    assert (900, None) == (limit.max_bytes, BodySizeLimit.known(None).max_bytes)
 
 
-def test_a_refusal_begins_the_count_anew() -> None:
-    """Fifty good bodies in a row are asked for."""
-    ceiling = BodySizeLimit()
-    ceiling.refused(rows_of(100))
+def test_a_refusal_resets_the_count_of_accepted_bodies() -> None:
+    """The limit grows only after fifty in a row."""
+    limit = BodySizeLimit()
+    limit.refused(rows_of(100))
     for _ in range(49):
-        ceiling.accepted()
-    ceiling.refused(rows_of(40))
-    ceiling.accepted()
+        limit.accepted()
+    limit.refused(rows_of(40))
+    limit.accepted()
 
-    assert 200 == ceiling.max_bytes
+    assert 200 == limit.max_bytes
 
 
-def test_without_a_refusal_there_is_no_ceiling() -> None:
-    """Good bodies teach nothing about the largest."""
-    ceiling = BodySizeLimit()
+def test_without_a_refusal_there_is_no_body_size_limit() -> None:
+    """Accepted bodies set no limit."""
+    limit = BodySizeLimit()
     for _ in range(200):
-        ceiling.accepted()
+        limit.accepted()
 
-    assert ceiling.max_bytes is None
+    assert limit.max_bytes is None
 
 
 def emails_of(rows: list[Row]) -> set[str]:
@@ -169,7 +173,7 @@ def emails_of(rows: list[Row]) -> set[str]:
 
 
 def fails_on(*emails: str, status: int = 500) -> Any:
-    """Return a script by which requests with these addresses fail, and others are answered."""
+    """Return a script that fails requests with these addresses."""
 
     def script(number: int, rows: list[Row]) -> Reply | None:
         del number
@@ -180,7 +184,7 @@ def fails_on(*emails: str, status: int = 500) -> Any:
 
 @asynchronous
 async def test_a_row_on_which_the_server_fails_is_isolated() -> None:
-    """It ends unknown, since a failing server may have stored it; its batch is fine."""
+    """It is unknown, because the server may have stored it; the rest of its batch is accepted."""
     server = ModelServer(fails_on("p37@example.org"))
     report = await upsert(server, people(1000), batch_size=100, concurrency=2)
 
@@ -189,8 +193,8 @@ async def test_a_row_on_which_the_server_fails_is_isolated() -> None:
 
 
 @asynchronous
-async def test_two_such_rows_are_isolated_in_one_batch() -> None:
-    """Splitting goes on until each stands alone."""
+async def test_two_such_rows_in_one_batch_are_isolated() -> None:
+    """The batch is split until each is alone."""
     server = ModelServer(fails_on("p3@example.org", "p77@example.org", status=504))
     report = await upsert(server, people(2000), batch_size=100, concurrency=2)
 
@@ -199,8 +203,8 @@ async def test_two_such_rows_are_isolated_in_one_batch() -> None:
 
 
 @asynchronous
-async def test_nothing_is_split_while_nobody_succeeds() -> None:
-    """An outage is no poison: the batches are repeated whole, and stay pending at the end."""
+async def test_nothing_is_split_while_no_batch_succeeds() -> None:
+    """In an outage no row is suspected: whole batches are resent, and stay pending at the end."""
     clock = FakeClock()
     server = ModelServer(always(Reply(500, executed=False)))
     with pytest.raises(ImportFailedError) as caught:
@@ -214,8 +218,8 @@ async def test_nothing_is_split_while_nobody_succeeds() -> None:
 
 
 @asynchronous
-async def test_nothing_is_split_behind_a_closed_gate() -> None:
-    """While the account is paused the server is in streak, whatever came in late."""
+async def test_nothing_is_split_while_the_gate_is_closed() -> None:
+    """Then the server is in trouble, even if late responses are successes."""
     sizes: list[int] = []
     turns = itertools.count()
     server: ModelServer
@@ -227,7 +231,7 @@ async def test_nothing_is_split_behind_a_closed_gate() -> None:
         sizes.append(len(rows))
         gate = transport.own_account().gate
         if next(turns) < 6:
-            gate.push_back(30.0, probe=False)  # as another caller of the account would
+            gate.push_back(30.0, probe=False)  # as another call of the account would
             return Reply(500, executed=False)
         return None
 
@@ -244,9 +248,9 @@ async def test_nothing_is_split_behind_a_closed_gate() -> None:
 
 @asynchronous
 async def test_splitting_a_batch_has_a_budget() -> None:
-    """A batch in which every other row is poison does not cost hundreds of requests."""
-    poison = [f"p{n}@example.org" for n in range(0, 1000, 2)]
-    server = ModelServer(fails_on(*poison, status=422))
+    """A batch in which every second row is bad does not cause hundreds of requests."""
+    bad = [f"p{n}@example.org" for n in range(0, 1000, 2)]
+    server = ModelServer(fails_on(*bad, status=422))
     report = await upsert(server, people(1000), max_reject_share=1)
 
     assert 1000 == report.rejected + report.accepted
@@ -257,7 +261,7 @@ async def test_splitting_a_batch_has_a_budget() -> None:
 
 @asynchronous
 async def test_splitting_an_import_has_a_budget() -> None:
-    """When every batch is refused whole, splitting ends; when few are, it goes on for ever."""
+    """If every batch is refused, splitting ends; if few are refused, it continues."""
     server = ModelServer(always(Reply(422, executed=False, content=b"{}")))
     report = await upsert(server, people(10_000), batch_size=100, max_reject_share=1, concurrency=1)
 
@@ -274,8 +278,8 @@ async def test_splitting_an_import_has_a_budget() -> None:
 
 
 @asynchronous
-async def test_a_row_too_large_by_itself_is_rejected_and_its_neighbours_are_not() -> None:
-    """A server that refuses a single row will never take it."""
+async def test_a_row_that_is_too_large_is_rejected_and_other_rows_are_not() -> None:
+    """A row that the server refuses alone is never accepted."""
 
     def script(number: int, rows: list[Row]) -> Reply | None:
         del number

@@ -1,4 +1,4 @@
-"""The importer against a server in trouble: what is repeated, split, given up, accounted for."""
+"""Imports with a failing server: what is resent, split, given up and counted."""
 
 import json
 from pathlib import Path
@@ -36,8 +36,8 @@ from cleverreach_async.transport.wire import Response
 pytestmark = pytest.mark.anyio
 
 
-async def test_refused_rows_are_rejected_with_the_servers_words(tmp_path: Path) -> None:
-    """A row that the answer leaves out is asked about once more, and its reason written down."""
+async def test_refused_rows_are_rejected_with_the_servers_message(tmp_path: Path) -> None:
+    """A row that the response omits is sent again to get the reason, which is written down."""
     rejects = tmp_path / "rejects.jsonl"
     server = ModelServer()
     rows = [
@@ -59,8 +59,8 @@ async def test_refused_rows_are_rejected_with_the_servers_words(tmp_path: Path) 
     assert "refuse@" not in repr(report)
 
 
-async def test_rows_that_an_answer_forgets_are_found_again() -> None:
-    """A short answer is not a rejection: the second call shows that the rows are stored."""
+async def test_rows_that_a_response_omits_are_found_by_a_second_call() -> None:
+    """Rows missing from a response are not rejected: the second call shows that they are stored."""
     server = ModelServer(at(Reply(reshape=lambda items: items[:4]), 0))
     report = await upsert(server, people(10))
 
@@ -68,16 +68,16 @@ async def test_rows_that_an_answer_forgets_are_found_again() -> None:
     assert [10, 6] == [len(rows) for _, rows in server.requests]
 
 
-async def test_a_row_that_no_answer_shows_is_rejected() -> None:
-    """Never shown, never accepted."""
+async def test_a_row_that_no_response_shows_is_rejected() -> None:
+    """It is not accepted without evidence."""
     report = await upsert(ModelServer(always(Reply(content=b"[]"))), people(3))
 
     assert {"read": 3, "rejected": 3} == counts(report)
     assert {"not_returned"} == {sample.code for sample in report.samples}
 
 
-async def test_upserts_are_repeated_with_identical_bytes() -> None:
-    """A lost answer is followed by the same body, and the rows count once."""
+async def test_upserts_are_resent_with_identical_bytes() -> None:
+    """After a lost response the same body is sent, and the rows are counted once."""
     server = ModelServer(at(Reply(None), 0))
     report = await upsert(server, people(10))
 
@@ -91,8 +91,8 @@ LOST = [Reply(None), Reply(content=b"<html>"), Reply(502), Reply(504), Reply(500
 
 
 @pytest.mark.parametrize("reply", LOST)
-async def test_orders_are_looked_up_after_a_lost_answer(reply: Reply) -> None:
-    """What the server's list shows is stored, and is not sent again."""
+async def test_orders_are_looked_up_after_a_lost_response(reply: Reply) -> None:
+    """Rows that the look-up shows are stored and not sent again."""
     server = ModelServer(at(reply, 0))
     report = await upsert(server, [WITH_ORDER, ReceiverInput("b@example.org")])
 
@@ -101,8 +101,8 @@ async def test_orders_are_looked_up_after_a_lost_answer(reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
-async def test_orders_that_the_list_does_not_show_are_sent_again(status: int) -> None:
-    """An attempt that the server has not executed is repeated."""
+async def test_orders_that_the_look_up_does_not_show_are_sent_again(status: int) -> None:
+    """The server has not executed that attempt."""
     server = ModelServer(at(Reply(status, executed=False), 0))
     report = await upsert(server, [WITH_ORDER])
 
@@ -111,8 +111,8 @@ async def test_orders_that_the_list_does_not_show_are_sent_again(status: int) ->
 
 
 @pytest.mark.parametrize("reply", LOST)
-async def test_orders_are_never_sent_twice_blindly(reply: Reply) -> None:
-    """Where the look-up does not tell, rows with orders are unknown; the others are repeated."""
+async def test_orders_are_never_resent_without_evidence(reply: Reply) -> None:
+    """If the look-up shows no orders, rows with orders are unknown; the others are resent."""
     server = ModelServer(at(reply, 0))
     server.tells_nothing = True
     report = await upsert(server, [WITH_ORDER, ReceiverInput("b@example.org")])
@@ -121,8 +121,8 @@ async def test_orders_are_never_sent_twice_blindly(reply: Reply) -> None:
     assert ["A-1"] == server.order_ids
 
 
-async def test_orders_are_sent_again_when_the_server_refused_them_unseen() -> None:
-    """429 comes before processing, so nothing can be stored twice."""
+async def test_orders_are_resent_if_the_server_did_not_process_them() -> None:
+    """Status 429 is sent before processing, so nothing can be stored twice."""
     server = ModelServer(at(Reply(429, executed=False), 0))
     rows = [WITH_ORDER]
 
@@ -130,11 +130,11 @@ async def test_orders_are_sent_again_when_the_server_refused_them_unseen() -> No
     assert ["A-1"] == server.order_ids
 
 
-async def test_orders_are_sent_when_only_the_token_was_in_doubt() -> None:
-    """A token request without an answer says nothing about rows that were not sent yet."""
+async def test_orders_are_sent_after_a_lost_token_response() -> None:
+    """A token request without a response creates no doubt about rows that were not sent."""
 
-    class NoToken(ModelServer):
-        """A server whose token endpoint does not answer at first."""
+    class LateTokenServer(ModelServer):
+        """A server whose token endpoint does not respond at first."""
 
         token_requests = 0
 
@@ -148,17 +148,17 @@ async def test_orders_are_sent_when_only_the_token_was_in_doubt() -> None:
             timeout: float | None,
             stop: Stop | None = None,
         ) -> Response:
-            """Answer the sixth request for a token, and every batch."""
+            """Respond to the sixth token request and to every batch."""
             if not url.endswith("/oauth/token.php"):
                 return await super().send(
                     method, url, headers=headers, content=content, timeout=timeout, stop=stop
                 )
             self.token_requests += 1
             if self.token_requests <= 5:
-                raise APIConnectionError("no answer", sent=True)
+                raise APIConnectionError("no response", sent=True)
             return Response(200, {}, b'{"access_token": "t"}')
 
-    server = NoToken()
+    server = LateTokenServer()
     transport = transport_to(server).with_auth(OAuthApp("id", "secret").client_credentials())
     rows = [WITH_ORDER]
     report = await Bulk(transport).upsert(rows, group_id=7)
@@ -167,26 +167,26 @@ async def test_orders_are_sent_when_only_the_token_was_in_doubt() -> None:
     assert (["A-1"], 6) == (server.order_ids, server.token_requests)
 
 
-@pytest.mark.parametrize("told", [True, False])
-async def test_orders_stay_at_home_on_the_second_look(*, told: bool) -> None:
-    """An answer that forgets a row with orders never doubles them; the look-up tells, or nobody."""
+@pytest.mark.parametrize("shown", [True, False])
+async def test_orders_are_not_resent_by_the_second_call(*, shown: bool) -> None:
+    """If a response omits a row with orders, the look-up decides, or the row is unknown."""
     server = ModelServer(at(Reply(content=b"[]"), 0))
-    server.tells_nothing = not told
+    server.tells_nothing = not shown
     report = await upsert(server, [WITH_ORDER])
 
-    assert {"read": 1, "accepted" if told else "unknown": 1} == counts(report)
+    assert {"read": 1, "accepted" if shown else "unknown": 1} == counts(report)
     assert ["A-1"] == server.order_ids
     assert [{"email": "a@example.org"}] == server.requests[1][1]
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-async def test_one_poisonous_row_does_not_take_its_batch_down(status: int) -> None:
-    """A refused batch is sent in parts until the row to blame stands alone."""
+async def test_one_bad_row_does_not_fail_its_batch(status: int) -> None:
+    """A refused batch is sent in parts until the bad row is alone."""
 
     def script(number: int, rows: list[Row]) -> Reply | None:
         del number
-        poisoned = any(row["email"] == "p37@example.org" for row in rows)
-        return Reply(status, executed=False, content=b"{}") if poisoned else None
+        is_bad = any(row["email"] == "p37@example.org" for row in rows)
+        return Reply(status, executed=False, content=b"{}") if is_bad else None
 
     report = await upsert(ModelServer(script), people(100))
 
@@ -194,8 +194,8 @@ async def test_one_poisonous_row_does_not_take_its_batch_down(status: int) -> No
     assert [38] == [sample.row for sample in report.samples]
 
 
-async def test_a_body_ceiling_is_found_and_kept() -> None:
-    """After a few 413s every body fits, and no row pays for it."""
+async def test_the_largest_accepted_body_is_detected() -> None:
+    """After a few responses with status 413 every body fits, and no row is rejected."""
 
     def script(number: int, rows: list[Row]) -> Reply | None:
         del number
@@ -208,8 +208,8 @@ async def test_a_body_ceiling_is_found_and_kept() -> None:
     assert 10 > sum(len(rows) > 10 for _, rows in server.requests)
 
 
-async def test_a_batch_refused_as_a_whole_does_not_storm_the_server() -> None:
-    """Splitting has a budget; what is left when it is spent is rejected together."""
+async def test_a_batch_refused_as_a_whole_causes_few_requests() -> None:
+    """Splitting has a budget; when it is spent, the remaining rows are rejected together."""
     server = ModelServer(always(Reply(422, executed=False, content=b"{}")))
     report = await upsert(server, people(1000))
 
@@ -218,22 +218,22 @@ async def test_a_batch_refused_as_a_whole_does_not_storm_the_server() -> None:
 
 
 async def test_false_for_a_batch_is_a_refusal() -> None:
-    """The API says ``false`` when it stored nothing; the rows are tried in parts."""
+    """The API responds ``false`` if it stored nothing; the rows are sent in parts."""
     server = ModelServer(at(Reply(executed=False, content=b"false"), 0))
 
     assert {"read": 8, "accepted": 8} == counts(await upsert(server, people(8)))
 
 
-async def test_answers_that_are_no_json_leave_the_rows_unknown() -> None:
-    """After a few unreadable answers nobody can say what was stored."""
+async def test_after_responses_that_are_not_json_rows_are_unknown() -> None:
+    """After several of them it is unknown what was stored."""
     report = await upsert(ModelServer(always(Reply(content=b"<html>"))), people(3))
 
     assert {"read": 3, "unknown": 3} == counts(report)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405])
-async def test_errors_that_no_batch_survives_stop_the_import(status: int) -> None:
-    """Rows that were not sent stay pending, and the report says how far it came."""
+async def test_errors_of_all_batches_stop_the_import(status: int) -> None:
+    """Rows that were not sent stay pending and are counted in the report."""
     server = ModelServer(
         lambda n, _: Reply(status, executed=False, content=b"{}") if n >= 2 else None
     )
@@ -247,8 +247,8 @@ async def test_errors_that_no_batch_survives_stop_the_import(status: int) -> Non
     assert status == getattr(caught.value.__cause__, "status_code", None)
 
 
-async def test_an_outage_without_end_stops_the_import_in_order() -> None:
-    """After ``max_outage`` seconds of failures the rows stay pending; none is rejected."""
+async def test_an_outage_without_end_stops_the_import() -> None:
+    """After ``max_outage`` seconds of failures rows stay pending; none are rejected."""
     clock = FakeClock()
     server = ModelServer(always(Reply(503, executed=False)))
     started = clock.monotonic()
@@ -260,8 +260,8 @@ async def test_an_outage_without_end_stops_the_import_in_order() -> None:
     assert len(server.requests) < 120
 
 
-async def test_a_wait_longer_than_the_outage_allowed_stops_at_once() -> None:
-    """A Retry-After of a day is not slept through."""
+async def test_a_retry_after_longer_than_max_outage_stops_immediately() -> None:
+    """The import does not wait for a day."""
     server = ModelServer(always(Reply(429, executed=False, headers={"retry-after": "86400"})))
     with pytest.raises(ImportFailedError):
         await upsert(server, people(5))
@@ -298,7 +298,7 @@ FAULTS = st.sampled_from(
 async def test_the_server_ends_with_the_last_accepted_row_of_each_address(
     faults: list[Reply | None], keys: list[int], batch_size: int, concurrency: int
 ) -> None:
-    """Under any faults: nothing lost, nothing invented, and the state is the source's."""
+    """With any faults: no row is lost or invented, and the server has the state of the source."""
     server = ModelServer(lambda n, _: faults[n] if n < len(faults) else None)
     rows = [ReceiverInput(f"p{key}@example.org", source=str(n)) for n, key in enumerate(keys)]
     report = await upsert(server, rows, batch_size=batch_size, concurrency=concurrency)
@@ -311,8 +311,8 @@ async def test_the_server_ends_with_the_last_accepted_row_of_each_address(
     assert server.peak <= concurrency
 
 
-async def test_orders_of_rows_close_together_are_all_stored() -> None:
-    """A later row takes the place of an earlier one, but never that of its orders."""
+async def test_orders_of_rows_in_one_batch_are_all_stored() -> None:
+    """A later row supersedes an earlier one only if that has no orders."""
     rows = [
         ReceiverInput("a@example.org", source="1", orders=[OrderInput("A-1", "Lamp")]),
         ReceiverInput("a@example.org", source="2", orders=[OrderInput("A-2", "Mug")]),
