@@ -1,4 +1,4 @@
-"""Imports through any mixture of misfortunes, interrupted and resumed: the invariants hold."""
+"""Imports with any combination of faults, interrupted and resumed: the invariants hold."""
 
 import tempfile
 from collections import Counter
@@ -25,7 +25,7 @@ from support.virtual_time import write_in_the_loop
 from cleverreach_async.bulk.strategies import STRATEGIES
 
 LONGEST: Final = 3600.0
-"""Seconds of virtual time after which a run must have ended, whatever was scripted."""
+"""Seconds of virtual time after which a run must have ended, whatever the scenario."""
 
 _MOST_INTERRUPTIONS: Final = 4
 _UNSURE: Final = {
@@ -72,7 +72,7 @@ ROWS: Final = st.builds(SourceRow, st.integers(0, 24), KINDS)
 
 
 class ImportMachine(RuleBasedStateMachine):
-    """Collects a scenario, and lives through it at the end."""
+    """Collects a scenario and plays it at the end."""
 
     scenario: Scenario
 
@@ -88,26 +88,26 @@ class ImportMachine(RuleBasedStateMachine):
         rows=st.lists(ROWS, min_size=20, max_size=60),
     )
     def begin(self, rows: list[SourceRow], **options: Any) -> None:
-        """Choose how the import is called, and what the group has already."""
+        """Choose the options of the import and the receivers that exist."""
         self.scenario = Scenario(**options)
         self.read(rows)
 
     @rule(rows=st.lists(ROWS, min_size=1, max_size=30))
     def read(self, rows: list[SourceRow]) -> None:
-        """Let the source have more rows."""
+        """Add rows to the source."""
         plain = {"upsertplus": set[str](), "delete": {"order", "poison"}}.get(
             self.scenario.strategy, {"order"}
         )
         self.scenario.rows += [SourceRow(row.key) if row.kind in plain else row for row in rows]
 
     @rule(replies=st.lists(REPLIES | st.none(), min_size=1, max_size=6))
-    def answer(self, replies: list[Reply | None]) -> None:
-        """Let the next requests be answered so."""
+    def respond(self, replies: list[Reply | None]) -> None:
+        """Set the responses to the next requests."""
         self.scenario.replies += replies
 
     @rule(reply=REPLIES, times=st.integers(2, 5))
-    def insist(self, reply: Reply, times: int) -> None:
-        """Let several requests be answered alike."""
+    def respond_repeatedly(self, reply: Reply, times: int) -> None:
+        """Set the same response to several requests."""
         self.scenario.replies += [reply] * times
 
     @precondition(lambda self: len(self.scenario.interruptions) < _MOST_INTERRUPTIONS)
@@ -120,15 +120,15 @@ class ImportMachine(RuleBasedStateMachine):
         )
     )
     def interrupt(self, interruption: Interruption) -> None:
-        """Let the next run end early."""
+        """Make the next run end early."""
         self.scenario.interruptions.append(interruption)
 
     def teardown(self) -> None:
-        """Live through it."""
-        check(self.scenario, live_through(self.scenario))
+        """Play the scenario and check the result."""
+        check(self.scenario, play_in_virtual_time(self.scenario))
 
 
-def live_through(scenario: Scenario) -> Played:
+def play_in_virtual_time(scenario: Scenario) -> Played:
     """Play a scenario in virtual time."""
 
     async def main(folder: Path) -> Played:
@@ -142,9 +142,9 @@ def live_through(scenario: Scenario) -> Played:
 
 
 def check(scenario: Scenario, played: Played) -> None:
-    """Hold what came of it against the invariants."""
+    """Check the invariants."""
     numbers = set(range(1, len(scenario.rows) + 1))
-    assert numbers == played.outcomes.keys(), "a row has no outcome, or one too many"
+    assert numbers == played.outcomes.keys(), "not exactly one outcome for each row"
     assert [] == played.twice, "a row was reported again"
     classes = Counter(outcome for outcome, _ in played.outcomes.values())
     if played.reports and not played.reports[-1].stopped:
@@ -154,7 +154,7 @@ def check(scenario: Scenario, played: Played) -> None:
             assert classes[name] == total, f"the journal counts {total} rows {name}"
         assert (len(numbers), 0) == (report.read, report.pending)
     written = {row for row, (outcome, _) in played.outcomes.items() if outcome in _WRITTEN}
-    assert sorted(written) == sorted(played.lines), "the rejects file tells otherwise"
+    assert sorted(written) == sorted(played.lines), "the rejects file has other rows"
     assert 0 == played.server.too_early
     for number, peak in enumerate(played.peaks):
         assert peak <= scenario.concurrency[min(number, len(scenario.concurrency) - 1)]
@@ -171,7 +171,7 @@ _WRITTEN: Final = {"rejected", "unknown"}
 
 
 def check_reasons(scenario: Scenario, played: Played) -> None:
-    """Only rows with something the matter are rejected, each with its reason."""
+    """Only bad rows are rejected, each with its reason."""
     for number, row in enumerate(scenario.rows, 1):
         outcome, code = played.outcomes[number]
         if row.kind == "broken":
@@ -193,7 +193,7 @@ def rows_by_key(scenario: Scenario) -> dict[int, list[int]]:
 
 
 def origin(played: Played, key: int) -> int | None:
-    """Return the number of the row that is stored; 0 for what was there before."""
+    """Return the number of the row that is stored; 0 for the state before the import."""
     email = f"p{key}@example.org"
     stored = played.server.stored.get(email)
     if stored is None:
@@ -212,12 +212,12 @@ def check_last_wins(scenario: Scenario, played: Played) -> None:
         last = max(accepted, default=0 if key in scenario.existing else None)
         perhaps = [n for n in numbers if played.outcomes[n][1] in _UNSURE and n > (last or 0)]
         assert origin(played, key) in {last, *perhaps}, "not the last accepted row is stored"
-        asked = {f"A-{n}" for n in accepted if scenario.rows[n - 1].kind == "order"}
-        assert asked <= orders.keys(), "an accepted order is not stored"
+        expected = {f"A-{n}" for n in accepted if scenario.rows[n - 1].kind == "order"}
+        assert expected <= orders.keys(), "an accepted order is not stored"
 
 
 def check_first_wins(scenario: Scenario, played: Played) -> None:
-    """The group has the row that was told to be accepted, and whom it had before."""
+    """The group has the row that was reported as accepted, and the receivers it had before."""
     for key, numbers in rows_by_key(scenario).items():
         sent = [n for n in numbers if played.outcomes[n][0] != "superseded"]
         accepted = [n for n in sent if played.outcomes[n][0] == "accepted"]
@@ -226,23 +226,23 @@ def check_first_wins(scenario: Scenario, played: Played) -> None:
         if key in scenario.existing:
             assert (0, []) == (stored, accepted)
         elif accepted:
-            assert [stored] == accepted, "another row was stored than told"
+            assert [stored] == accepted, "another row was stored than reported"
         else:
             assert stored in {None, *perhaps}, "a row was stored although none was accepted"
-            assert perhaps or not sent, "nobody was added"
+            assert perhaps or not sent, "no row was stored"
 
 
 def check_deleted(scenario: Scenario, played: Played) -> None:
-    """Whom the group had is gone, and the row that removed them was told to be accepted."""
+    """Existing receivers are deleted, and the row that did it was reported as accepted."""
     for key, numbers in rows_by_key(scenario).items():
-        told = [played.outcomes[n] for n in numbers if played.outcomes[n][0] != "superseded"]
-        if told and not any(code in _UNSURE for _, code in told):
+        reported = [played.outcomes[n] for n in numbers if played.outcomes[n][0] != "superseded"]
+        if reported and not any(code in _UNSURE for _, code in reported):
             assert origin(played, key) is None
-            assert key not in scenario.existing or told[0][0] == "accepted"
+            assert key not in scenario.existing or reported[0][0] == "accepted"
 
 
-def test_any_mixture_of_misfortunes() -> None:
-    """Hypothesis looks for one that breaks an invariant."""
+def test_any_combination_of_faults() -> None:
+    """Hypothesis searches for one that violates an invariant."""
     run_state_machine_as_test(
         ImportMachine,
         settings=settings(

@@ -1,4 +1,4 @@
-"""The importer against a model of the server: order, bounds, repeats and conservation."""
+"""Imports with a model of the server: order, limits, repeated addresses and balance."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 999, 1000, 1001, 2500])
 async def test_every_row_arrives(count: int) -> None:
-    """Whatever the number of rows, the last partial batch included, all are stored."""
+    """Any number of rows is stored, including the last, incomplete batch."""
     server = ModelServer()
     report = await upsert(server, people(count))
 
@@ -41,7 +41,7 @@ async def test_every_row_arrives(count: int) -> None:
 
 
 async def test_no_batch_is_larger_than_a_thousand_rows() -> None:
-    """The API takes 1000 rows, and a smaller batch size is kept too."""
+    """The API accepts 1000 rows; a smaller batch size is respected too."""
     server = ModelServer()
     await upsert(server, people(2100))
     await upsert(server, people(100), batch_size=30)
@@ -52,8 +52,8 @@ async def test_no_batch_is_larger_than_a_thousand_rows() -> None:
     assert {"upsertplus"} == {verb for verb, _ in server.requests}
 
 
-async def test_async_sources_and_pushed_rows_arrive_too() -> None:
-    """An async iterable and ``put`` are sources like any other."""
+async def test_rows_of_async_sources_and_put_arrive_too() -> None:
+    """All rows of an async iterable and of ``put`` are stored."""
 
     async def source() -> AsyncIterator[ReceiverInput]:
         for receiver in people(130):
@@ -72,15 +72,15 @@ async def test_async_sources_and_pushed_rows_arrive_too() -> None:
 
 
 async def test_requests_run_in_parallel_up_to_the_limit() -> None:
-    """As many requests are on the wire as asked for, and never more."""
+    """The number of requests in flight reaches ``concurrency`` and does not exceed it."""
     server = ModelServer(steps=50)
     await upsert(server, people(400), batch_size=10, concurrency=3)
 
     assert 3 == server.peak
 
 
-async def test_a_stuck_server_stops_the_source() -> None:
-    """Rows held are bounded by the slots, however much the source has to give."""
+async def test_a_server_that_does_not_respond_makes_the_source_wait() -> None:
+    """The number of rows in memory is limited by the slots, not by the source."""
     taken = 0
 
     def endless() -> Iterator[ReceiverInput]:
@@ -89,24 +89,24 @@ async def test_a_stuck_server_stops_the_source() -> None:
             taken += 1
             yield receiver
 
-    class Stuck(ModelServer):
-        """A server that never answers."""
+    class SilentServer(ModelServer):
+        """A server that never responds."""
 
         async def send(self, *args: Any, **kwargs: Any) -> Any:
-            """Wait until the request is broken off."""
+            """Wait until the request is aborted."""
             with anyio.CancelScope(shield=True) as scope, kwargs["stop"].cutting(scope):
                 await anyio.sleep_forever()
-            raise APIConnectionError("broken off", sent=True)
+            raise APIConnectionError("aborted", sent=True)
 
     with anyio.move_on_after(0.2):
-        await upsert(Stuck(), endless(), batch_size=64, concurrency=2)
+        await upsert(SilentServer(), endless(), batch_size=64, concurrency=2)
 
     slots = 2 + SPARE_SLOTS
     assert (slots + 2) * 64 >= taken
 
 
-async def test_repeated_addresses_close_together_are_superseded() -> None:
-    """The last row of an address wins; the earlier is reported and never sent."""
+async def test_repeated_addresses_in_one_batch_are_superseded() -> None:
+    """The last row of an address is sent; earlier ones are reported as superseded."""
     server = ModelServer()
     rows = [
         ReceiverInput("A@example.org", source="old"),
@@ -119,8 +119,8 @@ async def test_repeated_addresses_close_together_are_superseded() -> None:
     assert "new" == server.stored["a@example.org"]["source"]
 
 
-async def test_repeated_addresses_far_apart_keep_their_order() -> None:
-    """A later row of an address waits until the earlier has arrived, retries included."""
+async def test_repeated_addresses_in_different_batches_keep_their_order() -> None:
+    """A later row of an address waits until the earlier one has a result, retries included."""
 
     def script(number: int, rows: list[Row]) -> Reply | None:
         del rows
@@ -136,7 +136,7 @@ async def test_repeated_addresses_far_apart_keep_their_order() -> None:
 
 
 async def test_a_stream_of_one_address_makes_progress() -> None:
-    """The worst case for keeping order neither hangs nor piles up."""
+    """The worst case for the order of rows does not block."""
     server = ModelServer()
     rows = [ReceiverInput("a@example.org", source=str(n)) for n in range(500)]
     report = await upsert(server, rows, batch_size=1)
@@ -145,8 +145,8 @@ async def test_a_stream_of_one_address_makes_progress() -> None:
     assert "499" == server.stored["a@example.org"]["source"]
 
 
-async def test_a_failing_source_surfaces() -> None:
-    """The rows before the failure are delivered, then its own error is told, with the report."""
+async def test_an_error_of_the_source_is_raised() -> None:
+    """The rows before it are delivered; the error is the cause of one that has the report."""
     server = ModelServer()
 
     def source() -> Iterator[ReceiverInput]:
@@ -160,8 +160,8 @@ async def test_a_failing_source_surfaces() -> None:
     assert isinstance(caught.value.__cause__, LookupError)
 
 
-async def test_a_failing_callback_changes_no_outcome() -> None:
-    """Progress is told to somebody who may be broken; the rows do not suffer."""
+async def test_an_error_of_a_callback_changes_no_outcome() -> None:
+    """All rows are delivered although ``on_progress`` raises."""
     server = ModelServer()
 
     def show(progress: ImportProgress) -> None:
@@ -175,7 +175,7 @@ async def test_a_failing_callback_changes_no_outcome() -> None:
 
 
 async def test_progress_grows_and_ends() -> None:
-    """Events never go back, and the last one says so and holds the report's numbers."""
+    """Counters never decrease; the last event is marked and has the numbers of the report."""
     events: list[ImportProgress] = []
     report = await upsert(ModelServer(), people(95), batch_size=10, on_progress=events.append)
 
@@ -184,14 +184,14 @@ async def test_progress_grows_and_ends() -> None:
     assert (95, report.requests) == (events[-1].accepted, events[-1].requests)
 
 
-async def test_a_rejects_file_that_cannot_be_written_ends_the_import(tmp_path: Path) -> None:
-    """A rejected row that cannot be written down must not get lost."""
+async def test_a_rejects_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """Otherwise a rejected row would be lost."""
     with pytest.raises(ConfigurationError, match="cannot write"):
         await upsert(ModelServer(), people(1), rejects=tmp_path / "missing" / "rejects.jsonl")
 
 
-async def test_an_import_that_cannot_begin_leaves_no_journal(tmp_path: Path) -> None:
-    """The next attempt is a beginning again."""
+async def test_an_import_that_cannot_start_leaves_no_journal(tmp_path: Path) -> None:
+    """So the next attempt starts a new journal."""
     journal = tmp_path / "import.journal"
     with pytest.raises(ConfigurationError, match="cannot write"):
         await upsert(ModelServer(), people(1), journal=journal, rejects=tmp_path / "no" / "rejects")
@@ -205,13 +205,13 @@ async def test_an_import_that_cannot_begin_leaves_no_journal(tmp_path: Path) -> 
     [{"concurrency": 0}, {"concurrency": 33}, {"batch_size": 0}, {"batch_size": 1001}],
 )
 async def test_arguments_are_checked(options: dict[str, int]) -> None:
-    """Numbers out of range are refused before anything is read."""
+    """Numbers out of range are refused before a row is read."""
     with pytest.raises(ConfigurationError, match="; use 1 to"):
         await upsert(ModelServer(), people(1), **options)
 
 
-async def test_a_cancelled_import_leaves_nothing_behind() -> None:
-    """Cancelling ends the workers; the next import on the same client works."""
+async def test_a_cancelled_import_leaves_no_workers() -> None:
+    """The next import with the same client works."""
     server = ModelServer()
     bulk = Bulk(transport_to(server))
 
@@ -226,10 +226,10 @@ async def test_a_cancelled_import_leaves_nothing_behind() -> None:
     assert 5 == (await bulk.upsert(people(5), group_id=7)).accepted
 
 
-async def test_accepted_addresses_are_told_before_the_journal_says_so(tmp_path: Path) -> None:
-    """Whoever could not take note of them finds the rows still to be done."""
+async def test_on_accepted_is_called_before_rows_are_done_in_the_journal(tmp_path: Path) -> None:
+    """If ``on_accepted`` raises, a resumed import imports these rows again."""
     server = ModelServer()
-    told: list[str] = []
+    accepted: list[str] = []
 
     def refuse(addresses: Sequence[str]) -> None:
         raise OSError(f"no room for {len(addresses)} lines")
@@ -237,7 +237,9 @@ async def test_accepted_addresses_are_told_before_the_journal_says_so(tmp_path: 
     journal = tmp_path / "import.journal"
     with pytest.raises(ImportFailedError, match="no room for 30 lines"):
         await upsert(server, people(30), journal=journal, on_accepted=refuse)
-    report = await upsert(server, people(30), journal=journal, resume=True, on_accepted=told.extend)
+    report = await upsert(
+        server, people(30), journal=journal, resume=True, on_accepted=accepted.extend
+    )
 
     assert {"read": 30, "accepted": 30} == counts(report)
-    assert [f"p{n}@example.org" for n in range(30)] == told
+    assert [f"p{n}@example.org" for n in range(30)] == accepted

@@ -1,4 +1,4 @@
-"""Leaving an import before its end: cancelled, failed, timed out, ended by hand."""
+"""Imports that end early: cancelled, failed, timed out, or ended by the caller."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,16 +27,16 @@ def by_scope(cancel: Callable[[], None], task: list[Any]) -> None:
 
 
 def by_task(cancel: Callable[[], None], task: list[Any]) -> None:
-    """Cancel as asyncio's runner does on Ctrl-C."""
+    """Cancel as the runner of asyncio does on Ctrl-C."""
     task[0].cancel()
 
 
-@pytest.mark.parametrize("phase", ["reading", "the tail", "backing off"])
+@pytest.mark.parametrize("phase", ["reading", "last batch", "backing off"])
 @pytest.mark.parametrize("cancel", [by_scope, by_task])
-async def test_a_cancelled_caller_drains_and_keeps_the_report(
+async def test_after_a_cancellation_requests_in_flight_complete(
     phase: str, cancel: Callable[..., None], anyio_backend: str
 ) -> None:
-    """Answers on their way count, nothing new is sent, and the report tells the whole story."""
+    """Their responses count, no other request is sent, and the report is complete."""
     if cancel is by_task and anyio_backend == "trio":
         return
     clock = FakeClock()
@@ -80,8 +80,8 @@ async def test_a_cancelled_caller_drains_and_keeps_the_report(
     )
 
 
-async def test_a_cancelled_caller_is_held_for_no_longer_than_the_drain() -> None:
-    """A server that does not answer cannot keep a cancelled caller."""
+async def test_a_cancelled_caller_waits_at_most_drain_seconds() -> None:
+    """Even if the server does not respond."""
     clock = FakeClock()
     clock.hold()
     server = HeldServer()
@@ -101,8 +101,8 @@ async def test_a_cancelled_caller_is_held_for_no_longer_than_the_drain() -> None
     assert (1, 11.0) == (server.cut, clock.elapsed)
 
 
-async def test_an_exception_in_the_block_is_the_callers() -> None:
-    """What was put before it is delivered, and the report says where it ended."""
+async def test_an_exception_of_the_block_is_raised_as_it_is() -> None:
+    """Rows put before it are delivered, and a note says how many."""
     runs: list[ImportRun] = []
 
     async def fail() -> None:
@@ -118,8 +118,8 @@ async def test_an_exception_in_the_block_is_the_callers() -> None:
     assert ["1 of 1 rows read before it were imported"] == caught.value.__notes__
 
 
-async def test_a_put_after_a_stop_says_so_and_the_block_ends_quietly() -> None:
-    """The producer need not know why: the block ends, and the report tells."""
+async def test_a_put_after_a_stop_raises_and_the_block_ends_without_error() -> None:
+    """The report contains the reason of the stop."""
     server = ModelServer()
     async with Bulk(transport_to(server)).open(group_id=7) as run:
         await run.put("a@example.org")
@@ -130,8 +130,8 @@ async def test_a_put_after_a_stop_says_so_and_the_block_ends_quietly() -> None:
     assert "enough" == run.report.stopped
 
 
-async def test_a_put_that_gives_up_waiting_does_not_block_the_address() -> None:
-    """Rows of an abandoned ``put`` are pending; later rows of the same address still go out."""
+async def test_a_cancelled_put_does_not_block_the_address() -> None:
+    """Its rows are pending; later rows of the same address are sent."""
     server = HeldServer()
     options: dict[str, Any] = {"concurrency": 1, "batch_size": 1, "canary": False}
     async with Bulk(transport_to(server)).open(group_id=7, **options) as run:
@@ -153,7 +153,7 @@ async def test_a_put_that_gives_up_waiting_does_not_block_the_address() -> None:
 
 
 async def test_nothing_can_be_put_after_the_end() -> None:
-    """The end is the end; a row that came later would be lost."""
+    """A row put later would be lost."""
     server = ModelServer()
     async with Bulk(transport_to(server)).open(group_id=7) as run:
         await run.put("a@example.org")
@@ -167,8 +167,8 @@ async def test_nothing_can_be_put_after_the_end() -> None:
 
 
 @pytest.mark.parametrize("after", range(0, 40, 3))
-async def test_a_stop_at_any_moment_keeps_the_balance(after: int) -> None:
-    """Whenever it comes: nothing lost, nothing counted twice, the server agrees."""
+async def test_after_a_stop_at_any_moment_the_report_balances(after: int) -> None:
+    """No row is lost or counted twice, and the server has the accepted rows."""
     server = ModelServer(steps=3)
     bulk = Bulk(transport_to(server))
 

@@ -1,4 +1,4 @@
-"""ConcurrencyLimiter: their order, a limit that changes, and nothing lost to cancellation."""
+"""ConcurrencyLimiter: the order of permits, a limit that changes, and cancellation."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -21,142 +21,142 @@ PUSHED_BACK = Diagnosis(lowers_limit=True)
 
 
 @attrs.define
-class Recorded:
-    """A pacing whose limit the test sets; it writes down what it is told.
+class RecordingLimit:
+    """A limit that the test sets; it records its calls.
 
     Attributes:
         limit: The limit now.
-        then: The limit after the next thing it is told about an answer.
-        told: What it was told.
+        next_limit: The limit after the next call about a response.
+        calls: Name and arguments of each call.
     """
 
     limit: int = 1
-    then: int | None = None
-    told: list[tuple[object, ...]] = attrs.field(factory=list[tuple[object, ...]])
+    next_limit: int | None = None
+    calls: list[tuple[object, ...]] = attrs.field(factory=list[tuple[object, ...]])
 
     def started(self, in_flight: int) -> None:
-        """Write it down."""
-        self.told.append(("started", in_flight))
+        """Record the call."""
+        self.calls.append(("started", in_flight))
 
     def succeeded(self, *, rows: int, sent_at: float, now: float) -> None:
-        """Write it down."""
-        self._note("succeeded", rows, sent_at, now)
+        """Record the call."""
+        self._record("succeeded", rows, sent_at, now)
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
-        """Write it down."""
-        self._note("pushed_back", sent_at, now)
+        """Record the call."""
+        self._record("pushed_back", sent_at, now)
 
     def reopened(self, now: float) -> None:
-        """Write it down."""
-        self._note("reopened", now)
+        """Record the call."""
+        self._record("reopened", now)
 
-    def _note(self, *what: object) -> None:
-        self.told.append(what)
-        self.limit = self.then or self.limit
+    def _record(self, *call: object) -> None:
+        self.calls.append(call)
+        self.limit = self.next_limit or self.limit
 
 
 @attrs.define(eq=False)
-class Crowd:
-    """Callers that take a permit each and keep it until they are told to go.
+class Callers:
+    """Callers that take a permit each and hold it until the test releases it.
 
     Attributes:
-        limiter: What is under test.
-        tasks: Where the callers run.
+        limiter: The limiter under test.
+        tasks: Runs the callers.
         stop: Ends their waits.
-        inside: Names of those who hold a permit, in the order in which they got it.
+        holders: Names of those that hold a permit, in the order in which they got it.
         stopped: Names of those whose wait was ended by the stop.
-        leave: What tells each to go.
+        events: The event that makes each release its permit.
     """
 
     limiter: ConcurrencyLimiter
     tasks: anyio.abc.TaskGroup
     stop: Stop = attrs.field(factory=Stop)
-    inside: list[str] = attrs.field(factory=list[str])
+    holders: list[str] = attrs.field(factory=list[str])
     stopped: list[str] = attrs.field(factory=list[str])
-    leave: dict[str, anyio.Event] = attrs.field(factory=dict[str, anyio.Event])
+    events: dict[str, anyio.Event] = attrs.field(factory=dict[str, anyio.Event])
     _scopes: dict[str, anyio.CancelScope] = attrs.field(factory=dict[str, anyio.CancelScope])
 
-    async def come(self, *names: str, rows: int = 1) -> None:
-        """Let callers come, one after the other."""
+    async def acquire(self, *names: str, rows: int = 1) -> None:
+        """Start callers, one after the other."""
         for name in names:
             self.tasks.start_soon(self._call, name, rows)
             await wait_all_tasks_blocked()
 
-    async def go(self, *names: str) -> None:
-        """Let callers give their permits back."""
+    async def release(self, *names: str) -> None:
+        """Make callers release their permits."""
         for name in names:
-            self.leave[name].set()
+            self.events[name].set()
         await wait_all_tasks_blocked()
 
     def cancel(self, name: str) -> None:
-        """Cancel a caller, wherever it is; takes effect when the test awaits."""
+        """Cancel a caller; takes effect when the test awaits."""
         self._scopes[name].cancel()
 
     async def _call(self, name: str, rows: int) -> None:
-        leave = self.leave[name] = anyio.Event()
+        event = self.events[name] = anyio.Event()
         with anyio.CancelScope() as self._scopes[name]:
             try:
                 async with self.limiter.permit(rows, self.stop):
-                    self.inside.append(name)
+                    self.holders.append(name)
                     try:
-                        await leave.wait()
+                        await event.wait()
                     finally:
-                        self.inside.remove(name)
+                        self.holders.remove(name)
             except StopRequestedError:
                 self.stopped.append(name)
 
 
 @asynccontextmanager
-async def crowd(limiter: ConcurrencyLimiter) -> AsyncGenerator[Crowd, None]:
-    """A crowd; at the end all leave, and every permit has to be back."""
+async def callers_of(limiter: ConcurrencyLimiter) -> AsyncGenerator[Callers, None]:
+    """Callers of a limiter; at the end all are cancelled, and every permit must be back."""
     async with anyio.create_task_group() as tasks:
-        yield Crowd(limiter, tasks)
+        yield Callers(limiter, tasks)
         tasks.cancel_scope.cancel()
     assert 0 == limiter.in_use
 
 
 def make(
-    pacing: ConcurrencyLimit, clock: FakeClock | None = None, rate: RateLimit | None = None
+    limit: ConcurrencyLimit, clock: FakeClock | None = None, rate: RateLimit | None = None
 ) -> ConcurrencyLimiter:
-    """ConcurrencyLimiter on a clock of the test's."""
-    return ConcurrencyLimiter(pacing, clock or FakeClock(), rate=rate)
+    """Return a limiter with a clock that the test controls."""
+    return ConcurrencyLimiter(limit, clock or FakeClock(), rate=rate)
 
 
-async def test_permits_are_given_in_the_order_of_asking() -> None:
-    """No more than the limit at a time, and first come, first served."""
-    async with crowd(make(FixedLimit(2))) as they:
-        await they.come("a", "b", "c", "d")
-        assert ["a", "b"] == they.inside
-        assert 2 == they.limiter.in_use == they.limiter.limit
+async def test_permits_are_given_in_the_order_of_requests() -> None:
+    """There are never more than the limit."""
+    async with callers_of(make(FixedLimit(2))) as callers:
+        await callers.acquire("a", "b", "c", "d")
+        assert ["a", "b"] == callers.holders
+        assert 2 == callers.limiter.in_use == callers.limiter.limit
 
-        await they.go("b")
-        assert ["a", "c"] == they.inside
-        await they.go("a")
-        assert ["c", "d"] == they.inside
+        await callers.release("b")
+        assert ["a", "c"] == callers.holders
+        await callers.release("a")
+        assert ["c", "d"] == callers.holders
 
 
-async def test_a_newcomer_does_not_overtake() -> None:
-    """A permit that is free again belongs to the one who waits, although a newcomer asks first."""
-    pacing = Recorded(limit=1)
-    async with crowd(make(pacing)) as they:
-        await they.come("a", "waiting")
-        pacing.limit = 2  # not told: the room is there, and nobody has been woken
-        await they.come("new")
-        assert ["a"] == they.inside
+async def test_a_later_caller_does_not_overtake_a_waiting_one() -> None:
+    """A released permit goes to the caller that waits, although a new caller has just arrived."""
+    limit = RecordingLimit(limit=1)
+    async with callers_of(make(limit)) as callers:
+        await callers.acquire("a", "waiting")
+        limit.limit = 2  # a permit is free, but no waiting caller has been woken
+        await callers.acquire("new")
+        assert ["a"] == callers.holders
 
-        await they.go("a")
-        assert ["new", "waiting"] == sorted(they.inside)
+        await callers.release("a")
+        assert ["new", "waiting"] == sorted(callers.holders)
 
 
 @pytest.mark.parametrize("grows_on", ["succeeded", "pushed_back", "reopened"])
-async def test_growth_wakes_as_many_as_there_is_room_for(grows_on: str) -> None:
-    """Nobody waits while there is room, even when no permit comes back."""
-    pacing = Recorded(limit=1)
-    limiter = make(pacing)
-    async with crowd(limiter) as they, limiter.permit(1, they.stop) as permit:
+async def test_a_higher_limit_wakes_waiting_callers(grows_on: str) -> None:
+    """As many as the limit allows, even if no permit is released."""
+    limit = RecordingLimit(limit=1)
+    limiter = make(limit)
+    async with callers_of(limiter) as callers, limiter.permit(1, callers.stop) as permit:
         permit.sent()
-        await they.come("a", "b", "c")
-        pacing.then = 3
+        await callers.acquire("a", "b", "c")
+        limit.next_limit = 3
         if grows_on == "succeeded":
             permit.succeeded(10)
         elif grows_on == "pushed_back":
@@ -165,120 +165,120 @@ async def test_growth_wakes_as_many_as_there_is_room_for(grows_on: str) -> None:
             limiter.reopened()
         await wait_all_tasks_blocked()
 
-        assert ["a", "b"] == sorted(they.inside)
+        assert ["a", "b"] == sorted(callers.holders)
 
 
-async def test_a_lower_limit_takes_no_permit_away() -> None:
-    """Those who hold one keep it; the next is given when enough are back."""
-    pacing = Recorded(limit=3)
-    async with crowd(make(pacing)) as they:
-        await they.come("a", "b", "c", "d")
-        pacing.limit = 1
-        await they.go("a", "b")
-        assert ["c"] == they.inside
+async def test_a_lower_limit_does_not_revoke_permits() -> None:
+    """Holders keep their permit; the next is given when enough are released."""
+    limit = RecordingLimit(limit=3)
+    async with callers_of(make(limit)) as callers:
+        await callers.acquire("a", "b", "c", "d")
+        limit.limit = 1
+        await callers.release("a", "b")
+        assert ["c"] == callers.holders
 
-        await they.go("c")
-        assert ["d"] == they.inside
+        await callers.release("c")
+        assert ["d"] == callers.holders
 
 
-async def test_a_cancelled_caller_loses_nothing_for_others() -> None:
-    """Neither while it waits, nor in the moment in which the permit is handed to it."""
-    async with crowd(make(FixedLimit(1))) as they:
-        await they.come("a", "b", "c", "d", "e")
-        they.cancel("b")
+async def test_a_cancelled_caller_loses_no_permit() -> None:
+    """Neither while it waits, nor at the moment when it gets the permit."""
+    async with callers_of(make(FixedLimit(1))) as callers:
+        await callers.acquire("a", "b", "c", "d", "e")
+        callers.cancel("b")
         await wait_all_tasks_blocked()
-        they.cancel("a")
+        callers.cancel("a")
         await wait_all_tasks_blocked()
-        assert ["c"] == they.inside
+        assert ["c"] == callers.holders
 
-        they.leave["c"].set()
+        callers.events["c"].set()
         await anyio.lowlevel.checkpoint()
-        they.cancel("d")
+        callers.cancel("d")
         await wait_all_tasks_blocked()
-        assert ["e"] == they.inside
+        assert ["e"] == callers.holders
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_cancellation_at_any_turn_leaves_every_permit_in_place(turns: int) -> None:
-    """Whatever a caller is about to do, its permit goes to the next."""
+async def test_cancellation_at_any_point_loses_no_permit(turns: int) -> None:
+    """The permit of a cancelled caller goes to the next."""
     limiter = make(FixedLimit(1), rate=RateLimit(1))
-    async with crowd(limiter) as they:
-        await they.come("a", "b", "c")
-        they.leave["a"].set()
+    async with callers_of(limiter) as callers:
+        await callers.acquire("a", "b", "c")
+        callers.events["a"].set()
         for _ in range(turns):
             await anyio.lowlevel.checkpoint()
-        they.cancel("b")
+        callers.cancel("b")
         await wait_all_tasks_blocked()
 
-        assert ["c"] == they.inside
+        assert ["c"] == callers.holders
         assert 1 == limiter.in_use
 
 
-async def test_a_stop_ends_waits_but_not_what_is_held() -> None:
-    """Who waits is sent home; who holds a permit stays, and newcomers are turned away."""
+async def test_a_stop_ends_waits_but_revokes_no_permit() -> None:
+    """Waiting and later callers get StopRequestedError; holders keep their permit."""
     limiter = make(FixedLimit(1))
-    async with crowd(limiter) as they:
-        await they.come("a", "b", "c")
-        they.stop.request()
+    async with callers_of(limiter) as callers:
+        await callers.acquire("a", "b", "c")
+        callers.stop.request()
         await wait_all_tasks_blocked()
-        assert ["a"] == they.inside
-        assert ["b", "c"] == sorted(they.stopped)
+        assert ["a"] == callers.holders
+        assert ["b", "c"] == sorted(callers.stopped)
 
-        await they.come("d")
-        assert "d" in they.stopped
-        await they.go("a")
+        await callers.acquire("d")
+        assert "d" in callers.stopped
+        await callers.release("a")
         assert 0 == limiter.in_use
 
 
-async def test_a_stop_in_the_moment_of_the_hand_over_keeps_the_count() -> None:
-    """A permit that was just handed over is given back, or used; never lost."""
+async def test_a_stop_while_a_permit_changes_hands_loses_no_permit() -> None:
+    """A permit that was just given is used or released."""
     limiter = make(FixedLimit(1))
-    async with crowd(limiter) as they:
-        await they.come("a", "b")
-        they.leave["a"].set()
+    async with callers_of(limiter) as callers:
+        await callers.acquire("a", "b")
+        callers.events["a"].set()
         await anyio.lowlevel.checkpoint()
-        they.stop.request()
+        callers.stop.request()
         await wait_all_tasks_blocked()
 
-        assert len(they.inside) == limiter.in_use
-        assert 1 == len(they.inside + they.stopped)
+        assert len(callers.holders) == limiter.in_use
+        assert 1 == len(callers.holders + callers.stopped)
 
 
-async def test_the_rate_of_rows_is_kept() -> None:
-    """The second thousand rows go when the first thousand are through at the rate."""
+async def test_the_rate_limit_of_rows_is_kept() -> None:
+    """The second thousand rows wait for as long as the first thousand take at the rate."""
     clock = FakeClock()
     clock.hold()
-    async with crowd(make(FixedLimit(3), clock, RateLimit(100))) as they:
-        await they.come("a", "b", "c", rows=1000)
-        assert ["a"] == they.inside
+    async with callers_of(make(FixedLimit(3), clock, RateLimit(100))) as callers:
+        await callers.acquire("a", "b", "c", rows=1000)
+        assert ["a"] == callers.holders
 
         await clock.advance(10)
-        assert ["a", "b"] == they.inside
+        assert ["a", "b"] == callers.holders
         await clock.advance(9)
-        assert ["a", "b"] == they.inside
+        assert ["a", "b"] == callers.holders
         await clock.advance(1)
-        assert ["a", "b", "c"] == they.inside
+        assert ["a", "b", "c"] == callers.holders
 
 
-async def test_a_stop_ends_the_wait_for_the_rate() -> None:
-    """And the permit held meanwhile is given back."""
+async def test_a_stop_ends_the_wait_for_the_rate_limit() -> None:
+    """The permit held meanwhile is released."""
     clock = FakeClock()
     clock.hold()
     limiter = make(FixedLimit(3), clock, RateLimit(1))
-    async with crowd(limiter) as they:
-        await they.come("a", "b", rows=1000)
-        they.stop.request()
+    async with callers_of(limiter) as callers:
+        await callers.acquire("a", "b", rows=1000)
+        callers.stop.request()
         await wait_all_tasks_blocked()
 
-        assert ["b"] == they.stopped
+        assert ["b"] == callers.stopped
         assert 1 == limiter.in_use
 
 
-async def test_the_pacing_is_told_with_the_instant_of_sending() -> None:
-    """The last instant counts, and a request that was sent twice is one on the wire."""
+async def test_the_limit_gets_the_time_of_sending() -> None:
+    """The last time counts, and a request that was sent twice counts once as in flight."""
     clock = FakeClock()
-    pacing = Recorded(limit=2)
-    limiter = make(pacing, clock)
+    limit = RecordingLimit(limit=2)
+    limiter = make(limit, clock)
     start = clock.monotonic()
     async with limiter.permit(5, Stop()) as permit:
         permit.sent()
@@ -295,33 +295,33 @@ async def test_the_pacing_is_told_with_the_instant_of_sending() -> None:
         ("succeeded", 5, start + 2, start + 3),
         ("pushed_back", start + 2, start + 3),
         ("reopened", start + 3),
-    ] == pacing.told
+    ] == limit.calls
 
 
-async def test_a_failure_that_is_not_about_load_says_nothing() -> None:
+async def test_a_failure_that_is_not_about_load_is_ignored() -> None:
     """A refused batch or a single lost response does not lower the limit."""
-    pacing = Recorded(limit=1)
-    async with make(pacing).permit(5, Stop()) as permit:
+    limit = RecordingLimit(limit=1)
+    async with make(limit).permit(5, Stop()) as permit:
         permit.sent()
         permit.failed(Diagnosis())
 
-    assert [("started", 1)] == pacing.told
+    assert [("started", 1)] == limit.calls
 
 
-async def test_a_request_that_never_left_says_nothing() -> None:
-    """A token that could not be renewed is no matter of concurrency."""
-    pacing = Recorded(limit=1)
-    async with make(pacing).permit(5, Stop()) as permit:
+async def test_a_request_that_was_not_sent_is_ignored() -> None:
+    """A token that could not be renewed says nothing about concurrency."""
+    limit = RecordingLimit(limit=1)
+    async with make(limit).permit(5, Stop()) as permit:
         permit.succeeded(5)
         permit.failed(PUSHED_BACK)
 
-    assert [] == pacing.told
+    assert [] == limit.calls
 
 
-async def test_only_requests_on_the_wire_count_as_use_of_the_limit() -> None:
-    """A permit whose holder still waits for the rate or the gate does not, nor one that is back."""
-    pacing = Recorded(limit=3)
-    limiter = make(pacing)
+async def test_only_requests_in_flight_count_as_use_of_the_limit() -> None:
+    """A permit whose holder waits for the rate limit or the gate does not count."""
+    limit = RecordingLimit(limit=3)
+    limiter = make(limit)
     stop = Stop()
     async with limiter.permit(1, stop), limiter.permit(1, stop) as second:
         second.sent()
@@ -330,11 +330,11 @@ async def test_only_requests_on_the_wire_count_as_use_of_the_limit() -> None:
         async with limiter.permit(1, stop) as fourth:
             fourth.sent()
 
-    assert [1, 2, 2] == [told[1] for told in pacing.told]
+    assert [1, 2, 2] == [call[1] for call in limit.calls]
 
 
-async def test_an_error_in_the_block_gives_the_permit_back() -> None:
-    """Whatever becomes of the request."""
+async def test_an_error_in_the_block_releases_the_permit() -> None:
+    """Whatever the result of the request."""
     limiter = make(FixedLimit(1))
 
     async def fail() -> None:

@@ -1,4 +1,4 @@
-"""After a lost answer: what the server's own list says of rows that must not be sent twice."""
+"""Look-ups after a lost response, for rows that must not be sent twice."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ asynchronous = pytest.mark.anyio
 
 
 def row_of(**fields: Any) -> EncodedRow:
-    """Return a row as it is kept."""
+    """Return an encoded row."""
     body = json.dumps({"email": "a@example.org", **fields}).encode()
     return EncodedRow("a@example.org", body, 1, None, repeatable=False)
 
@@ -51,19 +51,19 @@ OTHER = {"order_id": "B-1", "product": "Lamp"}
         "stored among others",
         "in another order",
         "no orders",
-        "another order only",
-        "another line of the order only",
+        "only another order",
+        "only another line of the order",
         "half of them",
         "one of two equal lines",
         "two equal lines",
-        "the answer is silent on orders",
-        "orders of an odd kind",
-        "order lines of an odd kind",
+        "a response without orders",
+        "orders of an unexpected type",
+        "order lines of an unexpected type",
         "an id as a number",
     ],
 )
 def test_orders(sent: list[Any], stored: Any, evidence: Evidence) -> None:
-    """All there is stored, none there is absent, anything between proves nothing."""
+    """All found: stored. None found: absent. Anything in between proves nothing."""
     profile = {"email": "a@example.org"} | ({} if stored is None else {"orders": stored})
 
     assert evidence is evidence_of(row_of(orders=sent), profile)
@@ -89,25 +89,25 @@ def test_orders(sent: list[Any], stored: Any, evidence: Evidence) -> None:
     ids=str,
 )
 def test_receivers(sent: dict[str, Any], stored: dict[str, Any], evidence: Evidence) -> None:
-    """A receiver is this row's when it has everything that the row says."""
+    """A receiver is stored if it has all values of the row."""
     assert evidence is evidence_of(row_of(**sent), {"email": "a@example.org", **stored})
 
 
-def test_nobody_is_absent() -> None:
-    """Whom the list does not show was not stored."""
+def test_a_receiver_that_is_not_found_is_absent() -> None:
+    """It was not stored."""
     assert Evidence.ABSENT is evidence_of(row_of(), None)
 
 
 Listing = Callable[[list[dict[str, Any]]], list[Any]]
 
 
-class Lister(ModelServer):
-    """Loses the first answer, and lists as it is told.
+class LosingServer(ModelServer):
+    """Loses the first response, and changes the responses to look-ups.
 
     Args:
-        executed: Whether the rows of the lost answer are stored.
-        listing: Turns the list into the one that is sent.
-        failures: How many look-ups get 500 first.
+        executed: Whether the rows of the lost response are stored.
+        listing: Changes the list of receivers.
+        failures: Number of look-ups that get status 500 first.
     """
 
     def __init__(
@@ -128,21 +128,21 @@ class Lister(ModelServer):
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Change the list on its way."""
+        """Change the list of receivers."""
         before = len(self.looked_up)
-        answer = await super().send(
+        response = await super().send(
             method, url, headers=headers, content=content, timeout=timeout, stop=stop
         )
         if method != "GET":
-            return answer
+            return response
         self.look_ups.append(len(self.looked_up) - before)
         if self.failures:
             self.failures -= 1
             return Response(500, {}, b'{"error": {"code": 500, "message": "oops"}}')
         if self._listing is None:
-            return answer
-        listed = json.dumps(self._listing(json.loads(answer.content))).encode()
-        return Response(answer.status_code, {}, listed)
+            return response
+        listed = json.dumps(self._listing(json.loads(response.content))).encode()
+        return Response(response.status_code, {}, listed)
 
 
 def with_orders(count: int) -> list[ReceiverInput]:
@@ -163,9 +163,9 @@ async def load(server: ModelServer, rows: Any, call: str = "upsert") -> ImportRe
 
 @asynchronous
 @pytest.mark.parametrize("executed", [True, False])
-async def test_many_rows_are_looked_up_in_portions(*, executed: bool) -> None:
-    """Every row in doubt is asked about once, fifty to a request."""
-    server = Lister(executed=executed)
+async def test_many_rows_are_looked_up_in_several_requests(*, executed: bool) -> None:
+    """Every row in doubt is looked up once, fifty per request."""
+    server = LosingServer(executed=executed)
     report = await load(server, with_orders(120))
 
     assert {"read": 120, "accepted": 120} == counts(report)
@@ -175,10 +175,10 @@ async def test_many_rows_are_looked_up_in_portions(*, executed: bool) -> None:
 
 
 @asynchronous
-async def test_rows_stored_in_part_are_told_apart() -> None:
-    """Of one batch some are stored, some are sent again, and some nobody can judge."""
+async def test_rows_of_a_partly_executed_batch_get_different_results() -> None:
+    """Some are stored, some are sent again, and some are unknown."""
 
-    class Half(Lister):
+    class HalfExecutingServer(LosingServer):
         """Executes only the first two rows of the lost request, and half of the third."""
 
         def _execute(self, verb: str, rows: list[Any]) -> list[Any]:
@@ -189,7 +189,7 @@ async def test_rows_stored_in_part_are_told_apart() -> None:
 
     rows = with_orders(4)
     rows[2] = ReceiverInput("p2@example.org", orders=[OrderInput("X", "1"), OrderInput("X", "2")])
-    server = Half(executed=True)
+    server = HalfExecutingServer(executed=True)
     report = await load(server, rows)
 
     assert {"read": 4, "accepted": 3, "unknown": 1} == counts(report)
@@ -198,8 +198,8 @@ async def test_rows_stored_in_part_are_told_apart() -> None:
     assert ["A-0", "A-1", "A-3", "X"] == sorted(server.order_ids)
 
 
-def silent_on_orders(found: list[dict[str, Any]]) -> list[Any]:
-    """List receivers as a server does that does not know of orders."""
+def without_orders(found: list[dict[str, Any]]) -> list[Any]:
+    """List receivers without their orders."""
     return [{"email": row["email"], "id": "7"} for row in found]
 
 
@@ -208,16 +208,16 @@ LISTINGS: dict[str, Listing] = {
     "foreign receivers only": lambda _: [{"email": "stranger@example.org"}],
     "no address": lambda _: [{"id": 17}],
     "texts": lambda _: ["p0@example.org"],
-    "no orders": silent_on_orders,
+    "no orders": without_orders,
 }
-NOBODY: Listing = lambda _: []  # noqa: E731 - one word for it
+NO_RECEIVERS: Listing = lambda _: []  # noqa: E731 - a name for the parameter
 
 
 @asynchronous
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
-async def test_a_list_that_proves_nothing_leaves_rows_unknown(listing: Listing) -> None:
-    """A server that passes over the filter would make every row look absent."""
-    server = Lister(executed=True, listing=listing)
+async def test_after_a_look_up_that_proves_nothing_rows_are_unknown(listing: Listing) -> None:
+    """If the server ignored the filter, every row would look absent."""
+    server = LosingServer(executed=True, listing=listing)
 
     assert {"read": 2, "unknown": 2} == counts(await load(server, with_orders(2)))
     assert 1 == len(server.requests)
@@ -225,9 +225,9 @@ async def test_a_list_that_proves_nothing_leaves_rows_unknown(listing: Listing) 
 
 
 @asynchronous
-async def test_a_look_up_is_as_patient_as_a_batch() -> None:
-    """A server in trouble is asked again; nothing is sent on a guess."""
-    server = Lister(executed=True, failures=6)
+async def test_a_look_up_is_retried_like_a_batch() -> None:
+    """No row is sent before the look-up succeeds."""
+    server = LosingServer(executed=True, failures=6)
 
     assert {"read": 1, "accepted": 1} == counts(await load(server, with_orders(1)))
     assert (["A-0"], 7) == (server.order_ids, len(server.look_ups))
@@ -236,7 +236,7 @@ async def test_a_look_up_is_as_patient_as_a_batch() -> None:
 @asynchronous
 async def test_rows_that_may_be_repeated_are_not_looked_up() -> None:
     """Only rows with orders are in doubt after an upsert."""
-    server = Lister(executed=True)
+    server = LosingServer(executed=True)
     report = await load(server, [*with_orders(1), "b@example.org"])
 
     assert {"read": 2, "accepted": 2} == counts(report)
@@ -253,13 +253,13 @@ async def test_rows_that_may_be_repeated_are_not_looked_up() -> None:
         (False, "shop", "accepted", 1),
         (False, "web", "unknown", 1),
     ],
-    ids=["stored", "not stored", "there with the same", "there with something else"],
+    ids=["stored", "not stored", "exists with equal values", "exists with other values"],
 )
 async def test_inserts_are_looked_up(
     *, executed: bool, present: str | None, expected: str, requests: int
 ) -> None:
-    """Present and equal is accepted, absent is sent again, present and different is unknown."""
-    server = Lister(executed=executed)
+    """Equal: accepted. Absent: sent again. Different: unknown."""
+    server = LosingServer(executed=executed)
     if present:
         server.stored["a@example.org"] = {"email": "a@example.org", "source": present}
     report = await load(server, [ReceiverInput("a@example.org", source="shop")], "insert")
@@ -270,9 +270,9 @@ async def test_inserts_are_looked_up(
 
 
 @asynchronous
-async def test_a_duplicate_after_a_lost_answer_is_the_rows_own() -> None:
-    """It looked absent, was sent again, and is there already: the first attempt has landed."""
-    server = Lister(executed=True, listing=NOBODY)
+async def test_a_duplicate_after_a_lost_response_is_accepted() -> None:
+    """It looked absent and was sent again, so the first attempt has created the duplicate."""
+    server = LosingServer(executed=True, listing=NO_RECEIVERS)
     report = await load(server, ["a@example.org"], "insert")
 
     assert {"read": 1, "accepted": 1} == counts(report)
@@ -280,8 +280,8 @@ async def test_a_duplicate_after_a_lost_answer_is_the_rows_own() -> None:
 
 
 @asynchronous
-async def test_a_duplicate_without_a_lost_answer_is_rejected() -> None:
-    """The receiver was there before this import."""
+async def test_a_duplicate_without_a_lost_response_is_rejected() -> None:
+    """The receiver existed before this import."""
     server = ModelServer()
     server.stored["a@example.org"] = {}
     report = await load(server, ["a@example.org", "b@example.org"], "insert")

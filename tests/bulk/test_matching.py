@@ -1,4 +1,4 @@
-"""An answer to one outcome per row."""
+"""Matching the items of a response to rows."""
 
 import json
 from typing import Any
@@ -19,9 +19,9 @@ def rows_of(*keys: str) -> list[EncodedRow]:
     ]
 
 
-def match(keys: tuple[str, ...], answer: Any) -> Matched:
-    """Match an answer to rows of these addresses."""
-    items = read_items(Response(200, {}, json.dumps(answer).encode()))
+def match(keys: tuple[str, ...], content: Any) -> Matched:
+    """Match the content of a response to rows of these addresses."""
+    items = read_items(Response(200, {}, json.dumps(content).encode()))
     assert items is not None
     return match_rows(rows_of(*keys), items)
 
@@ -39,7 +39,7 @@ A, B, C = "a@example.org", "b@example.org", "c@example.org"
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("content", "expected"),
     [
         (
             [{"id": "1", "email": A}, {"id": "2", "email": B}, {"id": "3", "email": C}],
@@ -81,67 +81,67 @@ A, B, C = "a@example.org", "b@example.org", "c@example.org"
         "profiles in order",
         "profiles in another order and case",
         "a refused row left out",
-        "a short answer",
-        "an empty answer",
+        "a short response",
+        "an empty response",
         "statuses by position",
         "too few statuses",
         "a bare string for a bad row",
         "a status for a bad row",
-        "a string matched by its address",
+        "a string that contains the address",
         "an error beside a profile",
         "an address shown twice",
         "a foreign address",
         "an id proves nothing",
-        "nonsense proves nothing",
+        "items of other types prove nothing",
     ],
 )
-def test_answers(answer: Any, expected: tuple[str, str, str]) -> None:
-    """Rows are matched by address, by position only where nothing contradicts it."""
-    assert expected == summary(match((A, B, C), answer))
+def test_responses(content: Any, expected: tuple[str, str, str]) -> None:
+    """Rows are matched by address, and by position only if no address contradicts it."""
+    assert expected == summary(match((A, B, C), content))
 
 
-def test_items_that_belong_to_no_row_are_counted() -> None:
-    """A foreign item is a breach of contract worth knowing of."""
+def test_items_that_match_no_row_are_counted() -> None:
+    """Unexpected items are an error of the server that should be visible."""
     assert 2 == match((A,), [{"email": A}, {"email": B}, {"email": A}]).unexpected
 
 
-def test_a_lone_object_answers_a_batch_of_one() -> None:
-    """The API answers an object where it was sent one."""
+def test_a_single_object_is_the_response_to_one_row() -> None:
+    """The API responds with an object instead of a list."""
     assert (A, "", "") == summary(match((A,), {"id": "1", "email": A}))
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"", b"[{", b"\xff\xfe"])
-def test_what_is_no_json_is_no_answer(content: bytes) -> None:
-    """An unreadable answer proves nothing about any row."""
+def test_content_that_is_not_json_has_no_items(content: bytes) -> None:
+    """It proves nothing about any row."""
     assert read_items(Response(200, {}, content)) is None
 
 
 @pytest.mark.parametrize("content", [b"null", b"[]", b"{}", b"0"])
-def test_an_answer_without_items_accepts_nothing(content: bytes) -> None:
-    """Readable but empty: every row is missing."""
+def test_a_response_without_items_accepts_no_row(content: bytes) -> None:
+    """Every row is missing."""
     assert [] == read_items(Response(200, {}, content))
 
 
-def test_odd_types_are_read_patiently() -> None:
-    """A field of an unexpected type does not spoil the other items."""
+def test_unexpected_types_are_ignored() -> None:
+    """A field of an unexpected type does not affect the other items."""
     assert (B, "", A) == summary(match((A, B), [{"email": 17, "status": None}, {"email": B}]))
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("message", "code"),
     [
         ("invalid address 'x'", "invalid_email"),
         ("duplicate address", "duplicate"),
         ("contact limit reached", "refused"),
     ],
 )
-def test_reasons_have_stable_codes(words: str, code: str) -> None:
-    """The server's words vary; the code does not."""
-    assert code == code_of(words)
+def test_messages_have_stable_codes(message: str, code: str) -> None:
+    """The server's message varies; the code does not."""
+    assert code == code_of(message)
 
 
-def test_reasons_hide_addresses() -> None:
-    """Messages end up in samples and terminals; the row itself is in the rejects file."""
+def test_addresses_in_messages_are_masked() -> None:
+    """Messages are shown in samples and terminals; the row itself is in the rejects file."""
     assert A not in rejected(rows_of(A)[0], "refused", f"invalid address '{A}'").message
 
 
@@ -161,9 +161,9 @@ ITEMS = st.one_of(
 
 
 @given(st.lists(ITEMS, max_size=6), st.sets(st.sampled_from([A, B, C]), min_size=1))
-def test_every_row_is_in_exactly_one_class(answer: list[Any], keys: set[str]) -> None:
-    """Whatever the server answers, no row is lost and none is invented."""
-    matched = match(tuple(sorted(keys)), answer)
+def test_every_row_is_in_exactly_one_class(content: list[Any], keys: set[str]) -> None:
+    """With any response, no row is lost or invented."""
+    matched = match(tuple(sorted(keys)), content)
     seen = [*matched.accepted, *(row for row, _ in matched.refused), *matched.missing]
 
     assert sorted(keys) == sorted(row.key for row in seen)
@@ -171,7 +171,7 @@ def test_every_row_is_in_exactly_one_class(answer: list[Any], keys: set[str]) ->
 
 @given(st.permutations([A, B, C]), st.sets(st.sampled_from([A, B, C])))
 def test_only_shown_receivers_are_accepted(order: list[str], shown: set[str]) -> None:
-    """For whole receivers the accepted rows are exactly those that the answer shows."""
-    answer = [{"id": "1", "email": key} for key in order if key in shown]
+    """For whole receivers, the accepted rows are exactly those that the response shows."""
+    content = [{"id": "1", "email": key} for key in order if key in shown]
 
-    assert shown == {row.key for row in match((A, B, C), answer).accepted}
+    assert shown == {row.key for row in match((A, B, C), content).accepted}
