@@ -1,4 +1,4 @@
-"""``results()``: every row told exactly once, in whatever way it is read or left."""
+"""``results()``: every result exactly once, however it is read."""
 
 import gc
 from collections import Counter
@@ -30,27 +30,27 @@ SMALL: dict[str, Any] = {"group_id": 7, "batch_size": 10, "concurrency": 2, "can
 
 
 def bulk_of(server: ModelServer) -> Bulk:
-    """Return the imports of a server, whose clock stands still."""
+    """Return the imports of a server, with a clock that does not advance."""
     clock = FakeClock()
     clock.hold()
     return Bulk(transport_to(server, clock=clock))
 
 
-async def test_what_was_put_is_sent_and_told() -> None:
-    """In one task: the loop sends what is there and ends when each row has its outcome."""
+async def test_rows_that_were_put_are_sent_and_have_a_result() -> None:
+    """In one task: the loop sends the rows and ends when each has a result."""
     server = ModelServer()
     async with bulk_of(server).open(**SMALL) as run:
         for receiver in people(25):
             await run.put(receiver)
-        told = [result async for result in run.results()]
+        received = [result async for result in run.results()]
 
-        assert list(range(1, 26)) == sorted(result.row for result in told)
-        assert {Outcome.ACCEPTED} == {result.outcome for result in told}
+        assert list(range(1, 26)) == sorted(result.row for result in received)
+        assert {Outcome.ACCEPTED} == {result.outcome for result in received}
         assert 25 == len(server.stored)
 
 
-async def test_one_iterator_serves_several_rounds() -> None:
-    """Put and read, put and read: nothing is told twice."""
+async def test_one_iterator_can_be_read_several_times() -> None:
+    """Rows are put and results are read in turns; no result comes twice."""
     async with bulk_of(ModelServer()).open(**SMALL) as run:
         results = run.results()
         rounds: list[list[int]] = []
@@ -62,8 +62,8 @@ async def test_one_iterator_serves_several_rounds() -> None:
     assert [[1, 2, 3], [4, 5, 6]] == rounds
 
 
-async def test_every_class_of_outcome_is_told_once() -> None:
-    """Accepted, rejected here and there, superseded, unknown: each row once, with its receiver."""
+async def test_every_row_has_one_result_whatever_its_outcome() -> None:
+    """Accepted, rejected here or by the server, superseded, unknown."""
     rows: list[Any] = [
         "a@example.org",
         "A@example.org",
@@ -77,16 +77,16 @@ async def test_every_class_of_outcome_is_told_once() -> None:
     async with bulk_of(server).open(**SMALL) as run:
         for row in rows:
             await run.put(row)
-        told = [result async for result in run.results()]
+        received = [result async for result in run.results()]
 
     assert {1: "superseded", 2: "accepted", 3: "rejected", 4: "rejected", 5: "rejected"} | {
         6: "unknown"
-    } == {result.row: result.outcome.value for result in told}
-    assert len(rows) == len(told)
+    } == {result.row: result.outcome.value for result in received}
+    assert len(rows) == len(received)
 
 
-async def test_a_deleted_address_is_told_as_a_receiver() -> None:
-    """An outcome holds a receiver, also where the row travels as an address only."""
+async def test_the_result_of_a_deleted_address_has_a_receiver() -> None:
+    """Although only the address is sent."""
     server = ModelServer()
     server.stored["a@example.org"] = {}
     async with bulk_of(server).open(**SMALL, strategy="delete") as run:
@@ -96,34 +96,34 @@ async def test_a_deleted_address_is_told_as_a_receiver() -> None:
     assert (Outcome.ACCEPTED, b'{"email":"a@example.org"}') == (result.outcome, result.receiver)
 
 
-async def read(run: ImportRun, told: list[RowResult], *, until_end: bool = True) -> None:
-    """Read outcomes in a task of its own."""
-    told += [result async for result in run.results(until_end=until_end)]
+async def read(run: ImportRun, received: list[RowResult], *, until_end: bool = True) -> None:
+    """Read results."""
+    received += [result async for result in run.results(until_end=until_end)]
 
 
 @pytest.mark.parametrize("server", [ModelServer(), HeldServer()], ids=["fast", "slow"])
-async def test_a_reader_beside_the_producer_reads_to_the_end(server: ModelServer) -> None:
-    """With ``until_end`` the loop ends once :meth:`end` has brought everything home."""
-    told: list[RowResult] = []
+async def test_a_reader_in_another_task_gets_all_results(server: ModelServer) -> None:
+    """With ``until_end`` the loop ends when every row has a result after :meth:`end`."""
+    received: list[RowResult] = []
 
     async def wake() -> None:
-        while len(told) < 105 and isinstance(server, HeldServer):
+        while len(received) < 105 and isinstance(server, HeldServer):
             await wait_all_tasks_blocked()
             server.release()
 
     async with bulk_of(server).open(**SMALL) as run, anyio.create_task_group() as tasks:
-        tasks.start_soon(read, run, told)
+        tasks.start_soon(read, run, received)
         tasks.start_soon(wake)
         await wait_all_tasks_blocked()
         for receiver in people(105):
             await run.put(receiver)
         await run.end()
 
-    assert list(range(1, 106)) == sorted(result.row for result in told)
+    assert list(range(1, 106)) == sorted(result.row for result in received)
 
 
-async def test_a_reader_left_early_holds_nobody_up() -> None:
-    """Breaking out of the loop leaves an import that goes on at full speed."""
+async def test_a_loop_that_is_left_early_does_not_block_the_import() -> None:
+    """The import continues at full speed after a ``break``."""
     server = ModelServer()
     async with bulk_of(server).open(**SMALL) as run:
         for receiver in people(30):
@@ -138,8 +138,8 @@ async def test_a_reader_left_early_holds_nobody_up() -> None:
     assert {"read": 5030, "accepted": 5030} == counts(run.report)
 
 
-async def test_results_are_read_by_one() -> None:
-    """A second reader would take outcomes away from the first."""
+async def test_results_can_have_only_one_reader() -> None:
+    """A second reader would take results from the first."""
     async with bulk_of(ModelServer()).open(**SMALL) as run:
         await run.put("a@example.org")
         results = run.results()
@@ -148,8 +148,8 @@ async def test_results_are_read_by_one() -> None:
         assert 1 == len([result async for result in results])
 
 
-async def test_results_that_were_left_cannot_be_read_again() -> None:
-    """What was thrown away is not passed over in silence."""
+async def test_results_cannot_be_read_again_after_the_iterator_is_gone() -> None:
+    """Results that were discarded meanwhile are an error."""
     async with bulk_of(ModelServer()).open(**SMALL) as run:
         await run.put("a@example.org")
         assert 1 == len([result async for result in run.results()])
@@ -158,8 +158,8 @@ async def test_results_that_were_left_cannot_be_read_again() -> None:
             run.results()
 
 
-async def test_results_asked_for_too_late_are_refused() -> None:
-    """Outcomes nobody asked for are not kept for ever."""
+async def test_results_requested_too_late_are_refused() -> None:
+    """Results are not stored indefinitely before they are requested."""
     async with bulk_of(ModelServer()).open(group_id=7) as run:
         for receiver in people(4500):
             await run.put(receiver)
@@ -168,10 +168,10 @@ async def test_results_asked_for_too_late_are_refused() -> None:
             run.results()
 
 
-async def test_rows_are_taken_in_no_faster_than_outcomes_are_read() -> None:
-    """A slow reader holds the producer; what is kept is bounded."""
+async def test_rows_are_taken_no_faster_than_results_are_read() -> None:
+    """A slow reader makes the producer wait, and memory is bounded."""
     put = 0
-    told: Counter[int] = Counter()
+    received: Counter[int] = Counter()
     async with bulk_of(ModelServer()).open(group_id=7, batch_size=100, concurrency=1) as run:
         results = run.results(until_end=True)
 
@@ -188,13 +188,13 @@ async def test_rows_are_taken_in_no_faster_than_outcomes_are_read() -> None:
 
             assert 2000 <= put <= 2000 + 7 * 100 + 2 * 64
 
-            told.update([result.row async for result in results])
+            received.update([result.row async for result in results])
 
-    assert (20_000, {1}) == (len(told), set(told.values()))
+    assert (20_000, {1}) == (len(received), set(received.values()))
 
 
-async def test_a_reader_that_goes_away_frees_the_producer() -> None:
-    """Back-pressure ends with the one for whom it was."""
+async def test_a_reader_that_ends_no_longer_delays_the_producer() -> None:
+    """Back-pressure ends with the reader."""
     server = ModelServer()
     async with bulk_of(server).open(group_id=7, canary=False) as run:
         results: Any = run.results(until_end=True)
@@ -216,17 +216,17 @@ async def test_a_reader_that_goes_away_frees_the_producer() -> None:
 
 
 @pytest.mark.parametrize("until_end", [False, True])
-async def test_after_a_stop_what_was_on_the_wire_is_told(*, until_end: bool) -> None:
-    """The loop ends, but not before the answers on their way have come in."""
+async def test_after_a_stop_results_of_requests_in_flight_are_read(*, until_end: bool) -> None:
+    """The loop ends only after their responses have arrived."""
     server = HeldServer()
-    told: list[RowResult] = []
-    over: list[bool] = []
+    received: list[RowResult] = []
+    done: list[bool] = []
 
     async with bulk_of(server).open(**SMALL) as run:
 
         async def watch() -> None:
-            await read(run, told, until_end=until_end)
-            over.append(True)
+            await read(run, received, until_end=until_end)
+            done.append(True)
 
         async with anyio.create_task_group() as tasks:
             for receiver in people(64):
@@ -236,40 +236,40 @@ async def test_after_a_stop_what_was_on_the_wire_is_told(*, until_end: bool) -> 
             run.stop()
             await wait_all_tasks_blocked()
 
-            assert not over
+            assert not done
 
             server.release()
             await wait_all_tasks_blocked()
 
-            assert over or until_end
+            assert done or until_end
 
             await run.end()
 
-    assert over
-    assert run.report.accepted == len(told) == len({result.row for result in told}) == 20
+    assert done
+    assert run.report.accepted == len(received) == len({result.row for result in received}) == 20
     assert run.report.pending == run.report.read - 20
 
 
-async def test_a_reader_with_nothing_to_come_is_let_go_by_a_stop() -> None:
-    """Rows that were never sent have no outcome to wait for."""
+async def test_a_stop_ends_a_loop_that_waits_for_no_result() -> None:
+    """Rows that were not sent get no result."""
     clock = FakeClock()
     clock.hold()
     server = ModelServer(always(Reply(429, executed=False, headers={"retry-after": "60"})))
     async with Bulk(transport_to(server, clock=clock)).open(**SMALL) as run:
         await run.put("a@example.org")
-        told: list[RowResult] = []
+        received: list[RowResult] = []
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: read(run, told, until_end=False))
+            tasks.start_soon(lambda: read(run, received, until_end=False))
             await wait_all_tasks_blocked()
             run.stop()
 
-        assert [] == told
+        assert [] == received
 
     assert {"read": 1, "pending": 1} == counts(run.report)
 
 
-async def test_tasks_of_the_caller_that_are_stopped_end_quietly() -> None:
-    """A stop met by producers in a group of their own is no failure either."""
+async def test_a_stop_in_tasks_of_the_caller_is_not_an_error() -> None:
+    """Producers in a task group of the caller may get StopRequestedError."""
     server = HeldServer()
     async with bulk_of(server).open(**SMALL) as run:
 
@@ -288,9 +288,9 @@ async def test_tasks_of_the_caller_that_are_stopped_end_quietly() -> None:
     assert run.report.accepted == len(server.stored) == 20
 
 
-async def test_a_failing_source_ends_the_reader_too() -> None:
-    """Whoever reads beside the import learns of its end, whatever ends it."""
-    told: list[RowResult] = []
+async def test_an_error_of_the_source_ends_the_reader() -> None:
+    """A loop in another task ends with the import, whatever ends it."""
+    received: list[RowResult] = []
     errors: list[ImportFailedError] = []
 
     async def source() -> AsyncIterator[ReceiverInput]:
@@ -311,10 +311,10 @@ async def test_a_failing_source_ends_the_reader_too() -> None:
             results = run.results(until_end=True)
 
             async def collect() -> None:
-                told.extend([result async for result in results])
+                received.extend([result async for result in results])
 
             tasks.start_soon(collect)
 
         tasks.start_soon(work)
 
-    assert (30, 1) == (len(told), len(errors))
+    assert (30, 1) == (len(received), len(errors))

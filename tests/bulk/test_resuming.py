@@ -1,4 +1,4 @@
-"""Stopped and resumed, however often: the same as an import that was never interrupted."""
+"""Imports that are stopped and resumed end like one that was never interrupted."""
 
 import json
 from collections import Counter
@@ -34,12 +34,12 @@ pytestmark = pytest.mark.anyio
 CLASSES = ("accepted", "rejected", "unknown", "superseded")
 
 
-class Stopping(ModelServer):
-    """Stops the import when a request arrives, and answers it, or loses the answer.
+class StoppingServer(ModelServer):
+    """Stops the import when a certain request arrives, and responds or loses the response.
 
     Args:
-        at: Number of the request, counted from 0.
-        aborts: Whether the request is broken off too.
+        at: Zero-based number of the request.
+        aborts: Whether the request is aborted too.
     """
 
     def __init__(self, at: int, *, aborts: bool = False) -> None:
@@ -58,7 +58,7 @@ class Stopping(ModelServer):
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Take one request."""
+        """Handle one request."""
         if method != "GET" and len(self.requests) == self.at:
             assert self.run is not None
             (self.run.abort if self.aborts else self.run.stop)()
@@ -68,25 +68,27 @@ class Stopping(ModelServer):
 
 
 @attrs.frozen
-class Import:
+class ImportJob:
     """An import that may take several runs.
 
     Attributes:
-        folder: Where journal and rejects are.
-        server: What it has been sent to; its store survives the runs.
+        folder: Folder of the journal and the rejects file.
+        server: The server, whose store is used by all runs.
     """
 
     folder: Path
     server: ModelServer
 
     async def run(self, source: Any, *, at: int | None = None, **options: Any) -> ImportReport:
-        """Run it until it ends, or until the n-th request of this run."""
-        server = ModelServer() if at is None else Stopping(at, aborts=options.pop("aborts", False))
+        """Run the import to its end, or until the n-th request of this run."""
+        server = (
+            ModelServer() if at is None else StoppingServer(at, aborts=options.pop("aborts", False))
+        )
         server.stored, server.orders = self.server.stored, self.server.orders
         server.created = self.server.created
 
         def started(run: ImportRun) -> None:
-            if isinstance(server, Stopping):
+            if isinstance(server, StoppingServer):
                 server.run = run
 
         options = {"batch_size": 10, "concurrency": 2, "settle": 0, "max_reject_share": 1} | options
@@ -108,18 +110,18 @@ class Import:
         return Counter((line["row"], line["code"]) for line in lines)
 
 
-def new_import(folder: Path) -> Import:
-    """Return an import with nothing done."""
-    return Import(folder, ModelServer())
+def new_import(folder: Path) -> ImportJob:
+    """Return an import that has not started."""
+    return ImportJob(folder, ModelServer())
 
 
-def of_all_runs(report: ImportReport) -> dict[str, int]:
-    """Return the classes of all runs together."""
+def totals(report: ImportReport) -> dict[str, int]:
+    """Return the counters of all runs together."""
     return {name: report.earlier.get(name, 0) + getattr(report, name) for name in CLASSES}
 
 
 def rows_of(keys: list[int]) -> list[Any]:
-    """Return rows with repeated addresses, broken and refused ones among them."""
+    """Return rows with repeated addresses, some of them invalid or refused."""
     names = {0: "broken", 1: "refuse@example.org"}
     return [
         ReceiverInput(names.get(key, f"p{key}@example.org"), source=str(number))
@@ -134,13 +136,13 @@ def rows_of(keys: list[int]) -> list[Any]:
     sizes=st.lists(st.integers(1, 30), min_size=5, max_size=5),
     concurrency=st.integers(1, 4),
 )
-async def test_any_stops_lead_to_the_same_end(
+async def test_any_stops_lead_to_the_same_result(
     keys: list[int],
     stops: list[tuple[int, bool]],
     sizes: list[int],
     concurrency: int,
 ) -> None:
-    """At any requests, with other batch sizes each time: no row is lost, none is told twice."""
+    """At any requests, with another batch size each time: no row is lost or reported twice."""
     rows = rows_of(keys)
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         whole, parts = new_import(Path(one)), new_import(Path(other))
@@ -157,12 +159,12 @@ async def test_any_stops_lead_to_the_same_end(
             report = await parts.run(rows, batch_size=sizes[-1], resume=True)
 
         assert whole.server.stored == parts.server.stored
-        told = of_all_runs(report)
-        assert len(rows) == sum(told.values()) == sum(of_all_runs(expected).values())
+        all_runs = totals(report)
+        assert len(rows) == sum(all_runs.values()) == sum(totals(expected).values())
         assert len(rows) == report.read
         assert sum(report.earlier.values()) == report.skipped
         assert {row for row, _ in parts.rejected if parts.rejected[row, _] > 1} == set()
-        assert told["rejected"] == parts.rejected.total()
+        assert all_runs["rejected"] == parts.rejected.total()
 
 
 @settings(max_examples=40)
@@ -171,10 +173,10 @@ async def test_any_stops_lead_to_the_same_end(
     at=st.integers(0, 8),
     concurrency=st.integers(1, 4),
 )
-async def test_with_the_same_batch_size_the_union_is_the_same(
+async def test_with_the_same_batch_size_all_counters_are_the_same(
     keys: list[int], at: int, concurrency: int
 ) -> None:
-    """Then even what is superseded is the same, row by row."""
+    """Then the same rows are superseded."""
     rows = rows_of(keys)
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         whole, parts = new_import(Path(one)), new_import(Path(other))
@@ -183,53 +185,53 @@ async def test_with_the_same_batch_size_the_union_is_the_same(
         if report.stopped:
             report = await parts.run(rows, resume=True, concurrency=concurrency)
 
-        assert of_all_runs(expected) == of_all_runs(report)
+        assert totals(expected) == totals(report)
         assert whole.rejected == parts.rejected
 
 
-def generator(rows: list[Any]) -> Iterator[Any]:
+def iterate(rows: list[Any]) -> Iterator[Any]:
     """Yield rows."""
     yield from rows
 
 
 async def stream(rows: list[Any]) -> AsyncIterator[Any]:
-    """Yield rows as they come in."""
+    """Yield rows asynchronously."""
     for row in rows:
         yield row
 
 
-@pytest.mark.parametrize("kind", [list, generator, stream], ids=["list", "generator", "async gen"])
+@pytest.mark.parametrize("kind", [list, iterate, stream], ids=["list", "generator", "async gen"])
 @pytest.mark.parametrize("at", [0, 1, 7, 15])
 async def test_any_iterable_can_be_resumed(
     kind: Callable[[list[Any]], Any], at: int, tmp_path: Path
 ) -> None:
-    """It is read again from its beginning, and what is done is passed over."""
+    """It is read again from its beginning, and rows that are done are skipped."""
     rows = list(people(200))
-    held = new_import(tmp_path)
-    first = await held.run(kind(rows), at=at)
-    second = await held.run(kind(rows), resume=True)
+    job = new_import(tmp_path)
+    first = await job.run(kind(rows), at=at)
+    second = await job.run(kind(rows), resume=True)
 
     assert first.pending
-    assert {"accepted": 200} == {k: v for k, v in of_all_runs(second).items() if v}
+    assert {"accepted": 200} == {k: v for k, v in totals(second).items() if v}
     assert (200, first.accepted) == (second.read, second.skipped)
-    assert {1} == set(held.server.created.values())
+    assert {1} == set(job.server.created.values())
 
 
 async def test_a_file_is_resumed_where_it_ended(tmp_path: Path) -> None:
-    """Without reading what is done again."""
+    """Rows that are done are not read again."""
     path = tmp_path / "customers.csv"
     path.write_text("email\n" + "".join(f"p{n}@example.org\n" for n in range(500)))
-    held = new_import(tmp_path)
-    first = await held.run(read_csv(path), at=20)
-    second = await held.run(read_csv(path), resume=True)
+    job = new_import(tmp_path)
+    first = await job.run(read_csv(path), at=20)
+    second = await job.run(read_csv(path), resume=True)
 
     assert first.pending
     assert 500 == second.read == second.skipped + second.accepted
-    assert 500 == of_all_runs(second)["accepted"] == len(held.server.stored)
+    assert 500 == totals(second)["accepted"] == len(job.server.stored)
 
 
-async def test_pushed_rows_are_put_again(tmp_path: Path) -> None:
-    """A producer need not know how far it came: rows that are done are passed over."""
+async def test_rows_can_be_put_again(tmp_path: Path) -> None:
+    """The producer puts the same rows again, and those that are done are skipped."""
     server = HeldServer(holds=lambda number: number >= 3)
     options: dict[str, Any] = {"journal": tmp_path / "j", "batch_size": 10, "concurrency": 1}
     async with Bulk(transport_to(server)).open(group_id=7, canary=False, **options) as run:
@@ -250,25 +252,25 @@ async def test_pushed_rows_are_put_again(tmp_path: Path) -> None:
     assert 64 == len({*server.stored, *again.stored})
 
 
-@pytest.mark.parametrize("kind", [list, generator, stream], ids=["list", "generator", "async gen"])
+@pytest.mark.parametrize("kind", [list, iterate, stream], ids=["list", "generator", "async gen"])
 async def test_changed_rows_are_refused(kind: Callable[[list[Any]], Any], tmp_path: Path) -> None:
-    """Row numbers would mean other rows; nothing is sent on that ground."""
-    held = new_import(tmp_path)
-    await held.run(kind(list(people(200))), at=12)
-    before = dict(held.server.stored)
+    """Row numbers would mean other rows, so nothing is sent."""
+    job = new_import(tmp_path)
+    await job.run(kind(list(people(200))), at=12)
+    before = dict(job.server.stored)
     changed = [ReceiverInput("new@example.org"), *people(200)]
     with pytest.raises(ImportFailedError, match="not those of the import") as caught:
-        await held.run(kind(changed), resume=True)
+        await job.run(kind(changed), resume=True)
 
     assert isinstance(caught.value.__cause__, SourceError)
-    assert before == held.server.stored
+    assert before == job.server.stored
 
-    report = await held.run(kind(list(people(200))), resume=True)
-    assert 200 == of_all_runs(report)["accepted"]
+    report = await job.run(kind(list(people(200))), resume=True)
+    assert 200 == totals(report)["accepted"]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"strategy": "upsert"}, "strategy"),
         ({"group_id": 8}, "group"),
@@ -277,11 +279,11 @@ async def test_changed_rows_are_refused(kind: Callable[[list[Any]], Any], tmp_pa
     ids=["another call", "another group", "another kind of source"],
 )
 async def test_another_import_is_refused(
-    options: dict[str, Any], words: str, tmp_path: Path
+    options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    """What is done in one group by one call is not done elsewhere."""
-    held = new_import(tmp_path)
-    await held.run(list(people(100)), at=2)
+    """Rows that are done in one group by one call are not done elsewhere."""
+    job = new_import(tmp_path)
+    await job.run(list(people(100)), at=2)
     source: Any = list(people(100))
     options = {"group_id": 7} | options
     if options.pop("source", ""):
@@ -289,7 +291,7 @@ async def test_another_import_is_refused(
         path.write_text("email\np0@example.org\n")
         source = read_csv(path)
     server = ModelServer()
-    with pytest.raises(ConfigurationError, match=words):
+    with pytest.raises(ConfigurationError, match=message):
         await Bulk(transport_to(server)).upsert(
             source,
             **options,
@@ -301,16 +303,16 @@ async def test_another_import_is_refused(
     assert [] == server.requests
 
 
-async def test_another_pace_is_welcome(tmp_path: Path) -> None:
-    """Batch size, concurrency and limits are no part of an import's identity."""
-    held = new_import(tmp_path)
-    await held.run(list(people(300)), at=4, batch_size=25)
-    report = await held.run(
+async def test_options_may_change_when_an_import_is_resumed(tmp_path: Path) -> None:
+    """Batch size, concurrency and limits are not part of the identity of an import."""
+    job = new_import(tmp_path)
+    await job.run(list(people(300)), at=4, batch_size=25)
+    report = await job.run(
         list(people(300)), resume=True, batch_size=7, concurrency=4, max_rejects=3, canary=False
     )
 
-    assert 300 == of_all_runs(report)["accepted"]
-    assert {1} == set(held.server.created.values())
+    assert 300 == totals(report)["accepted"]
+    assert {1} == set(job.server.created.values())
 
 
 def with_orders(count: int) -> list[ReceiverInput]:
@@ -323,36 +325,36 @@ def with_orders(count: int) -> list[ReceiverInput]:
 
 @pytest.mark.parametrize("at", range(0, 8, 2))
 async def test_orders_in_doubt_are_looked_up_by_the_next_run(at: int, tmp_path: Path) -> None:
-    """Whatever was on the wire when the import was broken off: each order is stored once."""
-    held = new_import(tmp_path)
-    first = await held.run(with_orders(80), at=at, aborts=True)
+    """Each order is stored once, whichever requests were in flight at the abort."""
+    job = new_import(tmp_path)
+    first = await job.run(with_orders(80), at=at, aborts=True)
     assert first.pending
-    report = await held.run(with_orders(80), resume=True)
+    report = await job.run(with_orders(80), resume=True)
 
-    assert {"accepted": 80} == {k: v for k, v in of_all_runs(report).items() if v}
-    ids = [order["order_id"] for orders in held.server.orders.values() for order in orders]
+    assert {"accepted": 80} == {k: v for k, v in totals(report).items() if v}
+    ids = [order["order_id"] for orders in job.server.orders.values() for order in orders]
     assert sorted(f"A-{n}" for n in range(80)) == sorted(ids)
 
 
-async def test_a_resumed_import_tells_of_this_run_and_of_all(tmp_path: Path) -> None:
-    """The counters are those of this run; ``earlier`` has the rest."""
+async def test_the_report_of_a_resumed_import_has_this_run_and_earlier_ones(tmp_path: Path) -> None:
+    """The counters are those of this run; ``earlier`` has those of earlier runs."""
     rows = [*people(40), "broken", *people(100)]
-    held = new_import(tmp_path)
-    first = await held.run(rows, at=6)
-    second = await held.run(rows, resume=True)
+    job = new_import(tmp_path)
+    first = await job.run(rows, at=6)
+    second = await job.run(rows, resume=True)
 
     assert {name: getattr(first, name) for name in CLASSES} == second.earlier
     assert {"accepted": 0} != counts(second)
-    assert 141 == sum(of_all_runs(second).values())
+    assert 141 == sum(totals(second).values())
     assert "" == second.stopped
 
 
-async def test_a_failing_run_can_be_resumed_too(tmp_path: Path) -> None:
-    """It need not be a stop that was asked for."""
+async def test_a_failed_import_can_be_resumed_too(tmp_path: Path) -> None:
+    """Not only one that was stopped."""
     server = ModelServer(
         lambda number, _: Reply(403, executed=False, content=b"{}") if number > 4 else None
     )
-    held = Import(tmp_path, server)
+    job = ImportJob(tmp_path, server)
     with pytest.raises(ImportFailedError):
         await Bulk(transport_to(server)).upsert(
             list(people(200)),
@@ -361,6 +363,6 @@ async def test_a_failing_run_can_be_resumed_too(tmp_path: Path) -> None:
             journal=tmp_path / "import.journal",
             rejects=tmp_path / "rejects.jsonl",
         )
-    report = await held.run(list(people(200)), resume=True)
+    report = await job.run(list(people(200)), resume=True)
 
-    assert 200 == of_all_runs(report)["accepted"] == len(held.server.stored)
+    assert 200 == totals(report)["accepted"] == len(job.server.stored)

@@ -1,4 +1,4 @@
-"""A request to stop: what it ends, what it leaves alone, and what an abort cuts short."""
+"""Stop signals: what a stop ends, what it does not, and what an abort ends."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -21,17 +21,17 @@ URL = "https://api.example/v3/groups"
 Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
-async def test_a_request_ends_the_waits_under_way() -> None:
-    """Everybody who waits inside such a block is told at once."""
+async def test_a_stop_ends_waits() -> None:
+    """Every wait in such a block raises immediately."""
     stop = Stop()
-    told: list[str] = []
+    stopped: list[str] = []
 
     async def wait(name: str) -> None:
         try:
             with stop.ending_waits():
                 await anyio.sleep_forever()
         except StopRequestedError:
-            told.append(name)
+            stopped.append(name)
 
     async with anyio.create_task_group() as tasks:
         for name in ("a", "b", "c"):
@@ -39,11 +39,11 @@ async def test_a_request_ends_the_waits_under_way() -> None:
         await wait_all_tasks_blocked()
         stop.request()
 
-    assert ["a", "b", "c"] == sorted(told)
+    assert ["a", "b", "c"] == sorted(stopped)
 
 
-async def test_a_request_ends_the_waits_to_come() -> None:
-    """After it no wait begins."""
+async def test_a_stop_prevents_later_waits() -> None:
+    """A later wait raises immediately."""
     stop = Stop()
     stop.request()
 
@@ -51,8 +51,8 @@ async def test_a_request_ends_the_waits_to_come() -> None:
         raise AssertionError
 
 
-async def test_a_wait_that_is_over_is_not_ended() -> None:
-    """A stop that comes in the very moment in which the wait ends takes nothing back."""
+async def test_a_wait_that_has_ended_does_not_raise() -> None:
+    """Even if the stop is requested at the moment when the wait ends."""
     stop = Stop()
     with stop.ending_waits():
         stop.request()
@@ -61,8 +61,8 @@ async def test_a_wait_that_is_over_is_not_ended() -> None:
     assert not stop.aborted
 
 
-async def test_a_request_leaves_exchanges_alone() -> None:
-    """Only the second stage cuts what is on the wire, begun before or after it."""
+async def test_a_stop_does_not_abort_requests_in_flight() -> None:
+    """Only an abort does, for requests sent before or after it."""
     stop = Stop()
     with anyio.CancelScope() as scope, stop.cutting(scope):
         stop.request()
@@ -79,8 +79,8 @@ async def test_a_request_leaves_exchanges_alone() -> None:
     assert (True, True) == (running.cancelled_caught, late.cancelled_caught)
 
 
-async def test_a_cancelled_wait_is_a_cancelled_wait() -> None:
-    """The caller's own cancellation is not mistaken for a stop."""
+async def test_a_cancelled_wait_is_not_a_stop() -> None:
+    """The cancellation of the caller is not replaced by StopRequestedError."""
     stop = Stop()
     with anyio.CancelScope() as scope, stop.ending_waits():
         scope.cancel()
@@ -90,8 +90,8 @@ async def test_a_cancelled_wait_is_a_cancelled_wait() -> None:
     assert not stop.requested
 
 
-async def test_the_gate_lets_go_of_those_who_are_to_stop() -> None:
-    """Behind a closed gate a stop ends the wait, and others go on waiting."""
+async def test_a_stop_ends_the_wait_at_the_gate() -> None:
+    """Calls with another stop signal continue to wait."""
     clock = FakeClock()
     clock.hold()
     gate = AccountGate(clock, FixedRandom(0.0))
@@ -120,8 +120,8 @@ async def test_the_gate_lets_go_of_those_who_are_to_stop() -> None:
     assert [0.0, 60.0] == passed
 
 
-async def test_a_stopped_probe_gives_its_place_away() -> None:
-    """Whoever waits for the probe of another is let go; the probe itself stays the only one."""
+async def test_a_stop_ends_the_wait_for_the_probe() -> None:
+    """Calls that wait for the probe of another raise; there is still only one probe."""
     clock = FakeClock()
     clock.hold()
     gate = AccountGate(clock, FixedRandom(0.0))
@@ -155,16 +155,16 @@ async def test_a_stopped_probe_gives_its_place_away() -> None:
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
-@pytest.mark.parametrize("when", ["before", "meanwhile"])
-async def test_the_sender_breaks_off_an_exchange(library: Any, when: str) -> None:
-    """An aborted request counts as sent, and as lost rather than late."""
+@pytest.mark.parametrize("when", ["before", "in flight"])
+async def test_the_sender_aborts_a_request(library: Any, when: str) -> None:
+    """It counts as sent, and is a lost connection rather than a timeout."""
     arrived = anyio.Event()
 
-    async def hang(request: Any) -> Any:
+    async def never_respond(request: Any) -> Any:
         arrived.set()
         await anyio.sleep_forever()
 
-    client = library.AsyncClient(transport=library.MockTransport(cast("Handler", hang)))
+    client = library.AsyncClient(transport=library.MockTransport(cast("Handler", never_respond)))
     stop = Stop()
     if when == "before":
         stop.abort()
@@ -180,7 +180,7 @@ async def test_the_sender_breaks_off_an_exchange(library: Any, when: str) -> Non
 
     async with client, anyio.create_task_group() as tasks:
         tasks.start_soon(send)
-        if when == "meanwhile":
+        if when == "in flight":
             await arrived.wait()
             stop.request()
             await wait_all_tasks_blocked()
