@@ -1,7 +1,7 @@
-"""Pacing against toy servers in virtual time: what it reaches, and that others reach less.
+"""Pacing with simulated servers in virtual time, compared with other rules.
 
-Letters and titles of the servers are those of ``docs/pacing.md``. Bounds leave room below what was
-measured, so that a harmless change of a constant does not fail here; the table shows such a change.
+The servers have the letters and titles of ``docs/pacing.md``. Bounds are below what was
+measured, so that a small change of a constant does not fail here; the table shows such a change.
 """
 
 from functools import cache
@@ -13,83 +13,83 @@ from support.pacing_simulation import OURS, RULES, SCENARIOS, SEEDS, Measured, m
 
 PAGE = Path(__file__).parents[2] / "docs" / "pacing.md"
 FEW = range(2)
-"""Seeds for the rivals, whose distance from us is wide."""
+"""Seeds for the other rules; few are enough, because the difference is large."""
 
 
 @cache
 def ours(name: str) -> list[Measured]:
-    """Our runs against a server."""
+    """Runs of our rule with a server."""
     return measure(OURS, name)
 
 
 def share(name: str, runs: list[Measured]) -> float:
-    """Throughput as a share of what the best client would reach."""
+    """Throughput as a share of that of an ideal client."""
     return fmean(run.throughput() for run in runs) / SCENARIOS[name].best
 
 
 @pytest.mark.parametrize("name", ["B", "C", "D"])
 def test_few_requests_are_refused(name: str) -> None:
-    """At most 3 % are answered 429, the search for the limit included."""
+    """At most 3 % get status 429, including the search for the limit."""
     assert 0.03 >= fmean(run.refused_share for run in ours(name))
 
 
 @pytest.mark.parametrize(
     ("name", "least"),
     [
-        ("A", 0.90),  # a queue hides the limit, and costs time but no throughput
-        ("B", 0.85),  # a hard cap: growth is punished each time it is tried
+        ("A", 0.90),  # a queue hides the limit; it costs time but no throughput
+        ("B", 0.85),  # a hard cap: each growth causes a push-back
         ("C", 0.70),  # each refusal closes the gate for a second, then comes the probe
-        ("D", 0.80),  # the cap falls and comes back
-        ("E", 0.85),  # answers of very different length are noise, not a limit
-        ("F", 0.80),  # pushed through the knee, everything takes longer for everybody
-        ("G", 0.80),  # slow answers are no drops
+        ("D", 0.80),  # the cap is lowered and raised again
+        ("E", 0.85),  # very different response times are noise, not a limit
+        ("F", 0.80),  # beyond the knee all requests take longer
+        ("G", 0.80),  # slow responses are not drops
     ],
 )
-def test_throughput_stays_near_the_best(name: str, least: float) -> None:
-    """Care must not cost the import its speed."""
+def test_throughput_is_near_the_optimum(name: str, least: float) -> None:
+    """Avoiding push-back must not slow the import down."""
     assert least <= share(name, ours(name))
 
 
-def test_the_limit_comes_back_with_the_servers_places() -> None:
-    """A minute after a cap of three is lifted, 90 % of what the server can do is back."""
+def test_the_limit_grows_again_with_the_cap_of_the_server() -> None:
+    """A minute after a cap of three is raised, throughput is 90 % of the optimum."""
     dip = SCENARIOS["D"].dip
     assert dip is not None
-    back = fmean(run.throughput(dip[1] + 60) for run in ours("D"))
+    later = fmean(run.throughput(dip[1] + 60) for run in ours("D"))
 
-    assert 0.9 * 12.5 <= back
+    assert 0.9 * 12.5 <= later
 
 
-def test_a_silent_queue_is_not_filled_for_nothing() -> None:
-    """Without any push-back the limit settles where more requests bring no more rows."""
+def test_a_queue_without_push_back_is_not_filled() -> None:
+    """The limit stays where more requests bring no more rows."""
     assert 2 * SCENARIOS["A"].places > fmean(run.mean_limit for run in ours("A"))
 
 
 @pytest.mark.parametrize("rival", sorted(set(RULES) - {OURS}))
-def test_fewer_are_refused_than_with_others(rival: str) -> None:
-    """B: others take a refusal for a price worth paying, many times a minute."""
+def test_fewer_requests_are_refused_than_with_other_rules(rival: str) -> None:
+    """B: other rules cause refusals many times a minute."""
     theirs = fmean(run.refused_share for run in measure(rival, "B", seeds=range(1)))
 
     assert theirs > 4 * fmean(run.refused_share for run in ours("B"))
 
 
 @pytest.mark.parametrize("rival", sorted(set(RULES) - {OURS}))
-def test_more_gets_through_a_contended_server_than_with_others(rival: str) -> None:
-    """F: others see latency or nothing, and push the server through its knee."""
+def test_throughput_of_a_contended_server_is_higher_than_with_other_rules(rival: str) -> None:
+    """F: other rules overload the server beyond its knee."""
     assert 1.2 * share("F", measure(rival, "F", seeds=FEW)) < share("F", ours("F"))
 
 
 def test_slow_batches_do_not_stall() -> None:
-    """G: a rule that takes five seconds for a drop stays at one request."""
+    """G: a rule that treats five seconds as a drop stays at one request."""
     assert 2 * share("G", measure("Netflix AIMD", "G", seeds=FEW)) < share("G", ours("G"))
 
 
-def test_the_servers_are_no_faster_than_said() -> None:
-    """Nobody beats the best by more than chance, or the shares above would mean nothing."""
+def test_no_rule_exceeds_the_optimum() -> None:
+    """Except by chance; otherwise the shares above would mean nothing."""
     assert 1.02 >= max(share(name, ours(name)) for name in SCENARIOS)
     assert len(SEEDS) == len(ours("A"))
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
-def test_the_page_shows_what_is_measured(name: str) -> None:
-    """Our rows of the table are those that the simulation prints now."""
+def test_the_documentation_shows_the_measured_values(name: str) -> None:
+    """Our rows of the table are those that the simulation prints."""
     assert row(OURS, name, ours(name)) in PAGE.read_text("utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""When an import stops itself because too many rows are rejected."""
+"""Imports that stop because too many rows are rejected."""
 
 import anyio
 import attrs
@@ -23,14 +23,14 @@ asynchronous = pytest.mark.anyio
 
 
 def reason_after(limit: RejectLimit, *batches: tuple[int, int]) -> str:
-    """Add batches that the server has answered, as accepted and rejected rows."""
+    """Add batches as numbers of accepted and rejected rows; returns why the limit is exceeded."""
     for accepted, rejected in batches:
         limit.add(accepted, rejected, answered=True)
     return limit.exceeded
 
 
 @pytest.mark.parametrize(
-    ("batches", "words"),
+    ("batches", "message"),
     [
         ([(49, 51)], "51 of the first 100 rows sent"),
         ([(50, 50)], ""),
@@ -49,29 +49,29 @@ def reason_after(limit: RejectLimit, *batches: tuple[int, int]) -> str:
     ids=[
         "more than half of the first batch",
         "half of the first batch",
-        "a first batch too small to tell",
-        "a small first batch, wholly bad",
-        "the second batch is no canary",
+        "a first batch that is too small",
+        "a small first batch, all rejected",
+        "the second batch, all rejected",
         "900 in a row",
         "1000 in a row",
-        "one good row among them",
+        "one accepted row among them",
         "a tenth of 5000",
         "more than a tenth of 5000",
         "too few rows for a share",
-        "a bad stretch within the share",
-        "a bad stretch: only the last 5000 count",
+        "many rejects in a row, within the share",
+        "many rejects in a row: only the last 5000 rows count",
     ],
 )
-def test_rules(batches: list[tuple[int, int]], words: str) -> None:
-    """Each rule trips at its limit, and not before."""
-    verdict = reason_after(RejectLimit(), *batches)
+def test_rules(batches: list[tuple[int, int]], message: str) -> None:
+    """Each rule applies at its limit, and not before."""
+    reason = reason_after(RejectLimit(), *batches)
 
-    assert words in verdict
-    assert bool(words) == bool(verdict)
+    assert message in reason
+    assert bool(message) == bool(reason)
 
 
 def test_a_share_of_one_switches_the_rules_off() -> None:
-    """Who says that any share is fine gets every row sent; an absolute limit still holds."""
+    """All rows are sent; an absolute limit still applies."""
     bad = [(0, 1000)] * 100
 
     assert not reason_after(RejectLimit(max_share=1), *bad)
@@ -81,14 +81,14 @@ def test_a_share_of_one_switches_the_rules_off() -> None:
 
 
 def test_an_absolute_limit() -> None:
-    """As many rejects as allowed are allowed; none at all means none."""
+    """More rejects than the limit exceed it; zero allows none."""
     assert not reason_after(RejectLimit(max_rejects=3), (1000, 3))
     assert reason_after(RejectLimit(max_rejects=3), (1000, 4))
     assert reason_after(RejectLimit(max_rejects=0), (1000, 1))
 
 
-def test_rows_rejected_here_are_no_first_batch() -> None:
-    """Broken rows of the source count, but the first batch is what the server judged."""
+def test_rows_rejected_before_sending_are_not_the_first_batch() -> None:
+    """Bad rows of the source count, but the first batch has only rows that were sent."""
     limit = RejectLimit()
     limit.add(0, 60, answered=False)
 
@@ -96,14 +96,14 @@ def test_rows_rejected_here_are_no_first_batch() -> None:
     assert "first 100 rows" in reason_after(limit, (40, 60))
 
 
-def test_the_first_verdict_stands() -> None:
-    """What comes in while the import drains does not change the reason."""
+def test_the_first_reason_remains() -> None:
+    """Later results do not change it."""
     assert "51 of the first 100" in reason_after(RejectLimit(), (49, 51), (0, 5000))
 
 
 @given(st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 1200)), max_size=60))
-def test_good_imports_never_trip(batches: list[tuple[int, int]]) -> None:
-    """Where every batch is within the share nothing trips, whatever the sizes."""
+def test_a_good_import_never_exceeds_the_limit(batches: list[tuple[int, int]]) -> None:
+    """If every batch is within the share, whatever the sizes."""
     good = [(accepted + 10 * rejected, rejected) for accepted, rejected in batches]
 
     assert not reason_after(RejectLimit(), *good)
@@ -111,7 +111,7 @@ def test_good_imports_never_trip(batches: list[tuple[int, int]]) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), max_size=60))
 def test_memory_is_bounded(batches: list[tuple[int, int]]) -> None:
-    """Only the batches of the last 5000 rows are kept."""
+    """Only the batches of the last 5000 rows are stored."""
     limit = RejectLimit(max_share=1)
     reason_after(limit, *[batch for batch in batches if sum(batch)])
     kept: list[tuple[int, int]] = list(attrs.asdict(limit)["_recent"])
@@ -126,7 +126,7 @@ def refused(count: int, *, start: int = 0) -> list[ReceiverInput]:
 
 @asynchronous
 async def test_a_wrong_mapping_stops_after_the_first_batch() -> None:
-    """Of a million bad rows the server sees a hundred."""
+    """Of many bad rows only a hundred are sent."""
     server = ModelServer()
     with pytest.raises(TooManyRejectsError) as caught:
         await upsert(server, iter(refused(5000)), canary=True)
@@ -140,8 +140,8 @@ async def test_a_wrong_mapping_stops_after_the_first_batch() -> None:
 
 
 @asynchronous
-async def test_the_message_says_why_without_addresses() -> None:
-    """Codes, rows and the server's words help; addresses would end up in logs."""
+async def test_the_message_has_reasons_without_addresses() -> None:
+    """Codes, rows and the server's messages help; addresses could be logged."""
     rows = [*refused(60), *(f"broken{n}" for n in range(30)), *people(10)]
     with pytest.raises(TooManyRejectsError) as caught:
         await upsert(ModelServer(), [*rows, *people(500)], canary=True)
@@ -155,15 +155,15 @@ async def test_the_message_says_why_without_addresses() -> None:
 
 
 @asynchronous
-async def test_the_first_batch_goes_alone() -> None:
-    """Nothing else is on the wire until its answer is there, and the others are not held small."""
+async def test_the_first_batch_is_sent_alone() -> None:
+    """No other request is sent before its response; later batches have the full size."""
     server = HeldServer()
     clock = FakeClock()
     clock.hold()
     bulk = Bulk(transport_to(server, clock=clock))
     seen: list[tuple[int, int]] = []
 
-    async def go_on() -> None:
+    async def respond() -> None:
         await wait_all_tasks_blocked()
         seen.append((server.held, len(server.requests[0][1])))
         server.release()
@@ -175,7 +175,7 @@ async def test_the_first_batch_goes_alone() -> None:
         anyio.create_task_group() as tasks,
         bulk.open(group_id=7, concurrency=4) as run,
     ):
-        tasks.start_soon(go_on)
+        tasks.start_soon(respond)
         for receiver in people(5000):
             await run.put(receiver)
 
@@ -186,8 +186,8 @@ async def test_the_first_batch_goes_alone() -> None:
 
 
 @asynchronous
-async def test_without_a_canary_all_slots_are_used_at_once() -> None:
-    """It can be switched off."""
+async def test_without_a_canary_all_slots_are_used_immediately() -> None:
+    """The canary can be disabled."""
     server = ModelServer(steps=500)
     await upsert(server, people(4000), canary=False, concurrency=4)
 
@@ -196,16 +196,16 @@ async def test_without_a_canary_all_slots_are_used_at_once() -> None:
 
 @asynchronous
 @pytest.mark.parametrize("count", [30, 64, 100])
-async def test_a_trip_at_the_end_of_the_source_raises_nothing(count: int) -> None:
-    """There is nothing left to stop: the report tells the rejects, as it always does."""
+async def test_too_many_rejects_at_the_end_of_the_source_raise_nothing(count: int) -> None:
+    """There is nothing left to stop; the report has the rejects."""
     report = await upsert(ModelServer(), refused(count), canary=True)
 
     assert ({"read": count, "rejected": count}, "") == (counts(report), report.stopped)
 
 
 @asynchronous
-async def test_a_trip_at_the_end_that_leaves_rows_unsent_is_told() -> None:
-    """Rows of a batch that was backing off stay pending, so the import was stopped after all."""
+async def test_too_many_rejects_at_the_end_raise_if_rows_are_pending() -> None:
+    """Rows of a batch that waited for a retry stay pending, so the import was stopped."""
     clock = FakeClock()
     clock.hold()
 
@@ -223,8 +223,8 @@ async def test_a_trip_at_the_end_that_leaves_rows_unsent_is_told() -> None:
 
 @asynchronous
 @pytest.mark.parametrize("call", ["insert", "update", "delete"])
-async def test_duplicates_and_strangers_do_not_count(call: str) -> None:
-    """That a receiver is there already, or is not, is no fault of the rows."""
+async def test_duplicates_and_unknown_receivers_do_not_count(call: str) -> None:
+    """That a receiver exists or does not exist is not an error of the row."""
     server = ModelServer()
     if call == "insert":
         server.stored = {f"p{n}@example.org": {} for n in range(3000)}
@@ -236,15 +236,15 @@ async def test_duplicates_and_strangers_do_not_count(call: str) -> None:
 
 
 @asynchronous
-async def test_rejects_of_the_source_trip_too() -> None:
-    """A thousand broken lines in a row are a wrong file, though no server was asked."""
+async def test_rows_rejected_before_sending_count_too() -> None:
+    """A thousand invalid rows in a row stop the import before a request is sent."""
     with pytest.raises(TooManyRejectsError, match="rows are all rejected"):
         await upsert(ModelServer(), ["broken"] * 5000)
 
 
 @asynchronous
 async def test_max_rejects_of_an_import() -> None:
-    """The limit is an option, and what is on the wire when it trips still ends."""
+    """It is an option."""
     rows = [*refused(3), *people(3000)]
     with pytest.raises(TooManyRejectsError, match="3 rows are rejected, and 2 are allowed"):
         await upsert(ModelServer(), rows, batch_size=10, max_rejects=2, concurrency=1)

@@ -1,4 +1,4 @@
-"""What is told of an import."""
+"""The report of an import, and the rejects file."""
 
 import json
 import pickle
@@ -23,8 +23,8 @@ def result(number: int, outcome: Outcome = Outcome.REJECTED) -> RowResult:
     )
 
 
-def test_the_law_of_conservation_is_checked() -> None:
-    """A report that does not add up is a defect, and says so."""
+def test_a_report_that_does_not_add_up_is_an_error() -> None:
+    """It is a bug of the library."""
     report = ImportReport(read=3, accepted=2)
 
     with pytest.raises(AssertionError, match="3 rows were read, but 2"):
@@ -35,8 +35,8 @@ def test_the_law_of_conservation_is_checked() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING])
-def test_failures_raise_on_request(outcome: Outcome) -> None:
-    """Rejected, unknown and pending rows make an error that carries the report."""
+def test_raise_for_failures(outcome: Outcome) -> None:
+    """Raises an error with the report if rows are rejected, unknown or pending."""
     report = ImportReport(read=1)
     report.count([result(1, outcome)])
 
@@ -47,8 +47,8 @@ def test_failures_raise_on_request(outcome: Outcome) -> None:
     assert report == pickle.loads(pickle.dumps(caught.value)).report  # noqa: S301 - our own bytes
 
 
-def test_superseded_rows_are_no_failures() -> None:
-    """They were replaced on purpose, and are no samples of trouble either."""
+def test_superseded_rows_are_not_failures() -> None:
+    """Nor are they samples."""
     report = ImportReport(read=2, accepted=1)
     report.count([result(1, Outcome.SUPERSEDED)])
     report.raise_for_failures()
@@ -57,7 +57,7 @@ def test_superseded_rows_are_no_failures() -> None:
 
 
 def test_samples_are_few_and_without_data() -> None:
-    """However many rows are rejected, the report keeps a few of each reason, and no address."""
+    """However many rows are rejected, the report has a few of each code, and no address."""
     report = ImportReport(read=1000)
     report.count([result(number) for number in range(1000)])
 
@@ -66,8 +66,8 @@ def test_samples_are_few_and_without_data() -> None:
     assert {b""} == {sample.receiver for sample in report.samples}
 
 
-def test_progress_knows_its_speed() -> None:
-    """Rows per second count what has arrived at its outcome."""
+def test_progress_has_rows_per_second() -> None:
+    """Rows that have a result count."""
     report = ImportReport(read=100, accepted=30, rejected=10)
 
     assert 20.0 == report.progress(2.0).rows_per_second
@@ -75,7 +75,7 @@ def test_progress_knows_its_speed() -> None:
 
 
 def test_the_rejects_file_replaces_an_older_one(tmp_path: Path) -> None:
-    """Lines of an earlier run would be taken for rejects of this one."""
+    """Otherwise lines of an earlier run would look like rejects of this one."""
     path = tmp_path / "rejects.jsonl"
     path.write_text("old\n")
     with RejectsFile(path) as rejects:
@@ -87,8 +87,8 @@ def test_the_rejects_file_replaces_an_older_one(tmp_path: Path) -> None:
     assert {"email": "a@b.example"} == entries[0]["receiver"]
 
 
-def test_rejects_reach_the_file_before_the_import_ends(tmp_path: Path) -> None:
-    """A process that dies loses no rejects that it has counted."""
+def test_rejects_are_written_before_the_import_ends(tmp_path: Path) -> None:
+    """If the process dies, no rejects that were counted are lost."""
     path = tmp_path / "rejects.jsonl"
     with RejectsFile(path) as rejects:
         rejects.write([result(1)])

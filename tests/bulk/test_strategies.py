@@ -1,4 +1,4 @@
-"""The five batch calls against every shape of answer that they may get."""
+"""The five batch calls with every possible kind of response."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ calls = pytest.mark.parametrize("call", STRATEGIES)
 
 
 def as_objects(items: list[Any]) -> list[Any]:
-    """Say refusals as objects, except the last."""
+    """Return refusals as objects, every second one."""
     return [
         {"status": it} if isinstance(it, str) and number % 2 else it
         for number, it in enumerate(items)
@@ -37,9 +37,9 @@ SHAPES = {
     "object": Reply(content=b"{}"),
     "number": Reply(content=b"17"),
     "html": Reply(content=b"<html>"),
-    "html, nothing done": Reply(executed=False, content=b"<html>"),
+    "html, not executed": Reply(executed=False, content=b"<html>"),
     "empty": Reply(content=b""),
-    "cut": Reply(content=b'[{"id": "7", "sta'),
+    "truncated": Reply(content=b'[{"id": "7", "sta'),
     "short by 1": Reply(reshape=lambda items: items[:-1]),
     "short by 3": Reply(reshape=lambda items: items[3:]),
     "long": Reply(reshape=lambda items: [*items, *items]),
@@ -49,18 +49,18 @@ SHAPES = {
     "an item for another": Reply(reshape=lambda items: [items[-1], *items[1:]]),
     "a foreign item": Reply(reshape=lambda items: [FOREIGN, *items]),
     "a foreign item for another": Reply(reshape=lambda items: [FOREIGN, *items[1:]]),
-    "mixed kinds": Reply(reshape=as_objects),
-    "nonsense": Reply(reshape=lambda items: [None, 17, *items[2:]]),
+    "mixed types": Reply(reshape=as_objects),
+    "other types": Reply(reshape=lambda items: [None, 17, *items[2:]]),
     "lost": Reply(None),
-    "lost, nothing done": Reply(None, executed=False),
+    "lost, not executed": Reply(None, executed=False),
     "502": Reply(502),
-    "502, nothing done": Reply(502, executed=False),
+    "502, not executed": Reply(502, executed=False),
 }
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 
 
 def server_for(call: str, script: Any) -> ModelServer:
-    """Return a server that has the receivers whom updates and deletions are about."""
+    """Return a server with the receivers that are updated or deleted."""
     server = ModelServer(script)
     if call in {"update", "delete"}:
         server.stored = {f"p{n}@example.org": {"source": "old"} for n in range(5)}
@@ -68,25 +68,25 @@ def server_for(call: str, script: Any) -> ModelServer:
 
 
 async def load(server: ModelServer, rows: Any, call: str, **options: Any) -> ImportReport:
-    """Import rows into group 7 by one of the calls."""
+    """Import rows into group 7 with one of the calls."""
     options.setdefault("canary", False)
     async with Bulk(transport_to(server)).open(group_id=7, strategy=call, **options) as run:  # type: ignore[arg-type]
         for row in rows:
             await run.put(row)
-        told = [result async for result in run.results()]
+        results = [result async for result in run.results()]
     run.report.assert_balanced()
-    assert len(told) == run.report.read - run.report.pending
+    assert len(results) == run.report.read - run.report.pending
     return run.report
 
 
-def five_and_a_bad_one() -> list[ReceiverInput]:
-    """Return five rows that are fine, and one that no call takes."""
+def five_good_rows_and_a_bad_one() -> list[ReceiverInput]:
+    """Return five valid rows, and one that every call refuses."""
     rows = [ReceiverInput(row.email, source="new") for row in people(5)]
     return [*rows, ReceiverInput("refuse@example.org", source="new")]
 
 
 def is_done(server: ModelServer, call: str, key: str) -> bool:
-    """Whether the server has done what a row says."""
+    """Whether the server has stored or deleted the receiver."""
     if call == "delete":
         return key not in server.stored
     return server.stored.get(key, {}).get("source") == "new"
@@ -95,10 +95,10 @@ def is_done(server: ModelServer, call: str, key: str) -> bool:
 @asynchronous
 @calls
 @shapes
-async def test_one_odd_answer_costs_nothing(call: str, shape: Reply) -> None:
-    """Whatever the first answer looks like, good rows end accepted and the bad one rejected."""
+async def test_one_unusual_response_changes_no_outcome(call: str, shape: Reply) -> None:
+    """Whatever the first response, good rows are accepted and the bad one is rejected."""
     server = server_for(call, at(shape, 0))
-    report = await load(server, five_and_a_bad_one(), call)
+    report = await load(server, five_good_rows_and_a_bad_one(), call)
 
     assert {"read": 6, "accepted": 5, "rejected": 1} == counts(report)
     assert [6] == [sample.row for sample in report.samples]
@@ -110,9 +110,9 @@ async def test_one_odd_answer_costs_nothing(call: str, shape: Reply) -> None:
 @calls
 @shapes
 async def test_nothing_is_accepted_without_evidence(call: str, shape: Reply) -> None:
-    """However often the server answers oddly, rows that it has not stored are not accepted."""
+    """However often responses are unusual, rows that are not stored are not accepted."""
     server = server_for(call, at(shape, *range(40)))
-    rows = five_and_a_bad_one()
+    rows = five_good_rows_and_a_bad_one()
     results: dict[int, str] = {}
     async with Bulk(transport_to(server)).open(group_id=7, strategy=call, canary=False) as run:  # type: ignore[arg-type]
         for row in rows:
@@ -131,8 +131,8 @@ async def test_nothing_is_accepted_without_evidence(call: str, shape: Reply) -> 
 
 @asynchronous
 @pytest.mark.parametrize("call", ["upsertplus", "upsert", "insert", "update"])
-async def test_true_is_no_answer(call: str) -> None:
-    """Only a deletion may be answered by a bare ``true``."""
+async def test_true_accepts_no_row(call: str) -> None:
+    """Only for a deletion is ``true`` a valid response."""
     server = server_for(call, always(Reply(executed=False, content=b"true")))
     report = await load(server, people(5), call)
 
@@ -142,8 +142,8 @@ async def test_true_is_no_answer(call: str) -> None:
 
 @asynchronous
 @pytest.mark.parametrize("content", [b"true", b" true\n"])
-async def test_true_is_an_answer_to_a_deletion(content: bytes) -> None:
-    """The vendor is known to answer so for the whole list."""
+async def test_true_accepts_all_rows_of_a_deletion(content: bytes) -> None:
+    """The vendor is known to respond like this for the whole list."""
     server = server_for("delete", always(Reply(content=content)))
 
     assert {"read": 5, "accepted": 5} == counts(await load(server, people(5), "delete"))
@@ -151,8 +151,8 @@ async def test_true_is_an_answer_to_a_deletion(content: bytes) -> None:
 
 
 @asynchronous
-async def test_insert_tells_those_who_were_there() -> None:
-    """They are left as they are, and rejected as duplicates."""
+async def test_insert_rejects_duplicates() -> None:
+    """Existing receivers do not change."""
     server = ModelServer()
     server.stored["p1@example.org"] = {"source": "old"}
     report = await load(server, people(3), "insert")
@@ -163,8 +163,8 @@ async def test_insert_tells_those_who_were_there() -> None:
 
 @asynchronous
 @pytest.mark.parametrize("call", ["update", "delete"])
-async def test_strangers_are_not_found(call: str) -> None:
-    """Changing or removing somebody whom the group has not got is told as that."""
+async def test_unknown_receivers_are_not_found(call: str) -> None:
+    """Changing or deleting a receiver that does not exist is rejected."""
     report = await load(server_for(call, None), people(6), call)
 
     assert {"read": 6, "accepted": 5, "rejected": 1} == counts(report)
@@ -173,8 +173,8 @@ async def test_strangers_are_not_found(call: str) -> None:
 
 @asynchronous
 @pytest.mark.parametrize("reply", [Reply(None), Reply(502), Reply(content=b"<html>")])
-async def test_somebody_gone_after_a_lost_answer_was_removed_by_it(reply: Reply) -> None:
-    """A deletion that is repeated finds nobody; that is its own doing."""
+async def test_a_receiver_not_found_after_a_lost_response_was_deleted_by_it(reply: Reply) -> None:
+    """A deletion that is resent finds no receiver, because the first attempt deleted it."""
     server = server_for("delete", at(reply, 0))
     report = await load(server, people(5), "delete")
 
@@ -182,8 +182,8 @@ async def test_somebody_gone_after_a_lost_answer_was_removed_by_it(reply: Reply)
     assert 5 == report.replayed
 
 
-class Recording(ModelServer):
-    """Writes down method and path of every request."""
+class RecordingServer(ModelServer):
+    """Records method and path of every request."""
 
     seen: set[tuple[str, str]] = set()  # noqa: RUF012 - replaced by each test
 
@@ -197,7 +197,7 @@ class Recording(ModelServer):
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Take one request."""
+        """Handle one request."""
         self.seen.add((method, url.removeprefix("https://api.example")))
         return await super().send(
             method, url, headers=headers, content=content, timeout=timeout, stop=stop
@@ -216,8 +216,8 @@ class Recording(ModelServer):
     ],
 )
 async def test_each_call_has_its_method_and_path(call: str, method: str) -> None:
-    """The name is the path's last part."""
-    server = Recording()
+    """The path ends with the name of the call."""
+    server = RecordingServer()
     server.seen = set()
     server.stored = {"p0@example.org": {}} if call in {"update", "delete"} else {}
     await load(server, people(1), call)
@@ -228,8 +228,8 @@ async def test_each_call_has_its_method_and_path(call: str, method: str) -> None
 @asynchronous
 @pytest.mark.parametrize("activate", [False, True])
 @pytest.mark.parametrize("call", [name for name in STRATEGIES if name != "delete"])
-async def test_update_sets_nobody_active_unless_asked(call: str, *, activate: bool) -> None:
-    """It could bring back somebody who has unsubscribed."""
+async def test_update_activates_only_with_the_option(call: str, *, activate: bool) -> None:
+    """Otherwise it could reactivate a receiver who has unsubscribed."""
     server = server_for(call, None)
     rows = [ReceiverInput("p0@example.org", activated=1_700_000_000, source="new")]
     await load(server, rows, call, activate=activate)
@@ -241,8 +241,8 @@ async def test_update_sets_nobody_active_unless_asked(call: str, *, activate: bo
 
 @asynchronous
 @calls
-async def test_only_upsertplus_takes_orders(call: str, tmp_path: Path) -> None:
-    """Elsewhere they would be dropped in silence; a deletion has no use for them."""
+async def test_only_upsertplus_accepts_orders(call: str, tmp_path: Path) -> None:
+    """Other calls would drop them silently; a deletion does not need them."""
     server = server_for(call, None)
     rejects = tmp_path / "rejects.jsonl"
     rows = [ReceiverInput("p0@example.org", orders=[OrderInput("A-1", "Lamp")])]
@@ -260,7 +260,7 @@ async def test_only_upsertplus_takes_orders(call: str, tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_deletion_sends_addresses_and_writes_receivers(tmp_path: Path) -> None:
-    """On the wire a plain list; in the rejects file something that can be imported again."""
+    """The request is a list of addresses; the rejects file has rows that can be imported again."""
     rejects = tmp_path / "rejects.jsonl"
     server = server_for("delete", None)
     rows: list[Any] = ["p0@example.org", {"email": "P1@example.org", "source": "x"}]
@@ -282,8 +282,8 @@ async def test_a_deletion_sends_addresses_and_writes_receivers(tmp_path: Path) -
 
 @asynchronous
 @pytest.mark.parametrize("name", ["", "UPSERT", "upsert_plus", "updateplus"])
-async def test_a_call_that_is_not_known_is_refused(name: str) -> None:
-    """The message names those that are."""
+async def test_an_unknown_call_is_refused(name: str) -> None:
+    """The message contains the known ones."""
     with pytest.raises(ConfigurationError, match="upsertplus, upsert, insert, update, delete"):
         find_strategy(name)
 
@@ -291,14 +291,14 @@ async def test_a_call_that_is_not_known_is_refused(name: str) -> None:
 @asynchronous
 @pytest.mark.parametrize("call", [name for name in STRATEGIES if name != "insert"])
 async def test_inactive_is_for_new_receivers(call: str) -> None:
-    """By the other calls it would set existing receivers inactive."""
+    """With other calls it would deactivate existing receivers."""
     with pytest.raises(ConfigurationError, match="use insert"):
         await load(ModelServer(), people(1), call, inactive=True)
 
 
 @asynchronous
-async def test_inserted_receivers_wait_for_their_confirmation() -> None:
-    """Whatever the row says, ``inactive`` creates nobody as active."""
+async def test_inactive_creates_receivers_that_are_not_confirmed() -> None:
+    """Whatever the row says, no receiver is created as active."""
     server = ModelServer()
     rows = [
         ReceiverInput("p0@example.org", activated=1_700_000_000, deactivated=0),
@@ -310,13 +310,13 @@ async def test_inserted_receivers_wait_for_their_confirmation() -> None:
     assert not any("deactivated" in row for row in server.stored.values())
 
 
-# Lean answers name no address for what they stored, so that only their order tells whose they are.
+# Short responses contain no addresses of stored rows, so items are matched by position.
 
 GOOD: Any = {"id": 1, "status": "insert success"}
 
 
 @pytest.mark.parametrize(
-    ("answer", "accepted", "refused"),
+    ("content", "accepted", "refused"),
     [
         ([GOOD, "invalid address 'b@x.example'", GOOD], "ac", "b"),
         (["invalid address 'b@x.example'", GOOD, GOOD], "", "b"),
@@ -329,26 +329,26 @@ GOOD: Any = {"id": 1, "status": "insert success"}
         ([GOOD, GOOD], "", ""),
     ],
     ids=[
-        "in place",
-        "out of place",
-        "out of place, without quotes",
-        "out of place, as an object",
-        "in place, without quotes",
-        "about somebody else",
-        "with an address of the vendor's",
+        "at its position",
+        "at another position",
+        "at another position, without quotes",
+        "at another position, as an object",
+        "at its position, without quotes",
+        "about another address",
+        "with an address of the vendor",
         "without an address",
         "short",
     ],
 )
 def test_position_counts_until_an_address_contradicts_it(
-    answer: list[Any], accepted: str, refused: str
+    content: list[Any], accepted: str, refused: str
 ) -> None:
-    """A refusal that names a row has to stand in that row's place, or no place is trusted."""
+    """If a refusal with an address is at another position, no position is trusted."""
     rows = [
         EncodedRow(f"{name}@x.example", b"{}", number, None, repeatable=True)
         for number, name in enumerate("abc", 1)
     ]
-    items = read_items(Response(200, {}, json.dumps(answer).encode()))
+    items = read_items(Response(200, {}, json.dumps(content).encode()))
     assert items is not None
     matched = match_rows(rows, items)
 
