@@ -218,7 +218,7 @@ class _OptInSender:
         try:
             await self._send_when_visible(mail.email)
         except CleverReachError as error:
-            self._record_failure(mail, state_after(error), error)
+            self._record_failure(mail, error)
             return
         self.mails.record(mail.number, OptInState.SENT)
         self.report.sent += 1
@@ -231,8 +231,8 @@ class _OptInSender:
             await self.clock.sleep(wait)
         return await self.send(email=email)
 
-    def _record_failure(self, mail: OptInMail, state: OptInState, error: CleverReachError) -> None:
-        reason = _reason_of(error)
+    def _record_failure(self, mail: OptInMail, error: CleverReachError) -> None:
+        state, reason = state_after(error), _reason_of(error)
         # Requests that were in flight when a streak of refusals ended belong to that streak.
         if state is OptInState.PENDING or reason == self._reason_to_stop:
             self.mails.record(mail.number, OptInState.PENDING)
