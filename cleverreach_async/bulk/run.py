@@ -36,11 +36,11 @@ class ImportRun:
         report: The counters, correct at any moment for the rows that have a result.
     """
 
-    _intake: Intake
-    _workers: Workers
-    _accounting: Accounting
-    _stop: Stop
-    _resumed: JournalState | None = None
+    _intake: Intake = attrs.field(alias="intake")
+    _workers: Workers = attrs.field(alias="workers")
+    _accounting: Accounting = attrs.field(alias="accounting")
+    _stop: Stop = attrs.field(alias="stop")
+    _resumed: JournalState | None = attrs.field(default=None, alias="resumed")
     _slice: list[Item] = attrs.field(factory=list[Item], init=False)
     _has_ended: bool = attrs.field(default=False, init=False)
     _all_taken: bool = attrs.field(default=False, init=False)

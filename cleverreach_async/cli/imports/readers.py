@@ -121,8 +121,8 @@ class RejectsFileOptions:
 
     def _remarks(self, source: RejectsSource) -> Iterator[str]:
         found = sum(1 for _ in source)
-        passed = source.passed
-        records = passed.records
+        skipped = source.skipped
+        records = skipped.records
         yield f"  {_rows(found - records.total())} to send"
         if records:
             codes = ", ".join(f"{count:,} {code}" for code, count in records.most_common())
@@ -131,11 +131,11 @@ class RejectsFileOptions:
                 " the new rejects file; repair them in the file of the import, or add a receiver to"
                 " the line"
             )
-        if passed.left_out:
-            yield f"  {_rows(passed.left_out)} left out because of --only {self.only}"
-        if passed.with_orders:
+        if skipped.left_out:
+            yield f"  {_rows(skipped.left_out)} left out because of --only {self.only}"
+        if skipped.with_orders:
             yield (
-                f"  {_rows(passed.with_orders)} of unknown outcome left out: they have orders,"
+                f"  {_rows(skipped.with_orders)} of unknown outcome left out: they have orders,"
                 " which would be stored twice if they are stored already; check the account, and"
                 " send the missing ones with --only unknown"
             )
