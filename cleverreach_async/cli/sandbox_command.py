@@ -89,7 +89,7 @@ def serve_sandbox(options: SandboxOptions, output: Output) -> None:
         try:
             run(partial(serve, sandbox, options.host, options.port, on_started=announce))
         except KeyboardInterrupt:
-            output.info("stopped")
+            output.info("Stopped.")
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {options.host} port {options.port}: {error.strerror or error};"
