@@ -1,8 +1,9 @@
 """Catalogue, family D: ways to store a row twice, or an older one over a newer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from support.model_server import ModelServer, Reply, at, counts, people, transport_to, upsert
@@ -30,6 +31,10 @@ COMMITTED = {
     "500": Reply(500),
     "html": Reply(content=b"<html>"),
 }
+
+StopPoint = Literal["before the journal", "before the request"]
+STOP_POINTS = pytest.mark.parametrize("stop", ["before the journal", "before the request"])
+"""Before the journal says that the batch is sent, or after that and before the request leaves."""
 
 
 @pytest.fixture(autouse=True)
@@ -181,11 +186,26 @@ async def test_d14_inputs_are_left_as_they_are() -> None:
 class Stepwise:
     """An import over a journal that is stopped and resumed by the test."""
 
-    def __init__(self, server: ModelServer, clock: VirtualClock, folder: Path) -> None:
+    def __init__(
+        self, server: ModelServer, clock: VirtualClock, folder: Path, patch: pytest.MonkeyPatch
+    ) -> None:
         self._bulk = Bulk(transport_to(server, clock=clock))
         self._path = folder / "journal"
         self._clock = clock
         self._runs = 0
+        self._on_write: Callable[[], None] = lambda: None
+        write_in_the_loop(patch, on_write=lambda: self._on_write())  # noqa: PLW0108 - it changes
+
+    def _open(self, strategy: Any, **options: Any) -> AbstractAsyncContextManager[ImportRun]:
+        self._runs += 1
+        return self._bulk.open(
+            group_id=7,
+            strategy=strategy,
+            journal=self._path,
+            resume=self._runs > 1,
+            canary=False,
+            **options,
+        )
 
     async def run(
         self,
@@ -195,63 +215,73 @@ class Stepwise:
         stop_after: float | None = None,
         **options: Any,
     ) -> ImportReport:
-        """Put the row and send it; stop so many seconds later and break off what is left."""
-        async with self._bulk.open(
-            group_id=7,
-            strategy=strategy,
-            journal=self._path,
-            resume=self._runs > 0,
-            canary=False,
-            **options,
-        ) as run:
-            self._runs += 1
+        """Send the row; abort after that many seconds, or wait until the import ends."""
+        async with self._open(strategy, **options) as run:
             await run.put(row)
             await run.flush()
             if stop_after is not None:
-                if stop_after:
-                    await self._clock.sleep(stop_after)
-                run.stop()
+                await self._clock.sleep(stop_after)
                 run.abort()
         return run.report
 
+    async def run_without_sending(
+        self, row: ReceiverInput, *, stop: StopPoint, strategy: Any = "upsertplus"
+    ) -> None:
+        """Pass the row to a worker, and abort before the worker sends a request."""
+        async with self._open(strategy) as run:
+            await run.put(row)
+            # Virtual time passes only when all tasks wait: now every worker waits for a batch.
+            await self._clock.sleep(1.0)
+            if stop == "before the journal":
+                await run.flush()
+                run.abort()  # flush() has not yielded since it passed the batch to the worker
+            else:
+                self._on_write = run.abort
+                await run.end()
+                self._on_write = lambda: None
 
+
+@STOP_POINTS
 async def test_d15_a_run_that_sends_nothing_keeps_the_doubts_of_the_one_before(
-    clock: VirtualClock, tmp_path: Path
+    stop: StopPoint, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken off with an order on the wire, stopped before the look-up, resumed: one order."""
+    """Aborted with an order in flight, aborted before the look-up, resumed: one order."""
     server = ModelServer(at(Reply(delay=100.0), 0), clock=clock)
-    steps = Stepwise(server, clock, tmp_path)
+    steps = Stepwise(server, clock, tmp_path, monkeypatch)
     async with clock.flowing():
         await steps.run(WITH_ORDER, stop_after=1.0)
-        await steps.run(WITH_ORDER, stop_after=0.0)
+        await steps.run_without_sending(WITH_ORDER, stop=stop)
+        assert (1, []) == (len(server.requests), server.looked_up)
         report = await steps.run(WITH_ORDER)
 
     assert {"read": 1, "accepted": 1} == counts(report)
     assert ["A-1"] == server.order_ids
 
 
+@STOP_POINTS
 async def test_d15_a_deletion_that_may_have_happened_is_not_told_as_missing(
-    clock: VirtualClock, tmp_path: Path
+    stop: StopPoint, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row that removed the receiver is accepted, however often the import was stopped."""
     server = ModelServer(at(Reply(delay=100.0), 0), clock=clock)
     server.stored["a@example.org"] = {"email": "a@example.org"}
-    steps, row = Stepwise(server, clock, tmp_path), ReceiverInput("a@example.org")
+    steps, row = Stepwise(server, clock, tmp_path, monkeypatch), ReceiverInput("a@example.org")
     async with clock.flowing():
-        for stop_after in (1.0, 0.0):
-            await steps.run(row, strategy="delete", stop_after=stop_after)
+        await steps.run(row, strategy="delete", stop_after=1.0)
+        await steps.run_without_sending(row, strategy="delete", stop=stop)
+        assert 1 == len(server.requests)
         report = await steps.run(row, strategy="delete")
 
     assert {"read": 1, "accepted": 1} == counts(report)
 
 
 async def test_d15_a_deletion_about_to_be_repeated_is_still_in_doubt(
-    clock: VirtualClock, tmp_path: Path
+    clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped while its repeat waits to leave, it may have happened by the first attempt."""
     server = ModelServer(at(Reply(None), 0), clock=clock)
     server.stored["a@example.org"] = {"email": "a@example.org"}
-    steps, row = Stepwise(server, clock, tmp_path), ReceiverInput("a@example.org")
+    steps, row = Stepwise(server, clock, tmp_path, monkeypatch), ReceiverInput("a@example.org")
     async with clock.flowing():
         await steps.run(row, strategy="delete", stop_after=20.0, max_rows_per_second=0.01)
         report = await steps.run(row, strategy="delete")
@@ -260,12 +290,12 @@ async def test_d15_a_deletion_about_to_be_repeated_is_still_in_doubt(
 
 
 async def test_d15_an_order_that_an_answer_forgot_survives_a_stop(
-    clock: VirtualClock, tmp_path: Path
+    clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped during the second look, the row is looked up by the next run, not sent again."""
     replies = {0: Reply(content=b"[]"), 1: Reply(503, executed=False)}
     server = ModelServer(lambda n, _: replies.get(n), clock=clock)
-    steps = Stepwise(server, clock, tmp_path)
+    steps = Stepwise(server, clock, tmp_path, monkeypatch)
     async with clock.flowing():
         await steps.run(WITH_ORDER, stop_after=1.0)
         report = await steps.run(WITH_ORDER)

@@ -118,7 +118,10 @@ class ModelServer:
             return await self._hand_out_token()
         self.too_early += self._now() < self._not_before
         if method == "GET":
-            await anyio.lowlevel.checkpoint()
+            with anyio.CancelScope() as scope, (stop or Stop()).cutting(scope):
+                await anyio.lowlevel.checkpoint()
+            if scope.cancelled_caught:
+                raise APIConnectionError("the line is cut", sent=True)
             return self._look_up(url) if self._knows(headers) else _UNAUTHORIZED
         rows: list[Row] = json.loads(content)
         number = len(self.requests)
