@@ -1,0 +1,94 @@
+"""The tasks of the project: what continuous integration runs, and what developers run by hand.
+
+``uv run --all-extras nox --list`` shows them; without arguments nox runs those of continuous
+integration. All sessions use uv's environment, so nothing is installed twice. Arguments after
+``--`` go to the tool: ``uv run --all-extras nox -s tests -- tests/bulk -x``.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "readme", "coverage"]
+
+ROOT = Path(__file__).parent
+STATE_MACHINE = "tests/bulk/test_import_machine.py"
+SOME_ROWS_REJECTED = 2
+"""Exit status of the README's import: the example file has rows that are broken on purpose."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and spelling."""
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright, both strict."""
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def readme(session: nox.Session) -> None:
+    """Run the README's import as printed there."""
+    run_line_of_readme(session, ending="--sandbox", success_codes=[SOME_ROWS_REJECTED])
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the README's tests as printed there, and measure their branch coverage."""
+    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run tests: all of them, or what is named after ``--``."""
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def kill(session: nox.Session) -> None:
+    """Run the tests that kill processes; ``-s`` shows how many rows were sent again."""
+    session.run("pytest", "-s", "tests/kill", *session.posargs)
+
+
+@nox.session
+def hunt(session: nox.Session) -> None:
+    """Search for failures with many random examples; ``-- 20`` runs twenty rounds."""
+    for _ in range(int(session.posargs[0]) if session.posargs else 5):
+        session.run("pytest", "--hypothesis-profile=hunt", "-m", "hypothesis")
+        session.run("pytest", STATE_MACHINE)
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure the importer; ``benchmarks/README.md`` explains the options and the figures."""
+    session.run("python", "-m", "benchmarks.bulk", *session.posargs)
+
+
+@nox.session(name="format")
+def format_(session: nox.Session) -> None:
+    """Format the code and fix what ruff can fix."""
+    session.run("ruff", "check", "--fix")
+    session.run("ruff", "format")
+
+
+def run_line_of_readme(
+    session: nox.Session, *, ending: str, success_codes: list[int] | None = None, **env: str
+) -> None:
+    """Run the shell command of the README that ends so, outside of this environment."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    [line] = [line for line in lines if "uv run" in line and line.endswith(f" {ending}")]
+    # A newcomer's shell has no environment active: `python3` is the system's, which has pip.
+    own = str(Path(sys.executable).parent)
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own]
+    variables: dict[str, str | None] = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": None, **env}
+    session.run("sh", "-c", line, env=variables, success_codes=success_codes, external=True)
