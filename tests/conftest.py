@@ -1,11 +1,12 @@
-"""Fixtures of all tests: the event loops that asynchronous tests run on."""
+"""Settings and fixtures of all tests: hypothesis profiles, and the event loops."""
 
 import pytest
 from hypothesis import settings
 
-# A busy machine is slow, not wrong.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# Without a deadline per example, because a test that is slow on a busy machine is not wrong.
+settings.register_profile("default-without-deadline", deadline=None)
+settings.register_profile("hunt", deadline=None, max_examples=1000)
+settings.load_profile("default-without-deadline")
 
 
 @pytest.fixture(params=["asyncio", "trio"])
