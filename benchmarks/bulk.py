@@ -1,7 +1,7 @@
-"""Measure the bulk importer against what one writes by hand.
+"""Compare the bulk importer with code written by hand.
 
-``python -m benchmarks.bulk --help``. Every round runs every case once, in an order that rotates;
-every run is a process of its own, and so is the server.
+``python -m benchmarks.bulk --help``. Every round runs every case once, in rotating order; every run
+is a process of its own, and so is the server.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def _run(server: Server, **spec: Any) -> Run:
 
 
 def measure(options: Options) -> list[Run]:
-    """Run the rounds; each case without and, if it has an event loop, with the lag probe."""
+    """Run the rounds: each case without the lag probe and, if it has an event loop, with it."""
     runs: list[Run] = []
     with _served(options.latency) as server, tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "rows.csv")
@@ -140,7 +140,7 @@ def measure(options: Options) -> list[Run]:
 
 
 def measure_memory(options: Options) -> list[Run]:
-    """Run our importer over few and many rows that come from a generator."""
+    """Run our importer with few and with many rows from a generator."""
     runs: list[Run] = []
     with _served(options.latency) as server:
         for number in range(options.rounds):
@@ -167,7 +167,7 @@ def _show_progress(run: Run) -> None:
 
 
 def summarise(options: Options, runs: Sequence[Run]) -> dict[str, Run]:
-    """Return the medians of each case, and its least CPU, on which a busy machine tells least."""
+    """Return the medians of each case, and its least CPU time, which load affects least."""
     plain = [run for run in runs if not run["probe"]]
     baseline = {run["round"]: run["cpu"] for run in plain if run["case"] == BASELINE}
     summary: dict[str, Run] = {}

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: started by ``bulk.py``, prints its result as JSON."""
+"""One measurement in a process started by ``bulk.py``; prints its result as JSON."""
 
 import asyncio
 import gc
@@ -37,9 +37,9 @@ class Spec:
         url: Root of the server.
         rows: Number of rows.
         concurrency: Requests at a time.
-        source: ``ready`` rows exist before the clock starts.
+        source: ``ready`` rows are created before the measurement starts.
         csv: Path of the file, for that source.
-        probe: Whether to watch the event loop, which costs CPU of its own.
+        probe: Whether to measure the lag of the event loop, which costs CPU time.
     """
 
     case: str
@@ -53,7 +53,7 @@ class Spec:
 
 @attrs.frozen(kw_only=True)
 class Lag:
-    """How late the event loop woke a task that slept 1 ms, in milliseconds."""
+    """How late the event loop woke a task after a sleep of 1 ms, in milliseconds."""
 
     p50: float
     p99: float
@@ -68,7 +68,7 @@ class Result:
         accepted: Rows that the client counted as stored.
         wall: Seconds.
         cpu: Seconds of this process, user and system.
-        base: Peak memory before the clock started, in MB.
+        base: Peak memory before the measurement, in MB.
         peak: Peak memory at the end, in MB.
         idle: The event loop's lag before the import, if probed.
         lag: The event loop's lag during the import, if probed.
@@ -84,7 +84,7 @@ class Result:
 
 
 def requests_stack(spec: Spec, rows: Iterable[Row]) -> int:
-    """Send stacks of 1000 one after the other, as most integrations do."""
+    """Send batches of 1000 rows one after the other, as most integrations do."""
     accepted = 0
     with requests.Session() as session:
         session.headers.update(_HEADERS)
@@ -96,7 +96,7 @@ def requests_stack(spec: Spec, rows: Iterable[Row]) -> int:
 
 
 async def gather_httpx(spec: Spec, rows: Iterable[Row]) -> int:
-    """Make all batches at once and send them under a semaphore."""
+    """Create all batches at once and send them under a semaphore."""
     permits = asyncio.Semaphore(spec.concurrency)
     async with httpx.AsyncClient(headers=_HEADERS, timeout=_TIMEOUT) as client:
 
@@ -110,7 +110,7 @@ async def gather_httpx(spec: Spec, rows: Iterable[Row]) -> int:
 
 
 async def ours(spec: Spec, rows: Iterable[Any]) -> int:
-    """Hand the rows to the library."""
+    """Pass the rows to the library."""
     async with CleverReach("mock", base_url=spec.url) as cr:
         report = await cr.bulk.upsert(rows, group_id=1, concurrency=spec.concurrency)
     report.raise_for_failures()
@@ -141,7 +141,7 @@ def _rows(spec: Spec) -> Iterable[Any]:
 
 
 def _measure(spec: Spec) -> Result:
-    """Measure one case; what a first request imports is imported before."""
+    """Measure one case; modules that are imported by a first request are imported before."""
     rows = _rows(spec)
     if spec.case == "requests_stack":
         requests.get(f"{spec.url}/v3/groups", timeout=_TIMEOUT)
@@ -170,7 +170,7 @@ async def _measure_async(spec: Spec, rows: Iterable[Any]) -> Result:
 
 
 class _Clock:
-    """Starts with what exists put out of the garbage collector's sight, alike for every case."""
+    """Measures time, CPU and memory; existing objects are hidden from the garbage collector."""
 
     def __init__(self) -> None:
         gc.collect()
@@ -180,14 +180,14 @@ class _Clock:
         self._wall = time.perf_counter()
 
     def result(self, accepted: int) -> Result:
-        """Return what has passed since."""
+        """Return what was measured since the start."""
         wall = time.perf_counter() - self._wall
         cpu = _cpu() - self._cpu
         return Result(accepted=accepted, wall=wall, cpu=cpu, base=self._base, peak=peak_memory())
 
 
 class _Probe:
-    """A task that sleeps 1 ms again and again and notes how late it wakes."""
+    """A task that repeatedly sleeps 1 ms and records how late it wakes."""
 
     def __init__(self) -> None:
         self._late: list[float] = []
@@ -215,7 +215,7 @@ def _cpu() -> float:
 
 
 def peak_memory() -> float:
-    """Return the most memory that this process has had resident, in MB."""
+    """Return the peak of this process's resident memory, in MB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 

@@ -1,8 +1,8 @@
-"""A stand-in for the CleverReach API that costs next to nothing, to measure clients against.
+"""A replacement for the CleverReach API that uses little CPU, to measure clients with.
 
-It stores nothing and checks nothing: it counts rows by their ``"email"`` and answers as the API
+It stores nothing and checks nothing: it counts rows by their ``"email"`` and responds as the API
 does, with one profile per row. Run it with ``python -m benchmarks.mock_api --port 8000``; with
-port 0 the system picks one. The port is the first line of its output.
+port 0 the system chooses one. The port is the first line of its output.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class MockAPI:
     """The ASGI application.
 
     Args:
-        latency: Seconds from the last byte of a request to the first of its answer.
+        latency: Seconds from the last byte of a request to the first byte of its response.
     """
 
     def __init__(self, latency: float = 0.0) -> None:
@@ -61,7 +61,7 @@ class MockAPI:
         self._statuses: list[bytes] = []
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         body = await _read(receive)
         due = asyncio.get_running_loop().time() + self._latency
         path: str = scope["path"]
@@ -70,7 +70,7 @@ class MockAPI:
             return
         self._requests += 1
         answer = self._route(scope["method"], path, body)
-        # Making the answer counts towards the latency, as it does on any server.
+        # Creating the response is part of the latency, as it is on any server.
         remaining = due - asyncio.get_running_loop().time()
         if self._latency and remaining > 0:
             await asyncio.sleep(remaining)
@@ -128,8 +128,8 @@ async def _answer(send: Send, body: bytes) -> None:
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description="A cheap stand-in for the CleverReach API.")
-    parser.add_argument("--port", type=int, default=8000, help="0 picks a free one")
+    parser = argparse.ArgumentParser(description="A cheap replacement for the CleverReach API.")
+    parser.add_argument("--port", type=int, default=8000, help="0 chooses a free one")
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS")
     options = parser.parse_args()
     serve(MockAPI(options.latency / 1000), options.port)
@@ -139,8 +139,8 @@ def serve(app: Any, port: int, *, log_level: str = "warning") -> None:
     """Serve an application until interrupted, and print its port."""
     # httptools parses requests when it is installed, at a fraction of the cost.
     config = uvicorn.Config(app, lifespan="off", access_log=False, log_level=log_level)
-    # Named as TCP, which create_server() leaves open: only then does asyncio switch off Nagle's
-    # algorithm, which would hold answers back for 40 ms.
+    # The protocol is given explicitly, unlike in create_server(): only then does asyncio disable
+    # Nagle's algorithm, which would delay responses by 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))

@@ -1,7 +1,7 @@
-"""The mock API on a bad day: a share of the batches goes wrong, each in one of five ways.
+"""The mock API with faults: a share of the batches fails, each in one of five ways.
 
-``python -m benchmarks.rough_api --port 0 --faults 0.05``. It remembers which receivers it has
-stored, so that an import can be held against what arrived.
+``python -m benchmarks.rough_api --port 0 --faults 0.05``. It records which receivers it has stored,
+so that the report of an import can be compared with it.
 """
 
 import argparse
@@ -26,8 +26,8 @@ class RoughAPI:
     """The ASGI application.
 
     Args:
-        faults: Share of the batches that go wrong, 0 to 1.
-        seed: Another number lets other batches go wrong.
+        faults: Share of the batches that fail, 0 to 1.
+        seed: Seed of the random choice of batches.
     """
 
     def __init__(self, faults: float, seed: int = 1) -> None:
@@ -35,19 +35,19 @@ class RoughAPI:
         self._faults = faults
         self._random = random.Random(seed)
         self._stored = bytearray()
-        self._struck = dict.fromkeys(_KINDS, 0)
+        self._injected = dict.fromkeys(_KINDS, 0)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request, well or badly."""
+        """Respond to one request, correctly or with a fault."""
         path: str = scope["path"]
         if path == "/__stored":
-            told = {"stored": sum(self._stored), "faults": self._struck}
-            await _reply(send, 200, [], msgspec.json.encode(told))
+            counts = {"stored": sum(self._stored), "faults": self._injected}
+            await _reply(send, 200, [], msgspec.json.encode(counts))
             return
         kind = ""
         if path.endswith("/upsertplus") and self._random.random() < self._faults:
             kind = self._random.choice(_KINDS)
-            self._struck[kind] += 1
+            self._injected[kind] += 1
         if kind in {"refused", "gateway"}:
             await _drain(receive)
             await _reply(send, *(_TOO_MANY if kind == "refused" else _GATEWAY))
@@ -58,13 +58,13 @@ class RoughAPI:
         async def remember() -> Message:
             nonlocal rest
             message = await receive()
-            # A body comes in pieces, and one may end within an address.
+            # A body arrives in parts, and a part may end within an address.
             text = rest + message.get("body", b"")
             self._remember(text)
             rest = text[-64:]
             return message
 
-        await self._app(scope, remember, _Spoiled(send, kind))
+        await self._app(scope, remember, _FaultySend(send, kind))
 
     def _remember(self, text: bytes) -> None:
         for number in map(int, _numbers_in(text)):
@@ -73,8 +73,8 @@ class RoughAPI:
             self._stored[number] = 1
 
 
-class _Spoiled:
-    """Passes an answer on, spoiled in one way."""
+class _FaultySend:
+    """Sends a response with one kind of fault."""
 
     def __init__(self, send: Send, kind: str) -> None:
         self._send = send
@@ -82,7 +82,7 @@ class _Spoiled:
         self._start: Message = {}
 
     async def __call__(self, message: Message) -> None:
-        """Take a part of the answer."""
+        """Send a part of the response."""
         if message["type"] == "http.response.start" and self._kind:
             self._start = message
             return
@@ -97,7 +97,7 @@ class _Spoiled:
         else:
             await self._send(self._start)
             await self._send({"type": "http.response.body", "body": body[:-1], "more_body": True})
-            raise ConnectionAbortedError("the answer is cut")
+            raise ConnectionAbortedError("the response is truncated")
 
 
 async def _drain(receive: Receive) -> None:
@@ -113,11 +113,11 @@ async def _reply(send: Send, status: int, headers: list[tuple[bytes, bytes]], bo
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description="The mock API on a bad day.")
-    parser.add_argument("--port", type=int, default=8000, help="0 picks a free one")
+    parser = argparse.ArgumentParser(description="The mock API with faults.")
+    parser.add_argument("--port", type=int, default=8000, help="0 chooses a free one")
     parser.add_argument("--faults", type=float, default=0.05, help="share of batches, 0 to 1")
     options = parser.parse_args()
-    # Aborted answers are meant; their tracebacks would fill the screen.
+    # Responses are aborted on purpose; do not log the tracebacks.
     serve(RoughAPI(options.faults), options.port, log_level="critical")
 
 

@@ -1,4 +1,4 @@
-"""The rows that every case sends: the same people, as dicts, receivers or a CSV file."""
+"""The rows that every case sends: the same receivers as dicts, objects or a CSV file."""
 
 import csv
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _email(number: int) -> str:
 
 
 def _pattern(index: int) -> Row:
-    """Return all of a receiver but the address: 30 % have tags, 20 % one to three orders."""
+    """Return a receiver without its address: 30 % have tags, 20 % one to three orders."""
     values = (
         _FIRST_NAMES[index % 8],
         _LAST_NAMES[index % 7],
@@ -60,7 +60,7 @@ def _unix_seconds(text: str) -> int:
 
 
 def dicts(count: int) -> Iterator[Row]:
-    """Yield rows as a script would hold them: dicts, ready for JSON."""
+    """Yield rows as a script would create them: dicts, ready for JSON."""
     patterns = [_pattern(index) for index in range(_PATTERNS)]
     for number in range(count):
         yield {"email": _email(number), **patterns[number % _PATTERNS]}
@@ -77,14 +77,14 @@ def receivers(count: int) -> Iterator[ReceiverInput]:
 
 
 def write_csv(path: Path, count: int) -> None:
-    """Write the same rows, without orders, which a spreadsheet does not hold."""
+    """Write the same rows without orders, because a spreadsheet has none."""
     patterns = [_pattern(index) for index in range(_PATTERNS)]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for number in range(count):
             row = patterns[number % _PATTERNS]
-            # Hardly two people sign up in the same second.
+            # Almost no two receivers sign up in the same second.
             registered = datetime.fromtimestamp(_SIGNED_UP + number * 61, _ZONE)
             head = (_email(number), f"{registered:%Y-%m-%d %H:%M:%S}", row["source"])
             tags = ",".join(row.get("tags", ()))
@@ -92,7 +92,7 @@ def write_csv(path: Path, count: int) -> None:
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
-    """Read the file as a script would: ``csv.DictReader``, one dict per row."""
+    """Read the file as a script would: with ``csv.DictReader``, one dict per row."""
     with path.open(newline="", encoding="utf-8") as file:
         for record in csv.DictReader(file):
             row: Row = {

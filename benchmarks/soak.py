@@ -1,7 +1,7 @@
-"""Import millions of rows through faults, and watch the memory.
+"""Import millions of rows through faults, and measure the memory.
 
-``python -m benchmarks.soak --rows 5000000``. It fails when a row is lost or invented, or when
-memory grows by more than 10 MB after the first 100,000 rows.
+``python -m benchmarks.soak --rows 5000000``. It fails if a row is lost or added, or if memory grows
+by more than 10 MB after the first 100,000 rows.
 """
 
 import argparse
@@ -29,7 +29,7 @@ MOST_GROWTH: Final = 10.0
 
 @attrs.define
 class Memory:
-    """Peak of the resident memory, in MB.
+    """Peak of the process's resident memory, in MB.
 
     Attributes:
         warm: During the first 100,000 rows.
@@ -39,21 +39,21 @@ class Memory:
     warm: float = 0.0
     most: float = 0.0
 
-    def look(self, progress: ImportProgress) -> None:
-        """Take a sample."""
+    def sample(self, progress: ImportProgress) -> None:
+        """Measure the memory."""
         self.most = peak_memory()
         if progress.done <= WARM:
             self.warm = self.most
 
     @property
     def growth(self) -> float:
-        """What came on top after the first 100,000 rows."""
+        """Growth after the first 100,000 rows."""
         return self.most - self.warm
 
 
 def _rows(count: int) -> Iterator[ReceiverInput]:
     for receiver in receivers(count):
-        receiver.orders = UNSET  # the mock does not keep orders, so it could not be asked for them
+        receiver.orders = UNSET  # the mock does not store orders, so it could not list them later
         yield receiver
 
 
@@ -64,7 +64,7 @@ async def _import(url: str, rows: int, folder: Path, memory: Memory) -> ImportRe
             group_id=1,
             journal=folder / "soak.journal",
             rejects=folder / "rejects.jsonl",
-            on_progress=memory.look,
+            on_progress=memory.sample,
             settle=0.2,
         )
 
@@ -72,13 +72,13 @@ async def _import(url: str, rows: int, folder: Path, memory: Memory) -> ImportRe
 def _stored(port: int) -> dict[str, Any]:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/__stored")
-    told: dict[str, Any] = json.loads(connection.getresponse().read())
+    counts: dict[str, Any] = json.loads(connection.getresponse().read())
     connection.close()
-    return told
+    return counts
 
 
 def main() -> None:
-    """Run, print the figures, and fail when they are bad."""
+    """Run, print the figures, and fail if a row is missing or memory has grown."""
     parser = argparse.ArgumentParser(description="A long import through faults.")
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--faults", type=float, default=0.05, help="share of batches, 0 to 1")
@@ -96,23 +96,23 @@ def main() -> None:
             url = f"http://127.0.0.1:{port}"
             report = asyncio.run(_import(url, options.rows, folder, memory))
             journal = sum(file.stat().st_size for file in folder.glob("soak.journal*"))
-        told = _stored(port)
+        counts = _stored(port)
     finally:
         server.terminate()
         server.wait()
-    _print(report, told, memory, journal)
-    if not options.rows == report.accepted == told["stored"]:
+    _print(report, counts, memory, journal)
+    if not options.rows == report.accepted == counts["stored"]:
         raise SystemExit(f"{options.rows} rows, but not all of them accepted and stored")
     if memory.growth > MOST_GROWTH:
         raise SystemExit(f"memory grew by {memory.growth:.1f} MB")
 
 
-def _print(report: ImportReport, told: dict[str, Any], memory: Memory, journal: int) -> None:
+def _print(report: ImportReport, counts: dict[str, Any], memory: Memory, journal: int) -> None:
     print(
-        f"rows      {report.read:,} read, {report.accepted:,} accepted, {told['stored']:,} stored"
+        f"rows      {report.read:,} read, {report.accepted:,} accepted, {counts['stored']:,} stored"
     )
-    print(f"requests  {report.requests:,}, {report.retries:,} of them repeated")
-    print(f"faults    {', '.join(f'{count} {kind}' for kind, count in told['faults'].items())}")
+    print(f"requests  {report.requests:,}, of which {report.retries:,} were retries")
+    print(f"faults    {', '.join(f'{count} {kind}' for kind, count in counts['faults'].items())}")
     print(f"time      {report.elapsed:,.0f} s, {report.read / report.elapsed:,.0f} rows/s")
     print(f"memory    peak {memory.warm:.1f} MB in {WARM:,} rows, {memory.most:.1f} MB in all")
     print(f"growth    {memory.growth:.1f} MB")

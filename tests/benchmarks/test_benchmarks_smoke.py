@@ -1,4 +1,4 @@
-"""The benchmark runs and its counts are right; its times are nobody's business here."""
+"""The benchmark runs and its counts are correct; its times are not tested."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ ROWS = 2000
 
 @pytest.mark.parametrize("source", ["ready", "csv"])
 def test_every_case_sends_every_row(tmp_path: Path, source: str) -> None:
-    """The benchmark itself fails when client and server count differently."""
+    """The benchmark itself fails if the counts of client and server differ."""
     pytest.importorskip("requests")
     pytest.importorskip("uvicorn")
     path = tmp_path / "figures.json"
