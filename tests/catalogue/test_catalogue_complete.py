@@ -1,4 +1,4 @@
-"""The page about reliability names every failure of the catalogue, and tests that exist."""
+"""``docs/reliability.md`` lists every failure of the catalogue, and only tests that exist."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ NOT_BUILT: Final = {"S6"}
 
 
 def rows() -> list[list[str]]:
-    """Return the cells of every row that begins with an id."""
+    """Return the cells of every row that starts with an id."""
     return [
         [cell.strip() for cell in line.strip("|").split(" |")]
         for line in PAGE.read_text(encoding="utf-8").splitlines()
@@ -23,7 +23,7 @@ def rows() -> list[list[str]]:
 
 
 def named(cell: str) -> list[tuple[str, str]]:
-    """Return the files and tests that a cell names."""
+    """Return the files and tests named in a cell."""
     return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", cell)
 
 
@@ -35,13 +35,13 @@ def defined_in(path: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.body if isinstance(node, kinds))
 
 
-def test_every_failure_is_told_once() -> None:
-    """The ids of the page are those of the catalogue, each in one row."""
+def test_every_failure_has_one_row() -> None:
+    """The ids of the page are those of the catalogue, each once and in order."""
     assert IDS == [cells[0] for cells in rows()]
 
 
-def test_every_failure_is_told_in_words_with_a_test_and_a_result() -> None:
-    """No cell is empty; what is not built has no test, and says why."""
+def test_every_row_has_a_description_a_test_and_a_result() -> None:
+    """No cell is empty; a failure that does not apply has no test, and a reason."""
     for number, words, tests, result in rows():
         assert words, number
         assert bool(named(tests)) == (number not in NOT_BUILT), number
@@ -49,8 +49,8 @@ def test_every_failure_is_told_in_words_with_a_test_and_a_result() -> None:
         assert result.startswith(start), number
 
 
-def test_every_test_that_is_named_exists() -> None:
-    """Whoever renames a test is told."""
+def test_every_named_test_exists() -> None:
+    """A test cannot be renamed without the page."""
     missing = [
         f"{number}: {path}::{name}"
         for number, _, tests, _ in rows()
@@ -61,7 +61,7 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def test_every_test_of_the_catalogue_is_named() -> None:
-    """A proof that nobody finds is half a proof."""
+    """A test with an id in its name is named on the page."""
     text = PAGE.read_text(encoding="utf-8")
     unnamed = [
         name

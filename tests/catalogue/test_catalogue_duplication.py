@@ -1,4 +1,4 @@
-"""Catalogue, family D: ways to store a row twice, or an older one over a newer."""
+"""Catalogue, family D: rows stored twice, or an older row over a newer one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -44,30 +44,30 @@ def _files_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clock() -> VirtualClock:
-    """Time that passes by itself."""
+    """A clock whose time passes automatically."""
     return VirtualClock()
 
 
 @pytest.mark.parametrize("reply", COMMITTED.values(), ids=COMMITTED)
-@pytest.mark.parametrize("told", [True, False])
-async def test_d1_d4_an_insert_whose_answer_is_lost_is_not_repeated(
-    reply: Reply, *, told: bool, clock: VirtualClock
+@pytest.mark.parametrize("listed", [True, False])
+async def test_d1_d4_an_insert_is_not_resent_after_a_lost_response(
+    reply: Reply, *, listed: bool, clock: VirtualClock
 ) -> None:
-    """The server's own list tells what was stored; where it does not, the rows are unknown."""
+    """The server's own list shows what was stored; if it is refused, the rows are unknown."""
     server = ModelServer(at(reply, 0), clock=clock)
-    server.tells_nothing = not told
+    server.tells_nothing = not listed
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).insert(people(20), group_id=7)
 
-    assert {"read": 20, "accepted" if told else "unknown": 20} == counts(report)
+    assert {"read": 20, "accepted" if listed else "unknown": 20} == counts(report)
     assert (20, 1) == (len(server.stored), len(server.requests))
 
 
 @pytest.mark.parametrize("status", [None, 500, 502, 504])
-async def test_d1_an_insert_that_was_not_executed_is_sent_again(
+async def test_d1_an_insert_that_was_not_executed_is_resent(
     status: int | None, clock: VirtualClock
 ) -> None:
-    """Absent from the list, a row was not stored: it is sent again, and added once."""
+    """A row that is not in the server's list was not stored: it is resent, and added once."""
     server = ModelServer(at(Reply(status, executed=False, lands=1.0), 0), clock=clock)
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).insert(people(20), group_id=7)
@@ -77,10 +77,10 @@ async def test_d1_an_insert_that_was_not_executed_is_sent_again(
 
 
 @pytest.mark.parametrize("reply", COMMITTED.values(), ids=COMMITTED)
-async def test_d2_d4_an_upsert_whose_answer_is_lost_is_repeated_and_says_so(
+async def test_d2_d4_an_upsert_is_resent_after_a_lost_response_and_counted(
     reply: Reply, clock: VirtualClock
 ) -> None:
-    """The group ends as if the rows were sent once, and ``replayed`` says how many were not."""
+    """The group ends as if the rows were sent once; ``replayed`` counts those sent twice."""
     server = ModelServer(at(reply, 1), clock=clock)
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).upsert(
@@ -96,7 +96,7 @@ async def test_d2_d4_an_upsert_whose_answer_is_lost_is_repeated_and_says_so(
 async def test_d11_the_last_row_of_an_address_wins_at_any_distance(
     distance: int, clock: VirtualClock
 ) -> None:
-    """Although the first of them meets trouble and everything else overtakes it."""
+    """Although the requests of the first row fail and all other rows are sent before it."""
     rows = [ReceiverInput(f"p{n}@example.org", source="other") for n in range(300)]
     for at_row, source in ((0, "first"), (distance, "second"), (2 * distance, "third")):
         rows[at_row] = ReceiverInput("same@example.org", source=source)
@@ -119,7 +119,7 @@ async def test_d11_the_last_row_of_an_address_wins_at_any_distance(
 
 
 async def test_d12_one_address_in_several_spellings_is_sent_once() -> None:
-    """Case and blanks aside they are the same; both rows are told, and the last is sent."""
+    """Case and surrounding blanks do not count: all rows are reported, and the last is sent."""
     spellings = ["Ann@Example.org", " ann@example.org", "ANN@EXAMPLE.ORG "]
     server = ModelServer()
     report = await upsert(server, [ReceiverInput(email) for email in spellings])
@@ -129,10 +129,10 @@ async def test_d12_one_address_in_several_spellings_is_sent_once() -> None:
 
 
 @pytest.mark.parametrize("status", [None, 200, 504])
-async def test_d13_a_late_first_attempt_does_not_undo_a_newer_row(
+async def test_d13_a_late_first_attempt_does_not_overwrite_a_newer_row(
     status: int | None, clock: VirtualClock
 ) -> None:
-    """It lands 90 s after the line was cut; ``settle`` is the time for which the address waits."""
+    """It is executed 90 s after the connection was lost; the address waits for ``settle``."""
     rows = [
         ReceiverInput("a@example.org", source="old"),
         *people(30),
@@ -151,8 +151,8 @@ async def test_d13_a_late_first_attempt_does_not_undo_a_newer_row(
     assert 10 == report.replayed
 
 
-async def test_d13_rows_given_up_as_unknown_do_not_undo_a_newer_row(clock: VirtualClock) -> None:
-    """The last of three unreadable answers may belong to rows that are still to land."""
+async def test_d13_unknown_rows_do_not_overwrite_a_newer_row(clock: VirtualClock) -> None:
+    """The last of three unreadable responses may be for rows that are executed later."""
     old, new = (ReceiverInput("a@example.org", source=source) for source in ("old", "new"))
     late = Reply(content=b"<html>", lands=3.0)
     server = ModelServer(lambda _, rows: late if "old" in str(rows) else None, clock=clock)
@@ -166,8 +166,8 @@ async def test_d13_rows_given_up_as_unknown_do_not_undo_a_newer_row(clock: Virtu
     assert "new" == server.stored["a@example.org"]["source"]
 
 
-async def test_d14_inputs_are_left_as_they_are() -> None:
-    """Rows that share a mapping or a list do not leak into each other, nor back to the caller."""
+async def test_d14_inputs_are_not_changed() -> None:
+    """Rows that share a mapping or a list change neither each other nor the caller's objects."""
     tags, attributes = ["customer"], {"firstname": "Bruce"}
     rows: list[Any] = [
         ReceiverInput("a@example.org", tags=tags, attributes=attributes),
@@ -242,7 +242,7 @@ class Stepwise:
 
 
 @STOP_POINTS
-async def test_d15_a_run_that_sends_nothing_keeps_the_doubts_of_the_one_before(
+async def test_d15_a_run_that_sends_nothing_keeps_rows_in_doubt(
     stop: StopPoint, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Aborted with an order in flight, aborted before the look-up, resumed: one order."""
@@ -259,10 +259,10 @@ async def test_d15_a_run_that_sends_nothing_keeps_the_doubts_of_the_one_before(
 
 
 @STOP_POINTS
-async def test_d15_a_deletion_that_may_have_happened_is_not_told_as_missing(
+async def test_d15_a_deletion_that_may_have_happened_is_not_reported_as_not_found(
     stop: StopPoint, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The row that removed the receiver is accepted, however often the import was stopped."""
+    """The row that removed the receiver is accepted, however often the import is stopped."""
     server = ModelServer(at(Reply(delay=100.0), 0), clock=clock)
     server.stored["a@example.org"] = {"email": "a@example.org"}
     steps, row = Stepwise(server, clock, tmp_path, monkeypatch), ReceiverInput("a@example.org")
@@ -275,10 +275,10 @@ async def test_d15_a_deletion_that_may_have_happened_is_not_told_as_missing(
     assert {"read": 1, "accepted": 1} == counts(report)
 
 
-async def test_d15_a_deletion_about_to_be_repeated_is_still_in_doubt(
+async def test_d15_a_deletion_that_waits_to_be_resent_is_in_doubt(
     clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped while its repeat waits to leave, it may have happened by the first attempt."""
+    """Stopped while it waits to be resent, it may have happened in the first attempt."""
     server = ModelServer(at(Reply(None), 0), clock=clock)
     server.stored["a@example.org"] = {"email": "a@example.org"}
     steps, row = Stepwise(server, clock, tmp_path, monkeypatch), ReceiverInput("a@example.org")
@@ -289,10 +289,10 @@ async def test_d15_a_deletion_about_to_be_repeated_is_still_in_doubt(
     assert {"read": 1, "accepted": 1} == counts(report)
 
 
-async def test_d15_an_order_that_an_answer_forgot_survives_a_stop(
+async def test_d15_an_order_missing_from_a_response_survives_a_stop(
     clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped during the second look, the row is looked up by the next run, not sent again."""
+    """Stopped during the look-up, the row is looked up by the next run, not resent."""
     replies = {0: Reply(content=b"[]"), 1: Reply(503, executed=False)}
     server = ModelServer(lambda n, _: replies.get(n), clock=clock)
     steps = Stepwise(server, clock, tmp_path, monkeypatch)
@@ -305,13 +305,13 @@ async def test_d15_an_order_that_an_answer_forgot_survives_a_stop(
 
 
 async def test_d15_an_outage_does_not_make_orders_unknown(clock: VirtualClock) -> None:
-    """Look-ups wait the trouble out as the rows themselves do."""
+    """Look-ups wait until the outage ends, like the rows themselves."""
 
     class Down(ModelServer):
-        """A server that is gone for ten minutes after the first request."""
+        """A server that cannot be reached for ten minutes after the first request."""
 
         async def send(self, method: str, url: str, **rest: Any) -> Any:
-            """Break the line."""
+            """Execute the request, and lose the response."""
             response = await super().send(method, url, **rest)
             return await self._refuse() if clock.elapsed < 600 else response
 
@@ -327,8 +327,10 @@ async def test_d15_an_outage_does_not_make_orders_unknown(clock: VirtualClock) -
 
 
 @pytest.mark.parametrize("stop_at", range(1, 8))
-async def test_d8_resumed_in_other_batches_it_ends_the_same(stop_at: int, tmp_path: Path) -> None:
-    """Stopped at any request and resumed with other sizes: every row once, and the last wins."""
+async def test_d8_resumed_with_another_batch_size_the_result_is_the_same(
+    stop_at: int, tmp_path: Path
+) -> None:
+    """Stopped at any request and resumed with other sizes: every row once, the last one wins."""
 
     def rows() -> Iterator[ReceiverInput]:
         return (ReceiverInput(f"p{n % 37}@example.org", source=f"{n}") for n in range(120))
@@ -353,7 +355,7 @@ async def test_d8_resumed_in_other_batches_it_ends_the_same(stop_at: int, tmp_pa
 
 @pytest.mark.parametrize("change", ["append", "edit", "replace"])
 async def test_d9_a_changed_file_is_refused(change: str, tmp_path: Path) -> None:
-    """Before anything is sent, and whatever was changed; the journal stays as it was."""
+    """Before anything is sent, and whatever was changed; the journal is not changed."""
     path, journal = tmp_path / "customers.csv", tmp_path / "journal"
     text = "email\n" + "".join(f"p{n}@example.org\n" for n in range(40))
     path.write_text(text)

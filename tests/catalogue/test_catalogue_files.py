@@ -30,10 +30,10 @@ async def failed(server: ModelServer, source: Any, **options: Any) -> ImportRepo
     return report
 
 
-async def test_l16_a_reject_that_cannot_be_written_is_not_done(
+async def test_l16_a_row_is_not_done_if_its_reject_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk stops the import; the next run writes the line that is missing."""
+    """A full disk stops the import; the next run writes the missing line."""
     rejects = tmp_path / "rejects"
     options: dict[str, Any] = {"rejects": rejects, "journal": tmp_path / "journal"}
     rows = [*people(3), ReceiverInput("refuse@example.org"), ReceiverInput("no address")]
@@ -52,10 +52,10 @@ async def test_l16_a_reject_that_cannot_be_written_is_not_done(
     assert [4, 5] == sorted(lines)
 
 
-async def test_l16_a_caller_cancelled_while_rejects_are_written_loses_none(
+async def test_l16_cancellation_while_rejects_are_written_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lines are there, or their rows are not done: a later run writes what is missing."""
+    """Either the lines are written, or their rows are not done and a later run writes them."""
     rows = [ReceiverInput(f"no address {n}") for n in range(1500)]
     rejects, writes = tmp_path / "rejects", 0
     options: dict[str, Any] = {"rejects": rejects, "journal": tmp_path / "journal"}
@@ -65,7 +65,7 @@ async def test_l16_a_caller_cancelled_while_rejects_are_written_loses_none(
         def count() -> None:
             nonlocal writes
             writes += 1
-            # The journal is made by the first; the next are the rejects of the rows.
+            # The first write creates the journal; the next ones are the rejects of the rows.
             if writes == 3:
                 scope.cancel()
 
@@ -80,10 +80,10 @@ async def test_l16_a_caller_cancelled_while_rejects_are_written_loses_none(
     assert list(range(1, 1501)) == sorted(lines)
 
 
-async def test_l17_what_cannot_be_noted_is_not_sent(
+async def test_l17_a_batch_is_not_sent_if_the_journal_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A journal that cannot be written stops the import before its request leaves."""
+    """A journal that cannot be written stops the import before the request is sent."""
     server = ModelServer()
 
     def full(*_args: Any, **_kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Catalogue, family H: ways to wait for ever."""
+"""Catalogue, family H: waiting indefinitely."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ WITH_ORDER = ReceiverInput("a@example.org", orders=[OrderInput("A-1", "Lamp")])
 
 
 class Stopper:
-    """Stops an import some time after its beginning."""
+    """Stops an import some time after its start."""
 
     def __init__(self, tasks: anyio.abc.TaskGroup, clock: VirtualClock, seconds: float) -> None:
         self._tasks = tasks
@@ -37,7 +37,7 @@ class Stopper:
         self._seconds = seconds
 
     def __call__(self, run: ImportRun) -> None:
-        """Begin to wait."""
+        """Start waiting."""
         self._tasks.start_soon(self._stop, run)
 
     async def _stop(self, run: ImportRun) -> None:
@@ -46,10 +46,10 @@ class Stopper:
 
 
 @pytest.mark.parametrize("journal", [True, False])
-async def test_h1_a_black_hole_holds_a_stop_for_no_longer_than_the_drain(
+async def test_h1_a_stop_waits_for_a_silent_server_only_until_the_drain_ends(
     *, journal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After ``drain`` seconds the requests are broken off, and the rows accounted for."""
+    """After ``drain`` seconds the requests are aborted, and every row is accounted for."""
     write_in_the_loop(monkeypatch)
     clock = VirtualClock()
     server = ModelServer(always(BLACK_HOLE), clock=clock)
@@ -68,8 +68,8 @@ async def test_h1_a_black_hole_holds_a_stop_for_no_longer_than_the_drain(
     assert "stop was requested" == report.stopped
 
 
-async def test_h1_a_caller_cancelled_at_the_very_end_is_let_go() -> None:
-    """With the last batch in trouble, a cancelled import still ends within the drain."""
+async def test_h1_a_cancelled_caller_waits_only_until_the_drain_ends() -> None:
+    """A cancelled import ends within the drain even if its last batch keeps failing."""
     clock = VirtualClock()
     server = ModelServer(always(Reply(503, executed=False)), clock=clock)
     async with clock.flowing() as tasks:
@@ -86,14 +86,14 @@ async def test_h1_a_caller_cancelled_at_the_very_end_is_let_go() -> None:
         assert clock.elapsed <= 40.0
 
 
-async def test_h1_a_look_up_without_answer_ends_with_the_drain() -> None:
-    """Rows that were being looked up are unknown, and nobody waits for the list."""
+async def test_h1_a_look_up_without_response_ends_with_the_drain() -> None:
+    """Rows whose look-up is aborted are unknown, and nothing waits for the list."""
 
     class Silent(ModelServer):
-        """A server that loses an answer, and then does not tell."""
+        """A server that loses a response, and then does not respond to look-ups."""
 
         async def send(self, method: str, url: str, **rest: Any) -> Any:
-            """Take a look-up and keep silent."""
+            """Receive a look-up and do not respond."""
             if method != "GET":
                 return await super().send(method, url, **rest)
             return await self._serve("upsertplus", [], BLACK_HOLE, rest["stop"])
@@ -109,11 +109,11 @@ async def test_h1_a_look_up_without_answer_ends_with_the_drain() -> None:
     assert 16.0 == clock.elapsed
 
 
-async def test_h2_a_source_does_not_wait_for_workers_that_are_gone() -> None:
-    """Every worker meets a defect at once; the endless source is left, and the error told."""
+async def test_h2_a_source_does_not_wait_for_failed_workers() -> None:
+    """Every worker fails at once; reading the endless source ends, and the error is raised."""
 
     class Broken(ModelServer):
-        """A server whose connection is a defect."""
+        """A server whose connection raises an unexpected error."""
 
         async def send(self, *_args: Any, **_kwargs: Any) -> Any:
             """Fail."""
@@ -125,8 +125,8 @@ async def test_h2_a_source_does_not_wait_for_workers_that_are_gone() -> None:
     assert caught.value.report.read == caught.value.report.pending < 1000
 
 
-async def test_h3_batches_that_retry_do_not_block_one_another() -> None:
-    """Every slot is taken by a batch that was pushed back; all of them come through."""
+async def test_h3_batches_that_wait_for_a_retry_do_not_block_each_other() -> None:
+    """Every slot contains a batch that got a 429; all of them are accepted in the end."""
     clock = VirtualClock()
     server = ModelServer(lambda n, _: Reply(429, executed=False) if n < 40 else None, clock=clock)
     async with clock.flowing():
@@ -140,7 +140,7 @@ async def test_h3_batches_that_retry_do_not_block_one_another() -> None:
 @pytest.mark.parametrize("addresses", [1, 2, 3])
 @pytest.mark.parametrize("batch_size", [1, 2, 10])
 async def test_h4_few_addresses_in_many_rows_make_progress(addresses: int, batch_size: int) -> None:
-    """Rows that wait for their address neither fill everything nor wait for each other."""
+    """Rows that wait for their address neither take all slots nor wait for each other."""
     server = ModelServer(lambda n, _: Reply(429, executed=False) if n % 5 == 2 else None)
     rows = [ReceiverInput(f"p{n % addresses}@example.org", source=f"{n}") for n in range(300)]
     report = await upsert(server, rows, batch_size=batch_size, concurrency=4)
@@ -151,8 +151,8 @@ async def test_h4_few_addresses_in_many_rows_make_progress(addresses: int, batch
     }
 
 
-async def test_h9_a_stop_does_not_wait_for_a_source_that_is_silent() -> None:
-    """The next row may be an hour away; the rows there are are sent or told as pending."""
+async def test_h9_a_stop_does_not_wait_for_the_next_row() -> None:
+    """The next row may take an hour; the rows read so far are sent or reported as pending."""
     clock = VirtualClock()
     closed: list[bool] = []
 
@@ -175,13 +175,13 @@ async def test_h9_a_stop_does_not_wait_for_a_source_that_is_silent() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["-5", "soon", "nan", "inf", "1e999", "Thu, 99 Jan 2026 12:00:00 GMT", ""]
+    "value", ["-5", "soon", "nan", "inf", "1e999", "Thu, 99 Jan 2026 12:00:00 GMT", ""]
 )
-async def test_h11_a_wait_that_makes_no_sense_is_replaced_by_backing_off(told: str) -> None:
-    """Neither for ever nor at once: the gate's own schedule holds."""
+async def test_h11_an_invalid_retry_after_is_replaced_by_backoff(value: str) -> None:
+    """It is neither obeyed nor treated as zero: the gate uses its own backoff."""
     clock = FakeClock()
     server = ModelServer(
-        lambda n, _: Reply(429, executed=False, headers={"retry-after": told}) if n < 8 else None
+        lambda n, _: Reply(429, executed=False, headers={"retry-after": value}) if n < 8 else None
     )
     report = await Bulk(transport_to(server, clock=clock)).upsert(people(5), group_id=7)
 
@@ -189,10 +189,10 @@ async def test_h11_a_wait_that_makes_no_sense_is_replaced_by_backing_off(told: s
     assert 5.0 < clock.elapsed < 120.0
 
 
-async def test_h11_a_wait_of_a_day_stops_the_import_and_says_so(
+async def test_h11_a_retry_after_of_a_day_stops_the_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not slept through; the rows are pending, and can be taken up again."""
+    """The import does not wait for it; the rows are pending, and the import can be resumed."""
     write_in_the_loop(monkeypatch)
     is_closed = True
     headers = {"retry-after": "86400"}
@@ -207,10 +207,10 @@ async def test_h11_a_wait_of_a_day_stops_the_import_and_says_so(
     assert {"read": 5, "accepted": 5} == counts(report)
 
 
-async def test_h10_a_cursor_that_dies_under_back_pressure_is_taken_up_again(
+async def test_h10_an_import_resumes_after_its_cursor_expired(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Read no faster than the server takes rows, it expires; a later run goes on behind it."""
+    """It is read only as fast as the server accepts rows; a later run continues after the key."""
     write_in_the_loop(monkeypatch)
     clock = VirtualClock()
 

@@ -1,4 +1,4 @@
-"""Catalogue, family L: ways to lose a row without a word."""
+"""Catalogue, family L: rows lost silently."""
 
 import json
 from collections.abc import Iterator
@@ -51,12 +51,12 @@ async def failed(server: ModelServer, source: Any, **options: Any) -> ImportRepo
 
 
 @pytest.mark.parametrize("kept", [0, 1, 7, 9])
-async def test_l1_rows_left_out_of_the_answer_are_not_accepted(kept: int) -> None:
-    """Rows that no answer ever shows are told to be missing, each by its number."""
+async def test_l1_rows_missing_from_the_response_are_not_accepted(kept: int) -> None:
+    """Rows that no response shows are rejected as not returned, each with its number."""
     silent = {f"p{n}@example.org" for n in range(kept, 10)}
 
     def reshape(items: list[Any]) -> list[Any]:
-        # A status tells nothing of whose it is, so only whole receivers are sent here.
+        # A status does not contain an address, so only whole receivers are tested here.
         return [item for item in items if item.get("email", "p9@example.org") not in silent]
 
     server = ModelServer(
@@ -70,8 +70,8 @@ async def test_l1_rows_left_out_of_the_answer_are_not_accepted(kept: int) -> Non
     assert set(range(kept + 1, 11)) >= {sample.row for sample in report.samples}
 
 
-async def test_l2_foreign_and_repeated_items_are_counted_and_change_nothing() -> None:
-    """More items than rows: each row has one outcome, and what belongs to none is counted."""
+async def test_l2_unexpected_and_repeated_items_change_no_result() -> None:
+    """With more items than rows each row has one result, and unmatched items are counted."""
     stranger = {"id": "9", "email": "stranger@example.org"}
     server = ModelServer(at(Reply(reshape=lambda items: [stranger, *items, items[0], items[3]]), 0))
     report = await upsert(server, [*people(5), ReceiverInput("refuse@example.org")])
@@ -80,8 +80,8 @@ async def test_l2_foreign_and_repeated_items_are_counted_and_change_nothing() ->
     assert 3 == report.unexpected
 
 
-async def test_l3_a_shuffled_answer_hits_the_right_rows() -> None:
-    """The address decides, not the position: the refused row is the one that was refused."""
+async def test_l3_a_reordered_response_is_matched_to_the_right_rows() -> None:
+    """Rows are matched by address, not by position: the right row is rejected."""
     rows = [*people(4), ReceiverInput("refuse@example.org"), ReceiverInput("z@example.org")]
     server = ModelServer(always(Reply(reshape=lambda items: items[::-1])))
     report = await upsert(server, rows)
@@ -103,15 +103,15 @@ async def test_l3_a_shuffled_answer_hits_the_right_rows() -> None:
         (b"\xff\xfe", "unknown"),
     ],
 )
-async def test_l4_an_answer_that_shows_nobody_accepts_nobody(content: bytes, outcome: str) -> None:
-    """A status of 200 is no proof."""
+async def test_l4_a_response_without_receivers_accepts_no_row(content: bytes, outcome: str) -> None:
+    """A status of 200 does not prove that rows were stored."""
     report = await upsert(ModelServer(always(Reply(content=content, executed=False))), people(3))
 
     assert {"read": 3, outcome: 3} == counts(report)
 
 
-async def test_l5_an_answer_cut_at_any_byte_is_asked_for_again() -> None:
-    """Whatever is left of the JSON, no row is taken for stored by half of its name."""
+async def test_l5_a_batch_is_resent_if_its_response_is_truncated() -> None:
+    """Wherever the JSON ends, no row counts as accepted because of half an address."""
     whole = json.dumps([{"id": "7", "email": f"p{n}@example.org"} for n in range(2)]).encode()
     for length in range(1, len(whole)):
         server = ModelServer(at(Reply(content=whole[:length]), 0))
@@ -120,8 +120,8 @@ async def test_l5_an_answer_cut_at_any_byte_is_asked_for_again() -> None:
         assert (2, 2) == (report.requests, report.replayed)
 
 
-async def test_l6_one_answer_of_all_kinds_sorts_every_row() -> None:
-    """Stored, refused, refused in other words, and left out, all in one answer."""
+async def test_l6_a_response_with_all_kinds_of_items_is_read_row_by_row() -> None:
+    """Stored, refused, refused with another text, and missing, all in one response."""
     words = ["invalid address 'b@example.org'", "blacklisted 'c@example.org'"]
     rows = [ReceiverInput(f"{name}@example.org") for name in "abcd"]
 
@@ -135,10 +135,10 @@ async def test_l6_one_answer_of_all_kinds_sorts_every_row() -> None:
 
 
 @pytest.mark.parametrize("where", ["sender", "journal", "rejects"])
-async def test_l7_a_fault_inside_a_worker_ends_the_import(
+async def test_l7_an_error_in_a_worker_ends_the_import(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error is told, the other rows are accounted for, and nobody waits for the dead."""
+    """The error is raised, all other rows are accounted for, and nothing waits for the worker."""
 
     def burst(*_args: Any, **_kwargs: Any) -> Any:
         raise ZeroDivisionError("a defect")
@@ -163,10 +163,8 @@ async def test_l7_a_fault_inside_a_worker_ends_the_import(
 
 
 @pytest.mark.parametrize("broken_at", [0, 1, 63, 64, 65, 130])
-async def test_l8_a_source_that_breaks_can_be_taken_up_again(
-    broken_at: int, tmp_path: Path
-) -> None:
-    """The rows before are stored, the error is told, and a later run goes on behind them."""
+async def test_l8_an_import_resumes_after_its_source_failed(broken_at: int, tmp_path: Path) -> None:
+    """Earlier rows are stored, the error is raised, and a later run continues after them."""
     is_broken = True
 
     def source() -> Iterator[ReceiverInput]:
@@ -187,11 +185,11 @@ async def test_l8_a_source_that_breaks_can_be_taken_up_again(
     assert (150, {1}) == (len(server.stored), set(server.created.values()))
 
 
-async def test_l8_a_place_that_the_source_cannot_tell_loses_no_row(tmp_path: Path) -> None:
-    """Rows that were read before it failed are accounted for."""
+async def test_l8_a_source_that_cannot_return_its_position_loses_no_row(tmp_path: Path) -> None:
+    """The rows that were read before it failed are accounted for."""
 
     class Lost(list[ReceiverInput]):
-        """A source that does not know where it is."""
+        """A source that cannot return its position."""
 
         def identity(self) -> dict[str, str]:
             """Return a name."""
@@ -209,8 +207,8 @@ async def test_l8_a_place_that_the_source_cannot_tell_loses_no_row(tmp_path: Pat
     assert {"read": 10, "pending": 10} == counts(report)
 
 
-async def test_l10_retries_that_sleep_when_a_stop_comes_are_kept_for_later(tmp_path: Path) -> None:
-    """Rows that wait out a push-back are pending, and the next run sends them."""
+async def test_l10_rows_that_wait_for_a_retry_at_a_stop_stay_pending(tmp_path: Path) -> None:
+    """Rows that wait after a 429 are pending, and the next run sends them."""
     clock = VirtualClock()
     server = ModelServer(lambda n, _: Reply(429, executed=False) if n < 6 else None)
     options: dict[str, Any] = {
@@ -239,7 +237,7 @@ async def test_l10_retries_that_sleep_when_a_stop_comes_are_kept_for_later(tmp_p
 
 
 async def test_l11_a_slow_server_makes_the_source_wait() -> None:
-    """Nothing is dropped, and the source is never far ahead of the server."""
+    """No row is dropped, and the source is read only a little ahead of the server."""
     clock = VirtualClock()
     server = ModelServer(always(Reply(delay=10.0)), clock=clock)
     ahead: list[int] = []
@@ -259,8 +257,8 @@ async def test_l11_a_slow_server_makes_the_source_wait() -> None:
 
 
 @pytest.mark.parametrize("ceiling", [1_000_000, 5_000])
-async def test_l12_a_row_too_large_for_the_server_falls_alone(ceiling: int) -> None:
-    """10 MB in one row: it is rejected with a reason, its neighbours are stored."""
+async def test_l12_only_the_row_that_is_too_large_is_rejected(ceiling: int) -> None:
+    """A row of 10 MB is rejected with a reason, and the rows around it are stored."""
     rows = list(people(61))
     rows[30].source = "x" * 10_000_000
 
@@ -277,8 +275,8 @@ async def test_l12_a_row_too_large_for_the_server_falls_alone(ceiling: int) -> N
     assert 60 == len(server.stored)
 
 
-async def test_l13_an_hour_of_outage_rejects_nobody(tmp_path: Path) -> None:
-    """The import stops after ``max_outage``; when the server is back a later run ends the job."""
+async def test_l13_an_outage_of_an_hour_rejects_no_row(tmp_path: Path) -> None:
+    """The import stops after ``max_outage``; after the outage a later run sends the rest."""
     clock = FakeClock()
     server = ModelServer(
         lambda _n, _rows: Reply(503, executed=False) if clock.elapsed < 3600 else None, clock=clock
@@ -295,8 +293,8 @@ async def test_l13_an_hour_of_outage_rejects_nobody(tmp_path: Path) -> None:
     assert 50 == len(server.stored)
 
 
-async def test_l13_a_server_that_is_overloaded_half_the_time_blames_no_row() -> None:
-    """503 says something of the server; however often a batch meets it, its rows get through."""
+async def test_l13_a_frequently_overloaded_server_rejects_no_row() -> None:
+    """A 503 is not caused by rows; however often a batch gets it, its rows are accepted."""
     server = ModelServer(lambda n, _: Reply(503, executed=False) if n % 4 else None)
     report = await upsert(server, people(300), batch_size=10)
 
@@ -304,8 +302,8 @@ async def test_l13_a_server_that_is_overloaded_half_the_time_blames_no_row() -> 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_l14_lost_rights_reject_nobody(status: int, tmp_path: Path) -> None:
-    """Rows on their way stay pending, the error is told, and resuming with new rights works."""
+async def test_l14_a_lost_permission_rejects_no_row(status: int, tmp_path: Path) -> None:
+    """Unsent rows stay pending, the error is raised, and resuming with the permission works."""
     is_refused = True
     server = ModelServer(
         lambda n, _: Reply(status, executed=False, content=b"{}") if is_refused and n >= 3 else None
@@ -323,8 +321,8 @@ async def test_l14_lost_rights_reject_nobody(status: int, tmp_path: Path) -> Non
     assert (100, 0) == (len(server.stored), report.rejected + report.unknown + report.pending)
 
 
-async def test_l20_the_end_of_a_generator_is_told_from_its_failure() -> None:
-    """``StopIteration`` that escapes inside a source is an error, no silent end."""
+async def test_l20_stop_iteration_inside_a_source_is_an_error() -> None:
+    """``StopIteration`` raised inside a source is an error, not the end of the source."""
 
     def source() -> Iterator[ReceiverInput]:
         yield from people(70)

@@ -1,4 +1,4 @@
-"""Catalogue, family M: ways to tell something that is not so."""
+"""Catalogue, family M: wrong reports."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,8 @@ from cleverreach_async.bulk.importer import Bulk
 pytestmark = pytest.mark.anyio
 
 
-async def test_m2_progress_goes_forward_through_retries_splits_and_resuming(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows that are done never become fewer, and never more than those read."""
+async def test_m2_progress_never_decreases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through retries, splits and resuming, rows done never decrease and never exceed rows read."""
     write_in_the_loop(monkeypatch)
     events: list[ImportProgress] = []
     runs: list[ImportRun] = []
@@ -53,7 +51,7 @@ async def test_m2_progress_goes_forward_through_retries_splits_and_resuming(
 
 
 async def test_m3_a_callback_that_fails_changes_no_outcome() -> None:
-    """Every row is stored and told as such; the error comes at the end, with the report."""
+    """Every row is accepted and reported; the error is raised at the end, with the report."""
 
     def show(progress: ImportProgress) -> None:
         raise ZeroDivisionError(progress.done)
@@ -64,8 +62,8 @@ async def test_m3_a_callback_that_fails_changes_no_outcome() -> None:
     assert {"read": 30, "accepted": 30} == counts(caught.value.report)
 
 
-async def test_m4_rows_left_pending_are_no_success() -> None:
-    """Stopped by its rejects with the last rows still on their way, the import fails."""
+async def test_m4_an_import_with_pending_rows_is_not_a_success() -> None:
+    """Stopped by its rejects while the last rows are in flight, the import fails."""
     clock = VirtualClock()
 
     def script(number: int, rows: list[Row]) -> Reply | None:
@@ -85,10 +83,10 @@ async def test_m4_rows_left_pending_are_no_success() -> None:
 
 
 @pytest.mark.parametrize("poison", [0, 5, 36, 63, 99])
-async def test_m5_after_splitting_the_reason_is_on_the_row_to_blame(
+async def test_m5_after_splitting_the_reason_belongs_to_the_right_row(
     poison: int, tmp_path: Path
 ) -> None:
-    """Answers come shuffled, and the refused row is the one that was refused."""
+    """The items are in random order, and the refused row is the one that is reported."""
     rejects = tmp_path / "rejects"
 
     def script(number: int, rows: list[Row]) -> Reply | None:
@@ -107,8 +105,8 @@ async def test_m5_after_splitting_the_reason_is_on_the_row_to_blame(
     assert "cannot store it" in line["message"]
 
 
-async def test_m1_a_report_adds_up_at_every_moment() -> None:
-    """Not only at the end: what is counted never exceeds what was read."""
+async def test_m1_a_report_adds_up_at_any_time() -> None:
+    """Not only at the end: the counters never exceed the rows read."""
     runs: list[ImportRun] = []
 
     def script(number: int, rows: list[Row]) -> Reply | None:

@@ -1,4 +1,4 @@
-"""Catalogue, family R: ways to fill the memory."""
+"""Catalogue, family R: memory and other resources."""
 
 # pyright: reportPrivateUsage=false
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.anyio
 SLICE = 64
 
 
-async def test_r1_an_outage_of_half_an_hour_gathers_nothing() -> None:
-    """However long the source, the rows held are those of the slots and of one slice."""
+async def test_r1_memory_does_not_grow_in_an_outage() -> None:
+    """However long the source, only the rows of the slots and of one slice are in memory."""
     clock = VirtualClock()
     server = ModelServer(always(Reply(503, executed=False)), clock=clock)
     async with clock.flowing():
@@ -36,13 +36,13 @@ async def test_r1_an_outage_of_half_an_hour_gathers_nothing() -> None:
             )
 
     assert 1800.0 <= clock.elapsed < 1830.0
-    # The slots, a batch that waits for one, the window behind it, and the slice at hand.
+    # The slots, a batch that waits for one, the window after it, and the current slice.
     assert caught.value.report.read <= (3 + SPARE_SLOTS + 2) * 50 + 2 * SLICE
     assert len(server.requests) < 250
 
 
-async def test_r2_a_slow_reader_of_outcomes_makes_the_source_wait() -> None:
-    """Outcomes that nobody has read yet are bounded, and so are the rows read."""
+async def test_r2_a_slow_reader_of_results_makes_the_source_wait() -> None:
+    """The number of unread results is limited, and so is the number of rows read."""
     taken = 0
 
     def source() -> Iterator[ReceiverInput]:
@@ -75,8 +75,8 @@ async def test_r2_a_slow_reader_of_outcomes_makes_the_source_wait() -> None:
     assert most < 2000 + (8 + SPARE_SLOTS + 4) * 100
 
 
-async def test_r3_a_million_reasons_leave_a_hundred_samples() -> None:
-    """All rows rejected: the report keeps the first few of each reason, without their data."""
+async def test_r3_a_million_rejects_leave_a_hundred_samples() -> None:
+    """All rows are rejected; the report keeps the first few of each reason, without their data."""
     rows = [ReceiverInput(f"refuse{n}@example.org") for n in range(5000)]
     report = await upsert(ModelServer(), rows, max_reject_share=1)
 
@@ -84,8 +84,8 @@ async def test_r3_a_million_reasons_leave_a_hundred_samples() -> None:
     assert {b""} == {sample.receiver for sample in report.samples}
 
 
-async def test_r4_addresses_are_forgotten_when_their_rows_have_arrived() -> None:
-    """What is kept follows the rows on their way, not the rows of the import."""
+async def test_r4_addresses_are_kept_only_while_their_rows_are_in_flight() -> None:
+    """Their number depends on the rows in flight, not on the rows of the import."""
     kept: list[int] = []
     runs: list[ImportRun] = []
 
@@ -104,15 +104,15 @@ async def test_r4_addresses_are_forgotten_when_their_rows_have_arrived() -> None
 
 
 @pytest.mark.parametrize("reply", [Reply(422, executed=False, content=b"{}"), Reply(500), None])
-async def test_r9_batches_are_let_go_when_they_have_failed(
+async def test_r9_failed_batches_are_released(
     reply: Reply | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No error and no traceback keeps the rows of batches that are over."""
+    """No error and no traceback keeps the rows of finished batches in memory."""
     alive: list[int] = []
     count = 0
 
     class Counted(BatchResult):
-        """A result that knows how many there are."""
+        """A result that counts its instances."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             nonlocal count
@@ -139,8 +139,8 @@ async def test_r9_batches_are_let_go_when_they_have_failed(
     assert 0 == sum(isinstance(it, EncodedRow) for it in gc.get_objects())
 
 
-async def test_r7_many_imports_in_one_process_leave_nothing(tmp_path: Path) -> None:
-    """Files, threads and tasks are as many after 200 imports as after the first few."""
+async def test_r7_many_imports_leave_no_files_threads_or_tasks(tmp_path: Path) -> None:
+    """After 200 imports there are as many files, threads and tasks as after the first few."""
     journal, rejects = tmp_path / "journal", tmp_path / "rejects"
 
     async def run_one() -> None:

@@ -1,4 +1,4 @@
-"""Catalogue, family S: ways to make a troubled server worse."""
+"""Catalogue, family S: more load on a server in trouble."""
 
 import random
 from itertools import pairwise
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("reply", [Reply(503, executed=False), Reply(None, executed=False)])
 async def test_s1_a_minute_of_outage_costs_an_import_a_dozen_requests(reply: Reply) -> None:
-    """After what was on the wire when it began, only probes go out, less and less often."""
+    """After the requests in flight at its start only probes are sent, less and less often."""
     clock = VirtualClock()
     server = ModelServer(lambda _n, _rows: reply if clock.elapsed < 60 else None, clock=clock)
     async with clock.flowing():
@@ -28,11 +28,11 @@ async def test_s1_a_minute_of_outage_costs_an_import_a_dozen_requests(reply: Rep
     assert sum(at < 5060.0 for at in server.arrivals) <= 8 + 12
 
 
-async def test_s2_after_a_told_wait_the_batches_do_not_arrive_together() -> None:
-    """One goes first; the others follow its success spread over half a second."""
+async def test_s2_after_retry_after_batches_are_not_sent_together() -> None:
+    """One is sent first; after its success the others follow, spread over half a second."""
     clock = VirtualClock()
-    told = Reply(429, executed=False, headers={"retry-after": "5"}, delay=0.1)
-    server = ModelServer(lambda n, _: told if n < 8 else Reply(delay=0.1), clock=clock)
+    throttled = Reply(429, executed=False, headers={"retry-after": "5"}, delay=0.1)
+    server = ModelServer(lambda n, _: throttled if n < 8 else Reply(delay=0.1), clock=clock)
     transport = transport_to(server, clock=clock, rng=random.Random(7))
     async with clock.flowing():
         report = await Bulk(transport).upsert(
@@ -50,7 +50,7 @@ async def test_s2_after_a_told_wait_the_batches_do_not_arrive_together() -> None
 
 @pytest.mark.parametrize("failures", [1, 5, 20])
 async def test_s5_one_attempt_of_a_batch_is_one_request(failures: int) -> None:
-    """No layer below repeats what the importer repeats: the server counts what the report does."""
+    """No lower layer retries what the importer retries: server and report count the same."""
     server = ModelServer(lambda n, _: Reply(504) if n < failures else None)
     report = await upsert(server, people(10))
 
@@ -60,7 +60,7 @@ async def test_s5_one_attempt_of_a_batch_is_one_request(failures: int) -> None:
 
 
 async def test_s7_refusing_every_batch_stops_the_import_soon() -> None:
-    """Splitting has a budget, and the breaker ends what is hopeless."""
+    """Splitting has a budget, and the reject limit stops the import."""
     server = ModelServer(always(Reply(422, executed=False, content=b"{}")))
     with pytest.raises(TooManyRejectsError) as caught:
         await upsert(server, people(10**6), canary=True)
@@ -70,8 +70,8 @@ async def test_s7_refusing_every_batch_stops_the_import_soon() -> None:
 
 
 @pytest.mark.parametrize("share", [0.6, 1.0])
-async def test_s8_what_is_wrong_with_all_rows_shows_in_the_first_hundred(share: float) -> None:
-    """A wrong mapping is not sprayed over a million rows: the first rows go alone, and tell."""
+async def test_s8_a_mistake_in_all_rows_is_found_in_the_first_hundred(share: float) -> None:
+    """A wrong mapping is not applied to a million rows: the first rows are sent alone."""
     words = ["refuse" if n % 10 < share * 10 else "fine" for n in range(10)]
     rows = (ReceiverInput(f"{words[n % 10]}{n}@example.org") for n in range(10**6))
     server = ModelServer()
@@ -81,8 +81,8 @@ async def test_s8_what_is_wrong_with_all_rows_shows_in_the_first_hundred(share: 
     assert 100 >= len({row["email"] for _, sent in server.requests for row in sent})
 
 
-async def test_s8_rejects_that_come_later_stop_it_too() -> None:
-    """More than the share allowed among the last 5000 rows."""
+async def test_s8_later_rejects_stop_the_import_too() -> None:
+    """When more than the allowed share of the last 5000 rows is rejected."""
     words = ["fine"] * 1000 + ["refuse", "fine", "fine", "fine"] * 10_000
     rows = (ReceiverInput(f"{word}{n}@example.org") for n, word in enumerate(words))
     with pytest.raises(ImportFailedError, match="are rejected") as caught:

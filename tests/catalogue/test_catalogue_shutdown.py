@@ -44,8 +44,8 @@ else:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 @BACKENDS
-def test_t5_a_forked_process_is_told_to_make_a_client_of_its_own(backend: str) -> None:
-    """Connections are never shared by two processes, as with servers that load before they fork."""
+def test_t5_a_forked_process_cannot_use_the_client(backend: str) -> None:
+    """Two processes never share connections, as when a server loads an application and forks."""
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-W", "ignore", "-c", FORK, backend],
         capture_output=True,
@@ -60,8 +60,8 @@ def test_t5_a_forked_process_is_told_to_make_a_client_of_its_own(backend: str) -
 
 
 @BACKENDS
-def test_t6_outcomes_may_be_left_anywhere(backend: str) -> None:
-    """Leaving the loop over them, and collecting it as garbage, disturbs nobody."""
+def test_t6_reading_results_may_be_abandoned(backend: str) -> None:
+    """Leaving the loop and collecting the iterator as garbage does not affect the import."""
 
     async def main() -> ImportReport:
         async with Bulk(transport_to(ModelServer())).open(group_id=7, batch_size=10) as run:
@@ -79,7 +79,7 @@ def test_t6_outcomes_may_be_left_anywhere(backend: str) -> None:
 
 @BACKENDS
 def test_t6_a_source_is_closed_by_the_task_that_reads_it(backend: str) -> None:
-    """A generator that is left early is not finished by the event loop, somewhere, later."""
+    """A generator that is left early is not finished later by the event loop."""
     closed_by: list[int] = []
 
     async def source() -> AsyncIterator[ReceiverInput]:
@@ -101,8 +101,8 @@ def test_t6_a_source_is_closed_by_the_task_that_reads_it(backend: str) -> None:
     assert [me] == closed_by
 
 
-def test_t6_a_loop_that_ends_first_ends_the_import_in_order() -> None:
-    """What asyncio cancels at its end accounts for its rows, and nothing is warned of."""
+def test_t6_an_event_loop_that_ends_first_stops_the_import_cleanly() -> None:
+    """An import that asyncio cancels at its end accounts for its rows without a warning."""
     runs: list[ImportRun] = []
 
     async def main() -> asyncio.Task[Any]:

@@ -1,4 +1,4 @@
-"""Catalogue, L15 and H5: an import is cancelled at every point, and nothing is lost or kept."""
+"""Catalogue, L15 and H5: an import is cancelled at every checkpoint, and loses nothing."""
 
 # pyright: reportPrivateUsage=false
 
@@ -25,12 +25,12 @@ ROWS = 150
 
 @attrs.define(eq=False)
 class Points:
-    """Counts the points at which an import gives way, and cancels it at one of them.
+    """Counts the checkpoints of an import, and cancels it at one of them.
 
     Attributes:
-        number: The point, from 1.
-        cancel: What cancels.
-        seen: Points so far.
+        number: Number of the checkpoint, from 1.
+        cancel: Cancels the import.
+        seen: Checkpoints so far.
     """
 
     number: int
@@ -38,14 +38,14 @@ class Points:
     seen: int = 0
 
     def pass_one(self) -> None:
-        """Pass a point."""
+        """Count a checkpoint, and cancel if it is the one."""
         self.seen += 1
         if self.seen == self.number:
             self.cancel()
 
     @types.coroutine
     def along(self, call: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Run a coroutine; each time that it gives way is a point."""
+        """Run a coroutine; each time that it yields to the event loop is a checkpoint."""
         step: Callable[[], Any] = partial(call.send, None)
         while True:
             try:
@@ -54,16 +54,16 @@ class Points:
                 return end.value
             self.pass_one()
             try:
-                answer = yield trap
-            except BaseException as error:  # noqa: BLE001 - handed in, as the event loop meant it
+                sent = yield trap
+            except BaseException as error:  # noqa: BLE001 - raised inside, as the event loop does
                 step = partial(call.throw, error)
             else:
-                step = partial(call.send, answer)
+                step = partial(call.send, sent)
 
 
 @attrs.define(eq=False)
 class Swept:
-    """An import over a journal that is cancelled, and what is left of it."""
+    """An import with a journal that is cancelled, and the checks afterwards."""
 
     points: Points
     folder: Path
@@ -74,7 +74,7 @@ class Swept:
     bulk: Bulk = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Make the server, in trouble now and then, and the importer."""
+        """Create a server that fails now and then, and the importer."""
         self.server = ModelServer(self._reply, clock=self.clock, steps=2)
         self.bulk = Bulk(transport_to(self.server, clock=self.clock))
 
@@ -110,7 +110,7 @@ class Swept:
         )
 
     async def check(self) -> None:
-        """Hold what the cancelled run left behind against the invariants."""
+        """Check the invariants after the cancelled run, and resume it."""
         if self.run is not None:
             self.run.report.assert_balanced()
             workers = self.run._workers
@@ -138,7 +138,7 @@ async def sweep(
     patch: pytest.MonkeyPatch,
     cancelled: Callable[[Swept], Coroutine[Any, Any, None]],
 ) -> None:
-    """Cancel imports at their first point, their second and so on, until one ends before."""
+    """Cancel imports at their first checkpoint, their second, and so on, until one completes."""
     number, was_reached = 0, True
     points = Points(0)
     write_in_the_loop(patch, on_write=lambda: points.pass_one())  # noqa: PLW0108 - it changes
@@ -161,7 +161,7 @@ async def sweep(
 async def test_l15_h5_a_scope_cancelled_at_any_point_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every row read is accounted for, permits are back, and the import can be resumed."""
+    """Every row read is accounted for, permits are returned, and the import can be resumed."""
 
     async def cancelled(swept: Swept) -> None:
         with anyio.CancelScope() as scope:
@@ -175,7 +175,7 @@ async def test_l15_h5_a_scope_cancelled_at_any_point_loses_nothing(
 async def test_l15_h5_a_task_cancelled_by_asyncio_at_any_point_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``Task.cancel`` pierces shields that scopes respect; it costs no row either."""
+    """``Task.cancel`` ignores the shields of scopes; it does not lose a row either."""
 
     async def cancelled(swept: Swept) -> None:
         async def run() -> ImportReport:

@@ -154,7 +154,7 @@ async def task_cancelled_at(number: int, cr: CleverReach) -> bool:
     return reached
 
 
-async def test_callers_that_leave_amid_faults_do_no_harm(
+async def test_cancelled_callers_and_faults_leave_the_client_usable(
     http_client: Any, sandbox_proxy: ChaosProxy
 ) -> None:
     """Impatient callers and a bad line together: afterwards calls, gate and pool are as ever."""

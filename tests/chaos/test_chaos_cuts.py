@@ -40,7 +40,7 @@ each_ending = pytest.mark.parametrize("ending", [Ending.FIN, Ending.RST])
 
 @each_answer
 @each_ending
-async def test_a_post_is_never_a_success_by_half(
+async def test_a_truncated_response_to_a_post_is_never_a_success(
     connect: Connect, proxy: ChaosProxy, server: CountingServer, answer: bytes, ending: Ending
 ) -> None:
     """For every byte: the error says that it may have been executed, and it was sent once."""
@@ -56,7 +56,7 @@ async def test_a_post_is_never_a_success_by_half(
 
 @each_answer
 @each_ending
-async def test_a_get_is_asked_again(
+async def test_a_get_is_retried(
     connect: Connect, proxy: ChaosProxy, server: CountingServer, answer: bytes, ending: Ending
 ) -> None:
     """For every third byte: the second answer is the one that the caller sees."""
@@ -71,7 +71,7 @@ async def test_a_get_is_asked_again(
 
 
 @each_ending
-async def test_a_client_of_the_user_tells_the_same(
+async def test_an_injected_client_raises_the_same_error(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, ending: Ending
 ) -> None:
     """Through either library, for every byte of the answer."""
@@ -85,7 +85,7 @@ async def test_a_client_of_the_user_tells_the_same(
 
 
 @each_ending
-async def test_a_request_that_breaks_at_any_byte_was_perhaps_sent(
+async def test_a_request_interrupted_at_any_byte_was_perhaps_sent(
     connect: Connect, proxy: ChaosProxy, server: CountingServer, ending: Ending
 ) -> None:
     """Until its last byte the server does not have it; a POST is not sent again all the same."""
@@ -104,7 +104,7 @@ async def test_a_request_that_breaks_at_any_byte_was_perhaps_sent(
 
 @each_answer
 @each_ending
-async def test_an_end_after_the_last_byte_does_no_harm(
+async def test_a_connection_closed_after_the_last_byte_is_not_an_error(
     connect: Connect,
     http_client: Any,
     proxy: ChaosProxy,
@@ -122,7 +122,7 @@ async def test_an_end_after_the_last_byte_does_no_harm(
     assert (3, 3) == (proxy.accepted, len(server.requests))
 
 
-async def test_a_byte_at_a_time_makes_the_same_answer(
+async def test_a_response_may_arrive_byte_by_byte(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer
 ) -> None:
     """Into however many segments the answer is cut."""
@@ -141,7 +141,7 @@ BREAKS: dict[str, Callable[[int], Exchange]] = {
 
 
 @pytest.mark.parametrize("cut", BREAKS.values(), ids=BREAKS)
-async def test_a_cut_list_is_no_shorter_list(
+async def test_a_truncated_list_is_not_a_shorter_list(
     connect: Connect, proxy: ChaosProxy, server: CountingServer, cut: Callable[[int], Exchange]
 ) -> None:
     """A page that breaks off between two items does not end the listing early."""

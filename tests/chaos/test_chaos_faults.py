@@ -63,7 +63,7 @@ async def call(cr: CleverReach, method: str) -> Any:
 
 @each_fault
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_a_harmless_call_is_repeated(
+async def test_an_idempotent_call_is_retried(
     connect: Connect,
     http_client: Any,
     proxy: ChaosProxy,
@@ -80,7 +80,7 @@ async def test_a_harmless_call_is_repeated(
 
 
 @each_fault
-async def test_a_post_is_never_repeated_blindly(
+async def test_a_post_is_not_retried_once_it_may_have_been_sent(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
     """Once a byte may have gone out, the caller is told so; the next call works."""
@@ -97,7 +97,7 @@ async def test_a_post_is_never_repeated_blindly(
 
 
 @each_fault
-async def test_a_reused_connection_may_turn_out_stale(
+async def test_a_reused_connection_may_be_closed_already(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
     """A kept connection that ends as the next request is written: repeated, or told for a POST."""
@@ -119,7 +119,7 @@ async def test_a_reused_connection_may_turn_out_stale(
 
 
 @each_fault
-async def test_repeats_do_not_multiply(
+async def test_retries_do_not_multiply(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
     """A fault without end costs as many requests as there are attempts, and no more."""
@@ -132,7 +132,7 @@ async def test_repeats_do_not_multiply(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
-async def test_a_refused_connection_is_tried_again_whatever_the_method(
+async def test_a_refused_connection_is_retried_for_every_method(
     connect: Connect,
     http_client: Any,
     closed_proxy: ChaosProxy,
@@ -154,7 +154,7 @@ async def test_a_refused_connection_is_tried_again_whatever_the_method(
     assert (1, 1) == (closed_proxy.accepted, len(server.requests))
 
 
-async def test_a_server_that_stays_away_was_sent_nothing(
+async def test_an_unreachable_server_was_sent_nothing(
     connect: Connect, http_client: Any, closed_proxy: ChaosProxy, events: list[RequestEvent]
 ) -> None:
     """The error says so, after all attempts."""
@@ -166,7 +166,7 @@ async def test_a_server_that_stays_away_was_sent_nothing(
 
 
 @pytest.mark.parametrize("fault", SILENT.values(), ids=SILENT)
-async def test_silence_meets_the_deadline(
+async def test_a_silent_server_causes_a_timeout(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
     """A POST may have been executed; a GET is asked again; the next call works."""
@@ -185,7 +185,7 @@ async def test_silence_meets_the_deadline(
     assert reaches_the_server(fault) + 1 == len(server.requests)
 
 
-async def test_a_trickling_answer_is_cut_by_the_total(
+async def test_a_response_in_single_bytes_ends_at_the_total_timeout(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer
 ) -> None:
     """A byte now and then keeps every read timeout from striking; the deadline strikes."""
@@ -197,7 +197,7 @@ async def test_a_trickling_answer_is_cut_by_the_total(
     await settled(proxy, server)
 
 
-async def test_a_late_answer_in_time_is_an_answer(
+async def test_a_slow_response_within_the_timeout_is_accepted(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer
 ) -> None:
     """Slow is no fault: one request, also when its answer comes byte by byte."""
@@ -208,7 +208,7 @@ async def test_a_late_answer_in_time_is_an_answer(
 
 
 @pytest.mark.parametrize("ending", [Ending.FIN, Ending.RST])
-async def test_a_body_may_be_broken_off_while_it_is_written(
+async def test_the_server_may_close_while_a_body_is_written(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, ending: Ending
 ) -> None:
     """The server hangs up within four megabytes: told as sent for a POST, repeated for a PUT."""
@@ -226,7 +226,7 @@ async def test_a_body_may_be_broken_off_while_it_is_written(
     assert 2 == server.broken_off
 
 
-async def test_faults_of_one_call_do_not_touch_the_others(
+async def test_faults_of_one_call_do_not_affect_the_others(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer
 ) -> None:
     """Thirty calls at once, nine exchanges broken: all are answered, within the retry budget."""
@@ -248,7 +248,9 @@ async def test_faults_of_one_call_do_not_touch_the_others(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a full backlog be silent")
-async def test_a_connection_that_hangs_was_not_sent(connect: Connect, http_client: Any) -> None:
+async def test_a_request_without_a_connection_was_not_sent(
+    connect: Connect, http_client: Any
+) -> None:
     """Nobody accepts, nobody refuses: the deadline for connecting strikes, before the total."""
     with socket.socket() as listener, socket.socket() as filler:
         listener.bind(("127.0.0.1", 0))

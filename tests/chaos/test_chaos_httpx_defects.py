@@ -89,7 +89,9 @@ async def everybody(ask: Ask, number: int, *path: str) -> None:
 
 
 @of_plain_httpx
-async def test_httpx_loses_a_connection_to_a_caller_that_waits(server: CountingServer) -> None:
+async def test_httpx_loses_a_connection_when_a_waiting_request_is_cancelled(
+    server: CountingServer,
+) -> None:
     """One leaves the queue as a connection is made for it: nobody else ever gets that one."""
     arrived = anyio.Event()
 
@@ -141,7 +143,7 @@ async def test_ours_keeps_its_connections_wherever_it_is_cancelled(
     assert server.accepted <= CALLERS
 
 
-async def test_ours_survives_a_storm_of_cancelled_scopes(ask: Ask, server: CountingServer) -> None:
+async def test_ours_survives_many_cancelled_scopes(ask: Ask, server: CountingServer) -> None:
     """Three hundred callers that leave after nought to ten milliseconds."""
     chance = random.Random(1)
     server.before_answer = lambda _: anyio.sleep(chance.random() * 0.005)
@@ -160,7 +162,7 @@ async def test_ours_survives_a_storm_of_cancelled_scopes(ask: Ask, server: Count
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_ours_survives_a_storm_of_cancelled_tasks(ask: Ask, server: CountingServer) -> None:
+async def test_ours_survives_many_cancelled_tasks(ask: Ask, server: CountingServer) -> None:
     """The same by asyncio's own means, which cut through a shield: ten can still go at once."""
     chance = random.Random(2)
     server.before_answer = lambda _: anyio.sleep(chance.random() * 0.005)
@@ -181,9 +183,7 @@ async def test_ours_survives_a_storm_of_cancelled_tasks(ask: Ask, server: Counti
 
 
 @pytest.mark.parametrize("callers", [CALLERS, 3 * CALLERS], ids=["a place each", "a queue"])
-async def test_ours_survives_a_storm_of_deadlines(
-    ask: Ask, server: CountingServer, callers: int
-) -> None:
+async def test_ours_survives_many_timeouts(ask: Ask, server: CountingServer, callers: int) -> None:
     """A deadline cancels inside the library, but never who waits in a pool to be handed a place."""
     chance = random.Random(4)
     server.before_answer = lambda _: anyio.sleep(chance.random() * 0.01)
@@ -238,7 +238,7 @@ async def test_httpx_reconnects_above_its_keepalive_limit(server: CountingServer
         assert 9 + 10 == await connections_beside_busy_ones(partial(client.get, server.url), server)
 
 
-async def test_ours_reuses_what_is_idle(server: CountingServer) -> None:
+async def test_ours_reuses_idle_connections(server: CountingServer) -> None:
     """The tenth connection serves all ten requests."""
     sender = make_sender(None, base_url=server.url, max_connections=100)
     assert 9 + 1 == await connections_beside_busy_ones(ask_with(sender, server.url), server)
@@ -293,7 +293,7 @@ async def looks_per_request(
 
 
 @of_plain_httpx
-async def test_httpx_looks_at_every_connection(server: CountingServer, looks: list[str]) -> None:
+async def test_httpx_checks_every_connection(server: CountingServer, looks: list[str]) -> None:
     """Fifty idle connections make a request cost more than four times as many looks as ten."""
     costs: list[float] = []
     for connections in (10, 50):
@@ -304,7 +304,7 @@ async def test_httpx_looks_at_every_connection(server: CountingServer, looks: li
     assert many > 4 * few > 0
 
 
-async def test_ours_looks_at_ten_connections(server: CountingServer, looks: list[str]) -> None:
+async def test_ours_checks_ten_connections(server: CountingServer, looks: list[str]) -> None:
     """Fifty connections in five pools: a request costs what it costs with ten."""
     costs: list[float] = []
     for connections in (10, 50):

@@ -91,7 +91,7 @@ def stored(sandbox: Sandbox, group_id: int) -> dict[str, str]:
     return dict(sandbox.store.tuples(sql, group_id))
 
 
-async def test_an_import_through_a_bad_line_adds_up(
+async def test_an_import_over_a_faulty_connection_adds_up(
     tasks: anyio.abc.TaskGroup, http_client: Any, tmp_path: Path
 ) -> None:
     """What the report calls accepted is stored; a doubtful row says so; no order comes twice."""

@@ -147,7 +147,7 @@ async def test_refused_connections_leave_no_open_file(
     assert "200" == await outcome(sender, closed_proxy.url)
 
 
-async def test_every_place_in_the_pool_survives(
+async def test_faults_leave_all_connections_of_the_pool_usable(
     sender: Sender, proxy: ChaosProxy, server: CountingServer
 ) -> None:
     """After faults in parallel, as many requests as before are under way at once."""
@@ -161,7 +161,7 @@ async def test_every_place_in_the_pool_survives(
     assert {"200": 40} == await together(sender, proxy.url, 40)
 
 
-async def test_a_black_hole_lets_go_of_its_connections(sender: Sender, proxy: ChaosProxy) -> None:
+async def test_connections_are_closed_after_a_timeout(sender: Sender, proxy: ChaosProxy) -> None:
     """A connection whose deadline struck is closed, not kept for later."""
     proxy.decide = lambda: BLACK_HOLE
     outcomes = [await outcome(sender, proxy.url, 0.05) for _ in range(3)]

@@ -39,7 +39,7 @@ LOST = APIConnectionError("reset", sent=True)
 LATE = APITimeoutError("no answer", sent=True)
 
 
-async def test_a_good_answer_needs_one_attempt(
+async def test_a_successful_call_takes_one_attempt(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, events: list[RequestEvent]
 ) -> None:
     """No wait, one event, and what was to be sent is what was sent."""
@@ -66,7 +66,7 @@ async def test_a_good_answer_needs_one_attempt(
 @pytest.mark.parametrize(
     "fault", ["502", "503", NEVER_SENT, LOST, LATE], ids=["502", "503", "refused", "reset", "late"]
 )
-async def test_a_read_outlives_passing_faults(
+async def test_a_read_is_retried_after_temporary_failures(
     transport: Transport,
     sender: ScriptedSender,
     clock: FakeClock,
@@ -82,7 +82,7 @@ async def test_a_read_outlives_passing_faults(
     assert [(1, 0.1), (2, 0.2), (3, None)] == [(it.attempt, it.wait) for it in events]
 
 
-async def test_push_back_is_waited_out_for_longer(
+async def test_backoff_is_longer_when_the_server_throttles(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
 ) -> None:
     """After a 429 at least half the backoff is kept."""
@@ -109,7 +109,7 @@ async def test_jitter_spreads_the_waits(
 
 
 @pytest.mark.parametrize("fault", ["500", "502", "503", LOST, LATE], ids=str)
-async def test_a_write_is_not_repeated_once_it_may_have_happened(
+async def test_a_write_is_not_retried_if_it_may_have_been_executed(
     transport: Transport,
     sender: ScriptedSender,
     refusal: Refusal,
@@ -123,7 +123,7 @@ async def test_a_write_is_not_repeated_once_it_may_have_happened(
 
 
 @pytest.mark.parametrize("fault", ["429", "503", NEVER_SENT], ids=str)
-async def test_a_write_is_repeated_while_it_surely_did_not_happen(
+async def test_a_write_is_retried_if_it_was_not_executed(
     transport: Transport,
     sender: ScriptedSender,
     refusal: Refusal,
@@ -137,7 +137,7 @@ async def test_a_write_is_repeated_while_it_surely_did_not_happen(
     assert sender.sent[0].content == sender.sent[1].content
 
 
-async def test_a_write_marked_harmless_is_repeated(
+async def test_a_write_marked_idempotent_is_retried(
     transport: Transport, sender: ScriptedSender
 ) -> None:
     """An idempotent POST is treated like a GET."""
@@ -148,7 +148,7 @@ async def test_a_write_marked_harmless_is_repeated(
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 6])
-async def test_attempts_are_counted_from_the_first(
+async def test_attempts_include_the_first_one(
     transport: Transport, sender: ScriptedSender, refusal: Refusal, attempts: int
 ) -> None:
     """The policy's number is that of requests, not of repeats."""
@@ -159,7 +159,7 @@ async def test_attempts_are_counted_from_the_first(
     assert attempts == len(sender.sent)
 
 
-async def test_a_refused_input_is_not_repeated(
+async def test_a_refused_request_is_not_retried(
     transport: Transport, sender: ScriptedSender, refusal: Refusal, clock: FakeClock
 ) -> None:
     """Sending the same thing again cannot mend a 400."""
@@ -196,7 +196,7 @@ async def test_retry_after_is_honoured(
     assert pytest.approx([21.0]) == clock.sleeps
 
 
-async def test_a_longer_retry_after_is_raised_at_once(
+async def test_a_longer_retry_after_is_raised_immediately(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
 ) -> None:
     """Nobody waits for an hour unknowingly; the error tells the seconds."""
@@ -243,7 +243,7 @@ async def test_the_token_request_spends_no_budget(
     assert [False, False] == ["authorization" in it.headers for it in sender.sent]
 
 
-async def test_an_answer_outranks_nothing_but_is_the_last_word(
+async def test_the_error_of_the_last_attempt_is_raised(
     transport: Transport, sender: ScriptedSender, refusal: Refusal
 ) -> None:
     """The error raised is that of the last attempt, with its place."""
@@ -258,7 +258,7 @@ async def test_an_answer_outranks_nothing_but_is_the_last_word(
     assert str(caught.value).startswith("GET /groups/{group_id}: no answer")
 
 
-async def test_the_cause_is_what_the_library_said(
+async def test_the_cause_is_the_error_of_the_http_library(
     transport: Transport, sender: ScriptedSender
 ) -> None:
     """Naming the call on the error adds no link of ours to its chain."""
@@ -334,7 +334,7 @@ async def test_logs_hold_no_address_and_no_token(
     assert [] == [word for word in ("wayne", "token-1") if word in told]
 
 
-async def test_a_success_is_silent_at_info(
+async def test_a_success_is_not_logged_at_info(
     transport: Transport, sender: ScriptedSender, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An application that logs at INFO hears nothing of calls that work."""
@@ -344,7 +344,7 @@ async def test_a_success_is_silent_at_info(
     assert [] == [it for it in caplog.records if it.name == "cleverreach_async"]
 
 
-async def test_a_401_is_sent_again_with_the_next_token(
+async def test_after_a_401_the_call_is_resent_with_a_new_token(
     transport: Transport, sender: ScriptedSender, events: list[RequestEvent], refusal: Refusal
 ) -> None:
     """Renewal and second sending belong to one attempt."""
@@ -356,7 +356,7 @@ async def test_a_401_is_sent_again_with_the_next_token(
     assert [(200, 1)] == [(it.status_code, it.attempt) for it in events]
 
 
-async def test_a_single_attempt_is_single(
+async def test_call_once_sends_one_attempt(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
 ) -> None:
     """What the importer uses sends once, under its own timeout, and retries nothing."""
@@ -366,7 +366,7 @@ async def test_a_single_attempt_is_single(
     assert ([7.0], []) == ([it.timeout for it in sender.sent], clock.sleeps)
 
 
-async def test_a_policy_may_leave_out_kinds_of_fault(
+async def test_a_policy_may_exclude_kinds_of_failure(
     transport: Transport, sender: ScriptedSender, refusal: Refusal
 ) -> None:
     """What is not in ``retry_on`` is raised at the first time, what is in it is repeated."""

@@ -44,20 +44,20 @@ def cr(sender: ScriptedSender, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
         ("http://127.0.0.1:8765/proxy/v3", "http://127.0.0.1:8765/proxy"),
     ],
 )
-def test_the_servers_root_is_taken_with_or_without_the_version(given: str, root: str) -> None:
+def test_base_url_may_end_with_the_version(given: str, root: str) -> None:
     """Whether the user copied the documentation's URL or the bare host."""
     assert f"<CleverReach {root} unopened>" == repr(CleverReach("token", base_url=given))
 
 
 @pytest.mark.parametrize("base_url", ["", "rest.cleverreach.com", "ftp://x", "https://", "/v3"])
-def test_a_root_that_is_no_url_is_refused(base_url: str) -> None:
+def test_an_invalid_base_url_is_refused(base_url: str) -> None:
     """The message shows what was given and what is expected."""
     with pytest.raises(ConfigurationError, match=r"such as https://rest\.cleverreach\.com"):
         CleverReach("token", base_url=base_url)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), "30"])
-def test_a_timeout_that_is_no_time_is_refused(timeout: Any) -> None:
+def test_an_invalid_timeout_is_refused(timeout: Any) -> None:
     """By the constructor and by ``with_options`` alike."""
     with pytest.raises(ConfigurationError, match="number of seconds above 0"):
         CleverReach("token", timeout=timeout)
@@ -66,14 +66,14 @@ def test_a_timeout_that_is_no_time_is_refused(timeout: Any) -> None:
 
 
 @pytest.mark.parametrize("max_connections", [0, -1])
-def test_no_connections_at_all_are_refused(max_connections: int) -> None:
+def test_zero_connections_are_refused(max_connections: int) -> None:
     """A client that could only wait for ever is not made."""
     with pytest.raises(ConfigurationError, match="at least 1"):
         CleverReach("token", max_connections=max_connections)
 
 
 @pytest.mark.parametrize("auth", ["", " ", "two words"])
-def test_a_token_that_cannot_be_one_is_refused(auth: str) -> None:
+def test_an_invalid_token_is_refused(auth: str) -> None:
     """Before any request."""
     with pytest.raises(ConfigurationError):
         CleverReach(auth)
@@ -81,7 +81,7 @@ def test_a_token_that_cannot_be_one_is_refused(auth: str) -> None:
         CleverReach("token").with_auth(auth)
 
 
-def test_a_foreign_http_client_is_refused() -> None:
+def test_an_http_client_of_another_library_is_refused() -> None:
     """The message names what was given."""
     with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient .* not dict"):
         CleverReach("token", http_client={})
@@ -118,7 +118,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], tuple[str, str, bytes]]] = {
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("asked", "expected"), REQUESTS.values(), ids=REQUESTS)
-async def test_a_request_is_what_was_asked(
+async def test_a_request_is_sent_as_given(
     cr: CleverReach,
     sender: ScriptedSender,
     asked: dict[str, Any],
@@ -138,7 +138,7 @@ async def test_a_request_is_what_was_asked(
 @pytest.mark.parametrize(
     ("body", "value"), [(b"", None), (b"false", False), (b'{"ttl":7}', {"ttl": 7}), (b"[]", [])]
 )
-async def test_a_request_returns_the_decoded_answer(
+async def test_a_request_returns_the_decoded_response(
     cr: CleverReach, sender: ScriptedSender, body: bytes, value: object
 ) -> None:
     """A bare ``false`` is a value here, since nobody knows what the call means by it."""
@@ -159,7 +159,7 @@ async def test_a_request_returns_the_decoded_answer(
         ("/groups/7/receivers/", {}),
     ],
 )
-async def test_a_path_that_means_something_else_is_refused(
+async def test_an_empty_path_segment_is_refused(
     cr: CleverReach, sender: ScriptedSender, path: str, params: dict[str, str]
 ) -> None:
     """An empty segment would address a whole group; nothing is sent."""
@@ -192,7 +192,7 @@ async def test_a_request_fails_like_any_other_call(
     ],
     ids=str,
 )
-async def test_the_caller_says_whether_a_repeat_is_harmless(
+async def test_the_caller_may_mark_a_request_as_idempotent(
     cr: CleverReach,
     sender: ScriptedSender,
     refusal: Callable[..., Response],

@@ -75,7 +75,7 @@ async def test_a_client_needs_no_block(make: Make, sender: ScriptedSender) -> No
     USES.values(),
     ids=USES,
 )
-async def test_a_closed_client_says_so(
+async def test_a_closed_client_raises(
     make: Make, sender: ScriptedSender, use: Callable[[CleverReach], Awaitable[object]]
 ) -> None:
     """No use of it reaches the connections again."""
@@ -88,7 +88,7 @@ async def test_a_closed_client_says_so(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("derive", ["with_options", "with_auth"])
-async def test_a_sibling_closes_nothing_and_dies_with_its_owner(
+async def test_a_sibling_closes_nothing_and_is_closed_with_its_owner(
     make: Make, sender: ScriptedSender, derive: str
 ) -> None:
     """Leaving a sibling's block leaves the owner open; closing the owner closes the sibling."""
@@ -154,7 +154,7 @@ def test_a_second_event_loop_is_refused(make: Make, sender: ScriptedSender, back
     assert 1 == len(sender.sent)
 
 
-def test_making_one_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creating_a_client_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """It opens no socket, reads no certificate and starts nothing."""
 
     def forbidden(*_args: object, **_kwargs: object) -> None:
@@ -171,7 +171,7 @@ def test_making_one_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.anyio
-async def test_closing_during_a_call_ends_it_in_order(make: Make, sender: ScriptedSender) -> None:
+async def test_closing_during_a_call_ends_the_call(make: Make, sender: ScriptedSender) -> None:
     """What comes after the closing meets a closed client, retries included."""
     cr = make("token")
 

@@ -32,7 +32,7 @@ def no_collector() -> Generator[None]:
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("answer", [Response(502, {}, b"<html>"), None])
-async def test_an_error_is_in_no_cycle(
+async def test_an_error_is_in_no_reference_cycle(
     transport: Transport, sender: ScriptedSender, answer: Response | None
 ) -> None:
     """Its traceback knows the request's body; in a cycle, hundreds of them would pile up."""

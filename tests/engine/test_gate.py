@@ -99,7 +99,7 @@ def test_a_success_between_starts_the_count_anew(gate: AccountGate) -> None:
     assert not gate.closed
 
 
-async def test_a_told_wait_closes_it_for_everybody(
+async def test_retry_after_closes_it_for_all_callers(
     gate: AccountGate, crowd: Crowd, clock: FakeClock
 ) -> None:
     """One Retry-After stops callers that never met it, and not one goes before its instant."""
@@ -152,7 +152,7 @@ async def test_a_failing_probe_lengthens_the_wait(
     assert [True] * 8 == crowd.probes
 
 
-async def test_a_probe_told_to_wait_closes_it_for_that_long(
+async def test_retry_after_of_a_probe_closes_it_for_that_long(
     gate: AccountGate, crowd: Crowd, clock: FakeClock
 ) -> None:
     """The server's word counts for more than the gate's own schedule."""
@@ -169,7 +169,7 @@ async def test_a_probe_told_to_wait_closes_it_for_that_long(
 
 
 @pytest.mark.parametrize("way", ["cancelled", "without a verdict"])
-async def test_a_probe_that_ends_early_hands_its_place_on(
+async def test_another_caller_becomes_the_probe_if_the_first_is_cancelled(
     gate: AccountGate, crowd: Crowd, clock: FakeClock, way: str
 ) -> None:
     """A probe that is cancelled or breaks does not leave the gate waiting for it."""
@@ -205,9 +205,7 @@ async def test_a_late_success_does_not_open_it(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_success_forgets_the_lengthened_wait(
-    gate: AccountGate, crowd: Crowd, clock: FakeClock
-) -> None:
+async def test_a_success_resets_the_wait(gate: AccountGate, crowd: Crowd, clock: FakeClock) -> None:
     """The next outage is met with short waits again."""
     async with anyio.create_task_group() as tasks:
         gate.push_back(1.0, probe=False)
@@ -223,7 +221,7 @@ async def test_a_success_forgets_the_lengthened_wait(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_late_push_back_outlives_the_probe(
+async def test_a_late_retry_after_outlasts_the_probe(
     gate: AccountGate, crowd: Crowd, clock: FakeClock
 ) -> None:
     """Told to wait while the probe is on its way, nobody goes before that instant."""
@@ -242,7 +240,7 @@ async def test_a_late_push_back_outlives_the_probe(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_later_told_wait_extends_an_earlier_one(
+async def test_a_later_retry_after_extends_the_wait(
     gate: AccountGate, crowd: Crowd, clock: FakeClock
 ) -> None:
     """The latest instant counts; a shorter wait never shortens a longer one."""
@@ -258,9 +256,7 @@ async def test_a_later_told_wait_extends_an_earlier_one(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_caller_who_will_not_wait_is_told_for_how_long(
-    gate: AccountGate, clock: FakeClock
-) -> None:
+async def test_a_caller_that_cannot_wait_gets_an_error(gate: AccountGate, clock: FakeClock) -> None:
     """The error carries the seconds that remain."""
     gate.push_back(600.0, probe=False)
     await clock.advance(30.0)
@@ -271,7 +267,9 @@ async def test_a_caller_who_will_not_wait_is_told_for_how_long(
     assert str(caught.value).startswith("429 calls of the account are paused for 600 s more")
 
 
-async def test_a_waiter_may_give_up(gate: AccountGate, crowd: Crowd, clock: FakeClock) -> None:
+async def test_a_waiting_caller_may_be_cancelled(
+    gate: AccountGate, crowd: Crowd, clock: FakeClock
+) -> None:
     """Cancelled while waiting for the instant, or for the probe, it holds up nobody."""
     gate.push_back(1.0, probe=False)
     async with anyio.create_task_group() as tasks:
@@ -287,7 +285,7 @@ async def test_a_waiter_may_give_up(gate: AccountGate, crowd: Crowd, clock: Fake
         tasks.cancel_scope.cancel()
 
 
-async def test_s2_those_who_waited_leave_one_by_one(
+async def test_s2_waiting_callers_are_released_one_by_one(
     gate: AccountGate, crowd: Crowd, clock: FakeClock, rng: FixedRandom
 ) -> None:
     """After the probe's success they arrive over half a second; who comes later does not wait."""
@@ -308,7 +306,7 @@ async def test_s2_those_who_waited_leave_one_by_one(
         tasks.cancel_scope.cancel()
 
 
-async def test_s2_a_gate_that_closes_again_holds_those_who_have_not_left(
+async def test_s2_a_gate_that_closes_again_holds_waiting_callers(
     gate: AccountGate, crowd: Crowd, clock: FakeClock
 ) -> None:
     """Told to wait while the others are leaving, nobody goes before that instant."""
@@ -325,7 +323,7 @@ async def test_s2_a_gate_that_closes_again_holds_those_who_have_not_left(
         tasks.cancel_scope.cancel()
 
 
-async def test_subscribers_learn_that_it_reopened(
+async def test_subscribers_are_called_when_it_reopens(
     gate: AccountGate, crowd: Crowd, clock: FakeClock
 ) -> None:
     """Once per closing that began inside their block, and not after it."""

@@ -152,7 +152,7 @@ def test_an_average_minute_of_outage_costs_a_dozen_calls() -> None:
     assert max(costs) <= 13
 
 
-def test_nobody_sends_before_the_told_instant() -> None:
+def test_no_call_is_sent_before_retry_after_has_passed() -> None:
     """Eight callers, told to wait 20 s: one goes first after that, the others after its success."""
     told = Response(429, {"retry-after": "20"}, b"")
     for seed in range(5):

@@ -193,7 +193,7 @@ async def test_a_cancelled_fetch_still_brings_its_token(
     assert 1 == grant.fetched
 
 
-async def test_a_cancelled_waiter_does_not_hold_up_the_others(
+async def test_a_cancelled_waiter_does_not_block_the_others(
     source: RenewingTokens, grant: CountingGrant
 ) -> None:
     """One of those who wait for the token gives up; the rest get it."""
@@ -221,7 +221,7 @@ async def test_a_cancelled_waiter_does_not_hold_up_the_others(
     assert 1 == grant.fetched
 
 
-async def test_a_static_token_is_handed_out_as_it_is(clock: FakeClock) -> None:
+async def test_a_static_token_is_returned_unchanged(clock: FakeClock) -> None:
     """It stays the same and cannot be renewed."""
     source = BearerToken("abc").bind(no_call, clock)
     assert "Bearer abc" == (await source.credential()).authorization
@@ -229,7 +229,7 @@ async def test_a_static_token_is_handed_out_as_it_is(clock: FakeClock) -> None:
     assert "Bearer abc" == (await source.credential()).authorization
 
 
-async def test_the_answer_of_the_token_endpoint_is_read() -> None:
+async def test_the_response_of_the_token_endpoint_is_read() -> None:
     """Expiry is relative to the request; a list of scopes is joined."""
     answer = {"access_token": "a", "refresh_token": "r", "expires_in": "60", "scope": ["x", "y"]}
     assert Token(
@@ -241,21 +241,21 @@ async def test_the_answer_of_the_token_endpoint_is_read() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"access_token": ""}, {"access_token": 7}])
-async def test_an_answer_without_a_token_is_refused(answer: object) -> None:
+async def test_a_response_without_a_token_is_refused(answer: object) -> None:
     """A 200 that holds no token is a TokenError, not a token named None."""
     with pytest.raises(TokenError, match="no access_token"):
         read_token(answer, now=0.0)
 
 
 @pytest.mark.parametrize("expires_in", [None, "soon", [], 1e300, float("nan")])
-async def test_an_unreadable_lifetime_means_no_known_end(expires_in: object) -> None:
+async def test_an_invalid_lifetime_means_no_known_expiry(expires_in: object) -> None:
     """The token is used until it is refused."""
     token = read_token({"access_token": "a", "expires_in": expires_in}, now=0.0)
     assert token.expires_at is None
 
 
 @pytest.mark.parametrize("token", ["", "  ", "a b", "a\nb", "schlüssel"])
-async def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
+async def test_a_token_that_is_invalid_in_a_header_is_refused(token: str) -> None:
     """Found when the client is made, and told without the token."""
     with pytest.raises(ConfigurationError, match=r"^token ") as caught:
         BearerToken(token)

@@ -92,7 +92,7 @@ async def test_a_static_token_is_not_renewed(connect: Connect, sandbox: Sandbox)
     assert (0, 1) == (token_requests(sandbox), sandbox.count("GET", "/v3/debug/ttl"))
 
 
-async def test_403_neither_renews_nor_repeats(
+async def test_403_neither_renews_nor_retries(
     connect: Connect, sandbox: Sandbox, app: OAuthApp, clock: FakeClock
 ) -> None:
     """A missing right does not come with another token, nor with patience."""
@@ -104,7 +104,9 @@ async def test_403_neither_renews_nor_repeats(
     assert [] == clock.sleeps
 
 
-async def test_a_refusal_of_the_token_endpoint_is_told(connect: Connect, sandbox: Sandbox) -> None:
+async def test_a_refusal_of_the_token_endpoint_is_raised(
+    connect: Connect, sandbox: Sandbox
+) -> None:
     """A wrong client secret is a TokenError with the server's words, and is not retried."""
     cr = connect(OAuthApp("sandbox", "wrong").client_credentials())
     with pytest.raises(TokenError) as caught:
@@ -118,7 +120,7 @@ async def test_a_refusal_of_the_token_endpoint_is_told(connect: Connect, sandbox
     assert (1, 0) == (token_requests(sandbox), sandbox.count("GET"))
 
 
-async def test_a_failing_token_endpoint_is_retried_once_over(
+async def test_token_requests_have_their_own_retries(
     connect: Connect, sandbox: Sandbox, app: OAuthApp, clock: FakeClock
 ) -> None:
     """Its retries are its own: the call that wanted the token does not multiply them."""
@@ -131,7 +133,7 @@ async def test_a_failing_token_endpoint_is_retried_once_over(
     assert [0.1, 0.2] == clock.sleeps
 
 
-async def test_a_token_endpoint_that_recovers_goes_unnoticed(
+async def test_a_token_endpoint_that_recovers_costs_only_a_wait(
     connect: Connect, sandbox: Sandbox, app: OAuthApp
 ) -> None:
     """A passing fault of the token endpoint costs a wait, not the call."""

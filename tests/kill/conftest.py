@@ -69,8 +69,8 @@ def prepare(prepare_in: Any, server: Server, tmp_path: Path) -> Generator[Prepar
 
 
 @pytest.fixture(scope="session")
-def undisturbed(prepare_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Import:
+def reference(prepare_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Import:
     """An import of the same file that nobody kills."""
-    whole: Import = prepare_in(tmp_path_factory.mktemp("undisturbed"))
+    whole: Import = prepare_in(tmp_path_factory.mktemp("reference"))
     whole.finish()
     return whole

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from kill.conftest import Prepare
-from kill.test_kill_points import assert_as_undisturbed
+from kill.test_kill_points import assert_same_as_reference
 from support.kill_files import write_customers
 from support.kill_imports import Child, Import, Server
 
@@ -30,7 +30,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(prepare_in: Any, large: Path, tmp_path_factory: pytest.TempPathFactory) -> Import:
-    """The import of that file, undisturbed."""
+    """The import of that file, reference."""
     made: Import = prepare_in(tmp_path_factory.mktemp("whole"), file=large, options=OPTIONS)
     made.finish()
     return made
@@ -62,7 +62,7 @@ def test_t4_killed_at_random_instants(
     killed.finish()
 
     assert KILLS == killed.kills
-    assert_as_undisturbed(killed, whole)
+    assert_same_as_reference(killed, whole)
     sent_again = len(killed.state["twice"])
     assert 0 < sent_again <= KILLS * SLOTS * OPTIONS["batch_size"]
     print(f"{KILLS} kills, {sent_again} rows sent again")  # noqa: T201 - shown by pytest -s

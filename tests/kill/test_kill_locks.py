@@ -2,14 +2,14 @@
 
 import pytest
 from kill.conftest import Prepare
-from kill.test_kill_points import assert_as_undisturbed
+from kill.test_kill_points import assert_same_as_reference
 from support.kill_imports import Import, Server
 
 pytestmark = pytest.mark.socket
 
 
 def test_d10_a_second_process_is_refused_until_the_first_is_killed(
-    prepare: Prepare, undisturbed: Import, server: Server
+    prepare: Prepare, reference: Import, server: Server
 ) -> None:
     """It touches neither journal nor rejects; the system drops the lock of a killed process."""
     killed = prepare()
@@ -26,10 +26,10 @@ def test_d10_a_second_process_is_refused_until_the_first_is_killed(
     first.kill()
     assert killed.end(first)
     killed.finish()
-    assert_as_undisturbed(killed, undisturbed)
+    assert_same_as_reference(killed, reference)
 
 
-def test_of_two_that_resume_together_one_goes_on(prepare: Prepare, undisturbed: Import) -> None:
+def test_of_two_processes_that_resume_one_continues(prepare: Prepare, reference: Import) -> None:
     """Also right after a kill, when both find the lock free."""
     killed = prepare()
     assert killed.run("answer mapped", 9)
@@ -40,6 +40,6 @@ def test_of_two_that_resume_together_one_goes_on(prepare: Prepare, undisturbed: 
     assert "is in use by another import" in refused or "No journal to resume" in refused
     [report] = [each["report"] for each in said if "report" in each]
     killed.report = report
-    assert undisturbed.counts == killed.counts
-    assert undisturbed.state["digest"] == killed.state["digest"]
-    assert undisturbed.rejected_lines == killed.rejected_lines
+    assert reference.counts == killed.counts
+    assert reference.state["digest"] == killed.state["digest"]
+    assert reference.rejected_lines == killed.rejected_lines

@@ -41,7 +41,7 @@ def inserted(prepare_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Impor
 
 
 @pytest.mark.parametrize(("point", "backend"), CASES)
-def test_d7_a_killed_insert_creates_nobody_twice(
+def test_d7_a_killed_insert_creates_no_receiver_twice(
     prepare: Prepare, inserted: Import, server: Server, point: str, backend: str
 ) -> None:
     """What was on its way is looked up, and each row is listed once.
@@ -83,7 +83,7 @@ def test_i8_a_killed_import_stores_no_order_twice(
 
 
 @pytest.mark.parametrize("strategy", ["insert", "upsert"])
-def test_doubtful_rows_are_unknown_where_nobody_tells(
+def test_rows_in_doubt_are_unknown_if_look_ups_are_refused(
     prepare: Prepare, server: Server, strategy: str
 ) -> None:
     """The look-up is refused: they are not sent again, and are in the rejects file, once."""
@@ -101,7 +101,7 @@ def test_doubtful_rows_are_unknown_where_nobody_tells(
     assert killed.report["read"] == sum(killed.counts.values())
 
 
-def test_what_may_be_stored_is_never_superseded(
+def test_rows_that_may_be_stored_are_never_superseded(
     prepare: Prepare, server: Server, tmp_path: Path
 ) -> None:
     """Not even by a row that comes into the same batch because batches are larger now."""

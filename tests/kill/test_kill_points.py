@@ -36,15 +36,15 @@ def run_and_die(whole: Import, server: Server, point: str, passage: int) -> None
     assert whole.run(point, passage), f"it came to its end: {whole.error}"
 
 
-def assert_as_undisturbed(killed: Import, undisturbed: Import) -> None:
+def assert_same_as_reference(killed: Import, reference: Import) -> None:
     """Nothing is lost, nothing invented, and each row is reported once."""
-    state, expected = killed.state, undisturbed.state
+    state, expected = killed.state, reference.state
     assert expected["digest"] == state["digest"]
     assert expected["rows"] == state["rows"]
-    assert undisturbed.counts == killed.counts
-    assert undisturbed.rejected_lines == killed.rejected_lines
+    assert reference.counts == killed.counts
+    assert reference.rejected_lines == killed.rejected_lines
     report = killed.report
-    assert undisturbed.report["read"] == report["read"]
+    assert reference.report["read"] == report["read"]
     assert report["skipped"] == sum(report["earlier"].values())
     # Only what was on its way when a process died was sent again.
     assert set(state["twice"]) <= killed.doubtful
@@ -53,7 +53,7 @@ def assert_as_undisturbed(killed: Import, undisturbed: Import) -> None:
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("point", [point for point in POINTS if point not in OTHERS])
 def test_t4_killed_at_a_named_point(
-    prepare: Prepare, undisturbed: Import, server: Server, point: str, backend: str
+    prepare: Prepare, reference: Import, server: Server, point: str, backend: str
 ) -> None:
     """At each point, on an early and a late passage, in one import after the other."""
     killed = prepare(backend=backend)
@@ -63,20 +63,20 @@ def test_t4_killed_at_a_named_point(
     killed.finish()
 
     assert len(passages) == killed.kills
-    assert_as_undisturbed(killed, undisturbed)
+    assert_same_as_reference(killed, reference)
     assert len(killed.state["twice"]) <= killed.kills * SLOTS * OPTIONS["batch_size"]
 
 
-def test_the_undisturbed_import_is_what_the_file_says(undisturbed: Import) -> None:
+def test_the_reference_import_matches_the_file(reference: Import) -> None:
     """The measure of all others holds rows of every kind, and none was sent twice."""
-    counts, state = undisturbed.counts, undisturbed.state
+    counts, state = reference.counts, reference.state
 
-    assert ROWS == undisturbed.report["read"] == sum(counts.values())
+    assert ROWS == reference.report["read"] == sum(counts.values())
     assert counts["accepted"] == state["rows"]
     assert min(counts["rejected"], counts["superseded"]) > 30
     assert state["people"] < counts["accepted"]
     assert [] == state["twice"]
-    lines = undisturbed.rejected_lines
+    lines = reference.rejected_lines
     assert counts["rejected"] == len(lines) == len(set(lines))
     assert any(b"not_returned" in line or b"invalid address" in line for line in lines)
 
@@ -120,12 +120,12 @@ def test_d8_resumed_with_other_batches(
     assert set(killed.state["twice"]) <= killed.doubtful
 
 
-def test_killed_when_all_is_done_but_said(prepare: Prepare, undisturbed: Import) -> None:
+def test_killed_after_the_last_commit(prepare: Prepare, reference: Import) -> None:
     """After the last commit there is nothing to resume, and the next run says so."""
     killed = prepare()
     assert killed.run("end, after commit")
 
     assert not killed.run()
     assert "is complete; nothing to resume" in killed.error
-    assert undisturbed.state == killed.state
-    assert undisturbed.rejected_lines == killed.rejected_lines
+    assert reference.state == killed.state
+    assert reference.rejected_lines == killed.rejected_lines

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from kill.conftest import Prepare
-from kill.test_kill_points import assert_as_undisturbed
+from kill.test_kill_points import assert_same_as_reference
 from support.kill_imports import Import, Server
 
 pytestmark = pytest.mark.socket
@@ -33,8 +33,8 @@ def whole_token(store: Path) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a6_killed_while_it_gets_a_token_for_the_app(
-    prepare: Prepare, undisturbed: Import, server: Server, tmp_path: Path, point: str
+def test_a6_killed_while_it_fetches_a_token_for_the_app(
+    prepare: Prepare, reference: Import, server: Server, tmp_path: Path, point: str
 ) -> None:
     """The next run gets another; the file holds the old token or the new one, never half of it."""
     store = tmp_path / "token.json"
@@ -50,13 +50,13 @@ def test_a6_killed_while_it_gets_a_token_for_the_app(
     assert first == whole_token(store)
     killed.finish()
 
-    assert_as_undisturbed(killed, undisturbed)
+    assert_same_as_reference(killed, reference)
     assert server.tell("issued") > 5
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a6_killed_while_it_renews_the_token_of_a_user(
-    prepare: Prepare, undisturbed: Import, server: Server, tmp_path: Path, point: str
+    prepare: Prepare, reference: Import, server: Server, tmp_path: Path, point: str
 ) -> None:
     """Where a spent refresh token works until its successor is used, nobody notices."""
     store = tmp_path / "token.json"
@@ -69,12 +69,12 @@ def test_a6_killed_while_it_renews_the_token_of_a_user(
         assert (before == whole_token(store)) == (passage == 1)
     killed.finish()
 
-    assert_as_undisturbed(killed, undisturbed)
+    assert_same_as_reference(killed, reference)
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_refresh_token_that_is_lost_stops_the_import_but_loses_no_row(
-    prepare: Prepare, undisturbed: Import, server: Server, tmp_path: Path, point: str
+def test_a_lost_refresh_token_stops_the_import_but_loses_no_row(
+    prepare: Prepare, reference: Import, server: Server, tmp_path: Path, point: str
 ) -> None:
     """Where it works once, the user has to authorise again; then the import goes on."""
     store = tmp_path / "token.json"
@@ -90,4 +90,4 @@ def test_a_refresh_token_that_is_lost_stops_the_import_but_loses_no_row(
     put_token(store, "refresh-again")
     killed.finish()
 
-    assert_as_undisturbed(killed, undisturbed)
+    assert_same_as_reference(killed, reference)
