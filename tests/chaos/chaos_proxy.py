@@ -1,7 +1,7 @@
-"""A TCP proxy that breaks exchanges as its script says, and a small server to stand behind it.
+"""A TCP proxy that injects faults as its script says, and a small server behind it.
 
-Both live on the loopback, in the event loop of the test, and count what they see. They work on bare
-sockets: a stream of a library says goodbye before it resets, and so never really resets.
+Both run on the loopback, in the event loop of the test, and count connections and requests. They
+use plain sockets, because the streams of a library shut down in order before they reset.
 """
 
 import socket
@@ -19,8 +19,8 @@ import attrs
 __all__ = [
     "BLACK_HOLE",
     "CLOSED_AS_WRITTEN",
-    "JSON_ANSWER",
-    "NO_ANSWER",
+    "JSON_RESPONSE",
+    "NO_RESPONSE",
     "PASS",
     "RESET_BEFORE",
     "ChaosProxy",
@@ -31,7 +31,7 @@ __all__ = [
     "Listener",
     "Wire",
     "at_once",
-    "json_answer",
+    "json_response",
     "settled",
 ]
 
@@ -43,29 +43,29 @@ class Ending(Enum):
     """How a connection ends."""
 
     FIN = "fin"
-    """In order: the other side reads an end of file."""
+    """In order: the other side reads the end of the stream."""
     RST = "rst"
-    """Torn: the other side reads an error."""
+    """By a reset: the other side reads an error."""
     SILENCE = "silence"
-    """Not at all, until the other side gives up."""
+    """Not at all, until the other side closes it."""
 
 
 @attrs.frozen(kw_only=True)
 class Exchange:
-    """What the proxy does with one request and its answer.
+    """What the proxy does with one request and its response.
 
     Attributes:
-        request_bytes: Bytes of the request that reach the server before the end comes; ``None``
-            for the whole request.
-        answer_bytes: Bytes of the answer that reach the client before the end comes; ``None`` for
-            the whole answer, after which the connection stays open.
-        ending: How the connection to the client ends where the above says that it does.
-        delay: Seconds before the answer begins.
-        interval: Seconds before each single byte of the answer; 0 sends it in one piece.
+        request_bytes: Bytes of the request to forward before the connection ends; ``None`` for the
+            whole request.
+        response_bytes: Bytes of the response to forward before the connection ends; ``None`` for
+            the whole response, after which the connection stays open.
+        ending: How the connection to the client ends, if it ends.
+        delay: Seconds before the response starts.
+        interval: Seconds before each single byte of the response; 0 sends it in one piece.
     """
 
     request_bytes: int | None = None
-    answer_bytes: int | None = None
+    response_bytes: int | None = None
     ending: Ending = Ending.FIN
     delay: float = 0.0
     interval: float = 0.0
@@ -75,11 +75,11 @@ PASS: Final = Exchange()
 RESET_BEFORE: Final = Exchange(request_bytes=0, ending=Ending.RST)
 CLOSED_AS_WRITTEN: Final = Exchange(request_bytes=0)
 BLACK_HOLE: Final = Exchange(request_bytes=0, ending=Ending.SILENCE)
-NO_ANSWER: Final = Exchange(answer_bytes=0, ending=Ending.SILENCE)
+NO_RESPONSE: Final = Exchange(response_bytes=0, ending=Ending.SILENCE)
 
 
 class Wire:
-    """One connected socket, with what was read ahead from it."""
+    """One connected socket, with a buffer of received bytes."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -89,26 +89,26 @@ class Wire:
 
     @property
     def buffered(self) -> int:
-        """Bytes that were received and not taken."""
+        """Number of bytes that were received and not taken."""
         return len(self._buffer)
 
     async def fill(self, size: int) -> None:
         """Receive until that many bytes can be taken.
 
         Raises:
-            anyio.EndOfStream: The other side has ended before.
+            anyio.EndOfStream: The other side closed the connection before.
         """
         while len(self._buffer) < size:
             await self._receive()
 
     def take(self, size: int) -> bytes:
-        """Take bytes off the buffer."""
+        """Take bytes from the buffer."""
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
         return taken
 
     async def message(self) -> bytes:
-        """Read one HTTP message to its end: by its length, or by its last chunk."""
+        """Read one HTTP message: to its content length, or to its last chunk."""
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             await self._receive()
         end += 4
@@ -132,7 +132,7 @@ class Wire:
                 await anyio.wait_writable(self._sock)
 
     async def wait_for_end(self) -> None:
-        """Read until the other side leaves."""
+        """Read until the other side closes the connection."""
         while True:
             await self._receive()
             self._buffer.clear()
@@ -143,7 +143,7 @@ class Wire:
         self.close()
 
     def close(self) -> None:
-        """Close with FIN; once closed, do nothing."""
+        """Close with FIN; do nothing if closed."""
         self._sock.close()
 
     async def _receive(self) -> None:
@@ -160,12 +160,12 @@ class Wire:
 
 
 class Listener:
-    """A port of the loopback that refuses connections until told to listen.
+    """A port of the loopback that refuses connections until :meth:`listen` is called.
 
     Attributes:
         accepted: Connections accepted so far.
         open: Connections that are open now.
-        port: The port; it belongs to this listener from the start.
+        port: The port, reserved from the start.
     """
 
     def __init__(self) -> None:
@@ -183,12 +183,12 @@ class Listener:
         return f"http://127.0.0.1:{self.port}"
 
     def listen(self, tasks: anyio.abc.TaskGroup) -> None:
-        """Accept connections from now on, as tasks of a group."""
+        """Accept connections from now on, in tasks of a group."""
         self._sock.listen(512)
         tasks.start_soon(self._accept, tasks)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         self._sock.close()
 
     async def wait_until_open(self, connections: int) -> None:
@@ -215,7 +215,7 @@ class Listener:
         try:
             await self.serve(wire)
         except (anyio.EndOfStream, ConnectionError):
-            pass  # the other side has left
+            pass  # the other side has closed the connection
         finally:
             wire.close()
             self.open -= 1
@@ -223,56 +223,56 @@ class Listener:
             left.set()
 
 
-def json_answer(body: bytes = b"[]") -> bytes:
-    """Return an answer with a body of a stated length."""
+def json_response(body: bytes = b"[]") -> bytes:
+    """Return a response with a body and its content length."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % len(body) + body
 
 
-JSON_ANSWER: Final = json_answer()
+JSON_RESPONSE: Final = json_response()
 
 
 async def at_once(request: bytes) -> None:
-    """Let a request be answered without delay."""
+    """Do not delay the response."""
     del request
     await anyio.lowlevel.checkpoint()
 
 
 class CountingServer(Listener):
-    """A server that answers every request alike.
+    """A server that sends the same response to every request.
 
     Attributes:
-        answer: The answer.
-        requests: Every request that arrived completely.
-        broken_off: Requests of which only a part arrived.
-        before_answer: Called with a request, and waited for, before it is answered.
+        response: The response.
+        requests: Every complete request.
+        incomplete: Number of requests of which only a part arrived.
+        before_response: Awaited with the request before the response is sent.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.answer = JSON_ANSWER
+        self.response = JSON_RESPONSE
         self.requests: list[bytes] = []
-        self.broken_off = 0
-        self.before_answer: Callable[[bytes], Awaitable[None]] = at_once
+        self.incomplete = 0
+        self.before_response: Callable[[bytes], Awaitable[None]] = at_once
 
     async def serve(self, wire: Wire) -> None:
-        """Answer until the client leaves."""
+        """Respond until the client closes the connection."""
         while True:
             try:
                 self.requests.append(await wire.message())
             except (anyio.EndOfStream, ConnectionError):
-                self.broken_off += wire.buffered > 0
+                self.incomplete += wire.buffered > 0
                 return
-            await self.before_answer(self.requests[-1])
-            await wire.send(self.answer)
+            await self.before_response(self.requests[-1])
+            await wire.send(self.response)
 
 
 class Gathering:
-    """Holds requests back until the last one has come, round after round.
+    """Delays requests until a number of them has arrived, in rounds.
 
     Args:
-        number: How many belong to a round.
-        path: Where they go; others are let through at once.
+        number: Requests of a round.
+        path: Only requests to this path are delayed.
     """
 
     def __init__(self, number: int, path: str = "/") -> None:
@@ -282,7 +282,7 @@ class Gathering:
         self._all_there = anyio.Event()
 
     async def wait(self, request: bytes) -> None:
-        """Wait for the others."""
+        """Wait for the other requests of the round."""
         if self._path not in request.partition(b"\r\n")[0]:
             return
         self._missing -= 1
@@ -295,16 +295,16 @@ class Gathering:
 
 
 class ChaosProxy(Listener):
-    """Passes exchanges on to a server, as the script says.
+    """Forwards requests and responses as its script says.
 
     Args:
         target: Port of the server.
 
     Attributes:
-        script: What happens to the next exchanges, whatever their connection; afterwards all pass.
-        decide: Asked instead once the script is empty.
-        begun: Requests of which something arrived here.
-        forwarded: Requests that went to the server completely.
+        script: What happens to the next exchanges, on any connection.
+        decide: Returns what happens to an exchange when the script is empty; by default it passes.
+        begun: Number of requests of which at least one byte arrived.
+        forwarded: Number of requests that were completely forwarded.
     """
 
     def __init__(self, target: int) -> None:
@@ -316,7 +316,7 @@ class ChaosProxy(Listener):
         self.forwarded = 0
 
     async def serve(self, wire: Wire) -> None:
-        """Pass exchanges on until one ends the connection."""
+        """Forward exchanges until one ends the connection."""
         server = await _connected(self._target)
         try:
             while await self._exchange(wire, server):
@@ -325,7 +325,7 @@ class ChaosProxy(Listener):
             server.close()
 
     async def _exchange(self, client: Wire, server: Wire) -> bool:
-        """Do one exchange; ``False`` when it was the last one of its connection."""
+        """Forward one exchange; ``False`` if it was the last one of its connection."""
         await client.fill(1)
         self.begun += 1
         exchange = self.script.popleft() if self.script else self.decide()
@@ -336,14 +336,14 @@ class ChaosProxy(Listener):
             return False
         await server.send(await client.message())
         self.forwarded += 1
-        answer = await server.message()
+        response = await server.message()
         await _pause(exchange.delay)
-        passed = answer[: exchange.answer_bytes]
+        passed = response[: exchange.response_bytes]
         pieces = [passed] if not exchange.interval else [bytes([byte]) for byte in passed]
         for piece in pieces:
             await _pause(exchange.interval)
             await client.send(piece)
-        if exchange.answer_bytes is None:
+        if exchange.response_bytes is None:
             return True
         await _end(client, exchange.ending)
         return False
@@ -357,7 +357,7 @@ async def _pause(seconds: float) -> None:
 async def _connected(port: int) -> Wire:
     sock = socket.socket()
     try:
-        # A listening port of the loopback takes the connection at once.
+        # A listening port of the loopback accepts the connection immediately.
         sock.connect(("127.0.0.1", port))
     except BaseException:
         sock.close()
@@ -373,7 +373,7 @@ async def _end(client: Wire, ending: Ending) -> None:
 
 
 async def settled(*listeners: Listener, connections: int = 0) -> None:
-    """Wait until each listener has no more than that many open connections.
+    """Wait until each listener has at most that many open connections.
 
     Raises:
         TimeoutError: Some connection stays open.

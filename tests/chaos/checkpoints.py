@@ -1,4 +1,4 @@
-"""Cancel a call at a chosen one of the points where it gives way to the event loop."""
+"""Cancel a call at a chosen checkpoint, where it yields to the event loop."""
 
 import types
 from collections.abc import Callable, Coroutine, Generator
@@ -14,7 +14,7 @@ __all__ = ["cancelled_at", "counted"]
 def counted(
     call: Coroutine[Any, Any, object], on_checkpoint: Callable[[int], None]
 ) -> Generator[Any, Any, None]:
-    """Run a coroutine, telling of each time that it gives way: 1, 2, 3 and so on."""
+    """Run a coroutine; ``on_checkpoint`` is called at each checkpoint, with 1, 2, 3 and so on."""
     step: Callable[[], Any] = partial(call.send, None)
     number = 0
     while True:
@@ -25,18 +25,18 @@ def counted(
         number += 1
         on_checkpoint(number)
         try:
-            answer = yield trap
-        except BaseException as error:  # noqa: BLE001 - handed in, as the event loop meant it
+            sent = yield trap
+        except BaseException as error:  # noqa: BLE001 - raised inside, as the event loop does
             step = partial(call.throw, error)
         else:
-            step = partial(call.send, answer)
+            step = partial(call.send, sent)
 
 
 async def cancelled_at(number: int, call: Coroutine[Any, Any, object]) -> bool:
-    """Cancel the scope of a call at its checkpoint of that number.
+    """Cancel the scope of a call at the checkpoint of that number.
 
     Returns:
-        Whether it got that far.
+        Whether the call reached it.
     """
     reached = False
     with anyio.CancelScope() as scope:

@@ -1,4 +1,4 @@
-"""Fixtures for the chaos tests: a server, the proxy before it, and clients that go through both."""
+"""Fixtures of the chaos tests: a server, a proxy in front of it, and clients of the proxy."""
 
 import ssl
 from collections.abc import AsyncGenerator
@@ -14,7 +14,7 @@ from support.clocks import FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, RequestEvent, RetryPolicy
 
-# Making one takes long, and no test here encrypts anything.
+# Creating a context takes long, and no test here uses TLS.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 CLIENTS = {"own pools": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
@@ -22,7 +22,7 @@ CLIENTS = {"own pools": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.Async
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the proxies of whoever runs the tests out of them."""
+    """Remove proxy settings of the environment."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -30,7 +30,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def tasks() -> AsyncGenerator[anyio.abc.TaskGroup]:
-    """Where servers run; what still runs after the test is cancelled."""
+    """The task group of servers; it is cancelled after the test."""
     async with anyio.create_task_group() as tasks:
         yield tasks
         tasks.cancel_scope.cancel()
@@ -38,7 +38,7 @@ async def tasks() -> AsyncGenerator[anyio.abc.TaskGroup]:
 
 @pytest.fixture
 async def server(tasks: anyio.abc.TaskGroup) -> AsyncGenerator[CountingServer]:
-    """A server that answers every request with an empty list, until told otherwise."""
+    """A server that responds to every request with an empty list by default."""
     server = CountingServer()
     server.listen(tasks)
     yield server
@@ -47,7 +47,7 @@ async def server(tasks: anyio.abc.TaskGroup) -> AsyncGenerator[CountingServer]:
 
 @pytest.fixture
 async def closed_proxy(server: CountingServer) -> AsyncGenerator[ChaosProxy]:
-    """A proxy before that server; it refuses connections until told to listen."""
+    """A proxy in front of that server; it refuses connections until it listens."""
     proxy = ChaosProxy(server.port)
     yield proxy
     proxy.close()
@@ -55,25 +55,25 @@ async def closed_proxy(server: CountingServer) -> AsyncGenerator[ChaosProxy]:
 
 @pytest.fixture
 async def proxy(closed_proxy: ChaosProxy, tasks: anyio.abc.TaskGroup) -> ChaosProxy:
-    """A proxy before that server that passes everything on, until told otherwise."""
+    """A proxy in front of that server that forwards everything by default."""
     closed_proxy.listen(tasks)
     return closed_proxy
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock on which waits between attempts are over at once; deadlines are real."""
+    """A clock on which waits between attempts end immediately; timeouts are real."""
     return FakeClock()
 
 
 @pytest.fixture
 def events() -> list[RequestEvent]:
-    """What the clients told of their attempts."""
+    """The events of the clients."""
     return []
 
 
 class Connect(Protocol):
-    """Makes clients of a server."""
+    """Creates clients of a server."""
 
     def __call__(
         self, url: str, *, http_client: Any = None, timeout: float = 20.0, attempts: int = 4
@@ -84,7 +84,7 @@ class Connect(Protocol):
 
 @pytest.fixture
 async def connect(clock: FakeClock, events: list[RequestEvent]) -> AsyncGenerator[Connect]:
-    """Return a function that makes clients, which are closed after the test."""
+    """Return a function that creates clients, which are closed after the test."""
     made: list[CleverReach] = []
 
     def make(
@@ -110,7 +110,7 @@ async def connect(clock: FakeClock, events: list[RequestEvent]) -> AsyncGenerato
 
 @pytest.fixture(params=CLIENTS)
 async def http_client(request: pytest.FixtureRequest) -> AsyncGenerator[Any]:
-    """What the user may inject: nothing, or a client of either library."""
+    """The injected HTTP client: none, or one of either library."""
     make: Any = CLIENTS[request.param]
     if make is None:
         yield None

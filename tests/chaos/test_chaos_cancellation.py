@@ -1,4 +1,4 @@
-"""A whole call over sockets is cancelled at each of its checkpoints; the next one must succeed."""
+"""A call over sockets is cancelled at each of its checkpoints; the next call must succeed."""
 
 # pyright: reportPrivateUsage=false
 
@@ -26,7 +26,7 @@ from cleverreach_async.transport.http import PooledSender
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.socket,
-    # The library's generators cannot be closed from outside when a caller leaves.
+    # The library's generators cannot be closed from outside when a caller is cancelled.
     pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
 ]
 
@@ -35,14 +35,14 @@ CONNECTIONS = 2
 
 @pytest.fixture(scope="module")
 def served() -> Generator[tuple[Sandbox, int]]:
-    """An empty account that runs in a thread, and its port."""
+    """A sandbox that runs in a thread, and its port."""
     with Sandbox() as sandbox, running(sandbox) as url:
         yield sandbox, urlsplit(url).port or 0
 
 
 @pytest.fixture
 def sandbox(served: tuple[Sandbox, int]) -> Sandbox:
-    """That account; counts are taken as differences."""
+    """That sandbox; tests compare differences of its counts."""
     return served[0]
 
 
@@ -50,7 +50,7 @@ def sandbox(served: tuple[Sandbox, int]) -> Sandbox:
 async def sandbox_proxy(
     served: tuple[Sandbox, int], tasks: anyio.abc.TaskGroup
 ) -> AsyncGenerator[ChaosProxy]:
-    """A proxy before it."""
+    """A proxy in front of it."""
     proxy = ChaosProxy(served[1])
     proxy.listen(tasks)
     yield proxy
@@ -69,17 +69,17 @@ def client(proxy: ChaosProxy, http_client: Any = None) -> CleverReach:
 
 
 async def check(cr: CleverReach) -> None:
-    """Check that nothing of what calls share was taken away by a cancelled one."""
-    answers: list[int] = []
+    """Check that a cancelled call has released everything that calls share."""
+    responses: list[int] = []
 
     async def ask() -> None:
-        answers.append(len(await cr.groups.list()))
+        responses.append(len(await cr.groups.list()))
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as callers:
             for _ in range(CONNECTIONS + 1):
                 callers.start_soon(ask)
-    assert [0] * (CONNECTIONS + 1) == answers
+    assert [0] * (CONNECTIONS + 1) == responses
     account = cr._transport.own_account()
     assert (False, False) == (account.gate.closed, account.gate._probing)
     sender = cr._connections._sender
@@ -92,9 +92,9 @@ async def check(cr: CleverReach) -> None:
 async def test_a_listing_may_be_cancelled_anywhere(
     http_client: Any, sandbox: Sandbox, sandbox_proxy: ChaosProxy, state: str
 ) -> None:
-    """Token lock, gate, permits and pool serve the next calls; a token is fetched once."""
-    number, went_on = 0, True
-    while went_on:
+    """Token lock, gate, permits and pool are usable afterwards; a token is fetched once."""
+    number, was_reached = 0, True
+    while was_reached:
         number += 1
         before = sandbox.count("POST", "/oauth")
         async with client(sandbox_proxy, http_client) as cr:
@@ -102,7 +102,7 @@ async def test_a_listing_may_be_cancelled_anywhere(
                 await cr.groups.list()
             if state == "gate closed":
                 cr._transport.own_account().gate.push_back(5.0, probe=False)
-            went_on = await cancelled_at(number, whole_listing(cr))
+            was_reached = await cancelled_at(number, whole_listing(cr))
             await check(cr)
         assert 1 == sandbox.count("POST", "/oauth") - before
     assert number > (1 if state == "token known" else 2)
@@ -118,15 +118,15 @@ async def whole_listing(cr: CleverReach) -> None:
 async def test_a_listing_may_be_cancelled_anywhere_by_asyncio(
     http_client: Any, sandbox: Sandbox, sandbox_proxy: ChaosProxy, *, fresh: bool
 ) -> None:
-    """By ``Task.cancel``, which knows no shield: a token may be fetched anew, nothing is stuck."""
-    number, went_on = 0, True
-    while went_on:
+    """``Task.cancel`` ignores shields: a token may be fetched again, but nothing blocks."""
+    number, was_reached = 0, True
+    while was_reached:
         number += 1
         before = sandbox.count("POST", "/oauth")
         async with client(sandbox_proxy, http_client) as cr:
             if not fresh:
                 await cr.groups.list()
-            went_on = await task_cancelled_at(number, cr)
+            was_reached = await task_cancelled_at(number, cr)
             await check(cr)
         if http_client is None:
             await settled(sandbox_proxy)
@@ -135,14 +135,14 @@ async def test_a_listing_may_be_cancelled_anywhere_by_asyncio(
 
 
 async def task_cancelled_at(number: int, cr: CleverReach) -> bool:
-    """Cancel the task of a listing at its checkpoint; ``False`` if it ends before."""
+    """Cancel the task of a listing at a checkpoint; ``False`` if it ends before."""
     reached = False
 
     def cancel(checkpoint: int) -> None:
         nonlocal reached
         if checkpoint == number:
             reached = True
-            # A task cannot cancel itself while it runs; a moment later it is suspended there.
+            # A task cannot cancel itself while it runs; when the callback runs it is suspended.
             asyncio.get_running_loop().call_soon(task.cancel)
 
     async def run() -> None:
@@ -157,11 +157,11 @@ async def task_cancelled_at(number: int, cr: CleverReach) -> bool:
 async def test_cancelled_callers_and_faults_leave_the_client_usable(
     http_client: Any, sandbox_proxy: ChaosProxy
 ) -> None:
-    """Impatient callers and a bad line together: afterwards calls, gate and pool are as ever."""
+    """With cancelled callers and faults at the same time, calls, gate and pool stay usable."""
     chance = random.Random(3)
     faults = [
         Exchange(),
-        Exchange(answer_bytes=0),
+        Exchange(response_bytes=0),
         Exchange(request_bytes=10),
         Exchange(delay=0.01),
     ]
@@ -170,7 +170,7 @@ async def test_cancelled_callers_and_faults_leave_the_client_usable(
         with anyio.fail_after(20):
             async with anyio.create_task_group() as callers:
                 for _ in range(30):
-                    callers.start_soon(leave_early, cr, chance.random() * 0.05)
+                    callers.start_soon(list_until, cr, chance.random() * 0.05)
         sandbox_proxy.decide = Exchange
         cr._transport.own_account().gate.succeeded(probe=True)
         await check(cr)
@@ -178,7 +178,7 @@ async def test_cancelled_callers_and_faults_leave_the_client_usable(
         await settled(sandbox_proxy)
 
 
-async def leave_early(cr: CleverReach, patience: float) -> None:
-    """List groups for as long as one has patience; a typed failure is as good as an answer."""
-    with anyio.move_on_after(patience), suppress(CleverReachError):
+async def list_until(cr: CleverReach, seconds: float) -> None:
+    """List groups, and cancel it after that many seconds; a typed error is accepted."""
+    with anyio.move_on_after(seconds), suppress(CleverReachError):
         await cr.groups.list()

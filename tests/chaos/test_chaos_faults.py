@@ -1,4 +1,4 @@
-"""Every fault of a connection ends in a correct repeat or the right error; nothing doubles."""
+"""Every fault of a connection leads to a correct retry or the right error, and to no duplicate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from chaos.chaos_proxy import (
     BLACK_HOLE,
     CLOSED_AS_WRITTEN,
-    NO_ANSWER,
+    NO_RESPONSE,
     RESET_BEFORE,
     ChaosProxy,
     CountingServer,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.socket,
-    # The library's generators cannot be closed from outside when an exchange breaks off.
+    # The library's generators cannot be closed from outside when an exchange ends early.
     pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
 ]
 
@@ -40,22 +40,22 @@ FAULTS = {
     "closed as the request is written": CLOSED_AS_WRITTEN,
     "reset within the request": Exchange(request_bytes=30, ending=Ending.RST),
     "closed within the request": Exchange(request_bytes=30),
-    "reset before the answer": Exchange(answer_bytes=0, ending=Ending.RST),
-    "closed before the answer": Exchange(answer_bytes=0),
-    "reset within the answer": Exchange(answer_bytes=40, ending=Ending.RST),
-    "closed within the answer": Exchange(answer_bytes=40),
+    "reset before the response": Exchange(response_bytes=0, ending=Ending.RST),
+    "closed before the response": Exchange(response_bytes=0),
+    "reset within the response": Exchange(response_bytes=40, ending=Ending.RST),
+    "closed within the response": Exchange(response_bytes=40),
 }
 each_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-SILENT = {"black hole": BLACK_HOLE, "no answer": NO_ANSWER}
+SILENT = {"black hole": BLACK_HOLE, "no response": NO_RESPONSE}
 
 
 def reaches_the_server(fault: Exchange) -> int:
-    """How many requests the server gets of an exchange with this fault."""
+    """The number of requests that the server receives in an exchange with this fault."""
     return int(fault.request_bytes is None)
 
 
 async def call(cr: CleverReach, method: str) -> Any:
-    """Call something; a method with a body has one."""
+    """Call an endpoint, with a body if the method has one."""
     if method == "GET":
         return await cr.request("GET", "/groups")
     return await cr.request(method, "/groups/7", json={"name": "x" * 50})
@@ -71,7 +71,7 @@ async def test_an_idempotent_call_is_retried(
     method: str,
     fault: Exchange,
 ) -> None:
-    """One fault costs one further attempt on a new connection; the caller sees the answer."""
+    """One fault causes one more attempt on a new connection; the caller gets the response."""
     cr = connect(proxy.url, http_client=http_client)
     proxy.script.append(fault)
     assert [] == await call(cr, method)
@@ -83,7 +83,7 @@ async def test_an_idempotent_call_is_retried(
 async def test_a_post_is_not_retried_once_it_may_have_been_sent(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
-    """Once a byte may have gone out, the caller is told so; the next call works."""
+    """Once a byte may have been sent, the error says so; the next call works."""
     cr = connect(proxy.url, http_client=http_client)
     proxy.script.append(fault)
     with pytest.raises(APIConnectionError) as caught:
@@ -100,7 +100,7 @@ async def test_a_post_is_not_retried_once_it_may_have_been_sent(
 async def test_a_reused_connection_may_be_closed_already(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
-    """A kept connection that ends as the next request is written: repeated, or told for a POST."""
+    """It is closed while the next request is written: a GET is retried, a POST raises."""
     cr = connect(proxy.url, http_client=http_client)
     for method in ("GET", "POST"):
         await call(cr, "GET")
@@ -122,7 +122,7 @@ async def test_a_reused_connection_may_be_closed_already(
 async def test_retries_do_not_multiply(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
-    """A fault without end costs as many requests as there are attempts, and no more."""
+    """A permanent fault causes as many requests as there are attempts, and no more."""
     cr = connect(proxy.url, http_client=http_client, attempts=4)
     proxy.decide = lambda: fault
     with pytest.raises(APIConnectionError) as caught:
@@ -142,7 +142,7 @@ async def test_a_refused_connection_is_retried_for_every_method(
     monkeypatch: pytest.MonkeyPatch,
     method: str,
 ) -> None:
-    """Nothing was sent, so even a POST is safe; the server is back at the second attempt."""
+    """Nothing was sent, so even a POST is safe; the server is up at the second attempt."""
 
     async def come_back(seconds: float) -> None:
         clock.elapsed += seconds
@@ -169,7 +169,7 @@ async def test_an_unreachable_server_was_sent_nothing(
 async def test_a_silent_server_causes_a_timeout(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, fault: Exchange
 ) -> None:
-    """A POST may have been executed; a GET is asked again; the next call works."""
+    """A POST may have been executed; a GET is retried; the next call works."""
     cr = connect(proxy.url, http_client=http_client, timeout=0.05)
     proxy.script.append(fault)
     with pytest.raises(APITimeoutError) as caught:
@@ -188,10 +188,10 @@ async def test_a_silent_server_causes_a_timeout(
 async def test_a_response_in_single_bytes_ends_at_the_total_timeout(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer
 ) -> None:
-    """A byte now and then keeps every read timeout from striking; the deadline strikes."""
+    """Single bytes prevent every read timeout; the total timeout still applies."""
     cr = connect(proxy.url, http_client=http_client, timeout=0.2, attempts=2)
     proxy.decide = lambda: Exchange(interval=0.05)
-    with anyio.fail_after(len(server.answer) * 0.05), pytest.raises(APITimeoutError) as caught:
+    with anyio.fail_after(len(server.response) * 0.05), pytest.raises(APITimeoutError) as caught:
         await call(cr, "GET")
     assert (True, 2) == (caught.value.sent, len(server.requests))
     await settled(proxy, server)
@@ -200,7 +200,7 @@ async def test_a_response_in_single_bytes_ends_at_the_total_timeout(
 async def test_a_slow_response_within_the_timeout_is_accepted(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer
 ) -> None:
-    """Slow is no fault: one request, also when its answer comes byte by byte."""
+    """There is one request, also if its response arrives byte by byte."""
     cr = connect(proxy.url, http_client=http_client)
     proxy.script += [Exchange(delay=0.05), Exchange(interval=0.0005)]
     assert ([], []) == (await call(cr, "POST"), await call(cr, "POST"))
@@ -211,7 +211,7 @@ async def test_a_slow_response_within_the_timeout_is_accepted(
 async def test_the_server_may_close_while_a_body_is_written(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer, ending: Ending
 ) -> None:
-    """The server hangs up within four megabytes: told as sent for a POST, repeated for a PUT."""
+    """Closed within four megabytes: a POST raises an error with ``sent``, a PUT is retried."""
     cr = connect(proxy.url, http_client=http_client)
     body = {"name": "x" * 4_000_000}
     cut = Exchange(request_bytes=100_000, ending=ending)
@@ -223,27 +223,27 @@ async def test_the_server_may_close_while_a_body_is_written(
     assert [] == await cr.request("PUT", "/groups/7", json=body)
     assert [True] == [len(request) > 4_000_000 for request in server.requests]
     await settled(proxy, server, connections=1)
-    assert 2 == server.broken_off
+    assert 2 == server.incomplete
 
 
 async def test_faults_of_one_call_do_not_affect_the_others(
     connect: Connect, http_client: Any, proxy: ChaosProxy, server: CountingServer
 ) -> None:
-    """Thirty calls at once, nine exchanges broken: all are answered, within the retry budget."""
+    """Thirty calls at once and nine faults: all calls succeed, within the retry budget."""
     turns = itertools.cycle([*itertools.repeat(Exchange(delay=0.002), 2), RESET_BEFORE])
     broken = itertools.islice(turns, 27)
     proxy.decide = lambda: next(broken, Exchange())
     cr = connect(proxy.url, http_client=http_client, attempts=10)
-    answers: list[Any] = []
+    responses: list[Any] = []
 
     async def ask() -> None:
-        answers.append(await call(cr, "GET"))
+        responses.append(await call(cr, "GET"))
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as callers:
             for _ in range(30):
                 callers.start_soon(ask)
-    assert [[]] * 30 == answers
+    assert [[]] * 30 == responses
     assert 30 == len(server.requests)
 
 
@@ -251,7 +251,7 @@ async def test_faults_of_one_call_do_not_affect_the_others(
 async def test_a_request_without_a_connection_was_not_sent(
     connect: Connect, http_client: Any
 ) -> None:
-    """Nobody accepts, nobody refuses: the deadline for connecting strikes, before the total."""
+    """The connection is neither accepted nor refused: connecting times out before the total."""
     with socket.socket() as listener, socket.socket() as filler:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -1,7 +1,7 @@
-"""Three defects of httpx 0.28.1 that shape the sender, each shown on plain httpx and not on ours.
+"""Three defects of httpx 0.28.1, each shown with plain httpx and absent from our sender.
 
-The tests that show a defect say why the sender is as it is. They are skipped with any other httpx:
-once it is mended there, the sender may become simpler.
+The tests that show a defect are the reason for parts of the sender. They are skipped with any other
+version of httpx: when a defect is fixed there, the sender may become simpler.
 """
 
 # pyright: reportPrivateUsage=false
@@ -45,7 +45,7 @@ Ask = Callable[..., Coroutine[Any, Any, Any]]
 
 
 def plain(connections: int, keep: int | None = None) -> httpx.AsyncClient:
-    """Return a client of httpx, as one would make it."""
+    """Return a plain httpx client."""
     limits = httpx.Limits(
         max_connections=connections,
         max_keepalive_connections=connections if keep is None else keep,
@@ -54,18 +54,18 @@ def plain(connections: int, keep: int | None = None) -> httpx.AsyncClient:
 
 
 def ask_with(sender: Sender, url: str) -> Ask:
-    """Return a request through a sender."""
+    """Return a function that sends a request with a sender."""
 
     async def ask(path: str = "/", timeout: float = 20.0) -> int:
-        answer = await sender.send("GET", url + path, headers=[], content=b"", timeout=timeout)
-        return answer.status_code
+        response = await sender.send("GET", url + path, headers=[], content=b"", timeout=timeout)
+        return response.status_code
 
     return ask
 
 
 @pytest.fixture(params=["own pools", "httpx", "httpx2"])
 async def ask(request: pytest.FixtureRequest, server: CountingServer) -> AsyncGenerator[Ask]:
-    """A request through our sender, over ten connections whatever is below."""
+    """A function that sends a request with our sender, over ten connections of any library."""
     if request.param == "own pools":
         sender = make_sender(None, base_url=server.url, max_connections=CALLERS)
         yield ask_with(sender, server.url)
@@ -77,22 +77,22 @@ async def ask(request: pytest.FixtureRequest, server: CountingServer) -> AsyncGe
         yield ask_with(make_sender(client, base_url=server.url, max_connections=100), server.url)
 
 
-async def everybody(ask: Ask, number: int, *path: str) -> None:
-    """Ask that many times at once."""
+async def send_together(ask: Ask, number: int, *path: str) -> None:
+    """Send that many requests at once."""
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for _ in range(number):
                 tasks.start_soon(ask, *path)
 
 
-# First: a request that is cancelled may take its place in the pool with it, for good.
+# First: a cancelled request may occupy its connection in the pool permanently.
 
 
 @of_plain_httpx
 async def test_httpx_loses_a_connection_when_a_waiting_request_is_cancelled(
     server: CountingServer,
 ) -> None:
-    """One leaves the queue as a connection is made for it: nobody else ever gets that one."""
+    """Cancelled while a connection is created for it: no other request gets the connection."""
     arrived = anyio.Event()
 
     async def stay_silent(request: bytes) -> None:
@@ -100,13 +100,13 @@ async def test_httpx_loses_a_connection_when_a_waiting_request_is_cancelled(
         arrived.set()
         await anyio.sleep_forever()
 
-    server.before_answer = stay_silent
+    server.before_response = stay_silent
     first, second = anyio.CancelScope(), anyio.CancelScope()
     async with plain(1) as client:
         pool: Any = getattr(client._transport, "_pool")  # noqa: B009 - has no type
         make = pool.create_connection
 
-        def leave_as_it_is_made(origin: Any) -> Any:
+        def cancel_as_it_is_created(origin: Any) -> Any:
             second.cancel()
             return make(origin)
 
@@ -119,10 +119,10 @@ async def test_httpx_loses_a_connection_when_a_waiting_request_is_cancelled(
             await arrived.wait()
             tasks.start_soon(ask, second)
             await anyio.wait_all_tasks_blocked()
-            pool.create_connection = leave_as_it_is_made
+            pool.create_connection = cancel_as_it_is_created
             first.cancel()
         pool.create_connection = make
-        server.before_answer = at_once
+        server.before_response = at_once
         with pytest.raises(httpx.PoolTimeout):
             await client.get(server.url, timeout=httpx.Timeout(20.0, pool=0.1))
         assert 1 == len(pool.connections)
@@ -131,22 +131,22 @@ async def test_httpx_loses_a_connection_when_a_waiting_request_is_cancelled(
 async def test_ours_keeps_its_connections_wherever_it_is_cancelled(
     ask: Ask, server: CountingServer
 ) -> None:
-    """The same sweep, on one sender: no connection more is made than there are callers."""
-    number, went_on = 0, True
-    while went_on:
+    """Cancelled at each checkpoint: there are never more connections than callers."""
+    number, was_reached = 0, True
+    while was_reached:
         number += 1
-        went_on = await cancelled_at(number, ask())
+        was_reached = await cancelled_at(number, ask())
         with anyio.fail_after(10):
             assert 200 == await ask()
     assert number > 1
-    await everybody(ask, 3 * CALLERS)
+    await send_together(ask, 3 * CALLERS)
     assert server.accepted <= CALLERS
 
 
 async def test_ours_survives_many_cancelled_scopes(ask: Ask, server: CountingServer) -> None:
-    """Three hundred callers that leave after nought to ten milliseconds."""
+    """Three hundred callers are cancelled after zero to ten milliseconds."""
     chance = random.Random(1)
-    server.before_answer = lambda _: anyio.sleep(chance.random() * 0.005)
+    server.before_response = lambda _: anyio.sleep(chance.random() * 0.005)
 
     async def leave_early() -> None:
         for _ in range(10):
@@ -156,16 +156,16 @@ async def test_ours_survives_many_cancelled_scopes(ask: Ask, server: CountingSer
     async with anyio.create_task_group() as tasks:
         for _ in range(3 * CALLERS):
             tasks.start_soon(leave_early)
-    server.before_answer = Gathering(CALLERS, "/after").wait
-    await everybody(ask, 3 * CALLERS, "/after")
+    server.before_response = Gathering(CALLERS, "/after").wait
+    await send_together(ask, 3 * CALLERS, "/after")
     assert server.accepted <= CALLERS
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_ours_survives_many_cancelled_tasks(ask: Ask, server: CountingServer) -> None:
-    """The same by asyncio's own means, which cut through a shield: ten can still go at once."""
+    """The same with ``Task.cancel``, which ignores shields: ten requests can be sent at once."""
     chance = random.Random(2)
-    server.before_answer = lambda _: anyio.sleep(chance.random() * 0.005)
+    server.before_response = lambda _: anyio.sleep(chance.random() * 0.005)
 
     async def leave_early() -> None:
         for _ in range(10):
@@ -177,54 +177,54 @@ async def test_ours_survives_many_cancelled_tasks(ask: Ask, server: CountingServ
     async with anyio.create_task_group() as tasks:
         for _ in range(3 * CALLERS):
             tasks.start_soon(leave_early)
-    server.before_answer = Gathering(CALLERS, "/after").wait
-    await everybody(ask, 3 * CALLERS, "/after")
+    server.before_response = Gathering(CALLERS, "/after").wait
+    await send_together(ask, 3 * CALLERS, "/after")
     await settled(server, connections=CALLERS)
 
 
 @pytest.mark.parametrize("callers", [CALLERS, 3 * CALLERS], ids=["a place each", "a queue"])
 async def test_ours_survives_many_timeouts(ask: Ask, server: CountingServer, callers: int) -> None:
-    """A deadline cancels inside the library, but never who waits in a pool to be handed a place."""
+    """A timeout cancels inside the library, but never a request that waits in a pool."""
     chance = random.Random(4)
-    server.before_answer = lambda _: anyio.sleep(chance.random() * 0.01)
-    struck = 0
+    server.before_response = lambda _: anyio.sleep(chance.random() * 0.01)
+    timeouts = 0
 
     async def run_out_of_time() -> None:
-        nonlocal struck
+        nonlocal timeouts
         for _ in range(10):
             try:
                 await ask("/", 0.0005 + chance.random() * 0.01)
             except APITimeoutError:
-                struck += 1
+                timeouts += 1
 
     async with anyio.create_task_group() as tasks:
         for _ in range(callers):
             tasks.start_soon(run_out_of_time)
-    assert struck > 0
-    server.before_answer = Gathering(CALLERS, "/after").wait
-    await everybody(ask, 3 * CALLERS, "/after")
+    assert timeouts > 0
+    server.before_response = Gathering(CALLERS, "/after").wait
+    await send_together(ask, 3 * CALLERS, "/after")
     await settled(server, connections=CALLERS)
 
 
-# Second: the keep-alive limit counts connections that are busy.
+# Second: the keep-alive limit also counts busy connections.
 
 
 async def connections_beside_busy_ones(ask: Ask, server: CountingServer) -> int:
-    """Ask ten times in a row while nine requests are under way; return the connections made."""
+    """Send ten requests in a row while nine are in flight; return the connections opened."""
     go_on = anyio.Event()
 
     async def hold(request: bytes) -> None:
         del request
         await go_on.wait()
 
-    server.before_answer = hold
+    server.before_response = hold
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for _ in range(9):
                 tasks.start_soon(ask)
             while len(server.requests) < 9:
                 await anyio.lowlevel.checkpoint()
-            server.before_answer = at_once
+            server.before_response = at_once
             for _ in range(10):
                 await ask()
             go_on.set()
@@ -233,7 +233,7 @@ async def connections_beside_busy_ones(ask: Ask, server: CountingServer) -> int:
 
 @of_plain_httpx
 async def test_httpx_reconnects_above_its_keepalive_limit(server: CountingServer) -> None:
-    """Five may be kept and one is idle at most; yet each request makes a connection."""
+    """Five may be kept and at most one is idle; still, each request opens a connection."""
     async with plain(CALLERS, keep=5) as client:
         assert 9 + 10 == await connections_beside_busy_ones(partial(client.get, server.url), server)
 
@@ -246,71 +246,71 @@ async def test_ours_reuses_idle_connections(server: CountingServer) -> None:
 
 
 async def test_ours_connects_once_per_caller(server: CountingServer) -> None:
-    """Above httpx's own limit of twenty as well."""
+    """Also above httpx's own limit of twenty."""
     sender = make_sender(None, base_url=server.url, max_connections=100)
-    server.before_answer = Gathering(30).wait
+    server.before_response = Gathering(30).wait
     for _ in range(4):
-        await everybody(ask_with(sender, server.url), 30)
+        await send_together(ask_with(sender, server.url), 30)
     assert (30, 4 * 30) == (server.accepted, len(server.requests))
     await sender.aclose()
 
 
-# Third: the pool looks at every connection, for every request.
+# Third: the pool checks every connection for every request.
 
-LOOKS = ("is_closed", "has_expired", "is_idle", "is_available", "can_handle_request")
+CHECKS = ("is_closed", "has_expired", "is_idle", "is_available", "can_handle_request")
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every question that a pool asks of a connection."""
-    asked: list[str] = []
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every check that a pool makes of a connection."""
+    calls: list[str] = []
 
-    def listen_in(name: str) -> None:
-        answer = getattr(httpcore.AsyncHTTPConnection, name)
+    def count_calls(name: str) -> None:
+        original = getattr(httpcore.AsyncHTTPConnection, name)
 
-        def question(*args: Any) -> Any:
-            asked.append(name)
-            return answer(*args)
+        def counted_call(*args: Any) -> Any:
+            calls.append(name)
+            return original(*args)
 
-        monkeypatch.setattr(httpcore.AsyncHTTPConnection, name, question)
+        monkeypatch.setattr(httpcore.AsyncHTTPConnection, name, counted_call)
 
-    for name in LOOKS:
-        listen_in(name)
-    return asked
+    for name in CHECKS:
+        count_calls(name)
+    return calls
 
 
-async def looks_per_request(
-    ask: Ask, connections: int, server: CountingServer, looks: list[str]
+async def checks_per_request(
+    ask: Ask, connections: int, server: CountingServer, checks: list[str]
 ) -> float:
-    """Open connections, let them be idle, and count what one further request costs."""
-    server.before_answer = Gathering(connections).wait
-    await everybody(ask, connections)
-    server.before_answer = at_once
-    looks.clear()
+    """Open connections, and count the checks that one more request makes while they are idle."""
+    server.before_response = Gathering(connections).wait
+    await send_together(ask, connections)
+    server.before_response = at_once
+    checks.clear()
     for _ in range(10):
         await ask()
-    return len(looks) / 10
+    return len(checks) / 10
 
 
 @of_plain_httpx
-async def test_httpx_checks_every_connection(server: CountingServer, looks: list[str]) -> None:
-    """Fifty idle connections make a request cost more than four times as many looks as ten."""
+async def test_httpx_checks_every_connection(server: CountingServer, checks: list[str]) -> None:
+    """With fifty idle connections a request makes over four times as many checks as with ten."""
     costs: list[float] = []
     for connections in (10, 50):
         async with plain(connections) as client:
             ask = partial(client.get, server.url)
-            costs.append(await looks_per_request(ask, connections, server, looks))
+            costs.append(await checks_per_request(ask, connections, server, checks))
     few, many = costs
     assert many > 4 * few > 0
 
 
-async def test_ours_checks_ten_connections(server: CountingServer, looks: list[str]) -> None:
-    """Fifty connections in five pools: a request costs what it costs with ten."""
+async def test_ours_checks_ten_connections(server: CountingServer, checks: list[str]) -> None:
+    """With fifty connections in five pools a request makes as many checks as with ten."""
     costs: list[float] = []
     for connections in (10, 50):
         sender = make_sender(None, base_url=server.url, max_connections=connections)
         ask = ask_with(sender, server.url)
-        costs.append(await looks_per_request(ask, connections, server, looks))
+        costs.append(await checks_per_request(ask, connections, server, checks))
         await sender.aclose()
     assert costs[0] == costs[1] > 0
     assert 10 + 50 == server.accepted

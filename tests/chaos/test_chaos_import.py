@@ -1,4 +1,4 @@
-"""Five thousand rows over a line that breaks at random: nothing is lost, nothing doubled."""
+"""Five thousand rows over a connection with random faults: nothing is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from chaos.chaos_proxy import (
     BLACK_HOLE,
     CLOSED_AS_WRITTEN,
-    NO_ANSWER,
+    NO_RESPONSE,
     PASS,
     RESET_BEFORE,
     ChaosProxy,
@@ -30,7 +30,7 @@ from cleverreach_async.sandbox.server import running
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.socket,
-    # The library's generators cannot be closed from outside when an exchange breaks off.
+    # The library's generators cannot be closed from outside when an exchange ends early.
     pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
 ]
 
@@ -39,38 +39,38 @@ BATCH = 100
 SILENCES = 2
 
 
-class Weather:
-    """Chance that breaks two exchanges in five; silence, which costs time, a few times only."""
+class RandomFaults:
+    """Injects a fault into two of five exchanges; silence, which takes time, only a few times."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
         self._silences = 0
-        self.faults = 0
+        self.count = 0
 
     def __call__(self) -> Exchange:
-        """Decide about one exchange."""
+        """Choose what happens to one exchange."""
         chance = self._chance
         if chance.random() > 2 / 5:
             return PASS
-        self.faults += 1
+        self.count += 1
         ending = chance.choice([Ending.FIN, Ending.RST])
         faults = [
             RESET_BEFORE,
             CLOSED_AS_WRITTEN,
             Exchange(request_bytes=chance.randrange(1, 5000), ending=ending),
-            Exchange(answer_bytes=0, ending=ending),
-            Exchange(answer_bytes=chance.randrange(1, 5000), ending=ending),
+            Exchange(response_bytes=0, ending=ending),
+            Exchange(response_bytes=chance.randrange(1, 5000), ending=ending),
             Exchange(delay=0.01),
         ]
         if self._silences < SILENCES:
-            faults += [BLACK_HOLE, NO_ANSWER]
+            faults += [BLACK_HOLE, NO_RESPONSE]
         fault = chance.choice(faults)
-        self._silences += fault in (BLACK_HOLE, NO_ANSWER)
+        self._silences += fault in (BLACK_HOLE, NO_RESPONSE)
         return fault
 
 
 def person(number: int) -> ReceiverInput:
-    """Every tenth has an order."""
+    """Return a receiver; every tenth has an order."""
     receiver = ReceiverInput(f"p{number}@example.org", source=f"row {number}")
     if has_order(number):
         receiver.orders = [OrderInput(f"A-{number}", "Lamp")]
@@ -78,12 +78,12 @@ def person(number: int) -> ReceiverInput:
 
 
 def has_order(number: int) -> bool:
-    """Whether a row has an order; they stand in every second batch only."""
+    """Whether a row has an order; only every second batch has some."""
     return number % 10 == 0 and number // BATCH % 2 == 0
 
 
 def stored(sandbox: Sandbox, group_id: int) -> dict[str, str]:
-    """Source by address, as the server holds them."""
+    """The field ``source`` by address, as stored by the server."""
     sql = (
         "SELECT r.email, m.source FROM members m JOIN receivers r ON r.id = m.receiver_id"
         " WHERE m.group_id = ?"
@@ -94,8 +94,8 @@ def stored(sandbox: Sandbox, group_id: int) -> dict[str, str]:
 async def test_an_import_over_a_faulty_connection_adds_up(
     tasks: anyio.abc.TaskGroup, http_client: Any, tmp_path: Path
 ) -> None:
-    """What the report calls accepted is stored; a doubtful row says so; no order comes twice."""
-    weather = Weather(seed=1)
+    """Accepted rows are stored, rows in doubt are reported, and no order is stored twice."""
+    random_faults = RandomFaults(seed=1)
     rejects = tmp_path / "rejects.jsonl"
     with Sandbox() as sandbox, running(sandbox) as url:
         proxy = ChaosProxy(urlsplit(url).port or 0)
@@ -104,7 +104,7 @@ async def test_an_import_over_a_faulty_connection_adds_up(
             sandbox.add_token(), base_url=proxy.url, http_client=http_client, clock=FakeClock()
         ) as cr:
             group = await cr.groups.create(name="Newsletter")
-            proxy.decide = weather
+            proxy.decide = random_faults
             with anyio.fail_after(60):
                 report = await cr.bulk.upsert(
                     map(person, range(ROWS)),
@@ -135,11 +135,11 @@ async def test_an_import_over_a_faulty_connection_adds_up(
             n: count for n, count in orders.items() if n not in doubtful
         }
         assert {orders[n] for n in doubtful} <= {0, 1}
-    assert weather.faults >= 10
+    assert random_faults.count >= 10
     assert report.replayed > 0
     assert report.requests >= sandbox_requests(sandbox)
 
 
 def sandbox_requests(sandbox: Sandbox) -> int:
-    """How many batches the server received completely."""
+    """The number of batches that the server received completely."""
     return sum(request.path.endswith(("/upsertplus", "/upsert")) for request in sandbox.requests)

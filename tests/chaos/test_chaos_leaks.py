@@ -1,4 +1,4 @@
-"""Hundreds of faults in a row leave no socket, no connection and no place in a pool behind."""
+"""Hundreds of faults in a row leak no socket, no connection and no place in a pool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from chaos.chaos_proxy import (
     BLACK_HOLE,
     CLOSED_AS_WRITTEN,
-    NO_ANSWER,
+    NO_RESPONSE,
     PASS,
     RESET_BEFORE,
     ChaosProxy,
@@ -33,7 +33,7 @@ from cleverreach_async.transport.http import Sender, make_sender
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.socket,
-    # The library's generators cannot be closed from outside when an exchange breaks off.
+    # The library's generators cannot be closed from outside when an exchange ends early.
     pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
 ]
 
@@ -43,11 +43,11 @@ ROUND = [
     CLOSED_AS_WRITTEN,
     Exchange(request_bytes=20, ending=Ending.RST),
     PASS,
-    Exchange(answer_bytes=0),
-    Exchange(answer_bytes=30, ending=Ending.RST),
-    Exchange(answer_bytes=71),
-    Exchange(answer_bytes=0, ending=Ending.RST),
-    Exchange(answer_bytes=30),
+    Exchange(response_bytes=0),
+    Exchange(response_bytes=30, ending=Ending.RST),
+    Exchange(response_bytes=71),
+    Exchange(response_bytes=0, ending=Ending.RST),
+    Exchange(response_bytes=30),
 ]
 ROUNDS = 20
 FDS = Path("/proc/self/fd")
@@ -58,7 +58,7 @@ needs_proc = pytest.mark.skipif(
 
 
 def open_files() -> int:
-    """How many file descriptors this process has."""
+    """The number of open file descriptors of this process."""
     gc.collect()
     return len(os.listdir(FDS))  # noqa: PTH208 - a count of names, not of paths
 
@@ -72,12 +72,12 @@ async def sender(http_client: Any, closed_proxy: ChaosProxy) -> AsyncGenerator[S
 
 
 async def outcome(sender: Sender, url: str, timeout: float = 20.0) -> str:
-    """Send a POST and say what came of it."""
+    """Send a POST and return its status or the name of the error."""
     try:
-        answer = await sender.send("POST", url, headers=[], content=b"{}", timeout=timeout)
+        response = await sender.send("POST", url, headers=[], content=b"{}", timeout=timeout)
     except APIConnectionError as error:
         return type(error).__name__
-    return str(answer.status_code)
+    return str(response.status_code)
 
 
 async def play(sender: Sender, proxy: ChaosProxy, exchanges: list[Exchange]) -> Counter[str]:
@@ -106,7 +106,7 @@ async def together(sender: Sender, url: str, number: int, timeout: float = 20.0)
 async def test_faults_leave_no_open_file(
     sender: Sender, proxy: ChaosProxy, server: CountingServer
 ) -> None:
-    """Two hundred requests, most of them broken: as many files are open as after the first ten."""
+    """After two hundred requests with faults as many files are open as after the first ten."""
     await play(sender, proxy, ROUND)
     await settled(proxy, server)
     before = open_files()
@@ -121,8 +121,8 @@ async def test_faults_leave_no_open_file(
 async def test_deadlines_leave_no_open_file(
     sender: Sender, proxy: ChaosProxy, server: CountingServer
 ) -> None:
-    """Nor do answers that never come, ten at a time."""
-    proxy.decide = lambda: NO_ANSWER
+    """Neither do requests without a response, ten at a time."""
+    proxy.decide = lambda: NO_RESPONSE
     counts: list[int] = []
     for _ in range(3):
         assert {"APITimeoutError": 10} == await together(sender, proxy.url, 10, timeout=0.05)
@@ -137,7 +137,7 @@ async def test_deadlines_leave_no_open_file(
 async def test_refused_connections_leave_no_open_file(
     sender: Sender, closed_proxy: ChaosProxy, tasks: anyio.abc.TaskGroup
 ) -> None:
-    """Two hundred connections that never came about, and then one that does."""
+    """Two hundred refused connections, and then one that is accepted."""
     await outcome(sender, closed_proxy.url)
     before = open_files()
     outcomes = Counter([await outcome(sender, closed_proxy.url) for _ in range(200)])
@@ -150,19 +150,19 @@ async def test_refused_connections_leave_no_open_file(
 async def test_faults_leave_all_connections_of_the_pool_usable(
     sender: Sender, proxy: ChaosProxy, server: CountingServer
 ) -> None:
-    """After faults in parallel, as many requests as before are under way at once."""
+    """After concurrent faults, as many requests as before can be in flight at once."""
     turns = iter(ROUND * 4)
     proxy.decide = lambda: next(turns)
     assert {"APIConnectionError": 32, "200": 8} == await together(sender, proxy.url, 40)
 
-    everybody = Gathering(40)
-    server.before_answer = everybody.wait
+    send_together = Gathering(40)
+    server.before_response = send_together.wait
     proxy.decide = lambda: PASS
     assert {"200": 40} == await together(sender, proxy.url, 40)
 
 
 async def test_connections_are_closed_after_a_timeout(sender: Sender, proxy: ChaosProxy) -> None:
-    """A connection whose deadline struck is closed, not kept for later."""
+    """A connection is not reused after a timeout."""
     proxy.decide = lambda: BLACK_HOLE
     outcomes = [await outcome(sender, proxy.url, 0.05) for _ in range(3)]
     assert ["APITimeoutError"] * 3 == outcomes
