@@ -1,4 +1,4 @@
-"""Fixtures of the tests that kill imports: a server that outlives them, and their files."""
+"""Fixtures of the tests that kill imports: a server in another process, and files."""
 
 import sys
 from collections.abc import Generator
@@ -12,21 +12,21 @@ from support.kill_imports import Import, Server, Workers, running
 ROWS = 4000
 OPTIONS = {"batch_size": 100, "concurrency": 4}
 
-if sys.platform == "win32":  # nothing to fork
+if sys.platform == "win32":  # it has no fork
     collect_ignore_glob = ["test_*.py"]
 
 
 class Prepare(Protocol):
-    """Makes an import that has not begun."""
+    """Creates an import that has not started."""
 
     def __call__(self, **changes: Any) -> Import:
-        """Make one into a group of its own."""
+        """Create an import into a new group."""
         ...
 
 
 @pytest.fixture(scope="session")
 def processes() -> Generator[tuple[Server, Workers]]:
-    """The server, and the process that forks workers."""
+    """The server, and the process that forks importing processes."""
     with running() as processes:
         yield processes
 
@@ -39,13 +39,13 @@ def server(processes: tuple[Server, Workers]) -> Server:
 
 @pytest.fixture(scope="session")
 def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with everything that files have; a receiver is the sum of its rows."""
+    """A file with rows of all kinds; a receiver is the sum of its rows."""
     return write_customers(tmp_path_factory.mktemp("files") / "customers.csv", ROWS)
 
 
 @pytest.fixture(scope="session")
 def prepare_in(processes: tuple[Server, Workers], customers: Path) -> Any:
-    """Make imports anywhere."""
+    """Return a function that creates imports in any folder."""
     server, workers = processes
 
     def prepare(folder: Path, **changes: Any) -> Import:
@@ -57,7 +57,7 @@ def prepare_in(processes: tuple[Server, Workers], customers: Path) -> Any:
 
 @pytest.fixture
 def prepare(prepare_in: Any, server: Server, tmp_path: Path) -> Generator[Prepare]:
-    """Make imports for one test; afterwards the server forgets what the test told it."""
+    """Return a function that creates imports; the server is reset after the test."""
 
     def prepare(**changes: Any) -> Import:
         made: Import = prepare_in(tmp_path, **changes)
@@ -70,7 +70,7 @@ def prepare(prepare_in: Any, server: Server, tmp_path: Path) -> Generator[Prepar
 
 @pytest.fixture(scope="session")
 def reference(prepare_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Import:
-    """An import of the same file that nobody kills."""
+    """An import of the same file that is not killed."""
     whole: Import = prepare_in(tmp_path_factory.mktemp("reference"))
     whole.finish()
     return whole

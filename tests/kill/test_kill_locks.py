@@ -1,4 +1,4 @@
-"""Two processes and one journal."""
+"""Two processes with one journal."""
 
 import pytest
 from kill.conftest import Prepare
@@ -11,9 +11,9 @@ pytestmark = pytest.mark.socket
 def test_d10_a_second_process_is_refused_until_the_first_is_killed(
     prepare: Prepare, reference: Import, server: Server
 ) -> None:
-    """It touches neither journal nor rejects; the system drops the lock of a killed process."""
+    """It changes neither journal nor rejects; the system releases the lock of a killed process."""
     killed = prepare()
-    # The server falls silent on one batch, so the first process lives and waits.
+    # The server does not respond to one batch, so the first process keeps waiting.
     server.tell("plan", phase="stored", posts=20)
     first = killed.start()
     server.tell("struck")
@@ -30,7 +30,7 @@ def test_d10_a_second_process_is_refused_until_the_first_is_killed(
 
 
 def test_of_two_processes_that_resume_one_continues(prepare: Prepare, reference: Import) -> None:
-    """Also right after a kill, when both find the lock free."""
+    """Directly after a kill, when both find the lock free."""
     killed = prepare()
     assert killed.run("answer mapped", 9)
     both = [killed.start(), killed.start()]

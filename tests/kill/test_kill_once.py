@@ -1,4 +1,4 @@
-"""Rows that must not be stored twice, in imports that are killed."""
+"""Rows that must not be stored twice, in killed imports."""
 
 import json
 from itertools import cycle
@@ -34,7 +34,7 @@ def unknown_rows(killed: Import) -> list[int]:
 
 @pytest.fixture(scope="module")
 def inserted(prepare_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Import:
-    """An insert that nobody kills."""
+    """An insert that is not killed."""
     whole: Import = prepare_in(tmp_path_factory.mktemp("inserted"), strategy="insert")
     whole.finish()
     return whole
@@ -44,9 +44,9 @@ def inserted(prepare_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Impor
 def test_d7_a_killed_insert_creates_no_receiver_twice(
     prepare: Prepare, inserted: Import, server: Server, point: str, backend: str
 ) -> None:
-    """What was on its way is looked up, and each row is listed once.
+    """Rows in flight are looked up, and each row is listed once.
 
-    A later row of an address may remain unknown: its receiver is what the first one says.
+    A later row of an address may stay unknown, because the first row is the one that is stored.
     """
     whole, killed = inserted, prepare(strategy="insert", backend=backend)
     for passage in (1, 2, 17):
@@ -69,7 +69,7 @@ def test_d7_a_killed_insert_creates_no_receiver_twice(
 def test_i8_a_killed_import_stores_no_order_twice(
     prepare: Prepare, server: Server, point: str, backend: str
 ) -> None:
-    """Orders on their way are looked up; those that arrived are accepted, the others sent."""
+    """Orders in flight are looked up; those that were stored are accepted, the others resent."""
     killed = prepare(orders=ORDERS, backend=backend)
     for passage in (1, 2, 17):
         run_and_die(killed, server, point, passage)
@@ -86,7 +86,7 @@ def test_i8_a_killed_import_stores_no_order_twice(
 def test_rows_in_doubt_are_unknown_if_look_ups_are_refused(
     prepare: Prepare, server: Server, strategy: str
 ) -> None:
-    """The look-up is refused: they are not sent again, and are in the rejects file, once."""
+    """They are not resent, and are in the rejects file, once."""
     killed = prepare(orders=ORDERS) if strategy == "upsert" else prepare(strategy=strategy)
     server.tell("deny", group=killed.group, deny=True)
     run_and_die(killed, server, "answer mapped", 3)
@@ -104,13 +104,13 @@ def test_rows_in_doubt_are_unknown_if_look_ups_are_refused(
 def test_rows_that_may_be_stored_are_never_superseded(
     prepare: Prepare, server: Server, tmp_path: Path
 ) -> None:
-    """Not even by a row that comes into the same batch because batches are larger now."""
+    """Not even by a row that is in the same batch now, because batches are larger."""
     people = [*range(1, 32), *range(1, 31)]
     rows = [f"person{person}@shop.example,{row}" for row, person in enumerate(people, start=1)]
     file = tmp_path / "customers.csv"
     file.write_text("\n".join(["email,number", *rows]))
     killed = prepare(strategy="insert", file=file)
-    # The server stores the first thirty and falls silent.
+    # The server stores the first thirty and does not respond.
     server.tell("plan", phase="stored", posts=1)
     child = killed.start(batch_size=30, concurrency=1)
     server.tell("struck")

@@ -1,4 +1,4 @@
-"""An import that is killed at each named step, and goes on, ends like one that never was."""
+"""An import that is killed at a named step and resumed ends like one that was not killed."""
 
 from pathlib import Path
 
@@ -19,25 +19,25 @@ PASSAGES = {
     "rejects torn": [1, 2, 19],
     "end, before commit": [1, 1],
 }
-"""On which passages to die, one after the other in one import; the rest of the points:"""
+"""At which passages to kill an import, one after the other; the other points:"""
 USUAL = [1, 2, 19]
 OTHERS = {"end, after commit", "token refreshed", "token written"}
 
 SERVERS_PART = ("headers received", "half of the answer")
 
 SLOTS = 8
-"""Batches that such an import holds: four on the wire, and four that wait."""
+"""Batches in memory of such an import: four in flight, and four that wait."""
 
 
 def run_and_die(whole: Import, server: Server, point: str, passage: int) -> None:
-    """Let a run die at a point."""
+    """Run until the process is killed at a point."""
     if point in SERVERS_PART:
         server.tell("plan", phase=point, posts=passage)
-    assert whole.run(point, passage), f"it came to its end: {whole.error}"
+    assert whole.run(point, passage), f"it was not killed: {whole.error}"
 
 
 def assert_same_as_reference(killed: Import, reference: Import) -> None:
-    """Nothing is lost, nothing invented, and each row is reported once."""
+    """No row is lost or added, and each row is reported once."""
     state, expected = killed.state, reference.state
     assert expected["digest"] == state["digest"]
     assert expected["rows"] == state["rows"]
@@ -46,7 +46,7 @@ def assert_same_as_reference(killed: Import, reference: Import) -> None:
     report = killed.report
     assert reference.report["read"] == report["read"]
     assert report["skipped"] == sum(report["earlier"].values())
-    # Only what was on its way when a process died was sent again.
+    # Only rows that were in flight when a process was killed were resent.
     assert set(state["twice"]) <= killed.doubtful
 
 
@@ -55,7 +55,7 @@ def assert_same_as_reference(killed: Import, reference: Import) -> None:
 def test_t4_killed_at_a_named_point(
     prepare: Prepare, reference: Import, server: Server, point: str, backend: str
 ) -> None:
-    """At each point, on an early and a late passage, in one import after the other."""
+    """At each point, at an early and a late passage, several times in one import."""
     killed = prepare(backend=backend)
     passages = PASSAGES.get(point, USUAL)
     for passage in passages:
@@ -68,7 +68,7 @@ def test_t4_killed_at_a_named_point(
 
 
 def test_the_reference_import_matches_the_file(reference: Import) -> None:
-    """The measure of all others holds rows of every kind, and none was sent twice."""
+    """It contains rows of every kind, and none was sent twice."""
     counts, state = reference.counts, reference.state
 
     assert ROWS == reference.report["read"] == sum(counts.values())
@@ -99,10 +99,10 @@ def test_d8_resumed_with_other_batches(
     batch_size: int,
     concurrency: int,
 ) -> None:
-    """What is stored does not depend on it, nor what is rejected; each row still counts once.
+    """Stored and rejected rows do not depend on it, and each row counts once.
 
-    How large batches are decides which rows are superseded before they are sent, so a receiver
-    is told by its last row here.
+    The batch size decides which rows are superseded before they are sent, so in this file the last
+    row of a receiver contains everything.
     """
     file = write_customers(tmp_path / "customers.csv", ROWS, seed=2, partial=False)
     whole, killed = prepare(file=file), prepare(file=file)
@@ -121,7 +121,7 @@ def test_d8_resumed_with_other_batches(
 
 
 def test_killed_after_the_last_commit(prepare: Prepare, reference: Import) -> None:
-    """After the last commit there is nothing to resume, and the next run says so."""
+    """There is nothing to resume, and the next run says so."""
     killed = prepare()
     assert killed.run("end, after commit")
 

@@ -14,17 +14,17 @@ pytestmark = pytest.mark.socket
 POINTS = ("token refreshed", "token written")
 
 USES = 18
-"""Requests after which a token is refused, so that it is renewed in the midst of the import."""
+"""Requests after which a token is refused, so that it is renewed during the import."""
 
 
 def put_token(store: Path, refresh_token: str) -> None:
-    """Leave a token that is over, and what renews it, where the import looks for it."""
+    """Write an expired token and its refresh token to the store of the import."""
     token = {"access_token": "over", "refresh_token": refresh_token, "expires_at": 1.0}
     store.write_text(json.dumps(token))
 
 
 def whole_token(store: Path) -> dict[str, Any] | None:
-    """The token in a store's file, which must be a whole one."""
+    """Return the token in a store's file, which must be complete."""
     if not store.exists():
         return None
     token: dict[str, Any] = json.loads(store.read_text())
@@ -36,7 +36,7 @@ def whole_token(store: Path) -> dict[str, Any] | None:
 def test_a6_killed_while_it_fetches_a_token_for_the_app(
     prepare: Prepare, reference: Import, server: Server, tmp_path: Path, point: str
 ) -> None:
-    """The next run gets another; the file holds the old token or the new one, never half of it."""
+    """The next run fetches another; the file contains the old or the new token, never a part."""
     store = tmp_path / "token.json"
     server.tell("tokens", strict=True, uses=USES)
     killed = prepare(store=str(store))
@@ -45,7 +45,7 @@ def test_a6_killed_while_it_fetches_a_token_for_the_app(
     assert killed.run(point, 2)
     first = whole_token(store)
     assert first is not None
-    # The next run comes with that token, and dies when it has renewed it.
+    # The next run uses that token, and is killed when it has renewed it.
     assert killed.run(point, 1)
     assert first == whole_token(store)
     killed.finish()
@@ -58,7 +58,7 @@ def test_a6_killed_while_it_fetches_a_token_for_the_app(
 def test_a6_killed_while_it_renews_the_token_of_a_user(
     prepare: Prepare, reference: Import, server: Server, tmp_path: Path, point: str
 ) -> None:
-    """Where a spent refresh token works until its successor is used, nobody notices."""
+    """If a used refresh token works until the new one is used, the import continues."""
     store = tmp_path / "token.json"
     server.tell("tokens", strict=True, uses=USES, first="refresh-0")
     put_token(store, "refresh-0")
@@ -76,7 +76,7 @@ def test_a6_killed_while_it_renews_the_token_of_a_user(
 def test_a_lost_refresh_token_stops_the_import_but_loses_no_row(
     prepare: Prepare, reference: Import, server: Server, tmp_path: Path, point: str
 ) -> None:
-    """Where it works once, the user has to authorise again; then the import goes on."""
+    """If it works only once, the user has to authorise again; then the import continues."""
     store = tmp_path / "token.json"
     server.tell("tokens", strict=True, uses=USES, first="refresh-0", grace=False)
     put_token(store, "refresh-0")
