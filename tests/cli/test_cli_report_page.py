@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async import ConfigurationError, ImportProgress, ImportReport, RequestEvent
-from cleverreach_async.cli.imports.reasons import Reason
 from cleverreach_async.cli.report.page import (
     RunFacts,
     check_report_path,
@@ -22,6 +21,7 @@ from cleverreach_async.cli.report.page import (
     write_report_page,
 )
 from cleverreach_async.cli.report.plots import clock, ticks
+from cleverreach_async.cli.report.reasons import Reason
 from cleverreach_async.cli.report.timeline import Timeline
 
 FACTS = RunFacts(

@@ -8,8 +8,8 @@ import attrs
 
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.imports.job import Job
-from cleverreach_async.cli.imports.reasons import Reason, find_reasons
 from cleverreach_async.cli.output import printable
+from cleverreach_async.cli.report.reasons import Reason, find_reasons
 from cleverreach_async.sources import RowFile
 
 __all__ = ["Result", "as_json", "as_text", "rows_in_group"]

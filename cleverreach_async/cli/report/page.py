@@ -15,9 +15,9 @@ import attrs
 
 from cleverreach_async import __version__
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.cli.imports.reasons import Reason
 from cleverreach_async.cli.output import printable
 from cleverreach_async.cli.report.plots import Plot, Series, clock, draw
+from cleverreach_async.cli.report.reasons import Reason
 from cleverreach_async.cli.report.timeline import NO_RESPONSE, Point, Timeline
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import check_replaceable, replace_file
