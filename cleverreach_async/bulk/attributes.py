@@ -19,10 +19,16 @@ from cleverreach_async.errors import (
     ConflictError,
     ResponseDecodeError,
 )
-from cleverreach_async.resources.attributes import Attribute, Attributes, cap_in, check_free
+from cleverreach_async.resources.attributes import (
+    Attribute,
+    Attributes,
+    AttributeType,
+    cap_in,
+    check_free,
+)
 from cleverreach_async.resources.base import Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
-from cleverreach_async.sources.columns import GROUP_PREFIX, KNOWN_TARGETS, AttributeType
+from cleverreach_async.sources.columns import GROUP_PREFIX, KNOWN_TARGETS
 
 __all__ = ["ASSUMED_CAP", "AttributeSurvey", "Definitions", "Plan", "Prepared", "plan_attributes"]
 

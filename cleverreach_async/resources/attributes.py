@@ -10,13 +10,22 @@ from cleverreach_async.resources.base import UNSET, Resource, Unset, body, group
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
 
-__all__ = ["Attribute", "AttributeType", "Attributes", "cap_in", "check_free"]
+__all__ = [
+    "RESERVED_NAMES",
+    "Attribute",
+    "AttributeType",
+    "Attributes",
+    "cap_in",
+    "check_free",
+]
 
 AttributeType = Literal["text", "number", "gender", "date"]
 
-_RESERVED: Final = frozenset(
+RESERVED_NAMES: Final = frozenset(
     {"email", "activated", "registered", "deactivated", "bounced", "source"}
 )
+"""Names that an attribute cannot have, since receivers have fields of that name."""
+
 _WORDS_FOR_CAP: Final = ("limit", "max", "maximum")
 
 
@@ -195,7 +204,7 @@ def check_free(name: str) -> str:
     Raises:
         ConfigurationError: It is that of a field.
     """
-    if name.strip().lower() in _RESERVED:
+    if name.strip().lower() in RESERVED_NAMES:
         raise ConfigurationError(
             f"{name!r} is a field that every receiver has; choose another name for the attribute"
         )

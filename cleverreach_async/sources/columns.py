@@ -5,33 +5,29 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, SourceError
+from cleverreach_async.resources.attributes import RESERVED_NAMES, AttributeType
 
 __all__ = [
     "GROUP_PREFIX",
     "KNOWN_TARGETS",
     "TIME_TARGETS",
-    "AttributeType",
     "ColumnMapping",
     "map_columns",
 ]
-
-AttributeType = Literal["text", "number", "gender", "date"]
-"""Type of an attribute's definition. Recognised headers are never numbers, not even that of a
-customer number."""
 
 TIME_TARGETS: Final = ("registered", "activated", "deactivated")
 FIELD_TARGETS: Final = ("email", *TIME_TARGETS, "source", "tags")
 GROUP_PREFIX: Final = "attributes."
 LEAVE_OUT: Final = frozenset({"", "-"})
 
-_RESERVED: Final = frozenset({"email", *TIME_TARGETS, "bounced", "source"})
 _NAME: Final = re.compile(r"\w+")
 
+# Recognised headers are never numbers, not even that of a customer number.
 _TYPES: Final[Mapping[str, AttributeType]] = {"gender": "gender", "birthday": "date"}
 
 # In order of preference: in a file with "Name" and "Nachname" the latter is the last name.
@@ -218,7 +214,7 @@ def _target(goal: str, headers: Sequence[str]) -> str:
         return ""
     name = target.removeprefix(GROUP_PREFIX)
     is_field = target in FIELD_TARGETS
-    if is_field or (_NAME.fullmatch(name) and name not in _RESERVED and target != "orders"):
+    if is_field or (_NAME.fullmatch(name) and name not in RESERVED_NAMES and target != "orders"):
         return target
     raise ConfigurationError(
         f"unknown target {goal!r}. A column takes one of {', '.join(FIELD_TARGETS)}, the name of a"

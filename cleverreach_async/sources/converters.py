@@ -11,8 +11,9 @@ from numbers import Integral
 from typing import Any, Final, cast
 from uuid import UUID
 
+from cleverreach_async.resources.attributes import AttributeType
 from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.sources.columns import TIME_TARGETS, AttributeType, ColumnMapping
+from cleverreach_async.sources.columns import TIME_TARGETS, ColumnMapping
 from cleverreach_async.sources.dates import (
     TimeParser,
     bad_time,
