@@ -1,7 +1,6 @@
 """The progress of an import: three live lines on a terminal, a line now and then in a log."""
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Final, Self
 
 import attrs
@@ -113,12 +112,7 @@ class Display:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         pass
 
     def show(self, progress: ImportProgress) -> None:
@@ -168,12 +162,7 @@ class ScreenDisplay(Display):
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._live.stop()
 
     def show(self, progress: ImportProgress) -> None:
