@@ -140,7 +140,7 @@ async def test_r9_failed_batches_are_released(
 
 
 async def test_r7_many_imports_leave_no_files_threads_or_tasks(tmp_path: Path) -> None:
-    """After 200 imports there are as many files, threads and tasks as after the first few."""
+    """After 200 imports there are no more files, threads and tasks than after the first few."""
     journal, rejects = tmp_path / "journal", tmp_path / "rejects"
 
     async def run_one() -> None:
@@ -150,17 +150,19 @@ async def test_r7_many_imports_leave_no_files_threads_or_tasks(tmp_path: Path) -
 
     for _ in range(5):
         await run_one()
-    before = _held()
+    before = _in_use()
     for _ in range(200):
         await run_one()
+    after = _in_use()
 
-    assert before == _held()
+    # There may be fewer threads: idle ones of earlier tests end after some seconds.
+    assert {} == {name: count for name, count in after.items() if count > before[name]}
 
 
-def _held() -> tuple[int, int, int]:
+def _in_use() -> dict[str, int]:
     files = Path("/proc/self/fd")
-    return (
-        len(list(files.iterdir())) if files.exists() else 0,
-        threading.active_count(),
-        len(anyio.get_running_tasks()),
-    )
+    return {
+        "files": len(list(files.iterdir())) if files.exists() else 0,
+        "threads": threading.active_count(),
+        "tasks": len(anyio.get_running_tasks()),
+    }

@@ -3,15 +3,14 @@
 # pyright: reportPrivateUsage=false
 
 import asyncio
-import types
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from functools import partial
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import attrs
 import pytest
+from support.checkpoints import counted
 from support.model_server import ModelServer, Reply, Row, people, transport_to
 from support.virtual_time import VirtualClock, write_in_the_loop
 
@@ -24,7 +23,7 @@ ROWS = 150
 
 
 @attrs.define(eq=False)
-class Points:
+class Checkpoints:
     """Counts the checkpoints of an import, and cancels it at one of them.
 
     Attributes:
@@ -37,35 +36,18 @@ class Points:
     cancel: Callable[[], object] = lambda: None
     seen: int = 0
 
-    def pass_one(self) -> None:
+    def count(self, *_: int) -> None:
         """Count a checkpoint, and cancel if it is the one."""
         self.seen += 1
         if self.seen == self.number:
             self.cancel()
-
-    @types.coroutine
-    def along(self, call: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Run a coroutine; each time that it yields to the event loop is a checkpoint."""
-        step: Callable[[], Any] = partial(call.send, None)
-        while True:
-            try:
-                trap = step()
-            except StopIteration as end:
-                return end.value
-            self.pass_one()
-            try:
-                sent = yield trap
-            except BaseException as error:  # noqa: BLE001 - raised inside, as the event loop does
-                step = partial(call.throw, error)
-            else:
-                step = partial(call.send, sent)
 
 
 @attrs.define(eq=False)
 class Swept:
     """An import with a journal that is cancelled, and the checks afterwards."""
 
-    points: Points
+    checkpoints: Checkpoints
     folder: Path
     clock: VirtualClock
     taken: int = 0
@@ -80,7 +62,7 @@ class Swept:
 
     def _reply(self, number: int, rows: list[Row]) -> Reply | None:
         del rows
-        self.points.pass_one()
+        self.checkpoints.count()
         replies = {1: Reply(429, executed=False), 3: Reply(None, delay=1.0), 4: Reply(delay=3.0)}
         return replies.get(number)
 
@@ -140,20 +122,20 @@ async def sweep(
 ) -> None:
     """Cancel imports at their first checkpoint, their second, and so on, until one completes."""
     number, was_reached = 0, True
-    points = Points(0)
-    write_in_the_loop(patch, on_write=lambda: points.pass_one())  # noqa: PLW0108 - it changes
+    checkpoints = Checkpoints(0)
+    write_in_the_loop(patch, on_write=lambda: checkpoints.count())  # noqa: PLW0108 - it changes
     while was_reached:
         number += 1
         place = folder / str(number)
         place.mkdir()
         clock = VirtualClock()
-        points = Points(number)
-        swept = Swept(points, place, clock)
+        checkpoints = Checkpoints(number)
+        swept = Swept(checkpoints, place, clock)
         async with clock.flowing():
             with anyio.fail_after(20):
                 await cancelled(swept)
-                was_reached = swept.points.seen >= number
-                swept.points.number = 0
+                was_reached = swept.checkpoints.seen >= number
+                swept.checkpoints.number = 0
                 await swept.check()
     assert number > 40
 
@@ -165,8 +147,8 @@ async def test_l15_h5_a_scope_cancelled_at_any_point_loses_nothing(
 
     async def cancelled(swept: Swept) -> None:
         with anyio.CancelScope() as scope:
-            swept.points.cancel = scope.cancel
-            await swept.points.along(swept.upsert())
+            swept.checkpoints.cancel = scope.cancel
+            await counted(swept.upsert(), swept.checkpoints.count)
 
     await sweep(tmp_path, monkeypatch, cancelled)
 
@@ -179,11 +161,11 @@ async def test_l15_h5_a_task_cancelled_by_asyncio_at_any_point_loses_nothing(
 
     async def cancelled(swept: Swept) -> None:
         async def run() -> ImportReport:
-            result: ImportReport = await swept.points.along(swept.upsert())
+            result: ImportReport = await counted(swept.upsert(), swept.checkpoints.count)
             return result
 
         task = asyncio.ensure_future(run())
-        swept.points.cancel = task.cancel
+        swept.checkpoints.cancel = task.cancel
         await asyncio.wait([task])
 
     await sweep(tmp_path, monkeypatch, cancelled)

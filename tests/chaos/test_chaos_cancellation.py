@@ -15,7 +15,7 @@ import anyio
 import anyio.abc
 import pytest
 from chaos.chaos_proxy import ChaosProxy, Exchange, settled
-from chaos.checkpoints import cancelled_at, counted
+from support.checkpoints import cancelled_at, counted
 from support.clocks import FakeClock
 
 from cleverreach_async import CleverReach, CleverReachError, OAuthApp

@@ -22,7 +22,7 @@ import httpx
 import httpx2
 import pytest
 from chaos.chaos_proxy import CountingServer, Gathering, at_once, settled
-from chaos.checkpoints import cancelled_at
+from support.checkpoints import cancelled_at
 
 from cleverreach_async import APITimeoutError
 from cleverreach_async.transport.http import Sender, make_sender

@@ -1,4 +1,4 @@
-"""Fixtures for the engine: a clock to turn by hand, fixed chance, a scripted sender, a client."""
+"""Fixtures of the engine tests: a manual clock, fixed randomness, a scripted sender, a client."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -31,7 +31,7 @@ from cleverreach_async.transport.wire import Response
 
 @attrs.frozen(kw_only=True)
 class Sent:
-    """One request as the sender got it."""
+    """One request as the sender received it."""
 
     method: str
     url: str
@@ -40,20 +40,20 @@ class Sent:
     timeout: float | None
 
 
-Answer = Response | Exception | Callable[[], Any]
+Scripted = Response | Exception | Callable[[], Any]
 
 
 class ScriptedSender:
-    """A sender that gives the answers it was told, the last one for ever, and keeps requests."""
+    """A sender that returns scripted responses, repeats the last one, and records requests."""
 
     def __init__(self) -> None:
-        self.answers: deque[Answer] = deque([Response(200, {}, b"[]")])
+        self.responses: deque[Scripted] = deque([Response(200, {}, b"[]")])
         self.sent: list[Sent] = []
         self.closed = 0
 
-    def script(self, *answers: Answer) -> None:
-        """Set the answers to come: a response, an error to raise, or an async function."""
-        self.answers = deque(answers)
+    def script(self, *responses: Scripted) -> None:
+        """Set the next responses: a response, an error to raise, or an async function."""
+        self.responses = deque(responses)
 
     async def send(
         self,
@@ -65,22 +65,22 @@ class ScriptedSender:
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Answer as scripted."""
+        """Respond as scripted."""
         del stop
         await anyio.lowlevel.checkpoint()
         self.sent.append(
             Sent(method=method, url=url, headers=dict(headers), content=content, timeout=timeout)
         )
-        answer = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, Response):
-            return answer
-        told: Response = await answer()
-        return told
+        response = self.responses.popleft() if len(self.responses) > 1 else self.responses[0]
+        if isinstance(response, Exception):
+            raise response
+        if isinstance(response, Response):
+            return response
+        result: Response = await response()
+        return result
 
     async def aclose(self) -> None:
-        """Count the closings."""
+        """Count the calls."""
         self.closed += 1
 
 
@@ -93,11 +93,11 @@ class StepTokens:
         self._renewable = renewable
 
     async def credential(self) -> Credential:
-        """Return the token in force."""
+        """Return the current token."""
         return Credential(f"Bearer token-{self.generation}", self.generation)
 
     async def renew(self, generation: int) -> bool:
-        """Move on to the next generation, if it may."""
+        """Go to the next generation, if renewal is possible."""
         self.renewals += 1
         self.generation += self._renewable and generation == self.generation
         return self._renewable
@@ -111,13 +111,13 @@ class StepTokens:
         """Do nothing."""
 
     async def adopt(self, token: Token) -> None:
-        """Refuse: these tokens are numbers."""
+        """Raise: these tokens are numbers."""
         raise NotImplementedError(token)
 
 
 @attrs.frozen
 class StepAuth:
-    """Authentication by the token source that it holds."""
+    """Authentication with a given token source."""
 
     tokens: TokenSource
 
@@ -135,13 +135,13 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def rng() -> FixedRandom:
-    """Chance that always falls in the middle."""
+    """Randomness that always returns 0.5."""
     return FixedRandom()
 
 
 @pytest.fixture
 def sender() -> ScriptedSender:
-    """A sender that answers an empty list unless told otherwise."""
+    """A sender that responds with an empty list by default."""
     return ScriptedSender()
 
 
@@ -153,7 +153,7 @@ def tokens() -> StepTokens:
 
 @pytest.fixture
 def events() -> list[RequestEvent]:
-    """What the engine told of its attempts."""
+    """The events of the attempts."""
     return []
 
 
@@ -165,7 +165,7 @@ def transport(
     tokens: StepTokens,
     events: list[RequestEvent],
 ) -> Transport:
-    """A transport of one account over the scripted sender."""
+    """A transport of one account with the scripted sender."""
     return Transport(
         sender=sender,
         base_url="https://api.example",
@@ -187,7 +187,7 @@ def account(transport: Transport) -> Account:
 
 @pytest.fixture
 def sandbox(clock: FakeClock) -> Generator[Sandbox]:
-    """An empty sandbox whose wall clock is the fake one."""
+    """An empty sandbox that uses the fake clock."""
     with Sandbox(now=clock.now) as sandbox:
         yield sandbox
 
@@ -200,7 +200,7 @@ def app() -> OAuthApp:
 
 @pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
 def http_library(request: pytest.FixtureRequest) -> Any:
-    """Each of the HTTP libraries that a client of the user's own may come from."""
+    """The HTTP libraries of injected clients."""
     return request.param
 
 
@@ -212,7 +212,7 @@ async def connect(
     events: list[RequestEvent],
     http_library: Any,
 ) -> AsyncGenerator[Callable[[Auth | str], CleverReach]]:
-    """Return a function that makes clients of the sandbox."""
+    """Return a function that creates clients of the sandbox."""
     transport = http_library.ASGITransport(app=unhurried(sandbox.app))
     async with http_library.AsyncClient(transport=transport) as http_client:
 
@@ -231,7 +231,7 @@ async def connect(
 
 @pytest.fixture
 def refusal() -> Callable[..., Response]:
-    """Return a function that makes an error answer in the vendor's usual shape."""
+    """Return a function that creates error responses in the vendor's usual format."""
 
     def make(status: int, **headers: str) -> Response:
         body = msgspec.json.encode({"error": {"code": status, "message": "no"}})

@@ -1,4 +1,4 @@
-"""Retries of ordinary calls: what is repeated, after which wait, and what is told of it."""
+"""Retries of ordinary calls: what is retried, after which wait, with which events."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ POST = build_request("POST", "/groups", json={"name": "Newsletter"})
 
 NEVER_SENT = APIConnectionError("refused", sent=False)
 LOST = APIConnectionError("reset", sent=True)
-LATE = APITimeoutError("no answer", sent=True)
+LATE = APITimeoutError("no response", sent=True)
 
 
 async def test_a_successful_call_takes_one_attempt(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, events: list[RequestEvent]
 ) -> None:
-    """No wait, one event, and what was to be sent is what was sent."""
+    """No wait, one event, and the request is sent unchanged."""
     sender.script(OK)
     assert OK == await transport.call(POST)
     [sent] = sender.sent
@@ -74,9 +74,9 @@ async def test_a_read_is_retried_after_temporary_failures(
     refusal: Refusal,
     fault: str | CleverReachError,
 ) -> None:
-    """GET is repeated; the backoff doubles, and its jitter takes all of it."""
-    answer = refusal(int(fault)) if isinstance(fault, str) else fault
-    sender.script(answer, answer, OK)
+    """A GET is retried; the backoff doubles, with full jitter."""
+    response = refusal(int(fault)) if isinstance(fault, str) else fault
+    sender.script(response, response, OK)
     assert OK == await transport.call(GET)
     assert [0.1, 0.2] == clock.sleeps
     assert [(1, 0.1), (2, 0.2), (3, None)] == [(it.attempt, it.wait) for it in events]
@@ -85,7 +85,7 @@ async def test_a_read_is_retried_after_temporary_failures(
 async def test_backoff_is_longer_when_the_server_throttles(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
 ) -> None:
-    """After a 429 at least half the backoff is kept."""
+    """After a 429 at least half of the backoff is waited."""
     sender.script(refusal(429), refusal(429), OK)
     await transport.call(GET)
     assert [0.75, 1.5] == clock.sleeps
@@ -101,7 +101,7 @@ async def test_jitter_spreads_the_waits(
     chance: float,
     waits: list[float],
 ) -> None:
-    """The same call waits differently by chance, within its bounds."""
+    """The wait is random, within its limits."""
     rng.value = chance
     sender.script(refusal(429), refusal(429), OK)
     await transport.call(GET)
@@ -115,7 +115,7 @@ async def test_a_write_is_not_retried_if_it_may_have_been_executed(
     refusal: Refusal,
     fault: str | CleverReachError,
 ) -> None:
-    """POST after a lost or late answer, or a 5xx, is left to the caller."""
+    """A POST raises after a lost response, a timeout or a 5xx."""
     sender.script(refusal(int(fault)) if isinstance(fault, str) else fault, OK)
     with pytest.raises((APIConnectionError, InternalServerError)):
         await transport.call(POST)
@@ -129,7 +129,7 @@ async def test_a_write_is_retried_if_it_was_not_executed(
     refusal: Refusal,
     fault: str | CleverReachError,
 ) -> None:
-    """POST after a failed connect, a 429, or a 503 that says when to come back."""
+    """A POST is retried after a failed connect, a 429, or a 503 with ``Retry-After``."""
     headers = {"retry_after": "1"} if fault == "503" else {}
     sender.script(refusal(int(fault), **headers) if isinstance(fault, str) else fault, OK)
     assert OK == await transport.call(POST)
@@ -151,7 +151,7 @@ async def test_a_write_marked_idempotent_is_retried(
 async def test_attempts_include_the_first_one(
     transport: Transport, sender: ScriptedSender, refusal: Refusal, attempts: int
 ) -> None:
-    """The policy's number is that of requests, not of repeats."""
+    """``attempts`` counts requests, not retries."""
     sender.script(refusal(502))
     policy = RetryPolicy(attempts=attempts)
     with pytest.raises(InternalServerError):
@@ -162,7 +162,7 @@ async def test_attempts_include_the_first_one(
 async def test_a_refused_request_is_not_retried(
     transport: Transport, sender: ScriptedSender, refusal: Refusal, clock: FakeClock
 ) -> None:
-    """Sending the same thing again cannot mend a 400."""
+    """Resending the same request cannot fix a 400."""
     sender.script(refusal(400))
     with pytest.raises(BadRequestError):
         await transport.call(GET)
@@ -190,7 +190,7 @@ async def test_retry_after_is_honoured(
     headers: dict[str, str],
     status: int,
 ) -> None:
-    """In seconds, or as a date by the server's own clock, with jitter on top."""
+    """In seconds, or as a date of the server's clock, plus jitter."""
     sender.script(refusal(status, **headers), OK)
     assert OK == await transport.call(GET)
     assert pytest.approx([21.0]) == clock.sleeps
@@ -199,7 +199,7 @@ async def test_retry_after_is_honoured(
 async def test_a_longer_retry_after_is_raised_immediately(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
 ) -> None:
-    """Nobody waits for an hour unknowingly; the error tells the seconds."""
+    """No call waits for an hour; the error contains the seconds."""
     sender.script(refusal(429, retry_after="3600"))
     with pytest.raises(RateLimitError) as caught:
         await transport.call(GET)
@@ -210,7 +210,7 @@ async def test_a_longer_retry_after_is_raised_immediately(
 async def test_an_exhausted_budget_ends_the_retries_with_a_note(
     transport: Transport, sender: ScriptedSender, account: Account, refusal: Refusal
 ) -> None:
-    """The error is the server's; the note says why there was no further attempt."""
+    """The error is the server's; the note says why there was no retry."""
     account.budget.level = 5.0
     sender.script(refusal(502))
     with pytest.raises(InternalServerError) as caught:
@@ -222,7 +222,7 @@ async def test_an_exhausted_budget_ends_the_retries_with_a_note(
 async def test_successes_refill_the_budget(
     transport: Transport, sender: ScriptedSender, account: Account
 ) -> None:
-    """A fifth of a token comes back with each good answer."""
+    """Each success returns a fifth of a token."""
     account.budget.level = 4.9
     sender.script(OK)
     await transport.call(GET)
@@ -232,7 +232,7 @@ async def test_successes_refill_the_budget(
 async def test_the_token_request_spends_no_budget(
     transport: Transport, sender: ScriptedSender, account: Account
 ) -> None:
-    """Calls that carry no token pass neither gate nor budget."""
+    """Calls without a token use neither the gate nor the budget."""
     account.budget.level = 0.0
     account.gate.push_back(1000.0, probe=False)
     sender.script(LOST, OK)
@@ -246,7 +246,7 @@ async def test_the_token_request_spends_no_budget(
 async def test_the_error_of_the_last_attempt_is_raised(
     transport: Transport, sender: ScriptedSender, refusal: Refusal
 ) -> None:
-    """The error raised is that of the last attempt, with its place."""
+    """Not the error of the first attempt; its message names the call."""
     sender.script(refusal(502), refusal(500), NEVER_SENT, LATE)
     with pytest.raises(APITimeoutError) as caught:
         await transport.call(GET)
@@ -255,13 +255,13 @@ async def test_the_error_of_the_last_attempt_is_raised(
         caught.value.path,
         caught.value.sent,
     )
-    assert str(caught.value).startswith("GET /groups/{group_id}: no answer")
+    assert str(caught.value).startswith("GET /groups/{group_id}: no response")
 
 
 async def test_the_cause_is_the_error_of_the_http_library(
     transport: Transport, sender: ScriptedSender
 ) -> None:
-    """Naming the call on the error adds no link of ours to its chain."""
+    """Adding the call to the error does not add an error to its chain."""
     cause = OSError("connection reset")
     fault = APIConnectionError("reset", sent=True)
     fault.__cause__ = cause
@@ -278,7 +278,7 @@ async def test_each_attempt_is_one_event_with_the_template(
     events: list[RequestEvent],
     refusal: Refusal,
 ) -> None:
-    """Events hold status, number, duration and wait; never the filled path."""
+    """Events contain status, number, duration and wait, but never the filled path."""
 
     async def slow() -> Response:
         clock.elapsed += 1.5
@@ -299,7 +299,7 @@ async def test_each_attempt_is_one_event_with_the_template(
 async def test_an_address_in_a_raw_path_is_masked(
     transport: Transport, sender: ScriptedSender, events: list[RequestEvent]
 ) -> None:
-    """Whoever writes an address into the path itself does not get it into logs and errors."""
+    """An address that is part of the path itself is not shown in logs and errors."""
     sender.script(LOST)
     with pytest.raises(APIConnectionError) as caught:
         await transport.call(build_request("DELETE", "/receivers/bruce@wayne.example"))
@@ -314,7 +314,7 @@ async def test_logs_hold_no_address_and_no_token(
     refusal: Refusal,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A success is told at DEBUG, a retry at WARNING, both by the template."""
+    """A success is logged at DEBUG, a retry at WARNING, both with the path template."""
     caplog.set_level(logging.DEBUG)
     body = b'{"error":{"code":400,"message":"bruce@wayne.example is invalid"}}'
     sender.script(refusal(502), OK, Response(400, {}, body))
@@ -330,14 +330,14 @@ async def test_logs_hold_no_address_and_no_token(
     ours = [it for it in caplog.records if it.name == "cleverreach_async"]
     assert [logging.WARNING, logging.DEBUG, logging.DEBUG] == [it.levelno for it in ours]
     assert "PUT /receivers/{receiver_id} -> 502 (attempt 1, next in 0.1 s)" == ours[0].getMessage()
-    told = "".join(it.getMessage() + repr(it.args) for it in caplog.records)
-    assert [] == [word for word in ("wayne", "token-1") if word in told]
+    logged = "".join(it.getMessage() + repr(it.args) for it in caplog.records)
+    assert [] == [word for word in ("wayne", "token-1") if word in logged]
 
 
 async def test_a_success_is_not_logged_at_info(
     transport: Transport, sender: ScriptedSender, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An application that logs at INFO hears nothing of calls that work."""
+    """An application that logs at INFO does not log successful calls."""
     caplog.set_level(logging.INFO)
     sender.script(OK)
     await transport.call(GET)
@@ -347,7 +347,7 @@ async def test_a_success_is_not_logged_at_info(
 async def test_after_a_401_the_call_is_resent_with_a_new_token(
     transport: Transport, sender: ScriptedSender, events: list[RequestEvent], refusal: Refusal
 ) -> None:
-    """Renewal and second sending belong to one attempt."""
+    """Renewal and resending are part of one attempt."""
     sender.script(refusal(401), OK)
     assert OK == await transport.call(POST)
     assert ["Bearer token-1", "Bearer token-2"] == [
@@ -359,7 +359,7 @@ async def test_after_a_401_the_call_is_resent_with_a_new_token(
 async def test_call_once_sends_one_attempt(
     transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Refusal
 ) -> None:
-    """What the importer uses sends once, under its own timeout, and retries nothing."""
+    """The importer's call sends once, with its own timeout, and does not retry."""
     sender.script(refusal(502))
     with pytest.raises(InternalServerError):
         await transport.call_once(GET, timeout=7.0)
@@ -369,7 +369,7 @@ async def test_call_once_sends_one_attempt(
 async def test_a_policy_may_exclude_kinds_of_failure(
     transport: Transport, sender: ScriptedSender, refusal: Refusal
 ) -> None:
-    """What is not in ``retry_on`` is raised at the first time, what is in it is repeated."""
+    """Only failures in ``retry_on`` are retried; all others are raised."""
     policy = RetryPolicy(retry_on=frozenset({Fault.NOT_SENT}))
     picky = attrs.evolve(transport, retry=policy)
     sender.script(NEVER_SENT, refusal(502), OK)

@@ -1,4 +1,4 @@
-"""What the client takes and refuses, and ``request()`` for what has no method."""
+"""Arguments of the client, and ``request()`` for endpoints without a method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cr(sender: ScriptedSender, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> CleverReach:
-    """A client over the scripted sender."""
+    """A client with the scripted sender."""
 
     def make_sender(*_args: Any, **_kwargs: Any) -> ScriptedSender:
         return sender
@@ -45,20 +45,20 @@ def cr(sender: ScriptedSender, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_base_url_may_end_with_the_version(given: str, root: str) -> None:
-    """Whether the user copied the documentation's URL or the bare host."""
+    """Both the vendor's documented URL and the bare host are accepted."""
     assert f"<CleverReach {root} unopened>" == repr(CleverReach("token", base_url=given))
 
 
 @pytest.mark.parametrize("base_url", ["", "rest.cleverreach.com", "ftp://x", "https://", "/v3"])
 def test_an_invalid_base_url_is_refused(base_url: str) -> None:
-    """The message shows what was given and what is expected."""
+    """The message contains the value and what is expected."""
     with pytest.raises(ConfigurationError, match=r"such as https://rest\.cleverreach\.com"):
         CleverReach("token", base_url=base_url)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), "30"])
 def test_an_invalid_timeout_is_refused(timeout: Any) -> None:
-    """By the constructor and by ``with_options`` alike."""
+    """By the constructor and by ``with_options``."""
     with pytest.raises(ConfigurationError, match="number of seconds above 0"):
         CleverReach("token", timeout=timeout)
     with pytest.raises(ConfigurationError, match="number of seconds above 0"):
@@ -67,7 +67,7 @@ def test_an_invalid_timeout_is_refused(timeout: Any) -> None:
 
 @pytest.mark.parametrize("max_connections", [0, -1])
 def test_zero_connections_are_refused(max_connections: int) -> None:
-    """A client that could only wait for ever is not made."""
+    """A client without connections would wait indefinitely."""
     with pytest.raises(ConfigurationError, match="at least 1"):
         CleverReach("token", max_connections=max_connections)
 
@@ -82,7 +82,7 @@ def test_an_invalid_token_is_refused(auth: str) -> None:
 
 
 def test_an_http_client_of_another_library_is_refused() -> None:
-    """The message names what was given."""
+    """The message names the type of the value."""
     with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient .* not dict"):
         CleverReach("token", http_client={})
 
@@ -141,7 +141,7 @@ async def test_a_request_is_sent_as_given(
 async def test_a_request_returns_the_decoded_response(
     cr: CleverReach, sender: ScriptedSender, body: bytes, value: object
 ) -> None:
-    """A bare ``false`` is a value here, since nobody knows what the call means by it."""
+    """A bare ``false`` is returned, because its meaning in this call is unknown."""
     sender.script(Response(200, {}, body))
     assert value == await cr.request("GET", "/debug/ttl")
 
@@ -162,7 +162,7 @@ async def test_a_request_returns_the_decoded_response(
 async def test_an_empty_path_segment_is_refused(
     cr: CleverReach, sender: ScriptedSender, path: str, params: dict[str, str]
 ) -> None:
-    """An empty segment would address a whole group; nothing is sent."""
+    """It would address a whole group; nothing is sent."""
     with pytest.raises(ConfigurationError):
         await cr.request("DELETE", path, path_params=params)
     assert [] == sender.sent
@@ -172,7 +172,7 @@ async def test_an_empty_path_segment_is_refused(
 async def test_a_request_fails_like_any_other_call(
     cr: CleverReach, sender: ScriptedSender, refusal: Callable[..., Response]
 ) -> None:
-    """Errors and their classes are the same."""
+    """The errors have the same classes."""
     sender.script(refusal(404))
     with pytest.raises(NotFoundError, match=r"^GET /groups/\{id\}: 404 no$"):
         await cr.request("GET", "/groups/{id}", path_params={"id": 7})
@@ -199,7 +199,7 @@ async def test_the_caller_may_mark_a_request_as_idempotent(
     options: dict[str, Any],
     sent: int,
 ) -> None:
-    """By default it is for every method but POST."""
+    """By default all methods except POST are idempotent."""
     sender.script(refusal(502))
     with pytest.raises(InternalServerError):
         await cr.request(path="/thing", **options)

@@ -1,4 +1,4 @@
-"""The client's life: unopened, open, closed; one event loop; siblings that share connections."""
+"""The client's lifetime: opening, closing, one event loop, siblings that share connections."""
 
 # pyright: reportPrivateUsage=false
 
@@ -37,7 +37,7 @@ USES: dict[str, Callable[[CleverReach], Awaitable[object]]] = {
 
 @pytest.fixture
 def make(sender: ScriptedSender, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Return the client's class, its sender replaced by the scripted one."""
+    """Return the client's class, with the scripted sender."""
 
     def make_sender(http_client: Any, *, base_url: str, max_connections: int) -> ScriptedSender:
         del http_client, base_url, max_connections
@@ -49,7 +49,7 @@ def make(sender: ScriptedSender, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 @pytest.mark.anyio
 async def test_leaving_the_block_closes(make: Make, sender: ScriptedSender) -> None:
-    """The connections are closed once, and a second closing does nothing."""
+    """The connections are closed once; closing again does nothing."""
     async with make("token") as cr:
         await cr.groups.list()
         assert 0 == sender.closed
@@ -59,7 +59,7 @@ async def test_leaving_the_block_closes(make: Make, sender: ScriptedSender) -> N
 
 @pytest.mark.anyio
 async def test_a_client_needs_no_block(make: Make, sender: ScriptedSender) -> None:
-    """It opens with the first call and is closed by ``aclose``."""
+    """It opens at the first call and is closed by ``aclose``."""
     cr = make("token")
     assert "<CleverReach https://rest.cleverreach.com unopened>" == repr(cr)
     await cr.groups.list()
@@ -78,7 +78,7 @@ async def test_a_client_needs_no_block(make: Make, sender: ScriptedSender) -> No
 async def test_a_closed_client_raises(
     make: Make, sender: ScriptedSender, use: Callable[[CleverReach], Awaitable[object]]
 ) -> None:
-    """No use of it reaches the connections again."""
+    """No method uses the connections again."""
     async with make("token") as cr:
         pass
     with pytest.raises(ClientClosedError, match="is closed; make a new one"):
@@ -91,7 +91,7 @@ async def test_a_closed_client_raises(
 async def test_a_sibling_closes_nothing_and_is_closed_with_its_owner(
     make: Make, sender: ScriptedSender, derive: str
 ) -> None:
-    """Leaving a sibling's block leaves the owner open; closing the owner closes the sibling."""
+    """Leaving its block keeps the owner open; closing the owner closes the sibling."""
     cr = make("token")
     sibling = cr.with_auth("other") if derive == "with_auth" else cr.with_options(timeout=5)
     async with sibling:
@@ -108,7 +108,7 @@ async def test_a_sibling_closes_nothing_and_is_closed_with_its_owner(
 async def test_options_change_the_sibling_only(
     make: Make, sender: ScriptedSender, events: list[RequestEvent]
 ) -> None:
-    """Timeout and events differ; token, gate and budget are the same."""
+    """Timeout and events differ; token, gate and budget are shared."""
     cr = make("token", timeout=30.0)
     slow = cr.with_options(timeout=120, on_event=events.append, retry=RetryPolicy(attempts=1))
     endless = slow.with_options(timeout=None)
@@ -123,7 +123,7 @@ async def test_options_change_the_sibling_only(
 
 @pytest.mark.anyio
 async def test_another_account_has_its_own_gate(make: Make, sender: ScriptedSender) -> None:
-    """One tenant that is told to wait does not hold up another."""
+    """``Retry-After`` for one tenant does not delay another."""
     cr = make("token")
     tenant = cr.with_auth(BearerToken("other"))
     account = cr._transport.account
@@ -137,7 +137,7 @@ async def test_another_account_has_its_own_gate(make: Make, sender: ScriptedSend
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_second_event_loop_is_refused(make: Make, sender: ScriptedSender, backend: str) -> None:
-    """A client that has been used belongs to that event loop; the message says what to do."""
+    """A client belongs to the event loop of its first use; the message says what to do."""
     cr = make("token")
 
     async def use() -> None:
@@ -155,7 +155,7 @@ def test_a_second_event_loop_is_refused(make: Make, sender: ScriptedSender, back
 
 
 def test_creating_a_client_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It opens no socket, reads no certificate and starts nothing."""
+    """It opens no socket, reads no certificate and starts no task."""
 
     def forbidden(*_args: object, **_kwargs: object) -> None:
         pytest.fail("the constructor does I/O")
@@ -172,7 +172,7 @@ def test_creating_a_client_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.anyio
 async def test_closing_during_a_call_ends_the_call(make: Make, sender: ScriptedSender) -> None:
-    """What comes after the closing meets a closed client, retries included."""
+    """A retry after the closing raises, because the client is closed."""
     cr = make("token")
 
     async def close_and_fail() -> None:

@@ -1,4 +1,4 @@
-"""An error goes when nobody holds it any more, and takes what its frames held with it."""
+"""An error and the values of its frames are freed when nothing refers to the error any more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def no_collector() -> Generator[None]:
-    """Leave it to reference counts, as a busy import does between two rare collections."""
+    """Disable the garbage collector, which a busy import seldom runs."""
     gc.collect()
     gc.disable()
     yield
@@ -31,12 +31,12 @@ def no_collector() -> Generator[None]:
 
 
 @pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("answer", [Response(502, {}, b"<html>"), None])
+@pytest.mark.parametrize("response", [Response(502, {}, b"<html>"), None])
 async def test_an_error_is_in_no_reference_cycle(
-    transport: Transport, sender: ScriptedSender, answer: Response | None
+    transport: Transport, sender: ScriptedSender, response: Response | None
 ) -> None:
-    """Its traceback knows the request's body; in a cycle, hundreds of them would pile up."""
-    sender.script(answer or APIConnectionError("cut", sent=True))
+    """Its traceback refers to the request's body; a cycle would keep hundreds of them."""
+    sender.script(response or APIConnectionError("cut", sent=True))
 
     async def fail() -> weakref.ref[CleverReachError]:
         try:

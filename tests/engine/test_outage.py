@@ -1,4 +1,4 @@
-"""Minutes of outage in milliseconds: what the gate and the retries cost a server in trouble."""
+"""How many requests the gate and the retries send in an outage; minutes in virtual time."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -22,8 +22,8 @@ OUTAGE = 60.0
 ROUND_TRIP = 0.05
 
 
-class EternalToken:
-    """One token for ever; it is its own authentication."""
+class ConstantToken:
+    """A token that never expires; it is its own authentication."""
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
         """Return itself."""
@@ -35,7 +35,7 @@ class EternalToken:
         return Credential("Bearer token", 1)
 
     async def renew(self, generation: int) -> bool:
-        """Refuse."""
+        """Do not renew."""
         del generation
         return False
 
@@ -48,16 +48,16 @@ class EternalToken:
         """Do nothing."""
 
     async def adopt(self, token: Token) -> None:
-        """Refuse."""
+        """Raise: the token is constant."""
         raise NotImplementedError(token)
 
 
 class TroubledServer:
-    """A sender whose server pushes back until its outage is over; it notes when it was called."""
+    """A sender whose server fails until its outage ends; it records when it was called."""
 
-    def __init__(self, answer: Response | None, *, until: float = OUTAGE) -> None:
+    def __init__(self, response: Response | None, *, until: float = OUTAGE) -> None:
         self.arrivals: list[float] = []
-        self._answer = answer
+        self._response = response
         self._until = until
 
     async def send(
@@ -70,16 +70,16 @@ class TroubledServer:
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Answer after a round trip."""
+        """Respond after a round trip."""
         del method, url, headers, content, timeout, stop
         arrival = anyio.current_time()
         self.arrivals.append(arrival)
         await anyio.sleep(ROUND_TRIP)
         if arrival >= self._until:
             return Response(200, {}, b"[]")
-        if self._answer is None:
+        if self._response is None:
             raise APIConnectionError("cannot reach it", sent=False)
-        return self._answer
+        return self._response
 
     async def aclose(self) -> None:
         """Do nothing."""
@@ -88,10 +88,10 @@ class TroubledServer:
 def serve(
     server: TroubledServer, *, callers: int, seed: int, single: bool = False
 ) -> list[tuple[float, int]]:
-    """Let callers call until each has had a success; return when, and after how many failures."""
+    """Call until each caller has had a success; return when, and after how many failures."""
     back: list[tuple[float, int]] = []
 
-    async def persist(call: Callable[[], Awaitable[object]]) -> None:
+    async def call_until_success(call: Callable[[], Awaitable[object]]) -> None:
         failures = 0
         while True:
             try:
@@ -110,39 +110,39 @@ def serve(
             retry=RetryPolicy(),
             user_agent="test",
             rng=random.Random(seed),
-        ).with_auth(EternalToken())
+        ).with_auth(ConstantToken())
         send = transport.call_once if single else transport.call
         async with anyio.create_task_group() as tasks:
             for _ in range(callers):
-                tasks.start_soon(persist, lambda: send(GET))
+                tasks.start_soon(call_until_success, lambda: send(GET))
 
     trio.run(main, clock=_clock_from_zero())
     return back
 
 
 def _clock_from_zero() -> trio.testing.MockClock:
-    """Make a clock that stands at 0 when the run begins and jumps over all waiting."""
+    """Return a clock that starts at 0 when the run starts and skips all waits."""
     return trio.testing.MockClock(autojump_threshold=0)
 
 
-@pytest.mark.parametrize("answer", [None, Response(503, {}, b"")], ids=["unreachable", "503"])
+@pytest.mark.parametrize("response", [None, Response(503, {}, b"")], ids=["unreachable", "503"])
 @pytest.mark.parametrize("callers", [1, 4, 50])
 @pytest.mark.parametrize("single", [True, False], ids=["single attempts", "retried calls"])
 def test_a_minute_of_outage_costs_ten_probes(
-    *, answer: Response | None, callers: int, single: bool
+    *, response: Response | None, callers: int, single: bool
 ) -> None:
-    """However many callers there are: what was under way when it began, then at most 10 probes."""
+    """For any number of callers: the calls in flight at its start, and at most 10 probes."""
     for seed in range(5):
-        server = TroubledServer(answer)
+        server = TroubledServer(response)
         back = serve(server, callers=callers, seed=seed, single=single)
-        under_way = max(3, callers)
+        in_flight = max(3, callers)
         assert callers == len(back)
-        assert sum(at < OUTAGE for at in server.arrivals) <= under_way + 10
+        assert sum(at < OUTAGE for at in server.arrivals) <= in_flight + 10
         assert max(at for at, _ in back) <= OUTAGE + 15.0 + 1.0
 
 
 def test_an_average_minute_of_outage_costs_a_dozen_calls() -> None:
-    """For a lone caller the three calls that close the gate are included."""
+    """With one caller, including the three calls that close the gate."""
     costs: list[int] = []
     for seed in range(20):
         server = TroubledServer(Response(503, {}, b""))
@@ -153,10 +153,10 @@ def test_an_average_minute_of_outage_costs_a_dozen_calls() -> None:
 
 
 def test_no_call_is_sent_before_retry_after_has_passed() -> None:
-    """Eight callers, told to wait 20 s: one goes first after that, the others after its success."""
-    told = Response(429, {"retry-after": "20"}, b"")
+    """After Retry-After of 20 s one of eight calls is sent first, the others after its success."""
+    throttled = Response(429, {"retry-after": "20"}, b"")
     for seed in range(5):
-        server = TroubledServer(told, until=20.0)
+        server = TroubledServer(throttled, until=20.0)
         serve(server, callers=8, seed=seed)
         before = [at for at in server.arrivals if at <= ROUND_TRIP]
         after = sorted(at for at in server.arrivals if at > ROUND_TRIP)

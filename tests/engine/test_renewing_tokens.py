@@ -1,4 +1,4 @@
-"""The token source by itself: generations, lifetimes, failures, cancelled callers."""
+"""The token source: generations, lifetimes, failures, cancelled callers."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class CountingGrant:
         self.lifetime = lifetime
         self.failure: Exception | None = None
         self.gate: anyio.Event | None = None
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.during_fetch: Callable[[], None] = lambda: None
 
     async def fetch(self, call: Call, previous: Token | None, *, now: float) -> Token:
-        """Hand out the next number."""
+        """Return the next number."""
         del call, previous
         self.fetched += 1
         if self.gate is not None:
             await self.gate.wait()
-        self.meanwhile()
+        self.during_fetch()
         if self.failure is not None:
             raise self.failure
         expires_at = None if self.lifetime is None else datetime.fromtimestamp(now, UTC)
@@ -49,13 +49,13 @@ class CountingGrant:
 
 
 async def no_call(request: Request) -> Response:
-    """Stand in for the network, which these tests never reach."""
+    """Replace the network, which these tests never use."""
     raise NotImplementedError(request)
 
 
 @pytest.fixture
 def grant() -> CountingGrant:
-    """A grant of tokens that live for 1000 s."""
+    """A grant of tokens with a lifetime of 1000 s."""
     return CountingGrant()
 
 
@@ -68,7 +68,7 @@ def source(grant: CountingGrant, clock: FakeClock) -> RenewingTokens:
 async def test_a_token_is_fetched_once_and_kept(
     source: RenewingTokens, grant: CountingGrant
 ) -> None:
-    """The second caller gets the token of the first."""
+    """The second caller gets the same token."""
     first, second = await source.credential(), await source.credential()
     assert ("Bearer number-1", 1) == (first.authorization, first.generation)
     assert first == second
@@ -78,7 +78,7 @@ async def test_a_token_is_fetched_once_and_kept(
 async def test_a_stale_renewal_keeps_the_newer_token(
     source: RenewingTokens, grant: CountingGrant
 ) -> None:
-    """A 401 for a token that somebody has replaced already costs no token request."""
+    """A 401 for a token that was renewed already causes no token request."""
     old = await source.credential()
     assert await source.renew(old.generation)
     newer = await source.credential()
@@ -97,7 +97,7 @@ async def test_a_token_is_replaced_shortly_before_it_ends(
     lifetime: float | None,
     usable: float,
 ) -> None:
-    """The margin is a minute, or a tenth of a short life; a token without an end stays."""
+    """The margin is a minute, or a tenth of a short lifetime; some tokens do not expire."""
     grant.lifetime = lifetime
     await source.credential()
     clock.elapsed += usable - 0.5
@@ -112,7 +112,7 @@ async def test_a_token_is_replaced_shortly_before_it_ends(
 async def test_a_jump_of_the_wall_clock_changes_no_lifetime(
     source: RenewingTokens, grant: CountingGrant, clock: FakeClock, jump: float
 ) -> None:
-    """The end of a token is kept by the clock that never jumps."""
+    """Expiry is measured with the monotonic clock."""
     await source.credential()
     clock.jump = jump
     clock.elapsed += 939.0
@@ -127,13 +127,13 @@ async def test_a_jump_of_the_wall_clock_changes_no_lifetime(
 async def test_a_jump_during_the_fetch_changes_no_lifetime(
     source: RenewingTokens, grant: CountingGrant, clock: FakeClock, jump: float
 ) -> None:
-    """A wall clock that is set right while the answer is under way does no harm either."""
+    """The same applies if the wall clock jumps before the response arrives."""
 
-    def leap() -> None:
+    def jump_once() -> None:
         clock.jump = jump
-        grant.meanwhile = lambda: None
+        grant.during_fetch = lambda: None
 
-    grant.meanwhile = leap
+    grant.during_fetch = jump_once
     await source.credential()
     clock.elapsed += 939.0
     await source.credential()
@@ -146,13 +146,13 @@ async def test_a_jump_during_the_fetch_changes_no_lifetime(
 async def test_a_slow_fetch_shortens_the_life_it_brings(
     source: RenewingTokens, grant: CountingGrant, clock: FakeClock
 ) -> None:
-    """A lifetime counts from the request, so that it never ends on the server first."""
+    """A lifetime counts from the request, so that it never ends earlier on the server."""
 
-    def dawdle() -> None:
+    def delay_once() -> None:
         clock.elapsed += 100.0
-        grant.meanwhile = lambda: None
+        grant.during_fetch = lambda: None
 
-    grant.meanwhile = dawdle
+    grant.during_fetch = delay_once
     await source.credential()
     clock.elapsed += 840.0
     await source.credential()
@@ -160,7 +160,7 @@ async def test_a_slow_fetch_shortens_the_life_it_brings(
 
 
 async def test_a_failure_is_not_kept(source: RenewingTokens, grant: CountingGrant) -> None:
-    """The next caller asks again."""
+    """The next caller fetches again."""
     grant.failure = TokenError("invalid_client")
     with pytest.raises(TokenError):
         await source.credential()
@@ -171,7 +171,7 @@ async def test_a_failure_is_not_kept(source: RenewingTokens, grant: CountingGran
 async def test_a_failed_renewal_keeps_the_old_token(
     source: RenewingTokens, grant: CountingGrant
 ) -> None:
-    """Without a new token the old one stays what it was, generation included."""
+    """Without a new token the old one is kept, including its generation."""
     before = await source.credential()
     grant.failure = TokenError("invalid_client")
     with pytest.raises(TokenError):
@@ -182,7 +182,7 @@ async def test_a_failed_renewal_keeps_the_old_token(
 async def test_a_cancelled_fetch_still_brings_its_token(
     source: RenewingTokens, grant: CountingGrant
 ) -> None:
-    """The caller that fetches is cancelled: the token is kept and the lock is free."""
+    """The fetching caller is cancelled: the token is stored and the lock is released."""
     grant.gate = anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(source.credential)
@@ -196,7 +196,7 @@ async def test_a_cancelled_fetch_still_brings_its_token(
 async def test_a_cancelled_waiter_does_not_block_the_others(
     source: RenewingTokens, grant: CountingGrant
 ) -> None:
-    """One of those who wait for the token gives up; the rest get it."""
+    """One waiting caller is cancelled; the others get the token."""
     grant.gate = anyio.Event()
     got: list[Credential] = []
     leaver = anyio.CancelScope()
@@ -222,7 +222,7 @@ async def test_a_cancelled_waiter_does_not_block_the_others(
 
 
 async def test_a_static_token_is_returned_unchanged(clock: FakeClock) -> None:
-    """It stays the same and cannot be renewed."""
+    """It cannot be renewed."""
     source = BearerToken("abc").bind(no_call, clock)
     assert "Bearer abc" == (await source.credential()).authorization
     assert not await source.renew(0)
@@ -230,21 +230,21 @@ async def test_a_static_token_is_returned_unchanged(clock: FakeClock) -> None:
 
 
 async def test_the_response_of_the_token_endpoint_is_read() -> None:
-    """Expiry is relative to the request; a list of scopes is joined."""
-    answer = {"access_token": "a", "refresh_token": "r", "expires_in": "60", "scope": ["x", "y"]}
+    """Expiry is relative to the time of the request; a list of scopes is joined."""
+    response = {"access_token": "a", "refresh_token": "r", "expires_in": "60", "scope": ["x", "y"]}
     assert Token(
         access_token=Secret("a"),
         refresh_token=Secret("r"),
         expires_at=datetime(2026, 1, 1, 0, 1, tzinfo=UTC),
         scope="x y",
-    ) == read_token(answer, now=1_767_225_600.0)
+    ) == read_token(response, now=1_767_225_600.0)
 
 
-@pytest.mark.parametrize("answer", [None, [], {}, {"access_token": ""}, {"access_token": 7}])
-async def test_a_response_without_a_token_is_refused(answer: object) -> None:
-    """A 200 that holds no token is a TokenError, not a token named None."""
+@pytest.mark.parametrize("response", [None, [], {}, {"access_token": ""}, {"access_token": 7}])
+async def test_a_response_without_a_token_is_refused(response: object) -> None:
+    """A 200 without a token is a TokenError, not a token named None."""
     with pytest.raises(TokenError, match="no access_token"):
-        read_token(answer, now=0.0)
+        read_token(response, now=0.0)
 
 
 @pytest.mark.parametrize("expires_in", [None, "soon", [], 1e300, float("nan")])
@@ -256,7 +256,7 @@ async def test_an_invalid_lifetime_means_no_known_expiry(expires_in: object) -> 
 
 @pytest.mark.parametrize("token", ["", "  ", "a b", "a\nb", "schlüssel"])
 async def test_a_token_that_is_invalid_in_a_header_is_refused(token: str) -> None:
-    """Found when the client is made, and told without the token."""
+    """It is detected when the client is created; the message does not contain the token."""
     with pytest.raises(ConfigurationError, match=r"^token ") as caught:
         BearerToken(token)
     assert not token.strip() or token not in str(caught.value)

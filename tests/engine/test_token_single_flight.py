@@ -1,4 +1,4 @@
-"""One token request, however many calls need the token, counted where the tokens are made."""
+"""One token request, however many calls need the token, counted by the server."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Connect = Callable[["Auth | str"], CleverReach]
 
 
 async def together(call: Callable[[], Coroutine[Any, Any, object]], times: int) -> None:
-    """Make the same call many times at once."""
+    """Start the same call many times at once."""
     async with anyio.create_task_group() as tasks:
         for _ in range(times):
             tasks.start_soon(call)
 
 
 def token_requests(sandbox: Sandbox) -> int:
-    """How often the token endpoint was called."""
+    """The number of requests to the token endpoint."""
     return sandbox.count("POST", "/oauth/token.php")
 
 
@@ -52,7 +52,7 @@ async def test_fifty_calls_without_a_token_fetch_one(
 async def test_fifty_calls_after_its_lifetime_fetch_one_more(
     connect: Connect, sandbox: Sandbox, app: OAuthApp, clock: FakeClock
 ) -> None:
-    """A token that is about to end is replaced once, before any call goes out with it."""
+    """A token that is about to expire is renewed once, before any call uses it."""
     cr = connect(app.client_credentials())
     await cr.debug.ttl()
     clock.elapsed += 2_592_000 - 60
@@ -63,7 +63,7 @@ async def test_fifty_calls_after_its_lifetime_fetch_one_more(
 async def test_fifty_calls_that_get_401_renew_once(
     connect: Connect, sandbox: Sandbox, app: OAuthApp
 ) -> None:
-    """Whoever meets the 401 first renews; the others see a newer token and just send again."""
+    """The first call with a 401 renews; the others see a newer token and only resend."""
     cr = connect(app.client_credentials())
     await cr.debug.ttl()
     sandbox.expire_tokens()
@@ -74,7 +74,7 @@ async def test_fifty_calls_that_get_401_renew_once(
 async def test_a_second_401_ends_the_call(
     connect: Connect, sandbox: Sandbox, app: OAuthApp, events: list[RequestEvent]
 ) -> None:
-    """A token that is refused right after its renewal is not renewed again."""
+    """A token that is refused directly after its renewal is not renewed again."""
     cr = connect(app.client_credentials())
     sandbox.faults.add(Fault("status", code=401, path_prefix="/v3/debug/ttl"))
     with pytest.raises(AuthenticationError):
@@ -85,7 +85,7 @@ async def test_a_second_401_ends_the_call(
 
 
 async def test_a_static_token_is_not_renewed(connect: Connect, sandbox: Sandbox) -> None:
-    """The 401 of a bearer token is raised at once: nobody can renew it."""
+    """The 401 of a bearer token is raised immediately, because it cannot be renewed."""
     cr = connect("unknown-token")
     with pytest.raises(AuthenticationError):
         await cr.debug.ttl()
@@ -95,7 +95,7 @@ async def test_a_static_token_is_not_renewed(connect: Connect, sandbox: Sandbox)
 async def test_403_neither_renews_nor_retries(
     connect: Connect, sandbox: Sandbox, app: OAuthApp, clock: FakeClock
 ) -> None:
-    """A missing right does not come with another token, nor with patience."""
+    """A new token or another attempt cannot add a missing permission."""
     cr = connect(app.client_credentials())
     sandbox.faults.add(Fault("status", code=403, path_prefix="/v3/debug/ttl"))
     with pytest.raises(PermissionDeniedError):
@@ -107,15 +107,15 @@ async def test_403_neither_renews_nor_retries(
 async def test_a_refusal_of_the_token_endpoint_is_raised(
     connect: Connect, sandbox: Sandbox
 ) -> None:
-    """A wrong client secret is a TokenError with the server's words, and is not retried."""
+    """A wrong client secret is a TokenError with the server's message, and is not retried."""
     cr = connect(OAuthApp("sandbox", "wrong").client_credentials())
     with pytest.raises(TokenError) as caught:
         await cr.debug.ttl()
-    told = caught.value
+    error = caught.value
     assert ("invalid_client", "The client credentials are invalid", 400) == (
-        told.error,
-        told.description,
-        told.status_code,
+        error.error,
+        error.description,
+        error.status_code,
     )
     assert (1, 0) == (token_requests(sandbox), sandbox.count("GET"))
 
@@ -123,7 +123,7 @@ async def test_a_refusal_of_the_token_endpoint_is_raised(
 async def test_token_requests_have_their_own_retries(
     connect: Connect, sandbox: Sandbox, app: OAuthApp, clock: FakeClock
 ) -> None:
-    """Its retries are its own: the call that wanted the token does not multiply them."""
+    """The call that needs the token does not multiply them."""
     cr = connect(app.client_credentials())
     sandbox.faults.add(Fault("status", code=502, path_prefix="/oauth/"))
     with pytest.raises(InternalServerError) as caught:
@@ -136,7 +136,7 @@ async def test_token_requests_have_their_own_retries(
 async def test_a_token_endpoint_that_recovers_costs_only_a_wait(
     connect: Connect, sandbox: Sandbox, app: OAuthApp
 ) -> None:
-    """A passing fault of the token endpoint costs a wait, not the call."""
+    """The call succeeds after a temporary failure of the token endpoint."""
     cr = connect(app.client_credentials())
     sandbox.faults.add(Fault("status", code=503, times=2, path_prefix="/oauth/"))
     await cr.debug.ttl()
@@ -146,7 +146,7 @@ async def test_a_token_endpoint_that_recovers_costs_only_a_wait(
 async def test_a_failed_fetch_is_not_kept(
     connect: Connect, sandbox: Sandbox, app: OAuthApp
 ) -> None:
-    """After the endpoint recovers the very next call succeeds."""
+    """The next call after the endpoint recovers succeeds."""
     cr = connect(app.client_credentials())
     sandbox.faults.add(Fault("status", code=400, times=1, path_prefix="/oauth/"))
     with pytest.raises(TokenError):
@@ -158,7 +158,7 @@ async def test_a_failed_fetch_is_not_kept(
 async def test_accounts_have_their_own_tokens(
     connect: Connect, sandbox: Sandbox, app: OAuthApp
 ) -> None:
-    """A sibling of another account fetches its own token; one with other options does not."""
+    """A sibling for another account fetches its own token; one with other options does not."""
     cr = connect(app.client_credentials())
     await cr.debug.ttl()
     await cr.with_options(timeout=5).debug.ttl()

@@ -3,25 +3,28 @@
 import types
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
 __all__ = ["cancelled_at", "counted"]
 
+T = TypeVar("T")
+
 
 @types.coroutine
 def counted(
-    call: Coroutine[Any, Any, object], on_checkpoint: Callable[[int], None]
-) -> Generator[Any, Any, None]:
+    call: Coroutine[Any, Any, T], on_checkpoint: Callable[[int], object]
+) -> Generator[Any, Any, T]:
     """Run a coroutine; ``on_checkpoint`` is called at each checkpoint, with 1, 2, 3 and so on."""
     step: Callable[[], Any] = partial(call.send, None)
     number = 0
     while True:
         try:
             trap = step()
-        except StopIteration:
-            return
+        except StopIteration as end:
+            result: T = end.value
+            return result
         number += 1
         on_checkpoint(number)
         try:
