@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.auth.tokens import Token
     from cleverreach_async.bulk.options import ImportOptions
-    from cleverreach_async.bulk.outcomes.results import Results
+    from cleverreach_async.bulk.outcomes.results import Results, ResultStream
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
     from cleverreach_async.bulk.rows import Outcome, RowResult
     from cleverreach_async.bulk.run import ImportRun
@@ -94,7 +94,7 @@ _HOMES: Final = {
     "auth.tokens": ("Token",),
     "bulk.options": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),
-    "bulk.outcomes.results": ("Results",),
+    "bulk.outcomes.results": ("ResultStream", "Results"),
     "bulk.rows": ("Outcome", "RowResult"),
     "bulk.run": ("ImportRun",),
     "sources": (
@@ -199,6 +199,7 @@ __all__ = [
     "Report",
     "RequestEvent",
     "ResponseDecodeError",
+    "ResultStream",
     "Results",
     "RetryPolicy",
     "RowResult",
