@@ -127,5 +127,7 @@ def test_killed_after_the_last_commit(prepare: Prepare, reference: Import) -> No
 
     assert not killed.run()
     assert "is complete; nothing to resume" in killed.error
-    assert reference.state == killed.state
+    # How many batches there are depends on which rows were in flight when others came.
+    states = [{**it.state, "posts": None} for it in (reference, killed)]
+    assert states[0] == states[1]
     assert reference.rejected_lines == killed.rejected_lines
