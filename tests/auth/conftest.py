@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 import httpx
 import pytest
-from support.asgi import unhurried
+from support.asgi import with_checkpoints
 from support.clocks import START, FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, Token
@@ -54,7 +54,7 @@ def order() -> list[str]:
 @pytest.fixture
 async def http_client(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
     """A client that reaches the sandbox in this process."""
-    async with asgi_client(unhurried(sandbox.app)) as http_client:
+    async with asgi_client(with_checkpoints(sandbox.app)) as http_client:
         yield http_client
 
 

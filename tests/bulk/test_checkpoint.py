@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.model_server import ModelServer, Reply, always, counts, people, transport_to
+from support.model_server import ModelServer, Reply, always, counts, receivers, transport_to
 
 from cleverreach_async import ConfigurationError, ImportFailedError, ImportReport, JournalError
 from cleverreach_async.bulk.importer import Bulk
@@ -71,7 +71,7 @@ async def test_a_batch_is_in_the_journal_before_it_is_sent(tmp_path: Path) -> No
     real = Journal.save
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Journal, "save", save)
-        report = await load(ModelServer(script), people(30), tmp_path)
+        report = await load(ModelServer(script), receivers(30), tmp_path)
 
     assert 30 == report.accepted
     assert saved[-1].finished
@@ -87,7 +87,7 @@ async def test_a_journal_that_cannot_be_written_stops_the_import(
     with monkeypatch.context() as patch:
         break_method(patch, Journal, "save", at, JournalError("import.journal: the disk is full"))
         with pytest.raises(ImportFailedError, match="the disk is full") as caught:
-            await load(server, people(100), tmp_path)
+            await load(server, receivers(100), tmp_path)
 
     report = caught.value.report
     report.assert_balanced()
@@ -95,7 +95,7 @@ async def test_a_journal_that_cannot_be_written_stops_the_import(
     assert len(server.requests) <= at - 2
     assert isinstance(caught.value.__cause__, JournalError)
 
-    again = await load(server, people(100), tmp_path, resume=True)
+    again = await load(server, receivers(100), tmp_path, resume=True)
     done = again.earlier["accepted"]
     assert (100, 0) == (again.accepted + done, again.pending)
     assert 100 == len(server.stored)
@@ -106,7 +106,7 @@ async def test_rejects_that_cannot_be_written_stop_the_import(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their rows are not done in the journal, and the next run writes their rejects."""
-    rows = [*people(5), *refused(5), *people(10), *refused(10, 5), *people(20)]
+    rows = [*receivers(5), *refused(5), *receivers(10), *refused(10, 5), *receivers(20)]
     full = OSError(errno.ENOSPC, "No space left on device")
     server = ModelServer()
     with monkeypatch.context() as patch:
@@ -150,7 +150,7 @@ async def import_until_refused(path: Path, server: ModelServer, rows: Any) -> No
         await load(server, rows, path, max_reject_share=1)
 
 
-ROWS = [*refused(4), *people(20), *refused(4, 4), *people(60)]
+ROWS = [*refused(4), *receivers(20), *refused(4, 4), *receivers(60)]
 
 
 def refusing_after(batches: int) -> ModelServer:
@@ -199,20 +199,20 @@ async def test_an_incomplete_rejects_file_is_refused(damage: str, tmp_path: Path
 
 async def test_without_rejects_so_far_no_file_is_needed(tmp_path: Path) -> None:
     """If nothing was rejected yet, the file may be missing."""
-    await import_until_refused(tmp_path, refusing_after(2), people(60))
+    await import_until_refused(tmp_path, refusing_after(2), receivers(60))
     (tmp_path / "rejects.jsonl").unlink()
-    report = await load(ModelServer(), people(60), tmp_path, resume=True)
+    report = await load(ModelServer(), receivers(60), tmp_path, resume=True)
 
     assert 60 == report.accepted + report.earlier["accepted"]
 
 
 async def test_a_complete_import_is_not_resumed(tmp_path: Path) -> None:
     """Nor is it started again with the same journal."""
-    await load(ModelServer(), people(5), tmp_path)
+    await load(ModelServer(), receivers(5), tmp_path)
     for options in ({"resume": True}, {}):
         server = ModelServer()
         with pytest.raises(ConfigurationError):
-            await load(server, people(5), tmp_path, **options)
+            await load(server, receivers(5), tmp_path, **options)
         assert [] == server.requests
 
 
@@ -225,10 +225,10 @@ async def test_a_second_import_with_one_journal_is_refused(tmp_path: Path) -> No
         async def send(self, *args: Any, **kwargs: Any) -> Any:
             """Handle one request."""
             with pytest.raises(JournalError, match="in use"):
-                await load(ModelServer(), people(5), tmp_path, resume=True)
+                await load(ModelServer(), receivers(5), tmp_path, resume=True)
             return await super().send(*args, **kwargs)
 
-    assert 5 == (await load(SecondImport(), people(5), tmp_path)).accepted
+    assert 5 == (await load(SecondImport(), receivers(5), tmp_path)).accepted
 
 
 async def test_the_largest_body_is_in_the_journal(tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ async def test_the_largest_body_is_in_the_journal(tmp_path: Path) -> None:
         return Reply(413, executed=False, content=b"{}") if len(rows) > 10 else None
 
     with pytest.raises(ImportFailedError):
-        await load(ModelServer(script), people(2000), tmp_path, batch_size=100)
+        await load(ModelServer(script), receivers(2000), tmp_path, batch_size=100)
     server = ModelServer()
-    await load(server, people(2000), tmp_path, batch_size=100, resume=True)
+    await load(server, receivers(2000), tmp_path, batch_size=100, resume=True)
 
     assert all(len(rows) <= 15 for _, rows in server.requests)
 
@@ -251,8 +251,8 @@ async def test_an_import_that_never_succeeds_can_be_resumed(tmp_path: Path) -> N
     """A state without any result is valid."""
     server = ModelServer(always(Reply(403, executed=False, content=b"{}")))
     with pytest.raises(ImportFailedError) as caught:
-        await load(server, people(25), tmp_path)
-    report = await load(ModelServer(), people(25), tmp_path, resume=True)
+        await load(server, receivers(25), tmp_path)
+    report = await load(ModelServer(), receivers(25), tmp_path, resume=True)
 
     assert 25 == caught.value.report.pending + caught.value.report.accepted
     assert {"read": 25, "accepted": 25} == counts(report)

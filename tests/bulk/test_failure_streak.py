@@ -11,7 +11,7 @@ from support.model_server import (
     Row,
     always,
     counts,
-    people,
+    receivers,
     transport_to,
     upsert,
 )
@@ -186,7 +186,7 @@ def fails_on(*emails: str, status: int = 500) -> Any:
 async def test_a_row_on_which_the_server_fails_is_isolated() -> None:
     """It is unknown, because the server may have stored it; the rest of its batch is accepted."""
     server = ModelServer(fails_on("p37@example.org"))
-    report = await upsert(server, people(1000), batch_size=100, concurrency=2)
+    report = await upsert(server, receivers(1000), batch_size=100, concurrency=2)
 
     assert {"read": 1000, "accepted": 999, "unknown": 1} == counts(report)
     assert [(38, "server_error")] == [(it.row, it.code) for it in report.samples]
@@ -196,7 +196,7 @@ async def test_a_row_on_which_the_server_fails_is_isolated() -> None:
 async def test_two_such_rows_in_one_batch_are_isolated() -> None:
     """The batch is split until each is alone."""
     server = ModelServer(fails_on("p3@example.org", "p77@example.org", status=504))
-    report = await upsert(server, people(2000), batch_size=100, concurrency=2)
+    report = await upsert(server, receivers(2000), batch_size=100, concurrency=2)
 
     assert {"read": 2000, "accepted": 1998, "unknown": 2} == counts(report)
     assert [4, 78] == sorted(it.row for it in report.samples)
@@ -209,7 +209,7 @@ async def test_nothing_is_split_while_no_batch_succeeds() -> None:
     server = ModelServer(always(Reply(500, executed=False)))
     with pytest.raises(ImportFailedError) as caught:
         await Bulk(transport_to(server, clock=clock)).upsert(
-            people(400), group_id=7, batch_size=100, concurrency=4, canary=False, max_outage=300
+            receivers(400), group_id=7, batch_size=100, concurrency=4, canary=False, max_outage=300
         )
 
     assert {100} == {len(rows) for _, rows in server.requests}
@@ -239,7 +239,7 @@ async def test_nothing_is_split_while_the_gate_is_closed() -> None:
     clock = FakeClock()
     transport = transport_to(server, clock=clock)
     report = await Bulk(transport).upsert(
-        people(2000), group_id=7, batch_size=100, concurrency=1, canary=False
+        receivers(2000), group_id=7, batch_size=100, concurrency=1, canary=False
     )
 
     assert 2000 == report.accepted
@@ -251,7 +251,7 @@ async def test_splitting_a_batch_has_a_budget() -> None:
     """A batch in which every second row is bad does not cause hundreds of requests."""
     bad = [f"p{n}@example.org" for n in range(0, 1000, 2)]
     server = ModelServer(fails_on(*bad, status=422))
-    report = await upsert(server, people(1000), max_reject_share=1)
+    report = await upsert(server, receivers(1000), max_reject_share=1)
 
     assert 1000 == report.rejected + report.accepted
     assert set(report.reasons) <= {"refused", "refused_with_batch"}
@@ -263,14 +263,16 @@ async def test_splitting_a_batch_has_a_budget() -> None:
 async def test_splitting_an_import_has_a_budget() -> None:
     """If every batch is refused, splitting ends; if few are refused, it continues."""
     server = ModelServer(always(Reply(422, executed=False, content=b"{}")))
-    report = await upsert(server, people(10_000), batch_size=100, max_reject_share=1, concurrency=1)
+    report = await upsert(
+        server, receivers(10_000), batch_size=100, max_reject_share=1, concurrency=1
+    )
 
     assert {"read": 10_000, "rejected": 10_000} == counts(report)
     assert len(server.requests) < 100 + 256 + 64 + 0.1 * 500
 
     rare = [f"p{n}@example.org" for n in range(0, 10_000, 1000)]
     report = await upsert(
-        ModelServer(fails_on(*rare, status=422)), people(10_000), max_reject_share=1
+        ModelServer(fails_on(*rare, status=422)), receivers(10_000), max_reject_share=1
     )
 
     assert {"read": 10_000, "accepted": 9990, "rejected": 10} == counts(report)
@@ -286,7 +288,7 @@ async def test_a_row_that_is_too_large_is_rejected_and_other_rows_are_not() -> N
         too_large = sum(len(row.get("source", "")) for row in rows) > 5000
         return Reply(413, executed=False, content=b"{}") if too_large else None
 
-    rows: list[Any] = list(people(50))
+    rows: list[Any] = list(receivers(50))
     rows[20].source = "x" * 9000
     server = ModelServer(script)
     report = await upsert(server, rows)

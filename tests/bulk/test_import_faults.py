@@ -14,7 +14,7 @@ from support.model_server import (
     always,
     at,
     counts,
-    people,
+    receivers,
     transport_to,
     upsert,
 )
@@ -62,7 +62,7 @@ async def test_refused_rows_are_rejected_with_the_servers_message(tmp_path: Path
 async def test_rows_that_a_response_omits_are_found_by_a_second_call() -> None:
     """Rows missing from a response are not rejected: the second call shows that they are stored."""
     server = ModelServer(at(Reply(reshape=lambda items: items[:4]), 0))
-    report = await upsert(server, people(10))
+    report = await upsert(server, receivers(10))
 
     assert {"read": 10, "accepted": 10} == counts(report)
     assert [10, 6] == [len(rows) for _, rows in server.requests]
@@ -70,7 +70,7 @@ async def test_rows_that_a_response_omits_are_found_by_a_second_call() -> None:
 
 async def test_a_row_that_no_response_shows_is_rejected() -> None:
     """It is not accepted without evidence."""
-    report = await upsert(ModelServer(always(Reply(content=b"[]"))), people(3))
+    report = await upsert(ModelServer(always(Reply(content=b"[]"))), receivers(3))
 
     assert {"read": 3, "rejected": 3} == counts(report)
     assert {"not_returned"} == {sample.code for sample in report.samples}
@@ -79,7 +79,7 @@ async def test_a_row_that_no_response_shows_is_rejected() -> None:
 async def test_upserts_are_resent_with_identical_bytes() -> None:
     """After a lost response the same body is sent, and the rows are counted once."""
     server = ModelServer(at(Reply(None), 0))
-    report = await upsert(server, people(10))
+    report = await upsert(server, receivers(10))
 
     assert {"read": 10, "accepted": 10} == counts(report)
     assert server.bodies[0] == server.bodies[1]
@@ -114,7 +114,7 @@ async def test_orders_that_the_look_up_does_not_show_are_sent_again(status: int)
 async def test_orders_are_never_resent_without_evidence(reply: Reply) -> None:
     """If the look-up shows no orders, rows with orders are unknown; the others are resent."""
     server = ModelServer(at(reply, 0))
-    server.tells_nothing = True
+    server.refuses_look_ups = True
     report = await upsert(server, [WITH_ORDER, ReceiverInput("b@example.org")])
 
     assert {"read": 2, "accepted": 1, "unknown": 1} == counts(report)
@@ -171,7 +171,7 @@ async def test_orders_are_sent_after_a_lost_token_response() -> None:
 async def test_orders_are_not_resent_by_the_second_call(*, shown: bool) -> None:
     """If a response omits a row with orders, the look-up decides, or the row is unknown."""
     server = ModelServer(at(Reply(content=b"[]"), 0))
-    server.tells_nothing = not shown
+    server.refuses_look_ups = not shown
     report = await upsert(server, [WITH_ORDER])
 
     assert {"read": 1, "accepted" if shown else "unknown": 1} == counts(report)
@@ -188,7 +188,7 @@ async def test_one_bad_row_does_not_fail_its_batch(status: int) -> None:
         is_bad = any(row["email"] == "p37@example.org" for row in rows)
         return Reply(status, executed=False, content=b"{}") if is_bad else None
 
-    report = await upsert(ModelServer(script), people(100))
+    report = await upsert(ModelServer(script), receivers(100))
 
     assert {"read": 100, "accepted": 99, "rejected": 1} == counts(report)
     assert [38] == [sample.row for sample in report.samples]
@@ -202,7 +202,7 @@ async def test_the_largest_accepted_body_is_detected() -> None:
         return Reply(413, executed=False, content=b"{}") if len(rows) > 10 else None
 
     server = ModelServer(script)
-    report = await upsert(server, people(3000), concurrency=1)
+    report = await upsert(server, receivers(3000), concurrency=1)
 
     assert {"read": 3000, "accepted": 3000} == counts(report)
     assert 10 > sum(len(rows) > 10 for _, rows in server.requests)
@@ -211,7 +211,7 @@ async def test_the_largest_accepted_body_is_detected() -> None:
 async def test_a_batch_refused_as_a_whole_causes_few_requests() -> None:
     """Splitting has a budget; when it is spent, the remaining rows are rejected together."""
     server = ModelServer(always(Reply(422, executed=False, content=b"{}")))
-    report = await upsert(server, people(1000))
+    report = await upsert(server, receivers(1000))
 
     assert {"read": 1000, "rejected": 1000} == counts(report)
     assert len(server.requests) < 100
@@ -221,12 +221,12 @@ async def test_false_for_a_batch_is_a_refusal() -> None:
     """The API responds ``false`` if it stored nothing; the rows are sent in parts."""
     server = ModelServer(at(Reply(executed=False, content=b"false"), 0))
 
-    assert {"read": 8, "accepted": 8} == counts(await upsert(server, people(8)))
+    assert {"read": 8, "accepted": 8} == counts(await upsert(server, receivers(8)))
 
 
 async def test_after_responses_that_are_not_json_rows_are_unknown() -> None:
     """After several of them it is unknown what was stored."""
-    report = await upsert(ModelServer(always(Reply(content=b"<html>"))), people(3))
+    report = await upsert(ModelServer(always(Reply(content=b"<html>"))), receivers(3))
 
     assert {"read": 3, "unknown": 3} == counts(report)
 
@@ -238,7 +238,7 @@ async def test_errors_of_all_batches_stop_the_import(status: int) -> None:
         lambda n, _: Reply(status, executed=False, content=b"{}") if n >= 2 else None
     )
     with pytest.raises(ImportFailedError) as caught:
-        await upsert(server, people(100), batch_size=10, concurrency=1)
+        await upsert(server, receivers(100), batch_size=10, concurrency=1)
 
     report = caught.value.report
     assert 20 == report.accepted == len(server.stored)
@@ -253,7 +253,9 @@ async def test_an_outage_without_end_stops_the_import() -> None:
     server = ModelServer(always(Reply(503, executed=False)))
     started = clock.monotonic()
     with pytest.raises(ImportFailedError) as caught:
-        await Bulk(transport_to(server, clock=clock)).upsert(people(50), group_id=7, max_outage=600)
+        await Bulk(transport_to(server, clock=clock)).upsert(
+            receivers(50), group_id=7, max_outage=600
+        )
 
     assert {"read": 50, "pending": 50} == counts(caught.value.report)
     assert 600 <= clock.monotonic() - started < 1200
@@ -264,7 +266,7 @@ async def test_a_retry_after_longer_than_max_outage_stops_immediately() -> None:
     """The import does not wait for a day."""
     server = ModelServer(always(Reply(429, executed=False, headers={"retry-after": "86400"})))
     with pytest.raises(ImportFailedError):
-        await upsert(server, people(5))
+        await upsert(server, receivers(5))
 
     assert 1 == len(server.requests)
 

@@ -37,8 +37,8 @@ _UNSURE: Final = {
 }
 
 
-def _lost(status: int | None, *, executed: bool, lands: float | None = None) -> Reply:
-    return Reply(status, executed=executed, lands=lands, delay=0.5)
+def _lost(status: int | None, *, executed: bool, store_delay: float | None = None) -> Reply:
+    return Reply(status, executed=executed, store_delay=store_delay, delay=0.5)
 
 
 REPLIES: Final = st.sampled_from(
@@ -48,7 +48,7 @@ REPLIES: Final = st.sampled_from(
         Reply(503, executed=False, headers={"retry-after": "3"}, delay=1.0),
         *[_lost(status, executed=True) for status in (None, 500, 502, 503, 504)],
         *[_lost(status, executed=False) for status in (None, 500, 502, 503, 504)],
-        *[_lost(status, executed=True, lands=3.0) for status in (None, 502, 504)],
+        *[_lost(status, executed=True, store_delay=3.0) for status in (None, 502, 504)],
         Reply(None, delay=40.0),
         Reply(delay=2.0),
         Reply(expires=True),
@@ -60,14 +60,14 @@ REPLIES: Final = st.sampled_from(
         Reply(content=b""),
         Reply(content=b"<html>"),
         Reply(executed=False, content=b"<html>"),
-        Reply(content=b"<html>", lands=3.0),
+        Reply(content=b"<html>", store_delay=3.0),
         Reply(reshape=lambda items: items[::-1]),
         Reply(reshape=lambda items: items[: len(items) // 2]),
         Reply(reshape=lambda items: [*items, *items[:1]]),
         Reply(reshape=lambda items: [{"email": "stranger@example.org"}, *items]),
     ]
 )
-KINDS: Final = st.sampled_from(["plain"] * 14 + ["order"] * 5 + ["broken", "refused", "poison"])
+KINDS: Final = st.sampled_from(["plain"] * 14 + ["order"] * 5 + ["broken", "refused", "bad_batch"])
 ROWS: Final = st.builds(SourceRow, st.integers(0, 24), KINDS)
 
 
@@ -82,7 +82,7 @@ class ImportMachine(RuleBasedStateMachine):
         concurrency=st.lists(st.integers(1, 4), min_size=1, max_size=3),
         canary=st.booleans(),
         most_rows=st.sampled_from([None, None, 1, 3]),
-        tells_nothing=st.sampled_from([False, False, True]),
+        refuses_look_ups=st.sampled_from([False, False, True]),
         existing=st.sampled_from([frozenset[int](), frozenset(range(0, 25, 2))]),
         seed=st.integers(0, 1000),
         rows=st.lists(ROWS, min_size=20, max_size=60),
@@ -95,7 +95,7 @@ class ImportMachine(RuleBasedStateMachine):
     @rule(rows=st.lists(ROWS, min_size=1, max_size=30))
     def read(self, rows: list[SourceRow]) -> None:
         """Add rows to the source."""
-        plain = {"upsertplus": set[str](), "delete": {"order", "poison"}}.get(
+        plain = {"upsertplus": set[str](), "delete": {"order", "bad_batch"}}.get(
             self.scenario.strategy, {"order"}
         )
         self.scenario.rows += [SourceRow(row.key) if row.kind in plain else row for row in rows]
@@ -145,7 +145,7 @@ def check(scenario: Scenario, played: Played) -> None:
     """Check the invariants."""
     numbers = set(range(1, len(scenario.rows) + 1))
     assert numbers == played.outcomes.keys(), "not exactly one outcome for each row"
-    assert [] == played.twice, "a row was reported again"
+    assert [] == played.repeated, "a row was reported again"
     classes = Counter(outcome for outcome, _ in played.outcomes.values())
     if played.reports and not played.reports[-1].stopped:
         report = played.reports[-1]
@@ -154,7 +154,7 @@ def check(scenario: Scenario, played: Played) -> None:
             assert classes[name] == total, f"the journal counts {total} rows {name}"
         assert (len(numbers), 0) == (report.read, report.pending)
     written = {row for row, (outcome, _) in played.outcomes.items() if outcome in _WRITTEN}
-    assert sorted(written) == sorted(played.lines), "the rejects file has other rows"
+    assert sorted(written) == sorted(played.rejects_rows), "the rejects file has other rows"
     assert 0 == played.server.too_early
     for number, peak in enumerate(played.peaks):
         assert peak <= scenario.concurrency[min(number, len(scenario.concurrency) - 1)]
@@ -176,7 +176,7 @@ def check_reasons(scenario: Scenario, played: Played) -> None:
         outcome, code = played.outcomes[number]
         if row.kind == "broken":
             assert ("rejected", "invalid_email") == (outcome, code)
-        elif row.kind in {"refused", "poison"}:
+        elif row.kind in {"refused", "bad_batch"}:
             assert outcome != "accepted"
         elif outcome == "rejected":
             allowed = {"insert": "duplicate", "update": "not_found", "delete": "not_found"}

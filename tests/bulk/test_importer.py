@@ -11,7 +11,7 @@ from support.model_server import (
     Reply,
     Row,
     counts,
-    people,
+    receivers,
     transport_to,
     upsert,
 )
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 async def test_every_row_arrives(count: int) -> None:
     """Any number of rows is stored, including the last, incomplete batch."""
     server = ModelServer()
-    report = await upsert(server, people(count))
+    report = await upsert(server, receivers(count))
 
     assert ({"read": count, "accepted": count} if count else {}) == counts(report)
     assert count == len(server.stored)
@@ -43,8 +43,8 @@ async def test_every_row_arrives(count: int) -> None:
 async def test_no_batch_is_larger_than_a_thousand_rows() -> None:
     """The API accepts 1000 rows; a smaller batch size is respected too."""
     server = ModelServer()
-    await upsert(server, people(2100))
-    await upsert(server, people(100), batch_size=30)
+    await upsert(server, receivers(2100))
+    await upsert(server, receivers(100), batch_size=30)
 
     sizes = [len(rows) for _, rows in server.requests]
 
@@ -56,7 +56,7 @@ async def test_rows_of_async_sources_and_put_arrive_too() -> None:
     """All rows of an async iterable and of ``put`` are stored."""
 
     async def source() -> AsyncIterator[ReceiverInput]:
-        for receiver in people(130):
+        for receiver in receivers(130):
             await anyio.lowlevel.checkpoint()
             yield receiver
 
@@ -65,7 +65,7 @@ async def test_rows_of_async_sources_and_put_arrive_too() -> None:
     assert 130 == (await upsert(server, source())).accepted
 
     async with Bulk(transport_to(server)).open(group_id=7) as run:
-        for receiver in people(70):
+        for receiver in receivers(70):
             await run.put(receiver)
 
     assert 70 == run.report.accepted
@@ -74,7 +74,7 @@ async def test_rows_of_async_sources_and_put_arrive_too() -> None:
 async def test_requests_run_in_parallel_up_to_the_limit() -> None:
     """The number of requests in flight reaches ``concurrency`` and does not exceed it."""
     server = ModelServer(steps=50)
-    await upsert(server, people(400), batch_size=10, concurrency=3)
+    await upsert(server, receivers(400), batch_size=10, concurrency=3)
 
     assert 3 == server.peak
 
@@ -85,7 +85,7 @@ async def test_a_server_that_does_not_respond_makes_the_source_wait() -> None:
 
     def endless() -> Iterator[ReceiverInput]:
         nonlocal taken
-        for receiver in people(10**9):
+        for receiver in receivers(10**9):
             taken += 1
             yield receiver
 
@@ -150,7 +150,7 @@ async def test_an_error_of_the_source_is_raised() -> None:
     server = ModelServer()
 
     def source() -> Iterator[ReceiverInput]:
-        yield from people(70)
+        yield from receivers(70)
         raise LookupError("the cursor is gone")
 
     with pytest.raises(ImportFailedError, match="after 70 rows: the cursor is gone") as caught:
@@ -168,7 +168,7 @@ async def test_an_error_of_a_callback_changes_no_outcome() -> None:
         raise ZeroDivisionError(progress.done)
 
     with pytest.raises(ImportFailedError, match="on_progress failed") as caught:
-        await upsert(server, people(30), on_progress=show, batch_size=10)
+        await upsert(server, receivers(30), on_progress=show, batch_size=10)
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert 30 == len(server.stored) == caught.value.report.accepted
@@ -177,7 +177,7 @@ async def test_an_error_of_a_callback_changes_no_outcome() -> None:
 async def test_progress_grows_and_ends() -> None:
     """Counters never decrease; the last event is marked and has the numbers of the report."""
     events: list[ImportProgress] = []
-    report = await upsert(ModelServer(), people(95), batch_size=10, on_progress=events.append)
+    report = await upsert(ModelServer(), receivers(95), batch_size=10, on_progress=events.append)
 
     assert sorted(event.done for event in events) == [event.done for event in events]
     assert [True] == [event.finished for event in events if event.finished]
@@ -187,17 +187,19 @@ async def test_progress_grows_and_ends() -> None:
 async def test_a_rejects_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """Otherwise a rejected row would be lost."""
     with pytest.raises(ConfigurationError, match="cannot write"):
-        await upsert(ModelServer(), people(1), rejects=tmp_path / "missing" / "rejects.jsonl")
+        await upsert(ModelServer(), receivers(1), rejects=tmp_path / "missing" / "rejects.jsonl")
 
 
 async def test_an_import_that_cannot_start_leaves_no_journal(tmp_path: Path) -> None:
     """So the next attempt starts a new journal."""
     journal = tmp_path / "import.journal"
     with pytest.raises(ConfigurationError, match="cannot write"):
-        await upsert(ModelServer(), people(1), journal=journal, rejects=tmp_path / "no" / "rejects")
+        await upsert(
+            ModelServer(), receivers(1), journal=journal, rejects=tmp_path / "no" / "rejects"
+        )
 
     assert not journal.exists()
-    assert 1 == (await upsert(ModelServer(), people(1), journal=journal)).accepted
+    assert 1 == (await upsert(ModelServer(), receivers(1), journal=journal)).accepted
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ async def test_an_import_that_cannot_start_leaves_no_journal(tmp_path: Path) -> 
 async def test_arguments_are_checked(options: dict[str, int]) -> None:
     """Numbers out of range are refused before a row is read."""
     with pytest.raises(ConfigurationError, match="; use 1 to"):
-        await upsert(ModelServer(), people(1), **options)
+        await upsert(ModelServer(), receivers(1), **options)
 
 
 async def test_a_cancelled_import_leaves_no_workers() -> None:
@@ -223,7 +225,7 @@ async def test_a_cancelled_import_leaves_no_workers() -> None:
 
     assert scope.cancelled_caught
     assert {} == server.stored
-    assert 5 == (await bulk.upsert(people(5), group_id=7)).accepted
+    assert 5 == (await bulk.upsert(receivers(5), group_id=7)).accepted
 
 
 async def test_on_accepted_is_called_before_rows_are_done_in_the_journal(tmp_path: Path) -> None:
@@ -236,9 +238,9 @@ async def test_on_accepted_is_called_before_rows_are_done_in_the_journal(tmp_pat
 
     journal = tmp_path / "import.journal"
     with pytest.raises(ImportFailedError, match="no room for 30 lines"):
-        await upsert(server, people(30), journal=journal, on_accepted=refuse)
+        await upsert(server, receivers(30), journal=journal, on_accepted=refuse)
     report = await upsert(
-        server, people(30), journal=journal, resume=True, on_accepted=accepted.extend
+        server, receivers(30), journal=journal, resume=True, on_accepted=accepted.extend
     )
 
     assert {"read": 30, "accepted": 30} == counts(report)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.clocks import START
-from support.journals import MIDWAY, alter, create, resume, stopped
+from support.journals import MIDWAY, alter, create, create_stopped, resume
 
 from cleverreach_async import ConfigurationError, JournalError
 from cleverreach_async.bulk.journal.journal import Journal, JournalState
@@ -153,7 +153,7 @@ def test_its_size_does_not_grow_with_the_import(path: Path) -> None:
 def test_what_is_saved_is_flushed(path: Path, opener: Callable[[Path], Journal]) -> None:
     """A power loss cannot be tested here, but the settings of SQLite against it can."""
     if opener is resume:
-        stopped(path)
+        create_stopped(path)
     with opener(path) as journal:
         database: sqlite3.Connection = vars(journal)["_database"]
         names = ("journal_mode", "synchronous", "locking_mode", "wal_autocheckpoint")
@@ -164,7 +164,7 @@ def test_what_is_saved_is_flushed(path: Path, opener: Callable[[Path], Journal])
 
 def test_an_existing_journal_is_not_overwritten(path: Path) -> None:
     """It may be the only record of an incomplete import."""
-    stopped(path)
+    create_stopped(path)
     with pytest.raises(
         ConfigurationError, match="already contains a journal: resume it, or delete it"
     ):
@@ -197,14 +197,14 @@ def test_a_blank_database_is_not_a_journal_to_resume(path: Path) -> None:
 
 def test_a_finished_import_is_not_resumed(path: Path) -> None:
     """The message says that it is complete."""
-    stopped(path, JournalState(next_row=9, finished=True))
+    create_stopped(path, JournalState(next_row=9, finished=True))
     with pytest.raises(ConfigurationError, match="is complete; nothing to resume"):
         resume(path)
 
 
 def test_another_import_is_refused_with_every_difference(path: Path) -> None:
     """As text, with both values and the remedy; the journal does not change."""
-    stopped(path)
+    create_stopped(path)
     other = {"group_id": 9, "mode": "upsert", "source": {"size": 2000, "sha256": "cd" * 32}}
     with pytest.raises(ConfigurationError) as caught:
         resume(path, other)
@@ -230,7 +230,7 @@ def test_one_journal_at_a_time(path: Path, opener: Callable[[Path], Journal]) ->
 
 def test_a_refused_journal_is_unlocked(path: Path) -> None:
     """A journal that was refused because of its content can be opened again."""
-    stopped(path)
+    create_stopped(path)
     for _ in range(3):
         with pytest.raises(ConfigurationError):
             resume(path, {"group_id": 9})

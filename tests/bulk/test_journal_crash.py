@@ -11,7 +11,7 @@ from subprocess import PIPE, Popen
 
 import pytest
 from support.clocks import START
-from support.journals import MIDWAY, create, numbered, resume, stopped
+from support.journals import MIDWAY, create, create_stopped, resume, state_of
 
 from cleverreach_async import ConfigurationError, JournalError
 from cleverreach_async.bulk.journal.journal import JournalState
@@ -76,7 +76,7 @@ def test_what_was_saved_survives_a_kill(worker: Worker, tmp_path: Path) -> None:
         with resume(path) as journal:
             state = journal.state
         assert int(lines[-1]) <= state.next_row <= int(lines[-1]) + 1
-        assert numbered(state.next_row) == state
+        assert state_of(state.next_row) == state
 
 
 def found(path: Path) -> str:
@@ -116,14 +116,14 @@ def test_a_kill_between_any_two_steps_of_resume(worker: Worker, tmp_path: Path) 
     assert killed > 10
     with resume(path) as journal:
         assert last <= journal.state.next_row <= last + 1
-        assert numbered(journal.state.next_row) == journal.state
+        assert state_of(journal.state.next_row) == journal.state
 
 
 def test_another_process_is_refused_until_the_first_is_killed(
     worker: Worker, tmp_path: Path
 ) -> None:
     """The operating system releases the lock; no file has to be deleted."""
-    path = stopped(tmp_path / "import.journal")
+    path = create_stopped(tmp_path / "import.journal")
     child = worker.start("hold", path)
     assert "held" == worker.line()
     for opener in (create, resume):
@@ -158,7 +158,7 @@ def test_of_two_processes_that_resume_together_one_succeeds(worker: Worker, tmp_
     for attempt in range(10):
         folder = tmp_path / str(attempt)
         folder.mkdir()
-        path = stopped(folder / "import.journal")
+        path = create_stopped(folder / "import.journal")
         children = [worker.start("race", path) for _ in range(2)]
         (folder / "start").touch()
         lines = sorted([worker.line(), worker.line()])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.clocks import START
-from support.journals import MIDWAY, alter, create, resume, stopped
+from support.journals import MIDWAY, alter, create, create_stopped, resume
 
 from cleverreach_async import ConfigurationError, JournalError
 from cleverreach_async.bulk.journal.journal import Journal, JournalState
@@ -110,7 +110,7 @@ def test_a_file_of_another_program_is_not_changed(
 
 def test_a_newer_format_is_refused(path: Path) -> None:
     """The message says which version to use."""
-    alter(stopped(path), "PRAGMA user_version = 2")
+    alter(create_stopped(path), "PRAGMA user_version = 2")
     for opener in (create, resume):
         with pytest.raises(JournalError, match="format 2, and this version of the library"):
             opener(path)
@@ -137,7 +137,7 @@ def test_a_newer_format_is_refused(path: Path) -> None:
 )
 def test_invalid_values_in_the_tables_are_damage(path: Path, statement: str) -> None:
     """No import is resumed from an impossible state."""
-    alter(stopped(path), statement)
+    alter(create_stopped(path), statement)
     with pytest.raises(JournalError, match=r"damaged|cannot be used"):
         resume(path)
 
@@ -145,7 +145,7 @@ def test_invalid_values_in_the_tables_are_damage(path: Path, statement: str) -> 
 @pytest.mark.parametrize("keep", [2, 50, 200, 4096, 5000])
 def test_a_truncated_file_is_refused(path: Path, keep: int) -> None:
     """As left by an interrupted copy."""
-    content = stopped(path).read_bytes()
+    content = create_stopped(path).read_bytes()
     path.write_bytes(content[:keep])
     with pytest.raises(JournalError, match=r"damaged|not the journal"):
         resume(path)
@@ -153,7 +153,7 @@ def test_a_truncated_file_is_refused(path: Path, keep: int) -> None:
 
 def test_damage_beside_the_state_is_found(path: Path) -> None:
     """If one page of the file is damaged, the others are not used either."""
-    database = sqlite3.connect(stopped(path))
+    database = sqlite3.connect(create_stopped(path))
     [page] = database.execute("SELECT rootpage FROM sqlite_master WHERE type = 'index'").fetchone()
     [size] = database.execute("PRAGMA page_size").fetchone()
     database.close()
@@ -166,7 +166,7 @@ def test_damage_beside_the_state_is_found(path: Path) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_any_damage_gives_a_state_or_an_error(path: Path, seed: int) -> None:
     """Whichever bytes are wrong, no other exception is raised."""
-    content = bytearray(stopped(path).read_bytes())
+    content = bytearray(create_stopped(path).read_bytes())
     for step in range(1, 40):
         content[seed * 7919 * step % len(content)] ^= 1 + seed % 255
     path.write_bytes(content)
@@ -217,7 +217,7 @@ def test_a_read_only_journal_is_refused_before_any_row(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a file system that is mounted read-only."""
-    stopped(path)
+    create_stopped(path)
 
     def may(_: Path, mode: int) -> bool:
         return not mode & os.W_OK
@@ -233,7 +233,7 @@ def test_a_read_only_journal_is_refused_before_any_row(
 @pytest.mark.parametrize("part", ["file", "folder"])
 def test_permissions_are_checked(path: Path, part: str) -> None:
     """SQLite writes a second file beside the journal, so file and folder must be writable."""
-    stopped(path)
+    create_stopped(path)
     target = path if part == "file" else path.parent
     mode = stat.S_IMODE(target.stat().st_mode)
     target.chmod(mode & ~0o222)

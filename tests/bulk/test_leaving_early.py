@@ -10,7 +10,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from support.clocks import FakeClock
 from support.held_server import HeldServer
-from support.model_server import ModelServer, Reply, always, counts, people, transport_to
+from support.model_server import ModelServer, Reply, always, counts, receivers, transport_to
 
 from cleverreach_async import ConfigurationError, ImportRun, ReceiverInput
 from cleverreach_async.bulk.assembly import SPARE_SLOTS
@@ -52,7 +52,7 @@ async def test_after_a_cancellation_requests_in_flight_complete(
             task.append(asyncio.current_task())
         with scope:
             await bulk.upsert(
-                people(1000 if phase == "reading" else 10),
+                receivers(1000 if phase == "reading" else 10),
                 group_id=7,
                 batch_size=10,
                 concurrency=1,
@@ -90,7 +90,7 @@ async def test_a_cancelled_caller_waits_at_most_drain_seconds() -> None:
 
     async def work() -> None:
         with scope:
-            await bulk.upsert(people(10), group_id=7, canary=False, drain=10)
+            await bulk.upsert(receivers(10), group_id=7, canary=False, drain=10)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work)
@@ -98,7 +98,7 @@ async def test_a_cancelled_caller_waits_at_most_drain_seconds() -> None:
         scope.cancel()
         await clock.advance(11.0)
 
-    assert (1, 11.0) == (server.cut, clock.elapsed)
+    assert (1, 11.0) == (server.aborted, clock.elapsed)
 
 
 async def test_an_exception_of_the_block_is_raised_as_it_is() -> None:
@@ -144,7 +144,7 @@ async def test_a_cancelled_put_does_not_block_the_address() -> None:
                 tasks.start_soon(run.flush)
                 await wait_all_tasks_blocked()
                 scope.cancel()
-        server.wake()
+        server.stop_holding()
         await run.put(ReceiverInput("late@example.org", source="2"))
 
     run.report.assert_balanced()
@@ -179,7 +179,7 @@ async def test_after_a_stop_at_any_moment_the_report_balances(after: int) -> Non
 
     async with anyio.create_task_group() as tasks, bulk.open(**SMALL) as run:
         tasks.start_soon(stop, run)
-        for number, receiver in enumerate(people(100)):
+        for number, receiver in enumerate(receivers(100)):
             await run.put(receiver)
             if not number % 16:
                 await run.flush()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.clocks import FakeClock
 from support.held_server import HeldServer
-from support.model_server import ModelServer, Reply, counts, people, transport_to, upsert
+from support.model_server import ModelServer, Reply, counts, receivers, transport_to, upsert
 
 from cleverreach_async import (
     ImportFailedError,
@@ -142,9 +142,9 @@ async def test_a_wrong_mapping_stops_after_the_first_batch() -> None:
 @asynchronous
 async def test_the_message_has_reasons_without_addresses() -> None:
     """Codes, rows and the server's messages help; addresses could be logged."""
-    rows = [*refused(60), *(f"broken{n}" for n in range(30)), *people(10)]
+    rows = [*refused(60), *(f"broken{n}" for n in range(30)), *receivers(10)]
     with pytest.raises(TooManyRejectsError) as caught:
-        await upsert(ModelServer(), [*rows, *people(500)], canary=True)
+        await upsert(ModelServer(), [*rows, *receivers(500)], canary=True)
 
     message = str(caught.value)
     assert "60 of the first 100 rows sent are rejected" in message
@@ -169,14 +169,14 @@ async def test_the_first_batch_is_sent_alone() -> None:
         server.release()
         await wait_all_tasks_blocked()
         seen.append((server.held, len(server.requests[1][1])))
-        server.wake()
+        server.stop_holding()
 
     async with (
         anyio.create_task_group() as tasks,
         bulk.open(group_id=7, concurrency=4) as run,
     ):
         tasks.start_soon(respond)
-        for receiver in people(5000):
+        for receiver in receivers(5000):
             await run.put(receiver)
 
     assert (1, CANARY_ROWS) == seen[0]
@@ -189,7 +189,7 @@ async def test_the_first_batch_is_sent_alone() -> None:
 async def test_without_a_canary_all_slots_are_used_immediately() -> None:
     """The canary can be disabled."""
     server = ModelServer(steps=500)
-    await upsert(server, people(4000), canary=False, concurrency=4)
+    await upsert(server, receivers(4000), canary=False, concurrency=4)
 
     assert (4, 1000) == (server.peak, len(server.requests[0][1]))
 
@@ -215,7 +215,7 @@ async def test_too_many_rejects_at_the_end_raise_if_rows_are_pending() -> None:
 
     with pytest.raises(TooManyRejectsError) as caught:
         await Bulk(transport_to(ModelServer(script), clock=clock)).upsert(
-            [*people(50), *refused(50)], group_id=7, batch_size=50, concurrency=2, canary=False
+            [*receivers(50), *refused(50)], group_id=7, batch_size=50, concurrency=2, canary=False
         )
 
     assert {"read": 100, "rejected": 50, "pending": 50} == counts(caught.value.report)
@@ -229,7 +229,7 @@ async def test_duplicates_and_unknown_receivers_do_not_count(call: str) -> None:
     if call == "insert":
         server.stored = {f"p{n}@example.org": {} for n in range(3000)}
     bulk = Bulk(transport_to(server))
-    report = await getattr(bulk, call)(people(3000), group_id=7)
+    report = await getattr(bulk, call)(receivers(3000), group_id=7)
 
     assert {"read": 3000, "rejected": 3000} == counts(report)
     assert {"duplicate" if call == "insert" else "not_found": 3000} == report.reasons
@@ -245,7 +245,7 @@ async def test_rows_rejected_before_sending_count_too() -> None:
 @asynchronous
 async def test_max_rejects_of_an_import() -> None:
     """It is an option."""
-    rows = [*refused(3), *people(3000)]
+    rows = [*refused(3), *receivers(3000)]
     with pytest.raises(TooManyRejectsError, match="3 rows are rejected, and 2 are allowed"):
         await upsert(ModelServer(), rows, batch_size=10, max_rejects=2, concurrency=1)
 

@@ -10,7 +10,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from support.clocks import FakeClock
 from support.held_server import HeldServer
-from support.model_server import ModelServer, Reply, always, at, counts, people, transport_to
+from support.model_server import ModelServer, Reply, always, at, counts, receivers, transport_to
 
 from cleverreach_async import (
     BadRow,
@@ -40,7 +40,7 @@ async def test_rows_that_were_put_are_sent_and_have_a_result() -> None:
     """In one task: the loop sends the rows and ends when each has a result."""
     server = ModelServer()
     async with bulk_of(server).open(**SMALL) as run:
-        for receiver in people(25):
+        for receiver in receivers(25):
             await run.put(receiver)
         received = [result async for result in run.results()]
 
@@ -73,7 +73,7 @@ async def test_every_row_has_one_result_whatever_its_outcome() -> None:
         ReceiverInput("order@example.org", orders=[OrderInput("A-1", "Lamp")]),
     ]
     server = ModelServer(at(Reply(content=b"[]"), 0))
-    server.tells_nothing = True
+    server.refuses_look_ups = True
     async with bulk_of(server).open(**SMALL) as run:
         for row in rows:
             await run.put(row)
@@ -115,7 +115,7 @@ async def test_a_reader_in_another_task_gets_all_results(server: ModelServer) ->
         tasks.start_soon(read, run, received)
         tasks.start_soon(wake)
         await wait_all_tasks_blocked()
-        for receiver in people(105):
+        for receiver in receivers(105):
             await run.put(receiver)
         await run.end()
 
@@ -126,7 +126,7 @@ async def test_a_loop_that_is_left_early_does_not_block_the_import() -> None:
     """The import continues at full speed after a ``break``."""
     server = ModelServer()
     async with bulk_of(server).open(**SMALL) as run:
-        for receiver in people(30):
+        for receiver in receivers(30):
             await run.put(receiver)
         async for result in run.results():
             assert result.outcome is Outcome.ACCEPTED
@@ -161,7 +161,7 @@ async def test_results_cannot_be_read_again_after_the_iterator_is_gone() -> None
 async def test_results_requested_too_late_are_refused() -> None:
     """Results are not stored indefinitely before they are requested."""
     async with bulk_of(ModelServer()).open(group_id=7) as run:
-        for receiver in people(4500):
+        for receiver in receivers(4500):
             await run.put(receiver)
         await wait_all_tasks_blocked()
         with pytest.raises(ConfigurationError, match="before putting more"):
@@ -177,7 +177,7 @@ async def test_rows_are_taken_no_faster_than_results_are_read() -> None:
 
         async def produce() -> None:
             nonlocal put
-            for receiver in people(20_000):
+            for receiver in receivers(20_000):
                 await run.put(receiver)
                 put += 1
             await run.end()
@@ -200,7 +200,7 @@ async def test_a_reader_that_ends_no_longer_delays_the_producer() -> None:
         results: Any = run.results(until_end=True)
 
         async def produce() -> None:
-            for receiver in people(10_000):
+            for receiver in receivers(10_000):
                 await run.put(receiver)
 
         async with anyio.create_task_group() as tasks:
@@ -229,7 +229,7 @@ async def test_after_a_stop_results_of_requests_in_flight_are_read(*, until_end:
             done.append(True)
 
         async with anyio.create_task_group() as tasks:
-            for receiver in people(64):
+            for receiver in receivers(64):
                 await run.put(receiver)
             tasks.start_soon(watch)
             await wait_all_tasks_blocked()
@@ -274,7 +274,7 @@ async def test_a_stop_in_tasks_of_the_caller_is_not_an_error() -> None:
     async with bulk_of(server).open(**SMALL) as run:
 
         async def produce() -> None:
-            for receiver in people(10**6):
+            for receiver in receivers(10**6):
                 await run.put(receiver)
 
         async with anyio.create_task_group() as tasks:
@@ -294,7 +294,7 @@ async def test_an_error_of_the_source_ends_the_reader() -> None:
     errors: list[ImportFailedError] = []
 
     async def source() -> AsyncIterator[ReceiverInput]:
-        for receiver in people(30):
+        for receiver in receivers(30):
             yield receiver
         raise LookupError("the cursor is gone")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.held_server import HeldServer
-from support.model_server import ModelServer, Reply, counts, people, transport_to
+from support.model_server import ModelServer, Reply, counts, receivers, transport_to
 
 from cleverreach_async import (
     ConfigurationError,
@@ -206,7 +206,7 @@ async def test_any_iterable_can_be_resumed(
     kind: Callable[[list[Any]], Any], at: int, tmp_path: Path
 ) -> None:
     """It is read again from its beginning, and rows that are done are skipped."""
-    rows = list(people(200))
+    rows = list(receivers(200))
     job = new_import(tmp_path)
     first = await job.run(kind(rows), at=at)
     second = await job.run(kind(rows), resume=True)
@@ -235,7 +235,7 @@ async def test_rows_can_be_put_again(tmp_path: Path) -> None:
     server = HeldServer(holds=lambda number: number >= 3)
     options: dict[str, Any] = {"journal": tmp_path / "j", "batch_size": 10, "concurrency": 1}
     async with Bulk(transport_to(server)).open(group_id=7, canary=False, **options) as run:
-        for receiver in people(64):
+        for receiver in receivers(64):
             await run.put(receiver)
         while not server.held:
             await run.flush()
@@ -244,7 +244,7 @@ async def test_rows_can_be_put_again(tmp_path: Path) -> None:
 
     again = ModelServer()
     async with Bulk(transport_to(again)).open(group_id=7, resume=True, **options) as resumed:
-        for receiver in people(64):
+        for receiver in receivers(64):
             await resumed.put(receiver)
 
     assert run.report.accepted == resumed.report.skipped > 0
@@ -256,16 +256,16 @@ async def test_rows_can_be_put_again(tmp_path: Path) -> None:
 async def test_changed_rows_are_refused(kind: Callable[[list[Any]], Any], tmp_path: Path) -> None:
     """Row numbers would mean other rows, so nothing is sent."""
     job = new_import(tmp_path)
-    await job.run(kind(list(people(200))), at=12)
+    await job.run(kind(list(receivers(200))), at=12)
     before = dict(job.server.stored)
-    changed = [ReceiverInput("new@example.org"), *people(200)]
+    changed = [ReceiverInput("new@example.org"), *receivers(200)]
     with pytest.raises(ImportFailedError, match="not those of the import") as caught:
         await job.run(kind(changed), resume=True)
 
     assert isinstance(caught.value.__cause__, SourceError)
     assert before == job.server.stored
 
-    report = await job.run(kind(list(people(200))), resume=True)
+    report = await job.run(kind(list(receivers(200))), resume=True)
     assert 200 == totals(report)["accepted"]
 
 
@@ -283,8 +283,8 @@ async def test_another_import_is_refused(
 ) -> None:
     """Rows that are done in one group by one call are not done elsewhere."""
     job = new_import(tmp_path)
-    await job.run(list(people(100)), at=2)
-    source: Any = list(people(100))
+    await job.run(list(receivers(100)), at=2)
+    source: Any = list(receivers(100))
     options = {"group_id": 7} | options
     if options.pop("source", ""):
         path = tmp_path / "customers.csv"
@@ -306,9 +306,9 @@ async def test_another_import_is_refused(
 async def test_options_may_change_when_an_import_is_resumed(tmp_path: Path) -> None:
     """Batch size, concurrency and limits are not part of the identity of an import."""
     job = new_import(tmp_path)
-    await job.run(list(people(300)), at=4, batch_size=25)
+    await job.run(list(receivers(300)), at=4, batch_size=25)
     report = await job.run(
-        list(people(300)), resume=True, batch_size=7, concurrency=4, max_rejects=3, canary=False
+        list(receivers(300)), resume=True, batch_size=7, concurrency=4, max_rejects=3, canary=False
     )
 
     assert 300 == totals(report)["accepted"]
@@ -338,7 +338,7 @@ async def test_orders_in_doubt_are_looked_up_by_the_next_run(at: int, tmp_path: 
 
 async def test_the_report_of_a_resumed_import_has_this_run_and_earlier_ones(tmp_path: Path) -> None:
     """The counters are those of this run; ``earlier`` has those of earlier runs."""
-    rows = [*people(40), "broken", *people(100)]
+    rows = [*receivers(40), "broken", *receivers(100)]
     job = new_import(tmp_path)
     first = await job.run(rows, at=6)
     second = await job.run(rows, resume=True)
@@ -357,12 +357,12 @@ async def test_a_failed_import_can_be_resumed_too(tmp_path: Path) -> None:
     job = ImportJob(tmp_path, server)
     with pytest.raises(ImportFailedError):
         await Bulk(transport_to(server)).upsert(
-            list(people(200)),
+            list(receivers(200)),
             group_id=7,
             batch_size=10,
             journal=tmp_path / "import.journal",
             rejects=tmp_path / "rejects.jsonl",
         )
-    report = await job.run(list(people(200)), resume=True)
+    report = await job.run(list(receivers(200)), resume=True)
 
     assert 200 == totals(report)["accepted"] == len(job.server.stored)

@@ -11,7 +11,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from support.clocks import FakeClock
 from support.held_server import HeldServer
-from support.model_server import ModelServer, Reply, always, at, counts, people, transport_to
+from support.model_server import ModelServer, Reply, always, at, counts, receivers, transport_to
 from support.virtual_time import write_in_the_loop
 
 from cleverreach_async import (
@@ -87,7 +87,7 @@ async def importing(
 async def test_responses_to_requests_in_flight_count() -> None:
     """Requests in flight at the stop complete as if there were none."""
     server = HeldServer()
-    async with importing(server, people(100), batch_size=10, concurrency=2) as job:
+    async with importing(server, receivers(100), batch_size=10, concurrency=2) as job:
         assert 2 == server.held
         job.running().stop("enough")
         await wait_all_tasks_blocked()
@@ -96,13 +96,13 @@ async def test_responses_to_requests_in_flight_count() -> None:
     report = job.balanced_report()
     assert (20, 0, "enough") == (report.accepted, report.unknown, report.stopped)
     assert report.read - 20 == report.pending
-    assert (20, 0) == (len(server.stored), server.cut)
+    assert (20, 0) == (len(server.stored), server.aborted)
 
 
 async def test_a_stop_ends_the_wait_for_a_permit() -> None:
     """Batches that are held but not sent yet are never sent."""
     server = HeldServer()
-    async with importing(server, people(1000), batch_size=10, concurrency=1) as job:
+    async with importing(server, receivers(1000), batch_size=10, concurrency=1) as job:
         job.running().stop()
         await wait_all_tasks_blocked()
         server.release()
@@ -115,7 +115,7 @@ async def test_a_stop_ends_the_backoff() -> None:
     clock = FakeClock()
     clock.hold()
     server = ModelServer(always(Reply(500, executed=False)))
-    async with importing(server, people(30), clock=clock) as job:
+    async with importing(server, receivers(30), clock=clock) as job:
         assert clock.sleeps
         job.running().stop()
 
@@ -129,7 +129,7 @@ async def test_a_stop_ends_the_wait_at_a_closed_gate() -> None:
     clock.hold()
     reply = Reply(429, executed=False, headers={"retry-after": "60"})
     server = ModelServer(always(reply))
-    async with importing(server, people(30), clock=clock, batch_size=10) as job:
+    async with importing(server, receivers(30), clock=clock, batch_size=10) as job:
         await clock.advance(5.0)
         job.running().stop()
 
@@ -143,7 +143,7 @@ async def test_a_stop_ends_the_wait_for_the_rate_limit() -> None:
     clock.hold()
     server = ModelServer()
     async with importing(
-        server, people(100), clock=clock, batch_size=10, max_rows_per_second=1.0
+        server, receivers(100), clock=clock, batch_size=10, max_rows_per_second=1.0
     ) as job:
         job.running().stop()
 
@@ -159,7 +159,7 @@ async def test_a_stop_closes_the_source() -> None:
     async def endless() -> AsyncIterator[ReceiverInput]:
         nonlocal closed
         try:
-            for receiver in people(10**9):
+            for receiver in receivers(10**9):
                 yield receiver
         finally:
             closed += 1
@@ -176,7 +176,7 @@ async def test_a_stop_closes_the_source() -> None:
 async def test_a_stop_during_the_first_batch() -> None:
     """It completes, although the other rows wait for it."""
     server = HeldServer()
-    async with importing(server, people(300), canary=True) as job:
+    async with importing(server, receivers(300), canary=True) as job:
         job.running().stop()
         await wait_all_tasks_blocked()
         server.release()
@@ -189,13 +189,13 @@ async def test_a_second_stop_changes_nothing() -> None:
     clock = FakeClock()
     clock.hold()
     server = HeldServer()
-    async with importing(server, people(10), clock=clock, drain=30) as job:
+    async with importing(server, receivers(10), clock=clock, drain=30) as job:
         job.running().stop("first")
         await clock.advance(20.0)
         job.running().stop("second")
         await clock.advance(11.0)
 
-    assert ("first", 1) == (job.balanced_report().stopped, server.cut)
+    assert ("first", 1) == (job.balanced_report().stopped, server.aborted)
 
 
 async def test_after_the_drain_requests_are_aborted() -> None:
@@ -207,12 +207,12 @@ async def test_after_the_drain_requests_are_aborted() -> None:
         job.running().stop()
         await clock.advance(29.0)
 
-        assert (None, 0) == (job.report, server.cut)
+        assert (None, 0) == (job.report, server.aborted)
 
         await clock.advance(2.0)
 
     assert {"read": 2, "unknown": 1, "pending": 1} == counts(job.balanced_report())
-    assert 1 == server.cut
+    assert 1 == server.aborted
 
 
 async def test_a_drain_ends_with_the_last_request() -> None:
@@ -220,7 +220,7 @@ async def test_a_drain_ends_with_the_last_request() -> None:
     clock = FakeClock()
     clock.hold()
     server = HeldServer()
-    async with importing(server, people(10), clock=clock, drain=3600) as job:
+    async with importing(server, receivers(10), clock=clock, drain=3600) as job:
         job.running().stop()
         await wait_all_tasks_blocked()
         server.release()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.model_server import ModelServer, Reply, always, at, counts, people, transport_to
+from support.model_server import ModelServer, Reply, always, at, counts, receivers, transport_to
 
 from cleverreach_async import ConfigurationError, ImportReport, OrderInput, ReceiverInput
 from cleverreach_async.bulk.delivery.matching import match_rows, read_items
@@ -81,7 +81,7 @@ async def load(server: ModelServer, rows: Any, call: str, **options: Any) -> Imp
 
 def five_good_rows_and_a_bad_one() -> list[ReceiverInput]:
     """Return five valid rows, and one that every call refuses."""
-    rows = [ReceiverInput(row.email, source="new") for row in people(5)]
+    rows = [ReceiverInput(row.email, source="new") for row in receivers(5)]
     return [*rows, ReceiverInput("refuse@example.org", source="new")]
 
 
@@ -134,7 +134,7 @@ async def test_nothing_is_accepted_without_evidence(call: str, shape: Reply) -> 
 async def test_true_accepts_no_row(call: str) -> None:
     """Only for a deletion is ``true`` a valid response."""
     server = server_for(call, always(Reply(executed=False, content=b"true")))
-    report = await load(server, people(5), call)
+    report = await load(server, receivers(5), call)
 
     assert {"read": 5, "rejected": 5} == counts(report)
     assert {"not_returned": 5} == report.reasons
@@ -146,7 +146,7 @@ async def test_true_accepts_all_rows_of_a_deletion(content: bytes) -> None:
     """The vendor is known to respond like this for the whole list."""
     server = server_for("delete", always(Reply(content=content)))
 
-    assert {"read": 5, "accepted": 5} == counts(await load(server, people(5), "delete"))
+    assert {"read": 5, "accepted": 5} == counts(await load(server, receivers(5), "delete"))
     assert {} == server.stored
 
 
@@ -155,7 +155,7 @@ async def test_insert_rejects_duplicates() -> None:
     """Existing receivers do not change."""
     server = ModelServer()
     server.stored["p1@example.org"] = {"source": "old"}
-    report = await load(server, people(3), "insert")
+    report = await load(server, receivers(3), "insert")
 
     assert {"read": 3, "accepted": 2, "rejected": 1} == counts(report)
     assert ({"duplicate": 1}, "old") == (report.reasons, server.stored["p1@example.org"]["source"])
@@ -165,7 +165,7 @@ async def test_insert_rejects_duplicates() -> None:
 @pytest.mark.parametrize("call", ["update", "delete"])
 async def test_unknown_receivers_are_not_found(call: str) -> None:
     """Changing or deleting a receiver that does not exist is rejected."""
-    report = await load(server_for(call, None), people(6), call)
+    report = await load(server_for(call, None), receivers(6), call)
 
     assert {"read": 6, "accepted": 5, "rejected": 1} == counts(report)
     assert {"not_found": 1} == report.reasons
@@ -176,7 +176,7 @@ async def test_unknown_receivers_are_not_found(call: str) -> None:
 async def test_a_receiver_not_found_after_a_lost_response_was_deleted_by_it(reply: Reply) -> None:
     """A deletion that is resent finds no receiver, because the first attempt deleted it."""
     server = server_for("delete", at(reply, 0))
-    report = await load(server, people(5), "delete")
+    report = await load(server, receivers(5), "delete")
 
     assert {"read": 5, "accepted": 5} == counts(report)
     assert 5 == report.replayed
@@ -220,7 +220,7 @@ async def test_each_call_has_its_method_and_path(call: str, method: str) -> None
     server = RecordingServer()
     server.seen = set()
     server.stored = {"p0@example.org": {}} if call in {"update", "delete"} else {}
-    await load(server, people(1), call)
+    await load(server, receivers(1), call)
 
     assert {(method, f"/v3/groups/7/receivers/{call}")} == server.seen
 
@@ -264,7 +264,7 @@ async def test_a_deletion_sends_addresses_and_writes_receivers(tmp_path: Path) -
     rejects = tmp_path / "rejects.jsonl"
     server = server_for("delete", None)
     rows: list[Any] = ["p0@example.org", {"email": "P1@example.org", "source": "x"}]
-    rows += list(people(7))[2:]
+    rows += list(receivers(7))[2:]
     report = await load(server, rows, "delete", rejects=rejects)
     body: Any = server.requests[0][1]
 
@@ -293,7 +293,7 @@ async def test_an_unknown_call_is_refused(name: str) -> None:
 async def test_inactive_is_for_new_receivers(call: str) -> None:
     """With other calls it would deactivate existing receivers."""
     with pytest.raises(ConfigurationError, match="use insert"):
-        await load(ModelServer(), people(1), call, inactive=True)
+        await load(ModelServer(), receivers(1), call, inactive=True)
 
 
 @asynchronous

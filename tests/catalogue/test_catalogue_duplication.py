@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from support.model_server import ModelServer, Reply, at, counts, people, transport_to, upsert
+from support.model_server import ModelServer, Reply, at, counts, receivers, transport_to, upsert
 from support.virtual_time import VirtualClock, write_in_the_loop
 
 from cleverreach_async import (
@@ -55,9 +55,9 @@ async def test_d1_d4_an_insert_is_not_resent_after_a_lost_response(
 ) -> None:
     """The server's own list shows what was stored; if it is refused, the rows are unknown."""
     server = ModelServer(at(reply, 0), clock=clock)
-    server.tells_nothing = not listed
+    server.refuses_look_ups = not listed
     async with clock.flowing():
-        report = await Bulk(transport_to(server, clock=clock)).insert(people(20), group_id=7)
+        report = await Bulk(transport_to(server, clock=clock)).insert(receivers(20), group_id=7)
 
     assert {"read": 20, "accepted" if listed else "unknown": 20} == counts(report)
     assert (20, 1) == (len(server.stored), len(server.requests))
@@ -68,9 +68,9 @@ async def test_d1_an_insert_that_was_not_executed_is_resent(
     status: int | None, clock: VirtualClock
 ) -> None:
     """A row that is not in the server's list was not stored: it is resent, and added once."""
-    server = ModelServer(at(Reply(status, executed=False, lands=1.0), 0), clock=clock)
+    server = ModelServer(at(Reply(status, executed=False, store_delay=1.0), 0), clock=clock)
     async with clock.flowing():
-        report = await Bulk(transport_to(server, clock=clock)).insert(people(20), group_id=7)
+        report = await Bulk(transport_to(server, clock=clock)).insert(receivers(20), group_id=7)
 
     assert {"read": 20, "accepted": 20} == counts(report)
     assert (20, {1}) == (report.replayed, set(server.created.values()))
@@ -84,7 +84,7 @@ async def test_d2_d4_an_upsert_is_resent_after_a_lost_response_and_counted(
     server = ModelServer(at(reply, 1), clock=clock)
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).upsert(
-            people(30), group_id=7, batch_size=10, canary=False, concurrency=1
+            receivers(30), group_id=7, batch_size=10, canary=False, concurrency=1
         )
 
     assert {"read": 30, "accepted": 30} == counts(report)
@@ -105,7 +105,7 @@ async def test_d11_the_last_row_of_an_address_wins_at_any_distance(
         del number
         attempts = sum(row.get("source") == "first" for _, it in server.requests for row in it)
         is_first = any(row.get("source") == "first" for row in sent)
-        return Reply(None, delay=20.0, lands=22.0) if is_first and attempts <= 2 else None
+        return Reply(None, delay=20.0, store_delay=22.0) if is_first and attempts <= 2 else None
 
     server = ModelServer(script, clock=clock)
     async with clock.flowing():
@@ -114,7 +114,7 @@ async def test_d11_the_last_row_of_an_address_wins_at_any_distance(
         )
 
     assert (300, 0) == (report.accepted + report.superseded, report.rejected + report.unknown)
-    server.land(everything=True)
+    server.store_delayed(everything=True)
     assert "third" == server.stored["same@example.org"]["source"]
 
 
@@ -135,16 +135,16 @@ async def test_d13_a_late_first_attempt_does_not_overwrite_a_newer_row(
     """It is executed 90 s after the connection was lost; the address waits for ``settle``."""
     rows = [
         ReceiverInput("a@example.org", source="old"),
-        *people(30),
+        *receivers(30),
         ReceiverInput("a@example.org", source="new"),
     ]
-    late = Reply(status, content=b"<html>", lands=90.0)
+    late = Reply(status, content=b"<html>", store_delay=90.0)
     server = ModelServer(at(late, 0), clock=clock)
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).upsert(
             rows, group_id=7, batch_size=10, canary=False, concurrency=4, settle=91.0
         )
-    server.land(everything=True)
+    server.store_delayed(everything=True)
 
     assert {"read": 32, "accepted": 32} == counts(report)
     assert "new" == server.stored["a@example.org"]["source"]
@@ -154,13 +154,13 @@ async def test_d13_a_late_first_attempt_does_not_overwrite_a_newer_row(
 async def test_d13_unknown_rows_do_not_overwrite_a_newer_row(clock: VirtualClock) -> None:
     """The last of three unreadable responses may be for rows that are executed later."""
     old, new = (ReceiverInput("a@example.org", source=source) for source in ("old", "new"))
-    late = Reply(content=b"<html>", lands=3.0)
+    late = Reply(content=b"<html>", store_delay=3.0)
     server = ModelServer(lambda _, rows: late if "old" in str(rows) else None, clock=clock)
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).upsert(
-            [old, *people(3), new], group_id=7, batch_size=1, canary=False
+            [old, *receivers(3), new], group_id=7, batch_size=1, canary=False
         )
-    server.land(everything=True)
+    server.store_delayed(everything=True)
 
     assert {"read": 5, "accepted": 4, "unknown": 1} == counts(report)
     assert "new" == server.stored["a@example.org"]["source"]

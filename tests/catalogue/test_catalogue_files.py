@@ -7,8 +7,8 @@ from typing import Any
 
 import anyio
 import pytest
-from support.model_server import ModelServer, counts, people, upsert
-from support.virtual_time import after, write_in_the_loop
+from support.model_server import ModelServer, counts, receivers, upsert
+from support.virtual_time import switch_after, write_in_the_loop
 
 from cleverreach_async import ImportFailedError, ImportReport, JournalError, ReceiverInput
 from cleverreach_async.bulk.journal.journal import Journal
@@ -36,7 +36,7 @@ async def test_l16_a_row_is_not_done_if_its_reject_cannot_be_written(
     """A full disk stops the import; the next run writes the missing line."""
     rejects = tmp_path / "rejects"
     options: dict[str, Any] = {"rejects": rejects, "journal": tmp_path / "journal"}
-    rows = [*people(3), ReceiverInput("refuse@example.org"), ReceiverInput("no address")]
+    rows = [*receivers(3), ReceiverInput("refuse@example.org"), ReceiverInput("no address")]
 
     def full(*_args: Any, **_kwargs: Any) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
@@ -90,9 +90,9 @@ async def test_l17_a_batch_is_not_sent_if_the_journal_cannot_be_written(
         raise JournalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "save", after(2, Journal.save, full))
+        patch.setattr(Journal, "save", switch_after(2, Journal.save, full))
         report = await failed(
-            server, people(30), journal=tmp_path / "journal", batch_size=10, concurrency=1
+            server, receivers(30), journal=tmp_path / "journal", batch_size=10, concurrency=1
         )
     assert (1, 10) == (len(server.requests), report.requests * 10)
     assert {} == {name: n for name, n in counts(report).items() if name in {"rejected", "unknown"}}

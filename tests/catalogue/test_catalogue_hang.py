@@ -13,7 +13,7 @@ from support.model_server import (
     Reply,
     always,
     counts,
-    people,
+    receivers,
     transport_to,
     upsert,
 )
@@ -55,7 +55,7 @@ async def test_h1_a_stop_waits_for_a_silent_server_only_until_the_drain_ends(
     server = ModelServer(always(BLACK_HOLE), clock=clock)
     async with clock.flowing() as tasks:
         report = await Bulk(transport_to(server, clock=clock)).upsert(
-            [WITH_ORDER, *people(500)],
+            [WITH_ORDER, *receivers(500)],
             group_id=7,
             batch_size=10,
             drain=20.0,
@@ -80,7 +80,7 @@ async def test_h1_a_cancelled_caller_waits_only_until_the_drain_ends() -> None:
                 scope.cancel()
 
             tasks.start_soon(cancel_later)
-            await Bulk(transport_to(server, clock=clock)).upsert(people(3), group_id=7)
+            await Bulk(transport_to(server, clock=clock)).upsert(receivers(3), group_id=7)
 
         assert scope.cancelled_caught
         assert clock.elapsed <= 40.0
@@ -120,7 +120,7 @@ async def test_h2_a_source_does_not_wait_for_failed_workers() -> None:
             raise ZeroDivisionError("a defect")
 
     with anyio.fail_after(5), pytest.raises(ImportFailedError, match="a defect") as caught:
-        await upsert(Broken(), people(10**9), batch_size=10)
+        await upsert(Broken(), receivers(10**9), batch_size=10)
 
     assert caught.value.report.read == caught.value.report.pending < 1000
 
@@ -131,7 +131,7 @@ async def test_h3_batches_that_wait_for_a_retry_do_not_block_each_other() -> Non
     server = ModelServer(lambda n, _: Reply(429, executed=False) if n < 40 else None, clock=clock)
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).upsert(
-            people(300), group_id=7, batch_size=10, concurrency=2, canary=False
+            receivers(300), group_id=7, batch_size=10, concurrency=2, canary=False
         )
 
     assert {"read": 300, "accepted": 300} == counts(report)
@@ -158,7 +158,7 @@ async def test_h9_a_stop_does_not_wait_for_the_next_row() -> None:
 
     async def source() -> AsyncIterator[ReceiverInput]:
         try:
-            for receiver in people(70):
+            for receiver in receivers(70):
                 yield receiver
             await clock.sleep(3600.0)
         finally:
@@ -183,7 +183,7 @@ async def test_h11_an_invalid_retry_after_is_replaced_by_backoff(value: str) -> 
     server = ModelServer(
         lambda n, _: Reply(429, executed=False, headers={"retry-after": value}) if n < 8 else None
     )
-    report = await Bulk(transport_to(server, clock=clock)).upsert(people(5), group_id=7)
+    report = await Bulk(transport_to(server, clock=clock)).upsert(receivers(5), group_id=7)
 
     assert {"read": 5, "accepted": 5} == counts(report)
     assert 5.0 < clock.elapsed < 120.0
@@ -200,10 +200,10 @@ async def test_h11_a_retry_after_of_a_day_stops_the_import(
         lambda _n, _rows: Reply(429, executed=False, headers=headers) if is_closed else None
     )
     with pytest.raises(ImportFailedError, match="429") as caught:
-        await upsert(server, people(5), journal=tmp_path / "journal")
+        await upsert(server, receivers(5), journal=tmp_path / "journal")
     assert (1, {"read": 5, "pending": 5}) == (len(server.requests), counts(caught.value.report))
     is_closed = False
-    report = await upsert(server, people(5), journal=tmp_path / "journal", resume=True)
+    report = await upsert(server, receivers(5), journal=tmp_path / "journal", resume=True)
     assert {"read": 5, "accepted": 5} == counts(report)
 
 
@@ -215,7 +215,7 @@ async def test_h10_an_import_resumes_after_its_cursor_expired(
     clock = VirtualClock()
 
     def cursor(*, lives: float) -> Iterator[ReceiverInput]:
-        for receiver in people(400):
+        for receiver in receivers(400):
             if clock.elapsed > lives:
                 raise TimeoutError("the cursor has expired")
             yield receiver

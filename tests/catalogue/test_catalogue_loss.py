@@ -14,11 +14,11 @@ from support.model_server import (
     always,
     at,
     counts,
-    people,
+    receivers,
     transport_to,
     upsert,
 )
-from support.virtual_time import VirtualClock, after, write_in_the_loop
+from support.virtual_time import VirtualClock, switch_after, write_in_the_loop
 
 from cleverreach_async import (
     APIStatusError,
@@ -62,7 +62,7 @@ async def test_l1_rows_missing_from_the_response_are_not_accepted(kept: int) -> 
     server = ModelServer(
         lambda n, rows: Reply(reshape=reshape) if n == 0 else Reply(content=b"[]", executed=False)
     )
-    report = await upsert(server, people(10))
+    report = await upsert(server, receivers(10))
 
     wanted = {"read": 10, "accepted": kept, "rejected": 10 - kept}
     assert {name: number for name, number in wanted.items() if number} == counts(report)
@@ -74,7 +74,7 @@ async def test_l2_unexpected_and_repeated_items_change_no_result() -> None:
     """With more items than rows each row has one result, and unmatched items are counted."""
     stranger = {"id": "9", "email": "stranger@example.org"}
     server = ModelServer(at(Reply(reshape=lambda items: [stranger, *items, items[0], items[3]]), 0))
-    report = await upsert(server, [*people(5), ReceiverInput("refuse@example.org")])
+    report = await upsert(server, [*receivers(5), ReceiverInput("refuse@example.org")])
 
     assert {"read": 6, "accepted": 5, "rejected": 1} == counts(report)
     assert 3 == report.unexpected
@@ -82,7 +82,7 @@ async def test_l2_unexpected_and_repeated_items_change_no_result() -> None:
 
 async def test_l3_a_reordered_response_is_matched_to_the_right_rows() -> None:
     """Rows are matched by address, not by position: the right row is rejected."""
-    rows = [*people(4), ReceiverInput("refuse@example.org"), ReceiverInput("z@example.org")]
+    rows = [*receivers(4), ReceiverInput("refuse@example.org"), ReceiverInput("z@example.org")]
     server = ModelServer(always(Reply(reshape=lambda items: items[::-1])))
     report = await upsert(server, rows)
 
@@ -105,7 +105,7 @@ async def test_l3_a_reordered_response_is_matched_to_the_right_rows() -> None:
 )
 async def test_l4_a_response_without_receivers_accepts_no_row(content: bytes, outcome: str) -> None:
     """A status of 200 does not prove that rows were stored."""
-    report = await upsert(ModelServer(always(Reply(content=content, executed=False))), people(3))
+    report = await upsert(ModelServer(always(Reply(content=content, executed=False))), receivers(3))
 
     assert {"read": 3, outcome: 3} == counts(report)
 
@@ -115,7 +115,7 @@ async def test_l5_a_batch_is_resent_if_its_response_is_truncated() -> None:
     whole = json.dumps([{"id": "7", "email": f"p{n}@example.org"} for n in range(2)]).encode()
     for length in range(1, len(whole)):
         server = ModelServer(at(Reply(content=whole[:length]), 0))
-        report = await upsert(server, people(2))
+        report = await upsert(server, receivers(2))
         assert {"read": 2, "accepted": 2} == counts(report)
         assert (2, 2) == (report.requests, report.replayed)
 
@@ -147,11 +147,11 @@ async def test_l7_an_error_in_a_worker_ends_the_import(
     if where == "rejects":
         monkeypatch.setattr(RejectsFile, "write", burst)
     elif where == "journal":
-        monkeypatch.setattr(Journal, "save", after(4, Journal.save, burst))
+        monkeypatch.setattr(Journal, "save", switch_after(4, Journal.save, burst))
     with pytest.raises(ImportFailedError, match="a defect") as caught:
         await upsert(
             server,
-            [*people(30), ReceiverInput("refuse@example.org"), *people(30)],
+            [*receivers(30), ReceiverInput("refuse@example.org"), *receivers(30)],
             batch_size=10,
             concurrency=2,
             rejects=tmp_path / "rejects",
@@ -168,7 +168,7 @@ async def test_l8_an_import_resumes_after_its_source_failed(broken_at: int, tmp_
     is_broken = True
 
     def source() -> Iterator[ReceiverInput]:
-        for number, receiver in enumerate(people(150)):
+        for number, receiver in enumerate(receivers(150)):
             if is_broken and number == broken_at:
                 raise LookupError("the cursor is gone")
             yield receiver
@@ -202,7 +202,7 @@ async def test_l8_a_source_that_cannot_return_its_position_loses_no_row(tmp_path
         def seek(self, position: int) -> None:
             """Do nothing."""
 
-    report = await failed(ModelServer(), Lost(people(10)), journal=tmp_path / "journal")
+    report = await failed(ModelServer(), Lost(receivers(10)), journal=tmp_path / "journal")
 
     assert {"read": 10, "pending": 10} == counts(report)
 
@@ -228,10 +228,10 @@ async def test_l10_rows_that_wait_for_a_retry_at_a_stop_stay_pending(tmp_path: P
         def begin(run: ImportRun) -> None:
             tasks.start_soon(stop_later, run)
 
-        report = await bulk.upsert(people(50), on_start=begin, **options)
+        report = await bulk.upsert(receivers(50), on_start=begin, **options)
         assert (0, {}) == (report.accepted, server.stored)
         assert report.read == report.pending > 0
-        report = await bulk.upsert(people(50), resume=True, **options)
+        report = await bulk.upsert(receivers(50), resume=True, **options)
 
     assert {"read": 50, "accepted": 50} == counts(report)
 
@@ -243,7 +243,7 @@ async def test_l11_a_slow_server_makes_the_source_wait() -> None:
     ahead: list[int] = []
 
     def source() -> Iterator[ReceiverInput]:
-        for number, receiver in enumerate(people(600)):
+        for number, receiver in enumerate(receivers(600)):
             ahead.append(number - len(server.stored))
             yield receiver
 
@@ -259,7 +259,7 @@ async def test_l11_a_slow_server_makes_the_source_wait() -> None:
 @pytest.mark.parametrize("ceiling", [1_000_000, 5_000])
 async def test_l12_only_the_row_that_is_too_large_is_rejected(ceiling: int) -> None:
     """A row of 10 MB is rejected with a reason, and the rows around it are stored."""
-    rows = list(people(61))
+    rows = list(receivers(61))
     rows[30].source = "x" * 10_000_000
 
     def script(number: int, sent: list[Row]) -> Reply | None:
@@ -284,10 +284,10 @@ async def test_l13_an_outage_of_an_hour_rejects_no_row(tmp_path: Path) -> None:
     bulk = Bulk(transport_to(server, clock=clock))
     options: dict[str, Any] = {"group_id": 7, "journal": tmp_path / "journal", "max_outage": 1800}
     with pytest.raises(ImportFailedError) as caught:
-        await bulk.upsert(people(50), **options)
+        await bulk.upsert(receivers(50), **options)
     assert {"read": 50, "pending": 50} == counts(caught.value.report)
     clock.elapsed = 3600
-    report = await bulk.upsert(people(50), resume=True, **options)
+    report = await bulk.upsert(receivers(50), resume=True, **options)
 
     assert {"read": 50, "accepted": 50} == counts(report)
     assert 50 == len(server.stored)
@@ -296,7 +296,7 @@ async def test_l13_an_outage_of_an_hour_rejects_no_row(tmp_path: Path) -> None:
 async def test_l13_a_frequently_overloaded_server_rejects_no_row() -> None:
     """A 503 is not caused by rows; however often a batch gets it, its rows are accepted."""
     server = ModelServer(lambda n, _: Reply(503, executed=False) if n % 4 else None)
-    report = await upsert(server, people(300), batch_size=10)
+    report = await upsert(server, receivers(300), batch_size=10)
 
     assert {"read": 300, "accepted": 300} == counts(report)
 
@@ -311,12 +311,12 @@ async def test_l14_a_lost_permission_rejects_no_row(status: int, tmp_path: Path)
     bulk = Bulk(transport_to(server).with_auth(OAuthApp("id", "secret").client_credentials()))
     options: dict[str, Any] = {"group_id": 7, "journal": tmp_path / "journal", "batch_size": 10}
     with pytest.raises(ImportFailedError) as caught:
-        await bulk.upsert(people(100), **options)
+        await bulk.upsert(receivers(100), **options)
     report = caught.value.report
     assert isinstance(caught.value.__cause__, APIStatusError)
     assert (0, 0, len(server.stored)) == (report.rejected, report.unknown, report.accepted)
     is_refused = False
-    report = await bulk.upsert(people(100), resume=True, **options)
+    report = await bulk.upsert(receivers(100), resume=True, **options)
 
     assert (100, 0) == (len(server.stored), report.rejected + report.unknown + report.pending)
 
@@ -325,7 +325,7 @@ async def test_l20_stop_iteration_inside_a_source_is_an_error() -> None:
     """``StopIteration`` raised inside a source is an error, not the end of the source."""
 
     def source() -> Iterator[ReceiverInput]:
-        yield from people(70)
+        yield from receivers(70)
         next(iter([]))
 
     server = ModelServer()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.model_server import ModelServer, Reply, Row, counts, people, transport_to, upsert
+from support.model_server import ModelServer, Reply, Row, counts, receivers, transport_to, upsert
 from support.virtual_time import VirtualClock, write_in_the_loop
 
 from cleverreach_async import ImportFailedError, ImportProgress, ImportRun, ReceiverInput
@@ -39,10 +39,10 @@ async def test_m2_progress_never_decreases(tmp_path: Path, monkeypatch: pytest.M
         "on_progress": show,
         "on_start": runs.append,
     }
-    first = await upsert(server, people(200), **options)
+    first = await upsert(server, receivers(200), **options)
     assert first.stopped
     split = len(events)
-    report = await upsert(server, people(200), resume=True, **options)
+    report = await upsert(server, receivers(200), resume=True, **options)
 
     for run in (events[:split], events[split:]):
         assert sorted(event.done for event in run) == [event.done for event in run]
@@ -57,7 +57,7 @@ async def test_m3_a_callback_that_fails_changes_no_outcome() -> None:
         raise ZeroDivisionError(progress.done)
 
     with pytest.raises(ImportFailedError, match="the import went on") as caught:
-        await upsert(ModelServer(), people(30), on_progress=show, batch_size=10)
+        await upsert(ModelServer(), receivers(30), on_progress=show, batch_size=10)
 
     assert {"read": 30, "accepted": 30} == counts(caught.value.report)
 
@@ -72,7 +72,7 @@ async def test_m4_an_import_with_pending_rows_is_not_a_success() -> None:
         return Reply(500, executed=False) if is_stuck else Reply(delay=2.0)
 
     server = ModelServer(script, clock=clock)
-    rows = [*people(10), *[ReceiverInput(f"refuse{n}@example.org") for n in range(20)]]
+    rows = [*receivers(10), *[ReceiverInput(f"refuse{n}@example.org") for n in range(20)]]
     async with clock.flowing():
         with pytest.raises(ImportFailedError, match="too many rows are rejected") as caught:
             await Bulk(transport_to(server, clock=clock)).upsert(
@@ -97,7 +97,7 @@ async def test_m5_after_splitting_the_reason_belongs_to_the_right_row(
         return Reply(reshape=lambda items: items[::-1])
 
     server = ModelServer(script)
-    report = await upsert(server, people(100), rejects=rejects)
+    report = await upsert(server, receivers(100), rejects=rejects)
 
     assert {"read": 100, "accepted": 99, "rejected": 1} == counts(report)
     [line] = map(json.loads, rejects.read_bytes().splitlines())
@@ -116,6 +116,6 @@ async def test_m1_a_report_adds_up_at_any_time() -> None:
         return Reply(429, executed=False) if number % 2 else None
 
     server = ModelServer(script)
-    report = await upsert(server, people(300), batch_size=10, on_start=runs.append)
+    report = await upsert(server, receivers(300), batch_size=10, on_start=runs.append)
 
     assert {"read": 300, "accepted": 300} == counts(report)

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from support.model_server import ModelServer, Reply, always, counts, people, transport_to, upsert
+from support.model_server import ModelServer, Reply, always, counts, receivers, transport_to, upsert
 from support.virtual_time import VirtualClock
 
 from cleverreach_async import ImportFailedError, ImportRun, ReceiverInput
@@ -32,7 +32,7 @@ async def test_r1_memory_does_not_grow_in_an_outage() -> None:
     async with clock.flowing():
         with pytest.raises(ImportFailedError) as caught:
             await Bulk(transport_to(server, clock=clock)).upsert(
-                people(10**9), group_id=7, batch_size=50, concurrency=3, canary=False
+                receivers(10**9), group_id=7, batch_size=50, concurrency=3, canary=False
             )
 
     assert 1800.0 <= clock.elapsed < 1830.0
@@ -47,7 +47,7 @@ async def test_r2_a_slow_reader_of_results_makes_the_source_wait() -> None:
 
     def source() -> Iterator[ReceiverInput]:
         nonlocal taken
-        for receiver in people(30_000):
+        for receiver in receivers(30_000):
             taken += 1
             yield receiver
 
@@ -95,7 +95,7 @@ async def test_r4_addresses_are_kept_only_while_their_rows_are_in_flight() -> No
         kept.append(len(keys._in_flight) + keys.waiting)
 
     await upsert(
-        ModelServer(script), people(20_000), batch_size=100, concurrency=2, on_start=runs.append
+        ModelServer(script), receivers(20_000), batch_size=100, concurrency=2, on_start=runs.append
     )
     keys = runs[0]._intake._keys
 
@@ -130,7 +130,7 @@ async def test_r9_failed_batches_are_released(
     monkeypatch.setattr("cleverreach_async.bulk.delivery.workers.BatchResult", Counted)
     gc.disable()
     try:
-        await upsert(ModelServer(script), people(600), batch_size=2, concurrency=2)
+        await upsert(ModelServer(script), receivers(600), batch_size=2, concurrency=2)
     finally:
         gc.enable()
 
@@ -144,7 +144,7 @@ async def test_r7_many_imports_leave_no_files_threads_or_tasks(tmp_path: Path) -
     journal, rejects = tmp_path / "journal", tmp_path / "rejects"
 
     async def run_one() -> None:
-        rows = [*people(5), ReceiverInput("refuse@example.org")]
+        rows = [*receivers(5), ReceiverInput("refuse@example.org")]
         await upsert(ModelServer(), rows, journal=journal, rejects=rejects)
         journal.unlink()
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from support.model_server import ModelServer, Reply, always, counts, people, transport_to, upsert
+from support.model_server import ModelServer, Reply, always, counts, receivers, transport_to, upsert
 from support.virtual_time import VirtualClock
 
 from cleverreach_async import ImportFailedError, ReceiverInput, TooManyRejectsError
@@ -21,7 +21,7 @@ async def test_s1_a_minute_of_outage_costs_an_import_a_dozen_requests(reply: Rep
     server = ModelServer(lambda _n, _rows: reply if clock.elapsed < 60 else None, clock=clock)
     async with clock.flowing():
         report = await Bulk(transport_to(server, clock=clock)).upsert(
-            people(500), group_id=7, batch_size=10, concurrency=8, canary=False
+            receivers(500), group_id=7, batch_size=10, concurrency=8, canary=False
         )
 
     assert {"read": 500, "accepted": 500} == counts(report)
@@ -36,7 +36,7 @@ async def test_s2_after_retry_after_batches_are_not_sent_together() -> None:
     transport = transport_to(server, clock=clock, rng=random.Random(7))
     async with clock.flowing():
         report = await Bulk(transport).upsert(
-            people(80), group_id=7, batch_size=10, concurrency=8, canary=False
+            receivers(80), group_id=7, batch_size=10, concurrency=8, canary=False
         )
 
     assert {"read": 80, "accepted": 80} == counts(report)
@@ -52,7 +52,7 @@ async def test_s2_after_retry_after_batches_are_not_sent_together() -> None:
 async def test_s5_one_attempt_of_a_batch_is_one_request(failures: int) -> None:
     """No lower layer retries what the importer retries: server and report count the same."""
     server = ModelServer(lambda n, _: Reply(504) if n < failures else None)
-    report = await upsert(server, people(10))
+    report = await upsert(server, receivers(10))
 
     assert {"read": 10, "accepted": 10} == counts(report)
     assert (failures + 1, failures) == (report.requests, report.retries)
@@ -63,7 +63,7 @@ async def test_s7_refusing_every_batch_stops_the_import_soon() -> None:
     """Splitting has a budget, and the reject limit stops the import."""
     server = ModelServer(always(Reply(422, executed=False, content=b"{}")))
     with pytest.raises(TooManyRejectsError) as caught:
-        await upsert(server, people(10**6), canary=True)
+        await upsert(server, receivers(10**6), canary=True)
 
     assert caught.value.report.read < 20_000
     assert len(server.requests) < 300

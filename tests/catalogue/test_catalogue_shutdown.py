@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from support.model_server import ModelServer, Reply, always, counts, people, transport_to
+from support.model_server import ModelServer, Reply, always, counts, receivers, transport_to
 
 from cleverreach_async import ImportFailedError, ImportReport, ImportRun, ReceiverInput
 from cleverreach_async.bulk.importer import Bulk
@@ -65,12 +65,12 @@ def test_t6_reading_results_may_be_abandoned(backend: str) -> None:
 
     async def main() -> ImportReport:
         async with Bulk(transport_to(ModelServer())).open(group_id=7, batch_size=10) as run:
-            for receiver in people(300):
+            for receiver in receivers(300):
                 await run.put(receiver)
             async for _ in run.results():
                 break
             gc.collect()
-            for receiver in people(30):
+            for receiver in receivers(30):
                 await run.put(receiver)
         return run.report
 
@@ -84,7 +84,7 @@ def test_t6_a_source_is_closed_by_the_task_that_reads_it(backend: str) -> None:
 
     async def source() -> AsyncIterator[ReceiverInput]:
         try:
-            for receiver in people(10**9):
+            for receiver in receivers(10**9):
                 yield receiver
                 await anyio.lowlevel.checkpoint()
         finally:
@@ -109,7 +109,7 @@ def test_t6_an_event_loop_that_ends_first_stops_the_import_cleanly() -> None:
         server = ModelServer(steps=50)
         work = asyncio.ensure_future(
             Bulk(transport_to(server)).upsert(
-                people(10**9), group_id=7, batch_size=10, on_start=runs.append
+                receivers(10**9), group_id=7, batch_size=10, on_start=runs.append
             )
         )
         while not runs or runs[0].report.accepted < 200:

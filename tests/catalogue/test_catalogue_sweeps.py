@@ -11,7 +11,7 @@ import anyio
 import attrs
 import pytest
 from support.checkpoints import counted
-from support.model_server import ModelServer, Reply, Row, people, transport_to
+from support.model_server import ModelServer, Reply, Row, receivers, transport_to
 from support.virtual_time import VirtualClock, write_in_the_loop
 
 from cleverreach_async import ImportReport, ImportRun, ReceiverInput
@@ -67,7 +67,7 @@ class Swept:
         return replies.get(number)
 
     def _source(self) -> Iterator[ReceiverInput]:
-        for receiver in people(ROWS):
+        for receiver in receivers(ROWS):
             self.taken += 1
             yield receiver
         yield ReceiverInput("refuse@example.org")

@@ -11,7 +11,7 @@ import httpx
 import httpx2
 import msgspec
 import pytest
-from support.asgi import unhurried
+from support.asgi import with_checkpoints
 from support.clocks import FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, Token
@@ -213,7 +213,7 @@ async def connect(
     http_library: Any,
 ) -> AsyncGenerator[Callable[[Auth | str], CleverReach]]:
     """Return a function that creates clients of the sandbox."""
-    transport = http_library.ASGITransport(app=unhurried(sandbox.app))
+    transport = http_library.ASGITransport(app=with_checkpoints(sandbox.app))
     async with http_library.AsyncClient(transport=transport) as http_client:
 
         def make(auth: Auth | str) -> CleverReach:

@@ -64,8 +64,8 @@ def prepare(prepare_in: Any, server: Server, tmp_path: Path) -> Generator[Prepar
         return made
 
     yield prepare
-    server.tell("plan", posts=0, phase="")
-    server.tell("tokens")
+    server.control("plan", posts=0, phase="")
+    server.control("tokens")
 
 
 @pytest.fixture(scope="session")

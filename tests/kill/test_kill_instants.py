@@ -19,7 +19,7 @@ KILLS = 50
 OPTIONS = {"batch_size": 250, "concurrency": 8}
 SLOTS = 12
 """Batches in memory of such an import: eight in flight, and four that wait."""
-PHASES = ("half of the body", "arrived", "stored", "half of the answer", "answered")
+PHASES = ("half of the body", "arrived", "stored", "half of the response", "responded")
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def kill_at_random(child: Child, server: Server, rng: random.Random) -> None:
     """Have the server kill a process during an exchange, or kill it a little later."""
     posts = rng.randrange(1, 2 * ROWS // 250 // (KILLS + 5))
     if rng.random() < 0.6:
-        server.tell("plan", pid=child.pid, posts=posts, phase=rng.choice(PHASES))
+        server.control("plan", pid=child.pid, posts=posts, phase=rng.choice(PHASES))
         return
-    server.tell("posts", posts=posts)
+    server.control("wait_for_posts", posts=posts)
     # The instant is random on purpose: this does not wait for anything.
     threading.Event().wait(rng.random() * 0.01)
     child.kill()
@@ -58,11 +58,11 @@ def test_t4_killed_at_random_instants(
         killed.backend = backend
         child = killed.start()
         kill_at_random(child, server, rng)
-        assert killed.end(child), f"it was complete after {killed.kills} kills: {killed.error}"
+        assert killed.wait(child), f"it was complete after {killed.kills} kills: {killed.error}"
     killed.finish()
 
     assert KILLS == killed.kills
     assert_same_as_reference(killed, whole)
-    resent = len(killed.state["twice"])
+    resent = len(killed.state["stored_twice"])
     assert 0 < resent <= KILLS * SLOTS * OPTIONS["batch_size"]
     print(f"{KILLS} kills, {resent} rows resent")  # noqa: T201 - shown by pytest -s

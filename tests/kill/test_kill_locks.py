@@ -14,9 +14,9 @@ def test_d10_a_second_process_is_refused_until_the_first_is_killed(
     """It changes neither journal nor rejects; the system releases the lock of a killed process."""
     killed = prepare()
     # The server does not respond to one batch, so the first process keeps waiting.
-    server.tell("plan", phase="stored", posts=20)
+    server.control("plan", phase="stored", posts=20)
     first = killed.start()
-    server.tell("struck")
+    server.control("wait_for_kill")
 
     for _ in range(2):
         second = killed.start().reap()
@@ -24,7 +24,7 @@ def test_d10_a_second_process_is_refused_until_the_first_is_killed(
         assert "report" not in second
 
     first.kill()
-    assert killed.end(first)
+    assert killed.wait(first)
     killed.finish()
     assert_same_as_reference(killed, reference)
 
@@ -32,7 +32,7 @@ def test_d10_a_second_process_is_refused_until_the_first_is_killed(
 def test_of_two_processes_that_resume_one_continues(prepare: Prepare, reference: Import) -> None:
     """Directly after a kill, when both find the lock free."""
     killed = prepare()
-    assert killed.run("answer mapped", 9)
+    assert killed.run("response matched", 9)
     both = [killed.start(), killed.start()]
     said = [child.reap() for child in both]
 

@@ -17,8 +17,8 @@ POINTS = (
     "half of the body written",
     "body written",
     "headers received",
-    "half of the answer",
-    "answer mapped",
+    "half of the response",
+    "response matched",
     "done, before commit",
 )
 # Half of them run on each event loop.
@@ -49,18 +49,18 @@ def test_d7_a_killed_insert_creates_no_receiver_twice(
     A later row of an address may stay unknown, because the first row is the one that is stored.
     """
     whole, killed = inserted, prepare(strategy="insert", backend=backend)
-    for passage in (1, 2, 17):
-        run_and_die(killed, server, point, passage)
+    for occurrence in (1, 2, 17):
+        run_and_die(killed, server, point, occurrence)
     killed.finish()
 
     expected, counts, state = whole.counts, killed.counts, killed.state
     assert whole.state["digest"] == state["digest"]
-    assert [] == state["created_twice"] == state["twice"]
-    assert expected["accepted"] == counts["accepted"] == state["people"]
+    assert [] == state["created_twice"] == state["stored_twice"]
+    assert expected["accepted"] == counts["accepted"] == state["receivers"]
     assert expected["superseded"] == counts["superseded"]
     assert expected["rejected"] == counts["rejected"] + counts["unknown"]
     unknown = unknown_rows(killed)
-    assert set(unknown) <= killed.doubtful
+    assert set(unknown) <= killed.in_doubt
     rows = [json.loads(line)["row"] for line in killed.rejected_lines]
     assert [json.loads(line)["row"] for line in whole.rejected_lines] == rows
 
@@ -71,15 +71,15 @@ def test_i8_a_killed_import_stores_no_order_twice(
 ) -> None:
     """Orders in flight are looked up; those that were stored are accepted, the others resent."""
     killed = prepare(orders=ORDERS, backend=backend)
-    for passage in (1, 2, 17):
-        run_and_die(killed, server, point, passage)
+    for occurrence in (1, 2, 17):
+        run_and_die(killed, server, point, occurrence)
     killed.finish()
 
     state = killed.state
     assert {"accepted": ORDERS} == {name: n for name, n in killed.counts.items() if n}
     assert ORDERS == state["orders"] == state["rows"]
-    assert [] == state["ordered_twice"] == state["twice"]
-    assert len(killed.doubtful) > 100
+    assert [] == state["ordered_twice"] == state["stored_twice"]
+    assert len(killed.in_doubt) > 100
 
 
 @pytest.mark.parametrize("strategy", ["insert", "upsert"])
@@ -88,15 +88,15 @@ def test_rows_in_doubt_are_unknown_if_look_ups_are_refused(
 ) -> None:
     """They are not resent, and are in the rejects file, once."""
     killed = prepare(orders=ORDERS) if strategy == "upsert" else prepare(strategy=strategy)
-    server.tell("deny", group=killed.group, deny=True)
-    run_and_die(killed, server, "answer mapped", 3)
+    server.control("refuse_look_ups", group=killed.group, refuse=True)
+    run_and_die(killed, server, "response matched", 3)
     run_and_die(killed, server, "body written", 7)
     killed.finish()
 
     state = killed.state
-    assert [] == state["twice"] == state["ordered_twice"] == state["created_twice"]
+    assert [] == state["stored_twice"] == state["ordered_twice"] == state["created_twice"]
     unknown = unknown_rows(killed)
-    assert sorted(killed.doubtful) == sorted(unknown)
+    assert sorted(killed.in_doubt) == sorted(unknown)
     assert killed.counts["unknown"] == len(unknown) == len(set(unknown)) > 100
     assert killed.report["read"] == sum(killed.counts.values())
 
@@ -111,13 +111,13 @@ def test_rows_that_may_be_stored_are_never_superseded(
     file.write_text("\n".join(["email,number", *rows]))
     killed = prepare(strategy="insert", file=file)
     # The server stores the first thirty and does not respond.
-    server.tell("plan", phase="stored", posts=1)
+    server.control("plan", phase="stored", posts=1)
     child = killed.start(batch_size=30, concurrency=1)
-    server.tell("struck")
+    server.control("wait_for_kill")
     child.kill()
-    assert killed.end(child)
+    assert killed.wait(child)
     killed.finish(batch_size=1000)
 
-    assert 31 == killed.state["people"]
+    assert 31 == killed.state["receivers"]
     assert [] == killed.state["created_twice"]
     assert {"accepted": 31, "rejected": 30, "unknown": 0, "superseded": 0} == killed.counts

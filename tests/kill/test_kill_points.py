@@ -10,7 +10,7 @@ from support.kill_points import POINTS
 
 pytestmark = pytest.mark.socket
 
-PASSAGES = {
+OCCURRENCES = {
     "source opened": [1],
     "journal opened": [1, 1],
     "row read": [1, 777, 2001],
@@ -19,21 +19,21 @@ PASSAGES = {
     "rejects torn": [1, 2, 19],
     "end, before commit": [1, 1],
 }
-"""At which passages to kill an import, one after the other; the other points:"""
+"""At which occurrences to kill an import, one after the other; the other points:"""
 USUAL = [1, 2, 19]
 OTHERS = {"end, after commit", "token refreshed", "token written"}
 
-SERVERS_PART = ("headers received", "half of the answer")
+SERVERS_PART = ("headers received", "half of the response")
 
 SLOTS = 8
 """Batches in memory of such an import: four in flight, and four that wait."""
 
 
-def run_and_die(whole: Import, server: Server, point: str, passage: int) -> None:
+def run_and_die(whole: Import, server: Server, point: str, occurrence: int) -> None:
     """Run until the process is killed at a point."""
     if point in SERVERS_PART:
-        server.tell("plan", phase=point, posts=passage)
-    assert whole.run(point, passage), f"it was not killed: {whole.error}"
+        server.control("plan", phase=point, posts=occurrence)
+    assert whole.run(point, occurrence), f"it was not killed: {whole.error}"
 
 
 def assert_same_as_reference(killed: Import, reference: Import) -> None:
@@ -47,7 +47,7 @@ def assert_same_as_reference(killed: Import, reference: Import) -> None:
     assert reference.report["read"] == report["read"]
     assert report["skipped"] == sum(report["earlier"].values())
     # Only rows that were in flight when a process was killed were resent.
-    assert set(state["twice"]) <= killed.doubtful
+    assert set(state["stored_twice"]) <= killed.in_doubt
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -55,16 +55,16 @@ def assert_same_as_reference(killed: Import, reference: Import) -> None:
 def test_t4_killed_at_a_named_point(
     prepare: Prepare, reference: Import, server: Server, point: str, backend: str
 ) -> None:
-    """At each point, at an early and a late passage, several times in one import."""
+    """At each point, at an early and a late occurrence, several times in one import."""
     killed = prepare(backend=backend)
-    passages = PASSAGES.get(point, USUAL)
-    for passage in passages:
-        run_and_die(killed, server, point, passage)
+    occurrences = OCCURRENCES.get(point, USUAL)
+    for occurrence in occurrences:
+        run_and_die(killed, server, point, occurrence)
     killed.finish()
 
-    assert len(passages) == killed.kills
+    assert len(occurrences) == killed.kills
     assert_same_as_reference(killed, reference)
-    assert len(killed.state["twice"]) <= killed.kills * SLOTS * OPTIONS["batch_size"]
+    assert len(killed.state["stored_twice"]) <= killed.kills * SLOTS * OPTIONS["batch_size"]
 
 
 def test_the_reference_import_matches_the_file(reference: Import) -> None:
@@ -74,8 +74,8 @@ def test_the_reference_import_matches_the_file(reference: Import) -> None:
     assert ROWS == reference.report["read"] == sum(counts.values())
     assert counts["accepted"] == state["rows"]
     assert min(counts["rejected"], counts["superseded"]) > 30
-    assert state["people"] < counts["accepted"]
-    assert [] == state["twice"]
+    assert state["receivers"] < counts["accepted"]
+    assert [] == state["stored_twice"]
     lines = reference.rejected_lines
     assert counts["rejected"] == len(lines) == len(set(lines))
     assert any(b"not_returned" in line or b"invalid address" in line for line in lines)
@@ -86,7 +86,7 @@ def test_the_reference_import_matches_the_file(reference: Import) -> None:
     [
         ("row read", 137, 2),
         ("body written", 30, 8),
-        ("answer mapped", 1000, 1),
+        ("response matched", 1000, 1),
         ("rejects torn", 137, 8),
         ("done, after commit", 30, 2),
     ],
@@ -117,7 +117,7 @@ def test_d8_resumed_with_other_batches(
     assert whole.rejected_lines == killed.rejected_lines
     assert 0 == counts["unknown"]
     assert counts["accepted"] == killed.state["rows"]
-    assert set(killed.state["twice"]) <= killed.doubtful
+    assert set(killed.state["stored_twice"]) <= killed.in_doubt
 
 
 def test_killed_after_the_last_commit(prepare: Prepare, reference: Import) -> None:

@@ -38,7 +38,7 @@ def test_a6_killed_while_it_fetches_a_token_for_the_app(
 ) -> None:
     """The next run fetches another; the file contains the old or the new token, never a part."""
     store = tmp_path / "token.json"
-    server.tell("tokens", strict=True, uses=USES)
+    server.control("tokens", strict=True, uses=USES)
     killed = prepare(store=str(store))
     assert killed.run(point, 1)
     assert whole_token(store) is None
@@ -51,7 +51,7 @@ def test_a6_killed_while_it_fetches_a_token_for_the_app(
     killed.finish()
 
     assert_same_as_reference(killed, reference)
-    assert server.tell("issued") > 5
+    assert server.control("issued") > 5
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -60,13 +60,13 @@ def test_a6_killed_while_it_renews_the_token_of_a_user(
 ) -> None:
     """If a used refresh token works until the new one is used, the import continues."""
     store = tmp_path / "token.json"
-    server.tell("tokens", strict=True, uses=USES, first="refresh-0")
+    server.control("tokens", strict=True, uses=USES, first="refresh-0")
     put_token(store, "refresh-0")
     killed = prepare(store=str(store), is_user=True)
-    for passage in (1, 2, 2):
+    for occurrence in (1, 2, 2):
         before = whole_token(store)
-        assert killed.run(point, passage)
-        assert (before == whole_token(store)) == (passage == 1)
+        assert killed.run(point, occurrence)
+        assert (before == whole_token(store)) == (occurrence == 1)
     killed.finish()
 
     assert_same_as_reference(killed, reference)
@@ -78,7 +78,7 @@ def test_a_lost_refresh_token_stops_the_import_but_loses_no_row(
 ) -> None:
     """If it works only once, the user has to authorise again; then the import continues."""
     store = tmp_path / "token.json"
-    server.tell("tokens", strict=True, uses=USES, first="refresh-0", grace=False)
+    server.control("tokens", strict=True, uses=USES, first="refresh-0", grace=False)
     put_token(store, "refresh-0")
     killed = prepare(store=str(store), is_user=True)
     assert killed.run(point, 2)
@@ -86,7 +86,7 @@ def test_a_lost_refresh_token_stops_the_import_but_loses_no_row(
     assert "authorise again" in killed.error
     assert whole_token(store) is not None
 
-    server.tell("tokens", strict=True, first="refresh-again")
+    server.control("tokens", strict=True, first="refresh-again")
     put_token(store, "refresh-again")
     killed.finish()
 

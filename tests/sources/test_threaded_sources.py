@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
-from support.model_server import ModelServer, people, upsert
+from support.model_server import ModelServer, receivers, upsert
 
 from cleverreach_async import ConfigurationError, in_thread
 from cleverreach_async.sources import threads
@@ -283,5 +283,5 @@ async def test_a_chunk_has_at_least_one_row() -> None:
 
 async def test_the_importer_takes_it() -> None:
     """Every row is imported."""
-    report = await upsert(ModelServer(), in_thread(people(1203), chunk_size=100))
+    report = await upsert(ModelServer(), in_thread(receivers(1203), chunk_size=100))
     assert 1203 == report.accepted

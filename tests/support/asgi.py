@@ -4,10 +4,10 @@ import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-def unhurried(app: ASGIApp) -> ASGIApp:
+def with_checkpoints(app: ASGIApp) -> ASGIApp:
     """Let an application give way to the event loop wherever a socket would."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         async def slow_receive() -> Message:
             await anyio.lowlevel.checkpoint()
             return await receive()
@@ -18,4 +18,4 @@ def unhurried(app: ASGIApp) -> ASGIApp:
 
         await app(scope, slow_receive, slow_send)
 
-    return answer
+    return respond

@@ -22,7 +22,7 @@ class HeldServer(ModelServer):
 
     Attributes:
         holds: Tells by its number whether a request is held.
-        held: Requests that wait for their answer.
+        held: Requests that wait for their response.
         cut: Requests that the client broke off.
     """
 
@@ -33,11 +33,11 @@ class HeldServer(ModelServer):
         self.holds: Callable[[int], bool] = holds
         self._arrived = 0
         self._gates: list[anyio.Event] = []
-        self.cut = 0
+        self.aborted = 0
 
     @property
     def held(self) -> int:
-        """Requests that wait for their answer."""
+        """Requests that wait for their response."""
         return len(self._gates)
 
     async def send(
@@ -50,14 +50,14 @@ class HeldServer(ModelServer):
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Execute at once, answer late; an abort cuts the wait."""
+        """Execute at once, response late; an abort cuts the wait."""
         number = self._arrived
         self._arrived += method != "GET"
-        answer = await super().send(
+        response = await super().send(
             method, url, headers=headers, content=content, timeout=timeout, stop=None
         )
         if method == "GET" or not self.holds(number):
-            return answer
+            return response
         gate = anyio.Event()
         self._gates.append(gate)
         with anyio.CancelScope(shield=True) as scope, (stop or Stop()).cutting(scope):
@@ -65,11 +65,11 @@ class HeldServer(ModelServer):
         if gate in self._gates:
             self._gates.remove(gate)
         if scope.cancelled_caught:
-            self.cut += 1
+            self.aborted += 1
             raise APIConnectionError("broken off", sent=True)
-        return answer
+        return response
 
-    def wake(self) -> None:
+    def stop_holding(self) -> None:
         """Hold nothing any more."""
         self.holds = lambda _: False
         self.release()

@@ -35,7 +35,7 @@ from .model_server import ModelServer, Reply, transport_to
 
 __all__ = ["Interruption", "Played", "Scenario", "SourceRow", "play"]
 
-Kind = Literal["plain", "order", "broken", "refused", "poison"]
+Kind = Literal["plain", "order", "broken", "refused", "bad_batch"]
 SETTLE: Final = 5.0
 DRAIN: Final = 30.0
 
@@ -77,7 +77,7 @@ class Scenario:
         concurrency: Requests at a time; the n-th run takes the n-th, the last for ever.
         canary: Whether the first rows go alone.
         most_rows: Rows above which the server says 413.
-        tells_nothing: Whether it refuses look-ups.
+        refuses_look_ups: Whether it refuses look-ups.
         seed: Of all chance.
     """
 
@@ -90,7 +90,7 @@ class Scenario:
     concurrency: Sequence[int] = (2,)
     canary: bool = False
     most_rows: int | None = None
-    tells_nothing: bool = False
+    refuses_look_ups: bool = False
     seed: int = 0
 
     def receiver(self, number: int) -> ReceiverInput:
@@ -102,14 +102,14 @@ class Scenario:
         if row.kind == "order":
             return ReceiverInput(name, orders=[OrderInput(f"A-{number}", "Lamp")])
         return ReceiverInput(
-            name, source=f"poison {number}" if row.kind == "poison" else f"{number}"
+            name, source=f"bad_batch {number}" if row.kind == "bad_batch" else f"{number}"
         )
 
     def reply(self, number: int, rows: list[Any]) -> Reply | None:
         """Decide what the server does with a request, by its number from 0."""
         if self.most_rows is not None and len(rows) > self.most_rows:
             return Reply(413, executed=False, content=b"{}")
-        if any("poison" in str(row) for row in rows):
+        if any("bad_batch" in str(row) for row in rows):
             return Reply(422, executed=False, content=b"{}")
         return self.replies[number] if number < len(self.replies) else None
 
@@ -130,21 +130,21 @@ class Played:
     server: ModelServer
     reports: list[ImportReport] = attrs.field(factory=list[ImportReport])
     outcomes: dict[int, tuple[str, str]] = attrs.field(factory=dict[int, tuple[str, str]])
-    twice: list[int] = attrs.field(factory=list[int])
-    lines: list[int] = attrs.field(factory=list[int])
+    repeated: list[int] = attrs.field(factory=list[int])
+    rejects_rows: list[int] = attrs.field(factory=list[int])
     peaks: list[int] = attrs.field(factory=list[int])
-    _unsure: set[int] = attrs.field(factory=set[int])
+    _unconfirmed: set[int] = attrs.field(factory=set[int])
 
     def add(self, results: dict[int, tuple[str, str]], *, killed: bool) -> None:
         """Add the outcomes of a run; only what a killed one told may be told again."""
-        self.twice += (self.outcomes.keys() & results.keys()) - self._unsure
-        self._unsure -= results.keys()
+        self.repeated += (self.outcomes.keys() & results.keys()) - self._unconfirmed
+        self._unconfirmed -= results.keys()
         self.outcomes |= results
         if killed:
-            self._unsure |= results.keys()
+            self._unconfirmed |= results.keys()
 
 
-class Line:
+class Connection:
     """The way of one run to the server; it is dead when the process is."""
 
     def __init__(self, server: ModelServer, interruption: Interruption | None) -> None:
@@ -152,11 +152,11 @@ class Line:
         self._interruption = interruption
         self.requests = 0
         self.reached = anyio.Event()
-        self.dead = False
+        self.killed = False
 
     async def send(self, method: str, url: str, **rest: Any) -> Response:
         """Pass a request on."""
-        if self.dead:
+        if self.killed:
             raise APIConnectionError("the process is dead", sent=False)
         self.requests += method != "GET" and "oauth" not in url
         if self._interruption is not None and self.requests >= self._interruption.request:
@@ -175,7 +175,7 @@ class Run:
     played: Played
     number: int
     folder: Path
-    line: Line = attrs.field(init=False)
+    connection: Connection = attrs.field(init=False)
     results: dict[int, tuple[str, str]] = attrs.field(factory=dict[int, tuple[str, str]])
     report: ImportReport | None = None
 
@@ -188,11 +188,11 @@ class Run:
     async def play(self) -> None:
         """Import until the end or the interruption."""
         server, scenario = self.played.server, self.scenario
-        server.forget_waits()
+        server.reset_retry_after()
         server.peak = 0
-        self.line = Line(server, self.interruption)
+        self.connection = Connection(server, self.interruption)
         transport = transport_to(
-            self.line,  # type: ignore[arg-type]
+            self.connection,  # type: ignore[arg-type]
             clock=SYSTEM_CLOCK,
             rng=random.Random(scenario.seed + self.number),
         ).with_auth(OAuthApp("id", "secret").client_credentials())
@@ -232,14 +232,14 @@ class Run:
 
     async def _read(self, results: Results) -> None:
         async for result in results:
-            if not self.line.dead:
+            if not self.connection.killed:
                 assert result.row not in self.results, "one row has two outcomes"
                 self.results[result.row] = (result.outcome.value, result.code)
 
     async def _interrupt(
         self, interruption: Interruption, run: ImportRun, scope: anyio.CancelScope
     ) -> None:
-        await self.line.reached.wait()
+        await self.connection.reached.wait()
         await anyio.sleep(interruption.seconds)
         if interruption.kind == "cancel":
             scope.cancel()
@@ -251,7 +251,7 @@ class Run:
             kept = self.folder.with_name(f"after-{self.number}")
             shutil.copytree(self.folder, kept)
             self.folder = kept
-            self.line.dead = True
+            self.connection.killed = True
             run.abort()
 
 
@@ -261,7 +261,7 @@ _METHODS: Final = {"insert": "insert", "update": "update", "delete": "delete"}
 async def play(scenario: Scenario, folder: Path) -> Played:
     """Run the import, and resume it after every interruption, until it is complete."""
     server = ModelServer(scenario.reply, clock=SYSTEM_CLOCK)
-    server.tells_nothing = scenario.tells_nothing
+    server.refuses_look_ups = scenario.refuses_look_ups
     for key in scenario.existing:
         email = f"p{key}@example.org"
         server.stored[email] = {"email": email, "source": "old"}
@@ -279,14 +279,14 @@ async def play(scenario: Scenario, folder: Path) -> Played:
             if not is_complete:
                 raise
         else:
-            played.add(run.results, killed=run.line.dead)
+            played.add(run.results, killed=run.connection.killed)
             played.peaks.append(server.peak)
-            if run.report is not None and not run.line.dead:
+            if run.report is not None and not run.connection.killed:
                 played.reports.append(run.report)
                 is_complete = not run.report.stopped
         folder = run.folder
         number += 1
-    server.land(everything=True)
+    server.store_delayed(everything=True)
     rejects = (folder / "rejects").read_bytes().splitlines()
-    played.lines = [json.loads(line)["row"] for line in rejects]
+    played.rejects_rows = [json.loads(line)["row"] for line in rejects]
     return played

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from cleverreach_async import CleverReachError
 from support.clocks import START
-from support.journals import create, numbered, resume
+from support.journals import create, resume, state_of
 
 __all__ = ["main"]
 
 
-def say(word: object) -> None:
+def write_line(word: object) -> None:
     """Print at once, as a whole line."""
     os.write(1, f"{word}\n".encode())
 
@@ -32,14 +32,14 @@ def save(path: Path, _: int) -> None:
     number = journal.state.next_row
     while True:
         number += 1
-        journal.save(numbered(number), now=START)
-        say(number)
+        journal.save(state_of(number), now=START)
+        write_line(number)
 
 
 def hold(path: Path, _: int) -> None:
     """Resume a journal, and keep it open until killed."""
     journal = resume(path)
-    say("held")
+    write_line("held")
     signal.pause()
     journal.close()
 
@@ -52,7 +52,7 @@ def race(path: Path, _: int) -> None:
     hold(path, 0)
 
 
-class MortalConnection(sqlite3.Connection):
+class KillingConnection(sqlite3.Connection):
     """Dies before a given statement."""
 
     statements_left = 0
@@ -69,33 +69,33 @@ class MortalConnection(sqlite3.Connection):
 
     def count(self) -> None:
         """Come one statement nearer to death."""
-        MortalConnection.statements_left -= 1
-        if MortalConnection.statements_left < 0:
+        KillingConnection.statements_left -= 1
+        if KillingConnection.statements_left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def mortal(opener: Callable[[Path], object]) -> Callable[[Path, int], None]:
+def killed_at_statement(opener: Callable[[Path], object]) -> Callable[[Path, int], None]:
     """Make a task that opens a journal, but lives for so many statements only."""
 
     def task(path: Path, statements: int) -> None:
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
-        def connect_mortal(address: str, **options: Any) -> sqlite3.Connection:
-            return connect(address, factory=MortalConnection, **options)
+        def connect_killing(address: str, **options: Any) -> sqlite3.Connection:
+            return connect(address, factory=KillingConnection, **options)
 
-        sqlite3.connect = connect_mortal  # type: ignore[assignment]
-        MortalConnection.statements_left = statements
+        sqlite3.connect = connect_killing  # type: ignore[assignment]
+        KillingConnection.statements_left = statements
         opener(path)
-        say("opened")
+        write_line("opened")
 
     return task
 
 
 TASKS: Final[dict[str, Callable[[Path, int], None]]] = {
-    "create": mortal(create),
+    "create": killed_at_statement(create),
     "hold": hold,
     "race": race,
-    "resume": mortal(resume),
+    "resume": killed_at_statement(resume),
     "save": save,
 }
 
@@ -105,10 +105,10 @@ def start(task: str, path: str, number: int) -> int:
     if child := os.fork():
         return child
     try:
-        say(os.getpid())
+        write_line(os.getpid())
         TASKS[task](Path(path), number)
     except CleverReachError as error:
-        say(f"{type(error).__name__}: {error}")
+        write_line(f"{type(error).__name__}: {error}")
     finally:
         os._exit(0)
 
@@ -123,9 +123,9 @@ def main() -> None:
             case ["reap", child]:
                 os.waitpid(child, 0)
                 children.discard(child)
-                say("gone")
+                write_line("gone")
             case command:
-                say(f"unknown: {command}")
+                write_line(f"unknown: {command}")
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -35,7 +35,7 @@ def resume(path: Path, identity: Mapping[str, Any] | None = None) -> Journal:
     return Journal.resume(path, IDENTITY if identity is None else identity, now=START + 60)
 
 
-def stopped(path: Path, state: JournalState = MIDWAY) -> Path:
+def create_stopped(path: Path, state: JournalState = MIDWAY) -> Path:
     """Leave a journal with a state behind."""
     with create(path) as journal:
         journal.save(state, now=START + 1)
@@ -50,7 +50,7 @@ def alter(path: Path, *statements: str) -> None:
     database.close()
 
 
-def numbered(number: int) -> JournalState:
+def state_of(number: int) -> JournalState:
     """A state that is wholly told by one number, so that a mixture of two would show."""
     return JournalState(
         next_row=number,

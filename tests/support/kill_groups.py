@@ -21,15 +21,15 @@ class Group:
         people: Receivers as they are.
         writes: How often each row was stored; rows tell their number in an attribute.
         creates: How often each address was created.
-        denies_lookups: Whether to refuse questions for receivers.
+        refuses_look_ups: Whether to refuse questions for receivers.
     """
 
     def __init__(self) -> None:
         self.posts = 0
-        self.people: dict[str, dict[str, Any]] = {}
+        self.receivers: dict[str, dict[str, Any]] = {}
         self.writes: Counter[int] = Counter()
         self.creates: Counter[str] = Counter()
-        self.denies_lookups = False
+        self.refuses_look_ups = False
 
     def store(self, mode: str, body: bytes) -> bytes:
         """Store a batch and return the answer, in the shape of that call.
@@ -46,7 +46,7 @@ class Group:
 
     def _status(self, row: dict[str, Any], mode: str) -> str:
         email = row["email"]
-        if mode == "insert" and email in self.people:
+        if mode == "insert" and email in self.receivers:
             return f"duplicate address '{email}'"
         return "insert success" if self._write(row) else f"invalid address '{email}'"
 
@@ -55,37 +55,37 @@ class Group:
         if email.startswith("refused"):
             return False
         self.writes[int(row["global_attributes"]["number"])] += 1
-        person = self.people.get(email)
-        if person is None:
+        receiver = self.receivers.get(email)
+        if receiver is None:
             self.creates[email] += 1
-            self.people[email] = row
+            self.receivers[email] = row
             return True
-        attributes = {**person["global_attributes"], **row["global_attributes"]}
-        orders = [*person.get("orders", ()), *row.get("orders", ())]
-        person.update(row)
-        person["global_attributes"] = attributes
+        attributes = {**receiver["global_attributes"], **row["global_attributes"]}
+        orders = [*receiver.get("orders", ()), *row.get("orders", ())]
+        receiver.update(row)
+        receiver["global_attributes"] = attributes
         if orders:
-            person["orders"] = orders
+            receiver["orders"] = orders
         return True
 
     def look_up(self, emails: Iterable[str]) -> bytes:
         """Return the receivers of some addresses, as a list of them is answered."""
-        found = (self.people.get(email) for email in emails)
-        return _encode([{"orders": [], **person} for person in found if person is not None])
+        found = (self.receivers.get(email) for email in emails)
+        return _encode([{"orders": [], **receiver} for receiver in found if receiver is not None])
 
     def state(self) -> Mapping[str, Any]:
         """Return what tells one course of events from another."""
         orders = Counter(
             (email, order["order_id"])
-            for email, person in self.people.items()
-            for order in person.get("orders", ())
+            for email, receiver in self.receivers.items()
+            for order in receiver.get("orders", ())
         )
         return {
             "posts": self.posts,
-            "people": len(self.people),
-            "digest": hashlib.sha256(_encode(self.people)).hexdigest(),
+            "receivers": len(self.receivers),
+            "digest": hashlib.sha256(_encode(self.receivers)).hexdigest(),
             "rows": len(self.writes),
-            "twice": sorted(row for row, times in self.writes.items() if times > 1),
+            "stored_twice": sorted(row for row, times in self.writes.items() if times > 1),
             "created_twice": sorted(e for e, times in self.creates.items() if times > 1),
             "ordered_twice": sorted(email for (email, _), times in orders.items() if times > 1),
             "orders": orders.total(),

@@ -25,18 +25,18 @@ class Workers:
 
     def __init__(self, process: Popen[str]) -> None:
         self._process = process
-        self._heard: dict[int, dict[str, Any]] = defaultdict(dict)
+        self._messages: dict[int, dict[str, Any]] = defaultdict(dict)
 
     def start(self, spec: Mapping[str, Any]) -> "Child":
         """Begin an import in a process of its own."""
-        return Child(self, self._ask("started", "start", spec))
+        return Child(self, self._command("started", "start", spec))
 
     def reap(self, pid: int) -> dict[str, Any]:
-        """Wait until a process has ended, and return what it said, by word."""
-        self._ask("gone", "reap", pid)
-        return self._heard.pop(pid, {})
+        """Wait until a process has ended, and return what it messages, by word."""
+        self._command("gone", "reap", pid)
+        return self._messages.pop(pid, {})
 
-    def _ask(self, answer: str, *command: object) -> Any:
+    def _command(self, answer: str, *command: object) -> Any:
         """Give a command, and wait for the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -49,7 +49,7 @@ class Workers:
             assert word != "fault", line
             if word == answer:
                 return value
-            self._heard[pid][word] = value
+            self._messages[pid][word] = value
 
 
 @attrs.frozen
@@ -68,7 +68,7 @@ class Child:
         os.kill(self.pid, signal.SIGKILL)
 
     def reap(self) -> dict[str, Any]:
-        """Wait until it has ended, and return what it said, by word."""
+        """Wait until it has ended, and return what it messages, by word."""
         return self.workers.reap(self.pid)
 
 
@@ -89,9 +89,9 @@ class Server:
         """End the connection to it."""
         self._connection.close()
 
-    def tell(self, name: str, **said: Any) -> Any:
+    def control(self, name: str, **fields: Any) -> Any:
         """Tell it something; returns its answer, which may take until something has happened."""
-        self._connection.request("POST", f"/__{name}", json.dumps(said))
+        self._connection.request("POST", f"/__{name}", json.dumps(fields))
         return json.loads(self._connection.getresponse().read())
 
 
@@ -112,7 +112,7 @@ class Import:
         is_user: Whether the token is a user's, renewed by refresh tokens.
         group: Number of the group.
         kills: How often it was killed.
-        doubtful: Rows that a resumed run began with as perhaps stored.
+        in_doubt: Rows that a resumed run began with as perhaps stored.
         report: The report of the run that came to the end.
         error: The error of the last run, if it ended by one.
     """
@@ -129,7 +129,7 @@ class Import:
     is_user: bool = False
     group: int = attrs.field(init=False)
     kills: int = attrs.field(default=0, init=False)
-    doubtful: set[int] = attrs.field(factory=set[int], init=False)
+    in_doubt: set[int] = attrs.field(factory=set[int], init=False)
     report: dict[str, Any] = attrs.field(factory=dict[str, Any], init=False)
     error: str = attrs.field(default="", init=False)
 
@@ -147,12 +147,12 @@ class Import:
         """The rejects file."""
         return self.folder / f"{self.group}.jsonl"
 
-    def start(self, point: str = "", passage: int = 1, **options: Any) -> Child:
+    def start(self, point: str = "", occurrence: int = 1, **options: Any) -> Child:
         """Begin, or go on where it was killed.
 
         Args:
             point: Where the process kills itself; empty for nowhere.
-            passage: On which passage of that point.
+            occurrence: On which occurrence of that point.
             **options: Arguments of the import, over those it has.
         """
         options = {**self.options, **options}
@@ -161,25 +161,25 @@ class Import:
         spec = {name: getattr(self, name) for name in ("group", "strategy", "backend", "orders")}
         spec |= {"store": self.store, "is_user": self.is_user, "url": self.server.url}
         spec |= {name: str(getattr(self, name)) for name in ("file", "journal", "rejects")}
-        spec |= {"options": options, "point": [point, passage] if point else None}
+        spec |= {"options": options, "point": [point, occurrence] if point else None}
         return self.workers.start(spec)
 
-    def end(self, child: Child) -> bool:
+    def wait(self, child: Child) -> bool:
         """Wait for a process to end; returns whether it was killed before its import was done."""
-        said = child.reap()
+        messages = child.reap()
         # What it had on its way to the server arrives, or is found broken off.
-        self.server.tell("idle")
-        self.error = said.get("error", "")
-        for first, last in said.get("doubtful", ()):
-            self.doubtful.update(range(first, last + 1))
-        self.report = said.get("report", {})
+        self.server.control("wait_for_idle")
+        self.error = messages.get("error", "")
+        for first, last in messages.get("in_doubt", ()):
+            self.in_doubt.update(range(first, last + 1))
+        self.report = messages.get("report", {})
         was_killed = not self.report and not self.error
         self.kills += was_killed
         return was_killed
 
-    def run(self, point: str = "", passage: int = 1, **options: Any) -> bool:
+    def run(self, point: str = "", occurrence: int = 1, **options: Any) -> bool:
         """Begin or go on, to the end or to death; returns whether it died."""
-        return self.end(self.start(point, passage, **options))
+        return self.wait(self.start(point, occurrence, **options))
 
     def finish(self, **options: Any) -> None:
         """Go on until the end."""
@@ -195,7 +195,7 @@ class Import:
     @property
     def state(self) -> dict[str, Any]:
         """What the server has."""
-        state: dict[str, Any] = self.server.tell("state", group=self.group)
+        state: dict[str, Any] = self.server.control("state", group=self.group)
         return state
 
     @property
@@ -209,15 +209,15 @@ class Import:
 @contextmanager
 def running() -> Generator[tuple[Server, Workers]]:
     """Run a server and a process that forks workers."""
-    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    environment["PYTHONPATH"] = str(_TESTS)
+    environ = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    environ["PYTHONPATH"] = str(_TESTS)
     commands = ([sys.executable, "-m", f"support.kill_{name}"] for name in ("server", "worker"))
     server, worker = (
-        Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment)  # noqa: S603 - ours
+        Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environ)  # noqa: S603 - ours
         for command in commands
     )
     with server, worker:
         assert server.stdout is not None
-        with closing(Server(int(server.stdout.readline()))) as told:
-            yield told, Workers(worker)
+        with closing(Server(int(server.stdout.readline()))) as connected:
+            yield connected, Workers(worker)
         # Both end with their input.

@@ -1,4 +1,4 @@
-"""Where the process of an import can be killed: at named steps, each on its n-th passage.
+"""Where the process of an import can be killed: at named steps, each on its n-th occurrence.
 
 The steps are public methods of the library, of anyio and of the HTTP library, wrapped in the
 process that is to die; the library itself contains nothing for it.
@@ -26,34 +26,34 @@ from cleverreach_async.sources.file_source import FileSource
 
 __all__ = ["POINTS", "install"]
 
-_DIE_AFTER: Final = re.compile(rb"x-die-after: (\d+)\r\n")
+_KILL_AFTER: Final = re.compile(rb"x-kill-after: (\d+)\r\n")
 _STREAMS: Final[tuple[Any, ...]] = (AnyIOStream, TrioStream)
 
 
-def die() -> None:
+def kill_process() -> None:
     """End the process as ``kill -9`` does."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Countdown:
-    """Counts passages.
+    """Counts occurrences.
 
     Args:
-        passages: The number of the fatal one.
+        occurrences: The number of the fatal one.
     """
 
-    def __init__(self, passages: int) -> None:
-        self._left = passages
+    def __init__(self, occurrences: int) -> None:
+        self._left = occurrences
 
-    def is_over(self) -> bool:
+    def is_last(self) -> bool:
         """Count one; whether it is the fatal one."""
         self._left -= 1
         return not self._left
 
-    def pass_by(self) -> None:
+    def count_and_kill(self) -> None:
         """Count one, and die on the fatal one."""
-        if self.is_over():
-            die()
+        if self.is_last():
+            kill_process()
 
 
 def _method(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
@@ -72,7 +72,7 @@ def source_opened(countdown: Countdown) -> None:
     """The source was opened; nothing else has happened."""
 
     def run(original: Any, *args: Any, **options: Any) -> Any:
-        countdown.pass_by()
+        countdown.count_and_kill()
         return original(*args, **options)
 
     for call in ("upsert", "insert", "update", "delete"):
@@ -84,7 +84,7 @@ def journal_opened(countdown: Countdown) -> None:
 
     def open_journal(original: Any, *args: Any, **options: Any) -> Any:
         journal = original(*args, **options)
-        countdown.pass_by()
+        countdown.count_and_kill()
         return journal
 
     for way in ("create", "resume"):
@@ -96,7 +96,7 @@ def row_read(countdown: Countdown) -> None:
 
     def rows(original: Any, *args: Any) -> Iterator[Any]:
         for row in original(*args):
-            countdown.pass_by()
+            countdown.count_and_kill()
             yield row
 
     _method(FileSource, "__iter__", rows)
@@ -107,7 +107,7 @@ def batch_sealed(countdown: Countdown) -> None:
 
     async def send(original: Any, stream: Any, item: Any) -> None:
         if isinstance(item, list):
-            countdown.pass_by()
+            countdown.count_and_kill()
         await original(stream, item)
 
     _method(MemoryObjectSendStream, "send", send)
@@ -117,22 +117,22 @@ def _at_save(countdown: Countdown, step: str, *, before: bool) -> None:
     """Die around the transaction that holds a certain batch."""
     marked: list[int] = []
 
-    async def write_down(original: Any, checkpoint: Any, batch: Any, *args: Any) -> None:
-        if countdown.is_over():
+    async def save_batch(original: Any, checkpoint: Any, batch: Any, *args: Any) -> None:
+        if countdown.is_last():
             marked.append(batch[-1].number)
         await original(checkpoint, batch, *args)
 
     def save(original: Any, journal: Any, state: Any, *, now: float) -> None:
         [row] = marked or [0]
         is_done = row < state.next_row or row in state.done
-        is_it = bool(row) and (row in state.sent if step == "record_sending" else is_done)
-        if is_it and before:
-            die()
+        is_reached = bool(row) and (row in state.sent if step == "record_sending" else is_done)
+        if is_reached and before:
+            kill_process()
         original(journal, state, now=now)
-        if is_it:
-            die()
+        if is_reached:
+            kill_process()
 
-    _method(Checkpoint, step, write_down)
+    _method(Checkpoint, step, save_batch)
     _method(Journal, "save", save)
 
 
@@ -141,10 +141,10 @@ def _at_end(_: Countdown, *, before: bool) -> None:
 
     def save(original: Any, journal: Any, state: Any, *, now: float) -> None:
         if state.finished and before:
-            die()
+            kill_process()
         original(journal, state, now=now)
         if state.finished:
-            die()
+            kill_process()
 
     _method(Journal, "save", save)
 
@@ -155,10 +155,12 @@ def _at_write(countdown: Countdown, share: float) -> None:
     async def write(
         original: Any, stream: Any, buffer: bytes, timeout: float | None = None
     ) -> None:
-        is_it = buffer.startswith(b"[") and countdown.is_over()
-        await original(stream, buffer[: int(len(buffer) * share)] if is_it else buffer, timeout)
-        if is_it:
-            die()
+        is_reached = buffer.startswith(b"[") and countdown.is_last()
+        await original(
+            stream, buffer[: int(len(buffer) * share)] if is_reached else buffer, timeout
+        )
+        if is_reached:
+            kill_process()
 
     for stream in _STREAMS:
         _method(stream, "write", write)
@@ -173,9 +175,9 @@ def _at_read(_: Countdown) -> None:
     ) -> bytes:
         data: bytes = await original(stream, max_bytes, timeout)
         text = read_so_far.pop(id(stream), b"") + data
-        if found := _DIE_AFTER.search(text):
+        if found := _KILL_AFTER.search(text):
             if len(text.partition(b"\r\n\r\n")[2]) >= int(found[1]):
-                die()
+                kill_process()
             read_so_far[id(stream)] = text
         return data
 
@@ -183,12 +185,12 @@ def _at_read(_: Countdown) -> None:
         _method(stream, "read", read)
 
 
-def answer_mapped(countdown: Countdown) -> None:
+def response_matched(countdown: Countdown) -> None:
     """The outcomes of a batch are known, and in memory only."""
 
     def match_rows(original: Any, *args: Any) -> Any:
         matched = original(*args)
-        countdown.pass_by()
+        countdown.count_and_kill()
         return matched
 
     _method(delivery, "match_rows", match_rows)
@@ -201,25 +203,25 @@ def rejects_appended(countdown: Countdown) -> None:
         before = rejects.size
         original(rejects, *args, **options)
         if rejects.size > before:
-            countdown.pass_by()
+            countdown.count_and_kill()
 
     _method(RejectsFile, "write", write)
 
 
-class _Tearable:
+class _TornWriteFile:
     """A file that can be told to take only half of the next write."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
-        self.tears = False
+        self.tears_next = False
 
     def write(self, data: bytes) -> int:
         """Write the data, or half of it and die."""
-        if not self.tears:
+        if not self.tears_next:
             return int(self._file.write(data))
         self._file.write(data[: len(data) // 2])
         self._file.flush()
-        die()
+        kill_process()
         return 0
 
     def __getattr__(self, name: str) -> Any:
@@ -228,19 +230,19 @@ class _Tearable:
 
 def rejects_torn(countdown: Countdown) -> None:
     """A part of a line is in the rejects file."""
-    files: list[_Tearable] = []
+    files: list[_TornWriteFile] = []
 
     def open_file(original: Any, path: Path, *args: Any, **options: Any) -> Any:
         file = original(path, *args, **options)
         if path.suffix == ".jsonl":
-            file = _Tearable(file)
+            file = _TornWriteFile(file)
             files.append(file)
         return file
 
     def write(original: Any, rejects: Any, results: Any, **options: Any) -> None:
-        if results and countdown.is_over():
+        if results and countdown.is_last():
             # Superseded rows are not written, so the tear may come with a later result.
-            files[-1].tears = True
+            files[-1].tears_next = True
         original(rejects, results, **options)
 
     _method(Path, "open", open_file)
@@ -251,7 +253,7 @@ def token_refreshed(countdown: Countdown) -> None:
     """The token endpoint has answered; its token is in memory only."""
 
     def save(original: Any, *args: Any) -> Any:
-        countdown.pass_by()
+        countdown.count_and_kill()
         return original(*args)
 
     _method(FileTokenStore, "save", save)
@@ -262,7 +264,7 @@ def token_written(countdown: Countdown) -> None:
 
     def replace(original: Any, path: Path, target: Any) -> Any:
         if path.name.startswith(".token.json."):
-            countdown.pass_by()
+            countdown.count_and_kill()
         return original(path, target)
 
     _method(Path, "replace", replace)
@@ -278,8 +280,8 @@ POINTS: Final[dict[str, Callable[[Countdown], None]]] = {
     "half of the body written": functools.partial(_at_write, share=0.5),
     "body written": functools.partial(_at_write, share=1.0),
     "headers received": _at_read,
-    "half of the answer": _at_read,
-    "answer mapped": answer_mapped,
+    "half of the response": _at_read,
+    "response matched": response_matched,
     "rejects appended": rejects_appended,
     "rejects torn": rejects_torn,
     "done, before commit": functools.partial(_at_save, step="record", before=True),
@@ -292,6 +294,6 @@ POINTS: Final[dict[str, Callable[[Countdown], None]]] = {
 """Each step by its name."""
 
 
-def install(point: str, passages: int) -> None:
-    """Let this process die at a step, on that passage."""
-    POINTS[point](Countdown(passages))
+def install(point: str, occurrences: int) -> None:
+    """Let this process die at a step, on that occurrence."""
+    POINTS[point](Countdown(occurrences))

@@ -42,45 +42,43 @@ class Server:
         self._plan: dict[str, Any] = {}
         self._waiting: list[tuple[Callable[[], bool], Connection]] = []
 
-    def control(self, name: str, said: dict[str, Any], connection: "Connection") -> None:
-        """Do what a test says, and answer it, perhaps later."""
-        group = self.groups[said.get("group", 0)]
-        answer: Any = True
+    def control(self, name: str, fields: dict[str, Any], connection: "Connection") -> None:
+        """Do what a test says, and response it, perhaps later."""
+        group = self.groups[fields.get("group", 0)]
+        response: Any = True
         match name:
             case "state":
-                answer = group.state()
-            case "people":
-                answer = group.people
-            case "deny":
-                group.denies_lookups = said["deny"]
+                response = group.state()
+            case "refuse_look_ups":
+                group.refuses_look_ups = fields["refuse"]
             case "plan":
-                self._plan = {**said, "at": self.posts + said["posts"]}
-            case "posts":
-                at = self.posts + said["posts"]
-                self.answer_when(lambda: self.posts >= at, connection)
+                self._plan = {**fields, "at": self.posts + fields["posts"]}
+            case "wait_for_posts":
+                at = self.posts + fields["posts"]
+                self.respond_when(lambda: self.posts >= at, connection)
                 return
-            case "struck":
-                self.answer_when(lambda: not self._plan, connection)
+            case "wait_for_kill":
+                self.respond_when(lambda: not self._plan, connection)
                 return
-            case "idle":
-                self.answer_when(lambda: not self.clients, connection)
+            case "wait_for_idle":
+                self.respond_when(lambda: not self.clients, connection)
                 return
             case "tokens":
-                self.tokens = Tokens(**said)
+                self.tokens = Tokens(**fields)
             case _:
-                answer = self.tokens.issued
-        connection.answer(200, msgspec.json.encode(answer))
+                response = self.tokens.issued
+        connection.respond(200, msgspec.json.encode(response))
 
-    def answer_when(self, is_true: Callable[[], bool], connection: "Connection") -> None:
+    def respond_when(self, is_true: Callable[[], bool], connection: "Connection") -> None:
         """Answer a test as soon as something is true."""
         self._waiting.append((is_true, connection))
-        self.look()
+        self.respond_to_waiting()
 
-    def look(self) -> None:
+    def respond_to_waiting(self) -> None:
         """Answer tests that wait for what has become true."""
         for waiting in [each for each in self._waiting if each[0]()]:
             self._waiting.remove(waiting)
-            waiting[1].answer(200, b"true")
+            waiting[1].respond(200, b"true")
 
     def planned(self, phase: str) -> bool:
         """Whether this is the moment of an exchange at which to kill the client or fall silent."""
@@ -92,7 +90,7 @@ class Server:
         plan, self._plan = self._plan, {}
         if plan.get("pid"):
             os.kill(plan["pid"], signal.SIGKILL)
-        self.look()
+        self.respond_to_waiting()
         return True
 
 
@@ -103,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._buffer = bytearray()
         self._transport: asyncio.Transport
-        self._is_dead = False
+        self._is_silent = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -113,12 +111,12 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """A client has gone, be it by force."""
         self._server.clients.discard(self)
-        self._server.look()
+        self._server.respond_to_waiting()
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is whole."""
         self._buffer += data
-        while not self._is_dead and self._take_request():
+        while not self._is_silent and self._take_request():
             pass
 
     def _take_request(self) -> bool:
@@ -135,7 +133,7 @@ class Connection(asyncio.Protocol):
         if len(self._buffer) < end:
             arrived = 2 * (len(self._buffer) - head_end) >= length
             if is_batch and arrived and self._server.planned("half of the body"):
-                self._is_dead = self._server.kill()
+                self._is_silent = self._server.kill()
             return False
         body = bytes(self._buffer[head_end + len(_END) : end])
         del self._buffer[:end]
@@ -148,48 +146,50 @@ class Connection(asyncio.Protocol):
             case ["POST", name] if name.startswith("__"):
                 server.control(name[2:], msgspec.json.decode(body), self)
             case ["POST", "oauth", "token.php"]:
-                status, answer = server.tokens.issue(parse_qs(body.decode()))
-                self.answer(status, msgspec.json.encode(answer))
+                status, response = server.tokens.issue(parse_qs(body.decode()))
+                self.respond(status, msgspec.json.encode(response))
             case _ if not server.tokens.allow(head):
-                self.answer(401, b'{"error":{"code":401,"message":"Unauthorized"}}')
+                self.respond(401, b'{"error":{"code":401,"message":"Unauthorized"}}')
             case ["POST", "v3", "groups", number, "receivers", mode]:
                 self._batch(server.groups[int(number)], mode, body)
             case ["GET", "v3", "groups", number, "receivers"]:
                 group = server.groups[int(number)]
                 emails = parse_qs(target.query)["email_list"][0].split(",")
-                if group.denies_lookups:
-                    self.answer(403, b'{"error":{"code":403,"message":"Forbidden"}}')
+                if group.refuses_look_ups:
+                    self.respond(403, b'{"error":{"code":403,"message":"Forbidden"}}')
                 else:
-                    self.answer(200, group.look_up(emails))
+                    self.respond(200, group.look_up(emails))
             case _:
-                self.answer(404, b'{"error":{"code":404,"message":"Not Found"}}')
+                self.respond(404, b'{"error":{"code":404,"message":"Not Found"}}')
 
     def _batch(self, group: Group, mode: str, body: bytes) -> None:
         server = self._server
         server.posts += 1
         # A body may arrive in one piece, with no half of it to strike at.
         if server.planned("arrived") or server.planned("half of the body"):
-            self._is_dead = server.kill()
+            self._is_silent = server.kill()
             return
-        answer = group.store(mode, body)
+        response = group.store(mode, body)
         if server.planned("stored"):
-            self._is_dead = server.kill()
-        for part in ("headers received", "half of the answer"):
-            if not self._is_dead and server.planned(part):
-                self._answer_in_part(answer, 0 if part == "headers received" else len(answer) // 2)
-        if not self._is_dead:
-            self.answer(200, answer)
-            if server.planned("answered"):
+            self._is_silent = server.kill()
+        for part in ("headers received", "half of the response"):
+            if not self._is_silent and server.planned(part):
+                self._respond_in_part(
+                    response, 0 if part == "headers received" else len(response) // 2
+                )
+        if not self._is_silent:
+            self.respond(200, response)
+            if server.planned("responded"):
                 server.kill()
-        server.look()
+        server.respond_to_waiting()
 
-    def _answer_in_part(self, answer: bytes, count: int) -> None:
+    def _respond_in_part(self, response: bytes, count: int) -> None:
         """Fall silent in the middle; the client is told where it has to die by its own hand."""
-        head = b"HTTP/1.1 200 OK\r\nx-die-after: %d\r\ncontent-length: %d" % (count, len(answer))
-        self._transport.write(head + _END + answer[:count])
-        self._is_dead = self._server.kill()
+        head = b"HTTP/1.1 200 OK\r\nx-kill-after: %d\r\ncontent-length: %d" % (count, len(response))
+        self._transport.write(head + _END + response[:count])
+        self._is_silent = self._server.kill()
 
-    def answer(self, status: int, body: bytes) -> None:
+    def respond(self, status: int, body: bytes) -> None:
         """Answer a request."""
         head = b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\ncontent-length: %d" % (
             status,

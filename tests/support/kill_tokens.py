@@ -11,7 +11,7 @@ class Tokens:
     Args:
         strict: Whether only tokens issued here are taken.
         first: A refresh token that works from the start.
-        grace: Whether a refresh token works on after it was spent, until its successor is used.
+        grace: Whether a refresh token works on after it was used, until its successor is used.
         uses: Requests after which a token is refused.
 
     Attributes:
@@ -30,20 +30,20 @@ class Tokens:
         self._access: dict[str, int] = {}
 
     def issue(self, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
-        """Answer at the token endpoint; returns the status and the answer."""
-        [spent] = form.get("refresh_token", [""])
-        if form["grant_type"] == ["refresh_token"] and spent not in self._refresh:
-            return 400, {"error": "invalid_grant", "error_description": "spent already"}
+        """Answer at the token endpoint; returns the status and the response."""
+        [used] = form.get("refresh_token", [""])
+        if form["grant_type"] == ["refresh_token"] and used not in self._refresh:
+            return 400, {"error": "invalid_grant", "error_description": "used already"}
         self.issued += 1
         access, refresh = f"access-{self.issued}", f"refresh-{self.issued}"
-        self._refresh.discard(self._parent.pop(spent, ""))
+        self._refresh.discard(self._parent.pop(used, ""))
         if not self._grace:
-            self._refresh.discard(spent)
-        self._parent[refresh] = spent
+            self._refresh.discard(used)
+        self._parent[refresh] = used
         self._refresh.add(refresh)
         self._access[access] = self._uses
-        answer: dict[str, Any] = {"access_token": access, "token_type": "bearer"}
-        return 200, {**answer, "expires_in": 3600, "refresh_token": refresh}
+        response: dict[str, Any] = {"access_token": access, "token_type": "bearer"}
+        return 200, {**response, "expires_in": 3600, "refresh_token": refresh}
 
     def allow(self, head: bytes) -> bool:
         """Whether the head of a request carries a token in force."""

@@ -31,7 +31,7 @@ from support.kill_points import install
 __all__ = ["main"]
 
 
-def say(word: str, value: object) -> None:
+def write_message(word: str, value: object) -> None:
     """Print at once, as a whole line, with the id of the process."""
     os.write(1, f"{json.dumps([os.getpid(), word, value])}\n".encode())
 
@@ -40,8 +40,8 @@ async def import_file(spec: dict[str, Any]) -> None:
     """Import a file as a specification says, and tell how it went."""
     source: Any = customers(spec)
 
-    def tell_doubts(run: ImportRun) -> None:
-        say("doubtful", run.rows_in_doubt.ranges)
+    def report_doubts(run: ImportRun) -> None:
+        write_message("in_doubt", run.rows_in_doubt.ranges)
 
     async with CleverReach(credentials(spec), base_url=spec["url"]) as cr:
         report = await getattr(cr.bulk, spec["strategy"])(
@@ -49,11 +49,11 @@ async def import_file(spec: dict[str, Any]) -> None:
             group_id=spec["group"],
             journal=spec["journal"],
             rejects=spec["rejects"],
-            on_start=tell_doubts,
+            on_start=report_doubts,
             settle=0.0,
             **spec["options"],
         )
-    say("report", counts(report))
+    write_message("report", counts(report))
 
 
 def customers(spec: dict[str, Any]) -> Any:
@@ -95,9 +95,9 @@ def start(spec: dict[str, Any]) -> int:
             install(*spec["point"])
         anyio.run(import_file, spec, backend=spec["backend"])
     except (CleverReachError, OSError) as error:
-        say("error", f"{type(error).__name__}: {error}")
+        write_message("error", f"{type(error).__name__}: {error}")
     except BaseException as error:  # noqa: BLE001 - it shall show in the test
-        say("fault", repr(error))
+        write_message("fault", repr(error))
     finally:
         os._exit(0)
 
@@ -110,13 +110,13 @@ def main() -> None:
             case ["start", spec]:
                 child = start(spec)
                 children.add(child)
-                say("started", child)
+                write_message("started", child)
             case ["reap", child]:
                 os.waitpid(child, 0)
                 children.discard(child)
-                say("gone", child)
+                write_message("gone", child)
             case command:
-                say("fault", f"unknown: {command}")
+                write_message("fault", f"unknown: {command}")
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -37,8 +37,8 @@ class Reply:
         content: Answer body.
         reshape: Turns the items of a good answer into those that are sent.
         delay: Seconds until the answer.
-        lands: Seconds from the arrival until the rows are stored, where that is not at the moment
-            of the answer. Meanwhile the line may break, and later requests may be answered.
+        store_delay: Seconds from the arrival until the rows are stored, where that is not at the
+            moment of the answer. Meanwhile the line may break, and later requests may be answered.
         expires: Whether the token ends with this request, which is refused for it.
     """
 
@@ -48,7 +48,7 @@ class Reply:
     content: bytes | None = None
     reshape: Callable[[list[Any]], list[Any]] | None = None
     delay: float = 0.0
-    lands: float | None = None
+    store_delay: float | None = None
     expires: bool = False
 
 
@@ -73,7 +73,7 @@ class ModelServer:
         in_flight: Requests under way now.
         peak: Most requests that were under way at once.
         looked_up: Addresses of every look-up.
-        tells_nothing: Whether look-ups are refused.
+        refuses_look_ups: Whether look-ups are refused.
         arrivals: Instant of every request.
         tokens: Tokens handed out.
         too_early: Requests that came before the end of a wait that the server had asked for.
@@ -85,9 +85,9 @@ class ModelServer:
         self._script = script
         self._steps = steps
         self._clock = clock
-        self._landing: list[tuple[float, str, list[Row]]] = []
+        self._delayed: list[tuple[float, str, list[Row]]] = []
         self._not_before = 0.0
-        self._token_ends = 0
+        self._expired_tokens = 0
         self.requests: list[tuple[str, list[Row]]] = []
         self.bodies: list[bytes] = []
         self.stored: dict[str, Row] = {}
@@ -96,7 +96,7 @@ class ModelServer:
         self.in_flight = 0
         self.peak = 0
         self.looked_up: list[str] = []
-        self.tells_nothing = False
+        self.refuses_look_ups = False
         self.arrivals: list[float] = []
         self.tokens = 0
         self.too_early = 0
@@ -113,16 +113,16 @@ class ModelServer:
     ) -> Response:
         """Take one request; a GET is a look-up, and is not among ``requests``."""
         del timeout
-        self.land()
+        self.store_delayed()
         if url.endswith("/oauth/token.php"):
-            return await self._hand_out_token()
+            return await self._issue_token()
         self.too_early += self._now() < self._not_before
         if method == "GET":
             with anyio.CancelScope() as scope, (stop or Stop()).cutting(scope):
                 await anyio.lowlevel.checkpoint()
             if scope.cancelled_caught:
                 raise APIConnectionError("the line is cut", sent=True)
-            return self._look_up(url) if self._knows(headers) else _UNAUTHORIZED
+            return self._look_up(url) if self._accepts_token(headers) else _UNAUTHORIZED
         rows: list[Row] = json.loads(content)
         number = len(self.requests)
         verb = url.rsplit("/", 1)[1]
@@ -134,8 +134,8 @@ class ModelServer:
         try:
             reply = (self._script and self._script(number, rows)) or Reply()
             if reply.expires:
-                self._token_ends = self.tokens
-            if not self._knows(headers):
+                self._expired_tokens = self.tokens
+            if not self._accepts_token(headers):
                 await anyio.lowlevel.checkpoint()
                 return _UNAUTHORIZED
             return await self._serve(verb, rows, reply, stop or Stop())
@@ -144,40 +144,40 @@ class ModelServer:
 
     async def _serve(self, verb: str, rows: list[Row], reply: Reply, stop: Stop) -> Response:
         """Take the time that the answer takes; a caller who breaks off does not undo the rows."""
-        lands_at = None if reply.lands is None else self._now() + reply.lands
+        stored_at = None if reply.store_delay is None else self._now() + reply.store_delay
         with anyio.CancelScope() as scope, stop.cutting(scope):
             for _ in range(self._steps):
                 await anyio.lowlevel.checkpoint()
             if reply.delay and self._clock is not None:
                 await self._clock.sleep(reply.delay)
-        if scope.cancelled_caught or lands_at is not None:
+        if scope.cancelled_caught or stored_at is not None:
             if reply.executed:
-                self._landing.append((lands_at or self._now(), verb, rows))
+                self._delayed.append((stored_at or self._now(), verb, rows))
             reply = attrs.evolve(reply, executed=False)
             if scope.cancelled_caught or reply.status is None:
                 raise APIConnectionError("the line is cut", sent=True)
-        return self._answer(verb, rows, reply)
+        return self._respond(verb, rows, reply)
 
-    def land(self, *, everything: bool = False) -> None:
+    def store_delayed(self, *, everything: bool = False) -> None:
         """Store what was on its way until now, or also what will be."""
-        due = [it for it in self._landing if everything or it[0] <= self._now()]
-        self._landing = [it for it in self._landing if it not in due]
+        due = [it for it in self._delayed if everything or it[0] <= self._now()]
+        self._delayed = [it for it in self._delayed if it not in due]
         for _, verb, rows in sorted(due, key=lambda it: it[0]):
             self._execute(verb, rows)
 
-    def forget_waits(self) -> None:
+    def reset_retry_after(self) -> None:
         """Expect requests from somebody who was not told to wait."""
         self._not_before = 0.0
 
     def _now(self) -> float:
         return 0.0 if self._clock is None else self._clock.monotonic()
 
-    def _knows(self, headers: Headers) -> bool:
+    def _accepts_token(self, headers: Headers) -> bool:
         """Whether the token is in force; one that the server has not handed out always is."""
         token = dict(headers)["authorization"].removeprefix("Bearer t")
-        return not token.isdecimal() or int(token) > self._token_ends
+        return not token.isdecimal() or int(token) > self._expired_tokens
 
-    async def _hand_out_token(self) -> Response:
+    async def _issue_token(self) -> Response:
         await anyio.lowlevel.checkpoint()
         self.tokens += 1
         return Response(200, {}, json.dumps({"access_token": f"t{self.tokens}"}).encode())
@@ -186,7 +186,7 @@ class ModelServer:
         """List receivers by address, with their orders, unless the server keeps that to itself."""
         wanted = parse_qs(urlsplit(url).query)["email_list"][0].split(",")
         self.looked_up += wanted
-        if self.tells_nothing:
+        if self.refuses_look_ups:
             return Response(403, {}, b'{"error": {"code": 403, "message": "Forbidden"}}')
         found = [
             {**self.stored[key], "orders": self.orders.get(key, [])}
@@ -195,7 +195,7 @@ class ModelServer:
         ]
         return Response(200, {}, json.dumps(found).encode())
 
-    def _answer(self, verb: str, rows: list[Row], reply: Reply) -> Response:
+    def _respond(self, verb: str, rows: list[Row], reply: Reply) -> Response:
         items = self._execute(verb, rows) if reply.executed else []
         if reply.status is None:
             raise APIConnectionError("the line is cut", sent=reply.executed)
@@ -210,11 +210,11 @@ class ModelServer:
     def _execute(self, verb: str, rows: list[Any]) -> list[Any]:
         items: list[Any] = []
         for row in rows:
-            words = self._write(verb, row)
+            status = self._write(verb, row)
             if verb != "upsertplus":
-                is_good = words.endswith("success")
-                items.append({"id": "7", "status": words} if is_good else words)
-            elif words.endswith("success"):
+                is_good = status.endswith("success")
+                items.append({"id": "7", "status": status} if is_good else status)
+            elif status.endswith("success"):
                 items.append({"id": "7", "email": row["email"], "active": True})
         return items
 
@@ -273,7 +273,7 @@ def at(reply: Reply, *numbers: int) -> Script:
     return lambda number, _rows: reply if number in numbers else None
 
 
-def people(count: int) -> Iterator[ReceiverInput]:
+def receivers(count: int) -> Iterator[ReceiverInput]:
     """Yield receivers with addresses of their own."""
     return (ReceiverInput(f"p{n}@example.org") for n in range(count))
 

@@ -195,7 +195,7 @@ class _Simulation:
 
     def run(self) -> Measured:
         """Let the time pass."""
-        self._send_what_may_go()
+        self._send_allowed()
         while self.events:
             instant, _, event, sent_at = heapq.heappop(self.events)
             self.measured.limit_seconds += self.pacing.limit * (
@@ -213,14 +213,14 @@ class _Simulation:
                     self.gate = _Gate.HALF_OPEN
                 case _Event.GATE:
                     pass  # closed for longer meanwhile; another event comes
-            self._send_what_may_go()
+            self._send_allowed()
         return self.measured
 
-    def _later(self, seconds: float, event: _Event, sent_at: float) -> None:
+    def _schedule(self, seconds: float, event: _Event, sent_at: float) -> None:
         self.number += 1
         heapq.heappush(self.events, (self.now + seconds, self.number, event, sent_at))
 
-    def _send_what_may_go(self) -> None:
+    def _send_allowed(self) -> None:
         while self.in_flight < self.pacing.limit:
             if self.gate is _Gate.HALF_OPEN:
                 self.gate = _Gate.PROBING
@@ -233,11 +233,11 @@ class _Simulation:
 
     def _arrive(self) -> None:
         if not self._take_token():
-            self._later(REFUSAL_SECONDS, _Event.REFUSED, self.now)
+            self._schedule(REFUSAL_SECONDS, _Event.REFUSED, self.now)
         elif self.busy < self.scenario.places_at(self.now):
             self._serve(self.now)
         elif self.scenario.refuses:
-            self._later(REFUSAL_SECONDS, _Event.REFUSED, self.now)
+            self._schedule(REFUSAL_SECONDS, _Event.REFUSED, self.now)
         else:
             self.queue.append(self.now)
 
@@ -255,7 +255,7 @@ class _Simulation:
     def _serve(self, sent_at: float) -> None:
         self.busy += 1
         seconds = self.rng.lognormvariate(self.mu, self.scenario.sigma)
-        self._later(seconds * self.scenario.slowdown(self.busy), _Event.DONE, sent_at)
+        self._schedule(seconds * self.scenario.slowdown(self.busy), _Event.DONE, sent_at)
 
     def _done(self, sent_at: float) -> None:
         self.busy -= 1
@@ -278,7 +278,7 @@ class _Simulation:
             wait += self.rng.random() * max(0.25, wait / 10)
             self.gate = _Gate.CLOSED
             self.reopens_at = max(self.reopens_at, self.now + wait)
-            self._later(self.reopens_at - self.now, _Event.GATE, self.now)
+            self._schedule(self.reopens_at - self.now, _Event.GATE, self.now)
 
 
 def simulate(

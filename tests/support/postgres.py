@@ -14,7 +14,7 @@ import pytest
 
 __all__ = ["run_postgres"]
 
-PATIENCE = 60
+TIMEOUT = 60
 """Seconds that the server may take to start or stop."""
 
 
@@ -38,7 +38,7 @@ def run_postgres() -> Generator[str]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         options = f"-p {port} -k {name} -c listen_addresses=127.0.0.1 -c fsync=off"
-        control = [programs / "pg_ctl", "-D", data, "-w", "-t", PATIENCE]
+        control = [programs / "pg_ctl", "-D", data, "-w", "-t", TIMEOUT]
         _run([*control, "-l", Path(name) / "log", "-o", options, "start"], user)
         try:
             yield f"127.0.0.1:{port}"
@@ -74,7 +74,7 @@ def _run(command: list[object], user: str | None) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=2 * PATIENCE,
+        timeout=2 * TIMEOUT,
         check=False,
         encoding="utf-8",
     )

@@ -16,7 +16,7 @@ from cleverreach_async.bulk import assembly
 from cleverreach_async.bulk.outcomes import checkpoint
 from support.clocks import START
 
-__all__ = ["VirtualClock", "after", "write_in_the_loop"]
+__all__ = ["VirtualClock", "switch_after", "write_in_the_loop"]
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class VirtualClock:
         self.elapsed = 0.0
         self.sleeps: list[float] = []
         self._sleepers: list[tuple[float, anyio.Event]] = []
-        self._asleep = anyio.Event()
+        self._has_sleepers = anyio.Event()
 
     def monotonic(self) -> float:
         """Seconds since an unknown instant."""
@@ -53,7 +53,7 @@ class VirtualClock:
             return
         sleeper = (self.elapsed + seconds, anyio.Event())
         self._sleepers.append(sleeper)
-        self._asleep.set()
+        self._has_sleepers.set()
         try:
             await sleeper[1].wait()
         finally:
@@ -70,9 +70,9 @@ class VirtualClock:
     async def _flow(self) -> None:
         while True:
             if not self._sleepers:
-                self._asleep = anyio.Event()
-                await self._asleep.wait()
-            await _nobody_runs()
+                self._has_sleepers = anyio.Event()
+                await self._has_sleepers.wait()
+            await _wait_until_blocked()
             if self._sleepers:
                 self.elapsed = max(self.elapsed, min(at for at, _ in self._sleepers))
                 for at, event in self._sleepers:
@@ -81,7 +81,7 @@ class VirtualClock:
                 await anyio.lowlevel.checkpoint()
 
 
-async def _nobody_runs() -> None:
+async def _wait_until_blocked() -> None:
     if sniffio.current_async_library() == "trio":
         await trio.testing.wait_all_tasks_blocked()
         return
@@ -114,7 +114,7 @@ def write_in_the_loop(
     patch.setattr(assembly, "run_in_thread", run)
 
 
-def after(passes: int, function: Callable[..., Any], then: Callable[..., Any]) -> Any:
+def switch_after(passes: int, function: Callable[..., Any], then: Callable[..., Any]) -> Any:
     """Return a function that calls one so many times, and another from then on."""
     left = iter(range(passes))
 
