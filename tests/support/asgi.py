@@ -1,11 +1,11 @@
-"""Applications in this process, made a little more like those behind a socket."""
+"""ASGI applications in this process, with the checkpoints of a real socket."""
 
 import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 def with_checkpoints(app: ASGIApp) -> ASGIApp:
-    """Let an application give way to the event loop wherever a socket would."""
+    """Wrap an application so that each receive and send yields to the event loop."""
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         async def slow_receive() -> Message:

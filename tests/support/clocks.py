@@ -1,15 +1,21 @@
-"""Time and chance under a test's control."""
+"""A clock and a random source that tests control."""
 
 import anyio
 import anyio.lowlevel
 from anyio import wait_all_tasks_blocked
 
 START = 1_767_225_600.0
-"""The wall clock at the beginning of every test: New Year 2026, in unix seconds."""
+"""Unix time at the start of every test: 1 January 2026, 00:00 UTC."""
 
 
 class FakeClock:
-    """Time that passes when somebody sleeps or, once held, when the test says so."""
+    """A clock that every sleep advances; after :meth:`hold` only :meth:`advance` does.
+
+    Attributes:
+        elapsed: Seconds since the start of the test.
+        jump: Seconds by which the wall clock was changed.
+        sleeps: Seconds of every sleep, in order.
+    """
 
     def __init__(self) -> None:
         self.elapsed = 0.0
@@ -19,15 +25,15 @@ class FakeClock:
         self._sleepers: list[tuple[float, anyio.Event]] = []
 
     def monotonic(self) -> float:
-        """Seconds since an unknown instant."""
+        """Seconds since an arbitrary instant."""
         return 5000.0 + self.elapsed
 
     def now(self) -> float:
-        """Unix time, with whatever ``jump`` the wall clock has made."""
+        """Unix time, including ``jump``."""
         return START + self.elapsed + self.jump
 
     async def sleep(self, seconds: float) -> None:
-        """Note the wait; it is over at once unless time is held."""
+        """Record the sleep; it ends immediately unless time is held."""
         self.sleeps.append(seconds)
         if not self._held:
             self.elapsed += seconds
@@ -41,11 +47,11 @@ class FakeClock:
             self._sleepers.remove(sleeper)
 
     def hold(self) -> None:
-        """Stop time; from now on it passes in :meth:`advance` only."""
+        """Stop time; from now on only :meth:`advance` changes it."""
         self._held = True
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, waking sleepers in the order of their waits."""
+        """Advance time, and wake sleepers in the order in which they are due."""
         await wait_all_tasks_blocked()
         end = self.elapsed + seconds
         while due := [at for at, event in self._sleepers if at <= end and not event.is_set()]:
@@ -58,11 +64,11 @@ class FakeClock:
 
 
 class FixedRandom:
-    """Chance that always falls the same way."""
+    """A random source that always returns the same number."""
 
     def __init__(self, value: float = 0.5) -> None:
         self.value = value
 
     def random(self) -> float:
-        """Return the one number."""
+        """Return that number."""
         return self.value

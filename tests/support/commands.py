@@ -1,4 +1,4 @@
-"""The command as a process of its own, and a server that tells when it is reached."""
+"""The command in its own process, and faults that report when a batch arrives."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ COMMAND = (sys.executable, "-m", "cleverreach_async.cli")
 
 @contextmanager
 def started(*words: str, **streams: Any) -> Generator[subprocess.Popen[str]]:
-    """A process of the command, which does not outlive the block."""
+    """Start the command in a process, which is killed at the end of the block."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     environ = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(  # noqa: S603 - our own command
@@ -31,14 +31,14 @@ def started(*words: str, **streams: Any) -> Generator[subprocess.Popen[str]]:
 
 
 class WatchedFaults(Faults):
-    """Faults that tell when a batch arrives.
+    """Faults that set an event when a batch arrives.
 
     Args:
         *faults: The faults.
-        batches: How many batches arrive before it is told.
+        batches: Number of batches after which the event is set.
 
     Attributes:
-        batch_arrived: Set when they have.
+        batch_arrived: Set when that many batches have arrived.
     """
 
     def __init__(self, *faults: Fault, batches: int = 1) -> None:
@@ -56,7 +56,7 @@ class WatchedFaults(Faults):
 
 
 def write_many(path: Path, *, rows: int) -> list[str]:
-    """Write customers, one in a hundred of them bad; returns the good addresses."""
+    """Write a file of customers, 1 % with an invalid address; return the valid addresses."""
     random = Random(7)
     good: list[str] = []
     with path.open("w", encoding="utf-8") as file:

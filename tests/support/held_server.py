@@ -1,4 +1,4 @@
-"""A model server that keeps its answers back until the test says so."""
+"""A model server that holds its responses until the test releases them."""
 
 from collections.abc import Callable
 
@@ -14,16 +14,16 @@ __all__ = ["HeldServer"]
 
 
 class HeldServer(ModelServer):
-    """Executes a batch when it arrives, and answers it when :meth:`release` is called.
+    """Executes a batch when it arrives, and responds when :meth:`release` is called.
 
     Args:
         script: See :class:`ModelServer`.
-        holds: Numbers of the requests that are held; all by default.
+        holds: Returns whether the request of that number, from 0, is held; all are by default.
 
     Attributes:
-        holds: Tells by its number whether a request is held.
+        holds: Returns whether the request of that number is held.
         held: Requests that wait for their response.
-        cut: Requests that the client broke off.
+        aborted: Requests that the client aborted.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class HeldServer(ModelServer):
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Execute at once, response late; an abort cuts the wait."""
+        """Execute immediately, respond when released; an abort ends the wait."""
         number = self._arrived
         self._arrived += method != "GET"
         response = await super().send(
@@ -66,16 +66,16 @@ class HeldServer(ModelServer):
             self._gates.remove(gate)
         if scope.cancelled_caught:
             self.aborted += 1
-            raise APIConnectionError("broken off", sent=True)
+            raise APIConnectionError("aborted", sent=True)
         return response
 
     def stop_holding(self) -> None:
-        """Hold nothing any more."""
+        """Release all requests, and hold no more."""
         self.holds = lambda _: False
         self.release()
 
     def release(self, count: int = 1_000_000) -> None:
-        """Answer the requests that have waited longest."""
+        """Respond to the requests that have waited longest."""
         gates, self._gates = self._gates[:count], self._gates[count:]
         for gate in gates:
             gate.set()

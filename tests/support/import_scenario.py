@@ -1,6 +1,6 @@
-"""An import as a script of misfortunes: what the server does, and how each run is interrupted.
+"""A scenario of an import: how the server responds, and how each run is interrupted.
 
-The script is plain data; :func:`play` lives through it in virtual time.
+A scenario is plain data; :func:`play` executes it in virtual time.
 """
 
 import json
@@ -42,7 +42,13 @@ DRAIN: Final = 30.0
 
 @attrs.frozen
 class SourceRow:
-    """One row: the number of its address, and what is the matter with it."""
+    """One row of the source.
+
+    Attributes:
+        key: Number of its address.
+        kind: ``order`` has an order, ``broken`` an invalid address, ``refused`` is refused by the
+            server, ``bad_batch`` makes the server refuse its whole batch.
+    """
 
     key: int
     kind: Kind = "plain"
@@ -53,9 +59,10 @@ class Interruption:
     """How a run ends early.
 
     Attributes:
-        kind: A stop, a stop that does not wait, a cancelled caller, or a killed process.
+        kind: ``stop`` waits for requests in flight, ``abort`` does not; ``cancel`` cancels the
+            caller, ``crash`` kills the process.
         request: Number of the run's request, from 1, at which it happens.
-        seconds: How long after that.
+        seconds: Seconds between that request and the interruption.
     """
 
     kind: Literal["stop", "abort", "cancel", "crash"]
@@ -65,20 +72,20 @@ class Interruption:
 
 @attrs.define(kw_only=True)
 class Scenario:
-    """What is imported, and what goes wrong.
+    """What is imported, and which faults occur.
 
     Attributes:
         strategy: The batch call.
-        rows: The source.
-        existing: Addresses that the group has already.
-        replies: What the server does with the first requests.
+        rows: Rows of the source.
+        existing: Numbers of the addresses that are in the group before the import.
+        replies: Responses to the first requests.
         interruptions: How the first runs end.
-        batch_size: Most rows of a batch, in every run.
-        concurrency: Requests at a time; the n-th run takes the n-th, the last for ever.
-        canary: Whether the first rows go alone.
-        most_rows: Rows above which the server says 413.
-        refuses_look_ups: Whether it refuses look-ups.
-        seed: Of all chance.
+        batch_size: Maximum rows of a batch, in every run.
+        concurrency: Concurrent requests of each run; the last value is for all later runs.
+        canary: Whether the first batch is sent alone.
+        most_rows: Maximum rows of a batch; the server responds 413 to a larger one.
+        refuses_look_ups: Whether the server refuses look-ups.
+        seed: Seed of all random values.
     """
 
     strategy: StrategyName
@@ -94,7 +101,7 @@ class Scenario:
     seed: int = 0
 
     def receiver(self, number: int) -> ReceiverInput:
-        """Return the row of that number, from 1."""
+        """Return the row of a number, from 1."""
         row = self.rows[number - 1]
         name = {"broken": "broken", "refused": f"refuse{row.key}@example.org"}.get(
             row.kind, f"p{row.key}@example.org"
@@ -106,7 +113,7 @@ class Scenario:
         )
 
     def reply(self, number: int, rows: list[Any]) -> Reply | None:
-        """Decide what the server does with a request, by its number from 0."""
+        """Return the response to a request, by its number from 0."""
         if self.most_rows is not None and len(rows) > self.most_rows:
             return Reply(413, executed=False, content=b"{}")
         if any("bad_batch" in str(row) for row in rows):
@@ -116,15 +123,15 @@ class Scenario:
 
 @attrs.define(kw_only=True)
 class Played:
-    """What came of a scenario.
+    """The result of a scenario.
 
     Attributes:
-        server: The server at the end, with everything landed.
+        server: The server at the end, after all delayed rows are stored.
         reports: The report of each run that was not killed; the last is complete.
-        outcomes: Outcome and code of every row as reported last.
-        twice: Rows reported again after a report that was written down.
-        lines: Row numbers of the rejects file.
-        peaks: Most requests on the wire in each run.
+        outcomes: Last outcome and code reported for each row.
+        repeated: Rows reported again although their first result was final.
+        rejects_rows: Row numbers in the rejects file.
+        peaks: Maximum requests in flight in each run.
     """
 
     server: ModelServer
@@ -136,7 +143,7 @@ class Played:
     _unconfirmed: set[int] = attrs.field(factory=set[int])
 
     def add(self, results: dict[int, tuple[str, str]], *, killed: bool) -> None:
-        """Add the outcomes of a run; only what a killed one told may be told again."""
+        """Add the results of a run; only those of a killed run may be reported again."""
         self.repeated += (self.outcomes.keys() & results.keys()) - self._unconfirmed
         self._unconfirmed -= results.keys()
         self.outcomes |= results
@@ -145,7 +152,7 @@ class Played:
 
 
 class Connection:
-    """The way of one run to the server; it is dead when the process is."""
+    """The connection of one run to the server; it fails once the process is killed."""
 
     def __init__(self, server: ModelServer, interruption: Interruption | None) -> None:
         self._server = server
@@ -155,9 +162,9 @@ class Connection:
         self.killed = False
 
     async def send(self, method: str, url: str, **rest: Any) -> Response:
-        """Pass a request on."""
+        """Forward a request."""
         if self.killed:
-            raise APIConnectionError("the process is dead", sent=False)
+            raise APIConnectionError("the process was killed", sent=False)
         self.requests += method != "GET" and "oauth" not in url
         if self._interruption is not None and self.requests >= self._interruption.request:
             self.reached.set()
@@ -169,7 +176,7 @@ class Connection:
 
 @attrs.define
 class Run:
-    """One run over the journal."""
+    """One run of the import, with its journal."""
 
     scenario: Scenario
     played: Played
@@ -186,7 +193,7 @@ class Run:
         return interruptions[self.number] if self.number < len(interruptions) else None
 
     async def play(self) -> None:
-        """Import until the end or the interruption."""
+        """Import until the end or until interrupted."""
         server, scenario = self.played.server, self.scenario
         server.reset_retry_after()
         server.peak = 0
@@ -259,7 +266,7 @@ _METHODS: Final = {"insert": "insert", "update": "update", "delete": "delete"}
 
 
 async def play(scenario: Scenario, folder: Path) -> Played:
-    """Run the import, and resume it after every interruption, until it is complete."""
+    """Run the import, and resume it after each interruption, until it is complete."""
     server = ModelServer(scenario.reply, clock=SYSTEM_CLOCK)
     server.refuses_look_ups = scenario.refuses_look_ups
     for key in scenario.existing:
@@ -274,7 +281,7 @@ async def play(scenario: Scenario, folder: Path) -> Played:
         try:
             await run.play()
         except ConfigurationError as error:
-            # Killed after the very last thing was written down.
+            # Killed after the last write to the journal.
             is_complete = "is complete" in str(error)
             if not is_complete:
                 raise

@@ -1,8 +1,8 @@
 """A process whose children open journals and are killed: ``python -m support.journal_worker``.
 
 Each line of its input is a command as JSON: ``["start", TASK, PATH, NUMBER]`` forks a child, which
-prints its process id first; ``["reap", ID]`` waits until that child is gone, and prints ``gone``.
-Forking saves the price of starting Python for each child.
+prints its process id first; ``["reap", ID]`` waits until that child has ended, and prints ``gone``.
+Forking is faster than starting Python for each child.
 """
 
 import json
@@ -21,13 +21,13 @@ from support.journals import create, resume, state_of
 __all__ = ["main"]
 
 
-def write_line(word: object) -> None:
-    """Print at once, as a whole line."""
-    os.write(1, f"{word}\n".encode())
+def write_line(value: object) -> None:
+    """Write a line to standard output in one system call."""
+    os.write(1, f"{value}\n".encode())
 
 
 def save(path: Path, _: int) -> None:
-    """Save states until killed, and tell the number of each when it is saved."""
+    """Save states until killed, and print the number of each after it is saved."""
     journal = resume(path) if path.exists() else create(path)
     number = journal.state.next_row
     while True:
@@ -37,7 +37,7 @@ def save(path: Path, _: int) -> None:
 
 
 def hold(path: Path, _: int) -> None:
-    """Resume a journal, and keep it open until killed."""
+    """Resume a journal and keep it open until killed."""
     journal = resume(path)
     write_line("held")
     signal.pause()
@@ -45,7 +45,7 @@ def hold(path: Path, _: int) -> None:
 
 
 def race(path: Path, _: int) -> None:
-    """Resume a journal as soon as a certain file is there, and keep it open until killed."""
+    """Resume a journal as soon as the file ``start`` exists, and keep it open until killed."""
     start = path.with_name("start")
     while not start.exists():
         pass
@@ -53,29 +53,29 @@ def race(path: Path, _: int) -> None:
 
 
 class KillingConnection(sqlite3.Connection):
-    """Dies before a given statement."""
+    """Kills the process before the statement after ``statements_left`` others."""
 
     statements_left = 0
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        """Execute, or die."""
+        """Execute, or kill the process."""
         self.count()
         return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
-        """Execute, or die."""
+        """Execute, or kill the process."""
         self.count()
         return super().executemany(sql, parameters)
 
     def count(self) -> None:
-        """Come one statement nearer to death."""
+        """Count a statement; kill the process if none is left."""
         KillingConnection.statements_left -= 1
         if KillingConnection.statements_left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed_at_statement(opener: Callable[[Path], object]) -> Callable[[Path, int], None]:
-    """Make a task that opens a journal, but lives for so many statements only."""
+    """Return a task that opens a journal, and is killed after a number of statements."""
 
     def task(path: Path, statements: int) -> None:
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect
@@ -101,7 +101,7 @@ TASKS: Final[dict[str, Callable[[Path, int], None]]] = {
 
 
 def start(task: str, path: str, number: int) -> int:
-    """Fork a child for a task; it ends without tidying up."""
+    """Fork a child for a task; it exits without cleanup."""
     if child := os.fork():
         return child
     try:
@@ -114,7 +114,7 @@ def start(task: str, path: str, number: int) -> int:
 
 
 def main() -> None:
-    """Obey until the input ends."""
+    """Execute commands until the input ends."""
     children = set[int]()
     for line in sys.stdin:
         match json.loads(line):

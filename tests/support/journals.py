@@ -1,4 +1,4 @@
-"""A journal of an invented import, begun, stopped and meddled with."""
+"""Journals of an example import: create, resume, stop and alter them."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -26,24 +26,24 @@ MIDWAY: Final = JournalState(
 
 
 def create(path: Path) -> Journal:
-    """Begin a journal of the usual import."""
+    """Create a journal of the example import."""
     return Journal.create(path, IDENTITY, now=START)
 
 
 def resume(path: Path, identity: Mapping[str, Any] | None = None) -> Journal:
-    """Resume the usual import, or another."""
+    """Resume the journal of the example import, or of another."""
     return Journal.resume(path, IDENTITY if identity is None else identity, now=START + 60)
 
 
 def create_stopped(path: Path, state: JournalState = MIDWAY) -> Path:
-    """Leave a journal with a state behind."""
+    """Create a journal, save a state and close it."""
     with create(path) as journal:
         journal.save(state, now=START + 1)
     return path
 
 
 def alter(path: Path, *statements: str) -> None:
-    """Change a file behind the journal's back."""
+    """Execute SQL statements on a journal file."""
     database = sqlite3.connect(path, isolation_level=None)
     for statement in statements:
         database.execute(statement)
@@ -51,7 +51,7 @@ def alter(path: Path, *statements: str) -> None:
 
 
 def state_of(number: int) -> JournalState:
-    """A state that is wholly told by one number, so that a mixture of two would show."""
+    """Return a state whose values derive from one number, to detect a mixture of two states."""
     return JournalState(
         next_row=number,
         position={"byte": number * 71},

@@ -1,4 +1,4 @@
-"""Files whose import is killed: the same rows for the same seed."""
+"""Files for the tests that kill imports; the same seed gives the same rows."""
 
 import random
 from pathlib import Path
@@ -17,14 +17,14 @@ _BAD: Final = (
 def write_customers(path: Path, rows: int, *, seed: int = 1, partial: bool = True) -> Path:
     """Write a CSV file of customers.
 
-    One row in a hundred cannot be sent, three in a thousand the server refuses, some addresses
-    come again soon and some much later.
+    1 % of the rows are invalid, the server refuses about 0.1 %, and some addresses are repeated,
+    3 % of the rows soon and 2 % much later.
 
     Args:
         path: The file.
         rows: Number of rows.
-        seed: Of what is left to chance.
-        partial: Whether rows leave cells empty, so that a receiver is the sum of its rows.
+        seed: Seed of the random values.
+        partial: Whether rows have empty cells, so that a receiver has values from several rows.
     """
     rng = random.Random(seed)
     lines = ["email,firstname,city,registered,number"]
@@ -43,6 +43,6 @@ def write_customers(path: Path, rows: int, *, seed: int = 1, partial: bool = Tru
         city = "" if partial and rng.random() < 0.4 else f"City {rng.randrange(100)}"
         first = "" if partial and rng.random() < 0.3 else f"Name {number}"
         lines.append(f"{name}{person}@shop.example,{first},{city},01.12.2025,{number}")
-    # No line end at the end, as some programs leave it.
+    # Without a final line end, as some programs write it.
     path.write_text("\n".join(lines))
     return path

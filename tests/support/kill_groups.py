@@ -1,4 +1,4 @@
-"""What the server of the killed imports stores, and how often it was told to."""
+"""What the server of the killed imports stores, and how often each row was stored."""
 
 import hashlib
 from collections import Counter
@@ -14,14 +14,14 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Group:
-    """One group of receivers, each by its address; a write adds to what is there.
+    """One group of receivers by address; a write is merged into the stored receiver.
 
     Attributes:
-        posts: Batches stored.
-        people: Receivers as they are.
-        writes: How often each row was stored; rows tell their number in an attribute.
+        posts: Number of batches stored.
+        receivers: Stored receivers by address.
+        writes: How often each row was stored, by the number in its attribute ``number``.
         creates: How often each address was created.
-        refuses_look_ups: Whether to refuse questions for receivers.
+        refuses_look_ups: Whether to refuse look-ups of receivers.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class Group:
         self.refuses_look_ups = False
 
     def store(self, mode: str, body: bytes) -> bytes:
-        """Store a batch and return the answer, in the shape of that call.
+        """Store a batch and return the response body of that call.
 
-        Addresses that begin with ``refused`` are not stored: one call leaves them out of its
-        answer, the others tell so in words.
+        Addresses that begin with ``refused`` are not stored: ``upsertplus`` leaves them out
+        of its response, the other calls return an error message for them.
         """
         self.posts += 1
         rows = _decode(body)
@@ -69,12 +69,12 @@ class Group:
         return True
 
     def look_up(self, emails: Iterable[str]) -> bytes:
-        """Return the receivers of some addresses, as a list of them is answered."""
+        """Return the response body of a look-up of these addresses."""
         found = (self.receivers.get(email) for email in emails)
         return _encode([{"orders": [], **receiver} for receiver in found if receiver is not None])
 
     def state(self) -> Mapping[str, Any]:
-        """Return what tells one course of events from another."""
+        """Return the counts and the digest by which tests compare imports."""
         orders = Counter(
             (email, order["order_id"])
             for email, receiver in self.receivers.items()

@@ -1,4 +1,4 @@
-"""Imports that are killed and resumed, as a test sees them."""
+"""Start, kill and resume imports in other processes."""
 
 import json
 import os
@@ -21,23 +21,23 @@ _TESTS: Final = Path(__file__).parents[1]
 
 
 class Workers:
-    """The process of :mod:`support.kill_worker`."""
+    """The process that runs :mod:`support.kill_worker`."""
 
     def __init__(self, process: Popen[str]) -> None:
         self._process = process
         self._messages: dict[int, dict[str, Any]] = defaultdict(dict)
 
     def start(self, spec: Mapping[str, Any]) -> "Child":
-        """Begin an import in a process of its own."""
+        """Start an import in its own process."""
         return Child(self, self._command("started", "start", spec))
 
     def reap(self, pid: int) -> dict[str, Any]:
-        """Wait until a process has ended, and return what it messages, by word."""
+        """Wait until a process has ended, and return the values it reported, by name."""
         self._command("gone", "reap", pid)
         return self._messages.pop(pid, {})
 
-    def _command(self, answer: str, *command: object) -> Any:
-        """Give a command, and wait for the answer."""
+    def _command(self, reply: str, *command: object) -> Any:
+        """Send a command and return the value of its reply."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{json.dumps(command)}\n")
@@ -45,11 +45,11 @@ class Workers:
         while True:
             line = self._process.stdout.readline()
             assert line.endswith("\n"), "the worker ended"
-            pid, word, value = json.loads(line)
-            assert word != "fault", line
-            if word == answer:
+            pid, name, value = json.loads(line)
+            assert name != "fault", line
+            if name == reply:
                 return value
-            self._messages[pid][word] = value
+            self._messages[pid][name] = value
 
 
 @attrs.frozen
@@ -57,7 +57,7 @@ class Child:
     """A process that imports.
 
     Attributes:
-        pid: Its id.
+        pid: Its process id.
     """
 
     workers: Workers = attrs.field(repr=False)
@@ -68,12 +68,12 @@ class Child:
         os.kill(self.pid, signal.SIGKILL)
 
     def reap(self) -> dict[str, Any]:
-        """Wait until it has ended, and return what it messages, by word."""
+        """Wait until it has ended, and return the values it reported, by name."""
         return self.workers.reap(self.pid)
 
 
 class Server:
-    """The process of :mod:`support.kill_server`."""
+    """The process that runs :mod:`support.kill_server`."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -81,40 +81,40 @@ class Server:
         self._groups = 0
 
     def new_group(self) -> int:
-        """Return the number of an empty group."""
+        """Return the number of a new, empty group."""
         self._groups += 1
         return self._groups
 
     def close(self) -> None:
-        """End the connection to it."""
+        """Close the connection."""
         self._connection.close()
 
     def control(self, name: str, **fields: Any) -> Any:
-        """Tell it something; returns its answer, which may take until something has happened."""
+        """Send a control command and return the response; commands ``wait_for_…`` respond later."""
         self._connection.request("POST", f"/__{name}", json.dumps(fields))
         return json.loads(self._connection.getresponse().read())
 
 
 @attrs.define(kw_only=True)
 class Import:
-    """One import, from its beginning over any number of kills to its end.
+    """One import, which may be killed and resumed any number of times.
 
     Attributes:
-        server: Where to.
-        workers: Who does it.
-        folder: Where its journal and rejects are.
-        file: What is imported.
-        strategy: The call of ``cr.bulk``.
-        options: Its other arguments.
+        server: The server that it imports to.
+        workers: Starts its processes.
+        folder: Folder of the journal and the rejects file.
+        file: CSV file to import.
+        strategy: Method of ``cr.bulk``.
+        options: Other arguments of that method.
         backend: The event loop.
-        orders: Number of rows, each with an order; then no file is read.
-        store: File of the token; empty for a token that needs none.
-        is_user: Whether the token is a user's, renewed by refresh tokens.
+        orders: Number of rows with an order to import instead of the file.
+        store: File of the token store; empty for a fixed token.
+        is_user: Whether the token belongs to a user and is renewed with refresh tokens.
         group: Number of the group.
-        kills: How often it was killed.
-        in_doubt: Rows that a resumed run began with as perhaps stored.
-        report: The report of the run that came to the end.
-        error: The error of the last run, if it ended by one.
+        kills: Number of times it was killed.
+        in_doubt: Rows that may have been stored when a run was resumed.
+        report: Report of the last run, if it completed.
+        error: Error of the last run, if it failed.
     """
 
     server: Server
@@ -134,26 +134,26 @@ class Import:
     error: str = attrs.field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Take an empty group."""
+        """Create a group for the import."""
         self.group = self.server.new_group()
 
     @property
     def journal(self) -> Path:
-        """The journal."""
+        """Path of the journal."""
         return self.folder / f"{self.group}.journal"
 
     @property
     def rejects(self) -> Path:
-        """The rejects file."""
+        """Path of the rejects file."""
         return self.folder / f"{self.group}.jsonl"
 
     def start(self, point: str = "", occurrence: int = 1, **options: Any) -> Child:
-        """Begin, or go on where it was killed.
+        """Start the import, or resume it after a kill.
 
         Args:
-            point: Where the process kills itself; empty for nowhere.
-            occurrence: On which occurrence of that point.
-            **options: Arguments of the import, over those it has.
+            point: Step at which the process kills itself; empty for none.
+            occurrence: Number of the occurrence of that step, from 1.
+            **options: Arguments that replace those in ``options``.
         """
         options = {**self.options, **options}
         if self.journal.exists() and self.journal.stat().st_size:
@@ -165,9 +165,9 @@ class Import:
         return self.workers.start(spec)
 
     def wait(self, child: Child) -> bool:
-        """Wait for a process to end; returns whether it was killed before its import was done."""
+        """Wait for a process to end; return whether it was killed before the import completed."""
         messages = child.reap()
-        # What it had on its way to the server arrives, or is found broken off.
+        # Requests in flight have arrived, or their connections are closed.
         self.server.control("wait_for_idle")
         self.error = messages.get("error", "")
         for first, last in messages.get("in_doubt", ()):
@@ -178,29 +178,29 @@ class Import:
         return was_killed
 
     def run(self, point: str = "", occurrence: int = 1, **options: Any) -> bool:
-        """Begin or go on, to the end or to death; returns whether it died."""
+        """Start or resume, and wait for the process to end; return whether it was killed."""
         return self.wait(self.start(point, occurrence, **options))
 
     def finish(self, **options: Any) -> None:
-        """Go on until the end."""
+        """Start or resume, and complete the import without a kill."""
         assert not self.run(**options)
         assert not self.error, self.error
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by outcome, of all runs together."""
+        """Number of rows by outcome, in all runs."""
         earlier = self.report["earlier"]
         return {name: self.report[name] + earlier.get(name, 0) for name in CLASSES}
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the server has."""
+        """State of the group on the server."""
         state: dict[str, Any] = self.server.control("state", group=self.group)
         return state
 
     @property
     def rejected_lines(self) -> list[bytes]:
-        """The lines of the rejects file, whole ones, in the order of the rows."""
+        """The lines of the rejects file in the order of the rows; all must be complete."""
         text = self.rejects.read_bytes()
         assert not text or text.endswith(b"\n")
         return sorted(text.splitlines(), key=lambda line: json.loads(line)["row"])
@@ -208,7 +208,7 @@ class Import:
 
 @contextmanager
 def running() -> Generator[tuple[Server, Workers]]:
-    """Run a server and a process that forks workers."""
+    """Run the server, and the process that forks workers."""
     environ = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environ["PYTHONPATH"] = str(_TESTS)
     commands = ([sys.executable, "-m", f"support.kill_{name}"] for name in ("server", "worker"))
@@ -220,4 +220,4 @@ def running() -> Generator[tuple[Server, Workers]]:
         assert server.stdout is not None
         with closing(Server(int(server.stdout.readline()))) as connected:
             yield connected, Workers(worker)
-        # Both end with their input.
+        # Both processes exit when their input is closed.

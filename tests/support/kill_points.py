@@ -1,7 +1,7 @@
-"""Where the process of an import can be killed: at named steps, each on its n-th occurrence.
+"""Steps of an import at which its process can be killed, on the n-th occurrence.
 
-The steps are public methods of the library, of anyio and of the HTTP library, wrapped in the
-process that is to die; the library itself contains nothing for it.
+The steps are public methods of the library, of anyio and of the HTTP library. They are wrapped in
+the process that is to be killed; the library itself has no code for it.
 """
 
 import functools
@@ -31,33 +31,33 @@ _STREAMS: Final[tuple[Any, ...]] = (AnyIOStream, TrioStream)
 
 
 def kill_process() -> None:
-    """End the process as ``kill -9`` does."""
+    """Kill this process, as ``kill -9`` does."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Countdown:
-    """Counts occurrences.
+    """Counts the occurrences of a step.
 
     Args:
-        occurrences: The number of the fatal one.
+        occurrences: Number of the one at which to kill the process.
     """
 
     def __init__(self, occurrences: int) -> None:
         self._left = occurrences
 
     def is_last(self) -> bool:
-        """Count one; whether it is the fatal one."""
+        """Count one; return whether it is the last one."""
         self._left -= 1
         return not self._left
 
     def count_and_kill(self) -> None:
-        """Count one, and die on the fatal one."""
+        """Count one; kill the process on the last one."""
         if self.is_last():
             kill_process()
 
 
 def _method(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
-    """Replace a public method; the wrapper gets the original before all other arguments."""
+    """Replace a public method; the wrapper gets the original as its first argument."""
     assert name.startswith("__") or not name.startswith("_"), "a private method may be renamed"
     original = getattr(owner, name)
 
@@ -69,7 +69,7 @@ def _method(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
 
 
 def source_opened(countdown: Countdown) -> None:
-    """The source was opened; nothing else has happened."""
+    """The source is open; the import has not started."""
 
     def run(original: Any, *args: Any, **options: Any) -> Any:
         countdown.count_and_kill()
@@ -80,19 +80,19 @@ def source_opened(countdown: Countdown) -> None:
 
 
 def journal_opened(countdown: Countdown) -> None:
-    """There is a journal; no row was read."""
+    """The journal is open; no row was read."""
 
     def open_journal(original: Any, *args: Any, **options: Any) -> Any:
         journal = original(*args, **options)
         countdown.count_and_kill()
         return journal
 
-    for way in ("create", "resume"):
-        _method(Journal, way, open_journal)
+    for name in ("create", "resume"):
+        _method(Journal, name, open_journal)
 
 
 def row_read(countdown: Countdown) -> None:
-    """A row was read, and is in memory only."""
+    """A row was read and is only in memory."""
 
     def rows(original: Any, *args: Any) -> Iterator[Any]:
         for row in original(*args):
@@ -103,7 +103,7 @@ def row_read(countdown: Countdown) -> None:
 
 
 def batch_sealed(countdown: Countdown) -> None:
-    """A batch is about to be handed to a worker."""
+    """A batch is about to be passed to a worker."""
 
     async def send(original: Any, stream: Any, item: Any) -> None:
         if isinstance(item, list):
@@ -114,7 +114,7 @@ def batch_sealed(countdown: Countdown) -> None:
 
 
 def _at_save(countdown: Countdown, step: str, *, before: bool) -> None:
-    """Die around the transaction that holds a certain batch."""
+    """Kill the process before or after the transaction that saves a batch."""
     marked: list[int] = []
 
     async def save_batch(original: Any, checkpoint: Any, batch: Any, *args: Any) -> None:
@@ -137,7 +137,7 @@ def _at_save(countdown: Countdown, step: str, *, before: bool) -> None:
 
 
 def _at_end(_: Countdown, *, before: bool) -> None:
-    """Die around the transaction that closes the import."""
+    """Kill the process before or after the transaction that finishes the import."""
 
     def save(original: Any, journal: Any, state: Any, *, now: float) -> None:
         if state.finished and before:
@@ -150,7 +150,7 @@ def _at_end(_: Countdown, *, before: bool) -> None:
 
 
 def _at_write(countdown: Countdown, share: float) -> None:
-    """Die when a share of a request's body was written."""
+    """Kill the process when a share of a request's body was written."""
 
     async def write(
         original: Any, stream: Any, buffer: bytes, timeout: float | None = None
@@ -167,7 +167,7 @@ def _at_write(countdown: Countdown, share: float) -> None:
 
 
 def _at_read(_: Countdown) -> None:
-    """Die where the server says: it falls silent there."""
+    """Kill the process after the number of bytes that the server names in a header."""
     read_so_far: dict[int, bytes] = {}
 
     async def read(
@@ -186,7 +186,7 @@ def _at_read(_: Countdown) -> None:
 
 
 def response_matched(countdown: Countdown) -> None:
-    """The outcomes of a batch are known, and in memory only."""
+    """The outcomes of a batch are known, and only in memory."""
 
     def match_rows(original: Any, *args: Any) -> Any:
         matched = original(*args)
@@ -197,7 +197,7 @@ def response_matched(countdown: Countdown) -> None:
 
 
 def rejects_appended(countdown: Countdown) -> None:
-    """Rejects are on the disk, and the journal does not tell of them."""
+    """Rejects are on the disk, but not yet counted in the journal."""
 
     def write(original: Any, rejects: Any, *args: Any, **options: Any) -> None:
         before = rejects.size
@@ -209,14 +209,18 @@ def rejects_appended(countdown: Countdown) -> None:
 
 
 class _TornWriteFile:
-    """A file that can be told to take only half of the next write."""
+    """A file that can write half of the data and kill the process.
+
+    Attributes:
+        tears_next: Whether to do so on the next write.
+    """
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self.tears_next = False
 
     def write(self, data: bytes) -> int:
-        """Write the data, or half of it and die."""
+        """Write the data, or half of it and kill the process."""
         if not self.tears_next:
             return int(self._file.write(data))
         self._file.write(data[: len(data) // 2])
@@ -229,7 +233,7 @@ class _TornWriteFile:
 
 
 def rejects_torn(countdown: Countdown) -> None:
-    """A part of a line is in the rejects file."""
+    """A part of a line was written to the rejects file."""
     files: list[_TornWriteFile] = []
 
     def open_file(original: Any, path: Path, *args: Any, **options: Any) -> Any:
@@ -241,7 +245,7 @@ def rejects_torn(countdown: Countdown) -> None:
 
     def write(original: Any, rejects: Any, results: Any, **options: Any) -> None:
         if results and countdown.is_last():
-            # Superseded rows are not written, so the tear may come with a later result.
+            # Superseded rows are not written, so a later write may be torn.
             files[-1].tears_next = True
         original(rejects, results, **options)
 
@@ -250,7 +254,7 @@ def rejects_torn(countdown: Countdown) -> None:
 
 
 def token_refreshed(countdown: Countdown) -> None:
-    """The token endpoint has answered; its token is in memory only."""
+    """The token endpoint has responded; the token is only in memory."""
 
     def save(original: Any, *args: Any) -> Any:
         countdown.count_and_kill()
@@ -260,7 +264,7 @@ def token_refreshed(countdown: Countdown) -> None:
 
 
 def token_written(countdown: Countdown) -> None:
-    """The new token is in a file, but not yet in that of the store."""
+    """The new token is in a temporary file, not yet in that of the store."""
 
     def replace(original: Any, path: Path, target: Any) -> Any:
         if path.name.startswith(".token.json."):
@@ -291,9 +295,9 @@ POINTS: Final[dict[str, Callable[[Countdown], None]]] = {
     "token refreshed": token_refreshed,
     "token written": token_written,
 }
-"""Each step by its name."""
+"""The function that installs each step, by name."""
 
 
-def install(point: str, occurrences: int) -> None:
-    """Let this process die at a step, on that occurrence."""
-    POINTS[point](Countdown(occurrences))
+def install(point: str, occurrence: int) -> None:
+    """Have this process killed at an occurrence of a step."""
+    POINTS[point](Countdown(occurrence))

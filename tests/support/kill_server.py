@@ -1,8 +1,8 @@
 """A server in its own process, which outlives its clients: ``python -m support.kill_server``.
 
-It speaks just enough HTTP to be fast, keeps a group per number in the path, and can kill the
-client at a given byte of a given exchange. The first line of its output is the port. What tests
-tell it goes to paths that begin with two underscores.
+It implements only a part of HTTP, to be fast, stores a group for each number in the path, and can
+kill the client at a given phase of a given request. The first line of its output is the port.
+Control commands of tests have paths that begin with two underscores.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ _END: Final = b"\r\n\r\n"
 
 
 class Server:
-    """What all connections share.
+    """State that all connections share.
 
     Attributes:
-        groups: What is stored, by number of the group.
-        tokens: The tokens in force.
-        clients: Connections on which calls of clients came, and are open.
-        posts: Batches that arrived whole, in all groups.
+        groups: Stored groups by number.
+        tokens: The valid tokens.
+        clients: Open connections on which clients have sent requests.
+        posts: Number of batches received completely, in all groups.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Server:
         self._waiting: list[tuple[Callable[[], bool], Connection]] = []
 
     def control(self, name: str, fields: dict[str, Any], connection: "Connection") -> None:
-        """Do what a test says, and response it, perhaps later."""
+        """Execute a control command of a test, and respond, immediately or later."""
         group = self.groups[fields.get("group", 0)]
         response: Any = True
         match name:
@@ -70,23 +70,27 @@ class Server:
         connection.respond(200, msgspec.json.encode(response))
 
     def respond_when(self, is_true: Callable[[], bool], connection: "Connection") -> None:
-        """Answer a test as soon as something is true."""
+        """Respond to a test as soon as a condition is true."""
         self._waiting.append((is_true, connection))
         self.respond_to_waiting()
 
     def respond_to_waiting(self) -> None:
-        """Answer tests that wait for what has become true."""
+        """Respond to the tests whose condition has become true."""
         for waiting in [each for each in self._waiting if each[0]()]:
             self._waiting.remove(waiting)
             waiting[1].respond(200, b"true")
 
     def planned(self, phase: str) -> bool:
-        """Whether this is the moment of an exchange at which to kill the client or fall silent."""
+        """Whether to kill the client, or stop responding, in this phase of the request."""
         plan = self._plan
         return plan.get("phase") == phase and self.posts >= plan["at"]
 
     def kill(self) -> bool:
-        """Kill the client if that was the plan; whether the exchange goes no further."""
+        """Kill the client if the plan names a process.
+
+        Returns:
+            ``True``: the server sends no more on the connection.
+        """
         plan, self._plan = self._plan, {}
         if plan.get("pid"):
             os.kill(plan["pid"], signal.SIGKILL)
@@ -95,7 +99,7 @@ class Server:
 
 
 class Connection(asyncio.Protocol):
-    """One connection; requests on it come one after the other."""
+    """One connection, which sends one request after the other."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -104,17 +108,17 @@ class Connection(asyncio.Protocol):
         self._is_silent = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
+        """Store the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """A client has gone, be it by force."""
+        """Remove the client."""
         self._server.clients.discard(self)
         self._server.respond_to_waiting()
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is whole."""
+        """Respond to every request that has arrived completely."""
         self._buffer += data
         while not self._is_silent and self._take_request():
             pass
@@ -165,7 +169,7 @@ class Connection(asyncio.Protocol):
     def _batch(self, group: Group, mode: str, body: bytes) -> None:
         server = self._server
         server.posts += 1
-        # A body may arrive in one piece, with no half of it to strike at.
+        # A body may arrive in one piece, so that there was no half of it to kill at.
         if server.planned("arrived") or server.planned("half of the body"):
             self._is_silent = server.kill()
             return
@@ -184,13 +188,13 @@ class Connection(asyncio.Protocol):
         server.respond_to_waiting()
 
     def _respond_in_part(self, response: bytes, count: int) -> None:
-        """Fall silent in the middle; the client is told where it has to die by its own hand."""
+        """Send a part of the response; a header names the byte at which the client kills itself."""
         head = b"HTTP/1.1 200 OK\r\nx-kill-after: %d\r\ncontent-length: %d" % (count, len(response))
         self._transport.write(head + _END + response[:count])
         self._is_silent = self._server.kill()
 
     def respond(self, status: int, body: bytes) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         head = b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\ncontent-length: %d" % (
             status,
             len(body),
@@ -204,7 +208,7 @@ def _content_length(head: bytes) -> int:
 
 
 async def serve() -> None:
-    """Serve until the input ends, as it does when the process that began this one dies."""
+    """Serve until the input ends, as it does when the parent process ends."""
     loop = asyncio.get_running_loop()
     server = Server()
     listener = await loop.create_server(lambda: Connection(server), "127.0.0.1", 0)

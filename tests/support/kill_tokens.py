@@ -6,12 +6,12 @@ __all__ = ["Tokens"]
 
 
 class Tokens:
-    """Issues tokens, and knows which are in force; unless asked to be strict, it takes any.
+    """Issues and checks tokens; unless ``strict``, all tokens are valid.
 
     Args:
-        strict: Whether only tokens issued here are taken.
-        first: A refresh token that works from the start.
-        grace: Whether a refresh token works on after it was used, until its successor is used.
+        strict: Whether only tokens issued here are valid.
+        first: A refresh token that is valid from the start.
+        grace: Whether a used refresh token stays valid until the next one is used.
         uses: Requests after which a token is refused.
 
     Attributes:
@@ -30,7 +30,7 @@ class Tokens:
         self._access: dict[str, int] = {}
 
     def issue(self, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
-        """Answer at the token endpoint; returns the status and the response."""
+        """Handle a request to the token endpoint; return the status and the response body."""
         [used] = form.get("refresh_token", [""])
         if form["grant_type"] == ["refresh_token"] and used not in self._refresh:
             return 400, {"error": "invalid_grant", "error_description": "used already"}
@@ -46,7 +46,7 @@ class Tokens:
         return 200, {**response, "expires_in": 3600, "refresh_token": refresh}
 
     def allow(self, head: bytes) -> bool:
-        """Whether the head of a request carries a token in force."""
+        """Return whether the head of a request has a valid token."""
         _, _, rest = head.decode().partition("Bearer ")
         token = rest.split("\r\n")[0]
         left = self._access.get(token, 0)

@@ -1,8 +1,8 @@
 """A process whose children import a file and are killed: ``python -m support.kill_worker``.
 
 Each line of its input is a command as JSON: ``["start", SPEC]`` forks a child and prints its id,
-``["reap", ID]`` waits until that child is gone. Each line of its output is the id of the process,
-a word and a value. Forking saves the price of starting Python for each child.
+``["reap", ID]`` waits until that child has ended. Each line of its output is the id of the process,
+a name and a value. Forking is faster than starting Python for each child.
 """
 
 import json
@@ -31,16 +31,16 @@ from support.kill_points import install
 __all__ = ["main"]
 
 
-def write_message(word: str, value: object) -> None:
-    """Print at once, as a whole line, with the id of the process."""
-    os.write(1, f"{json.dumps([os.getpid(), word, value])}\n".encode())
+def write_message(name: str, value: object) -> None:
+    """Write a line with the id of this process to standard output, in one system call."""
+    os.write(1, f"{json.dumps([os.getpid(), name, value])}\n".encode())
 
 
 async def import_file(spec: dict[str, Any]) -> None:
-    """Import a file as a specification says, and tell how it went."""
+    """Import a file as specified, and write its report."""
     source: Any = customers(spec)
 
-    def report_doubts(run: ImportRun) -> None:
+    def report_rows_in_doubt(run: ImportRun) -> None:
         write_message("in_doubt", run.rows_in_doubt.ranges)
 
     async with CleverReach(credentials(spec), base_url=spec["url"]) as cr:
@@ -49,7 +49,7 @@ async def import_file(spec: dict[str, Any]) -> None:
             group_id=spec["group"],
             journal=spec["journal"],
             rejects=spec["rejects"],
-            on_start=report_doubts,
+            on_start=report_rows_in_doubt,
             settle=0.0,
             **spec["options"],
         )
@@ -57,7 +57,7 @@ async def import_file(spec: dict[str, Any]) -> None:
 
 
 def customers(spec: dict[str, Any]) -> Any:
-    """Return the rows; with orders they are made here, since no CSV file holds any."""
+    """Return the rows; those with orders are created here, because CSV files contain no orders."""
     path = Path(spec["file"])
     if spec["orders"] is None:
         return read_csv(path, mapping={"number": "number"})
@@ -72,7 +72,7 @@ def customers(spec: dict[str, Any]) -> Any:
 
 
 def credentials(spec: dict[str, Any]) -> Any:
-    """Return the way to authenticate."""
+    """Return the token, or the app and its store."""
     if not spec["store"]:
         return "token"
     app = OAuthApp("app", "secret", base_url=spec["url"])
@@ -81,13 +81,13 @@ def credentials(spec: dict[str, Any]) -> Any:
 
 
 def counts(report: ImportReport) -> dict[str, Any]:
-    """Return what a report says."""
+    """Return the values of a report, except samples and elapsed time."""
     values = attrs.asdict(report, recurse=False)
     return {name: values[name] for name in sorted(values) if name not in {"samples", "elapsed"}}
 
 
 def start(spec: dict[str, Any]) -> int:
-    """Fork a child for an import; it ends without tidying up."""
+    """Fork a child for an import; it exits without cleanup."""
     if child := os.fork():
         return child
     try:
@@ -96,14 +96,14 @@ def start(spec: dict[str, Any]) -> int:
         anyio.run(import_file, spec, backend=spec["backend"])
     except (CleverReachError, OSError) as error:
         write_message("error", f"{type(error).__name__}: {error}")
-    except BaseException as error:  # noqa: BLE001 - it shall show in the test
+    except BaseException as error:  # noqa: BLE001 - the test fails with it
         write_message("fault", repr(error))
     finally:
         os._exit(0)
 
 
 def main() -> None:
-    """Obey until the input ends."""
+    """Execute commands until the input ends."""
     children = set[int]()
     for line in sys.stdin:
         match json.loads(line):

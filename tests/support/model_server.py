@@ -1,6 +1,6 @@
-"""A model of the receiver batch calls, behind the library's own sender seam.
+"""A model of the receiver batch calls, used as the sender of a transport.
 
-Small enough to be seen to be right, so that the importer can be held against it.
+It is simple enough to verify by reading, so that the importer can be tested against it.
 """
 
 import json
@@ -28,18 +28,18 @@ Row = dict[str, Any]
 
 @attrs.define
 class Reply:
-    """What the server does with one request instead of answering it well.
+    """How the server handles one request instead of the usual success.
 
     Attributes:
-        status: Status to answer with; ``None`` to break the connection.
-        executed: Whether the rows are stored all the same.
-        headers: Answer headers.
-        content: Answer body.
-        reshape: Turns the items of a good answer into those that are sent.
-        delay: Seconds until the answer.
-        store_delay: Seconds from the arrival until the rows are stored, where that is not at the
-            moment of the answer. Meanwhile the line may break, and later requests may be answered.
-        expires: Whether the token ends with this request, which is refused for it.
+        status: Status of the response; ``None`` for a lost connection.
+        executed: Whether the rows are stored.
+        headers: Response headers.
+        content: Response body.
+        reshape: Changes the items of a successful response.
+        delay: Seconds until the response.
+        store_delay: Seconds from the arrival until the rows are stored; by default they are stored
+            with the response. The connection may be lost and later requests handled before that.
+        expires: Whether the token expires with this request, which gets a 401.
     """
 
     status: int | None = 200
@@ -57,12 +57,12 @@ _UNAUTHORIZED = Response(401, {}, b'{"error": {"code": 401, "message": "token ex
 
 
 class ModelServer:
-    """Stores receivers by address and answers as the vendor does.
+    """Stores receivers by address and responds as the vendor does.
 
     Args:
-        script: Decides what happens to a request, by its number and rows.
-        steps: Turns of the event loop that a request takes.
-        clock: Tells when a request arrives, and measures delays; without it no time passes.
+        script: Returns the reply to a request, by its number and rows.
+        steps: Checkpoints of a request.
+        clock: Clock for arrivals and delays; without it there are no delays.
 
     Attributes:
         requests: Verb and rows of every request, in order of arrival.
@@ -70,13 +70,13 @@ class ModelServer:
         bodies: Body of every request.
         orders: Order lines stored per address, repeated ones included.
         created: How often each address was added.
-        in_flight: Requests under way now.
-        peak: Most requests that were under way at once.
-        looked_up: Addresses of every look-up.
+        in_flight: Requests in flight.
+        peak: Maximum requests in flight.
+        looked_up: Addresses of all look-ups.
         refuses_look_ups: Whether look-ups are refused.
-        arrivals: Instant of every request.
-        tokens: Tokens handed out.
-        too_early: Requests that came before the end of a wait that the server had asked for.
+        arrivals: Monotonic time of every request.
+        tokens: Number of tokens issued.
+        too_early: Requests that arrived before the end of ``Retry-After``.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class ModelServer:
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Response:
-        """Take one request; a GET is a look-up, and is not among ``requests``."""
+        """Handle one request; a GET is a look-up, and is not in ``requests``."""
         del timeout
         self.store_delayed()
         if url.endswith("/oauth/token.php"):
@@ -121,7 +121,7 @@ class ModelServer:
             with anyio.CancelScope() as scope, (stop or Stop()).cutting(scope):
                 await anyio.lowlevel.checkpoint()
             if scope.cancelled_caught:
-                raise APIConnectionError("the line is cut", sent=True)
+                raise APIConnectionError("the connection is lost", sent=True)
             return self._look_up(url) if self._accepts_token(headers) else _UNAUTHORIZED
         rows: list[Row] = json.loads(content)
         number = len(self.requests)
@@ -143,7 +143,7 @@ class ModelServer:
             self.in_flight -= 1
 
     async def _serve(self, verb: str, rows: list[Row], reply: Reply, stop: Stop) -> Response:
-        """Take the time that the answer takes; a caller who breaks off does not undo the rows."""
+        """Respond after the delay; rows are stored even if the caller aborts."""
         stored_at = None if reply.store_delay is None else self._now() + reply.store_delay
         with anyio.CancelScope() as scope, stop.cutting(scope):
             for _ in range(self._steps):
@@ -155,25 +155,25 @@ class ModelServer:
                 self._delayed.append((stored_at or self._now(), verb, rows))
             reply = attrs.evolve(reply, executed=False)
             if scope.cancelled_caught or reply.status is None:
-                raise APIConnectionError("the line is cut", sent=True)
+                raise APIConnectionError("the connection is lost", sent=True)
         return self._respond(verb, rows, reply)
 
     def store_delayed(self, *, everything: bool = False) -> None:
-        """Store what was on its way until now, or also what will be."""
+        """Store delayed rows that are due, or all of them."""
         due = [it for it in self._delayed if everything or it[0] <= self._now()]
         self._delayed = [it for it in self._delayed if it not in due]
         for _, verb, rows in sorted(due, key=lambda it: it[0]):
             self._execute(verb, rows)
 
     def reset_retry_after(self) -> None:
-        """Expect requests from somebody who was not told to wait."""
+        """Allow requests before the end of ``Retry-After``, as from a new process."""
         self._not_before = 0.0
 
     def _now(self) -> float:
         return 0.0 if self._clock is None else self._clock.monotonic()
 
     def _accepts_token(self, headers: Headers) -> bool:
-        """Whether the token is in force; one that the server has not handed out always is."""
+        """Return whether the token is valid; one that the server has not issued always is."""
         token = dict(headers)["authorization"].removeprefix("Bearer t")
         return not token.isdecimal() or int(token) > self._expired_tokens
 
@@ -183,7 +183,7 @@ class ModelServer:
         return Response(200, {}, json.dumps({"access_token": f"t{self.tokens}"}).encode())
 
     def _look_up(self, url: str) -> Response:
-        """List receivers by address, with their orders, unless the server keeps that to itself."""
+        """List receivers by address, with their orders, unless look-ups are refused."""
         wanted = parse_qs(urlsplit(url).query)["email_list"][0].split(",")
         self.looked_up += wanted
         if self.refuses_look_ups:
@@ -198,7 +198,7 @@ class ModelServer:
     def _respond(self, verb: str, rows: list[Row], reply: Reply) -> Response:
         items = self._execute(verb, rows) if reply.executed else []
         if reply.status is None:
-            raise APIConnectionError("the line is cut", sent=reply.executed)
+            raise APIConnectionError("the connection is lost", sent=reply.executed)
         if "retry-after" in reply.headers and self._clock is not None:
             seconds = float(reply.headers["retry-after"])
             self._not_before = max(self._not_before, self._now() + seconds)
@@ -219,7 +219,7 @@ class ModelServer:
         return items
 
     def _write(self, verb: str, item: Any) -> str:
-        """Apply one row, or an address, and return what the vendor says of it."""
+        """Apply one row, or an address to delete, and return the vendor's status."""
         row: Row = {"email": item} if isinstance(item, str) else item
         email: str = row["email"]
         key = email.lower()
@@ -264,30 +264,30 @@ def transport_to(
 
 
 def always(reply: Reply) -> Script:
-    """Do the same with every request."""
+    """Reply the same to every request."""
     return lambda _number, _rows: reply
 
 
 def at(reply: Reply, *numbers: int) -> Script:
-    """Do it with the requests of these numbers, counted from 0; answer the others well."""
+    """Use the reply for the requests of these numbers, from 0; the others succeed."""
     return lambda number, _rows: reply if number in numbers else None
 
 
 def receivers(count: int) -> Iterator[ReceiverInput]:
-    """Yield receivers with addresses of their own."""
+    """Yield receivers with different addresses."""
     return (ReceiverInput(f"p{n}@example.org") for n in range(count))
 
 
 async def upsert(server: ModelServer, source: Any, **options: Any) -> ImportReport:
     """Import a source into group 7 of the model server.
 
-    Unless a test asks for it no batch goes ahead alone, so that requests are easily counted.
+    ``canary`` is off by default, so that requests are easy to count.
     """
     options.setdefault("canary", False)
     return await Bulk(transport_to(server)).upsert(source, group_id=7, **options)
 
 
 def counts(report: ImportReport) -> dict[str, int]:
-    """Return the classes of a report that are not empty."""
+    """Return the numbers of a report that are not zero."""
     names = ("read", "accepted", "rejected", "unknown", "pending", "superseded")
     return {name: getattr(report, name) for name in names if getattr(report, name)}

@@ -1,9 +1,9 @@
-"""A toy server and an importer that never runs dry, in virtual time, to hold pacing against.
+"""A simulated server and importer in virtual time, to compare rules of pacing.
 
-Good for comparing rules, not for absolute numbers: no network, no bodies, one client. The importer
-always has a batch ready, so that pacing alone decides what is on the wire. ``Retry-After`` closes
+It gives no absolute numbers: it has no network, no bodies and one client. The importer always has
+a batch ready, so that only pacing decides how many requests are in flight. ``Retry-After`` closes
 the account's gate as in ``transport/gate.py``; its rule of three push-backs in a row is left out,
-since it would help the rivals, who have no such thing.
+because the other rules have no such rule and would profit from it.
 
 ``python tests/support/pacing_simulation.py`` prints the table of ``docs/pacing.md``.
 """
@@ -40,16 +40,16 @@ __all__ = [
 ]
 
 CEILING: Final = 64
-"""Most requests on the wire for every rule; well above what any of the servers can use."""
+"""Maximum requests in flight for every rule; well above what any of the servers can use."""
 
 ROWS: Final = 1000
 SECONDS: Final = 600.0
 SEEDS: Final = range(6)
 REFUSAL_SECONDS: Final = 0.1
-"""How long a 429 takes to come back."""
+"""Seconds until a response 429."""
 
 BURST: Final = 6.0
-"""Requests that the server's rate limit lets through at once."""
+"""Burst of the server's rate limit, in requests."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,16 +57,16 @@ class Scenario:
     """A server.
 
     Attributes:
-        title: What it is like.
-        best: Requests per second that it takes under the best of clients.
-        service: Mean seconds that it works on a request.
-        sigma: Spread of that, of a lognormal distribution.
-        places: Requests that it works on at a time.
-        refuses: Whether it answers 429 when the places are taken; else the request queues.
-        dip: Two instants between which it has only three places.
-        rate: Requests per second above which it answers 429.
-        retry_after: Seconds that it asks to wait with a 429.
-        knee: Requests at a time above which they hinder each other.
+        title: Short description.
+        best: Maximum requests per second that succeed with an ideal client.
+        service: Mean service time of a request, in seconds.
+        sigma: Sigma of its lognormal distribution.
+        places: Requests that it handles at a time.
+        refuses: Whether it responds 429 when all places are busy; otherwise the request is queued.
+        dip: Start and end, in seconds, of a period with only three places.
+        rate: Requests per second above which it responds 429.
+        retry_after: ``Retry-After`` of a 429, in seconds.
+        knee: Requests at a time above which the server gets slower.
     """
 
     title: str
@@ -81,14 +81,14 @@ class Scenario:
     knee: int | None = None
 
     def places_at(self, now: float) -> int:
-        """Requests that it works on at a time, at an instant."""
+        """Requests that it handles at a time, at an instant."""
         return 3 if self.dip and self.dip[0] <= now < self.dip[1] else self.places
 
     def slowdown(self, busy: int) -> float:
-        """How much longer a request takes among ``busy`` others.
+        """Factor on the service time when ``busy`` requests are handled.
 
-        Beyond the knee the server as a whole gets slower with every request more: four times as
-        many requests bring half of the throughput.
+        Above the knee throughput falls with every additional request: four times as many requests
+        give half of the throughput.
         """
         return 1.0 if self.knee is None or busy <= self.knee else (busy / self.knee) ** 1.5
 
@@ -120,14 +120,14 @@ RULES: Final[Mapping[str, Callable[[], ConcurrencyLimit]]] = {
 
 @attrs.define
 class Measured:
-    """What came of a simulation.
+    """The result of a simulation.
 
     Attributes:
-        seconds: Its length.
-        taken: Instants at which requests were answered well.
-        refusals: Requests answered 429.
-        round_trips: Seconds of the requests answered well.
-        limit_seconds: The limit, summed over time.
+        seconds: Length of the simulation.
+        taken: Instants at which requests succeeded.
+        refusals: Number of responses 429.
+        round_trips: Seconds of each request that succeeded.
+        limit_seconds: Integral of the limit over time.
     """
 
     seconds: float
@@ -137,23 +137,23 @@ class Measured:
     limit_seconds: float = 0.0
 
     def throughput(self, start: float = 0.0, end: float = math.inf) -> float:
-        """Requests answered well per second, between two instants."""
+        """Successful requests per second, between two instants."""
         end = min(end, self.seconds)
         return sum(start <= instant < end for instant in self.taken) / (end - start)
 
     @property
     def refused_share(self) -> float:
-        """Share of requests that were answered 429."""
+        """Share of requests with a response 429."""
         return self.refusals / max(1, self.refusals + len(self.taken))
 
     @property
     def p95(self) -> float:
-        """Round trip in seconds that 5 % exceed."""
+        """95th percentile of the round trips, in seconds."""
         return sorted(self.round_trips)[int(0.95 * len(self.round_trips))]
 
     @property
     def mean_limit(self) -> float:
-        """Mean over time of the limit."""
+        """Mean limit over time."""
         return self.limit_seconds / self.seconds
 
 
@@ -171,7 +171,7 @@ class _Gate(enum.Enum):
 
 
 class _Simulation:
-    """Server and client; time goes from event to event."""
+    """Server and client; time jumps from event to event."""
 
     def __init__(
         self, pacing: ConcurrencyLimit, scenario: Scenario, seed: int, seconds: float
@@ -194,7 +194,7 @@ class _Simulation:
         self.mu = math.log(scenario.service) - scenario.sigma**2 / 2
 
     def run(self) -> Measured:
-        """Let the time pass."""
+        """Process events until the end of the simulation."""
         self._send_allowed()
         while self.events:
             instant, _, event, sent_at = heapq.heappop(self.events)
@@ -212,7 +212,7 @@ class _Simulation:
                 case _Event.GATE if self.now >= self.reopens_at:
                     self.gate = _Gate.HALF_OPEN
                 case _Event.GATE:
-                    pass  # closed for longer meanwhile; another event comes
+                    pass  # the gate was closed for longer; another event follows
             self._send_allowed()
         return self.measured
 
@@ -284,12 +284,12 @@ class _Simulation:
 def simulate(
     pacing: ConcurrencyLimit, scenario: Scenario, *, seed: int, seconds: float = SECONDS
 ) -> Measured:
-    """Import for a time against a server.
+    """Simulate an import to a server.
 
     Args:
-        pacing: A fresh one.
+        pacing: A new limit.
         scenario: The server.
-        seed: Of the spread of service times.
+        seed: Seed of the random values.
         seconds: Length of the simulation.
     """
     return _Simulation(pacing, scenario, seed, seconds).run()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, on a free port, that keeps nothing."""
+"""A temporary PostgreSQL server on a free port."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ import pytest
 __all__ = ["run_postgres"]
 
 TIMEOUT = 60
-"""Seconds that the server may take to start or stop."""
+"""Maximum seconds to start or stop the server."""
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def run_postgres() -> Generator[str]:
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     user = _user()
-    # Not pytest's folder: that is closed to other users, and a socket's path has to be short.
+    # Not pytest's folder: other users cannot read it, and the path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         data = Path(name) / "data"
         if user is not None:
@@ -47,7 +47,7 @@ def run_postgres() -> Generator[str]:
 
 
 def _programs() -> Path | None:
-    """Find the folder of the server's programs, which Debian keeps out of the path."""
+    """Find the folder of the server's programs, which Debian does not add to PATH."""
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -55,7 +55,7 @@ def _programs() -> Path | None:
 
 
 def _user() -> str | None:
-    """Return whom to run as: the server refuses to run as root."""
+    """Return the user to run as, because the server refuses to run as root."""
     if os.geteuid() != 0:
         return None
     try:

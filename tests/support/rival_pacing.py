@@ -1,8 +1,8 @@
-"""What others do in place of our limit finder, from their published rules and default values.
+"""Concurrency limits of other projects, reimplemented from their published rules and defaults.
 
-Each is told what ours is told, through the same protocol, and takes from it what its rule uses.
-Floors and ceilings are those of the simulation, not theirs: a floor of 20, as one of them has it,
-would let a server for eight requests no chance at all.
+They implement the same protocol as our limit, and use the arguments that their rule needs. Floor
+and ceiling are those of the simulation: with a floor of 20, which one of them has, a server for
+eight requests would always be overloaded.
 """
 
 from typing import Final
@@ -16,29 +16,29 @@ FLOOR: Final = 1
 
 @attrs.define
 class NetflixAimd:
-    """One up per answer, 10 % down per drop; an answer later than 5 s is a drop too."""
+    """Grows by one per response, shrinks by 10 % per drop; a response after 5 s is a drop too."""
 
     ceiling: int
     limit: int = 10
     in_flight: int = 0
 
     def started(self, in_flight: int) -> None:
-        """Remember how many requests are out."""
+        """Store how many requests are in flight."""
         self.in_flight = in_flight
 
     def succeeded(self, *, rows: int, sent_at: float, now: float) -> None:
-        """Go up while at least half of the limit is used."""
+        """Grow by one if at least half of the limit is used."""
         if now - sent_at > 5.0:
             self.pushed_back(sent_at=sent_at, now=now)
         elif self.in_flight * 2 >= self.limit:
             self.limit = min(self.ceiling, self.limit + 1)
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
-        """Go down by a tenth, at least by one."""
+        """Shrink by 10 %, at least by one."""
         self.limit = max(FLOOR, min(self.limit - 1, int(self.limit * 0.9)))
 
     def reopened(self, now: float) -> None:
-        """Know no gate."""
+        """Do nothing: the rule has no gate."""
 
 
 @attrs.define
@@ -53,11 +53,11 @@ class Gradient2:
 
     @property
     def limit(self) -> int:
-        """The estimate in whole requests."""
+        """The estimate, rounded down."""
         return int(self.estimate)
 
     def started(self, in_flight: int) -> None:
-        """Remember how many requests are out."""
+        """Store how many requests are in flight."""
         self.in_flight = in_flight
 
     def succeeded(self, *, rows: int, sent_at: float, now: float) -> None:
@@ -75,15 +75,15 @@ class Gradient2:
         self.estimate = min(float(self.ceiling), max(FLOOR, 0.8 * self.estimate + 0.2 * aim))
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
-        """Look at round trips only."""
+        """Do nothing: the rule uses only round trips."""
 
     def reopened(self, now: float) -> None:
-        """Know no gate."""
+        """Do nothing: the rule has no gate."""
 
 
 @attrs.define
 class VectorArc:
-    """Per mean round trip: one up when it was no slower than usual, 10 % down when it was."""
+    """Per mean round trip: grows by one if not slower than usual, shrinks by 10 % if slower."""
 
     ceiling: int
     limit: int = 1
@@ -95,7 +95,7 @@ class VectorArc:
     reached: bool = False
 
     def started(self, in_flight: int) -> None:
-        """Remember whether the limit was reached."""
+        """Store whether the limit was reached."""
         self.reached = self.reached or in_flight >= self.limit
 
     def succeeded(self, *, rows: int, sent_at: float, now: float) -> None:
@@ -104,12 +104,12 @@ class VectorArc:
         self._update(now)
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
-        """Remember the push-back until the end of the interval."""
+        """Store the push-back until the end of the interval."""
         self.pushed = True
         self._update(now)
 
     def reopened(self, now: float) -> None:
-        """Know no gate."""
+        """Do nothing: the rule has no gate."""
 
     def _update(self, now: float) -> None:
         trips = self.round_trips

@@ -1,4 +1,4 @@
-"""Time that passes by itself when everybody waits, on asyncio and trio."""
+"""Virtual time that advances when all tasks wait, on asyncio and trio."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -24,11 +24,11 @@ _QUIET_TURNS: Final = 3
 
 
 class VirtualClock:
-    """A clock that jumps to the next sleeper's instant once no task can run.
+    """A clock that jumps to the end of the next sleep once no task can run.
 
     Attributes:
-        elapsed: Seconds since the beginning.
-        sleeps: Every wait asked for.
+        elapsed: Seconds since the start.
+        sleeps: Seconds of every sleep, in order.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class VirtualClock:
         self._has_sleepers = anyio.Event()
 
     def monotonic(self) -> float:
-        """Seconds since an unknown instant."""
+        """Seconds since an arbitrary instant."""
         return 5000.0 + self.elapsed
 
     def now(self) -> float:
@@ -46,7 +46,7 @@ class VirtualClock:
         return START + self.elapsed
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until time has come to that instant."""
+        """Wait until that many seconds of virtual time have passed."""
         self.sleeps.append(seconds)
         if seconds <= 0:
             await anyio.lowlevel.checkpoint()
@@ -61,7 +61,7 @@ class VirtualClock:
 
     @asynccontextmanager
     async def flowing(self) -> AsyncGenerator[TaskGroup, None]:
-        """Let time pass during the block; gives a group for tasks that end with it."""
+        """Advance time during the block; yield a task group that is cancelled at its end."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._flow)
             yield tasks
@@ -82,6 +82,7 @@ class VirtualClock:
 
 
 async def _wait_until_blocked() -> None:
+    """Wait until all other tasks are blocked."""
     if sniffio.current_async_library() == "trio":
         await trio.testing.wait_all_tasks_blocked()
         return
@@ -96,11 +97,11 @@ async def _wait_until_blocked() -> None:
 def write_in_the_loop(
     patch: pytest.MonkeyPatch, *, on_write: Callable[[], None] = lambda: None
 ) -> None:
-    """Let journals be written in the event loop: virtual time does not wait for threads.
+    """Write journals in the event loop, because virtual time does not wait for threads.
 
     Args:
-        patch: Undoes it.
-        on_write: Called before and after each writing.
+        patch: Restores the original functions.
+        on_write: Called before and after each write.
     """
 
     async def run(function: Callable[..., T], *args: Any) -> T:
@@ -114,11 +115,11 @@ def write_in_the_loop(
     patch.setattr(assembly, "run_in_thread", run)
 
 
-def switch_after(passes: int, function: Callable[..., Any], then: Callable[..., Any]) -> Any:
-    """Return a function that calls one so many times, and another from then on."""
-    left = iter(range(passes))
+def switch_after(calls: int, first: Callable[..., Any], then: Callable[..., Any]) -> Any:
+    """Return a function that calls ``first`` for a number of calls, and ``then`` afterwards."""
+    left = iter(range(calls))
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return (function if next(left, None) is not None else then)(*args, **kwargs)
+        return (first if next(left, None) is not None else then)(*args, **kwargs)
 
     return wrapper
