@@ -5,6 +5,7 @@ Every function raises ``OSError``; its ``strerror`` is a sentence for the user.
 
 import errno
 import os
+import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -15,6 +16,7 @@ from typing import IO, Final
 __all__ = ["check_replaceable", "create_empty", "replace_file"]
 
 _OWNER_ONLY: Final = 0o600
+_RANDOM_BYTES: Final = 4
 
 _ABANDONED_AFTER: Final = 3600.0
 """Seconds. A draft is renamed milliseconds after its last write, unless its process was killed."""
@@ -84,7 +86,7 @@ def _create(path: Path, mode: int) -> IO[bytes]:
 @contextmanager
 def _draft_of(path: Path, mode: int) -> Generator[tuple[Path, IO[bytes]]]:
     """Create a draft beside a file. It is removed at the end, unless it was renamed."""
-    draft = path.parent / f".{path.name}.{token_hex(4)}.new"
+    draft = path.parent / f".{path.name}.{token_hex(_RANDOM_BYTES)}.new"
     file = _create(draft, mode)
     try:
         with file:
@@ -96,10 +98,13 @@ def _draft_of(path: Path, mode: int) -> Generator[tuple[Path, IO[bytes]]]:
 
 def _remove_abandoned_drafts(path: Path, now: float) -> None:
     """Remove drafts of killed processes. Those of running ones are younger."""
+    # Exactly the names that _draft_of() chooses, so that no file of the user is removed.
+    is_draft = re.compile(
+        rf"\.{re.escape(path.name)}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}\.new"
+    ).fullmatch
     with suppress(OSError):
         for file in path.parent.iterdir():
-            is_draft = file.name.startswith(f".{path.name}.") and file.suffix == ".new"
-            if is_draft and now - file.stat().st_mtime > _ABANDONED_AFTER:
+            if is_draft(file.name) and now - file.stat().st_mtime > _ABANDONED_AFTER:
                 file.unlink()
 
 

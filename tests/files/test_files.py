@@ -188,10 +188,17 @@ def test_other_files_are_not_taken_for_drafts(path: Path) -> None:
     """However old they are."""
     others = {
         leave_draft(path, name, hours=1000)
-        for name in ("state.json.0a.new", ".state.json.0a", ".other.json.0a.new", ".state.json")
+        for name in (
+            "state.json.0a0a0a0a.new",
+            ".state.json.0a0a0a0a",
+            ".other.json.0a0a0a0a.new",
+            ".state.json.backup.new",
+            ".state.json.0a.new",
+            ".state.json",
+        )
     }
-    young = leave_draft(path, ".state.json.0b.new", hours=0.9)
-    leave_draft(path, ".state.json.0c.new", hours=1.1)
+    young = leave_draft(path, ".state.json.0b0b0b0b.new", hours=0.9)
+    leave_draft(path, ".state.json.0c0c0c0c.new", hours=1.1)
 
     replace_file(path, [b"new"])
 
