@@ -10,7 +10,6 @@ import attrs
 
 from cleverreach_async.bulk.delivery.workers import Workers
 from cleverreach_async.bulk.intake.intake import SLICE_ROWS, Intake, Source, read_source
-from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.outcomes.accounting import Accounting
 from cleverreach_async.bulk.outcomes.results import ResultStream
@@ -137,11 +136,6 @@ class ImportRun:
     def rows_taken(self) -> int:
         """Rows taken from the source so far."""
         return self.report.read + len(self._slice)
-
-    @property
-    def rows_in_doubt(self) -> RowSet:
-        """Rows that an earlier run with the same journal may have stored."""
-        return RowSet() if self._resumed is None else self._resumed.sent
 
     def stop(self, reason: str = "stop was requested") -> None:
         """Take no more rows, let requests in flight complete, and leave the rest pending.

@@ -69,7 +69,7 @@ class Diagnosis:
         return self.fault is None and not (self.body_too_large or self.batch_refused)
 
     def may_repeat(self, *, idempotent: bool) -> bool:
-        """Whether sending the request again can neither be useless nor execute it twice.
+        """Whether a retry can succeed without executing the request twice.
 
         Args:
             idempotent: Whether executing the request twice does no harm.

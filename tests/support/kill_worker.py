@@ -41,7 +41,8 @@ async def import_file(spec: dict[str, Any]) -> None:
     source: Any = customers(spec)
 
     def report_rows_in_doubt(run: ImportRun) -> None:
-        write_message("in_doubt", run.rows_in_doubt.ranges)
+        doubtful = run._workers.delivery.doubtful  # pyright: ignore[reportPrivateUsage]
+        write_message("in_doubt", doubtful.ranges)
 
     async with CleverReach(credentials(spec), base_url=spec["url"]) as cr:
         report = await getattr(cr.bulk, spec["strategy"])(

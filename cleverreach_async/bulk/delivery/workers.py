@@ -1,7 +1,6 @@
 """The workers of an import: each delivers one batch after another."""
 
 from collections.abc import Callable
-from functools import partial
 
 import anyio
 import anyio.abc
@@ -69,7 +68,7 @@ class Workers:
         self._running = self.count
         self.stop.on_request(self._abort_after_drain)
         for _ in range(self.count):
-            tasks.start_soon(partial(self._work, self.batches.clone(), on_taken, on_done))
+            tasks.start_soon(self._work, self.batches.clone(), on_taken, on_done)
         self.batches.close()
 
     async def wait(self) -> None:
