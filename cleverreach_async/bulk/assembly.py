@@ -37,7 +37,7 @@ __all__ = ["assemble", "open_journal"]
 SPARE_SLOTS: Final = 4
 """Batches held beyond those in flight: prefetched, or waiting for a retry."""
 
-_COUNTED: Final = ("accepted", "rejected", "unknown", "superseded")
+_COUNTED: Final = ("accepted", "rejected", "unknown", "superseded", "excluded")
 
 
 async def open_journal(

@@ -1,17 +1,19 @@
 """The report of an import: counters, samples, progress."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 
 from cleverreach_async.bulk.rows import Outcome, RowResult
 from cleverreach_async.errors import ImportFailedError, TooManyRejectsError
+from cleverreach_async.sources.rows import Remark
 
 __all__ = [
     "ImportProgress",
     "ImportReport",
     "OnProgress",
+    "RemarkCount",
     "as_import_failure",
     "message_of",
     "too_many_rejects",
@@ -19,6 +21,7 @@ __all__ = [
 
 _SAMPLES: Final = 100
 _SAMPLES_PER_REASON: Final = 5
+_LINES_PER_REMARK: Final = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -31,6 +34,7 @@ class ImportProgress:
         rejected: Rows refused.
         unknown: Rows of unknown outcome.
         superseded: Rows replaced by a later one of the same address.
+        excluded: Rows left out because they say that the person is not subscribed.
         requests: Requests sent.
         retries: Requests that repeated an earlier one.
         elapsed: Seconds since the import began.
@@ -50,6 +54,7 @@ class ImportProgress:
     retries: int
     elapsed: float
     skipped: int = 0
+    excluded: int = 0
     in_flight: int = 0
     limit: int = 0
     paused: bool = False
@@ -58,7 +63,7 @@ class ImportProgress:
     @property
     def done(self) -> int:
         """Rows that have a result."""
-        return self.accepted + self.rejected + self.unknown + self.superseded
+        return self.accepted + self.rejected + self.unknown + self.superseded + self.excluded
 
     @property
     def rows_per_second(self) -> float:
@@ -67,6 +72,21 @@ class ImportProgress:
 
 
 OnProgress = Callable[[ImportProgress], None]
+
+
+@attrs.define
+class RemarkCount:
+    """How often a value of a column was dropped or changed in the same way.
+
+    Attributes:
+        kind: ``dropped`` or ``changed``.
+        count: Number of values.
+        rows: The first rows: their lines in the file, or else their numbers.
+    """
+
+    kind: Literal["dropped", "changed"]
+    count: int = 0
+    rows: list[int] = attrs.field(factory=list[int])
 
 
 @attrs.define(kw_only=True)
@@ -81,6 +101,7 @@ class ImportReport:
         pending: Rows read but not sent, because the import stopped.
         superseded: Rows replaced, before they were sent, by a later one of the same address.
         skipped: Rows skipped because an earlier run had done them.
+        excluded: Rows not sent because they say that the person is not subscribed.
         earlier: Rows of earlier runs with the same journal, by outcome.
         batches: Batches delivered.
         requests: Requests sent.
@@ -89,8 +110,10 @@ class ImportReport:
         unexpected: Items of responses that match no row sent.
         elapsed: Seconds from start to end.
         stopped: Why the import ended before its source did; empty if it did not.
-        reasons: Number of rows that were not accepted, by code.
+        reasons: Number of rows rejected or unknown, by code.
+        exclusions: Number of rows excluded, by code.
         samples: The first rows of each code, without their data.
+        remarks: Values that were not sent as they stand in the source, by what was done to them.
     """
 
     read: int = 0
@@ -100,6 +123,7 @@ class ImportReport:
     pending: int = 0
     superseded: int = 0
     skipped: int = 0
+    excluded: int = 0
     earlier: Mapping[str, int] = attrs.field(factory=dict[str, int])
     batches: int = 0
     requests: int = 0
@@ -109,7 +133,9 @@ class ImportReport:
     elapsed: float = 0.0
     stopped: str = ""
     reasons: dict[str, int] = attrs.field(factory=dict[str, int])
+    exclusions: dict[str, int] = attrs.field(factory=dict[str, int])
     samples: list[RowResult] = attrs.field(factory=list[RowResult])
+    remarks: dict[str, RemarkCount] = attrs.field(factory=dict[str, RemarkCount])
 
     def count(self, results: Iterable[RowResult]) -> None:
         """Count rows that were not accepted, keeping the first of each code as samples."""
@@ -118,15 +144,40 @@ class ImportReport:
             setattr(self, name, getattr(self, name) + 1)
             if result.outcome is Outcome.SUPERSEDED:
                 continue
-            number = self.reasons[result.code] = self.reasons.get(result.code, 0) + 1
+            is_excluded = result.outcome is Outcome.EXCLUDED
+            counts = self.exclusions if is_excluded else self.reasons
+            number = counts[result.code] = counts.get(result.code, 0) + 1
             if number <= _SAMPLES_PER_REASON and len(self.samples) < _SAMPLES:
                 self.samples.append(attrs.evolve(result, receiver=b"", record=b""))
+
+    def remark(self, remarks: Iterable[Remark], row: int) -> None:
+        """Count values of a row that were dropped or changed.
+
+        Args:
+            remarks: What was done to them.
+            row: The row's line in the file, or else its number.
+        """
+        for remark in remarks:
+            counted = self.remarks.setdefault(remark.text, RemarkCount(remark.kind))
+            counted.count += 1
+            if len(counted.rows) < _LINES_PER_REMARK:
+                counted.rows.append(row)
+
+    @property
+    def dropped_values(self) -> int:
+        """Number of values that were not sent, or that the server did not store."""
+        return sum(it.count for it in self.remarks.values() if it.kind == "dropped")
+
+    @property
+    def changed_values(self) -> int:
+        """Number of values that were sent in another form than in the source."""
+        return sum(it.count for it in self.remarks.values() if it.kind == "changed")
 
     @property
     def settled(self) -> int:
         """Rows that have been counted in one of the classes."""
         known = self.accepted + self.rejected + self.unknown
-        return known + self.pending + self.superseded + self.skipped
+        return known + self.pending + self.superseded + self.skipped + self.excluded
 
     def assert_balanced(self) -> None:
         """Check that no row was lost and none invented.
@@ -141,7 +192,7 @@ class ImportReport:
             )
 
     def raise_for_failures(self) -> None:
-        """Raise unless every row was accepted, superseded or skipped.
+        """Raise unless every row was accepted, superseded, skipped or excluded.
 
         Raises:
             ImportFailedError: Rows were rejected, are unknown, or are pending.
@@ -167,6 +218,7 @@ class ImportReport:
             unknown=self.unknown,
             superseded=self.superseded,
             skipped=self.skipped,
+            excluded=self.excluded,
             requests=self.requests,
             retries=self.retries,
             elapsed=elapsed,

@@ -73,6 +73,8 @@ class Outcome(enum.Enum):
     """It may or may not be stored, and sending it again could store something twice."""
     PENDING = "pending"
     """The import stopped before the row was sent."""
+    EXCLUDED = "excluded"
+    """The row itself says that the person is not subscribed, so it was not sent."""
     SUPERSEDED = "superseded"
     """A later row of the same address in the same batch replaced it before it was sent."""
 

@@ -1,13 +1,26 @@
 """What a source yields."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 from cleverreach_async.resources.receiver_models import ReceiverInput
 
-__all__ = ["BadRow", "BadValueError", "Item", "SourceRow"]
+__all__ = ["BadRow", "BadValueError", "Item", "Remark", "SourceRow"]
+
+
+@attrs.frozen
+class Remark:
+    """What became of a value that is not sent as it stands in the source.
+
+    Attributes:
+        kind: ``dropped`` if the value is not sent, ``changed`` if it is sent in another form.
+        text: The column and what was done, without the value.
+    """
+
+    kind: Literal["dropped", "changed"]
+    text: str
 
 
 @attrs.define
@@ -17,10 +30,15 @@ class SourceRow:
     Attributes:
         receiver: The receiver to write.
         line: One-based line of the file on which the row begins; ``None`` without a file.
+        not_subscribed: Why the person should get no mail, as a code such as ``unsubscribed``;
+            empty if the row does not say so.
+        remarks: The values that were dropped or changed.
     """
 
     receiver: ReceiverInput
     line: int | None
+    not_subscribed: str = ""
+    remarks: tuple[Remark, ...] = ()
 
 
 @attrs.define

@@ -110,9 +110,9 @@ def test_a_file_of_another_program_is_not_changed(
 
 def test_a_newer_format_is_refused(path: Path) -> None:
     """The message says which version to use."""
-    alter(create_stopped(path), "PRAGMA user_version = 2")
+    alter(create_stopped(path), "PRAGMA user_version = 3")
     for opener in (create, resume):
-        with pytest.raises(JournalError, match="format 2, and this version of the library"):
+        with pytest.raises(JournalError, match="format 3, and this version of the library"):
             opener(path)
 
 

@@ -14,6 +14,7 @@ from cleverreach_async import (
     RowResult,
 )
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
+from cleverreach_async.sources.rows import Remark
 
 
 def result(number: int, outcome: Outcome = Outcome.REJECTED) -> RowResult:
@@ -109,3 +110,27 @@ def test_a_file_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path) -
         RejectsFile(tmp_path),
     ):
         pass
+
+
+def test_excluded_rows_are_no_failure() -> None:
+    """They are counted by code, apart from the rows that were not accepted."""
+    report = ImportReport(read=2, accepted=1)
+    report.count([RowResult(2, 3, Outcome.EXCLUDED, "unsubscribed", "the row says so")])
+
+    report.assert_balanced()
+    report.raise_for_failures()
+    assert (1, {"unsubscribed": 1}, {}) == (report.excluded, report.exclusions, report.reasons)
+    assert [3] == [sample.line for sample in report.samples]
+
+
+def test_remarks_are_counted_with_their_first_rows() -> None:
+    """One entry for each text."""
+    report = ImportReport()
+    for row in range(1, 8):
+        report.remark([Remark("dropped", "column 'a': left out")], row)
+    report.remark([Remark("changed", "column 'b': unwrapped")], 9)
+
+    dropped, changed = report.remarks.values()
+    assert (7, 1) == (report.dropped_values, report.changed_values)
+    assert (7, [1, 2, 3, 4, 5]) == (dropped.count, dropped.rows)
+    assert ("changed", 1, [9]) == (changed.kind, changed.count, changed.rows)

@@ -31,7 +31,7 @@ from cleverreach_async.transport.wire import Response
 
 pytestmark = pytest.mark.anyio
 
-CLASSES = ("accepted", "rejected", "unknown", "superseded")
+CLASSES = ("accepted", "rejected", "unknown", "superseded", "excluded")
 
 
 class StoppingServer(ModelServer):

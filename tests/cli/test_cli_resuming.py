@@ -22,7 +22,7 @@ SLOW = Fault("latency", seconds=0.2, path_suffix="/upsertplus")
 HANGING = Fault("hang", seconds=600, path_suffix="/upsertplus", committed=True)
 JOURNAL = ("--journal", "import.journal")
 SMALL = ("--batch-size", "100", "--concurrency", "1")
-CLASSES = ("accepted", "rejected", "unknown", "superseded")
+CLASSES = ("accepted", "rejected", "unknown", "superseded", "excluded")
 
 pytestmark = [
     pytest.mark.socket,

@@ -16,7 +16,7 @@ import attrs
 
 __all__ = ["CLASSES", "Child", "Import", "Server", "Workers", "running"]
 
-CLASSES: Final = ("accepted", "rejected", "unknown", "superseded")
+CLASSES: Final = ("accepted", "rejected", "unknown", "superseded", "excluded")
 _TESTS: Final = Path(__file__).parents[1]
 
 

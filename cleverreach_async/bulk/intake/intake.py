@@ -20,7 +20,7 @@ from cleverreach_async.bulk.rows import (
     Outcome,
     RowResult,
 )
-from cleverreach_async.sources.rows import Item
+from cleverreach_async.sources.rows import Item, SourceRow
 from cleverreach_async.transport.stop import Stop
 
 __all__ = ["SLICE_ROWS", "Intake", "Source", "read_source"]
@@ -97,7 +97,7 @@ class Intake:
                     results += [
                         _superseded(earlier, by)
                         for earlier, by in superseded
-                        if not self._has_done(earlier)
+                        if not self._has_done(earlier.number)
                     ]
                     unsent, results = results, []
                     if unsent:
@@ -106,7 +106,7 @@ class Intake:
                         return
                     await self._close_window(rows[start].number)
             except BaseException:
-                self.report.pending += sum(not self._has_done(row) for row in rows[start:])
+                self.report.pending += sum(not self._has_done(row.number) for row in rows[start:])
                 self.report.pending += len(results)
                 raise
 
@@ -157,6 +157,9 @@ class Intake:
         items.clear()
         report.read += len(taken)
         numbers = range(first, report.read + 1)
+        for number, item in zip(numbers, taken, strict=True):
+            if type(item) is SourceRow and item.remarks and not self._has_done(number):
+                report.remark(item.remarks, item.line or number)
         if resumed is None or first > resumed.last_done:
             return self.encoder.encode(taken, numbers)
         report.skipped += sum(map(resumed.has_done, numbers))
@@ -164,16 +167,16 @@ class Intake:
         rows, results = self.encoder.encode(taken[before_window:], numbers[before_window:])
         return rows, [result for result in results if not resumed.has_done(result.row)]
 
-    def _has_done(self, row: EncodedRow) -> bool:
-        """Return whether an earlier run has done a row."""
-        return self.resumed is not None and self.resumed.has_done(row.number)
+    def _has_done(self, number: int) -> bool:
+        """Return whether an earlier run has done the row with a number."""
+        return self.resumed is not None and self.resumed.has_done(number)
 
     def _take_window(self) -> Batch:
         """Start a new window; returns the rows of the old one that are to be sent."""
         window = self._window.take()
         if self.resumed is None:
             return window
-        return [row for row in window if not self._has_done(row)]
+        return [row for row in window if not self._has_done(row.number)]
 
     async def _close_window(self, next_row: int) -> None:
         if self._window:

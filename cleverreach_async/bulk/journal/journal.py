@@ -35,6 +35,7 @@ CREATE TABLE progress (
     rejected INTEGER NOT NULL,
     unknown INTEGER NOT NULL,
     superseded INTEGER NOT NULL,
+    excluded INTEGER NOT NULL,
     rejects_bytes INTEGER NOT NULL,
     ceiling INTEGER,
     finished INTEGER NOT NULL,
@@ -44,14 +45,14 @@ CREATE TABLE progress (
 _FORMAT: Final = SqliteFormat(
     name="the journal of an import",
     application_id=0x4352_696A,  # the letters CRij
-    version=1,
+    version=2,
     tables=(_META, _PROGRESS),
     error=JournalError,
 )
 _SAVE: Final = """
 REPLACE INTO progress VALUES (
     1, :next_row, :window_row, :position, :position_row, :done, :sent, :accepted, :rejected,
-    :unknown, :superseded, :rejects_bytes, :ceiling, :finished, :updated
+    :unknown, :superseded, :excluded, :rejects_bytes, :ceiling, :finished, :updated
 )
 """
 

@@ -33,6 +33,7 @@ class JournalState:
         rejected: Rows refused.
         unknown: Rows of unknown outcome.
         superseded: Rows replaced by a later one of the same address.
+        excluded: Rows not sent because they say that the person is not subscribed.
         rejects_bytes: Length of the rejects file in bytes.
         ceiling: Largest body in bytes that the server accepts, if known.
         finished: Whether the whole source has been imported.
@@ -48,6 +49,7 @@ class JournalState:
     rejected: int = 0
     unknown: int = 0
     superseded: int = 0
+    excluded: int = 0
     rejects_bytes: int = 0
     ceiling: int | None = None
     finished: bool = False

@@ -69,7 +69,7 @@ class RejectsFile:
         """Append results, and flush them to the operating system.
 
         Args:
-            results: Results; superseded rows are ignored, since a later row replaces them.
+            results: Results; those of superseded and excluded rows are ignored.
             sync: Whether to wait until they are on the disk.
 
         Raises:
