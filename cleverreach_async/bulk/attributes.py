@@ -28,7 +28,8 @@ from cleverreach_async.resources.attributes import (
 )
 from cleverreach_async.resources.base import Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
-from cleverreach_async.sources.columns import GROUP_PREFIX, KNOWN_TARGETS
+from cleverreach_async.sources.columns import GROUP_PREFIX
+from cleverreach_async.sources.headers import KNOWN_TARGETS
 
 __all__ = ["ASSUMED_CAP", "AttributeSurvey", "Definitions", "Plan", "Prepared", "plan_attributes"]
 

@@ -10,7 +10,8 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import AttributeType
-from cleverreach_async.sources.columns import KNOWN_TARGETS, ColumnMapping
+from cleverreach_async.sources.columns import ColumnMapping
+from cleverreach_async.sources.headers import KNOWN_TARGETS
 from cleverreach_async.sources.row_reader import row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.threads import ThreadedRows, in_thread
