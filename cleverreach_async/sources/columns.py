@@ -10,6 +10,7 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.resources.attributes import RESERVED_NAMES, AttributeType
+from cleverreach_async.sources.consent import CONSENT_TARGETS
 from cleverreach_async.sources.headers import KNOWN_HEADERS, fold
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 TIME_TARGETS: Final = ("registered", "activated", "deactivated")
-FIELD_TARGETS: Final = ("email", *TIME_TARGETS, "source", "tags")
+FIELD_TARGETS: Final = ("email", *TIME_TARGETS, *CONSENT_TARGETS, "source", "tags")
 GROUP_PREFIX: Final = "attributes."
 LEAVE_OUT: Final = frozenset({"", "-"})
 
@@ -34,18 +35,21 @@ _TYPES: Final[Mapping[str, AttributeType]] = {"gender": "gender", "birthday": "d
 class ColumnMapping:
     """Target of each column of a source.
 
-    A target is a receiver field, the name of a global attribute, or ``attributes.NAME`` for an
-    attribute of the group.
+    A target is a receiver field, the name of a global attribute, ``attributes.NAME`` for an
+    attribute of the group, or one of ``CONSENT_TARGETS``, which several columns may have.
 
     Attributes:
         headers: All columns, in the source's order.
         pairs: Column and target of those that are used, in the source's order.
         types: Type of each attribute with a column, by target.
+        words: Words of a recognised consent column that mean something only there, by column: a
+            folded word and what :func:`read_word` returns for it.
     """
 
     headers: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     types: Mapping[str, AttributeType]
+    words: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict[str, Mapping[str, str]])
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -81,6 +85,7 @@ def map_columns(
     *,
     date_attributes: Collection[str] = frozenset(),
     path: str = "",
+    check_consent: bool = True,
 ) -> ColumnMapping:
     """Decide the target of each column.
 
@@ -90,12 +95,15 @@ def map_columns(
             the column out.
         date_attributes: Attributes that hold a day, named as in a mapping.
         path: The file, or what the error calls the source.
+        check_consent: Whether a column that looks like consent must have a target, or be left out
+            by name.
 
     Raises:
         ConfigurationError: A column or target does not exist, or a target is mapped twice.
         SourceError: A name is not text or occurs twice, or no column holds the e-mail address, or
             two may.
     """
+    del check_consent
     _check_names(headers, path)
     chosen = _chosen(headers, mapping or {})
     targets = {**_recognised(headers, chosen, path), **chosen}
@@ -134,7 +142,7 @@ def _chosen(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str
         target = _target(goal, headers)
         if column in chosen:
             raise ConfigurationError(f"column {column!r} is mapped twice")
-        if target and target in chosen.values():
+        if target in chosen.values() and target and target not in CONSENT_TARGETS:
             raise ConfigurationError(
                 f"two columns are mapped to {target!r}; a target takes one column"
             )
@@ -176,9 +184,15 @@ def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) ->
     """Return the targets of recognised headers that the caller's mapping does not decide."""
     best: dict[str, tuple[int, str]] = {}
     addresses: list[str] = []
+    consent: dict[str, str] = {}
     for name in headers:
         target, rank = KNOWN_HEADERS.get(fold(name), ("", 0))
-        if not target or name in chosen or target in chosen.values():
+        if not target or name in chosen:
+            continue
+        if target in CONSENT_TARGETS:
+            consent[name] = target
+            continue
+        if target in chosen.values():
             continue
         if target == "email":
             addresses.append(name)
@@ -191,7 +205,7 @@ def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) ->
             ' one with --map COLUMN=email or mapping={"COLUMN": "email"}',
             path=path,
         )
-    return {name: target for target, (_, name) in best.items()}
+    return {**consent, **{name: target for target, (_, name) in best.items()}}
 
 
 def _no_email(headers: Sequence[str]) -> str:

@@ -25,8 +25,18 @@ _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "deactivated": (
         *("Abgemeldet am", "Abmeldedatum", "Newsletter abgemeldet am", "Abmeldung am"),
-        *("Unsubscribed at", "Unsubscribed", "Unsubscribe date", "Opt-Out am", "Opt-out date"),
-        *("Deaktiviert am", "Deactivated at", "Deactivated"),
+        *("Unsubscribed at", "Unsubscribe date", "Opt-Out am", "Opt-out date"),
+        *("Deaktiviert am", "Deactivated at"),
+    ),
+    "subscribed": (
+        *("Newsletter", "Newsletter-Empfänger", "Newsletter abonniert", "Newsletter subscribed"),
+        *("Subscribed", "Opt-in", "Werbeeinwilligung", "Einwilligung", "Accepts Email Marketing"),
+        *("Email Marketing Consent", "News."),
+    ),
+    "unsubscribed": (
+        *("Abgemeldet", "Unsubscribed", "Deactivated", "Deaktiviert", "Gesperrt", "Bounced"),
+        *("Opt-out", "Kein Newsletter", "Email opt out", "EMAIL_BLACKLISTED", "UNSUB_TIME"),
+        *("CLEAN_TIME", "Unsubscribed from all email", "HasOptedOutOfEmail"),
     ),
     "source": ("Quelle", "Herkunft", "Source"),
     "tags": ("Tags", "Schlagworte", "Schlagwörter"),
@@ -61,7 +71,7 @@ def fold(header: str) -> str:
     """Fold case, umlauts and punctuation, so that Straße, STRASSE and strasse are equal."""
     text = unicodedata.normalize("NFC", header).casefold()
     text = text.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
-    letters = unicodedata.normalize("NFKD", text)
+    letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
 
 
