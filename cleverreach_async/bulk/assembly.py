@@ -62,6 +62,8 @@ async def open_journal(
             "strategy": strategy.name,
             "inactive": settings.inactive,
             "activate": settings.activate,
+            "not_subscribed": "deactivate" if settings.deactivates(strategy) else "exclude",
+            "reactivate": settings.reactivate,
             "source": _identity(source),
         }
         if settings.resume:
@@ -115,7 +117,7 @@ def assemble(
         drain=settings.drain,
     )
     intake = Intake(
-        encoder=Encoder(strategy, activate=settings.activate, inactive=settings.inactive),
+        encoder=Encoder(settings.preparation(strategy, now=int(transport.clock.now()))),
         report=accounting.report,
         stop=stop,
         batches=send_batch,

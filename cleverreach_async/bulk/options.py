@@ -7,6 +7,7 @@ from typing import Final, Literal, TypedDict
 
 import attrs
 
+from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import OnProgress
 from cleverreach_async.bulk.rows import MAX_ROWS
@@ -43,6 +44,11 @@ class ImportOptions(TypedDict, total=False):
         inactive: Whether receivers are created as not yet confirmed, for double opt-in; with
             ``insert`` only, since existing receivers must not be set inactive.
         activate: Whether ``update`` sends ``activated``, which it otherwise never does.
+        not_subscribed: What happens to rows of a source that say that the person is not
+            subscribed: ``"exclude"`` leaves them out, ``"deactivate"`` sends them as unsubscribed.
+            By default ``update`` deactivates, and the other calls exclude.
+        reactivate: Whether ``deactivated`` 0 is sent, which can make people active who
+            unsubscribed; otherwise it never is.
         timeout: Seconds that one request may take.
         max_outage: Seconds that one batch may fail before the import stops.
         settle: Seconds to wait before rows are resent after a response was lost.
@@ -63,6 +69,8 @@ class ImportOptions(TypedDict, total=False):
     canary: bool
     inactive: bool
     activate: bool
+    not_subscribed: Literal["exclude", "deactivate"] | None
+    reactivate: bool
     timeout: float
     max_outage: float
     settle: float
@@ -87,6 +95,8 @@ class Settings:
     canary: bool = True
     inactive: bool = False
     activate: bool = False
+    not_subscribed: Literal["exclude", "deactivate"] | None = None
+    reactivate: bool = False
     timeout: float = 120.0
     max_outage: float = 1800.0
     settle: float = 5.0
@@ -104,6 +114,10 @@ class Settings:
         _check_range("max_reject_share", self.max_reject_share, 0, 1)
         for name in ("timeout", "max_outage", "settle", "drain"):
             _check_range(name, getattr(self, name), 0, math.inf)
+        if self.not_subscribed not in {None, "exclude", "deactivate"}:
+            raise ConfigurationError(
+                f"not_subscribed is {self.not_subscribed!r}; use 'exclude' or 'deactivate'"
+            )
         if self.resume and self.journal is None:
             raise ConfigurationError("resume needs a journal; pass it as journal=")
         if self.inactive and strategy.name != "insert":
@@ -111,6 +125,27 @@ class Settings:
                 "inactive creates receivers that have yet to confirm; with"
                 f" {strategy.name} it would set existing ones inactive: use insert"
             )
+
+    def deactivates(self, strategy: Strategy) -> bool:
+        """Whether rows that say that the person is not subscribed are sent, as unsubscribed."""
+        default = "deactivate" if strategy.name == "update" else "exclude"
+        return (self.not_subscribed or default) == "deactivate"
+
+    def preparation(self, strategy: Strategy, *, now: int) -> Preparation:
+        """Return what is sent of a receiver.
+
+        Args:
+            strategy: The batch call.
+            now: Unix seconds of the import.
+        """
+        return Preparation(
+            strategy=strategy,
+            now=now,
+            activate=self.activate,
+            inactive=self.inactive,
+            deactivates=self.deactivates(strategy),
+            reactivate=self.reactivate,
+        )
 
     @property
     def most_in_flight(self) -> int:

@@ -7,7 +7,7 @@ import attrs
 
 from cleverreach_async.bulk.rows import Outcome, RowResult
 from cleverreach_async.errors import ImportFailedError, TooManyRejectsError
-from cleverreach_async.sources.rows import Remark
+from cleverreach_async.sources.rows import Item, Remark, SourceRow
 
 __all__ = [
     "ImportProgress",
@@ -162,6 +162,25 @@ class ImportReport:
             counted.count += 1
             if len(counted.rows) < _LINES_PER_REMARK:
                 counted.rows.append(row)
+
+    def remark_rows(
+        self,
+        items: Iterable[Item],
+        numbers: Iterable[int],
+        but_not: Callable[[int], bool] | None = None,
+    ) -> None:
+        """Count the values of rows that were dropped or changed.
+
+        Args:
+            items: The rows as the source yielded them.
+            numbers: One-based number of each.
+            but_not: Whether a row with a number was counted before.
+        """
+        for number, item in zip(numbers, items, strict=True):
+            if type(item) is not SourceRow or not item.remarks:
+                continue
+            if but_not is None or not but_not(number):
+                self.remark(item.remarks, item.line or number)
 
     @property
     def dropped_values(self) -> int:

@@ -10,7 +10,7 @@ import attrs
 from cleverreach_async.resources.base import UNSET, Resource, Unset, receiver_path
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
-from cleverreach_async.transport.wire import to_unix
+from cleverreach_async.resources.times import seconds_on_wire
 
 __all__ = ["Order", "OrderInput", "Orders"]
 
@@ -90,10 +90,14 @@ class Order:
 
 
 def order_on_wire(order: OrderInput) -> OrderInput:
-    """Return the order with its time in Unix seconds. The input is not changed."""
-    if not isinstance(order.stamp, datetime):
+    """Return the order with its time in Unix seconds. The input is not changed.
+
+    Raises:
+        ConfigurationError: The time cannot be sent.
+    """
+    if order.stamp is UNSET:
         return order
-    return attrs.evolve(order, stamp=to_unix(order.stamp))
+    return attrs.evolve(order, stamp=seconds_on_wire(order.stamp, "stamp"))
 
 
 class Orders(Resource):

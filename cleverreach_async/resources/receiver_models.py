@@ -9,8 +9,8 @@ import attrs
 
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.converter import Extra, StringMap
-from cleverreach_async.resources.orders import Order, OrderInput, order_on_wire
-from cleverreach_async.transport.wire import as_object, to_unix
+from cleverreach_async.resources.orders import Order, OrderInput
+from cleverreach_async.transport.wire import as_object
 
 __all__ = [
     "AttributeValue",
@@ -21,7 +21,6 @@ __all__ = [
     "ReceiverInput",
     "ReceiverState",
     "read_batch_item",
-    "receiver_on_wire",
 ]
 
 ReceiverState = Literal["all", "active", "inactive", "bounce"]
@@ -44,13 +43,16 @@ class ReceiverInput:
 
     A new receiver without any of the three times is **active at once**. For double opt-in, send
     ``registered`` and ``activated=0``, then let a form send the activation mail. Times are aware
-    ``datetime`` objects or Unix seconds.
+    ``datetime`` objects or Unix seconds, from 1970 to 2099.
 
     Attributes:
         email: E-mail address. It identifies the receiver within a group, regardless of case.
         registered: When they signed up.
-        activated: When they confirmed; 0 for not yet.
-        deactivated: When they unsubscribed. An integration cannot undo a value other than 0.
+        activated: When they confirmed. 0 for not yet, which sets an active receiver inactive.
+            ``None`` for not yet too, but it leaves existing receivers as they are: only
+            ``registered`` is sent. ``True`` for an unknown time: that of ``registered`` is sent.
+        deactivated: When they unsubscribed; 1 or ``True`` for an unknown time. 0 is not sent, since
+            it could make people active who unsubscribed; see ``cr.receivers.activate()``.
         source: Origin of the contact, shown in the account.
         attributes: Values of the group's own attributes, by lower-case name; ``None`` unsets.
         global_attributes: Values of the account's attributes, by lower-case name.
@@ -60,7 +62,7 @@ class ReceiverInput:
 
     email: str
     registered: datetime | int | Unset = UNSET
-    activated: datetime | int | Unset = UNSET
+    activated: datetime | int | Unset | None = UNSET
     deactivated: datetime | int | Unset = UNSET
     source: str | Unset = UNSET
     attributes: Mapping[str, AttributeValue] | Unset = UNSET
@@ -170,18 +172,3 @@ def read_batch_item(raw: Any) -> BatchItem:
     # A full profile has no status: the receiver is stored.
     status = fields.get("status") or fields.get("error") or ("success" if address else "")
     return BatchItem(str(status), int(number) if number.isdecimal() else None, address)
-
-
-def receiver_on_wire(receiver: ReceiverInput) -> ReceiverInput:
-    """Return the receiver with its times in Unix seconds. The input is not changed."""
-    changes: dict[str, Any] = {}
-    if isinstance(receiver.registered, datetime):
-        changes["registered"] = to_unix(receiver.registered)
-    if isinstance(receiver.activated, datetime):
-        changes["activated"] = to_unix(receiver.activated)
-    if isinstance(receiver.deactivated, datetime):
-        changes["deactivated"] = to_unix(receiver.deactivated)
-    orders = receiver.orders or ()
-    if True in [isinstance(order.stamp, datetime) for order in orders]:
-        changes["orders"] = [order_on_wire(order) for order in orders]
-    return attrs.evolve(receiver, **changes) if changes else receiver

@@ -13,8 +13,8 @@ from cleverreach_async.resources.receiver_models import (
     ReceiverInput,
     ReceiverState,
     read_batch_item,
-    receiver_on_wire,
 )
+from cleverreach_async.resources.receiver_wire import receiver_on_wire
 from cleverreach_async.transport.wire import as_list, as_object, build_request
 
 __all__ = ["Receivers"]
@@ -122,7 +122,7 @@ class Receivers(Resource):
             "PUT",
             template,
             path=path,
-            json=receiver_on_wire(receiver),
+            json=receiver_on_wire(receiver, creates=False),
             idempotent=not receiver.orders,
         )
 
@@ -245,7 +245,8 @@ class Receivers(Resource):
         self, method: str, verb: str, receivers: Iterable[ReceiverInput], group_id: int
     ) -> Sequence[Any]:
         """Send up to 1000 receivers and return the items of the response."""
-        rows = [receiver_on_wire(receiver) for receiver in receivers]
+        creates = verb not in {"update", "updateplus"}
+        rows = [receiver_on_wire(receiver, creates=creates) for receiver in receivers]
         if len(rows) > MAX_BATCH:
             raise ConfigurationError(
                 f"{len(rows)} receivers in one call; the API takes {MAX_BATCH}, use cr.bulk for"

@@ -33,7 +33,7 @@ _WHOLE_FLOATS: Final = 2.0**53
 """Up to here a float holds every whole number."""
 
 _TEXT_ACCEPTED: Final = "it takes text, a number, a truth value, a date or a UUID"
-_TAG_SEPARATOR: Final = re.compile(r"[,|]")
+_TAG: Final = re.compile(r"\s*(?:\"([^\"]*)\"\s*(?=[,;|]|$)|([^,;|]*))(?:[,;|]|$)")
 _GENDERS: Final = {
     **dict.fromkeys(("male", "m", "mann", "maennlich", "männlich", "herr", "mr", "mr."), "male"),
     **dict.fromkeys(
@@ -181,9 +181,13 @@ def _local(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def tags(value: Any) -> list[str] | Unset:
-    """Return the tags of a list, or of text with commas or bars between them."""
+    """Return the tags of a list, or of text with commas, semicolons or bars between them.
+
+    In text a tag may be in double quotes.
+    """
     if isinstance(value, str):
-        return [tag for part in _TAG_SEPARATOR.split(value) if (tag := part.strip())] or UNSET
+        parts = (found[1] if found[2] is None else found[2] for found in _TAG.finditer(value))
+        return [tag for part in parts if (tag := part.strip())] or UNSET
     if _is_missing(value):
         return UNSET
     if not isinstance(value, list | tuple | set | frozenset):

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from decimal import Decimal
-from typing import Annotated, Any, Final, TextIO, cast
+from functools import partial
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 
@@ -16,6 +17,7 @@ from cleverreach_async.sources.converters import missing_email
 from cleverreach_async.sources.dates import TimeParser, time_parser
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.line_offsets import Lines
+from cleverreach_async.sources.receiver_fields import read_fields, unix_time
 from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
 from cleverreach_async.sources.text_file import TextFile
 
@@ -24,7 +26,7 @@ __all__ = ["JsonLinesSource", "read_receiver"]
 _REJECTED: Final = "receiver"
 """Key of the receiver in a line of a rejects file."""
 
-Time = Annotated[int, msgspec.Meta(ge=0)] | str
+Time = int | str
 
 
 class OrderRow(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,7 +51,7 @@ class ReceiverRow(msgspec.Struct, forbid_unknown_fields=True):
 
     email: str = ""
     registered: Time | Unset = UNSET
-    activated: Time | Unset = UNSET
+    activated: Time | Unset | None = UNSET
     deactivated: Time | Unset = UNSET
     source: str | Unset = UNSET
     attributes: dict[str, AttributeValue] | Unset = UNSET
@@ -89,41 +91,64 @@ class JsonLinesSource(FileSource):
                 yield _reject_or_bad_row(text, line, parse_time)
 
 
-def read_receiver(value: Any, parse_time: TimeParser) -> ReceiverInput:
+def read_receiver(
+    value: Any, parse_time: TimeParser, *, null_unsets: bool = False
+) -> ReceiverInput:
     """Convert a decoded receiver, or a decoded line of a rejects file.
+
+    Args:
+        value: The decoded JSON.
+        parse_time: Reads times.
+        null_unsets: Whether ``null`` unsets an attribute, as in a rejects file; otherwise it is
+            not sent.
 
     Raises:
         BadValueError: It is not a receiver.
     """
-    if isinstance(value, dict):
-        value = cast("dict[str, Any]", value).get(_REJECTED, value)
-    if not isinstance(value, dict):
+    fields = value
+    if isinstance(value, dict) and _REJECTED in value:
+        fields, null_unsets = cast("dict[str, Any]", value)[_REJECTED], True
+    if not isinstance(fields, dict):
         raise BadValueError("invalid_value", "a line must hold one JSON object, a receiver")
-    fields = cast("dict[str, Any]", value)
-    _refuse_unknown(fields, ReceiverRow, "")
-    orders = fields.get("orders")
-    if isinstance(orders, list):
-        for order in cast("list[object]", orders):
-            if isinstance(order, dict):
-                _refuse_unknown(cast("dict[str, Any]", order), OrderRow, " of an order")
+    return read_fields(
+        cast("dict[str, Any]", fields), partial(_seconds, parse_time), null_unsets=null_unsets
+    )
+
+
+def _seconds(parse_time: TimeParser, value: Any, key: str) -> int | Unset:
+    """Read a time; one without offset is in the zone of the file."""
+    if isinstance(value, Unset):
+        return UNSET
+    if not isinstance(value, str):
+        return unix_time(value, key)
     try:
-        return _receiver(msgspec.convert(fields, ReceiverRow), parse_time)
-    except msgspec.ValidationError as error:
-        raise BadValueError("invalid_value", str(error)) from None
+        return parse_time(value)
+    except BadValueError as error:
+        raise BadValueError(error.code, f"key {key!r}: {error}") from None
 
 
 def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
+    """Convert the usual row; anything that it refuses is read by :func:`read_fields`.
+
+    Raises:
+        BadValueError: The row is unusual, or no receiver.
+    """
     email = row.email.strip()
     if not email:
-        raise _with_key("email", missing_email())
+        raise missing_email()
+    activated = row.activated
+    if isinstance(activated, str):
+        activated = _seconds(parse_time, activated, "activated") or None
+    elif activated is not None:
+        activated = _seconds(parse_time, activated, "activated")
     return ReceiverInput(
         email,
-        _time("registered", row.registered, parse_time),
-        _time("activated", row.activated, parse_time),
-        _time("deactivated", row.deactivated, parse_time),
+        _seconds(parse_time, row.registered, "registered"),
+        activated,
+        _seconds(parse_time, row.deactivated, "deactivated"),
         row.source,
-        row.attributes,
-        row.global_attributes,
+        _without_nulls(row.attributes),
+        _without_nulls(row.global_attributes),
         row.tags,
         [_order(order, parse_time) for order in row.orders] if row.orders else UNSET,
     )
@@ -131,21 +156,16 @@ def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
 
 def _order(row: OrderRow, parse_time: TimeParser) -> OrderInput:
     fields = [*msgspec.structs.astuple(row)]
-    fields[-1] = _time("stamp", row.stamp, parse_time)
+    fields[-1] = _seconds(parse_time, row.stamp, "stamp")
     return OrderInput(*fields)
 
 
-def _time(key: str, value: int | str | Unset, parse_time: TimeParser) -> int | Unset:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_time(value)
-    except BadValueError as error:
-        raise _with_key(key, error) from None
-
-
-def _with_key(key: str, error: BadValueError) -> BadValueError:
-    return BadValueError(error.code, f"key {key!r}: {error}")
+def _without_nulls(
+    values: dict[str, AttributeValue] | Unset,
+) -> dict[str, AttributeValue] | Unset:
+    if values is UNSET or None not in values.values():
+        return values
+    return {name: value for name, value in values.items() if value is not None} or UNSET
 
 
 def _reject_or_bad_row(text: str, line: int, parse_time: TimeParser) -> SourceRow | BadRow:
@@ -171,12 +191,3 @@ def _json_problem(text: str, error: Exception) -> str:
     except RecursionError:
         return "the objects are nested too deeply"
     return f"not JSON: {error}"
-
-
-def _refuse_unknown(fields: Mapping[str, Any], kind: type[msgspec.Struct], of: str) -> None:
-    known = kind.__struct_fields__
-    unknown = next((name for name in fields if name not in known), None)
-    if unknown is not None:
-        raise BadValueError(
-            "unknown_field", f"unknown key {unknown!r}{of}; known are {', '.join(known)}"
-        )

@@ -72,13 +72,16 @@ def as_receiver_fields(row: object) -> Mapping[str, Any] | None:
 
     Returns:
         Keyword arguments for ``ReceiverInput``, if the names are its own: a mapping as it is, of
-        any other object the fields that are not ``None``. ``None`` for an object without fields.
+        any other object the fields that are not ``None``, and ``activated``, of which ``None``
+        says that the person has not confirmed. ``None`` for an object without fields.
     """
     record = as_record(row)
     if record is None or record is row:
         return record
     # An object always has all of its fields; None stands for no value.
-    return {name: value for name, value in record.items() if value is not None}
+    return {
+        name: value for name, value in record.items() if value is not None or name == "activated"
+    }
 
 
 @overload

@@ -95,7 +95,8 @@ class RejectsSource(JsonLinesSource):
             message = reject.message or "the line has no receiver"
             return BadRow(reject.line, reject.code, message, reject.record or {})
         try:
-            return SourceRow(read_receiver(reject.receiver, self._parse_time), reject.line)
+            receiver = read_receiver(reject.receiver, self._parse_time, null_unsets=True)
+            return SourceRow(receiver, reject.line)
         except BadValueError as error:
             return BadRow(reject.line, error.code, str(error), reject.receiver)
 

@@ -57,7 +57,7 @@ def test_the_file_contains_its_origin(path: Path) -> None:
     meta = dict(database.execute("SELECT key, value FROM meta").fetchall())
     database.close()
     assert {"format", "id", "library", "created", "identity"} == meta.keys()
-    assert "1" == meta["format"]
+    assert "2" == meta["format"]
     assert "2026-01-01T00:00:00+00:00" == meta["created"]
     assert meta["library"].startswith("cleverreach-async/")
 

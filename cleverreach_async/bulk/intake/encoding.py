@@ -6,50 +6,45 @@ blocks the event loop for long.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
 
+from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
-from cleverreach_async.bulk.strategies import UPSERTPLUS, Strategy
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET
-from cleverreach_async.resources.receiver_models import ReceiverInput, receiver_on_wire
+from cleverreach_async.resources.receiver_models import ReceiverInput
+from cleverreach_async.sources.addresses import INVISIBLE, strip_address
+from cleverreach_async.sources.consent import REASONS
+from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.records import as_receiver_fields
-from cleverreach_async.sources.rows import BadRow, Item, SourceRow
+from cleverreach_async.sources.rows import BadRow, BadValueError, Item, SourceRow
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["Encoder"]
 
 # Only addresses that the server is sure to refuse are rejected here.
-_LABEL: Final = r"[^\s@.,:;<>()\[\]\\\"]"
+_LABEL: Final = rf"[^\s{INVISIBLE}@.,:;<>()\[\]\\\"]"
 # No possessive quantifiers: before Python 3.11.5 they match wrong addresses.
-_EMAIL: Final = rf"[^\s@\"(),:;<>\[\]\\]+@(?:{_LABEL}+\.)+{_LABEL}{{2,}}"
+_EMAIL: Final = rf"[^\s{INVISIBLE}@\"(),:;<>\[\]\\]+@(?:{_LABEL}+\.)+{_LABEL}{{2,}}"
 _looks_like_email: Final = re.compile(_EMAIL).fullmatch
 # One match for a slice of rows takes a third of the time of a match for each.
 _look_like_emails: Final = re.compile(rf"(?:{_EMAIL}\n)*{_EMAIL}").fullmatch
 
 _UNENCODABLE: Final = (ConfigurationError, TypeError, ValueError, AttributeError)
 
-Adjust = Callable[[ReceiverInput], ReceiverInput]
-
 
 class Encoder:
     """Encodes rows for one batch call.
 
     Args:
-        strategy: The batch call.
-        activate: Whether an update may set receivers active.
-        inactive: Whether receivers are created as not yet confirmed, whatever the row says.
+        preparation: What is sent of a receiver.
     """
 
-    def __init__(
-        self, strategy: Strategy = UPSERTPLUS, *, activate: bool = False, inactive: bool = False
-    ) -> None:
-        self._strategy = strategy
-        self._adjust = _adjustment(strategy, activate=activate, inactive=inactive)
+    def __init__(self, preparation: Preparation | None = None) -> None:
+        self._preparation = preparation or Preparation()
+        self._strategy = self._preparation.strategy
 
     @property
     def takes_orders(self) -> bool:
@@ -81,63 +76,72 @@ class Encoder:
         return rows, rejected
 
     def _encode(self, item: Item, number: int, is_checked: bool) -> EncodedRow | RowResult:
-        receiver, line = (item.receiver, item.line) if type(item) is SourceRow else (item, None)
-        if type(receiver) is ReceiverInput:
-            return self._encode_receiver(receiver, number, line, is_checked=is_checked)
-        if isinstance(receiver, BadRow):
-            return _rejected(
-                number, receiver.line, receiver.code, receiver.message, record=receiver.record
+        line, not_subscribed = None, ""
+        if type(item) is SourceRow:
+            line, not_subscribed = item.line, item.not_subscribed
+            if not_subscribed and self._preparation.excludes(item):
+                return _excluded(item, number)
+            item = item.receiver
+        if type(item) is ReceiverInput:
+            return self._encode_receiver(
+                item, number, line, is_checked=is_checked, not_subscribed=bool(not_subscribed)
             )
-        if isinstance(receiver, str):
-            return self._encode_receiver(ReceiverInput(receiver), number, line)
-        fields = as_receiver_fields(receiver)
+        if isinstance(item, BadRow):
+            return _rejected(number, item.line, item.code, item.message, record=item.record)
+        return self._encode_fields(item, number)
+
+    def _encode_fields(self, item: object, number: int) -> EncodedRow | RowResult:
+        """Encode an address, or an object with the fields of a receiver."""
+        line = None
+        if isinstance(item, str):
+            return self._encode_receiver(ReceiverInput(item), number, line)
+        fields = as_receiver_fields(item)
         if fields is None:
-            kind = type(receiver).__name__
+            kind = type(item).__name__
             message = (
                 f"Not a receiver: use a ReceiverInput or an object with its fields, not {kind}"
             )
             return _rejected(number, line, "invalid_value", message)
         try:
-            made = ReceiverInput(**fields)
-        except TypeError:
-            message = f"Unknown field; fields are {', '.join(attrs.fields_dict(ReceiverInput))}"
-            return _rejected(number, line, "unknown_field", message, record=fields)
+            made = read_fields(fields)
+        except BadValueError as error:
+            return _rejected(number, line, error.code, str(error), record=fields)
         return self._encode_receiver(made, number, line)
 
     def _encode_receiver(
-        self, receiver: ReceiverInput, number: int, line: int | None, *, is_checked: bool = False
+        self,
+        receiver: ReceiverInput,
+        number: int,
+        line: int | None,
+        *,
+        is_checked: bool = False,
+        not_subscribed: bool = False,
     ) -> EncodedRow | RowResult:
         email: Any = receiver.email
         if not is_checked and (type(email) is not str or not _looks_like_email(email)):
-            return self._encode_unusual_address(receiver, number, line)
+            return self._encode_unusual_address(receiver, number, line, not_subscribed)
         try:
-            if self._adjust is not None:
-                receiver = self._adjust(receiver)
-            orders = receiver.orders
-            if orders and not self._strategy.takes_orders:
+            sent = self._preparation.prepare(receiver, not_subscribed=not_subscribed)
+            if sent.orders and not self._strategy.takes_orders:
                 message = f"{self._strategy.name} is not known to store orders; use upsertplus"
                 return _rejected(number, line, "orders_not_taken", message, receiver=receiver)
-            if (
-                orders
-                or type(receiver.registered) is datetime
-                or type(receiver.activated) is datetime
-                or type(receiver.deactivated) is datetime
-            ):
-                receiver = receiver_on_wire(receiver)
-            body = encode_json(email if self._strategy.only_address else receiver)
+            body = encode_json(email if self._strategy.only_address else sent)
+        except BadValueError as error:
+            return _rejected(number, line, error.code, str(error), receiver=receiver)
         except _UNENCODABLE as error:
             return _rejected(number, line, "invalid_value", str(error))
-        repeatable = self._strategy.repeatable and not orders
+        repeatable = self._strategy.repeatable and not sent.orders
         return EncodedRow(email.lower(), body, number, line, repeatable)
 
     def _encode_unusual_address(
-        self, receiver: ReceiverInput, number: int, line: int | None
+        self, receiver: ReceiverInput, number: int, line: int | None, not_subscribed: bool
     ) -> EncodedRow | RowResult:
-        """Strip white space around the address; reject anything else."""
+        """Strip white space and invisible characters around the address; reject anything else."""
         email: Any = receiver.email
-        address = email.strip() if isinstance(email, str) else ""
+        address = strip_address(email) if isinstance(email, str) else ""
         if address != email and _looks_like_email(address):
-            return self._encode_receiver(attrs.evolve(receiver, email=address), number, line)
+            stripped = attrs.evolve(receiver, email=address)
+            return self._encode_receiver(stripped, number, line, not_subscribed=not_subscribed)
         code, message = (
             ("invalid_email", "not an e-mail address; expected something like name@example.org")
             if address
@@ -158,17 +162,11 @@ def _have_valid_emails(items: Sequence[Any]) -> bool:
     return has_one_each and _look_like_emails(emails) is not None
 
 
-def _adjustment(strategy: Strategy, *, activate: bool, inactive: bool) -> Adjust | None:
-    """Return the function applied to every receiver before encoding; ``None`` for none."""
-    if strategy.only_address:
-        return lambda receiver: ReceiverInput(receiver.email)
-    if inactive:
-        return lambda receiver: attrs.evolve(receiver, activated=0, deactivated=UNSET)
-    if not strategy.takes_activated and not activate:
-        return lambda receiver: (
-            receiver if receiver.activated is UNSET else attrs.evolve(receiver, activated=UNSET)
-        )
-    return None
+def _excluded(row: SourceRow, number: int) -> RowResult:
+    code = row.not_subscribed
+    receiver = _encode_if_possible(row.receiver)
+    message = REASONS.get(code, code)
+    return RowResult(number, row.line, Outcome.EXCLUDED, code, message, receiver=receiver)
 
 
 def _rejected(
@@ -195,6 +193,6 @@ def _encode_if_possible(value: ReceiverInput | Mapping[str, Any] | None) -> byte
     if value is None:
         return b""
     try:
-        return encode_json(receiver_on_wire(value) if isinstance(value, ReceiverInput) else value)
+        return encode_json(value)
     except _UNENCODABLE:
         return b""

@@ -20,7 +20,7 @@ from cleverreach_async.bulk.rows import (
     Outcome,
     RowResult,
 )
-from cleverreach_async.sources.rows import Item, SourceRow
+from cleverreach_async.sources.rows import Item
 from cleverreach_async.transport.stop import Stop
 
 __all__ = ["SLICE_ROWS", "Intake", "Source", "read_source"]
@@ -157,12 +157,11 @@ class Intake:
         items.clear()
         report.read += len(taken)
         numbers = range(first, report.read + 1)
-        for number, item in zip(numbers, taken, strict=True):
-            if type(item) is SourceRow and item.remarks and not self._has_done(number):
-                report.remark(item.remarks, item.line or number)
         if resumed is None or first > resumed.last_done:
+            report.remark_rows(taken, numbers)
             return self.encoder.encode(taken, numbers)
         report.skipped += sum(map(resumed.has_done, numbers))
+        report.remark_rows(taken, numbers, but_not=resumed.has_done)
         before_window = max(0, resumed.window_row - first)
         rows, results = self.encoder.encode(taken[before_window:], numbers[before_window:])
         return rows, [result for result in results if not resumed.has_done(result.row)]

@@ -7,6 +7,7 @@ import anyio.lowlevel
 import attrs
 
 from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.strategies import find_strategy
@@ -22,7 +23,9 @@ _SLICE: Final = 1000
 async def check_rows(job: Job) -> ImportReport:
     """Check every row without a request; rows that could be sent count as pending."""
     send = job.arguments.send
-    encoder = Encoder(find_strategy(send.strategy), activate=send.activate, inactive=send.inactive)
+    settings = Settings(**send.settings())
+    now = int(SYSTEM_CLOCK.now())
+    encoder = Encoder(settings.preparation(find_strategy(send.strategy), now=now))
     report = ImportReport()
     started = SYSTEM_CLOCK.monotonic()
     rows = iter(job.source)
@@ -31,7 +34,9 @@ async def check_rows(job: Job) -> ImportReport:
         finished = False
         while not finished:
             chunk = list(islice(rows, _SLICE))
-            good, bad = encoder.encode(chunk, range(report.read + 1, report.read + len(chunk) + 1))
+            numbers = range(report.read + 1, report.read + len(chunk) + 1)
+            good, bad = encoder.encode(chunk, numbers)
+            report.remark_rows(chunk, numbers)
             report.read += len(chunk)
             report.pending += len(good)
             report.count(bad)

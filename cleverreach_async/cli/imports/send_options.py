@@ -15,6 +15,7 @@ from cleverreach_async.errors import ConfigurationError
 
 __all__ = ["NewReceiverOptions", "SendOptions", "parse_concurrency", "parse_share"]
 
+_CONSENT: Final = "Consent"
 _RESUMING: Final = "Resuming"
 _SPEED: Final = "Speed"
 _NEW_RECEIVERS: Final = "New receivers"
@@ -167,6 +168,25 @@ class SendOptions:
             " unsubscribed.",
         ),
     ] = _DEFAULTS.activate
+    not_subscribed: Annotated[
+        Literal["exclude", "deactivate"] | None,
+        typer.Option(
+            metavar="exclude|deactivate",
+            help="Rows that say that the person is not subscribed: leave them out, or send them as"
+            " unsubscribed, so that those who are in the group are deactivated.",
+            show_default="exclude; deactivate with --strategy update",
+            rich_help_panel=_CONSENT,
+        ),
+    ] = _DEFAULTS.not_subscribed
+    reactivate: Annotated[
+        bool,
+        typer.Option(
+            "--reactivate",
+            help="Send a 0 or 0000-00-00 in the column of unsubscribe dates, which can make people"
+            " active who have unsubscribed.",
+            rich_help_panel=_CONSENT,
+        ),
+    ] = _DEFAULTS.reactivate
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.html", help="Write a report with charts, as an HTML page."),

@@ -1,0 +1,73 @@
+"""Times that are written: checked, and in Unix seconds."""
+
+import re
+from datetime import datetime
+from typing import Any, Final
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.wire import to_unix
+
+__all__ = ["EARLIEST", "LATEST", "is_never", "seconds_on_wire"]
+
+EARLIEST: Final = 100_000_000
+"""Unix seconds of March 1973. Smaller numbers are rather a day of a spreadsheet, or 20251231."""
+
+LATEST: Final = 4_102_444_800
+"""Unix seconds of the year 2100. Larger numbers are rather milliseconds, or stand for "never"."""
+
+_NEVER: Final = re.compile(
+    r"0*(?:[.,]0*)?|0{1,2}([./-])0{1,2}\1(?:0000|00)(?P<time>[ T]0?0:00(?::00(?:\.0+)?)?)?"
+    r"|0000-?00-?00(?:[ T]?00:?00(?::?00(?:\.0+)?)?Z?)?",
+    re.ASCII,
+)
+
+
+def is_never(text: str) -> bool:
+    """Whether a text stands for no time: empty, ``0``, ``0000-00-00 00:00:00``, ``00.00.0000``."""
+    return _NEVER.fullmatch(text.strip()) is not None
+
+
+def seconds_on_wire(value: Any, name: str) -> int:
+    """Return a time in Unix seconds; 0 stands for never.
+
+    Args:
+        value: An aware ``datetime``, Unix seconds, or a text with either.
+        name: The field, for the error.
+
+    Raises:
+        ConfigurationError: It is no time, has no time zone, or is not between 1970 and 2100.
+    """
+    if type(value) is int and (value == 0 or EARLIEST <= value <= LATEST):
+        return value
+    if isinstance(value, str):
+        return _of_text(value, name)
+    if isinstance(value, datetime):
+        seconds = int(to_unix(value))
+        if 0 <= seconds <= LATEST:
+            return seconds
+        raise ConfigurationError(
+            f"{name} is in the year {value.year}; it takes a time from 1970 to 2099"
+        )
+    if isinstance(value, float) and value.is_integer():
+        return seconds_on_wire(int(value), name)
+    shown = f"{value!r}" if type(value) in {int, float} else f"of type {type(value).__name__}"
+    raise _no_time(shown, name)
+
+
+def _of_text(text: str, name: str) -> int:
+    if is_never(text):
+        return 0
+    stripped = text.strip()
+    if stripped.isascii() and stripped.isdecimal():
+        return seconds_on_wire(int(stripped), name)
+    try:
+        moment = datetime.fromisoformat(stripped)
+    except ValueError:
+        raise _no_time("a text that is no time", name) from None
+    return seconds_on_wire(moment, name)
+
+
+def _no_time(shown: str, name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} is {shown}; it takes an aware datetime, or Unix seconds such as 1767225600"
+    )

@@ -1,0 +1,18 @@
+"""E-mail addresses as files contain them: invisible characters around them."""
+
+from typing import Final
+
+__all__ = ["INVISIBLE", "strip_address"]
+
+INVISIBLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u200b\u200c\u200d\u200e\u200f"
+    "\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff"
+)
+"""Characters that nobody sees, such as a zero width space, a soft hyphen, a byte order mark."""
+
+_AROUND: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + INVISIBLE
+
+
+def strip_address(text: str) -> str:
+    """Return an address without white space and invisible characters around it."""
+    return text.strip() if text.isascii() else text.strip(_AROUND)
