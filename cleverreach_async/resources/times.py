@@ -16,7 +16,7 @@ LATEST: Final = 4_102_444_800
 """Unix seconds of the year 2100. Larger numbers are rather milliseconds, or stand for "never"."""
 
 _NEVER: Final = re.compile(
-    r"0*(?:[.,]0*)?|0{1,2}([./-])0{1,2}\1(?:0000|00)(?P<time>[ T]0?0:00(?::00(?:\.0+)?)?)?"
+    r"(?:0+(?:[.,]0*)?)?|0{1,2}([./-])0{1,2}\1(?:0000|00)(?:[ T]0?0:00(?::00(?:\.0+)?)?)?"
     r"|0000-?00-?00(?:[ T]?00:?00(?::?00(?:\.0+)?)?Z?)?",
     re.ASCII,
 )

@@ -22,6 +22,8 @@ __all__ = [
 
 TIME_TARGETS: Final = ("registered", "activated", "deactivated")
 FIELD_TARGETS: Final = ("email", *TIME_TARGETS, *CONSENT_TARGETS, "source", "tags")
+STRICT_TARGETS: Final = frozenset({"email", *TIME_TARGETS, *CONSENT_TARGETS})
+"""Targets whose values are never left out: a row with one that cannot be used is bad."""
 GROUP_PREFIX: Final = "attributes."
 LEAVE_OUT: Final = frozenset({"", "-"})
 
@@ -44,12 +46,14 @@ class ColumnMapping:
         types: Type of each attribute with a column, by target.
         words: Words of a recognised consent column that mean something only there, by column: a
             folded word and what :func:`read_word` returns for it.
+        relative: Whether values of number attributes may have a sign, so that the server adds them.
     """
 
     headers: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     types: Mapping[str, AttributeType]
     words: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict[str, Mapping[str, str]])
+    relative: bool = False
 
     @property
     def left_out(self) -> tuple[str, ...]:

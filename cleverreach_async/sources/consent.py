@@ -7,10 +7,21 @@ from typing import Final
 
 from cleverreach_async.sources.headers import fold
 
-__all__ = ["ANY_TEXT", "CONSENT_TARGETS", "NO_WORDS", "REASONS", "YES_WORDS", "read_word"]
+__all__ = [
+    "ANY_TEXT",
+    "CONSENT_TARGETS",
+    "NO_WORDS",
+    "PENDING",
+    "REASONS",
+    "YES_WORDS",
+    "read_word",
+]
 
 CONSENT_TARGETS: Final = ("subscribed", "unsubscribed")
 """Targets of columns that say whether a person is subscribed. Several columns may have them."""
+
+PENDING: Final = "pending"
+"""What a cell says of somebody who has not confirmed."""
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -13,15 +13,20 @@ from uuid import UUID
 
 from cleverreach_async.resources.attributes import AttributeType
 from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.sources.columns import TIME_TARGETS, ColumnMapping
+from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping
+from cleverreach_async.sources.consent import read_word
 from cleverreach_async.sources.dates import (
+    FIRST_SECOND,
+    DayParser,
     TimeParser,
     bad_time,
-    parse_day,
+    day_of,
+    day_parser,
     seconds_of_number,
     time_parser,
     unix_seconds,
 )
+from cleverreach_async.sources.numbers import parse_number
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = ["Convert", "converters", "gender", "missing_email", "tags"]
@@ -35,11 +40,15 @@ _WHOLE_FLOATS: Final = 2.0**53
 _TEXT_ACCEPTED: Final = "it takes text, a number, a truth value, a date or a UUID"
 _TAG: Final = re.compile(r"\s*(?:\"([^\"]*)\"\s*(?=[,;|]|$)|([^,;|]*))(?:[,;|]|$)")
 _GENDERS: Final = {
-    **dict.fromkeys(("male", "m", "mann", "maennlich", "männlich", "herr", "mr", "mr."), "male"),
-    **dict.fromkeys(
-        ("female", "f", "w", "frau", "weiblich", "mrs", "mrs.", "ms", "ms.", "miss"), "female"
-    ),
+    **dict.fromkeys(("male", "m", "mann", "maennlich", "männlich", "man", "1"), "male"),
+    **dict.fromkeys(("herr", "herrn", "hr", "hr.", "mr", "mr.", "mister", "m."), "male"),
+    **dict.fromkeys(("monsieur", "homme", "masculin", "sir"), "male"),
+    **dict.fromkeys(("female", "f", "w", "weiblich", "woman", "2"), "female"),
+    **dict.fromkeys(("frau", "fr", "fr.", "mrs", "mrs.", "ms", "ms.", "miss"), "female"),
+    **dict.fromkeys(("madame", "mme", "mme.", "mademoiselle", "femme", "féminin"), "female"),
+    **dict.fromkeys(("0", "9", "-", "k.a.", "unbekannt", "unknown", "not specified"), ""),
 }
+"""Numbers as in ISO 5218: 0 and 9 stand for no value."""
 
 
 def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict[str, Convert]:
@@ -56,17 +65,27 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
     to_text: Convert = str.strip if only_text else plain_text
     by_type: Mapping[AttributeType, Convert] = {
         "text": to_text,
-        "date": parse_day if only_text else partial(_day, zone),
+        "date": _day_converter(zone, only_text=only_text, is_past=False),
         "gender": gender,
-        "number": _number,
+        "number": partial(_number, allows_relative=mapping.relative),
     }
+    birthday = _day_converter(zone, only_text=only_text, is_past=True)
     return {
         "email": _address,
-        **dict.fromkeys(TIME_TARGETS, to_time),
+        "registered": to_time,
+        "activated": partial(_confirmed, to_time),
+        "deactivated": partial(_unsubscribed, to_time),
         "source": to_text,
         "tags": tags,
-        **{target: by_type[kind] for target, kind in mapping.types.items()},
+        **{
+            target: birthday if kind == "date" and _is_birthday(target) else by_type[kind]
+            for target, kind in mapping.types.items()
+        },
     }
+
+
+def _is_birthday(target: str) -> bool:
+    return target.removeprefix(GROUP_PREFIX) == "birthday"
 
 
 def _address(value: Any) -> str:
@@ -124,21 +143,82 @@ def _digits(value: float | Decimal) -> str:
     return str(int(number)) if whole else repr(number)
 
 
-def _number(value: Any) -> str | int | float | Unset:
+def _number(value: Any, *, allows_relative: bool) -> str | int | float | Unset:
     """Return a number as it is, but a decimal as text, since a float would round it."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return float(value)
-    return plain_text(value)
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        if value >= 0 or allows_relative:
+            return int(value) if isinstance(value, int) else float(value)
+        raise _relative()
+    text = plain_text(value)
+    if not text:
+        return UNSET
+    sign = text[0] if text[0] in "+-\u2212" else ""
+    if sign and not allows_relative:
+        raise _relative()
+    number = parse_number(text[len(sign) :])
+    return ("-" if sign == "\u2212" else sign) + number
+
+
+def _relative() -> BadValueError:
+    return BadValueError(
+        "relative_number",
+        "the server adds a number with a sign to the stored one; to do so, use --relative or"
+        " relative=True, otherwise make the attribute one of text, or leave the column out",
+    )
 
 
 def gender(value: Any) -> str | Unset:
-    """Return ``male`` or ``female``, or ``UNSET`` for any other text."""
+    """Return ``male`` or ``female``.
+
+    Raises:
+        BadValueError: The value is neither; the API has no other.
+    """
     text = value.strip() if type(value) is str else plain_text(value)
-    return _GENDERS.get(text.casefold(), UNSET) if text else UNSET
+    if not text:
+        return UNSET
+    found = _GENDERS.get(text.casefold())
+    if found is None:
+        raise BadValueError("no_gender", "neither male nor female, and the API has no other")
+    return found or UNSET
+
+
+def _confirmed(to_time: Convert, value: Any) -> int | bool | None:
+    """Return when somebody confirmed: ``None`` for not yet, ``True`` for an unknown time."""
+    if isinstance(value, bool):
+        return value or None
+    if isinstance(value, str) and not _begins_with_two_digits(value):
+        word = read_word(value, "subscribed")
+        if word is not None:
+            return word == "" or None
+    elif _is_number(value) and value == 1:
+        return True
+    seconds = to_time(value)
+    return None if seconds is UNSET or seconds < FIRST_SECOND else int(seconds)
+
+
+def _unsubscribed(to_time: Convert, value: Any) -> int | bool | Unset:
+    """Return when somebody unsubscribed: 0 for never, ``True`` for an unknown time."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and not _begins_with_two_digits(value):
+        word = read_word(value, "unsubscribed")
+        if word is not None:
+            return bool(word) if value.strip() else UNSET
+    elif _is_number(value) and value == 1:
+        return True
+    seconds = to_time(value)
+    return 0 if seconds is not UNSET and seconds < FIRST_SECOND else cast("int | Unset", seconds)
+
+
+def _begins_with_two_digits(text: str) -> bool:
+    """Whether a text is rather a time than a word, so that most cells are not looked up."""
+    return text[:2].isdecimal() and len(text) > len("00")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Integral | float | Decimal)
 
 
 def _moment(parse: TimeParser, zone: tzinfo, value: Any) -> int | Unset:
@@ -158,26 +238,23 @@ def _moment(parse: TimeParser, zone: tzinfo, value: Any) -> int | Unset:
     raise _unusable(value, "it takes a time, a date, unix seconds or text", "invalid_date")
 
 
-def _day(zone: tzinfo, value: Any) -> str | Unset:
+def _day_converter(zone: tzinfo, *, only_text: bool, is_past: bool) -> Convert:
+    parse = day_parser(zone, is_past=is_past)
+    latest = datetime.now(zone).date() if is_past else None
+    return parse if only_text else partial(_day, parse, zone, latest)
+
+
+def _day(parse: DayParser, zone: tzinfo, latest: date | None, value: Any) -> str | Unset:
     if isinstance(value, str):
-        return parse_day(value)
+        return parse(value)
     if _is_missing(value):
         return UNSET
-    if isinstance(value, datetime):
-        return _local(value, zone).date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    raise _unusable(value, "it takes a date or text", "invalid_date")
-
-
-def _local(moment: datetime, zone: tzinfo) -> datetime:
-    """Return a moment in local time: a birthday is stored as midnight where it was entered."""
-    if moment.tzinfo is None:
-        return moment
+    if not isinstance(value, date):  # a datetime is a date
+        raise _unusable(value, "it takes a date or text", "invalid_date")
     try:
-        return moment.astimezone(zone)
-    except OverflowError:
-        return moment
+        return day_of(value, zone, latest)
+    except ValueError as error:
+        raise BadValueError("invalid_date", f"the {type(value).__name__}: {error}") from None
 
 
 def tags(value: Any) -> list[str] | Unset:

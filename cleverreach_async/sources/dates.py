@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import lru_cache, partial
 from numbers import Integral
@@ -11,13 +11,17 @@ from zoneinfo import ZoneInfo
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.resources.times import EARLIEST, LATEST, is_never
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = [
+    "FIRST_SECOND",
+    "DayParser",
     "TimeParser",
     "bad_time",
+    "day_of",
+    "day_parser",
     "find_zone",
-    "parse_day",
     "seconds_of_number",
     "time_parser",
     "unix_seconds",
@@ -25,6 +29,9 @@ __all__ = [
 
 TimeParser = Callable[[str], int | Unset]
 """From text to unix seconds, or ``UNSET`` for blank text; raises :class:`BadValueError`."""
+
+DayParser = Callable[[str], str | Unset]
+"""From text to ``YYYY-MM-DD``, or ``UNSET`` for blank text; raises :class:`BadValueError`."""
 
 _DAYS_ACCEPTED: Final = "31.12.2025, 31.12.25 or 2025-12-31"
 _TIMES_ACCEPTED: Final = (
@@ -37,6 +44,9 @@ _DAY: Final = len("31.12.2025")
 _COMMON_LENGTHS: Final = frozenset({_DAY, len("31.12.2025 14:30"), len("31.12.2025 14:30:05")})
 _BEFORE_TIME: Final = frozenset({"", " ", "T"})
 _AFTER_HOUR: Final = frozenset({"", ":"})
+
+FIRST_SECOND: Final = 86400
+"""Unix seconds before this stand for no time: many shops store the first midnight of 1970."""
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - local time of any zone
 _SECONDS_A_DAY: Final = 86400
@@ -52,6 +62,10 @@ _DATE: Final = re.compile(
 # than ten are milliseconds.
 _UNIX: Final = re.compile(r"0|\d{9,10}", re.ASCII)
 _ZERO_DATE: Final = re.compile(r"(?:00\.00\.0000|0000-00-00)(?:[ T]00:00(?::00)?)?", re.ASCII)
+_FIRST_OF_SPREADSHEETS: Final = 30
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2099
+_LAST_DAY: Final = LATEST // 86400 - 1
 
 # Text that may be meant as a date. A name or an address in the wrong column is not shown.
 _SHOWABLE: Final = re.compile(r"(?=.*\d)[\w.:/+, -]{1,25}")
@@ -73,24 +87,26 @@ def find_zone(timezone: str | tzinfo) -> tzinfo:
         ) from None
 
 
-def time_parser(zone: tzinfo) -> TimeParser:
+def time_parser(zone: tzinfo, today: date | None = None) -> TimeParser:
     """Return a function from text to unix seconds.
 
     Args:
         zone: Time zone of text without an offset. Of the hour that occurs twice in autumn the
             first is meant.
+        today: The latest day that a year of two digits can mean; by default today.
     """
+    latest = today or datetime.now(zone).date()
     offset_all_day = lru_cache(_CACHED)(partial(_offset_all_day, zone))
 
     def parse(text: str) -> int | Unset:
         text = text.strip()
         moment = _common_date(text)
         if moment is None:
-            return _uncommon_seconds(text, zone)
+            return _uncommon_seconds(text, zone, latest)
         since_epoch = moment - _EPOCH
         days = since_epoch.days
-        offset = offset_all_day(days)
-        if offset is None or days < 1:
+        offset = offset_all_day(days) if 1 <= days < _LAST_DAY else None
+        if offset is None:
             return unix_seconds(moment, zone)
         return days * _SECONDS_A_DAY + since_epoch.seconds - offset
 
@@ -120,30 +136,25 @@ def _shown(text: str) -> str:
     return repr(text) if _SHOWABLE.fullmatch(text) else "the text in it"
 
 
-def _uncommon_seconds(text: str, zone: tzinfo) -> int | Unset:
+def _uncommon_seconds(text: str, zone: tzinfo, today: date) -> int | Unset:
     if not text:
         return UNSET
-    if _UNIX.fullmatch(text):
-        return int(text)
-    if _ZERO_DATE.fullmatch(text):
+    if is_never(text):
         return 0
-    # Years of two digits are read as 1970 or later: earlier sign-ups are not possible.
-    return unix_seconds(_parse(text, first_two_digit_year=1970), zone)
+    if _UNIX.fullmatch(text):
+        return seconds_of_number(int(text))
+    return unix_seconds(_parse(text, today), zone)
 
 
 def seconds_of_number(value: Integral | float | Decimal) -> int:
     """Return a number as unix seconds.
 
     Raises:
-        ValueError: It is more likely a date without dots, or milliseconds.
+        ValueError: It is more likely a date without dots, a day of a spreadsheet, or milliseconds.
     """
-    try:
-        text = str(int(value))
-    except OverflowError:
-        text = ""
-    if not _UNIX.fullmatch(text):
+    if value != 0 and not EARLIEST <= value <= LATEST:  # type: ignore[operator]
         raise ValueError("not a date")
-    return int(text)
+    return int(value)
 
 
 def unix_seconds(moment: datetime, zone: tzinfo) -> int:
@@ -154,8 +165,10 @@ def unix_seconds(moment: datetime, zone: tzinfo) -> int:
         zone: Time zone of naive moments.
 
     Raises:
-        ValueError: It is before 1970, or cannot be converted.
+        ValueError: It is not between 1970 and 2099, or cannot be converted.
     """
+    if moment.year > _LAST_YEAR:
+        raise ValueError(f"after {_LAST_YEAR}")
     aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
     try:
         seconds = int(aware.timestamp())
@@ -176,29 +189,59 @@ def _offset_all_day(zone: tzinfo, days: int) -> int | None:
     midnight = (_EPOCH + timedelta(days=days)).replace(tzinfo=zone)
     try:
         first, last = midnight.utcoffset(), (midnight + timedelta(hours=24)).utcoffset()
-    except OverflowError:  # 31.12.9999, which stands for "never"
+    except OverflowError:
         return None
     return None if first is None or first != last else int(first.total_seconds())
 
 
-@lru_cache(_CACHED)
-def parse_day(text: str) -> str | Unset:
-    """Return the day in a text as ``YYYY-MM-DD``, or ``UNSET`` for blank text.
+def day_parser(zone: tzinfo, *, is_past: bool = False, today: date | None = None) -> DayParser:
+    """Return a function from text to ``YYYY-MM-DD``.
 
-    Years of two digits are read as spreadsheets do: 30 to 99 belong to the last century.
+    Args:
+        zone: The day of a time with an offset is the one in this zone: a birthday is stored as
+            midnight where it was entered.
+        is_past: Whether the days are past, such as birthdays. Then a year of two digits is the
+            latest that is not in the future; otherwise it is one from 1930 to 2029, as in
+            spreadsheets.
+        today: By default today.
+    """
+    latest = (today or datetime.now(zone).date()) if is_past else None
+
+    @lru_cache(_CACHED)
+    def parse(text: str) -> str | Unset:
+        stripped = text.strip()
+        if not stripped or _ZERO_DATE.fullmatch(stripped):
+            return UNSET
+        try:
+            moment = _common_date(stripped) or _parse(stripped, latest)
+            return day_of(moment, zone, latest)
+        except ValueError as error:
+            message = f"{_shown(stripped)}: {error}; it takes {_DAYS_ACCEPTED}"
+            raise BadValueError("invalid_date", message) from None
+
+    return parse
+
+
+def day_of(value: date, zone: tzinfo, latest: date | None = None) -> str:
+    """Return a day as ``YYYY-MM-DD``.
+
+    Args:
+        value: A day, or a moment, whose day is the one in the zone.
+        zone: The zone.
+        latest: The latest plausible day.
 
     Raises:
-        BadValueError: There is no such day.
+        ValueError: The year is not plausible.
     """
-    stripped = text.strip()
-    if not stripped or _ZERO_DATE.fullmatch(stripped):
-        return UNSET
-    try:
-        moment = _common_date(stripped) or _parse(stripped, first_two_digit_year=1930)
-    except ValueError as error:
-        message = f"{_shown(stripped)}: {error}; it takes {_DAYS_ACCEPTED}"
-        raise BadValueError("invalid_date", message) from None
-    return moment.date().isoformat()
+    if isinstance(value, datetime):
+        if value.tzinfo is not None and _FIRST_YEAR < value.year < _LAST_YEAR:
+            value = value.astimezone(zone)
+        value = value.date()
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(f"not between {_FIRST_YEAR} and {_LAST_YEAR}")
+    if latest is not None and value > latest:
+        raise ValueError("in the future")
+    return value.isoformat()
 
 
 def _common_date(text: str) -> datetime | None:
@@ -216,8 +259,14 @@ def _common_date(text: str) -> datetime | None:
     return moment if moment.tzinfo is None else None
 
 
-def _parse(text: str, *, first_two_digit_year: int) -> datetime:
-    """Parse a date by regular expression; without an offset the result is naive."""
+def _parse(text: str, latest: date | None) -> datetime:
+    """Parse a date by regular expression; without an offset the result is naive.
+
+    Args:
+        text: The date.
+        latest: The latest day that a year of two digits can mean; ``None`` for a year from 1930
+            to 2029.
+    """
     found = _DATE.fullmatch(text)
     if found is None:
         raise ValueError("not a date")
@@ -226,9 +275,17 @@ def _parse(text: str, *, first_two_digit_year: int) -> datetime:
         day, month, year = iso_day, iso_month, iso_year
     number = int(year)
     if len(year) < 4:  # noqa: PLR2004 - digits of a full year
-        number += (first_two_digit_year - number + 99) // 100 * 100
+        number = _full_year(number, int(month), int(day), latest)
     clock = (int(hour or 0), int(minute or 0), int(second or 0))
     return datetime(number, int(month), int(day), *clock, tzinfo=_offset(offset))
+
+
+def _full_year(year: int, month: int, day: int, latest: date | None) -> int:
+    if latest is None:
+        return 1900 + year if year >= _FIRST_OF_SPREADSHEETS else 2000 + year
+    number = latest.year // 100 * 100 + year
+    is_later = (number, month, day) > (latest.year, latest.month, latest.day)
+    return number - 100 if is_later else number
 
 
 def _offset(text: str | None) -> tzinfo | None:

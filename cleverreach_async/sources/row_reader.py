@@ -8,34 +8,41 @@ from typing import Any
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
 from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS, ColumnMapping
+from cleverreach_async.sources.consent import PENDING
+from cleverreach_async.sources.consent_columns import consent_converters, consent_reader
 from cleverreach_async.sources.converters import Convert, converters
-from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
+from cleverreach_async.sources.row_repair import ReadRow, Repair
+from cleverreach_async.sources.rows import BadRow, SourceRow
 
 __all__ = ["ReadRow", "row_reader"]
-
-ReadRow = Callable[[Sequence[Any], int | None], SourceRow | BadRow]
-"""A function from the values of all columns, in their order, and the line, to a row."""
 
 _ReadAttributes = Callable[[Sequence[Any]], Mapping[str, AttributeValue] | Unset]
 
 
-def row_reader(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool = False) -> ReadRow:
+def row_reader(
+    mapping: ColumnMapping, zone: tzinfo, *, only_text: bool = False, strict: bool = False
+) -> ReadRow:
     """Build the function from values to a row. Names and types are looked up here, once.
 
     Args:
         mapping: Target of each column.
         zone: Time zone of naive times.
         only_text: Whether all values are strings, as in a CSV file; reading is faster then.
+        strict: Whether a row is bad if any value cannot be used. Otherwise the value of an
+            attribute, ``source`` or ``tags`` is left out, with a remark.
     """
     convert = converters(mapping, zone, only_text=only_text)
     to_time, to_text, to_tags = convert["registered"], convert["source"], convert["tags"]
-    to_address = convert["email"]
+    to_address, confirmed = convert["email"], convert["activated"]
+    unsubscribed = convert["deactivated"]
     index_of = {target: mapping.headers.index(column) for column, target in mapping.pairs}
     email = index_of["email"]
     registered, activated, deactivated = (index_of.get(target) for target in TIME_TARGETS)
     source, tags = index_of.get("source"), index_of.get("tags")
     of_group = _attribute_reader(mapping.group_attributes, GROUP_PREFIX, index_of, convert)
     of_account = _attribute_reader(mapping.global_attributes, "", index_of, convert)
+    of_consent = consent_converters(mapping, to_time)
+    read_consent = consent_reader(mapping, of_consent)
 
     def read(values: Sequence[Any], line: int | None) -> SourceRow | BadRow:
         # Arguments by position, and no loop over fields: this runs for every row.
@@ -43,18 +50,37 @@ def row_reader(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool = False)
             receiver = ReceiverInput(
                 to_address(values[email]),
                 UNSET if registered is None else to_time(values[registered]),
-                UNSET if activated is None else to_time(values[activated]),
-                UNSET if deactivated is None else to_time(values[deactivated]),
+                UNSET if activated is None else confirmed(values[activated]),
+                UNSET if deactivated is None else unsubscribed(values[deactivated]),
                 UNSET if source is None else (to_text(values[source]) or UNSET),
                 UNSET if of_group is None else of_group(values),
                 UNSET if of_account is None else of_account(values),
                 UNSET if tags is None else to_tags(values[tags]),
             )
-        except ValueError:
-            return _bad_row(mapping, convert, values, line)
+            if read_consent is not None:
+                return _with_consent(receiver, line, *read_consent(values))
+        except Exception:  # noqa: BLE001 - no value may end the import
+            return repair(read, values, line)
         return SourceRow(receiver, line)
 
+    columns = [
+        (column, target, of_consent.get(column) or convert[target])
+        for column, target in mapping.pairs
+    ]
+    repair = Repair(mapping.headers, columns, "" if only_text else None, strict=strict)
     return read
+
+
+def _with_consent(
+    receiver: ReceiverInput, line: int | None, code: str, since: int | Unset
+) -> SourceRow:
+    """Return a row with what its consent columns say."""
+    if code == PENDING:
+        receiver.activated = None
+        return SourceRow(receiver, line)
+    if code and since is not UNSET and not receiver.deactivated:
+        receiver.deactivated = since
+    return SourceRow(receiver, line, code)
 
 
 def _attribute_reader(
@@ -83,18 +109,3 @@ def _attribute_reader(
         return found or UNSET
 
     return read if columns else None
-
-
-def _bad_row(
-    mapping: ColumnMapping, convert: Mapping[str, Convert], values: Sequence[Any], line: int | None
-) -> BadRow:
-    """Find the column whose value cannot be used."""
-    record = dict(zip(mapping.headers, values, strict=True))
-    for column, target in mapping.pairs:
-        try:
-            convert[target](record[column])
-        except BadValueError as error:
-            return BadRow(line, error.code, f"column {column!r}: {error}", record)
-        except ValueError:
-            break
-    return BadRow(line, "invalid_value", "the row holds a value that cannot be read", record)

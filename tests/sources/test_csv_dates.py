@@ -1,7 +1,7 @@
 """Cells to dates, gender and tags."""
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import timezone as fixed
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from cleverreach_async import UNSET, BadRow, ConfigurationError, SourceRow
 from cleverreach_async.sources import read_csv
 from cleverreach_async.sources.converters import gender, tags
-from cleverreach_async.sources.dates import parse_day, time_parser
+from cleverreach_async.sources.dates import day_parser, time_parser
 
 BERLIN = ZoneInfo("Europe/Berlin")
-parse_time = time_parser(BERLIN)
+parse_time = time_parser(BERLIN, date(2026, 11, 29))
+parse_day = day_parser(BERLIN)
 
 
 def at(*parts: int) -> int:
@@ -32,7 +33,6 @@ def at(*parts: int) -> int:
         ("31.12.2025", at(2025, 12, 31)),
         ("1.7.2025", at(2025, 7, 1)),
         (" 31.12.25 ", at(2025, 12, 31)),
-        ("31.12.69", at(2069, 12, 31)),
         ("31.12.70", at(1970, 12, 31)),
         ("31.12.2025 14:30", at(2025, 12, 31, 14, 30)),
         ("31.12.2025 14:30:05", at(2025, 12, 31, 14, 30, 5)),
@@ -56,7 +56,8 @@ def at(*parts: int) -> int:
         ("30.03.2025 12:00", at(2025, 3, 30, 12)),
         ("26.10.2025 02:30", 1761438600),
         ("26.10.2025 12:00", at(2025, 10, 26, 12)),
-        ("31.12.9999 23:59:59", at(9999, 12, 31, 23, 59, 59)),
+        ("31.12.2099 12:00", at(2099, 12, 31, 12)),
+        ("0.0.00", 0),
     ],
 )
 def test_times_in_all_formats(cell: str, seconds: int) -> None:
@@ -77,7 +78,8 @@ def test_an_empty_cell_is_not_a_time(cell: str) -> None:
         *("31.02.2024", "2023-02-29", "31.13.2025", "00.01.2025", "2025-12-31 24:30", "gestern"),
         *("31/12/2025", "12-31-2025", "20251231", "1767187805000", "1", "-5", "31.12.1969"),
         *("1969-12-31", "31.12.2025 25:00", "31.12.2025x14:30", "31.12.2025 14.30", "31.12."),
-        *("31.12.2025 14:30+24:00", "2025-W52-1", "2025-W5.01", "\u0663\u0661.12.2025", "0.0.00"),
+        *("31.12.2025 14:30+24:00", "2025-W52-1", "2025-W5.01", "\u0663\u0661.12.2025"),
+        *("31.12.9999", "31.12.9999 23:59:59", "01.01.2100", "2100-01-01T00:00:00Z", "9999999999"),
         *("2025-12-3112:30:00", "2025/12/31", "31.12.2025 143005", "31-12.2025", "0000-12-31"),
     ],
 )
@@ -116,15 +118,51 @@ def test_text_is_a_date_or_refused(text: str) -> None:
         ("1.3.85", "1985-03-01"),
         ("1.3.30", "1930-03-01"),
         ("1.3.29", "2029-03-01"),
+        ("31.12.2099", "2099-12-31"),
+        ("01.01.1900", "1900-01-01"),
+        ("1980-05-04T22:00:00Z", "1980-05-05"),
+        ("1980-05-04 22:00:00", "1980-05-04"),
         ("1985-03-12", "1985-03-12"),
         ("1985-03-12T00:00:00+01:00", "1985-03-12"),
-        ("12.03.1885 00:00:00", "1885-03-12"),
         ("0000-00-00", UNSET),
     ],
 )
 def test_days_are_sent_in_the_format_of_the_api(cell: str, day: object) -> None:
-    """A birthday has no time zone."""
+    """The day of a time with an offset is the one in the zone."""
     assert day == parse_day(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("05.03.28", "1928-03-05"),
+        ("29.11.26", "2026-11-29"),
+        ("30.11.26", "1926-11-30"),
+        ("29.02.00", "2000-02-29"),
+        ("1.3.99", "1999-03-01"),
+        ("2026-11-29", "2026-11-29"),
+    ],
+)
+def test_years_of_two_digits_of_past_days(cell: str, day: str) -> None:
+    """The latest year that is not in the future."""
+    parse = day_parser(BERLIN, is_past=True, today=date(2026, 11, 29))
+    assert day == parse(cell)
+
+
+@pytest.mark.parametrize("cell", ["30.11.2026", "0001-01-01", "31.12.1899", "01.01.2100", "0.0.00"])
+def test_days_that_no_birthday_can_be(cell: str) -> None:
+    """They are refused, and left out by the caller."""
+    parse = day_parser(BERLIN, is_past=True, today=date(2026, 11, 29))
+    with pytest.raises(ValueError, match=r"."):
+        parse(cell)
+
+
+def test_a_sign_up_is_never_in_the_future() -> None:
+    """A year of two digits is the latest that is not."""
+    parse = time_parser(BERLIN, date(2026, 11, 29))
+    assert at(2026, 11, 29) == parse("29.11.26")
+    with pytest.raises(ValueError, match="before 1970"):
+        parse("30.11.26")
 
 
 def test_a_bad_day_names_its_column_and_what_is_accepted(tmp_path: Path) -> None:

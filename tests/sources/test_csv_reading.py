@@ -41,7 +41,7 @@ def test_a_row_becomes_a_receiver(file: Path) -> None:
     expected = ReceiverInput(
         "ann@example.org",
         registered=1767182400,
-        activated=0,
+        activated=None,
         source="Shop",
         attributes={"branch": "Kiel"},
         global_attributes={
