@@ -11,7 +11,8 @@ import attrs
 from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.resources.attributes import RESERVED_NAMES, AttributeType
 from cleverreach_async.sources.consent import CONSENT_TARGETS
-from cleverreach_async.sources.headers import KNOWN_HEADERS, fold
+from cleverreach_async.sources.consent_check import check_columns, check_file_name
+from cleverreach_async.sources.consent_headers import KnownHeader, known_headers
 
 __all__ = [
     "GROUP_PREFIX",
@@ -28,6 +29,9 @@ GROUP_PREFIX: Final = "attributes."
 LEAVE_OUT: Final = frozenset({"", "-"})
 
 _NAME: Final = re.compile(r"\w+")
+
+# A target takes one column, but a second one may say that somebody has not confirmed, or has left.
+_SECOND_TARGETS: Final = {"activated": "subscribed", "deactivated": "unsubscribed"}
 
 # Recognised headers are never numbers, not even that of a customer number.
 _TYPES: Final[Mapping[str, AttributeType]] = {"gender": "gender", "birthday": "date"}
@@ -103,20 +107,30 @@ def map_columns(
             by name.
 
     Raises:
-        ConfigurationError: A column or target does not exist, or a target is mapped twice.
+        ConfigurationError: A column or target does not exist, a target is mapped twice, or nothing
+            says what a column that looks like consent means.
         SourceError: A name is not text or occurs twice, or no column holds the e-mail address, or
             two may.
     """
-    del check_consent
     _check_names(headers, path)
     chosen = _chosen(headers, mapping or {})
-    targets = {**_recognised(headers, chosen, path), **chosen}
+    known = known_headers(headers)
+    targets = {**_recognised(known, chosen, path), **chosen}
     pairs = tuple((name, target) for name in headers if (target := targets.get(name, "")))
     if "email" not in targets.values():
         raise SourceError(_no_email(headers), path=path)
+    if check_consent:
+        undecided = [name for name in headers if name not in targets]
+        check_columns(undecided, targets.values())
+        check_file_name(path, targets.values())
     days = {name.strip().lower() for name in date_attributes}
     attributes = (target for _, target in pairs if target not in FIELD_TARGETS)
-    return ColumnMapping(tuple(headers), pairs, {name: _type(name, days) for name in attributes})
+    return ColumnMapping(
+        tuple(headers),
+        pairs,
+        {name: _type(name, days) for name in attributes},
+        _special_words(known, pairs),
+    )
 
 
 def _check_names(names: Sequence[Any], path: str) -> None:
@@ -130,6 +144,13 @@ def _check_names(names: Sequence[Any], path: str) -> None:
             raise SourceError(
                 f"two columns are named {name!r}; give one of them another name", path=path
             )
+
+
+def _special_words(
+    known: Mapping[str, KnownHeader], pairs: Sequence[tuple[str, str]]
+) -> Mapping[str, Mapping[str, str]]:
+    columns = (name for name, target in pairs if target in CONSENT_TARGETS and name in known)
+    return {name: words for name in columns if (words := known[name].words)}
 
 
 def _type(target: str, days: Collection[str]) -> AttributeType:
@@ -184,32 +205,33 @@ def _target(goal: str, headers: Sequence[str]) -> str:
     )
 
 
-def _recognised(headers: Sequence[str], chosen: Mapping[str, str], path: str) -> dict[str, str]:
+def _recognised(
+    known: Mapping[str, KnownHeader], chosen: Mapping[str, str], path: str
+) -> dict[str, str]:
     """Return the targets of recognised headers that the caller's mapping does not decide."""
-    best: dict[str, tuple[int, str]] = {}
-    addresses: list[str] = []
-    consent: dict[str, str] = {}
-    for name in headers:
-        target, rank = KNOWN_HEADERS.get(fold(name), ("", 0))
-        if not target or name in chosen:
-            continue
-        if target in CONSENT_TARGETS:
-            consent[name] = target
-            continue
-        if target in chosen.values():
-            continue
-        if target == "email":
-            addresses.append(name)
-        if target not in best or rank < best[target][0]:
-            best[target] = (rank, name)
-    if len(addresses) > 1:
+    free = {name: header for name, header in known.items() if name not in chosen}
+    taken = set(chosen.values())
+    if "email" not in taken:
+        _refuse_two_addresses([name for name, it in free.items() if it.target == "email"], path)
+    found: dict[str, str] = {}
+    for name, header in sorted(free.items(), key=lambda item: item[1].rank):
+        target = header.target
+        if target in taken:
+            target = _SECOND_TARGETS.get(target, "")
+        elif target not in CONSENT_TARGETS:
+            taken.add(target)
+        found[name] = target
+    return found
+
+
+def _refuse_two_addresses(names: Sequence[str], path: str) -> None:
+    if len(names) > 1:
         # The wrong one would send mail to people who gave their address for another purpose.
         raise SourceError(
-            f"each of the columns {_list(addresses)} may hold the e-mail address; name the right"
+            f"each of the columns {_list(names)} may hold the e-mail address; name the right"
             ' one with --map COLUMN=email or mapping={"COLUMN": "email"}',
             path=path,
         )
-    return {**consent, **{name: target for target, (_, name) in best.items()}}
 
 
 def _no_email(headers: Sequence[str]) -> str:

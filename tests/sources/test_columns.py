@@ -59,7 +59,7 @@ def test_attributes_come_with_their_type() -> None:
         ("first_name", "firstname"),
         ("FirstName", "firstname"),
         ("Last Name", "lastname"),
-        ("Name", "lastname"),
+        ("Name", ""),
         ("surname", "lastname"),
         ("Hausnummer", "house_number"),
         ("Postleitzahl", "zip"),
@@ -98,9 +98,19 @@ def test_unknown_columns_are_reported() -> None:
 
 def test_the_preferred_header_is_used() -> None:
     """Of two columns with the same meaning the preferred header is used and the other reported."""
-    mapping = map_columns(["E-Mail", "Name", "Nachname", "Stadt", "Ort"])
-    assert dict(mapping.pairs) == {"E-Mail": "email", "Nachname": "lastname", "Ort": "city"}
+    mapping = map_columns(["E-Mail", "Name", "Nachname", "Stadt", "Ort", "Vorname"])
+    assert dict(mapping.pairs) == {
+        **{"E-Mail": "email", "Nachname": "lastname", "Ort": "city"},
+        "Vorname": "firstname",
+    }
     assert mapping.left_out == ("Name", "Stadt")
+
+
+def test_name_is_the_last_name_beside_a_first_name() -> None:
+    """Alone it is the whole name, which is no last name."""
+    assert target_of("Name") == ""
+    mapping = map_columns(["E-Mail", "Vorname", "Name"])
+    assert dict(mapping.pairs)["Name"] == "lastname"
 
 
 def test_the_callers_mapping_overrides_recognition() -> None:
