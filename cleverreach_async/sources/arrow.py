@@ -43,6 +43,7 @@ def read_parquet(
     mapping: Mapping[str, str] | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "ParquetSource":
     """Read receivers from a Parquet file. Only the mapped columns are read.
 
@@ -51,6 +52,7 @@ def read_parquet(
         mapping: Target by column, as for :func:`read_csv`.
         timezone: Time zone of times without an offset.
         date_attributes: Attributes that hold a day, named as in a mapping.
+        check_consent: As for :func:`read_csv`.
 
     Raises:
         ConfigurationError: pyarrow is not installed, or the arguments do not fit the file.
@@ -61,7 +63,13 @@ def read_parquet(
     with _open_parquet(name) as file:
         schema = file.schema_arrow
         counts = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    found = map_columns(schema.names, mapping, date_attributes=date_attributes, path=name)
+    found = map_columns(
+        schema.names,
+        mapping,
+        date_attributes=date_attributes,
+        path=name,
+        check_consent=check_consent,
+    )
     return ParquetSource(name, counts, with_types(found, schema), zone)
 
 
@@ -71,6 +79,7 @@ def read_arrow(
     mapping: Mapping[str, str] | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "ArrowSource":
     """Read receivers from Arrow data: frames of polars and pandas, results of DuckDB, and so on.
 
@@ -80,6 +89,7 @@ def read_arrow(
         mapping: Target by column, as for :func:`read_csv`.
         timezone: Time zone of times without an offset.
         date_attributes: Attributes that hold a day, named as in a mapping.
+        check_consent: As for :func:`read_csv`.
 
     Raises:
         ConfigurationError: pyarrow is not installed, the data are not Arrow data, or the
@@ -89,7 +99,13 @@ def read_arrow(
     zone = find_zone(timezone)
     reader = _open_data(data)
     schema = reader.schema
-    found = map_columns(schema.names, mapping, date_attributes=date_attributes, path=_NAME)
+    found = map_columns(
+        schema.names,
+        mapping,
+        date_attributes=date_attributes,
+        path=_NAME,
+        check_consent=check_consent,
+    )
     return ArrowSource(data, reader, with_types(found, schema), zone)
 
 

@@ -20,11 +20,14 @@ class ColumnOptions:
         mapping: Target by column, overrides recognised headers.
         zone: Time zone of naive times.
         date_attributes: Attributes that hold a day.
+        check_consent: Whether a column that looks like consent stops the import, if nothing says
+            what it means.
     """
 
     mapping: Mapping[str, str] | None
     zone: tzinfo
     date_attributes: Collection[str]
+    check_consent: bool = True
 
 
 class ColumnSource:
@@ -52,6 +55,10 @@ class ColumnSource:
         """
         options = self.options
         self.mapping = map_columns(
-            columns, options.mapping, date_attributes=options.date_attributes, path=self.name
+            columns,
+            options.mapping,
+            date_attributes=options.date_attributes,
+            path=self.name,
+            check_consent=options.check_consent,
         )
         return row_reader(self.mapping, options.zone)

@@ -216,7 +216,7 @@ def file_name_says(name: str) -> str:
     return ""
 
 
-def check_file_name(path: str, targets: Collection[str]) -> None:
+def check_file_name(path: str, targets: Collection[str] = ()) -> None:
     """Refuse a file whose name says that its people do not get mail, if no column says so.
 
     Args:

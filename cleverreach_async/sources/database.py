@@ -32,6 +32,7 @@ def read_cursor(
     chunk_size: int = 500,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "QuerySource": ...
 @overload
 def read_cursor(
@@ -42,6 +43,7 @@ def read_cursor(
     chunk_size: int = 500,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "CursorSource": ...
 def read_cursor(
     source: Any,
@@ -51,6 +53,7 @@ def read_cursor(
     chunk_size: int = 500,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "CursorSource | QuerySource":
     """Read receivers from a database.
 
@@ -80,6 +83,7 @@ def read_cursor(
         chunk_size: Rows fetched at a time.
         timezone: Time zone of times without an offset.
         date_attributes: Attributes that hold a day, named as in a mapping.
+        check_consent: As for :func:`read_csv`.
 
     Raises:
         ConfigurationError: The arguments do not fit each other, or, while reading, the columns.
@@ -95,7 +99,9 @@ def read_cursor(
             if is_query
             else "key= needs a function that returns the cursor which begins after a key"
         )
-    options = ColumnOptions(mapping, find_zone(timezone), date_attributes)
+    options = ColumnOptions(
+        mapping, find_zone(timezone), date_attributes, check_consent=check_consent
+    )
     if key is None:
         return CursorSource(source, options, chunk_size)
     return QuerySource(source, key, options, chunk_size)

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.arrow import ParquetSource, read_parquet
 from cleverreach_async.sources.columns import map_columns
+from cleverreach_async.sources.consent_check import check_file_name
 from cleverreach_async.sources.csv_file import CsvSource
 from cleverreach_async.sources.csv_records import check_delimiter, read_header
 from cleverreach_async.sources.dates import find_zone
@@ -36,6 +37,7 @@ def read_csv(
     encoding: str | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> CsvSource:
     """Read receivers from a CSV file, as shop systems and spreadsheets export it.
 
@@ -45,27 +47,39 @@ def read_csv(
     Args:
         path: The file. Its first line names the columns.
         mapping: Target by column, overrides recognised headers: ``email``, ``registered``,
-            ``activated``, ``deactivated``, ``source``, ``tags``, the name of a global attribute,
-            or ``attributes.NAME`` for one of the group; empty or ``-`` leaves the column out.
+            ``activated``, ``deactivated``, ``subscribed``, ``unsubscribed``, ``source``, ``tags``,
+            the name of a global attribute, or ``attributes.NAME`` for one of the group; empty or
+            ``-`` leaves the column out.
         delimiter: Column separator; detected by default.
         encoding: Encoding of the file; detected by default among UTF-8, UTF-16 and Windows-1252.
         timezone: Time zone of dates in the file.
         date_attributes: Attributes that hold a day, named as in a mapping; they are sent as
             ``YYYY-MM-DD``.
+        check_consent: Whether a column or a file name that looks like consent stops the import, if
+            nothing says what it means.
 
     Raises:
-        ConfigurationError: The arguments do not fit the file's columns.
+        ConfigurationError: The arguments do not fit the file's columns, or nothing says what a
+            column or file name that looks like consent means.
         SourceError: The file cannot be read as rows; the message says why and on which line.
     """
     check_delimiter(delimiter)
     zone = find_zone(timezone)
     text = inspect_text(path, encoding)
     header = read_header(text, delimiter)
-    found = map_columns(header.names, mapping, date_attributes=date_attributes, path=text.path)
+    found = map_columns(
+        header.names,
+        mapping,
+        date_attributes=date_attributes,
+        path=text.path,
+        check_consent=check_consent,
+    )
     return CsvSource(text, header, found, zone)
 
 
-def read_json_lines(path: FilePath, *, timezone: str | tzinfo = "Europe/Berlin") -> JsonLinesSource:
+def read_json_lines(
+    path: FilePath, *, timezone: str | tzinfo = "Europe/Berlin", check_consent: bool = True
+) -> JsonLinesSource:
     """Read receivers from a file with one JSON object per line, shaped as ``ReceiverInput``.
 
     Times are unix seconds or text such as ``2025-12-31T14:30:05+01:00``. The lines of a rejects
@@ -74,12 +88,16 @@ def read_json_lines(path: FilePath, *, timezone: str | tzinfo = "Europe/Berlin")
     Args:
         path: The file, in UTF-8.
         timezone: Time zone of dates without an offset.
+        check_consent: Whether a file name that looks like consent stops the import.
 
     Raises:
-        ConfigurationError: There is no such time zone.
+        ConfigurationError: There is no such time zone, or the file's name says that its people do
+            not get mail.
         SourceError: The file is not UTF-8 text, or not JSON Lines.
     """
     zone = find_zone(timezone)
+    if check_consent:
+        check_file_name(os.fsdecode(path))
     return JsonLinesSource(inspect_text(path, "utf-8"), zone)
 
 
@@ -91,6 +109,7 @@ def read_rows(
     encoding: str | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> RowFile:
     """Read receivers from a file: Parquet, JSON Lines or CSV, by suffix or first character.
 
@@ -101,9 +120,11 @@ def read_rows(
         encoding: As for :func:`read_csv`; CSV only.
         timezone: Time zone of dates in the file.
         date_attributes: As for :func:`read_csv`; not for JSON Lines.
+        check_consent: As for :func:`read_csv`; of JSON Lines only the name is checked.
 
     Raises:
-        ConfigurationError: The arguments do not fit the file, or pyarrow is not installed.
+        ConfigurationError: The arguments do not fit the file, nothing says what a column or file
+            name that looks like consent means, or pyarrow is not installed.
         SourceError: The file cannot be read as rows.
     """
     kind = _format_of(path)
@@ -114,7 +135,11 @@ def read_rows(
         )
     if kind == "Parquet":
         return read_parquet(
-            path, mapping=mapping, timezone=timezone, date_attributes=date_attributes
+            path,
+            mapping=mapping,
+            timezone=timezone,
+            date_attributes=date_attributes,
+            check_consent=check_consent,
         )
     if kind == "CSV":
         return read_csv(
@@ -124,13 +149,14 @@ def read_rows(
             encoding=encoding,
             timezone=timezone,
             date_attributes=date_attributes,
+            check_consent=check_consent,
         )
     if mapping or date_attributes:
         raise ConfigurationError(
             f"{name} is JSON Lines: mapping and date_attributes are for files with columns; name"
             " the receiver's fields in the file itself"
         )
-    return read_json_lines(path, timezone=timezone)
+    return read_json_lines(path, timezone=timezone, check_consent=check_consent)
 
 
 def _format_of(path: FilePath) -> Literal["CSV", "JSON Lines", "Parquet"]:

@@ -91,6 +91,7 @@ def read_records(
     mapping: Mapping[str, str] | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "AsyncRecordSource": ...
 @overload
 def read_records(
@@ -99,6 +100,7 @@ def read_records(
     mapping: Mapping[str, str] | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "RecordSource": ...
 def read_records(
     rows: Iterable[Any] | AsyncIterable[Any],
@@ -106,6 +108,7 @@ def read_records(
     mapping: Mapping[str, str] | None = None,
     timezone: str | tzinfo = "Europe/Berlin",
     date_attributes: Collection[str] = frozenset(),
+    check_consent: bool = True,
 ) -> "RecordSource | AsyncRecordSource":
     """Read receivers from rows with names: mappings, dataclasses, attrs objects, database rows.
 
@@ -119,13 +122,16 @@ def read_records(
         mapping: Target by column, as for :func:`read_csv`.
         timezone: Time zone of naive times.
         date_attributes: Attributes that hold a day, named as in a mapping.
+        check_consent: As for :func:`read_csv`.
 
     Raises:
         ConfigurationError: There is no such time zone; while reading: the mapping does not fit
             the columns.
         SourceError: While reading: the columns cannot become receivers.
     """
-    options = ColumnOptions(mapping, find_zone(timezone), date_attributes)
+    options = ColumnOptions(
+        mapping, find_zone(timezone), date_attributes, check_consent=check_consent
+    )
     if isinstance(rows, AsyncIterable):
         return AsyncRecordSource(cast("AsyncIterable[object]", rows), options)
     return RecordSource(rows, options)

@@ -100,7 +100,9 @@ def test_the_preferred_header_is_used() -> None:
     """Of two columns with the same meaning the preferred header is used and the other reported."""
     mapping = map_columns(["E-Mail", "Name", "Nachname", "Stadt", "Ort", "Vorname"])
     assert dict(mapping.pairs) == {
-        **{"E-Mail": "email", "Nachname": "lastname", "Ort": "city"},
+        "E-Mail": "email",
+        "Nachname": "lastname",
+        "Ort": "city",
         "Vorname": "firstname",
     }
     assert mapping.left_out == ("Name", "Stadt")
