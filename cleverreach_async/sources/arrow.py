@@ -1,10 +1,9 @@
 """Parquet files, and Arrow data of any library."""
 
 import os
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.sources.arrow_rows import (
@@ -15,8 +14,8 @@ from cleverreach_async.sources.arrow_rows import (
     read_batch,
     with_types,
 )
-from cleverreach_async.sources.columns import ColumnMapping, map_columns
-from cleverreach_async.sources.dates import find_zone
+from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
+from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.resumable import (
     Position,
     check_size,
@@ -39,74 +38,48 @@ _ACCEPTED: Final = (
 
 def read_parquet(
     path: str | os.PathLike[str],
-    *,
-    mapping: Mapping[str, str] | None = None,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "ParquetSource":
     """Read receivers from a Parquet file. Only the mapped columns are read.
 
     Args:
         path: The file.
-        mapping: Target by column, as for :func:`read_csv`.
-        timezone: Time zone of times without an offset.
-        date_attributes: Attributes that hold a day, named as in a mapping.
-        check_consent: As for :func:`read_csv`.
+        **columns: See :class:`ColumnParameters`.
 
     Raises:
         ConfigurationError: pyarrow is not installed, or the arguments do not fit the file.
         SourceError: The file cannot be read as rows.
     """
-    zone = find_zone(timezone)
+    options = ColumnOptions(**columns)
     name = os.fsdecode(path)
     with _open_parquet(name) as file:
         schema = file.schema_arrow
         counts = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    found = map_columns(
-        schema.names,
-        mapping,
-        date_attributes=date_attributes,
-        path=name,
-        check_consent=check_consent,
-    )
-    return ParquetSource(name, counts, with_types(found, schema), zone)
+    found = with_types(options.map(schema.names, name), schema)
+    return ParquetSource(name, counts, found, options)
 
 
 def read_arrow(
     data: Any,
-    *,
-    mapping: Mapping[str, str] | None = None,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "ArrowSource":
     """Read receivers from Arrow data: frames of polars and pandas, results of DuckDB, and so on.
 
     Args:
         data: A table, batch, reader or list of batches of pyarrow, or any object with the Arrow
             PyCapsule interface (``__arrow_c_stream__``).
-        mapping: Target by column, as for :func:`read_csv`.
-        timezone: Time zone of times without an offset.
-        date_attributes: Attributes that hold a day, named as in a mapping.
-        check_consent: As for :func:`read_csv`.
+        **columns: See :class:`ColumnParameters`.
 
     Raises:
         ConfigurationError: pyarrow is not installed, the data are not Arrow data, or the
             arguments do not fit them.
         SourceError: The columns cannot become receivers.
     """
-    zone = find_zone(timezone)
+    options = ColumnOptions(**columns)
     reader = _open_data(data)
     schema = reader.schema
-    found = map_columns(
-        schema.names,
-        mapping,
-        date_attributes=date_attributes,
-        path=_NAME,
-        check_consent=check_consent,
-    )
-    return ArrowSource(data, reader, with_types(found, schema), zone)
+    found = with_types(options.map(schema.names, _NAME), schema)
+    return ArrowSource(data, reader, found, options)
 
 
 class ParquetSource(ArrowRows):
@@ -123,15 +96,14 @@ class ParquetSource(ArrowRows):
     kind: Final = "parquet"
 
     def __init__(
-        self, path: str, counts: Sequence[int], mapping: ColumnMapping, zone: tzinfo
+        self, path: str, counts: Sequence[int], mapping: ColumnMapping, options: ColumnOptions
     ) -> None:
-        super().__init__(mapping, zone)
+        super().__init__(mapping, options)
         self.path = path
         with open(path, "rb") as file:  # noqa: PTH123 - the path as the caller wrote it
             self.size = os.fstat(file.fileno()).st_size
             self._digest = fingerprint(file)
         self._counts = counts
-        self._zone = zone
         self._is_sought = False
 
     def __repr__(self) -> str:
@@ -151,8 +123,8 @@ class ParquetSource(ArrowRows):
             "size": self.size,
             "sha256": self._digest,
             "rows": sum(self._counts),
-            "timezone": zone_name(self._zone),
-            **self.mapping.identity(),
+            "timezone": zone_name(self.options.zone),
+            **self.options.identity(self.mapping),
         }
 
     def tell(self) -> Position:
@@ -205,8 +177,10 @@ class ArrowSource(ArrowRows):
     Every loop begins at the start, unless the data are a stream, which can be read once.
     """
 
-    def __init__(self, data: Any, reader: Any, mapping: ColumnMapping, zone: tzinfo) -> None:
-        super().__init__(mapping, zone)
+    def __init__(
+        self, data: Any, reader: Any, mapping: ColumnMapping, options: ColumnOptions
+    ) -> None:
+        super().__init__(mapping, options)
         self._data = data
         self._reader: Any = reader
 

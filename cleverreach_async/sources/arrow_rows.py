@@ -1,8 +1,7 @@
 """Base of the sources of Arrow data: batches of columns become rows."""
 
 import abc
-from collections.abc import Iterator, Sequence
-from datetime import tzinfo
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final, Self
 
@@ -10,9 +9,10 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import AttributeType
+from cleverreach_async.sources.column_options import ColumnOptions
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.headers import KNOWN_TARGETS
-from cleverreach_async.sources.row_reader import row_reader
+from cleverreach_async.sources.row_repair import ReadRow
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.threads import ThreadedRows, in_thread
 
@@ -62,12 +62,22 @@ class ArrowRows(abc.ABC):
         mapping: Target of each column.
     """
 
-    def __init__(self, mapping: ColumnMapping, zone: tzinfo) -> None:
-        self.mapping = mapping
+    def __init__(self, mapping: ColumnMapping, options: ColumnOptions) -> None:
+        self.mapping: ColumnMapping = mapping
+        self.options = options
+        self._read = self._reader_of(mapping)
+        self._place = (0, 0)
+
+    def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
+        """See :class:`TakesTypes`."""
+        self.options = attrs.evolve(self.options, types=types, relative=relative)
+        self.mapping = self.options.with_types(self.mapping)
+        self._read = self._reader_of(self.mapping)
+
+    def _reader_of(self, mapping: ColumnMapping) -> ReadRow:
         # Only the mapped columns are read.
         headers = tuple(column for column, _ in mapping.pairs)
-        self._read = row_reader(attrs.evolve(mapping, headers=headers), zone)
-        self._place = (0, 0)
+        return self.options.reader(attrs.evolve(mapping, headers=headers))
 
     def __iter__(self) -> Iterator[SourceRow | BadRow]:
         return self._all_rows(self.chunks())

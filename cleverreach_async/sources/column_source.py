@@ -1,33 +1,15 @@
 """Sources whose columns are known when their first row is read."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import tzinfo
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from cleverreach_async.sources.columns import ColumnMapping, map_columns
-from cleverreach_async.sources.row_reader import ReadRow, row_reader
+from cleverreach_async.sources.column_options import ColumnOptions
+from cleverreach_async.sources.columns import ColumnMapping
+from cleverreach_async.sources.row_repair import ReadRow
 
-__all__ = ["ColumnOptions", "ColumnSource"]
-
-
-@attrs.frozen
-class ColumnOptions:
-    """How columns become receivers, as the caller chose.
-
-    Attributes:
-        mapping: Target by column, overrides recognised headers.
-        zone: Time zone of naive times.
-        date_attributes: Attributes that hold a day.
-        check_consent: Whether a column that looks like consent stops the import, if nothing says
-            what it means.
-    """
-
-    mapping: Mapping[str, str] | None
-    zone: tzinfo
-    date_attributes: Collection[str]
-    check_consent: bool = True
+__all__ = ["ColumnSource"]
 
 
 class ColumnSource:
@@ -46,6 +28,10 @@ class ColumnSource:
         self.options = options
         self.name = name
 
+    def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
+        """See :class:`TakesTypes`."""
+        self.options = attrs.evolve(self.options, types=types, relative=relative)
+
     def read_columns(self, columns: Sequence[Any]) -> ReadRow:
         """Map the columns and return the function from values to a row.
 
@@ -53,12 +39,5 @@ class ColumnSource:
             ConfigurationError: The mapping does not fit the columns.
             SourceError: The columns cannot become receivers.
         """
-        options = self.options
-        self.mapping = map_columns(
-            columns,
-            options.mapping,
-            date_attributes=options.date_attributes,
-            path=self.name,
-            check_consent=options.check_consent,
-        )
-        return row_reader(self.mapping, options.zone)
+        self.mapping = self.options.map(columns, self.name)
+        return self.options.reader(self.mapping)

@@ -83,7 +83,8 @@ class ColumnMapping:
         """Return how columns become receivers, for the identity of a source."""
         return {
             "columns": dict(self.pairs),
-            "date_attributes": sorted(name for name, kind in self.types.items() if kind == "date"),
+            "types": {name: kind for name, kind in self.types.items() if kind != "text"},
+            "relative": self.relative,
         }
 
 

@@ -1,14 +1,15 @@
 """Rows of a CSV file."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import tzinfo
 from typing import Any, TextIO
 
+import attrs
+
+from cleverreach_async.sources.column_options import ColumnOptions
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.csv_records import FLAWS, Header, column_name, records
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.line_offsets import Lines
-from cleverreach_async.sources.row_reader import row_reader
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.text_file import TextFile
 
@@ -21,19 +22,26 @@ class CsvSource(FileSource):
     kind = "csv"
 
     def __init__(
-        self, text: TextFile, header: Header, mapping: ColumnMapping, zone: tzinfo
+        self, text: TextFile, header: Header, mapping: ColumnMapping, options: ColumnOptions
     ) -> None:
-        super().__init__(text, zone, delimiter=header.delimiter, mapping=mapping)
+        super().__init__(text, options.zone, delimiter=header.delimiter, mapping=mapping)
         self._header = header
+        self._options = options
         self._mapping = mapping
-        self._read_row = row_reader(mapping, zone, only_text=True)
+        self._read_row = options.reader(mapping, only_text=True)
+
+    def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
+        """See :class:`TakesTypes`."""
+        options = attrs.evolve(self._options, types=types, relative=relative)
+        self.mapping = self._mapping = options.with_types(self._mapping)
+        self._read_row = options.reader(self._mapping, only_text=True)
 
     def identity(self) -> Mapping[str, Any]:
         """Return what every file has, and how cells become receivers: delimiter and columns."""
         return {
             **super().identity(),
             "delimiter": self._header.delimiter,
-            **self._mapping.identity(),
+            **self._options.identity(self._mapping),
         }
 
     def _rows(self, file: TextIO, lines: Lines) -> Iterator[SourceRow | BadRow]:

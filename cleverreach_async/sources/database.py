@@ -1,16 +1,15 @@
 """Rows of a database, by a cursor or by a query that can begin after a key."""
 
-from collections.abc import Callable, Collection, Mapping
-from datetime import tzinfo
+from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, Final, overload
+from typing import Any, Final, Unpack, overload
 
 from cleverreach_async.errors import ConfigurationError, SourceError
-from cleverreach_async.sources.column_source import ColumnOptions, ColumnSource
+from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
+from cleverreach_async.sources.column_source import ColumnSource
 from cleverreach_async.sources.cursor_chunks import await_all
 from cleverreach_async.sources.cursor_rows import CursorRows, LastKey
-from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.query_keys import key_from_json, key_to_json
 from cleverreach_async.sources.resumable import Position, zone_name
 from cleverreach_async.sources.threads import run_in_worker
@@ -28,32 +27,23 @@ def read_cursor(
     source: Query,
     *,
     key: str,
-    mapping: Mapping[str, str] | None = None,
     chunk_size: int = 500,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "QuerySource": ...
 @overload
 def read_cursor(
     source: Any,
     *,
     key: None = None,
-    mapping: Mapping[str, str] | None = None,
     chunk_size: int = 500,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "CursorSource": ...
 def read_cursor(
     source: Any,
     *,
     key: str | None = None,
-    mapping: Mapping[str, str] | None = None,
     chunk_size: int = 500,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "CursorSource | QuerySource":
     """Read receivers from a database.
 
@@ -79,11 +69,8 @@ def read_cursor(
         source: A DB-API cursor that has executed its query, a ``Result`` or ``AsyncResult`` of
             SQLAlchemy, or a function from a key to one of them.
         key: Column of the function's rows that is unique and by which they are ordered.
-        mapping: Target by column, as for :func:`read_csv`.
         chunk_size: Rows fetched at a time.
-        timezone: Time zone of times without an offset.
-        date_attributes: Attributes that hold a day, named as in a mapping.
-        check_consent: As for :func:`read_csv`.
+        **columns: See :class:`ColumnParameters`.
 
     Raises:
         ConfigurationError: The arguments do not fit each other, or, while reading, the columns.
@@ -99,9 +86,7 @@ def read_cursor(
             if is_query
             else "key= needs a function that returns the cursor which begins after a key"
         )
-    options = ColumnOptions(
-        mapping, find_zone(timezone), date_attributes, check_consent=check_consent
-    )
+    options = ColumnOptions(**columns)
     if key is None:
         return CursorSource(source, options, chunk_size)
     return QuerySource(source, key, options, chunk_size)
@@ -155,6 +140,9 @@ class QuerySource(ColumnSource):
             "columns": dict(options.mapping or {}),
             "timezone": zone_name(options.zone),
             "date_attributes": sorted(options.date_attributes),
+            "types": dict(options.types),
+            "relative": options.relative,
+            "strict": options.strict,
         }
 
     def tell(self) -> Position:

@@ -1,14 +1,13 @@
 """Read a file of customers: CSV, JSON Lines, or the format that name and content suggest."""
 
 import os
-from collections.abc import Collection, Mapping
 from datetime import tzinfo
 from pathlib import PurePath
-from typing import Final, Literal
+from typing import Final, Literal, Unpack
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.arrow import ParquetSource, read_parquet
-from cleverreach_async.sources.columns import map_columns
+from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.consent_check import check_file_name
 from cleverreach_async.sources.csv_file import CsvSource
 from cleverreach_async.sources.csv_records import check_delimiter, read_header
@@ -32,12 +31,9 @@ _PARQUET: Final = frozenset({".parquet", ".pq"})
 def read_csv(
     path: FilePath,
     *,
-    mapping: Mapping[str, str] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> CsvSource:
     """Read receivers from a CSV file, as shop systems and spreadsheets export it.
 
@@ -46,17 +42,9 @@ def read_csv(
 
     Args:
         path: The file. Its first line names the columns.
-        mapping: Target by column, overrides recognised headers: ``email``, ``registered``,
-            ``activated``, ``deactivated``, ``subscribed``, ``unsubscribed``, ``source``, ``tags``,
-            the name of a global attribute, or ``attributes.NAME`` for one of the group; empty or
-            ``-`` leaves the column out.
         delimiter: Column separator; detected by default.
         encoding: Encoding of the file; detected by default among UTF-8, UTF-16 and Windows-1252.
-        timezone: Time zone of dates in the file.
-        date_attributes: Attributes that hold a day, named as in a mapping; they are sent as
-            ``YYYY-MM-DD``.
-        check_consent: Whether a column or a file name that looks like consent stops the import, if
-            nothing says what it means.
+        **columns: See :class:`ColumnParameters`.
 
     Raises:
         ConfigurationError: The arguments do not fit the file's columns, or nothing says what a
@@ -64,17 +52,10 @@ def read_csv(
         SourceError: The file cannot be read as rows; the message says why and on which line.
     """
     check_delimiter(delimiter)
-    zone = find_zone(timezone)
+    options = ColumnOptions(**columns)
     text = inspect_text(path, encoding)
     header = read_header(text, delimiter)
-    found = map_columns(
-        header.names,
-        mapping,
-        date_attributes=date_attributes,
-        path=text.path,
-        check_consent=check_consent,
-    )
-    return CsvSource(text, header, found, zone)
+    return CsvSource(text, header, options.map(header.names, text.path), options)
 
 
 def read_json_lines(
@@ -104,23 +85,18 @@ def read_json_lines(
 def read_rows(
     path: FilePath,
     *,
-    mapping: Mapping[str, str] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> RowFile:
     """Read receivers from a file: Parquet, JSON Lines or CSV, by suffix or first character.
 
     Args:
         path: The file.
-        mapping: As for :func:`read_csv`; not for JSON Lines.
         delimiter: As for :func:`read_csv`; CSV only.
         encoding: As for :func:`read_csv`; CSV only.
-        timezone: Time zone of dates in the file.
-        date_attributes: As for :func:`read_csv`; not for JSON Lines.
-        check_consent: As for :func:`read_csv`; of JSON Lines only the name is checked.
+        **columns: See :class:`ColumnParameters`; JSON Lines takes ``timezone`` and
+            ``check_consent``, which checks the name of the file.
 
     Raises:
         ConfigurationError: The arguments do not fit the file, nothing says what a column or file
@@ -134,29 +110,19 @@ def read_rows(
             f"{name} is {kind}: delimiter and encoding are for CSV files; leave them out"
         )
     if kind == "Parquet":
-        return read_parquet(
-            path,
-            mapping=mapping,
-            timezone=timezone,
-            date_attributes=date_attributes,
-            check_consent=check_consent,
-        )
+        return read_parquet(path, **columns)
     if kind == "CSV":
-        return read_csv(
-            path,
-            mapping=mapping,
-            delimiter=delimiter,
-            encoding=encoding,
-            timezone=timezone,
-            date_attributes=date_attributes,
-            check_consent=check_consent,
-        )
-    if mapping or date_attributes:
+        return read_csv(path, delimiter=delimiter, encoding=encoding, **columns)
+    if columns.get("mapping") or columns.get("date_attributes"):
         raise ConfigurationError(
             f"{name} is JSON Lines: mapping and date_attributes are for files with columns; name"
             " the receiver's fields in the file itself"
         )
-    return read_json_lines(path, timezone=timezone, check_consent=check_consent)
+    return read_json_lines(
+        path,
+        timezone=columns.get("timezone", "Europe/Berlin"),
+        check_consent=columns.get("check_consent", True),
+    )
 
 
 def _format_of(path: FilePath) -> Literal["CSV", "JSON Lines", "Parquet"]:

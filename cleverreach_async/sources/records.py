@@ -6,21 +6,19 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Collection,
     Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
-from datetime import tzinfo
-from typing import Any, Final, Self, cast, overload
+from typing import Any, Final, Self, Unpack, cast, overload
 
 import attrs
 
 from cleverreach_async.resources.receiver_models import ReceiverInput
-from cleverreach_async.sources.column_source import ColumnOptions, ColumnSource
-from cleverreach_async.sources.dates import find_zone
-from cleverreach_async.sources.row_reader import ReadRow
+from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
+from cleverreach_async.sources.column_source import ColumnSource
+from cleverreach_async.sources.row_repair import ReadRow
 from cleverreach_async.sources.rows import BadRow, SourceRow
 
 __all__ = [
@@ -87,28 +85,16 @@ def as_receiver_fields(row: object) -> Mapping[str, Any] | None:
 @overload
 def read_records(
     rows: AsyncIterable[Any],
-    *,
-    mapping: Mapping[str, str] | None = None,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "AsyncRecordSource": ...
 @overload
 def read_records(
     rows: Iterable[Any],
-    *,
-    mapping: Mapping[str, str] | None = None,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "RecordSource": ...
 def read_records(
     rows: Iterable[Any] | AsyncIterable[Any],
-    *,
-    mapping: Mapping[str, str] | None = None,
-    timezone: str | tzinfo = "Europe/Berlin",
-    date_attributes: Collection[str] = frozenset(),
-    check_consent: bool = True,
+    **columns: Unpack[ColumnParameters],
 ) -> "RecordSource | AsyncRecordSource":
     """Read receivers from rows with names: mappings, dataclasses, attrs objects, database rows.
 
@@ -119,19 +105,14 @@ def read_records(
     Args:
         rows: The rows. A ``ReceiverInput`` among them is passed on. Wrap an iterable that blocks
             in :func:`in_thread`.
-        mapping: Target by column, as for :func:`read_csv`.
-        timezone: Time zone of naive times.
-        date_attributes: Attributes that hold a day, named as in a mapping.
-        check_consent: As for :func:`read_csv`.
+        **columns: See :class:`ColumnParameters`.
 
     Raises:
         ConfigurationError: There is no such time zone; while reading: the mapping does not fit
             the columns.
         SourceError: While reading: the columns cannot become receivers.
     """
-    options = ColumnOptions(
-        mapping, find_zone(timezone), date_attributes, check_consent=check_consent
-    )
+    options = ColumnOptions(**columns)
     if isinstance(rows, AsyncIterable):
         return AsyncRecordSource(cast("AsyncIterable[object]", rows), options)
     return RecordSource(rows, options)

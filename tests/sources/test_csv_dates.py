@@ -14,6 +14,7 @@ from cleverreach_async import UNSET, BadRow, ConfigurationError, SourceRow
 from cleverreach_async.sources import read_csv
 from cleverreach_async.sources.converters import gender, tags
 from cleverreach_async.sources.dates import day_parser, time_parser
+from cleverreach_async.sources.rows import BadValueError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 parse_time = time_parser(BERLIN, date(2026, 11, 29))
@@ -173,7 +174,12 @@ def test_a_bad_day_names_its_column_and_what_is_accepted(tmp_path: Path) -> None
         "b@x.example;;29.02.2023;\nc@x.example;;;ann@example.org\nd@x.example;;;Ostern\n"
     )
     items = list(
-        read_csv(path, mapping={"Termin": "attributes.d"}, date_attributes=["attributes.D"])
+        read_csv(
+            path,
+            mapping={"Termin": "attributes.d"},
+            date_attributes=["attributes.D"],
+            strict=True,
+        )
     )
     problems = [(item.code, item.message) for item in items if isinstance(item, BadRow)]
     assert [code for code, _ in problems] == ["invalid_date"] * 4
@@ -216,12 +222,21 @@ def test_an_unknown_zone_is_refused(tmp_path: Path, timezone: str) -> None:
     [
         *((cell, "male") for cell in ("Herr", "m", " MALE ", "männlich", "Mr.")),
         *((cell, "female") for cell in ("Frau", "w", "F", "female", "Ms")),
-        *((cell, UNSET) for cell in ("", "divers", "Firma", "keine Angabe")),
+        *((cell, "male") for cell in ("1", "Herrn", "Monsieur")),
+        *((cell, "female") for cell in ("2", "Mme", "weiblich")),
+        *((cell, UNSET) for cell in ("", "0", "9", "k.A.", "unbekannt")),
     ],
 )
 def test_gender_in_the_words_of_the_api(cell: str, expected: object) -> None:
-    """Other values are not sent."""
+    """Numbers are those of ISO 5218."""
     assert expected == gender(cell)
+
+
+@pytest.mark.parametrize("cell", ["divers", "d", "Firma", "3", "keine Angabe"])
+def test_other_genders_cannot_be_sent(cell: str) -> None:
+    """The API has two; the value is left out, and counted."""
+    with pytest.raises(BadValueError, match="neither male nor female"):
+        gender(cell)
 
 
 def test_tags_are_split() -> None:

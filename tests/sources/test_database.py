@@ -373,6 +373,9 @@ async def test_a_query_has_an_identity() -> None:
         "columns": {"city": "-"},
         "timezone": "Europe/Berlin",
         "date_attributes": [],
+        "types": {},
+        "relative": False,
+        "strict": False,
     }
     assert expected == source.identity()
 

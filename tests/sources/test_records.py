@@ -27,6 +27,7 @@ from cleverreach_async import (
     read_records,
 )
 from cleverreach_async.sources.records import as_receiver_fields
+from cleverreach_async.sources.rows import Remark
 
 ANN = "ann@example.org"
 
@@ -77,7 +78,7 @@ def one(row: Any, **options: Any) -> SourceRow | BadRow:
 
 def attribute(value: Any, **options: Any) -> Any:
     """Return what is sent for a value of the attribute ``x``, or the bad row."""
-    item = one({"email": ANN, "x": value}, mapping={"x": "x"}, **options)
+    item = one({"email": ANN, "x": value}, mapping={"x": "x"}, strict=True, **options)
     if isinstance(item, BadRow):
         return item
     values = item.receiver.global_attributes
@@ -168,6 +169,15 @@ def test_a_value_without_a_text_is_a_bad_row(value: object) -> None:
     assert ("invalid_value", None) == (item.code, item.line)
     assert "column 'x'" in item.message
     assert "Kiel" not in item.message
+
+
+@pytest.mark.parametrize("value", [b"Kiel", ["Kiel"], {"a": 1}, object(), float("inf"), 1j])
+def test_a_value_without_a_text_is_left_out(value: object) -> None:
+    """With a remark that names the column, not the value; the others are sent."""
+    row = one({"email": ANN, "x": value, "city": "Kiel"}, mapping={"x": "x"})
+    assert isinstance(row, SourceRow)
+    assert {"city": "Kiel"} == row.receiver.global_attributes
+    assert (Remark("dropped", "column 'x': a value that cannot be sent"),) == row.remarks
 
 
 BERLIN_NOON = 1767178800

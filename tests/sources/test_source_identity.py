@@ -53,7 +53,9 @@ def test_the_identity_is_json(file: Path) -> None:
         "encoding": "utf-8",
         "delimiter": ";",
         "columns": {"email": "email", "Vorname": "firstname", "Tag": "attributes.tag"},
-        "date_attributes": ["attributes.tag"],
+        "types": {"attributes.tag": "date"},
+        "relative": False,
+        "strict": False,
     }
 
 
@@ -127,8 +129,13 @@ def test_dates_count(file: Path, target: str) -> None:
     """An attribute that holds a day is sent in another format."""
     plain = read_csv(file, mapping={"Tag": target}).identity()
     days = read_csv(file, mapping={"Tag": target}, date_attributes=[target]).identity()
-    assert {**plain, "date_attributes": [target]} == days
-    assert plain["date_attributes"] == []
+    assert {**plain, "types": {target: "date"}} == days
+    assert plain["types"] == {}
+
+
+def test_whether_values_may_be_left_out_counts(file: Path) -> None:
+    """A strict import rejects other rows."""
+    assert {**read_csv(file).identity(), "strict": True} == read_csv(file, strict=True).identity()
 
 
 @pytest.mark.parametrize("read", [read_csv, read_json_lines])

@@ -1,0 +1,121 @@
+"""How columns become receivers, as the caller chooses: the same for every source with columns."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any, Final, Protocol, TypedDict, cast, runtime_checkable
+
+import attrs
+
+from cleverreach_async.resources.attributes import AttributeType
+from cleverreach_async.sources.columns import ColumnMapping, map_columns
+from cleverreach_async.sources.dates import find_zone
+from cleverreach_async.sources.row_reader import row_reader
+from cleverreach_async.sources.row_repair import ReadRow
+
+__all__ = ["ColumnOptions", "ColumnParameters", "TakesTypes"]
+
+_ZONE: Final[Any] = "Europe/Berlin"
+_KNOWN_TYPES: Final = frozenset({"text", "number", "gender", "date"})
+
+
+class ColumnParameters(TypedDict, total=False):
+    """Parameters of every source with columns.
+
+    Attributes:
+        mapping: Target by column, overrides recognised headers: ``email``, ``registered``,
+            ``activated``, ``deactivated``, ``subscribed``, ``unsubscribed``, ``source``, ``tags``,
+            the name of a global attribute, or ``attributes.NAME`` for one of the group; empty or
+            ``-`` leaves the column out.
+        timezone: Time zone of times without an offset; ``Europe/Berlin`` by default.
+        date_attributes: Attributes that hold a day, named as in a mapping; they are sent as
+            ``YYYY-MM-DD``.
+        check_consent: Whether a column or a file name that looks like consent stops the import, if
+            nothing says what it means; the default.
+        strict: Whether any value that cannot be used rejects its row. By default only address,
+            consent and times do; the value of an attribute is left out and counted.
+    """
+
+    mapping: Mapping[str, str] | None
+    timezone: str | tzinfo
+    date_attributes: Collection[str]
+    check_consent: bool
+    strict: bool
+
+
+@attrs.frozen(kw_only=True)
+class ColumnOptions:
+    """The parameters with their defaults, and what the account says of its attributes."""
+
+    mapping: Mapping[str, str] | None = None
+    zone: tzinfo = attrs.field(default=_ZONE, converter=find_zone, alias="timezone")
+    date_attributes: Collection[str] = frozenset()
+    check_consent: bool = True
+    strict: bool = False
+    types: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    relative: bool = False
+
+    def map(self, headers: Sequence[Any], path: str) -> ColumnMapping:
+        """Decide the target of each column.
+
+        Args:
+            headers: The columns.
+            path: The file, or what the error calls the source.
+
+        Raises:
+            ConfigurationError: The options do not fit the columns, or nothing says what a column
+                that looks like consent means.
+            SourceError: The columns cannot become receivers.
+        """
+        found = map_columns(
+            headers,
+            self.mapping,
+            date_attributes=self.date_attributes,
+            path=path,
+            check_consent=self.check_consent,
+        )
+        return self.with_types(found)
+
+    def with_types(self, mapping: ColumnMapping) -> ColumnMapping:
+        """Return a mapping with the types that the attributes have in the account."""
+        types = {
+            target: cast("AttributeType", self.types[target])
+            for target in mapping.types
+            if self.types.get(target) in _KNOWN_TYPES
+        }
+        return attrs.evolve(
+            mapping, types={**mapping.types, **types}, relative=self.relative or mapping.relative
+        )
+
+    def identity(self, mapping: ColumnMapping) -> Mapping[str, Any]:
+        """Return how columns become receivers, for the identity of a source."""
+        return {**mapping.identity(), "strict": self.strict}
+
+    def reader(self, mapping: ColumnMapping, *, only_text: bool = False) -> ReadRow:
+        """Return the function from values to a row.
+
+        Args:
+            mapping: Target of each column.
+            only_text: Whether all values are strings.
+        """
+        return row_reader(mapping, self.zone, only_text=only_text, strict=self.strict)
+
+
+@runtime_checkable
+class TakesTypes(Protocol):
+    """A source whose values depend on the types of the account's attributes.
+
+    Attributes:
+        mapping: Target of each column; ``None`` before the first row.
+    """
+
+    mapping: ColumnMapping | None
+
+    def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
+        """Convert the values of the next loops to the types that the attributes have.
+
+        Args:
+            types: Type by attribute, named as in a mapping.
+            relative: Whether values of number attributes may have a sign, so that the server adds
+                them to the stored ones.
+        """
+        ...
