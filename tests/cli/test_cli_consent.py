@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ import httpx
 import pytest
 from typer.testing import Result
 
-from cleverreach_async import UNSET, CleverReach, OAuthApp, ReceiverInput
+from cleverreach_async import CleverReach, OAuthApp, read_records
+from cleverreach_async.bulk.attributes import Definitions
 from cleverreach_async.bulk.opt_in.mail_list import OptInList
+from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.strategies import StrategyName
 from cleverreach_async.cli.imports.consent import NewReceivers, consent_of
+from cleverreach_async.cli.imports.contents import Contents
 from cleverreach_async.cli.imports.summary import rows_in_group
 from cleverreach_async.sandbox import Behaviour, Sandbox
 
@@ -39,10 +42,10 @@ KEPT = (
 NO_TIMES = (
     "new receivers will be ACTIVE immediately: no column says when they registered or confirmed"
 )
-A_DATE = "new receivers with a date in 'Bestätigt am' will be active"
+A_DATE = "new receivers with an entry in 'Bestätigt am' will be active"
 
 # Columns, strategy, options; new receivers, the sentence, the sentence about existing receivers.
-CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, str, str]] = {
+CASES: dict[str, tuple[str, StrategyName, dict[str, Any], NewReceivers | None, str, str]] = {
     "no times": (
         "",
         "upsertplus",
@@ -76,10 +79,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "upsert",
         {},
         "by row",
-        (
-            "new receivers will be ACTIVE immediately, with or without a date in 'Bestätigt am';"
-            " only 0 or 00.00.0000 there makes them inactive"
-        ),
+        f"{A_DATE}, those without one will be inactive",
         KEPT.format("'Bestätigt am'"),
     ),
     "unsubscribed": (
@@ -98,10 +98,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "upsertplus",
         {},
         "by row",
-        (
-            f"{A_DATE}, those with an entry only in 'Registriert am' will be inactive; those with"
-            " neither will be ACTIVE immediately"
-        ),
+        f"{A_DATE}, those without one will be inactive",
         KEPT.format("'Bestätigt am'"),
     ),
     "registered and confirmed, inserted": (
@@ -109,10 +106,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "insert",
         {},
         "by row",
-        (
-            f"{A_DATE}, those with an entry only in 'Registriert am' will be inactive; those with"
-            " neither will be ACTIVE immediately"
-        ),
+        f"{A_DATE}, those without one will be inactive",
         "",
     ),
     "registered and unsubscribed": (
@@ -132,10 +126,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "upsertplus",
         {},
         "by row",
-        (
-            f"{A_DATE} unless they have one in 'Abgemeldet am', those with an entry only in"
-            " 'Abgemeldet am' will be inactive; those with neither will be ACTIVE immediately"
-        ),
+        f"{A_DATE} unless they have one in 'Abgemeldet am', those without one will be inactive",
         KEPT.format("'Bestätigt am' and 'Abgemeldet am'"),
     ),
     "all three": (
@@ -143,11 +134,7 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
         "upsertplus",
         {},
         "by row",
-        (
-            f"{A_DATE} unless they have one in 'Abgemeldet am', those with entries only in"
-            " 'Registriert am' or 'Abgemeldet am' will be inactive; those with none of the"
-            " three will be ACTIVE immediately"
-        ),
+        f"{A_DATE} unless they have one in 'Abgemeldet am', those without one will be inactive",
         KEPT.format("'Bestätigt am' and 'Abgemeldet am'"),
     ),
     "inactive": (
@@ -214,13 +201,14 @@ CASES: dict[str, tuple[str, StrategyName, dict[str, bool], NewReceivers | None, 
 def test_a_sentence_says_whether_receivers_become_active(
     letters: str,
     strategy: StrategyName,
-    options: dict[str, bool],
+    options: dict[str, Any],
     new: NewReceivers | None,
     sentence: str,
     existing: str,
 ) -> None:
     """One sentence for every combination of columns and strategy."""
-    consent = consent_of(times(letters), strategy, **options)
+    contents = Contents(Definitions(), times=times(letters), has_columns=True)
+    consent = consent_of(contents, strategy, Settings(**options))
 
     assert (new, sentence, existing) == (
         consent.new_receivers,
@@ -244,20 +232,27 @@ async def a_group() -> AsyncGenerator[tuple[CleverReach, int]]:
             yield client, (await client.groups.create(name="N")).id
 
 
-TIMES = ("registered", "activated", "deactivated")
-ENTRIES: tuple[dict[str, int], ...] = ({}, {"value": 0}, {"value": 1_700_000_000})
+ENTRIES = ("", "0", "14.11.2023")
 
 
-def rows(letters: str) -> Iterator[ReceiverInput]:
-    """A receiver for each combination of entries in some columns: empty, 0, a date."""
-    for number, entries in enumerate(itertools.product(ENTRIES, repeat=len(letters))):
-        filled = {
-            COLUMNS[letter][0]: entry["value"]
-            for letter, entry in zip(letters, entries, strict=True)
-            if entry
-        }
-        registered, activated, deactivated = (filled.get(name, UNSET) for name in TIMES)
-        yield ReceiverInput(f"p{number}@example.org", registered, activated, deactivated)
+def rows(letters: str) -> list[dict[str, str]]:
+    """A row for each combination of entries in some columns: empty, 0, a date."""
+    names = [COLUMNS[letter][1] for letter in letters]
+    combinations = itertools.product(ENTRIES, repeat=len(letters))
+    return [
+        {"email": f"p{number}@example.org", **dict(zip(names, entries, strict=True))}
+        for number, entries in enumerate(combinations)
+    ]
+
+
+def becomes_active(row: Mapping[str, str]) -> bool:
+    """What the sentences say of a new receiver."""
+    has = {name: row.get(column, "") not in {"", "0"} for name, column in COLUMNS.values()}
+    if has["deactivated"]:
+        return False
+    if "Bestätigt am" in row:
+        return has["activated"]
+    return not row.get("Registriert am")
 
 
 @pytest.mark.anyio
@@ -268,17 +263,23 @@ async def test_what_is_said_is_what_happens(letters: str, strategy: str) -> None
     name: Any = "insert" if strategy == "inactive" else strategy
     inactive = strategy == "inactive"
     async with a_group() as (cr, group_id):
-        people = list(rows(letters))
+        people = rows(letters)
         options: Any = {"inactive": True} if inactive else {}
         async with cr.bulk.open(group_id=group_id, strategy=name, **options) as run:
-            for receiver in people:
-                await run.put(receiver)
+            for row in read_records(people):
+                await run.put(row)
         stored = await cr.receivers.list(group_id=group_id, page_size=500)
 
     found = {receiver.active for receiver in stored}
     said = {"active": {True}, "inactive": {False}, "by row": {True, False}, None: set[bool]()}
     assert len(people) == len(stored)
-    assert said[consent_of(times(letters), name, inactive=inactive).new_receivers] == found
+    contents = Contents(Definitions(), times=times(letters), has_columns=True)
+    consent = consent_of(contents, name, Settings(inactive=inactive))
+    assert said[consent.new_receivers] == found
+    if not inactive:
+        assert {row["email"] for row in people if becomes_active(row)} == {
+            receiver.email for receiver in stored if receiver.active
+        }
 
 
 def test_duplicates_are_shown_separately() -> None:
@@ -545,3 +546,73 @@ def test_a_form_of_another_group_causes_a_warning(
     result = run("import", str(a_file), "--group", "N", *words)
 
     assert f"warning: form {form_id} belongs to another group" in result.stderr
+
+
+SHOP = "E-Mail;Vorname;Newsletter\nann@example.org;Ann;ja\nben@example.org;Ben;nein\n"
+
+
+def import_shop(run: Run, workdir: Path, *options: str) -> Result:
+    """Import a file of two, one of whom wants no mail."""
+    (workdir / "shop.csv").write_text(SHOP)
+    return run("import", "shop.csv", "--group", "N", "--create", *options)
+
+
+@pytest.mark.usefixtures("account")
+def test_rows_that_say_no_are_left_out_and_listed(run: Run, workdir: Path) -> None:
+    """They are no rejects: the status is 0."""
+    result = import_shop(run, workdir)
+
+    assert 0 == result.exit_code, result.output
+    assert "rows that say no in 'Newsletter' are left out" in result.stderr
+    assert "1 excluded: not subscribed, by what the rows say" in result.stdout
+    assert "1 not_subscribed (line 3): the row says that they are not subscribed" in result.stdout
+    assert not (workdir / "rejects.jsonl").exists()
+
+
+@pytest.mark.usefixtures("account")
+def test_rows_that_say_no_deactivate_on_request(run: Run, workdir: Path) -> None:
+    """Those who are in the group already get no mail any more."""
+    import_shop(run, workdir, "--map", "Newsletter=-")
+    result = import_shop(run, workdir, "--not-subscribed", "deactivate", "--json")
+
+    assert 0 == result.exit_code, result.output
+    assert "rows that say no in 'Newsletter' are sent as unsubscribed" in result.stderr
+    assert (2, 0) == tuple(json.loads(result.stdout)[name] for name in ("accepted", "excluded"))
+
+
+@pytest.mark.usefixtures("account")
+def test_a_dry_run_counts_rows_that_say_no(run: Run, workdir: Path) -> None:
+    """As the import does."""
+    result = import_shop(run, workdir, "--dry-run")
+    assert "1 would be sent" in result.stdout
+    assert "1 excluded" in result.stdout
+
+
+def test_a_column_that_looks_like_consent_stops_the_import(run: Run, workdir: Path) -> None:
+    """Before the first row, and the message names the choices."""
+    (workdir / "shop.csv").write_text("E-Mail;Hat zugestimmt\nann@example.org;ja\n")
+    result = run("import", "shop.csv", "--group", "N", "--create", "--sandbox")
+
+    assert 1 == result.exit_code
+    for choice in ("'Hat zugestimmt'", "--map", "=-", "--inactive"):
+        assert choice in result.stderr
+
+    for options in (["--map", "Hat zugestimmt=-"], ["--inactive"]):
+        accepted = run("import", "shop.csv", "--group", "N", "--create", "--sandbox", *options)
+        assert 0 == accepted.exit_code, accepted.output
+
+
+@pytest.mark.usefixtures("account")
+def test_values_that_were_left_out_are_listed(run: Run, workdir: Path) -> None:
+    """With their column and lines; --strict rejects their rows instead."""
+    (workdir / "a.csv").write_text(
+        "E-Mail;Geburtsdatum\nann@example.org;0.0.00\nben@example.org;1.2.1980\n"
+    )
+    result = run("import", "a.csv", "--group", "N", "--create")
+    assert 0 == result.exit_code, result.output
+    assert "Values that were left out or changed:" in result.stdout
+    assert "1 dropped (line 2): column 'Geburtsdatum': no plausible day" in result.stdout
+
+    strict = run("import", "a.csv", "--group", "N", "--strict", "--json")
+    assert 2 == strict.exit_code
+    assert 1 == json.loads(strict.stdout)["rejected"]

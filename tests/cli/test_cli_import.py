@@ -44,8 +44,8 @@ def test_the_mapping_is_printed_before_anything_is_done(imported: Result) -> Non
         "  Bestätigt am    ->  activated",
         "  left out: Bemerkung",
         (
-            "new receivers with a date in 'Bestätigt am' will be active, those with an entry only"
-            " in 'Registriert am' will be inactive; those with neither will be ACTIVE immediately"
+            "new receivers with an entry in 'Bestätigt am' will be active, those without one will"
+            " be inactive"
         ),
         (
             "receivers that are in the group already get the dates in 'Bestätigt am' too, which can"
@@ -130,6 +130,7 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
         "unknown": 0,
         "pending": 0,
         "superseded": 1,
+        "excluded": 0,
         "skipped": 0,
         "batches": 3,
         "requests": 3,
@@ -144,6 +145,10 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
             {"code": "invalid_email", "count": 1},
             {"code": "invalid_date", "count": 1},
         ],
+        "exclusions": [],
+        "dropped_values": 0,
+        "changed_values": 0,
+        "remarks": [],
     } == found
 
 

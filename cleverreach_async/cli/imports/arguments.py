@@ -49,6 +49,11 @@ class ImportArguments:
                 " delete"
             )
 
+    @property
+    def check_consent(self) -> bool:
+        """Whether it matters what a file says of consent: not if nobody becomes active."""
+        return not self.send.inactive and self.send.strategy != "delete"
+
 
 @attrs.frozen(kw_only=True)
 class RetryArguments:
@@ -71,6 +76,7 @@ class RetryArguments:
     send: SendOptions
     create: ClassVar[bool] = False
     create_attributes: ClassVar[bool] = False
+    check_consent: ClassVar[bool] = False
 
     @property
     def rejects(self) -> Path:

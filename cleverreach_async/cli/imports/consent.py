@@ -3,7 +3,7 @@
 The rules of the server: a new receiver for which none of the three times is sent is active
 immediately. With any of them it is active only if ``activated`` is sent, and ``deactivated``
 overrides that. An empty cell is not sent, so most sentences have to mention receivers without
-an entry.
+an entry. For an empty cell of a column of confirmations ``registered`` is sent.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,9 @@ from typing import Final, Literal
 
 import attrs
 
-from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.bulk.options import Settings
+from cleverreach_async.bulk.strategies import StrategyName, find_strategy
+from cleverreach_async.cli.imports.contents import Contents
 from cleverreach_async.cli.output import Output
 
 __all__ = ["Consent", "NewReceivers", "announce", "consent_of"]
@@ -27,23 +29,26 @@ _ACTIVE: Final = (
 )
 
 # By the times in the rows, each as the first letter of its field.
-_BY_ROW: Final[Mapping[str, str]] = {
+_OF_COLUMNS: Final[Mapping[str, str]] = {
     "r": "no column says when receivers confirmed (activated), only when they registered: new"
     " receivers with an entry in {r} will be inactive, as if their double opt-in were pending;"
     " those without one will be ACTIVE immediately",
-    "a": "new receivers will be ACTIVE immediately, with or without a date in {a}; only 0 or"
-    " 00.00.0000 there makes them inactive",
+    "a": "new receivers with an entry in {a} will be active, those without one will be inactive",
     "d": "new receivers with an entry in {d} will be inactive; those without one will be ACTIVE"
     " immediately",
-    "ra": "new receivers with a date in {a} will be active, those with an entry only in {r} will be"
-    " inactive; those with neither will be ACTIVE immediately",
     "rd": "no column says when receivers confirmed (activated): new receivers with an entry in {r}"
     " or {d} will be inactive; those with neither will be ACTIVE immediately",
-    "ad": "new receivers with a date in {a} will be active unless they have one in {d}, those with"
-    " an entry only in {d} will be inactive; those with neither will be ACTIVE immediately",
-    "rad": "new receivers with a date in {a} will be active unless they have one in {d}, those with"
-    " entries only in {r} or {d} will be inactive; those with none of the three will be ACTIVE"
-    " immediately",
+    "ad": "new receivers with an entry in {a} will be active unless they have one in {d}, those"
+    " without one will be inactive",
+}
+# A line of JSON may lack a key, which is different from an empty cell.
+_OF_KEYS: Final[Mapping[str, str]] = {
+    **_OF_COLUMNS,
+    "a": "new receivers with a time in {a} will be active, those with 0 or null there will be"
+    " inactive; those without the key will be ACTIVE immediately, unless they have another time",
+    "ad": "new receivers with a time in {a} will be active unless they have one in {d}, those with"
+    " 0 or null there will be inactive; those without the key will be ACTIVE immediately, unless"
+    " they have another time",
 }
 _SURPRISING: Final = frozenset({"r", "rd"})
 
@@ -56,46 +61,61 @@ class Consent:
         new_receivers: Whether new receivers will be active; ``None`` if there are none.
         sentence: The same for people.
         existing: What changes for receivers that are in the group, if that matters.
+        refusing: What happens to rows that say that the person is not subscribed.
         is_surprising: Whether few people want or expect it.
     """
 
     new_receivers: NewReceivers | None
     sentence: str
     existing: str = ""
+    refusing: str = ""
     is_surprising: bool = False
 
 
 def consent_of(
-    times: Mapping[str, str],
-    strategy: StrategyName,
-    *,
-    inactive: bool = False,
-    activate: bool = False,
+    contents: Contents, strategy: StrategyName, settings: Settings | None = None
 ) -> Consent:
     """Return whether an import makes receivers active.
 
     Args:
-        times: The column of each time in the rows, by field: ``registered``, ``activated``,
-            ``deactivated``.
+        contents: What the rows contain.
         strategy: The batch call.
-        inactive: Whether receivers are created as not yet confirmed.
-        activate: Whether an update may set receivers active.
+        settings: The options of the import.
     """
-    quoted = {name[0]: repr(column) for name, column in times.items()}
+    settings = settings or Settings()
+    quoted = {name[0]: repr(column) for name, column in contents.times.items()}
     if strategy == "delete":
         return Consent(new_receivers=None, sentence="delete: no receiver is added or set active")
+    refusing = _of_refusing(contents, deactivates=settings.deactivates(find_strategy(strategy)))
     if strategy == "update":
-        return Consent(new_receivers=None, sentence=_of_update(quoted, activate=activate))
-    if inactive:
-        return Consent(new_receivers="inactive", sentence=_INACTIVE)
+        sentence = _of_update(quoted, activate=settings.activate)
+        return Consent(new_receivers=None, sentence=sentence, refusing=refusing)
+    if settings.inactive:
+        return Consent(new_receivers="inactive", sentence=_INACTIVE, refusing=refusing)
     known = "".join(letter for letter in "rad" if letter in quoted)
     if not known:
-        return Consent(new_receivers="active", sentence=_ACTIVE)
+        return Consent(new_receivers="active", sentence=_ACTIVE, refusing=refusing)
+    sentences = _OF_COLUMNS if contents.has_columns else _OF_KEYS
+    # Whoever has confirmed is active, whether or not there is a date of the sign-up.
+    key = known.removeprefix("r") if "a" in known else known
     return Consent(
         new_receivers="by row",
-        sentence=_BY_ROW[known].format(**quoted),
+        sentence=sentences[key].format(**quoted),
         existing="" if strategy == "insert" else _of_existing(quoted),
+        refusing=refusing,
         is_surprising=known in _SURPRISING,
+    )
+
+
+def _of_refusing(contents: Contents, *, deactivates: bool) -> str:
+    if not contents.consent:
+        return ""
+    columns = " or ".join(map(repr, contents.consent))
+    if deactivates:
+        return f"rows that say no in {columns} are sent as unsubscribed"
+    return (
+        f"rows that say no in {columns} are left out (--not-subscribed deactivate sends them as"
+        " unsubscribed)"
     )
 
 
@@ -130,5 +150,6 @@ def announce(output: Output, consent: Consent) -> None:
         output.warn(consent.sentence)
     else:
         output.info(consent.sentence)
-    if consent.existing:
-        output.info(consent.existing)
+    for sentence in (consent.existing, consent.refusing):
+        if sentence:
+            output.info(sentence)

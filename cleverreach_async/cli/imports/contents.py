@@ -9,6 +9,7 @@ from cleverreach_async.cli.output import Output
 from cleverreach_async.resources.base import UNSET
 from cleverreach_async.sources import ColumnMapping, ParquetSource, RowFile
 from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS
+from cleverreach_async.sources.consent import CONSENT_TARGETS
 from cleverreach_async.sources.rows import SourceRow
 
 __all__ = ["Contents", "show_attributes", "show_mapping", "survey"]
@@ -23,11 +24,15 @@ class Contents:
         times: The column of each time in the rows, by field: ``registered``, ``activated``,
             ``deactivated``.
         not_lowercase: Attributes whose names are not in lower case.
+        consent: The columns that say whether people are subscribed.
+        has_columns: Whether every row has the same columns.
     """
 
     attributes: Definitions
     times: Mapping[str, str] = attrs.field(factory=dict[str, str])
     not_lowercase: Sequence[str] = ()
+    consent: Sequence[str] = ()
+    has_columns: bool = False
 
 
 def survey(source: RowFile) -> Contents:
@@ -38,6 +43,8 @@ def survey(source: RowFile) -> Contents:
     return Contents(
         Definitions(mapping.global_attributes, mapping.group_attributes),
         times={target: column for column, target in mapping.pairs if target in TIME_TARGETS},
+        consent=[column for column, target in mapping.pairs if target in CONSENT_TARGETS],
+        has_columns=True,
     )
 
 

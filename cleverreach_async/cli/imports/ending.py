@@ -81,6 +81,9 @@ def _advice(result: Result, error: Exception | None) -> str:
         if result.is_resumable:
             return f"{repair} with another journal; or {allow}, and add --resume"
         return f"{repair}, or {allow}"
+    if result.is_file_at_fault:
+        again = "start again" + (" with another journal" if result.journal else "")
+        return f"repair the file and {again}: --resume would stop at the same line"
     if result.is_resumable:
         return f"continue with the same command{'' if send.resume else ' and --resume'}"
     advice = "the same command sends the whole file again"

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import attrs
 
+from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.report import ImportProgress, ImportReport
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import Consent, consent_of
@@ -57,9 +58,7 @@ class Job:
     def consent(self) -> Consent:
         """Whether the import makes receivers active."""
         send = self.arguments.send
-        return consent_of(
-            self.contents.times, send.strategy, inactive=send.inactive, activate=send.activate
-        )
+        return consent_of(self.contents, send.strategy, Settings(**send.settings()))
 
     @cached_property
     def _recorder(self) -> TimelineRecorder:

@@ -68,6 +68,7 @@ def _counts(progress: ImportProgress, accepted: str) -> list[Part]:
         Part(f"{progress.rejected:,} rejected", 4, "red" if progress.rejected else ""),
         Part(_count(progress.unknown, "unknown"), 3, "yellow"),
         Part(_count(progress.skipped, "skipped"), 2),
+        Part(_count(progress.excluded, "excluded"), 2),
         Part(_count(progress.superseded, "superseded"), 1),
     ]
 

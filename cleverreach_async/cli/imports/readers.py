@@ -67,13 +67,30 @@ class FileOptions:
         ),
     ] = None
     timezone: Timezone = _TIMEZONE
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Reject a row if any of its values cannot be used. By default such a value of an"
+            " attribute is left out, and counted.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
 
-    def read(self, file: Path, date_attributes: Collection[str] = frozenset()) -> RowFile:
+    def read(
+        self,
+        file: Path,
+        date_attributes: Collection[str] = frozenset(),
+        *,
+        check_consent: bool = True,
+    ) -> RowFile:
         """Return the rows of a file.
 
         Args:
             file: The file.
             date_attributes: Attributes that are dates.
+            check_consent: Whether a column or a name of the file that looks like consent, and of
+                which nothing says what it means, is an error.
 
         Raises:
             ConfigurationError: The options do not fit the file.
@@ -86,6 +103,8 @@ class FileOptions:
             encoding=self.encoding,
             timezone=self.timezone,
             date_attributes=date_attributes,
+            check_consent=check_consent,
+            strict=self.strict,
         )
 
     def remarks(self, source: RowFile) -> Iterable[str]:
@@ -110,9 +129,15 @@ class RejectsFileOptions:
     ] = None
     timezone: Timezone = _TIMEZONE
 
-    def read(self, file: Path, date_attributes: Collection[str] = frozenset()) -> RowFile:
+    def read(
+        self,
+        file: Path,
+        date_attributes: Collection[str] = frozenset(),
+        *,
+        check_consent: bool = True,
+    ) -> RowFile:
         """See :meth:`FileOptions.read`."""
-        del date_attributes
+        del date_attributes, check_consent
         return read_rejects(file, only=self.only, timezone=self.timezone)
 
     def remarks(self, source: RowFile) -> Iterable[str]:

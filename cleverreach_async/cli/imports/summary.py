@@ -1,6 +1,6 @@
 """The result of an import: counts, reasons, and the rejects file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,15 +9,24 @@ import attrs
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.output import printable
-from cleverreach_async.cli.report.reasons import Reason, find_reasons
+from cleverreach_async.cli.report.reasons import (
+    Reason,
+    find_exclusions,
+    find_reasons,
+    find_remarks,
+)
+from cleverreach_async.errors import SourceError
 from cleverreach_async.sources import RowFile
 
 __all__ = ["Result", "as_json", "as_text", "rows_in_group"]
 
-_OUTCOMES: Final = ("accepted", "rejected", "unknown", "pending", "superseded", "skipped")
+_OUTCOMES: Final = (
+    *("accepted", "rejected", "unknown", "pending", "superseded", "excluded", "skipped"),
+)
 _COUNTERS: Final = ("read", *_OUTCOMES, "batches", "requests", "retries", "replayed")
 _ALWAYS: Final = frozenset({"accepted", "rejected", "would be sent"})
 _REMARKS: Final = {
+    "excluded": "not subscribed, by what the rows say",
     "superseded": "replaced by a later row with the same address",
     "unknown": "perhaps stored, therefore not resent",
     "pending": "not sent, or without a response",
@@ -37,6 +46,7 @@ class Result:
         rejects: The file of those rows; ``None`` if there are none.
         journal: The file that makes the import resumable, if any.
         stopped: Why the import ended early; empty if it did not.
+        is_file_at_fault: Whether the file itself stopped it, and would do so again.
     """
 
     job: Job
@@ -45,6 +55,7 @@ class Result:
     rejects: Path | None
     journal: Path | None
     stopped: str
+    is_file_at_fault: bool = False
 
     @classmethod
     def of(cls, job: Job, report: ImportReport, error: Exception | None = None) -> "Result":
@@ -68,6 +79,7 @@ class Result:
             rejects=rejects if has_rejects else None,
             journal=None if send.dry_run else send.journal,
             stopped=report.stopped or ("" if error is None else str(error)),
+            is_file_at_fault=error is not None and isinstance(error.__cause__, SourceError),
         )
 
     @property
@@ -88,7 +100,8 @@ class Result:
     @property
     def is_resumable(self) -> bool:
         """Whether ``--resume`` can continue it."""
-        return self.journal is not None and not self.is_complete
+        is_open = self.journal is not None and not self.is_complete
+        return is_open and not self.is_file_at_fault
 
     @property
     def group(self) -> str:
@@ -128,12 +141,20 @@ def as_json(result: Result) -> dict[str, Any]:
         "resumable": result.is_resumable,
         "journal": result.journal and str(result.journal),
         "rejects": result.rejects and str(result.rejects),
-        "reasons": [
-            {"code": reason.code, "count": reason.count, "message": reason.message}
-            for reason in result.reasons
-        ],
+        "reasons": _as_dicts(result.reasons),
+        "exclusions": _as_dicts(find_exclusions(report)),
+        "dropped_values": report.dropped_values,
+        "changed_values": report.changed_values,
+        "remarks": _as_dicts(find_remarks(report)),
         "opt_in_mails": opt_ins and opt_ins.as_json(),
     }
+
+
+def _as_dicts(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
+    return [
+        {"code": reason.code, "count": reason.count, "message": reason.message}
+        for reason in reasons
+    ]
 
 
 def as_text(result: Result) -> str:
@@ -143,6 +164,8 @@ def as_text(result: Result) -> str:
         _headline(result),
         *(_counts_of_runs(result) if report.earlier else _counts(result)),
         *_reasons(result),
+        *_list("Rows that were left out:", find_exclusions(report)),
+        *_list("Values that were left out or changed:", find_remarks(report)),
         rows_in_group(sum(it.count for it in result.reasons if it.code == "duplicate")),
         opt_ins.as_text() if opt_ins else "",
     ]
@@ -194,7 +217,11 @@ def _clock(seconds: float) -> str:
 def _counts(result: Result) -> Iterator[str]:
     report = result.report
     if result.is_dry_run:
-        counts = {"would be sent": report.pending, "rejected": report.rejected}
+        counts = {
+            "would be sent": report.pending,
+            "rejected": report.rejected,
+            "excluded": report.excluded,
+        }
     else:
         counts = {name: getattr(report, name) for name in _OUTCOMES}
     width = max(len(f"{count:,}") for count in counts.values())
@@ -222,10 +249,15 @@ def _remark(result: Result, name: str) -> str:
 
 
 def _reasons(result: Result) -> Iterator[str]:
-    if not result.reasons:
+    heading = f"Rows that were not accepted (all of them are in {result.rejects}):"
+    yield from _list(heading, result.reasons)
+
+
+def _list(heading: str, reasons: Sequence[Reason]) -> Iterator[str]:
+    if not reasons:
         return
-    yield f"Rows that were not accepted (all of them are in {result.rejects}):"
-    width = max(len(f"{reason.count:,}") for reason in result.reasons)
-    for reason in result.reasons:
+    yield heading
+    width = max(len(f"{reason.count:,}") for reason in reasons)
+    for reason in reasons:
         lines = f"{'line' if reason.count == 1 else 'lines'} {reason.shown_lines}"
         yield f"  {reason.count:{width},} {reason.code} ({lines}): {reason.message}"

@@ -17,7 +17,7 @@ from cleverreach_async import __version__
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.output import printable
 from cleverreach_async.cli.report.plots import Plot, Series, clock, draw
-from cleverreach_async.cli.report.reasons import Reason
+from cleverreach_async.cli.report.reasons import Reason, find_exclusions, find_remarks
 from cleverreach_async.cli.report.timeline import NO_RESPONSE, Point, Timeline
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import check_replaceable, replace_file
@@ -123,7 +123,7 @@ def render_report_page(*, timeline: Timeline, report: ImportReport, facts: RunFa
         tiles="".join(
             [*_counts(report, dry_run=facts.group is None), *_measures(report, timeline)]
         ),
-        reasons=_reasons(facts),
+        reasons=_reasons(report, facts),
         plots=_plots(timeline),
         settings="".join(
             f'<tr><th scope="row">{_safe(name)}</th>'
@@ -172,6 +172,7 @@ def _counts(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
         ("unknown", report.unknown, "bad"),
         ("would be sent" if dry_run else "not sent", report.pending, "" if dry_run else "bad"),
         ("superseded", report.superseded, ""),
+        ("excluded", report.excluded, ""),
         ("skipped, already done", report.skipped, ""),
     ]
     always = {"read", "would be sent"} if dry_run else {"read", "accepted", "rejected", "unknown"}
@@ -200,23 +201,32 @@ def _tile(name: str, value: str, style: str = "") -> str:
     return f'<div class="{style}"><dt>{_safe(name)}</dt><dd>{_safe(value)}</dd></div>'
 
 
-def _reasons(facts: RunFacts) -> str:
-    if not facts.reasons:
+def _reasons(report: ImportReport, facts: RunFacts) -> str:
+    where = f"All of these rows are in {facts.rejects}" if facts.rejects else ""
+    return "".join(
+        [
+            _table_of("Rows that were not accepted", "Rows", facts.reasons, where),
+            _table_of("Rows that were left out", "Rows", find_exclusions(report)),
+            _table_of("Values that were left out or changed", "Values", find_remarks(report)),
+        ]
+    )
+
+
+def _table_of(title: str, what: str, reasons: Sequence[Reason], note: str = "") -> str:
+    if not reasons:
         return ""
-    where = ""
-    if facts.rejects is not None:
-        where = f'<p class="soft">All of these rows are in {_safe(facts.rejects)}</p>'
     rows = "".join(
         f'<tr><td class="number">{reason.count:,}</td><td><code>{_safe(reason.code)}</code></td>'
         f'<td class="words">{_safe(reason.message)}</td>'
         f'<td class="lines">{_safe(reason.shown_lines)}</td></tr>'
-        for reason in facts.reasons
+        for reason in reasons
     )
+    below = f'<p class="soft">{_safe(note)}</p>' if note else ""
     return (
-        "<section><h2>Rows that were not accepted</h2>"
-        '<div class="card"><table class="reasons"><thead><tr><th class="number">Rows</th>'
+        f"<section><h2>{_safe(title)}</h2>"
+        f'<div class="card"><table class="reasons"><thead><tr><th class="number">{what}</th>'
         "<th>Code</th><th>Message of the first row</th><th>Lines</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>{where}</section>"
+        f"<tbody>{rows}</tbody></table></div>{below}</section>"
     )
 
 

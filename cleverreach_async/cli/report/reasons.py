@@ -1,4 +1,4 @@
-"""Why rows were not accepted, grouped by code."""
+"""Why rows were not accepted or left out, and what became of values, grouped."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,18 +8,20 @@ import attrs
 import msgspec
 
 from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.rows import Outcome
 
-__all__ = ["Reason", "find_reasons"]
+__all__ = ["Reason", "find_exclusions", "find_reasons", "find_remarks"]
 
 _LINES_SHOWN: Final = 5
 
 
 @attrs.define
 class Reason:
-    """Why rows were not accepted.
+    """Why rows were not accepted or left out, or what became of values.
 
     Attributes:
-        code: Code of the reason, which does not change between versions.
+        code: Code of the reason, which does not change between versions; for values ``dropped``
+            or ``changed``.
         message: Message of the first row.
         count: Number of rows.
         lines: First lines of the file with such a row.
@@ -61,6 +63,26 @@ def find_reasons(rejects: Path, report: ImportReport) -> list[Reason]:
     return sorted(found.values(), key=lambda reason: -reason.count)
 
 
+def find_exclusions(report: ImportReport) -> list[Reason]:
+    """Return why rows were left out, the most frequent reason first."""
+    found = {code: Reason(code, "", count) for code, count in report.exclusions.items()}
+    for sample in report.samples:
+        if sample.outcome is Outcome.EXCLUDED:
+            reason = found[sample.code]
+            reason.message = sample.message
+            reason.lines.append(sample.row if sample.line is None else sample.line)
+    return sorted(found.values(), key=lambda reason: -reason.count)
+
+
+def find_remarks(report: ImportReport) -> list[Reason]:
+    """Return what became of values, those that were not sent first."""
+    found = [
+        Reason(remark.kind, text, remark.count, remark.rows)
+        for text, remark in report.remarks.items()
+    ]
+    return sorted(found, key=lambda reason: (reason.code != "dropped", -reason.count))
+
+
 def _read(rejects: Path) -> Iterator[_Line]:
     decode = msgspec.json.Decoder(_Line).decode
     with rejects.open("rb") as lines:
@@ -69,4 +91,6 @@ def _read(rejects: Path) -> Iterator[_Line]:
 
 def _samples(report: ImportReport) -> Iterator[_Line]:
     for sample in report.samples:
+        if sample.outcome is Outcome.EXCLUDED:
+            continue
         yield _Line(sample.row, sample.line, sample.code, sample.message)
