@@ -211,7 +211,7 @@ def _recognised(
 ) -> dict[str, str]:
     """Return the targets of recognised headers that the caller's mapping does not decide."""
     free = {name: header for name, header in known.items() if name not in chosen}
-    taken = set(chosen.values())
+    taken = {target for target in chosen.values() if target not in CONSENT_TARGETS}
     if "email" not in taken:
         _refuse_two_addresses([name for name, it in free.items() if it.target == "email"], path)
     found: dict[str, str] = {}

@@ -69,7 +69,8 @@ _OF_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
     "pending": (
         *("pending", "unconfirmed", "not confirmed", "unverified", "not verified", "waiting"),
         *("awaiting confirmation", "confirmation pending", "pending confirmation", "doi pending"),
-        *("opt-in pending", "pending opt-in", "double opt-in pending", "not activated"),
+        *("opt-in pending", "pending opt-in", "opt-in schwebend", "double opt-in pending"),
+        "not activated",
         *("unbestätigt", "nicht bestätigt", "ausstehend", "wartend", "nicht aktiviert"),
         *("bestätigung ausstehend", "double opt-in ausstehend", "en attente", "pendiente"),
     ),
@@ -87,16 +88,18 @@ _OF_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
     "not_stated": ("unknown", "unbekannt"),
     "bounced": (
         *("bounced", "bounce", "bouncing", "hard bounce", "hard bounced", "hard bounces"),
-        *("cleaned", "undeliverable", "undelivered", "unzustellbar", "invalid email"),
+        *("cleaned", "held", "undeliverable", "undelivered", "unzustellbar", "invalid email"),
     ),
     "blacklisted": (
         *("blacklisted", "blacklist", "blocklisted", "blocked", "suppressed", "banned"),
+        "user suppressed",
         *("gesperrt", "geblockt", "blockiert", "sperrliste", "bloqué", "bloccato", "bloqueado"),
         *("do not contact", "do not email", "do not mail"),
     ),
     "complained": (
         *("complained", "complaint", "complainer", "spam", "spam complaint", "spam report"),
-        *("reported spam", "marked as spam", "junk", "beschwerde", "abuse"),
+        *("reported spam", "marked as spam", "junk", "beschwerde", "abuse", "abused"),
+        "unerwünscht",
     ),
     "deleted": ("deleted", "gelöscht", "trashed", "trash", "erased", "supprimé"),
     "inactive": ("archived", "archiviert", "dormant", "expired"),
@@ -119,7 +122,7 @@ _OF_SUBJECT: Final[Mapping[str, tuple[str, ...]]] = {
     "inactive": ("inactive", "inaktiv", "inactif", "not active", "nicht aktiv"),
 }
 
-_NUMBER: Final = re.compile(r"(-?[0-9]+)(?:\.0*)?")
+_NUMBER: Final = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 
 
 def _simplify(text: str) -> str:
@@ -161,7 +164,7 @@ def read_word(text: str, target: str, words: Mapping[str, str] = NO_SPECIAL_WORD
         not confirmed, or a key of ``REASONS``. ``None`` for text that is no known word.
     """
     word = _simplify(text)
-    if word in _BLANKS:
+    if word in _BLANKS and word not in words:
         word = ""
     if word in words:
         return words[word]

@@ -30,19 +30,19 @@ _CONSENT: Final = _any_of(
     # to subscribe and to unsubscribe
     *("newsletter", "opt(?:ed)?in", "opt(?:ed)?out", "unsub", "notsub", "nonsub", "subscribed"),
     *("^subscribe$", "issubscri", "mailsubscri", "subscri(?:be|ber)?(?:status|state)"),
-    *("abonniert", "abmeld", "abgemeldet", "abbestell", "ausgetragen", "d[ei]s?inscri"),
+    *("abonniert", "abmeld", "abgemeldet", "abbestell", "ausgetragen", "d[ei]s?inscri", "desabonn"),
     # consent, given and withdrawn
     *("consent", "einwillig", "eingewilligt", "zustimmung", "zugestimmt", "einverstand"),
-    *("einverstaend", "(?:^|werbe|mail|marketing|kontakt|versand)erlaubnis", "dsgvo", "gdpr"),
-    *("rgpd", "mailpermission", "marketingpermission", "permission(?:e?mail|marketing|status)"),
+    *("einverstaend", "(?:^|(?<!ge)werbe|mail|marketing|kontakt|versand)erlaubnis", "dsgvo"),
+    *("gdpr", "rgpd", "(?:mail|marketing)permission", "permission(?:e?mail|marketing|status)"),
     *("widerruf(?!s(?:belehrung|frist|recht))", "widerspr"),
     # blocked addresses
-    *("gesperrt", "sperrliste", "sperrvermerk", "(?:mail|werbe|kontakt|versand)sperr"),
+    *("gesperrt", "sperrliste", "sperrvermerk", "(?:mail|(?<!ge)werbe|kontakt|versand)sperr"),
     *("blacklist", "blocklist", "suppress", "quarantin", "bounce", "unzustellbar", "undeliver"),
     *("spam", "abuse", "unconfirmed", "notconfirmed", "unbestaetigt", "nichtbestaetigt"),
     *("mailconfirm", "mailbestaetig"),
     # advertising
-    *("(?<!be)(?<!kunden)werbung(?!skosten)", "werbee?mail", "werbekennzeichen"),
+    *("(?<!be)(?<!kunden)werbung(?!skosten)", "(?<!ge)werbe(?:e?mail|kennzeichen)"),
     *("(?:accept|allow|receive|want|e?mail|no)s?marketing", "marketing(?:e?mail|communication)"),
     *("marketing(?:contact)?(?:status|state|allowed|erlaubt)", "marketingpreference"),
     # whether mail may be sent
@@ -64,13 +64,13 @@ _COMPANION_WORDS: Final = frozenset(
 )
 _COMPANION: Final = _any_of(
     "(?:reason|grund|campaign|kampagne|title|titel|url|link|source|quelle|herkunft)$",
-    "(?:comment|kommentar|bemerkung|notiz|count|anzahl|zaehler|rate|quote|score|token)$",
-    "(?:hash|text|version|sprache|language|format|hauefigkeit|haeufigkeit|useragent)$",
+    "(?:comment|kommentar|bemerkung|notiz|(?<!ac)(?<!dis)count|anzahl|zaehler|rate|quote|score|token)$",
+    "(?:hash|text|version|sprache|language|format|haeufigkeit|useragent)$",
     "(?:optin|optout|confirm|confirmation|doi|consent|signup|unsubscribe|newsletter)ip$",
     "(?:newsletter|consent|subscriber|optin|campaign|mailing)id$",
     # of newsletters that were sent
     *("lastnewsletter", "letzte[nrs]?newsletter", "newsletters?(?:sent|open|click|gesendet)"),
-    "softbounce",
+    "^(?:e?mail)?softbounce",
 )
 
 # Consent to something else, or to another channel.
@@ -97,7 +97,8 @@ _AMBIGUOUS: Final = frozenset(
             *("Ist aktiv", "Inaktiv", "Inactive", "Is inactive", "Angemeldet", "Permission"),
             *("Marketing", "Mailing", "Mailings", "Email verified", "E-Mail verifiziert"),
             *("Deleted", "Is deleted", "Deleted at", "Gelöscht", "Gelöscht am", "Disabled"),
-            *("Locked", "Archived", "Archiviert"),
+            *("Locked", "Archived", "Archiviert", "Cancelled", "Canceled", "Cancelled at"),
+            "Canceled at",
         ),
     )
 )

@@ -153,6 +153,8 @@ _SYSTEMS: Final = tuple(
             ("Customer First Name", "Status", "Store View"),
             {"Status": KnownHeader("subscribed"), "Type": _LEFT_OUT},
         ),
+        # Magento, table of subscribers: guests have the number 0
+        (("subscriber_email", "customer_id"), {"customer_id": _LEFT_OUT}),
         # xt:Commerce, modified, Gambio: a recipient who has not confirmed has 0
         (
             ("customers_email_address", "mail_status"),
