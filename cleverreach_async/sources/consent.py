@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -125,6 +126,7 @@ _OF_SUBJECT: Final[Mapping[str, tuple[str, ...]]] = {
 _NUMBER: Final = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 
 
+@lru_cache(1024)
 def _simplify(text: str) -> str:
     """Fold a word. Numbers keep their sign, and signs without letters stay as they are."""
     stripped = text.strip()
