@@ -68,7 +68,11 @@ class Encoder:
         encode = self._encode
         is_checked = _have_valid_emails(items)
         for number, item in zip(numbers, items, strict=True):
-            row = encode(item, number, is_checked)
+            try:
+                row = encode(item, number, is_checked)
+            except Exception as error:  # noqa: BLE001 - no object may end the import
+                message = f"the row cannot be read ({type(error).__name__})"
+                row = _rejected(number, None, "invalid_value", message)
             if type(row) is EncodedRow:
                 rows.append(row)
             else:
@@ -156,8 +160,8 @@ def _have_valid_emails(items: Sequence[Any]) -> bool:
         emails = "\n".join(
             [item.receiver.email if type(item) is SourceRow else item.email for item in items]
         )
-    except (AttributeError, TypeError):
-        return False  # a mapping, a bad row, or not text: each item is checked on its own
+    except Exception:  # noqa: BLE001 - a mapping, a bad row, or not text
+        return False  # each item is checked on its own
     has_one_each = emails.count("\n") == len(items) - 1
     return has_one_each and _look_like_emails(emails) is not None
 
