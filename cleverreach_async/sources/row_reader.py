@@ -11,6 +11,7 @@ from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS, Column
 from cleverreach_async.sources.consent import PENDING
 from cleverreach_async.sources.consent_columns import consent_converters, consent_reader
 from cleverreach_async.sources.converters import Convert, converters
+from cleverreach_async.sources.null_words import null_finder
 from cleverreach_async.sources.row_repair import ReadRow, Repair
 from cleverreach_async.sources.rows import BadRow, SourceRow
 
@@ -43,9 +44,12 @@ def row_reader(
     of_account = _attribute_reader(mapping.global_attributes, "", index_of, convert)
     of_consent = consent_converters(mapping, to_time)
     read_consent = consent_reader(mapping, of_consent)
+    has_no_null = null_finder(only_text=only_text)
 
     def read(values: Sequence[Any], line: int | None) -> SourceRow | BadRow:
         # Arguments by position, and no loop over fields: this runs for every row.
+        if not has_no_null(values):
+            return repair.without_nulls(read, values, line)
         try:
             receiver = ReceiverInput(
                 to_address(values[email]),
@@ -60,7 +64,7 @@ def row_reader(
             if read_consent is not None:
                 return _with_consent(receiver, line, *read_consent(values))
         except Exception:  # noqa: BLE001 - no value may end the import
-            return repair(read, values, line)
+            return repair.without_bad_values(read, values, line)
         return SourceRow(receiver, line)
 
     columns = [

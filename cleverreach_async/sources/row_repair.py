@@ -1,4 +1,7 @@
-"""Rows with values that cannot be used: the value is left out, or the row is bad."""
+"""Rows with values that cannot be used: the value is left out, or the row is bad.
+
+Such rows are rare, so they may be read more than once.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -7,6 +10,7 @@ import attrs
 
 from cleverreach_async.sources.columns import STRICT_TARGETS
 from cleverreach_async.sources.converters import Convert
+from cleverreach_async.sources.null_words import NULL_WORDS
 from cleverreach_async.sources.rows import BadRow, BadValueError, Remark, SourceRow
 
 __all__ = ["ReadRow", "Repair"]
@@ -25,7 +29,7 @@ _STRICT_CODES: Final = frozenset({"relative_number"})
 
 @attrs.frozen
 class Repair:
-    """Reads a row again without the values that cannot be used.
+    """Reads a row again without some of its values.
 
     Attributes:
         headers: All columns, in their order.
@@ -39,7 +43,31 @@ class Repair:
     missing: str | None
     strict: bool = attrs.field(kw_only=True)
 
-    def __call__(
+    def without_nulls(
+        self, read: ReadRow, values: Sequence[Any], line: int | None
+    ) -> SourceRow | BadRow:
+        """Return the row with words such as NULL read as empty.
+
+        Args:
+            read: Reads the values.
+            values: The values of all columns.
+            line: The line of the row.
+        """
+        record = dict(zip(self.headers, values, strict=True))
+        nulls = {
+            it: word for it, word in record.items() if type(word) is str and word in NULL_WORDS
+        }
+        row = read([self.missing if it in nulls else record[it] for it in self.headers], line)
+        if isinstance(row, BadRow):
+            return attrs.evolve(row, record={**row.record, **nulls})
+        row.remarks += tuple(
+            Remark("changed", f"column {column!r}: {nulls[column]} read as empty")
+            for column, _, _ in self.columns
+            if column in nulls
+        )
+        return row
+
+    def without_bad_values(
         self, read: ReadRow, values: Sequence[Any], line: int | None
     ) -> SourceRow | BadRow:
         """Return the row without those values, or a bad row if they are not optional.
