@@ -30,7 +30,8 @@ _CONSENT: Final = _any_of(
     # to subscribe and to unsubscribe
     *("newsletter", "opt(?:ed)?in", "opt(?:ed)?out", "unsub", "notsub", "nonsub", "subscribed"),
     *("^subscribe$", "issubscri", "mailsubscri", "subscri(?:be|ber)?(?:status|state)"),
-    *("abonniert", "abmeld", "abgemeldet", "abbestell", "ausgetragen", "d[ei]s?inscri", "desabonn"),
+    *("^nl(?:empfaenger|aktiv|status|anmeld)", "abonniert", "abmeld", "abgemeldet", "abbestell"),
+    *("ausgetragen", "d[ei]s?inscri", "desabonn"),
     # consent, given and withdrawn
     *("consent", "einwillig", "eingewilligt", "zustimmung", "zugestimmt", "einverstand"),
     *("einverstaend", "(?:^|(?<!ge)werbe|mail|marketing|kontakt|versand)erlaubnis", "dsgvo"),
@@ -40,13 +41,19 @@ _CONSENT: Final = _any_of(
     *("gesperrt", "sperrliste", "sperrvermerk", "(?:mail|(?<!ge)werbe|kontakt|versand)sperr"),
     *("blacklist", "blocklist", "suppress", "quarantin", "bounce", "unzustellbar", "undeliver"),
     *("spam", "abuse", "unconfirmed", "notconfirmed", "unbestaetigt", "nichtbestaetigt"),
-    *("mailconfirm", "mailbestaetig"),
+    *("mailconfirm", "mailbestaetig", "(?:confirmation|bestaetigungs)status", "robinson"),
     # advertising
-    *("(?<!be)(?<!kunden)werbung(?!skosten)", "(?<!ge)werbe(?:e?mail|kennzeichen)"),
+    *("(?<!be)(?<!kunden)werbung(?!skosten)", "(?<!ge)werbe(?:e?mail|kennzeichen|stop|verbot)"),
     *("(?:accept|allow|receive|want|e?mail|no)s?marketing", "marketing(?:e?mail|communication)"),
-    *("marketing(?:contact)?(?:status|state|allowed|erlaubt)", "marketingpreference"),
+    *("marketing(?:contact)?(?:status|state|allowed|erlaubt|suspended)", "marketingpreference"),
     # whether mail may be sent
-    *("donot(?:e?mail|contact|send|bulk|allowbulk)", "^(?:no|keine?)e?mail(?:s|ings?)?$"),
+    *("(?:donot|never|nicht)(?:e?mail|contact|send|bulk|allowbulk|disturb)", "contactable$"),
+    *("nicht(?:kontaktieren|anschreiben)", "(?:may|can)contact", "contactallowed"),
+    *("kontakt(?:aufnahme)?(?:erlaubt|erwuenscht|gewuenscht)", "e?mailpreference"),
+    *("(?:angebote?|infos?|informationen)(?:per|via)?e?mail", "promotionale?mail"),
+    *("mail(?:active|enabled|aktiv$)", "(?:mailchimp|klaviyo|brevo|cleverreach)status"),
+    "^(?:no|keine?)e?mail(?:s|ings?)?$",
+    "mails?(?:disabled|deactivated|deaktiviert)",
     "e?mail(?:ings?|s)?(?:erlaubt|allowed|verbot|ok$|erwuenscht|gewuenscht|empfang)",
     *("(?:accept|allow|receive|want)s?e?mail", "cane?mail", "mail(?:ing)?(?:status|state)"),
     *("statuse?mail", "(?:recipient|empfaenger|receiver|abonnenten)status"),
@@ -55,7 +62,19 @@ _CONSENT_WORDS: Final = frozenset({"doi"})
 
 # What is said about consent and is not consent: the words of a header, and ends of compounds.
 _COMPANION_WORDS: Final = frozenset(
-    {"reason", "reasons", "title", "url", "link", "source", "origin", "note", "notes", "comment"}
+    {
+        "reason",
+        "reasons",
+        "cause",
+        "title",
+        "url",
+        "link",
+        "source",
+        "origin",
+        "note",
+        "notes",
+        "comment",
+    }
     | {"comments", "remark", "remarks", "count", "counts", "number", "nr", "rate", "score"}
     | {"token", "hash", "key", "code", "host", "agent", "referrer", "referer", "text", "version"}
     | {"language", "lang", "locale", "format", "frequency", "updated", "modified", "changed"}
@@ -63,7 +82,7 @@ _COMPANION_WORDS: Final = frozenset(
     | {"anzahl", "notiz", "bemerkung", "kommentar", "sprache", "titel", "geaendert"}
 )
 _COMPANION: Final = _any_of(
-    "(?:reason|grund|campaign|kampagne|title|titel|url|link|source|quelle|herkunft)$",
+    "(?:reason|cause|grund|campaign|kampagne|title|titel|url|link|source|quelle|herkunft)$",
     "(?:comment|kommentar|bemerkung|notiz|(?<!ac)(?<!dis)count|anzahl|zaehler|rate|quote|score|token)$",
     "(?:hash|text|version|sprache|language|format|haeufigkeit|useragent)$",
     "(?:optin|optout|confirm|confirmation|doi|consent|signup|unsubscribe|newsletter)ip$",
@@ -98,7 +117,10 @@ _AMBIGUOUS: Final = frozenset(
             *("Marketing", "Mailing", "Mailings", "Email verified", "E-Mail verifiziert"),
             *("Deleted", "Is deleted", "Deleted at", "Gelöscht", "Gelöscht am", "Disabled"),
             *("Locked", "Archived", "Archiviert", "Cancelled", "Canceled", "Cancelled at"),
-            "Canceled at",
+            *("Canceled at", "Gekündigt", "Gekündigt am", "Removed", "Complaints", "Rückläufer"),
+            *("Email verified at", "Sperre", "Sperrkennzeichen", "NL", "Infomail", "Rundmail"),
+            *("Mailing list", "On mailing list", "E-Mail-Verteiler", "Communication preferences"),
+            *("Active subscriber", "Is active subscriber"),
         ),
     )
 )

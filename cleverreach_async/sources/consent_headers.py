@@ -51,6 +51,7 @@ _LEFT_OUT: Final = KnownHeader("")
 
 _SUBSCRIBED: Final = (
     *("Subscribed", "Subscribe", "Is subscribed", "Email subscribed", "Subscribed to newsletter"),
+    *("Subscribed to emails", "Subscribed since", "Is registered to newsletter"),
     *("Newsletter", "Newsletter-Empfänger", "Newsletter-Abonnent", "Newsletter-Abo", "News."),
     *("Newsletter abonniert", "Newsletter angemeldet", "Newsletter erlaubt", "Newsletter aktiv"),
     *("Newsletter gewünscht", "Newsletter-Anmeldung", "Newsletter angemeldet am"),
@@ -79,7 +80,14 @@ _UNSUBSCRIBED: Final = (
     *("Opted out", "Opt-out status", "Email opt-out", "Email opted out"),
     *("Opt-out E-Mail", "Newsletter opt-out", "Marketing opt-out", "Has opted out of email"),
     *("PersonHasOptedOutOfEmail", "hs_email_optout", "Do not email", "Do not bulk email"),
-    *("Do not contact", "No newsletter", "No email marketing", "Kein Newsletter"),
+    *(
+        "Email disabled",
+        "Marketing suspended",
+        "Do not contact",
+        "No newsletter",
+        "No email marketing",
+        "Kein Newsletter",
+    ),
     *("Keine Newsletter", "Keine E-Mails", "Keine E-Mail-Werbung", "Keine Werbung"),
     *("Abgemeldet", "Newsletter abgemeldet", "Vom Newsletter abgemeldet", "Newsletter-Abmeldung"),
     *("Abmeldung", "Ausgetragen", "Abbestellt", "Newsletter abbestellt", "Deaktiviert"),
@@ -88,19 +96,36 @@ _UNSUBSCRIBED: Final = (
     *("Consent withdrawn", "Consent revoked"),
 )
 _BOUNCED: Final = (
-    *("Bounced", "Hard bounce", "Hard bounced", "Hardbounces", "Is bounced", "Email bounced"),
+    *("Bounced", "Hard bounce", "Hard bounced", "Hardbounces", "Is bounced", "Has bounced"),
+    *("Email bounced", "Email invalid"),
     *("Bounced at", "Bounced am", "Bounce-Datum", "Bounce date", "Cleaned", "CLEAN_TIME"),
+    "Cleaned at",
     *("IsEmailBounced", "EmailBouncedDate", "OXEMAILFAILED", "Unzustellbar", "Undeliverable"),
     *("E-Mail unzustellbar", "E-Mail ungültig", "Invalid email", "Invalid email address"),
 )
 _BLACKLISTED: Final = (
-    *("Blacklisted", "Blacklist", "Email blacklisted", "Blocklisted", "Blocked", "Is blocked"),
+    *(
+        "Blacklisted",
+        "Is blacklisted",
+        "Blacklist",
+        "Email blacklisted",
+        "Blocklisted",
+        "Blocked",
+        "Is blocked",
+    ),
     *("Gesperrt", "E-Mail gesperrt", "Newsletter gesperrt", "Gesperrt am", "Blockiert"),
     *("Sperrliste", "Kontaktsperre", "Mailsperre", "E-Mail-Sperre", "Newsletter-Sperre"),
     *("Suppressed", "Email suppressed", "Email address quarantined"),
 )
 _COMPLAINED: Final = (
-    *("Complained", "Spam complaint", "Spam reported", "Marked as spam", "Portal spam report"),
+    *(
+        "Complained",
+        "Complained at",
+        "Spam complaint",
+        "Spam reported",
+        "Marked as spam",
+        "Portal spam report",
+    ),
 )
 
 _CONSENT: Final[tuple[tuple[str, Mapping[str, str], tuple[str, ...]], ...]] = (
@@ -183,6 +208,11 @@ _SYSTEMS: Final = tuple(
         (
             ("status", "activated", "activated_ip"),
             {"status": KnownHeader("subscribed", words={"new": "pending"})},
+        ),
+        # Beside the time when somebody left it is no status of an order or a customer
+        *(
+            (("Status", time), {"Status": KnownHeader("subscribed")})
+            for time in ("Unsubscribed at", "Unsubscribed date", "UNSUB_TIME", "OPTIN_TIME")
         ),
         # Klaviyo: the time of the last change, to whatever state
         (("Email Marketing Consent",), {"Email Marketing Consent Timestamp": _LEFT_OUT}),

@@ -45,7 +45,13 @@ CONSENT = """
     Wants email|Email status|E-Mail-Status|Mail-Status|mail_status|Empfängerstatus
     Recipient status|Status Newsletter|Status E-Mail|Confirmed|Bestätigt am|Deaktiviert
     Deactivated|CONFIRM_TIME|UNSUB_TIME|CLEAN_TIME|OXDBOPTIN|OXUNSUBSCRIBED|subscriber_status
-    hs_email_optout|Portal Unsubscribe|désabonné
+    hs_email_optout|Portal Unsubscribe|désabonné|NL-Empfänger|NL aktiv|Kontakt per E-Mail erlaubt
+    Kontaktaufnahme erlaubt|Nicht kontaktieren|Nicht anschreiben|Robinsonliste|Werbestopp
+    Werbeverbot|Email preferences|Promotional emails|Angebote per E-Mail|Infos per E-Mail
+    Never email|Do not disturb|Can contact|May contact|Contactable|Email enabled|E-Mail aktiv
+    mailchimp_status|klaviyo_status|Confirmation status|Bestätigungsstatus|is_confirmed|cleaned_at
+    complained_at|email_disabled|Marketing Suspended|Is blacklisted|Opt-In Print/E-Mail
+    Newsletter__c|EmailOptIn__c|Gesperrt bis|date_unsubscribed|consent_timestamp
 """
 
 HARMLESS = """
@@ -93,14 +99,19 @@ HARMLESS = """
     Payment status|Zahlungsstatus|Lieferstatus|Fulfillment Status|Financial Status|Stand
     Marketing source|Marketing-Kampagne|Email Marketing Consent Updated At|Newsletter format
     Nachricht|Message|Text|Datum|Date|Zeit|Time|Wert|Value|x|1|Spalte 7|custom_field_12
-    Lieblingsfarbe|Schuhgröße|Haustier|Kinder|Familienstand
+    Lieblingsfarbe|Schuhgröße|Haustier|Kinder|Familienstand|Rechnung per E-Mail|Gewerbe-E-Mail
+    Gewerbesperre|Newsletter account ID|Print Opt-In|Opted Out Of SMS|unsubscribed_sms
+    Opt-out calls|push_subscribed|Unsubscribed Reason|Black Listed Cause|active_subscription
+    complimentary_plan|Mahnsperre|Liefersperre|Datenschutz akzeptiert|Neuigkeiten|Zustellstatus
+    Versandstatus
 """
 
 AMBIGUOUS = """
     Status|STATUS|Kundenstatus|Customer Status|Account status|Kontostatus|Mitgliedsstatus
     User status|Aktiv|Active|is_active|isActive|Inaktiv|Inactive|Subscription|Subscriber
     Subscription status|Angemeldet|Marketing|Mailing|Permission|email_verified|Deleted|deleted_at
-    Gelöscht|Disabled|Locked|Archived|Cancelled|cancelled_at
+    Gelöscht|Disabled|Locked|Archived|Cancelled|cancelled_at|NL|Mailing list|E-Mail-Verteiler
+    Communication preferences|email_verified_at|Gekündigt am|Sperre|Removed
 """
 
 

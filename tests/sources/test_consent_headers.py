@@ -23,6 +23,28 @@ EXPORTS = {
         Email Address=email;OPTIN_TIME=registered;CONFIRM_TIME=activated;CLEAN_TIME=unsubscribed
         MEMBER_RATING;CLEAN_CAMPAIGN_TITLE;CLEAN_CAMPAIGN_ID;LAST_CHANGED
     """,
+    "Mailchimp, with the status": """
+        Email Address=email;Status=subscribed;OPTIN_TIME=registered;CONFIRM_TIME=activated
+        MEMBER_RATING;LAST_CHANGED
+    """,
+    "Newsletter2Go": """
+        email=email;first_name=firstname;last_name=lastname;gender=gender
+        is_unsubscribed=unsubscribed;is_blacklisted=unsubscribed;has_bounced=unsubscribed
+        list_id
+    """,
+    "Marketo": """
+        Email=email;Unsubscribed=unsubscribed;Black Listed=unsubscribed
+        Marketing Suspended=unsubscribed;Email Invalid=unsubscribed
+        Unsubscribed Reason;Black Listed Cause;Marketing Suspended Cause;Do Not Call
+    """,
+    "Ghost": """
+        email=email;subscribed_to_emails=subscribed;created_at=registered
+        id;name;note;complimentary_plan;stripe_customer_id;deleted_at;labels;tiers
+    """,
+    "Substack": """
+        email=email;email_disabled=unsubscribed;created_at=registered
+        active_subscription;expiry;plan;first_payment_at
+    """,
     "Klaviyo": """
         Email=email;First Name=firstname;Last Name=lastname;Organization=company
         Phone Number=phone;Address=street;City=city;Country=country;Zip Code=zip;Source=source
@@ -357,6 +379,7 @@ def test_a_mapped_column_does_not_replace_another_consent_column() -> None:
 @pytest.mark.parametrize(
     ("columns", "absent"),
     [
+        ("email;status;subscribed_at", "status"),
         ("email;added", "added"),
         ("email;Type", "Type"),
         ("email;Newsletter;status", "status"),
