@@ -28,8 +28,9 @@ def _any_of(*parts: str) -> re.Pattern[str]:
 # Parts of folded headers that speak of consent.
 _CONSENT: Final = _any_of(
     # to subscribe and to unsubscribe
-    *("newsletter", "opt(?:ed)?in", "opt(?:ed)?out", "unsub", "notsub", "nonsub", "subscribed"),
-    *("^subscribe$", "issubscri", "mailsubscri", "subscri(?:be|ber)?(?:status|state)"),
+    *("newsletter", "opt(?:ed)?in", "opt(?:ed)?out", "unsubscri", "subscribed"),
+    *("(?:^|is|date|mail|global|portal)unsub", "(?:not|non|is)subscri", "^subscribe$"),
+    *("mailsubscri", "subscri(?:be|ber)?(?:status|state)"),
     *("^nl(?:empfaenger|aktiv|status|anmeld)", "abonniert", "abmeld", "abgemeldet", "abbestell"),
     *("ausgetragen", "d[ei]s?inscri", "desabonn"),
     # consent, given and withdrawn
@@ -44,18 +45,21 @@ _CONSENT: Final = _any_of(
     *("mailconfirm", "mailbestaetig", "(?:confirmation|bestaetigungs)status", "robinson"),
     # advertising
     *("(?<!be)(?<!kunden)werbung(?!skosten)", "(?<!ge)werbe(?:e?mail|kennzeichen|stop|verbot)"),
-    *("(?:accept|allow|receive|want|e?mail|no)s?marketing", "marketing(?:e?mail|communication)"),
+    *(
+        "(?:(?:accept|allow|receive|want|e?mail)s?|^no)marketing",
+        "marketing(?:e?mail|communication)",
+    ),
     *("marketing(?:contact)?(?:status|state|allowed|erlaubt|suspended)", "marketingpreference"),
     # whether mail may be sent
     *("(?:donot|never|nicht)(?:e?mail|contact|send|bulk|allowbulk|disturb)", "contactable$"),
-    *("nicht(?:kontaktieren|anschreiben)", "(?:may|can)contact", "contactallowed"),
+    *("nicht(?:kontaktieren|anschreiben)", "^(?:may|can)contact", "contactallowed"),
     *("kontakt(?:aufnahme)?(?:erlaubt|erwuenscht|gewuenscht)", "e?mailpreference"),
     *("(?:angebote?|infos?|informationen)(?:per|via)?e?mail", "promotionale?mail"),
     *("mail(?:active|enabled|aktiv$)", "(?:mailchimp|klaviyo|brevo|cleverreach)status"),
     "^(?:no|keine?)e?mail(?:s|ings?)?$",
     "mails?(?:disabled|deactivated|deaktiviert)",
     "e?mail(?:ings?|s)?(?:erlaubt|allowed|verbot|ok$|erwuenscht|gewuenscht|empfang)",
-    *("(?:accept|allow|receive|want)s?e?mail", "cane?mail", "mail(?:ing)?(?:status|state)"),
+    *("(?:accept|allow|receive|want)s?e?mail", "^cane?mail", "mail(?:ing)?(?:status|state)"),
     *("statuse?mail", "(?:recipient|empfaenger|receiver|abonnenten)status"),
 )
 _CONSENT_WORDS: Final = frozenset({"doi"})
@@ -135,11 +139,19 @@ _NAMES: Final = (
     (
         "unsubscribed",
         _any_of(
-            *("unsub", "opt ?(?:ed ?)?out", "abgemeldet", "abmeld", "ausgetragen", "austragung"),
+            *(
+                "unsub",
+                "opt(?:ed)?out",
+                r"\bopt(?:ed)? out",
+                "abgemeldet",
+                "abmeld",
+                "ausgetragen",
+                "austragung",
+            ),
             *("abbestell", "widerruf", "widerspr", "deaktiviert", "deactivated"),
         ),
     ),
-    ("not_subscribed", _any_of("(?:non|not|never) ?sub")),
+    ("not_subscribed", _any_of(r"\b(?:non|not|never) ?subscri")),
     ("bounced", _any_of("^cleaned", "bounce", "unzustellbar", "undeliver")),
     (
         "blacklisted",

@@ -1,14 +1,17 @@
 """Columns and file names that look like consent, and those that do not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.sources.columns import map_columns
 from cleverreach_async.sources.consent_check import (
     file_name_says,
     looks_like_consent,
     may_be_consent,
 )
+from cleverreach_async.sources.consent_headers import known_headers
 
 CONSENT = """
     Newsletter|Newsletter-Empfänger|Newsletterempfaenger|Newsletter abonniert|newsletter_opt_in
@@ -103,6 +106,7 @@ HARMLESS = """
     Gewerbesperre|Newsletter account ID|Print Opt-In|Opted Out Of SMS|unsubscribed_sms
     Opt-out calls|push_subscribed|Unsubscribed Reason|Black Listed Cause|active_subscription
     complimentary_plan|Mahnsperre|Liefersperre|Datenschutz akzeptiert|Neuigkeiten|Zustellstatus
+    Run Subset|Casino Marketing|Vatican Email|American contact
     Versandstatus
 """
 
@@ -202,6 +206,21 @@ def test_the_check_can_be_switched_off() -> None:
     assert mapping.left_out == ("Status",)
 
 
+@given(
+    st.lists(st.sampled_from([*split(CONSENT), *split(HARMLESS), *split(AMBIGUOUS)]) | st.text())
+)
+def test_no_consent_is_lost_in_silence(headers: list[str]) -> None:
+    """Whatever else a file has, a column of consent gets a target, or the import does not begin."""
+    try:
+        mapping = map_columns(list(dict.fromkeys(["Kontakt", *headers])), {"Kontakt": "email"})
+    except (ConfigurationError, SourceError):
+        return
+    lost = [name for name in mapping.left_out if looks_like_consent(name)]
+    # Shops have columns that look like consent, beside the one that is.
+    assert not lost or {"subscribed", "unsubscribed"} & set(dict(mapping.pairs).values())
+    assert not {name for name in lost if name not in known_headers(mapping.headers)}
+
+
 # File names.
 
 
@@ -214,6 +233,7 @@ def test_the_check_can_be_switched_off() -> None:
         ("unsubscribes.xlsx", "unsubscribed"),
         ("UnsubscribedContacts.jsonl", "unsubscribed"),
         ("OptOut.csv", "unsubscribed"),
+        ("newsletteroptout.csv", "unsubscribed"),
         ("opt-outs 2024.txt", "unsubscribed"),
         ("opted_out.parquet", "unsubscribed"),
         ("abgemeldet.csv", "unsubscribed"),
