@@ -2,7 +2,9 @@
 
 from typing import Final
 
-__all__ = ["INVISIBLE", "strip_address"]
+from cleverreach_async.sources.rows import Remark
+
+__all__ = ["INVISIBLE", "address_remarks", "strip_address"]
 
 INVISIBLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u200b\u200c\u200d\u200e\u200f"
@@ -16,3 +18,15 @@ _AROUND: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + INVISIB
 def strip_address(text: str) -> str:
     """Return an address without white space and invisible characters around it."""
     return text.strip() if text.isascii() else text.strip(_AROUND)
+
+
+def address_remarks(raw: str, name: str) -> tuple[Remark, ...]:
+    """Return a remark if an address had invisible characters around it.
+
+    Args:
+        raw: The address as it was read.
+        name: What the remark calls its place, such as ``column 'E-Mail'``.
+    """
+    if raw.strip() == strip_address(raw):
+        return ()
+    return (Remark("changed", f"{name}: invisible characters around the address removed"),)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from cleverreach_async.resources.attributes import AttributeType
 from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping
 from cleverreach_async.sources.consent import read_word
 from cleverreach_async.sources.dates import (
@@ -89,9 +90,9 @@ def _is_birthday(target: str) -> bool:
 
 
 def _address(value: Any) -> str:
-    """Return an e-mail address without the blanks around it."""
+    """Return an e-mail address without blanks and invisible characters around it."""
     if isinstance(value, str):
-        text = value.strip()
+        text = strip_address(value)
         if text:
             return text
     elif not _is_missing(value):

@@ -13,6 +13,7 @@ from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import OrderInput
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.sources.addresses import address_remarks, strip_address
 from cleverreach_async.sources.converters import missing_email
 from cleverreach_async.sources.dates import TimeParser, time_parser
 from cleverreach_async.sources.file_source import FileSource
@@ -82,11 +83,14 @@ class JsonLinesSource(FileSource):
         for line, text in enumerate(lines.read(file), lines.line):
             lines.line = line + 1
             try:
-                receiver = _receiver(decode(text), parse_time)
+                decoded = decode(text)
+                row = SourceRow(_receiver(decoded, parse_time), line)
+                if row.receiver.email is not decoded.email:
+                    row.remarks = address_remarks(decoded.email, "key 'email'")
             except (msgspec.DecodeError, RecursionError, BadValueError):
-                receiver = None
-            if receiver is not None:
-                yield SourceRow(receiver, line)
+                row = None
+            if row is not None:
+                yield row
             elif text.strip():
                 yield _reject_or_bad_row(text, line, parse_time)
 
@@ -133,7 +137,7 @@ def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
     Raises:
         BadValueError: The row is unusual, or no receiver.
     """
-    email = row.email.strip()
+    email = strip_address(row.email)
     if not email:
         raise missing_email()
     activated = row.activated

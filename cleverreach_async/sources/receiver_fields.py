@@ -40,15 +40,17 @@ def is_plain(receiver: ReceiverInput) -> bool:
     """Whether attributes, tags and orders of a receiver need no conversion; times are ignored."""
     of_group, of_account = receiver.attributes, receiver.global_attributes
     return (
-        (of_account is UNSET or (type(of_account) is dict and _has_plain_values(of_account)))
-        and (of_group is UNSET or (type(of_group) is dict and _has_plain_values(of_group)))
+        (of_account is UNSET or _has_plain_values(of_account))
+        and (of_group is UNSET or _has_plain_values(of_group))
         and (receiver.tags is UNSET or _are_texts(receiver.tags))
         and (not receiver.orders or all(type(order) is OrderInput for order in receiver.orders))
     )
 
 
-def _has_plain_values(values: Mapping[str, Any]) -> bool:
-    return _SIMPLE.issuperset(map(type, values.values()))
+def _has_plain_values(values: object) -> bool:
+    return type(values) is dict and _SIMPLE.issuperset(
+        map(type, cast("dict[str, Any]", values).values())
+    )
 
 
 def _are_texts(labels: object) -> bool:

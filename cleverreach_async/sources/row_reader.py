@@ -7,6 +7,7 @@ from typing import Any
 
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.sources.addresses import address_remarks
 from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS, ColumnMapping
 from cleverreach_async.sources.consent import PENDING
 from cleverreach_async.sources.consent_columns import consent_converters, consent_reader
@@ -45,6 +46,7 @@ def row_reader(
     of_consent = consent_converters(mapping, to_time)
     read_consent = consent_reader(mapping, of_consent)
     has_no_null = null_finder(only_text=only_text)
+    address_column = f"column {mapping.headers[email]!r}"
 
     def read(values: Sequence[Any], line: int | None) -> SourceRow | BadRow:
         # Arguments by position, and no loop over fields: this runs for every row.
@@ -61,11 +63,14 @@ def row_reader(
                 UNSET if of_account is None else of_account(values),
                 UNSET if tags is None else to_tags(values[tags]),
             )
+            row = SourceRow(receiver, line)
             if read_consent is not None:
-                return _with_consent(receiver, line, *read_consent(values))
+                _add_consent(row, *read_consent(values))
+            if receiver.email is not values[email]:
+                row.remarks = address_remarks(values[email], address_column)
         except Exception:  # noqa: BLE001 - no value may end the import
             return repair.without_bad_values(read, values, line)
-        return SourceRow(receiver, line)
+        return row
 
     columns = [
         (column, target, of_consent.get(column) or convert[target])
@@ -75,16 +80,14 @@ def row_reader(
     return read
 
 
-def _with_consent(
-    receiver: ReceiverInput, line: int | None, code: str, since: int | Unset
-) -> SourceRow:
-    """Return a row with what its consent columns say."""
+def _add_consent(row: SourceRow, code: str, since: int | Unset) -> None:
+    """Record what the consent columns of a row say."""
     if code == PENDING:
-        receiver.activated = None
-        return SourceRow(receiver, line)
-    if code and since is not UNSET and not receiver.deactivated:
-        receiver.deactivated = since
-    return SourceRow(receiver, line, code)
+        row.receiver.activated = None
+        return
+    row.not_subscribed = code
+    if code and since is not UNSET and not row.receiver.deactivated:
+        row.receiver.deactivated = since
 
 
 def _attribute_reader(

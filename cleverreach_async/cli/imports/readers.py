@@ -49,8 +49,8 @@ class FileOptions:
             "--map",
             metavar="COLUMN=TARGET",
             help="Target of a column: email, registered, activated, deactivated, subscribed,"
-            " unsubscribed, source, tags, the name of an attribute, attributes.NAME for an attribute"
-            " of the group, or - to leave it out. Can be repeated.",
+            " unsubscribed, source, tags, the name of an attribute, attributes.NAME for an"
+            " attribute of the group, or - to leave it out. Can be repeated.",
             rich_help_panel=_PANEL,
         ),
     ] = attrs.field(default=None, converter=_parse_map)
