@@ -17,6 +17,7 @@ from cleverreach_async.resources.mailings import Mailings
 from cleverreach_async.resources.oauth import OAuth
 from cleverreach_async.resources.orders import Orders
 from cleverreach_async.resources.receivers import Receivers
+from cleverreach_async.resources.relative import body_has_relative_values
 from cleverreach_async.resources.reports import Reports
 from cleverreach_async.resources.tags import Tags
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
@@ -177,7 +178,8 @@ class CleverReach:
             path_params: Values for the placeholders; they are percent-encoded.
             query: Query parameters.
             json: Body.
-            idempotent: Whether the request may be repeated; by default any but a POST may.
+            idempotent: Whether the request may be repeated; by default any may but a POST, and but
+                one with relative values such as ``"+1"``, which the server adds to a number.
 
         Returns:
             The decoded JSON, or ``None`` for an empty response.
@@ -194,6 +196,9 @@ class CleverReach:
             idempotent=idempotent,
             accepts_false=True,
         )
+        is_idempotent = idempotent is None and request.idempotent
+        if is_idempotent and "receivers" in path and body_has_relative_values(request.content):
+            request = attrs.evolve(request, idempotent=False)
         return decode_json(await self._transport.call(request), request)
 
     async def aclose(self) -> None:

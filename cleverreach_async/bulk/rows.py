@@ -8,8 +8,9 @@ import attrs
 import msgspec
 
 from cleverreach_async.errors import CleverReachError, InternalServerError
+from cleverreach_async.resources.relative import is_relative
 from cleverreach_async.transport.redaction import mask_emails
-from cleverreach_async.transport.wire import encode_json
+from cleverreach_async.transport.wire import as_object, encode_json
 
 __all__ = [
     "CANARY_ROWS",
@@ -24,8 +25,8 @@ __all__ = [
     "not_returned",
     "receiver_json",
     "rejected",
+    "repeatable_part",
     "unknown",
-    "without_orders",
 ]
 
 MAX_ROWS: Final = 1000
@@ -45,6 +46,7 @@ class EncodedRow(msgspec.Struct, gc=False):
         number: One-based number of the row in the source.
         line: Line of the file, if the source is a file.
         repeatable: Whether sending it twice has the same effect as sending it once.
+        relative: Whether it changes numbers by an amount, which no look-up can show.
     """
 
     key: str
@@ -52,6 +54,7 @@ class EncodedRow(msgspec.Struct, gc=False):
     number: int
     line: int | None
     repeatable: bool
+    relative: bool = False
 
 
 Batch = list[EncodedRow]
@@ -76,7 +79,8 @@ class Outcome(enum.Enum):
     EXCLUDED = "excluded"
     """The row itself says that the person is not subscribed, so it was not sent."""
     SUPERSEDED = "superseded"
-    """A later row of the same address in the same batch replaced it before it was sent."""
+    """A later row of the same address, which fills the same fields, replaced it before it was sent.
+    """
 
 
 @attrs.define
@@ -115,12 +119,16 @@ def receiver_json(row: EncodedRow) -> bytes:
     return row.body if row.body.startswith(b"{") else b'{"email":' + row.body + b"}"
 
 
-def without_orders(row: EncodedRow) -> EncodedRow:
-    """Return the row without its orders, which must not be sent twice."""
+def repeatable_part(row: EncodedRow) -> EncodedRow:
+    """Return the row without what must not be sent twice: orders and relative values."""
     if row.repeatable:
         return row
     fields = msgspec.json.decode(row.body)
     fields.pop("orders", None)
+    if row.relative:
+        for name in fields.keys() & {"attributes", "global_attributes"}:
+            values = as_object(fields[name])
+            fields[name] = {key: values[key] for key in values if not is_relative(values[key])}
     return EncodedRow(row.key, encode_json(fields), row.number, row.line, repeatable=True)
 
 

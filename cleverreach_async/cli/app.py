@@ -77,8 +77,8 @@ def retry_rejects(output: Output, arguments: RetryArguments, account: AccountOpt
     """Send the repaired rows of a rejects file.
 
     The `receiver` of each line is sent. Lines that only have a `record`, a row that could not be
-    converted, are copied to the new rejects file. Rows with orders whose outcome is unknown are
-    sent only with --only unknown.
+    converted, are copied to the new rejects file. Rows of unknown outcome that have orders, or
+    numbers like +1 that are added, are sent only with --only unknown.
     """
     return import_file(arguments, account, output)
 

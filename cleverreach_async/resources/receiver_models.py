@@ -54,7 +54,8 @@ class ReceiverInput:
         deactivated: When they unsubscribed; 1 or ``True`` for an unknown time. 0 is not sent, since
             it could make people active who unsubscribed; see ``cr.receivers.activate()``.
         source: Origin of the contact, shown in the account.
-        attributes: Values of the group's own attributes, by lower-case name; ``None`` unsets.
+        attributes: Values of the group's own attributes, by lower-case name; ``None`` unsets. The
+            API adds ``"+1"`` to a number, and subtracts ``"-1"`` from it.
         global_attributes: Values of the account's attributes, by lower-case name.
         tags: Tags to add, ``name`` or ``origin.name``; a leading ``-`` removes the tag.
         orders: Order lines to add.

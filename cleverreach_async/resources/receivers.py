@@ -15,6 +15,7 @@ from cleverreach_async.resources.receiver_models import (
     read_batch_item,
 )
 from cleverreach_async.resources.receiver_wire import receiver_on_wire
+from cleverreach_async.resources.relative import has_relative_values
 from cleverreach_async.transport.wire import as_list, as_object, build_request
 
 __all__ = ["Receivers"]
@@ -27,6 +28,8 @@ class Receivers(Resource):
     """``cr.receivers``: read and write receivers, one or up to 1000 at a time.
 
     ``receiver_id`` is a pool id or an e-mail address. For more than 1000 receivers use ``cr.bulk``.
+    Calls with orders, or with relative values such as ``"+1"``, are not repeated after a lost
+    response, because the server might count them twice.
     """
 
     def list(
@@ -111,6 +114,9 @@ class Receivers(Resource):
     ) -> Receiver:
         """Change one receiver. Fields that are not set stay as they are.
 
+        With orders or relative values such as ``"+1"`` the call is not repeated after a lost
+        response, because the server might count them twice.
+
         Raises:
             NotFoundError: The receiver is not in the group.
 
@@ -123,14 +129,14 @@ class Receivers(Resource):
             template,
             path=path,
             json=receiver_on_wire(receiver, creates=False),
-            idempotent=not receiver.orders,
+            idempotent=_is_repeatable(receiver),
         )
 
     async def upsert(self, receiver: ReceiverInput, *, group_id: int) -> Receiver:
         """Add or change one receiver with its tags and orders.
 
-        With orders the call is not repeated after a lost response, because the server might store
-        them twice.
+        With orders or relative values such as ``"+1"`` the call is not repeated after a lost
+        response, because the server might count them twice.
 
         Raises:
             UnprocessableEntityError: The server refused the receiver, without a reason.
@@ -257,7 +263,16 @@ class Receivers(Resource):
             f"/groups/{{group_id}}/receivers/{verb}",
             path={"group_id": group_id},
             json=rows,
-            # Repeated inserts are refused as duplicates; repeated orders may be stored twice.
-            idempotent=verb != "insert" and not any(row.orders for row in rows),
+            # Repeated inserts are refused as duplicates.
+            idempotent=verb != "insert" and all(map(_is_repeatable, rows)),
         )
         return as_list(await self._json(request))
+
+
+def _is_repeatable(receiver: ReceiverInput) -> bool:
+    """Whether writing a receiver twice has the same effect as writing them once.
+
+    Orders might be stored twice, and a relative value such as "+1" counted twice.
+    """
+    maps = (receiver.attributes, receiver.global_attributes)
+    return not (receiver.orders or any(map(has_relative_values, maps)))

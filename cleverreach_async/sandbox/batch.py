@@ -137,7 +137,7 @@ class BatchWriter:
         else:
             pending = self._plus and not self._behaviour.doi_state_in_one_call
             join_group(member, self._group_id, row.times, self._now, ignore_pending=pending)
-        change_data(member, row, self._local, self._shared, self._now)
+        change_data(member, row, self._local, self._shared, self._now, self._behaviour)
         self._touched[row.key] = member
         self._orders.extend((member.id, order) for order in row.orders)
         # H: the texts `insert success` and `update success` were recorded on v3.

@@ -52,6 +52,8 @@ class Behaviour:
     """The most receivers in the account; a call that would exceed it gets 403 (M)."""
     put_tags: Literal["add", "replace"] = "add"
     """Whether ``tags`` in a single PUT are added to the stored ones, or replace them (L)."""
+    negative_number: Literal["subtract", "store"] = "subtract"
+    """Whether a negative JSON number for a number attribute subtracts, as a text does (U)."""
     dedupe_orders: bool = False
     """True: an order line replaces a stored one of the same order_id and product (U: unlikely)."""
     order_quantity_key: Literal["quantity", "amount"] = "quantity"

@@ -167,16 +167,21 @@ def change_times(member: Member, times: Mapping[str, int], behaviour: Behaviour)
 
 
 def change_data(
-    member: Member, row: InputRow, local: Mapping[str, str], shared: Mapping[str, str], now: int
+    member: Member,
+    row: InputRow,
+    local: Mapping[str, str],
+    shared: Mapping[str, str],
+    now: int,
+    behaviour: Behaviour,
 ) -> None:
     """Apply a row to a member, except times and orders."""
     if row.source is not None:
         member.source = row.source
     if row.attributes:
-        member.attributes = merge_attributes(member.attributes, row.attributes, local)
+        member.attributes = merge_attributes(member.attributes, row.attributes, local, behaviour)
     if row.global_attributes:
         member.global_attributes = merge_attributes(
-            member.global_attributes, row.global_attributes, shared
+            member.global_attributes, row.global_attributes, shared, behaviour
         )
     if row.tags:
         member.tags = change_tags(member.tags, row.tags)

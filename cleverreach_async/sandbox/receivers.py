@@ -127,7 +127,7 @@ def update_receiver(call: Call) -> Json:
     if row.tags is not None and call.behaviour.put_tags == "replace":
         member = replace(member, tags=[])  # L: one client names this call "replace tags"
     change_times(member, row.times, call.behaviour)
-    change_data(member, row, local, shared, call.now())
+    change_data(member, row, local, shared, call.now(), call.behaviour)
     with call.store.transaction():
         save_members(call.store, [member])
         lines = [(member.id, order) for order in row.orders]
@@ -183,10 +183,10 @@ def set_value(call: Call) -> Json:
     change = {row["name"]: text(call.fields(), "value")}
     types = {row["name"]: row["type"]}
     if row["group_id"]:
-        values = merge_attributes(member.attributes, change, types)
+        values = merge_attributes(member.attributes, change, types, call.behaviour)
         save_members(call.store, [replace(member, attributes=values, last_changed=call.now())])
     else:
-        values = merge_attributes(member.global_attributes, change, types)
+        values = merge_attributes(member.global_attributes, change, types, call.behaviour)
         call.store.run(
             "UPDATE receivers SET global_attributes = ? WHERE id = ?", dump_text(values), member.id
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .behaviour import Behaviour
 from .errors import ApiError
 from .values import Json, apply_increment, as_list, as_map, attribute_text, is_email, to_int
 
@@ -34,7 +35,8 @@ class InputRow:
         key: The address in lower case, which identifies the receiver.
         times: The times that were sent.
         source: The origin, None if it was not sent.
-        attributes: New values of attributes of the group; an empty string unsets one.
+        attributes: New values of attributes of the group as they were sent; None and an empty
+            string unset one.
         global_attributes: New values of attributes of the account.
         tags: Tags to add, or with a leading ``-`` to remove; None if not sent.
         orders: Order lines to append.
@@ -44,8 +46,8 @@ class InputRow:
     key: str
     times: dict[str, int]
     source: str | None
-    attributes: dict[str, str]
-    global_attributes: dict[str, str]
+    attributes: dict[str, Json]
+    global_attributes: dict[str, Json]
     tags: list[str] | None
     orders: list[dict[str, Json]]
 
@@ -113,7 +115,7 @@ def _times(fields: Mapping[str, Json]) -> dict[str, int]:
     return times
 
 
-def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, str]:
+def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, Json]:
     """Return the values of known attributes; others are ignored (M).
 
     An empty PHP array is an empty object (M), and the old string ``k:v,k:v`` works (H).
@@ -129,29 +131,29 @@ def parse_attributes(value: Json, types: Mapping[str, str]) -> dict[str, str]:
     given = as_map(value)
     if given is None:
         raise RowRefusedError("invalid attributes")
-    values: dict[str, str] = {}
-    for name, item in given.items():
-        if name in types:
-            # M: null and the empty string unset a value.
-            text = "" if item is None else attribute_text(item)
-            if text is None:
-                raise RowRefusedError(f"invalid attribute {name}")
-            values[name] = text
+    values = {name: item for name, item in given.items() if name in types}
+    for name, item in values.items():
+        if item is not None and attribute_text(item) is None:
+            raise RowRefusedError(f"invalid attribute {name}")
     return values
 
 
 def merge_attributes(
-    stored: Mapping[str, str], changes: Mapping[str, str], types: Mapping[str, str]
+    stored: Mapping[str, str],
+    changes: Mapping[str, Json],
+    types: Mapping[str, str],
+    behaviour: Behaviour,
 ) -> dict[str, str]:
     """Return the values after a change; ``+n`` and ``-n`` add to number attributes (M)."""
     result = dict(stored)
-    for name, text in changes.items():
-        if text == "":
+    for name, value in changes.items():
+        text = attribute_text(value)
+        if not text:  # M: null and the empty string unset a value.
             result.pop(name, None)
             continue
-        total = (
-            apply_increment(result.get(name, "0"), text) if types.get(name) == "number" else None
-        )
+        adds = isinstance(value, str) or behaviour.negative_number == "subtract"
+        is_number = types.get(name) == "number"
+        total = apply_increment(result.get(name, "0"), text) if is_number and adds else None
         result[name] = text if total is None else total
     return result
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TextIO
 import attrs
 import msgspec
 
+from cleverreach_async.resources.relative import has_relative_values
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.json_lines import JsonLinesSource, read_receiver
 from cleverreach_async.sources.line_offsets import Lines
@@ -38,12 +39,13 @@ class Skipped:
     Attributes:
         records: Rows that were never a receiver, by code.
         left_out: Rows with the other outcome.
-        with_orders: Rows of unknown outcome with orders, which were not requested.
+        unrepeatable: Rows of unknown outcome with orders or relative values, which were not
+            requested.
     """
 
     records: Counter[str] = attrs.field(factory=Counter[str])
     left_out: int = 0
-    with_orders: int = 0
+    unrepeatable: int = 0
 
 
 class RejectsSource(JsonLinesSource):
@@ -82,10 +84,8 @@ class RejectsSource(JsonLinesSource):
         if self._only is not None and reject.outcome != self._only:
             self.skipped.left_out += 1
             return False
-        has_orders = bool(reject.receiver and reject.receiver.get("orders"))
-        if self._only is None and reject.outcome == "unknown" and has_orders:
-            # The orders may be stored already, and would be doubled.
-            self.skipped.with_orders += 1
+        if self._only is None and reject.outcome == "unknown" and _is_unrepeatable(reject):
+            self.skipped.unrepeatable += 1
             return False
         return True
 
@@ -101,6 +101,13 @@ class RejectsSource(JsonLinesSource):
             return BadRow(reject.line, error.code, str(error), reject.receiver)
 
 
+def _is_unrepeatable(reject: _Reject) -> bool:
+    """Whether a row may be stored already, and would be counted twice."""
+    receiver = reject.receiver or {}
+    maps = (receiver.get("attributes"), receiver.get("global_attributes"))
+    return bool(receiver.get("orders")) or any(map(has_relative_values, maps))
+
+
 def read_rejects(
     path: Path, *, only: Only | None = None, timezone: str = "Europe/Berlin"
 ) -> RejectsSource:
@@ -108,8 +115,8 @@ def read_rejects(
 
     Args:
         path: The file.
-        only: Outcome of the rows to read. By default rows of unknown outcome with orders are left
-            out, since their orders might be stored twice.
+        only: Outcome of the rows to read. By default rows of unknown outcome are left out if they
+            have orders or relative values, since the server might count them twice.
         timezone: Time zone of repaired dates without an offset.
 
     Raises:

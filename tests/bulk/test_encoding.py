@@ -10,7 +10,7 @@ import pytest
 
 from cleverreach_async import BadRow, OrderInput, ReceiverInput, SourceRow
 from cleverreach_async.bulk.intake.encoding import Encoder
-from cleverreach_async.bulk.rows import EncodedRow, RowResult, email_key, join_rows, without_orders
+from cleverreach_async.bulk.rows import EncodedRow, RowResult, email_key, join_rows, repeatable_part
 from cleverreach_async.sources.rows import Item
 
 
@@ -68,11 +68,11 @@ def test_rows_with_orders_are_not_repeatable() -> None:
     assert plain.repeatable
     assert not with_order.repeatable
 
-    stripped = without_orders(with_order)
+    stripped = repeatable_part(with_order)
 
     assert stripped.repeatable
     assert {"email": "a@example.org"} == json.loads(stripped.body)
-    assert plain is without_orders(plain)
+    assert plain is repeatable_part(plain)
 
 
 @pytest.mark.parametrize(

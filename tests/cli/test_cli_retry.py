@@ -99,12 +99,15 @@ def test_the_rejects_file_is_not_replaced_by_its_own_rejects(run: Run, workdir: 
 @pytest.mark.parametrize(
     ("words", "expected", "message"),
     [
-        pytest.param((), ["a", "b"], "orders", id="all"),
+        pytest.param((), ["a", "b"], "2 rows of unknown outcome left out: they have", id="all"),
         pytest.param(
-            ("--only", "rejected"), ["a"], "2 rows left out because of --only", id="rejected"
+            ("--only", "rejected"), ["a"], "3 rows left out because of --only", id="rejected"
         ),
         pytest.param(
-            ("--only", "unknown"), ["b", "c"], "1 row left out because of --only", id="unknown"
+            ("--only", "unknown"),
+            ["b", "c", "d"],
+            "1 row left out because of --only",
+            id="unknown",
         ),
     ],
 )
@@ -116,13 +119,18 @@ def test_only_rows_of_an_outcome_are_sent(
     expected: list[str],
     message: str,
 ) -> None:
-    """Unknown rows with orders are sent only on request: they might be stored twice."""
+    """Unknown rows with orders or relative numbers are sent only on request."""
     order = {"order_id": "A-17", "product": "Lamp"}
     write(
         workdir / "rejects.jsonl",
         reject("a@example.org"),
         reject("b@example.org", outcome="unknown"),
         reject("c@example.org", outcome="unknown", orders=[order]),
+        reject("d@example.org", outcome="unknown", global_attributes={"points": "+1"}),
+    )
+    sandbox.store.run(
+        "INSERT INTO attributes (group_id, name, type, description, preview_value, tag)"
+        " VALUES (0, 'points', 'number', '', '', '')"
     )
 
     result = run(*RETRY, *words)

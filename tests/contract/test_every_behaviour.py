@@ -29,6 +29,7 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
     "max_rows": (100, 999),
     "max_body_bytes": (2000, 50_000),
     "blacklisted_row": ("refuse",),
+    "negative_number": ("store",),
     "order_quantity_key": ("amount",),
     "sparse_profiles": (True,),
     "email_case": ("lower",),
@@ -82,7 +83,9 @@ async def test_an_import_accounts_for_every_row(
         for n in range(1200)
     ]
     rows[5] = ReceiverInput("nobody")
-    rows[7] = ReceiverInput("p6@EXAMPLE.org", global_attributes={"firstname": "later"})
+    rows[7] = ReceiverInput(
+        "p6@EXAMPLE.org", global_attributes={"firstname": "later"}, tags=["shop.customer"]
+    )
     rows[1100] = ReceiverInput("p9@example.org", global_attributes={"firstname": "latest"})
     report = await cr.bulk.upsert(rows, group_id=group_id)
 

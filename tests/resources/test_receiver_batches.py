@@ -24,6 +24,7 @@ Act = Callable[[Receivers], Awaitable[object]]
 ANN = ReceiverInput("ann@mail.example", registered=datetime(2026, 1, 1, tzinfo=UTC))
 BOB = ReceiverInput("bob@mail.example", tags=[])
 BUYER = ReceiverInput("bob@mail.example", orders=[OrderInput("A-1", "Mug")])
+LOYAL = ReceiverInput("eve@mail.example", attributes={"points": "+1"})
 BODY: list[dict[str, object]] = [
     {"email": "ann@mail.example", "registered": 1767225600},
     {"email": "bob@mail.example", "tags": []},
@@ -126,6 +127,12 @@ REPEATABLE: dict[str, tuple[Act, bool]] = {
     "update with orders": (lambda it: it.update_many([BOB, BUYER], group_id=7), False),
     "upsert": (lambda it: it.upsert_many([BOB], group_id=7), True),
     "upsert with orders": (lambda it: it.upsert_many([BOB, BUYER], group_id=7), False),
+    "update with a number": (lambda it: it.update_many([BOB, LOYAL], group_id=7), False),
+    "upsert with a number": (lambda it: it.upsert_many([BOB, LOYAL], group_id=7), False),
+    "upsertplus with a number": (
+        lambda it: it.upsertplus_many([LOYAL], group_id=7),
+        False,
+    ),
     "updateplus with orders": (lambda it: it.updateplus_many([BUYER], group_id=7), False),
     "upsertplus": (lambda it: it.upsertplus_many([BOB], group_id=7), True),
     "upsertplus with orders": (lambda it: it.upsertplus_many([BUYER], group_id=7), False),
@@ -138,7 +145,7 @@ REPEATABLE: dict[str, tuple[Act, bool]] = {
 async def test_batch_idempotency(
     act: Act, idempotent: bool, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """One row with orders makes the whole batch not idempotent."""
+    """One row with orders or a relative number makes the whole batch not idempotent."""
     await act(Receivers(serve([])))
     assert idempotent is sent[0].idempotent
 

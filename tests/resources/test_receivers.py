@@ -193,13 +193,16 @@ async def test_receiver_calls(
     assert (method, target, body, expected) == await exchange(Receivers, act, answer)
 
 
-PLAIN = ReceiverInput("ann@mail.example", tags=["a"])
+PLAIN = ReceiverInput("ann@mail.example", tags=["-a"], attributes={"city": "Kiel", "age": 5})
+LOYAL = ReceiverInput("ann@mail.example", global_attributes={"points": "-1"})
 
 REPEATABLE: dict[str, tuple[Act, bool]] = {
     "create": (lambda it: it.create(PLAIN, group_id=7), False),
     "update": (lambda it: it.update(7, PLAIN, group_id=7), True),
     "update with orders": (lambda it: it.update(7, INPUT, group_id=7), False),
+    "update with a relative number": (lambda it: it.update(7, LOYAL, group_id=7), False),
     "upsert": (lambda it: it.upsert(PLAIN, group_id=7), True),
+    "upsert with a relative number": (lambda it: it.upsert(LOYAL, group_id=7), False),
     "upsert with orders": (lambda it: it.upsert(INPUT, group_id=7), False),
     "upsert with an empty list of orders": (
         lambda it: it.upsert(ReceiverInput("ann@mail.example", orders=[]), group_id=7),
@@ -213,7 +216,7 @@ REPEATABLE: dict[str, tuple[Act, bool]] = {
 async def test_receiver_idempotency(
     act: Act, idempotent: bool, serve: Callable[..., Call], sent: list[Request]
 ) -> None:
-    """A repetition may store orders twice, or refuse a receiver that it created."""
+    """A repetition may store orders twice, add a number twice, or refuse a new receiver."""
     await act(Receivers(serve([BARE])))
     assert idempotent is sent[0].idempotent
 

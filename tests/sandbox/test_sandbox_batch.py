@@ -248,6 +248,20 @@ async def test_attribute_values(api: httpx.AsyncClient, group: int) -> None:
     )
 
 
+async def test_negative_numbers(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
+    """A negative JSON number subtracts like a text, or with the switch is stored."""
+    await api.post("attributes", json={"name": "points", "type": "number"})
+
+    async def upsert(points: object) -> str:
+        row = GOOD | {"global_attributes": {"points": points}}
+        answer = (await write(api, group, "upsertplus", [row]))[0]
+        return str(answer["global_attributes"]["points"])
+
+    assert ["10", "7"] == [await upsert(10), await upsert(-3)]
+    sandbox.behaviour = Behaviour(negative_number="store")
+    assert ["-3", "-4", "-1"] == [await upsert(-3), await upsert("-1"), await upsert("+3")]
+
+
 async def test_empty_maps_as_lists(api: httpx.AsyncClient, group: int, sandbox: Sandbox) -> None:
     """With the switch, empty attributes are a list."""
     sandbox.behaviour = Behaviour(empty_map="list")

@@ -21,8 +21,8 @@ from cleverreach_async.bulk.rows import (
     not_returned,
     receiver_json,
     rejected,
+    repeatable_part,
     unknown,
-    without_orders,
 )
 from cleverreach_async.bulk.strategies import UPSERT, UPSERTPLUS, Strategy
 from cleverreach_async.transport.wire import Response
@@ -215,7 +215,7 @@ class Delivery:
     async def _ask_again(self, missing: Sequence[EncodedRow], result: BatchResult) -> None:
         """Send rows that a response left out by the call that reports on each row.
 
-        Their orders are not resent: if the first call stored them, they would be stored twice.
+        Orders and relative values are not resent: the first call may have stored them already.
         """
         if not self.strategy.repeatable:
             await resolve_missing(self.attempts.query, self.group_id, missing, result)
@@ -223,7 +223,7 @@ class Delivery:
         call = UPSERT if self.strategy is UPSERTPLUS else self.strategy
         again = BatchResult(resent={row.number for row in missing})
         try:
-            gone = await self._send([without_orders(row) for row in missing], call, again)
+            gone = await self._send([repeatable_part(row) for row in missing], call, again)
         finally:
             result.requests += again.requests
             result.retries += again.retries + 1
@@ -235,6 +235,6 @@ class Delivery:
         result.results += [not_returned(rows[row.number]) for row in gone]
         found = [rows[row.number] for row in again.accepted]
         result.accepted += [row for row in found if row.repeatable]
-        with_orders = [row for row in found if not row.repeatable]
-        if with_orders:
-            await resolve_missing(self.attempts.query, self.group_id, with_orders, result)
+        in_part = [row for row in found if not row.repeatable]
+        if in_part:
+            await resolve_missing(self.attempts.query, self.group_id, in_part, result)

@@ -131,6 +131,8 @@ def evidence_of(row: EncodedRow, profile: Profile | None) -> Evidence:
     sent = cast("dict[str, Any]", msgspec.json.decode(row.body))
     if sent.get("orders"):
         return _evidence_of_orders(sent["orders"], profile.get("orders"))
+    if row.relative:
+        return Evidence.UNCLEAR  # what the number was before is not known
     return Evidence.STORED if _has_values_of(sent, profile) else Evidence.UNCLEAR
 
 

@@ -1,14 +1,17 @@
 """Which rows are sent together, and which have to wait: pure bookkeeping.
 
-Two rules keep repeated addresses in order. Within a window of rows the last row of an address wins;
-the earlier ones are superseded and never sent. Across windows a row waits while an earlier one of
-the same address is in flight. Which rows are superseded depends on the source alone, never on
-timing, so the same file gives the same report however often the server fails.
+Two rules keep repeated addresses in order. Within a window of rows an earlier row is superseded and
+never sent if the next one of its address fills all its fields, so that sending it would change
+nothing. A row that is sent waits while an earlier one of its address is in flight. Which rows are
+superseded depends on the source alone, never on timing, so the same file gives the same report
+however often the server fails.
 """
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain, takewhile
 
+from cleverreach_async.bulk.intake.superseding import supersedes
 from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.rows import EncodedRow
 
@@ -16,37 +19,32 @@ __all__ = ["KeyQueue", "Window"]
 
 
 class Window:
-    """The rows gathered for the next batch, one per address.
+    """The rows gathered for the next batches.
+
+    Usually they are one batch. Rows of one address, of which none supersedes another, are sent in
+    order, each after the one before it has a result; see :class:`KeyQueue`.
 
     Args:
-        max_rows: Most rows of a batch.
-        max_bytes: Most bytes of a batch; a single larger row is a batch on its own.
+        max_rows: Most rows of a window.
+        max_bytes: Most bytes of a window; a single larger row is a window on its own.
         lasting: Numbers of rows that are never superseded, because they may have been stored.
-        keeps_orders: Whether rows that must not be sent twice are never superseded, because their
-            orders would be lost.
 
     Attributes:
-        max_rows: Most rows of a batch; may be changed.
+        max_rows: Most rows of a window; may be changed.
     """
 
-    def __init__(
-        self,
-        *,
-        max_rows: int,
-        max_bytes: int,
-        lasting: RowSet | None = None,
-        keeps_orders: bool = False,
-    ) -> None:
+    def __init__(self, *, max_rows: int, max_bytes: int, lasting: RowSet | None = None) -> None:
         self.max_rows = max_rows
         self._lasting = RowSet() if lasting is None else lasting
-        self._keeps_orders = keeps_orders
         self._max_bytes = max_bytes
-        self._rows: dict[str, EncodedRow] = {}
-        self._later: list[EncodedRow] = []
+        # The last row of each address, and the rows of the same address before it.
+        self._last: dict[str, EncodedRow] = {}
+        self._before: dict[str, list[EncodedRow]] = {}
+        self._count = 0
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._rows) + len(self._later)
+        return self._count
 
     def extend(
         self, rows: Sequence[EncodedRow], start: int = 0
@@ -66,47 +64,56 @@ class Window:
         superseded: list[tuple[EncodedRow, EncodedRow]] = []
         for position in range(start, len(rows)):
             row = rows[position]
-            earlier = self._rows.get(row.key)
-            if earlier is None or self._lasts(earlier):
-                if not self._has_room(row, earlier):
-                    return position, superseded
-            else:
-                del self._rows[row.key]
-                self._bytes -= len(earlier.body) + 1
-                superseded.append((earlier, row))
-            if earlier is not None and self._lasts(earlier):
-                self._later.append(row)
-            else:
-                self._rows[row.key] = row
-            self._bytes += len(row.body) + 1
+            replaced = self._replaced_by(row) if row.key in self._last else []
+            if not (replaced or self._has_room(row)):
+                return position, superseded
+            superseded += [(earlier, row) for earlier in replaced]
+            self._add(row, replaced)
         return len(rows), superseded
 
     def _take_all(self, rows: Sequence[EncodedRow]) -> bool:
         """Add all rows at once if all are new and fit: the usual case, and much faster."""
         fresh = {row.key: row for row in rows}
-        if len(fresh) < len(rows) or not self._rows.keys().isdisjoint(fresh):
+        if len(fresh) < len(rows) or not self._last.keys().isdisjoint(fresh):
             return False
         size = self._bytes + sum([len(row.body) for row in rows]) + len(rows)
-        if len(self) + len(rows) > self.max_rows or size > self._max_bytes:
+        if self._count + len(rows) > self.max_rows or size > self._max_bytes:
             return False
-        self._rows.update(fresh)
+        self._last.update(fresh)
+        self._count += len(rows)
         self._bytes = size
         return True
 
-    def _lasts(self, row: EncodedRow) -> bool:
-        """Return whether a row is never superseded."""
-        return (self._keeps_orders and not row.repeatable) or row.number in self._lasting
+    def _replaced_by(self, row: EncodedRow) -> list[EncodedRow]:
+        """Return the rows that a later one of their address supersedes, the last one first.
 
-    def _has_room(self, row: EncodedRow, earlier: EncodedRow | None) -> bool:
-        if earlier is not None and earlier.number in self._lasting:
-            return False
+        The first one that it does not supersede protects those before it: what they do to a
+        receiver may decide what that row does.
+        """
+        line = chain([self._last[row.key]], reversed(self._before.get(row.key, ())))
+        return list(
+            takewhile(lambda it: it.number not in self._lasting and supersedes(row, it), line)
+        )
+
+    def _add(self, row: EncodedRow, replaced: Sequence[EncodedRow]) -> None:
+        self._count += 1 - len(replaced)
+        self._bytes += len(row.body) + 1 - sum(len(it.body) + 1 for it in replaced)
+        last = self._last.pop(row.key, None)
+        if last is not None:
+            line = [*self._before.pop(row.key, ()), last]
+            if kept := line[: len(line) - len(replaced)]:
+                self._before[row.key] = kept
+        self._last[row.key] = row
+
+    def _has_room(self, row: EncodedRow) -> bool:
         is_small = self._bytes + len(row.body) + 1 <= self._max_bytes
-        return not self or (len(self) < self.max_rows and is_small)
+        return not self._count or (self._count < self.max_rows and is_small)
 
     def take(self) -> list[EncodedRow]:
-        """Return the rows and start a new window; the second row of an address comes last."""
-        rows, self._rows, self._bytes = [*self._rows.values(), *self._later], {}, 0
-        self._later = []
+        """Return the rows, those of one address in order, and start a new window."""
+        rows = [*chain.from_iterable(self._before.values()), *self._last.values()]
+        self._last, self._before = {}, {}
+        self._count = self._bytes = 0
         return rows
 
 

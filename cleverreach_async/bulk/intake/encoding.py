@@ -6,12 +6,13 @@ blocks the event loop for long.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
 
 from cleverreach_async.bulk.intake.preparation import Preparation
+from cleverreach_async.bulk.intake.relative_rows import mark_relative_rows
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.receiver_models import ReceiverInput
@@ -40,16 +41,19 @@ class Encoder:
 
     Args:
         preparation: What is sent of a receiver.
+        relative_names: The number attributes, whose values may be relative; ``None`` if they are
+            not known, so that any attribute may be one.
     """
 
-    def __init__(self, preparation: Preparation | None = None) -> None:
+    def __init__(
+        self,
+        preparation: Preparation | None = None,
+        *,
+        relative_names: Container[str] | None = None,
+    ) -> None:
         self._preparation = preparation or Preparation()
         self._strategy = self._preparation.strategy
-
-    @property
-    def takes_orders(self) -> bool:
-        """Whether rows may have orders."""
-        return self._strategy.takes_orders
+        self._relative_names = relative_names
 
     def encode(
         self, items: Sequence[Item], numbers: Iterable[int]
@@ -77,6 +81,9 @@ class Encoder:
                 rows.append(row)
             else:
                 rejected.append(cast("RowResult", row))
+        # Of calls that must not be repeated anyway it makes no difference.
+        if self._strategy.repeatable:
+            mark_relative_rows(rows, self._relative_names)
         return rows, rejected
 
     def _encode(self, item: Item, number: int, is_checked: bool) -> EncodedRow | RowResult:

@@ -70,12 +70,7 @@ class Intake:
         # A resumed import has to gather the same windows as one that was never interrupted.
         is_small = self.canary and resumed.window_row == 1
         first = min(CANARY_ROWS, self.max_rows) if is_small else self.max_rows
-        self._window = Window(
-            max_rows=first,
-            max_bytes=MAX_BYTES,
-            lasting=resumed.sent,
-            keeps_orders=self.encoder.takes_orders,
-        )
+        self._window = Window(max_rows=first, max_bytes=MAX_BYTES, lasting=resumed.sent)
 
     async def add(self, items: list[Item], position: Callable[[int], None]) -> None:
         """Encode rows and send every batch that they fill.
@@ -234,7 +229,7 @@ class Intake:
 
 
 def _superseded(row: EncodedRow, by: EncodedRow) -> RowResult:
-    message = f"row {by.number} has the same address and follows in the same batch"
+    message = f"row {by.number} has the same address and fills the same fields"
     return RowResult(row.number, row.line, Outcome.SUPERSEDED, "superseded", message)
 
 

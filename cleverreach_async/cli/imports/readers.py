@@ -158,11 +158,11 @@ class RejectsFileOptions:
             )
         if skipped.left_out:
             yield f"  {_rows(skipped.left_out)} left out because of --only {self.only}"
-        if skipped.with_orders:
+        if skipped.unrepeatable:
             yield (
-                f"  {_rows(skipped.with_orders)} of unknown outcome left out: they have orders,"
-                " which would be stored twice if they are stored already; check the account, and"
-                " send the missing ones with --only unknown"
+                f"  {_rows(skipped.unrepeatable)} of unknown outcome left out: they have orders, or"
+                " numbers like +1 that are added, which would count twice if they are stored"
+                " already; check the account, and send the missing ones with --only unknown"
             )
 
     def settings(self) -> Mapping[str, object]:
