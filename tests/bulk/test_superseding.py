@@ -1,5 +1,9 @@
 """Superseding never changes what the group ends up with, whatever the rows and the faults."""
 
+import json
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import anyio
@@ -9,10 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clocks import FakeClock
 from support.one_by_one import OneByOne, new_sandbox, state_of
+from support.virtual_time import write_in_the_loop
 
-from cleverreach_async import CleverReach, ImportReport, OAuthApp, OrderInput, ReceiverInput
+from cleverreach_async import (
+    CleverReach,
+    ImportFailedError,
+    ImportProgress,
+    ImportReport,
+    OAuthApp,
+    OrderInput,
+    ReceiverInput,
+)
 from cleverreach_async.bulk.intake.superseding import supersedes
 from cleverreach_async.bulk.rows import EncodedRow, RowResult
+from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName
 from cleverreach_async.sandbox import Behaviour, Fault
 
@@ -196,6 +210,7 @@ ODD_ANSWERS: Final = st.lists(
         at=st.just(1),
         after=st.integers(0, 4),
         times=st.just(1),
+        method=st.sampled_from(["POST", "PUT"]),
         path_prefix=st.just("/v3/groups"),
     ),
     max_size=1,
@@ -230,6 +245,31 @@ def test_lost_answers_do_not_change_the_end(
         encoded = {it.number: it for it in played.reference.encode(rows)}
         assert not [number for number in unsure if encoded[number].repeatable]
     played.check(unsure=unsure)
+
+
+@given(
+    data=st.data(),
+    strategy=STRATEGIES,
+    sizes=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=1, max_size=3),
+    stops=st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["stop", "abort"])), max_size=3),
+)
+@settings(max_examples=60)
+def test_a_resumed_import_ends_as_if_rows_were_sent_one_by_one(
+    data: st.DataObject, strategy: StrategyName, sizes: list[int], stops: list[tuple[int, str]]
+) -> None:
+    """Whenever it is stopped; with one batch size the same rows are superseded as without stops."""
+    rows = data.draw(receivers(strategy=strategy))
+    reference = OneByOne(strategy, Behaviour(), EXISTING)
+    encoded = reference.encode(rows)
+    report, unknown, final = play_with_stops(rows, strategy, sizes, stops)
+
+    assert len(rows) == report.read
+    for email in PEOPLE:
+        assert final[email] in reference.states(encoded, unknown, email)
+    if len(set(sizes)) == 1:
+        whole, _, _ = play_with_stops(rows, strategy, sizes, [])
+        superseded = report.superseded + report.earlier.get("superseded", 0)
+        assert whole.superseded == superseded
 
 
 EXPECTED_CODES: Final = {"", "superseded", "duplicate", "not_found"}
@@ -297,3 +337,60 @@ def play(
         anyio.run(main)
         played.final = {email: state_of(sandbox, group_id, email) for email in PEOPLE}
     return played
+
+
+def play_with_stops(
+    rows: list[ReceiverInput],
+    strategy: StrategyName,
+    sizes: list[int],
+    stops: list[tuple[int, str]],
+) -> tuple[ImportReport, set[int], dict[str, dict[str, Any] | None]]:
+    """Import rows with a journal, resuming after each stop.
+
+    Args:
+        rows: The rows.
+        strategy: The batch call.
+        sizes: Batch size of each run; the last one is for all later runs.
+        stops: After how many batches each run ends, and how.
+
+    Returns:
+        The last report, the rows that are unknown, and the receivers of the group.
+    """
+    sandbox, group_id = new_sandbox(Behaviour(), EXISTING)
+
+    async def main(folder: Path) -> ImportReport:
+        http_client = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
+        auth = OAuthApp("sandbox", "sandbox-secret").client_credentials()
+        async with http_client, CleverReach(auth, http_client=http_client, clock=FakeClock()) as cr:
+            for number in range(len(stops) + 1):
+                runs: list[ImportRun] = []
+
+                def stop(progress: ImportProgress, number: int = number) -> None:
+                    batches, kind = stops[number] if number < len(stops) else (0, "")
+                    if kind and progress.requests >= batches:
+                        getattr(runs[0], kind)()  # noqa: B023 - called in this turn
+
+                with suppress(ImportFailedError):
+                    async with cr.bulk.open(
+                        group_id=group_id,
+                        strategy=strategy,
+                        batch_size=sizes[min(number, len(sizes) - 1)],
+                        max_reject_share=1,
+                        canary=False,
+                        journal=folder / "journal",
+                        rejects=folder / "rejects",
+                        resume=number > 0,
+                        on_start=runs.append,
+                        on_progress=stop,
+                    ) as run:
+                        await run.feed(rows)
+                if not runs[0].report.stopped:
+                    break
+            return runs[0].report
+
+    with sandbox, TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        write_in_the_loop(patch)
+        report = anyio.run(main, Path(name))
+        lines = map(json.loads, (Path(name) / "rejects").read_bytes().splitlines())
+        unknown = {line["row"] for line in lines if line["outcome"] == "unknown"}
+        return report, unknown, {email: state_of(sandbox, group_id, email) for email in PEOPLE}
