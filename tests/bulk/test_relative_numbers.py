@@ -49,8 +49,8 @@ def test_other_values_are_not_relative(value: object) -> None:
 @given(
     st.lists(
         st.dictionaries(
-            st.text("abc:\"+-", max_size=3),
-            st.sampled_from([*RELATIVE, *ABSOLUTE]) | st.text("a:\" +-15", max_size=5),
+            st.text('abc:"+-', max_size=3),
+            st.sampled_from([*RELATIVE, *ABSOLUTE]) | st.text('a:" +-15', max_size=5),
         ),
         max_size=5,
     )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clocks import FakeClock
-from support.one_by_one import OneByOne, new_sandbox, state_of
+from support.one_by_one import NOW, OneByOne, new_sandbox, state_of
 from support.virtual_time import write_in_the_loop
 
 from cleverreach_async import (
@@ -106,7 +106,7 @@ def test_rows_that_must_not_be_sent_twice_are_not_superseded() -> None:
     assert not supersedes(relative, plain)
 
 
-TIMES: Final = st.sampled_from([0, 100, 200])
+TIMES: Final = st.sampled_from([0, 1_600_000_000, 1_700_000_000])
 VALUES: Final = st.dictionaries(
     st.sampled_from(["firstname", "ordercount"]),
     st.sampled_from(["5", "7", "+1", "-2", "+2.5", "", None, -3, 4, "+49431123"]),
@@ -118,8 +118,8 @@ TAGS: Final = st.lists(
 FIELDS: Final = st.fixed_dictionaries(
     {},
     optional={
-        "registered": TIMES,
-        "activated": TIMES,
+        "registered": TIMES.filter(bool),
+        "activated": TIMES | st.none(),
         "deactivated": TIMES,
         "source": st.sampled_from(["", "shop", "fair"]),
         "attributes": VALUES,
@@ -127,6 +127,16 @@ FIELDS: Final = st.fixed_dictionaries(
         "tags": TAGS,
     },
 )
+
+
+class SteadyClock(FakeClock):
+    """A clock whose date does not change."""
+
+    def now(self) -> float:
+        """Unix time."""
+        return NOW
+
+
 SPELLINGS: Final = st.sampled_from([str.lower, str.upper, str.title])
 STRATEGIES: Final = st.sampled_from(
     ["upsertplus", "upsertplus", "upsert", "insert", "update", "delete"]
@@ -152,15 +162,17 @@ def receivers(draw: st.DrawFn, *, strategy: str, people: int = 3) -> list[Receiv
     strategy=st.sampled_from(["upsertplus", "upsert", "update"]),
     existing=st.sampled_from([(), EXISTING]),
     behaviour=st.sampled_from(BEHAVIOURS),
+    reactivate=st.booleans(),
 )
 def test_the_last_of_two_rows_does_what_both_do(
     rows: list[ReceiverInput],
     strategy: StrategyName,
     existing: tuple[str, ...],
     behaviour: Behaviour,
+    reactivate: bool,
 ) -> None:
     """Whatever the state before them, and however the server acts."""
-    reference = OneByOne(strategy, behaviour, existing)
+    reference = OneByOne(strategy, behaviour, existing, reactivate=reactivate)
     plain = [it for it in rows if not it.orders]
     encoded = reference.encode(plain)
     for at in range(len(encoded) - 1):
@@ -175,6 +187,7 @@ def test_the_last_of_two_rows_does_what_both_do(
     batch_size=st.sampled_from([1, 2, 3, 5, 1000]),
     concurrency=st.integers(1, 3),
     behaviour=st.sampled_from(BEHAVIOURS),
+    reactivate=st.booleans(),
 )
 def test_an_import_ends_as_if_rows_were_sent_one_by_one(
     data: st.DataObject,
@@ -182,10 +195,18 @@ def test_an_import_ends_as_if_rows_were_sent_one_by_one(
     batch_size: int,
     concurrency: int,
     behaviour: Behaviour,
+    reactivate: bool,
 ) -> None:
     """Whatever the call, the batch size and the concurrency."""
     rows = data.draw(receivers(strategy=strategy))
-    played = play(rows, strategy, behaviour, batch_size=batch_size, concurrency=concurrency)
+    played = play(
+        rows,
+        strategy,
+        behaviour,
+        batch_size=batch_size,
+        concurrency=concurrency,
+        reactivate=reactivate,
+    )
 
     assert {} == {row: code for row, code in played.codes.items() if code not in EXPECTED_CODES}
     played.check(unsure=set())
@@ -309,10 +330,12 @@ def play(
     behaviour: Behaviour,
     *,
     faults: list[Fault] | None = None,
+    reactivate: bool = False,
     **options: Any,
 ) -> Played:
     """Import rows into a group of the sandbox, without waiting."""
-    played = Played(rows, OneByOne(strategy, behaviour, EXISTING))
+    options["reactivate"] = reactivate
+    played = Played(rows, OneByOne(strategy, behaviour, EXISTING, reactivate=reactivate))
     sandbox, group_id = new_sandbox(behaviour, EXISTING)
     for fault in faults or ():
         sandbox.faults.add(fault)
@@ -322,7 +345,7 @@ def play(
         auth = OAuthApp("sandbox", "sandbox-secret").client_credentials()
         async with (
             http_client,
-            CleverReach(auth, http_client=http_client, clock=FakeClock()) as cr,
+            CleverReach(auth, http_client=http_client, clock=SteadyClock()) as cr,
             cr.bulk.open(
                 group_id=group_id, strategy=strategy, max_reject_share=1, canary=False, **options
             ) as run,
@@ -361,7 +384,10 @@ def play_with_stops(
     async def main(folder: Path) -> ImportReport:
         http_client = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
         auth = OAuthApp("sandbox", "sandbox-secret").client_credentials()
-        async with http_client, CleverReach(auth, http_client=http_client, clock=FakeClock()) as cr:
+        async with (
+            http_client,
+            CleverReach(auth, http_client=http_client, clock=SteadyClock()) as cr,
+        ):
             for number in range(len(stops) + 1):
                 runs: list[ImportRun] = []
 

@@ -8,6 +8,7 @@ import msgspec
 
 from cleverreach_async import ReceiverInput
 from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.sandbox import Behaviour, Sandbox
@@ -67,18 +68,27 @@ class OneByOne:
         strategy: The batch call.
         behaviour: How the sandbox acts.
         existing: Addresses that are in the group before.
+        reactivate: Whether ``deactivated`` 0 is sent.
     """
 
     def __init__(
-        self, strategy: StrategyName, behaviour: Behaviour, existing: Iterable[str] = ()
+        self,
+        strategy: StrategyName,
+        behaviour: Behaviour,
+        existing: Iterable[str] = (),
+        *,
+        reactivate: bool = False,
     ) -> None:
+        self._reactivate = reactivate
         self._strategy = find_strategy(strategy)
         self._behaviour = behaviour
         self._existing = list(existing)
 
     def encode(self, receivers: Sequence[ReceiverInput]) -> list[EncodedRow]:
         """Return the rows as an import sends them."""
-        rows, rejected = Encoder(self._strategy).encode(receivers, range(1, len(receivers) + 1))
+        preparation = Preparation(strategy=self._strategy, now=NOW, reactivate=self._reactivate)
+        encoder = Encoder(preparation)
+        rows, rejected = encoder.encode(receivers, range(1, len(receivers) + 1))
         assert [] == rejected
         return rows
 

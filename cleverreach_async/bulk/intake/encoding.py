@@ -6,7 +6,7 @@ blocks the event loop for long.
 """
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
@@ -49,7 +49,7 @@ class Encoder:
         self,
         preparation: Preparation | None = None,
         *,
-        relative_names: Container[str] | None = None,
+        relative_names: Collection[str] | None = None,
     ) -> None:
         self._preparation = preparation or Preparation()
         self._strategy = self._preparation.strategy

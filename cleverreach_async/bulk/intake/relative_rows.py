@@ -1,20 +1,21 @@
 """Find the rows with relative values such as "+1", at little cost for slices without any."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
 
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.resources.relative import has_relative_values
+from cleverreach_async.transport.wire import as_object
 
 __all__ = ["mark_relative_rows"]
 
 _MAPS: Final = ("attributes", "global_attributes")
-_BEFORE_A_VALUE: Final = (b'"', b":", b" ")
+_BEFORE_A_VALUE: Final = frozenset(b'": ')
 
 
-def mark_relative_rows(rows: Sequence[EncodedRow], names: Container[str] | None) -> None:
+def mark_relative_rows(rows: Sequence[EncodedRow], names: Collection[str] | None) -> None:
     """Mark rows with relative values: they are not repeatable.
 
     Args:
@@ -32,14 +33,19 @@ def mark_relative_rows(rows: Sequence[EncodedRow], names: Container[str] | None)
 
 
 def _may_have_relative_values(body: bytes) -> bool:
-    """Return whether a value in JSON begins with a sign, or with a space before it."""
-    return any(
-        part.endswith(_BEFORE_A_VALUE) for sign in (b"+", b"-") for part in body.split(sign)[:-1]
-    )
+    """Return whether a value in JSON begins with a sign, or with spaces and a sign.
+
+    To search for one byte takes a small part of the time of any other search.
+    """
+    for sign in b"+-":
+        at = body.find(sign)
+        while at > 0:
+            if body[at - 1] in _BEFORE_A_VALUE:
+                return True
+            at = body.find(sign, at + 1)
+    return False
 
 
-def _has_relative_values(body: bytes, names: Container[str] | None) -> bool:
-    fields = msgspec.json.decode(body)
-    if not isinstance(fields, dict):
-        return False  # an address, to be deleted
+def _has_relative_values(body: bytes, names: Collection[str] | None) -> bool:
+    fields = as_object(msgspec.json.decode(body))
     return any(has_relative_values(fields.get(name), names) for name in _MAPS)
