@@ -20,12 +20,12 @@ __all__ = ["Bulk"]
 class Bulk:
     """``cr.bulk``: imports of any size into a group.
 
-    All calls share the options of :class:`ImportOptions`. Rows are sent in concurrent batches. Rows
-    of one address keep their order; within a window of ``batch_size`` rows the last one wins and
-    the earlier ones are ``superseded``. A row that cannot be sent is rejected and never stops the
-    others. After failures of the server (429, 5xx, lost connections) batches are retried; a row
-    that must not be stored twice is looked up when a response is lost, and is ``unknown`` if the
-    look-up does not decide.
+    All calls share the options of :class:`ImportOptions`. Rows are sent in concurrent batches, and
+    the group ends as if they had been sent one by one. Rows of one address keep their order; one is
+    ``superseded``, and not sent, only if the next one within ``batch_size`` rows fills all its
+    fields. A row that cannot be sent is rejected and never stops the others. After failures of the
+    server (429, 5xx, lost connections) batches are retried; a row that must not be stored twice is
+    looked up when a response is lost, and is ``unknown`` if the look-up does not decide.
     """
 
     def __init__(self, transport: Transport) -> None:

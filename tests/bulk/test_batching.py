@@ -4,15 +4,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async.bulk.intake.batching import KeyQueue, Window
+from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.rows import EncodedRow
 
 
 def row(key: str, number: int, size: int = 10) -> EncodedRow:
-    """Return a row of ``size`` bytes."""
-    return EncodedRow(key, b"x" * size, number, None, repeatable=True)
+    """Return a row of ``size`` bytes that supersedes any other of its address."""
+    return EncodedRow(key, b'"' * size, number, None, repeatable=True)
 
 
-def test_a_window_keeps_the_last_row_of_an_address() -> None:
+def with_source(key: str, number: int) -> EncodedRow:
+    """Return a row that only one with a source supersedes."""
+    return EncodedRow(key, b'{"source":"x"}', number, None, repeatable=True)
+
+
+def without_source(key: str, number: int) -> EncodedRow:
+    """Return a row that does not supersede one with a source."""
+    return EncodedRow(key, b"{}", number, None, repeatable=True)
+
+
+def numbers(rows: list[EncodedRow]) -> list[int]:
+    """Return the numbers of rows."""
+    return [item.number for item in rows]
+
+
+def test_a_window_drops_a_row_whose_fields_a_later_one_fills() -> None:
     """The earlier row is returned as superseded; the later one replaces it."""
     window = Window(max_rows=10, max_bytes=1000)
     taken, superseded = window.extend([row("a", 1), row("b", 2), row("a", 3)])
@@ -20,6 +36,46 @@ def test_a_window_keeps_the_last_row_of_an_address() -> None:
     assert 3 == taken
     assert [(1, 3)] == [(earlier.number, later.number) for earlier, later in superseded]
     assert {"b": 2, "a": 3} == {item.key: item.number for item in window.take()}
+
+
+def test_a_window_keeps_a_row_with_other_fields() -> None:
+    """Both are returned, in the order of the source."""
+    window = Window(max_rows=10, max_bytes=1000)
+    rows = [with_source("a", 1), row("b", 2), without_source("a", 3), without_source("a", 4)]
+    taken, superseded = window.extend(rows)
+
+    assert (4, 3) == (taken, len(window))
+    assert [(3, 4)] == [(earlier.number, later.number) for earlier, later in superseded]
+    assert [1, 4] == [number for number in numbers(window.take()) if number != 2]
+    assert 0 == len(window)
+
+
+def test_one_row_may_supersede_several() -> None:
+    """It fills the fields of all of them."""
+    window = Window(max_rows=3, max_bytes=1000)
+    window.extend([with_source("a", 1), without_source("a", 2), row("b", 3)])
+    taken, superseded = window.extend([with_source("a", 4)])
+
+    assert (1, 2) == (taken, len(window))
+    assert [2, 1] == [earlier.number for earlier, _ in superseded]
+    assert [3, 4] == sorted(numbers(window.take()))
+
+
+def test_a_row_that_is_kept_protects_those_before_it() -> None:
+    """What an earlier row does to a receiver may decide what that row does."""
+    window = Window(max_rows=10, max_bytes=1000, lasting=RowSet([2]))
+    _, superseded = window.extend([row("a", 1), row("a", 2), row("a", 3)])
+
+    assert [(1, 2)] == [(earlier.number, later.number) for earlier, later in superseded]
+    assert [2, 3] == numbers(window.take())
+
+
+def test_kept_rows_of_one_address_count_for_the_size_of_a_window() -> None:
+    """The next one waits for the next window."""
+    rows = [with_source("a", 1), without_source("a", 2), without_source("b", 3)]
+
+    assert 2 == Window(max_rows=2, max_bytes=1000).extend(rows)[0]
+    assert 2 == Window(max_rows=10, max_bytes=20).extend(rows)[0]
 
 
 def test_a_window_is_limited_by_rows() -> None:

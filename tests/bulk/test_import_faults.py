@@ -314,17 +314,19 @@ async def test_the_server_ends_with_the_last_accepted_row_of_each_address(
 
 
 async def test_orders_of_rows_in_one_batch_are_all_stored() -> None:
-    """A later row supersedes an earlier one only if that has no orders."""
+    """Rows with orders neither supersede nor are superseded."""
     rows = [
         ReceiverInput("a@example.org", source="1", orders=[OrderInput("A-1", "Lamp")]),
         ReceiverInput("a@example.org", source="2", orders=[OrderInput("A-2", "Mug")]),
         ReceiverInput("b@example.org", source="1"),
         ReceiverInput("a@example.org", source="3"),
         ReceiverInput("b@example.org", source="2"),
+        ReceiverInput("c@example.org"),
+        ReceiverInput("c@example.org", source="2", orders=[OrderInput("A-3", "Cup")]),
     ]
     server = ModelServer()
     report = await upsert(server, rows)
 
-    assert {"read": 5, "accepted": 4, "superseded": 1} == counts(report)
-    assert ["A-1", "A-2"] == server.order_ids
+    assert {"read": 7, "accepted": 6, "superseded": 1} == counts(report)
+    assert ["A-1", "A-2", "A-3"] == sorted(server.order_ids)
     assert ["3", "2"] == [server.stored[f"{name}@example.org"]["source"] for name in "ab"]

@@ -30,7 +30,8 @@ def supersedes(later: EncodedRow, earlier: EncodedRow) -> bool:
         later: A row of the same address.
         earlier: The row sent immediately before it.
     """
-    if later.relative or not earlier.repeatable:
+    # A row that must not be sent twice may end as unknown, and the earlier one would be lost.
+    if not (later.repeatable and earlier.repeatable):
         return False
     if not earlier.body.startswith(b"{"):
         return True  # only an address, to be deleted
