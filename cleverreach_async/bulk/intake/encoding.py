@@ -5,18 +5,19 @@ late: few row objects are alive at a time, so the garbage collector has little t
 blocks the event loop for long.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
+from cleverreach_async.bulk.intake.plain_rows import encode_plain_rows
 from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.intake.relative_rows import mark_relative_rows
+from cleverreach_async.bulk.intake.valid_addresses import is_address
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.receiver_models import ReceiverInput
-from cleverreach_async.sources.addresses import INVISIBLE, strip_address
+from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.sources.consent import REASONS
 from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.records import as_receiver_fields
@@ -24,14 +25,6 @@ from cleverreach_async.sources.rows import BadRow, BadValueError, Item, SourceRo
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["Encoder"]
-
-# Only addresses that the server is sure to refuse are rejected here.
-_LABEL: Final = rf"[^\s{INVISIBLE}@.,:;<>()\[\]\\\"]"
-# No possessive quantifiers: before Python 3.11.5 they match wrong addresses.
-_EMAIL: Final = rf"[^\s{INVISIBLE}@\"(),:;<>\[\]\\]+@(?:{_LABEL}+\.)+{_LABEL}{{2,}}"
-_looks_like_email: Final = re.compile(_EMAIL).fullmatch
-# One match for a slice of rows takes a third of the time of a match for each.
-_look_like_emails: Final = re.compile(rf"(?:{_EMAIL}\n)*{_EMAIL}").fullmatch
 
 _UNENCODABLE: Final = (ConfigurationError, TypeError, ValueError, AttributeError)
 
@@ -67,36 +60,41 @@ class Encoder:
         Returns:
             The rows that can be sent, and a rejection for each of the others.
         """
-        rows: list[EncodedRow] = []
+        numbers = list(numbers)
         rejected: list[RowResult] = []
-        encode = self._encode
-        is_checked = _have_valid_emails(items)
-        for number, item in zip(numbers, items, strict=True):
-            try:
-                row = encode(item, number, is_checked)
-            except Exception as error:  # noqa: BLE001 - no object may end the import
-                message = f"the row cannot be read ({type(error).__name__})"
-                row = _rejected(number, None, "invalid_value", message)
-            if type(row) is EncodedRow:
-                rows.append(row)
-            else:
-                rejected.append(cast("RowResult", row))
+        rows = self._encode_plain(items, numbers)
+        if rows is None:
+            results = list(map(self._encode_or_reject, items, numbers))
+            rows = [it for it in results if isinstance(it, EncodedRow)]
+            rejected = [it for it in results if isinstance(it, RowResult)]
         # Of calls that must not be repeated anyway it makes no difference.
         if self._strategy.repeatable:
             mark_relative_rows(rows, self._relative_names)
         return rows, rejected
 
-    def _encode(self, item: Item, number: int, is_checked: bool) -> EncodedRow | RowResult:
-        line, not_subscribed = None, ""
-        if type(item) is SourceRow:
-            line, not_subscribed = item.line, item.not_subscribed
-            if not_subscribed and self._preparation.excludes(item):
+    def _encode_plain(
+        self, items: Sequence[Item], numbers: Sequence[int]
+    ) -> list[EncodedRow] | None:
+        if self._preparation.changes_all:
+            return None
+        return encode_plain_rows(items, numbers, self._strategy)
+
+    def _encode_or_reject(self, item: Item, number: int) -> EncodedRow | RowResult:
+        try:
+            return self._encode(item, number)
+        except Exception as error:  # noqa: BLE001 - no object may end the import
+            message = f"the row cannot be read ({type(error).__name__})"
+            return _rejected(number, None, "invalid_value", message)
+
+    def _encode(self, item: Item, number: int) -> EncodedRow | RowResult:
+        if isinstance(item, SourceRow):
+            if item.not_subscribed and self._preparation.excludes(item):
                 return _excluded(item, number)
-            item = item.receiver
-        if type(item) is ReceiverInput:
             return self._encode_receiver(
-                item, number, line, is_checked=is_checked, not_subscribed=bool(not_subscribed)
+                item.receiver, number, item.line, not_subscribed=bool(item.not_subscribed)
             )
+        if isinstance(item, ReceiverInput):
+            return self._encode_receiver(item, number, None)
         if isinstance(item, BadRow):
             return _rejected(number, item.line, item.code, item.message, record=item.record)
         return self._encode_fields(item, number)
@@ -125,11 +123,10 @@ class Encoder:
         number: int,
         line: int | None,
         *,
-        is_checked: bool = False,
         not_subscribed: bool = False,
     ) -> EncodedRow | RowResult:
         email: Any = receiver.email
-        if not is_checked and (type(email) is not str or not _looks_like_email(email)):
+        if type(email) is not str or not is_address(email):
             return self._encode_unusual_address(receiver, number, line, not_subscribed)
         try:
             sent = self._preparation.prepare(receiver, not_subscribed=not_subscribed)
@@ -150,7 +147,7 @@ class Encoder:
         """Strip white space and invisible characters around the address; reject anything else."""
         email: Any = receiver.email
         address = strip_address(email) if isinstance(email, str) else ""
-        if address != email and _looks_like_email(address):
+        if address != email and is_address(address):
             stripped = attrs.evolve(receiver, email=address)
             return self._encode_receiver(stripped, number, line, not_subscribed=not_subscribed)
         code, message = (
@@ -159,18 +156,6 @@ class Encoder:
             else ("missing_email", "the row has no e-mail address")
         )
         return _rejected(number, line, code, message, receiver=receiver)
-
-
-def _have_valid_emails(items: Sequence[Any]) -> bool:
-    """Return whether all items are receivers with a valid address, in one match."""
-    try:
-        emails = "\n".join(
-            [item.receiver.email if type(item) is SourceRow else item.email for item in items]
-        )
-    except Exception:  # noqa: BLE001 - a mapping, a bad row, or not text
-        return False  # each item is checked on its own
-    has_one_each = emails.count("\n") == len(items) - 1
-    return has_one_each and _look_like_emails(emails) is not None
 
 
 def _excluded(row: SourceRow, number: int) -> RowResult:

@@ -40,6 +40,12 @@ class Preparation:
     deactivates: bool = False
     reactivate: bool = False
 
+    @property
+    def changes_all(self) -> bool:
+        """Whether every receiver is changed before it is sent."""
+        drops_activated = not self.strategy.takes_activated and not self.activate
+        return self.strategy.only_address or self.inactive or drops_activated
+
     def excludes(self, row: SourceRow) -> bool:
         """Whether a row that says that the person is not subscribed is left out."""
         if self.strategy.only_address:
@@ -91,7 +97,7 @@ def _set_fields(receiver: ReceiverInput) -> dict[str, Any]:
 
 
 def _has_usual_times(receiver: ReceiverInput) -> bool:
-    """Whether the times need no conversion. No loop: this runs for every row."""
+    """Whether the times need no conversion."""
     registered, activated = receiver.registered, receiver.activated
     return (
         receiver.deactivated is UNSET
