@@ -175,7 +175,10 @@ class CleverReach:
         Args:
             method: HTTP method.
             path: Path below ``/v3``, with placeholders for values, as in ``/groups/{group_id}``.
-            path_params: Values for the placeholders; they are percent-encoded.
+                It has no query, and no segment that is empty or dotted.
+            path_params: Values for the placeholders; they are percent-encoded. ``{receiver_id}``
+                and ``{pool_id}`` are an id or an e-mail address, ``{order_id}`` and ``{id}`` are
+                text, and other names that end with ``_id`` are ids.
             query: Query parameters.
             json: Body.
             idempotent: Whether the request may be repeated; by default any may but a POST, and but
@@ -185,8 +188,12 @@ class CleverReach:
             The decoded JSON, or ``None`` for an empty response.
 
         Raises:
+            ConfigurationError: The method is no word, an id is not one, or the path would address
+                something else.
             CleverReachError: As for any other call.
         """
+        if not (method.isascii() and method.isalpha()):
+            raise ConfigurationError(f"method is {method!r}; pass a word such as GET")
         request = build_request(
             method.upper(),
             path.removeprefix("/v3"),

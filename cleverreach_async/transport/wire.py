@@ -3,6 +3,7 @@
 Error bodies come in four shapes, some of them with HTTP 200. Only this file knows them.
 """
 
+import codecs
 import math
 import re
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final, TypedDict, TypeGuard, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import attrs
 import msgspec
@@ -21,6 +22,8 @@ from cleverreach_async.errors import (
     ResponseDecodeError,
     status_error,
 )
+from cleverreach_async.transport.json_text import parse_json
+from cleverreach_async.transport.paths import fill_path
 from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.version import __version__
 
@@ -38,6 +41,7 @@ __all__ = [
     "decode_json",
     "encode_json",
     "error_in",
+    "is_numbered",
     "parse_retry_after",
     "server_root",
     "to_unix",
@@ -50,14 +54,11 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 _BODY_EXCERPT: Final = 200
 _HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenticate"})
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 _ERROR_STATUSES: Final = range(400, 600)
 _STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in _ERROR_STATUSES}
 
 _FAILED: Final = re.compile(rb'\s*(?:false|\{\s*"success"\s*:\s*false\s*\})\s*')
-
-_decode = msgspec.json.Decoder().decode
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +88,10 @@ class Request:
     accepts_false: bool = False
 
 
+def _without_byte_order_mark(content: bytes) -> bytes:
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
 @attrs.frozen
 class Response:
     """A response.
@@ -94,12 +99,12 @@ class Response:
     Attributes:
         status_code: HTTP status.
         headers: Headers, with lower-case names.
-        content: Body bytes after content decoding such as gzip.
+        content: Body bytes after content decoding such as gzip, without a byte-order mark.
     """
 
     status_code: int
     headers: Mapping[str, str]
-    content: bytes = attrs.field(repr=False)
+    content: bytes = attrs.field(repr=False, converter=_without_byte_order_mark)
 
 
 class RequestParts(TypedDict, total=False):
@@ -127,15 +132,15 @@ def build_request(
     Args:
         method: HTTP method.
         template: Path below ``/v3``, such as ``/groups/{group_id}``.
-        path: Values for the placeholders. Empty ones are refused.
+        path: Values for the placeholders; see :func:`fill_path`.
         query: Query parameters. ``None`` and ``UNSET`` are left out.
         json: Body. ``UNSET`` means no body, ``None`` sends ``null``.
         idempotent: Whether the request may be repeated; by default any but a POST may.
         accepts_false: Whether ``false`` is a valid response rather than a failure.
 
     Raises:
-        ConfigurationError: A path value is missing, empty, ``.`` or ``..``, or a time has no time
-            zone.
+        ConfigurationError: A value of the path is missing or not an id, the path would address
+            something else, or a time has no time zone.
     """
     if idempotent is None:
         idempotent = method != "POST"
@@ -163,33 +168,6 @@ def server_root(base_url: str) -> str:
             f"base_url is {base_url!r}; pass the server's root, such as {DEFAULT_BASE_URL}"
         )
     return root
-
-
-def fill_path(template: str, values: Mapping[str, str | int]) -> str:
-    """Fill ``{name}`` placeholders, and percent-encode each value as one segment.
-
-    Empty segments are refused: ``DELETE /groups/7/receivers/`` without a receiver has emptied
-    groups.
-    """
-
-    def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in values:
-            raise ConfigurationError(f"{template}: no value for {{{name}}}")
-        text = str(values[name]).strip()
-        if text in {"", ".", ".."}:
-            raise ConfigurationError(
-                f"{template}: {name} is {text!r}; an empty or dotted path segment is refused, "
-                "because it would address something else"
-            )
-        return quote(text, safe="")
-
-    filled = _PLACEHOLDER.sub(fill, template)
-    if not filled.startswith("/") or "//" in filled or filled.endswith("/"):
-        raise ConfigurationError(
-            f"{mask_emails(template)}: a path must start with one slash and have no empty segment"
-        )
-    return filled
 
 
 def encode_query(values: Mapping[str, Any]) -> str:
@@ -239,8 +217,8 @@ def decode_json(response: Response, request: Request) -> Any:
     if not response.content.strip():
         return None
     try:
-        return _decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return parse_json(response.content)
+    except ValueError:
         kind = response.headers.get("content-type", "no content type")
         raise ResponseDecodeError(
             [f"not JSON ({kind}, {len(response.content)} bytes)"],
@@ -299,10 +277,9 @@ def _error(
 
 def _json_object(content: bytes) -> dict[str, Any]:
     try:
-        value = _decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return as_object(parse_json(content))
+    except ValueError:
         return {}
-    return as_object(value)
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -311,8 +288,19 @@ def as_object(value: Any) -> dict[str, Any]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a decoded JSON list, or a list of one for anything else."""
+    """Return a decoded JSON list, or a list of one for anything else.
+
+    PHP sends a list with gaps as an object with numbers as keys; its list are the values.
+    """
+    if is_numbered(value):
+        return [*value.values()]
     return value if _is_list(value) else [value]
+
+
+def is_numbered(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether decoded JSON is an object with numbers as keys, and not empty."""
+    fields = as_object(value)
+    return bool(fields) and all(map(str.isdecimal, fields))
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

@@ -157,14 +157,39 @@ async def test_a_request_returns_the_decoded_response(
         ("/groups/{id}", {"id": ""}),
         ("/groups/{id}", {"id": ".."}),
         ("/groups/7/receivers/", {}),
+        ("/groups/None/clear", {}),
+        ("/v3/groups/../debug", {}),
+        ("/groups/7#", {}),
+        ("/groups/7%2fclear", {}),
+        ("/groups", {"group_id": 7}),
+        ("/groups/{group_id}/clear", {"group_id": None}),
+        ("/groups/{group_id}/clear", {"group_id": "7/../8"}),
+        ("https://mail.example/groups", {}),
     ],
 )
-async def test_an_empty_path_segment_is_refused(
-    cr: CleverReach, sender: ScriptedSender, path: str, params: dict[str, str]
+async def test_path_that_addresses_something_else_is_refused(
+    cr: CleverReach, sender: ScriptedSender, path: str, params: dict[str, Any]
 ) -> None:
-    """It would address a whole group; nothing is sent."""
+    """An empty segment would address a whole group, for example; nothing is sent."""
     with pytest.raises(ConfigurationError):
         await cr.request("DELETE", path, path_params=params)
+    assert [] == sender.sent
+
+
+@pytest.mark.anyio
+async def test_query_in_a_path(cr: CleverReach, sender: ScriptedSender) -> None:
+    """The message names the argument for it."""
+    with pytest.raises(ConfigurationError, match=r"pass query parameters as query="):
+        await cr.request("GET", "/groups?x=1")
+    assert [] == sender.sent
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("method", ["", "GET\r\nX: y", "GET /", "GÉT"])
+async def test_method_that_is_no_word(cr: CleverReach, sender: ScriptedSender, method: str) -> None:
+    """It could add a header."""
+    with pytest.raises(ConfigurationError, match="method is"):
+        await cr.request(method, "/groups")
     assert [] == sender.sent
 
 

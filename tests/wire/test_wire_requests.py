@@ -139,7 +139,10 @@ def test_decode_json(content: bytes, expected: object) -> None:
     [
         pytest.param(b"<html>ann@mail.example</html>", id="HTML"),
         pytest.param(b'{"a": 1', id="cut"),
-        pytest.param(b'{"a": "\xff"}', id="not UTF-8"),
+        pytest.param(b'{"a": "\xff', id="cut, and not UTF-8"),
+        pytest.param(b"\xff\xfe", id="UTF-16"),
+        pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b"1e999", id="a number beyond all"),
         pytest.param(b"OK", id="text"),
         pytest.param(b"NaN", id="NaN"),
     ],
@@ -165,10 +168,19 @@ def test_as_object(value: object, expected: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [([1, 2], [1, 2]), ([], []), ({"a": 1}, [{"a": 1}]), ("ab", ["ab"])]
+    ("value", "expected"),
+    [
+        ([1, 2], [1, 2]),
+        ([], []),
+        ({"a": 1}, [{"a": 1}]),
+        ({}, [{}]),
+        ("ab", ["ab"]),
+        ({"0": "a", "2": "b"}, ["a", "b"]),
+        ({"0": "a", "x": "b"}, [{"0": "a", "x": "b"}]),
+    ],
 )
 def test_as_list(value: object, expected: list[Any]) -> None:
-    """Anything that is not a list becomes a list of one."""
+    """PHP sends a list with gaps as an object. Anything else becomes a list of one."""
     assert expected == as_list(value)
 
 
