@@ -6,7 +6,14 @@ from typing import Any, ClassVar, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Resource, Unset, body, group_path
+from cleverreach_async.resources.base import (
+    UNSET,
+    Resource,
+    Unset,
+    body,
+    group_path,
+    refuse_none,
+)
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
 
@@ -42,7 +49,7 @@ class Attribute:
         default_value: Value for receivers without one; some responses call it ``value``.
         tag: Placeholder for mailings, such as ``{FIRSTNAME}``.
         group_id: Its group, or 0 for the whole account; some responses call it ``groups_id``.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {"groups_id": "group_id", "value": "default_value"}
@@ -70,7 +77,7 @@ class Attributes(Resource):
 
         ``GET /attributes``, ``GET /groups/{group_id}/attributes``
         """
-        template, path = group_path("/attributes", group_id or None)
+        template, path = group_path("/attributes", _group(group_id))
         return self._list(Attribute, template, path=path)
 
     async def get(self, attribute_id: int) -> Attribute:
@@ -114,7 +121,7 @@ class Attributes(Resource):
 
         ``POST /attributes``, ``POST /groups/{group_id}/attributes``
         """
-        template, path = group_path("/attributes", group_id or None)
+        template, path = group_path("/attributes", _group(group_id))
         fields = body(
             name=check_free(name),
             type=type,
@@ -161,11 +168,19 @@ class Attributes(Resource):
         )
         return await self._call(Attribute, "PUT", template, path=path, json=fields)
 
-    async def delete(self, attribute_id: int, *, group_id: int | None = None) -> None:
+    async def delete(self, attribute_id: int, *, group_id: int | Unset = UNSET) -> None:
         """Delete an attribute and the receivers' values of it.
+
+        Args:
+            attribute_id: Attribute id.
+            group_id: Its group; left out or 0 for the whole account.
+
+        Raises:
+            ConfigurationError: ``group_id`` is ``None``, or an id is not one.
 
         ``DELETE /attributes/{id}``, ``DELETE /groups/{group_id}/attributes/{id}``
         """
+        refuse_none(group_id)
         template, path = _attribute_path(attribute_id, group_id)
         await self._do("DELETE", template, path=path)
 
@@ -177,8 +192,17 @@ class Attributes(Resource):
         return await self._call(dict[str, Any], "GET", "/attributes/limits")
 
 
-def _attribute_path(attribute_id: int, group_id: int | None) -> tuple[str, dict[str, str | int]]:
-    return group_path("/attributes/{attribute_id}", group_id or None, attribute_id=attribute_id)
+def _attribute_path(
+    attribute_id: int, group_id: int | Unset | None
+) -> tuple[str, dict[str, str | int]]:
+    template = "/attributes/{attribute_id}"
+    return group_path(template, _group(group_id), attribute_id=attribute_id)
+
+
+def _group(group_id: int | Unset | None) -> int | Unset | None:
+    """Return the group; 0 means the whole account, as in the API."""
+    is_account = type(group_id) is int and group_id == 0
+    return None if is_account else group_id
 
 
 def cap_in(limits: Mapping[str, Any]) -> int | None:

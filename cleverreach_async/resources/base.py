@@ -9,6 +9,7 @@ import msgspec
 from cleverreach_async.errors import ConfigurationError, NotFoundError
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.pages import Page, Paginator
+from cleverreach_async.transport.paths import check_id, fill_path
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import (
     Request,
@@ -27,7 +28,9 @@ __all__ = [
     "body",
     "decode_list",
     "group_path",
+    "optional_ids",
     "receiver_path",
+    "refuse_none",
     "unwrap",
 ]
 
@@ -100,10 +103,11 @@ class Resource:
             read: Turns a decoded response into a list, where it is not one.
 
         Raises:
-            ConfigurationError: The page size is out of range.
+            ConfigurationError: The page size is out of range, or an id is not one.
         """
         if size_param is not None and not 1 <= page_size <= max_size:
             raise ConfigurationError(f"page_size is {page_size}; it must be from 1 to {max_size}")
+        fill_path(template, path or {})  # an error here names the line of the call
 
         async def fetch(number: int) -> Page[T]:
             paging = {} if size_param is None else {"page": number, size_param: page_size}
@@ -119,8 +123,13 @@ class Resource:
 
 
 def decode_list(value: Any, kind: type[T], *, method: str, path: str) -> tuple[T, ...]:
-    """Return a list response as models. The API may send ``false`` or ``null`` for no items."""
-    if value in (None, False):
+    """Return a list response as models. The API may send ``false`` or ``null`` for no items.
+
+    Raises:
+        ResponseDecodeError: An item lacks what identifies it; the error names item and field. Read
+            such a list with ``cr.request()``, which returns it as it is.
+    """
+    if not value:
         return ()
     items = as_list(value)
     kinds = cast("type[list[T]]", list[kind])  # type: ignore[valid-type]
@@ -151,15 +160,44 @@ def body(**fields: Any) -> dict[str, Any]:
     return {name: to_unix(value) for name, value in fields.items() if value is not UNSET}
 
 
+def optional_ids(**values: int | None) -> dict[str, int | None]:
+    """Return optional arguments by their names; ``None`` stays.
+
+    Raises:
+        ConfigurationError: One of them is not an id.
+    """
+    return {
+        name: None if value is None else check_id(name, value) for name, value in values.items()
+    }
+
+
 def group_path(
-    template: str, group_id: int | None, **values: str | int
+    template: str, group_id: int | Unset | None, **values: str | int
 ) -> tuple[str, dict[str, str | int]]:
-    """Return template and values of a path: in a group, or in the whole account for ``None``."""
-    if group_id is None:
+    """Return template and values of a path: in a group, or in the whole account without one."""
+    if group_id is None or group_id is UNSET:
         return template, values
     return f"/groups/{{group_id}}{template}", {"group_id": group_id, **values}
 
 
-def receiver_path(receiver_id: int | str, group_id: int | None) -> tuple[str, dict[str, str | int]]:
+def refuse_none(group_id: int | Unset | None) -> None:
+    """Refuse ``None`` as the group of a call that deletes.
+
+    Without a group such a call affects the whole account, and ``None`` is more likely a variable
+    that was not set.
+
+    Raises:
+        ConfigurationError: It is ``None``.
+    """
+    if group_id is None:
+        raise ConfigurationError(
+            "group_id is None, which would address something else, the whole account: pass the id"
+            " of the group, or leave group_id out to delete from the account"
+        )
+
+
+def receiver_path(
+    receiver_id: int | str, group_id: int | Unset | None
+) -> tuple[str, dict[str, str | int]]:
     """Return template and values of a receiver's path: in a group, or in the whole account."""
     return group_path("/receivers/{receiver_id}", group_id, receiver_id=receiver_id)

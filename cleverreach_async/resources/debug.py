@@ -32,7 +32,7 @@ class Whoami:
         login_domain: The host on which users of the account log in.
         whitelabel_id: Id of the reseller, or 0.
         lang: Language, such as ``de``.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     id: int

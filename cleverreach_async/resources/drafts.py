@@ -6,6 +6,7 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.transport.paths import check_id, check_ids
 
 __all__ = ["MailingSettings", "audience", "content"]
 
@@ -49,10 +50,10 @@ def audience(
     """Return the receivers of a mailing as the API expects them.
 
     Raises:
-        ConfigurationError: Both groups and a segment are given.
+        ConfigurationError: Both groups and a segment are given, or an id is not one.
     """
     if filter_id is UNSET:
-        return UNSET if group_ids is UNSET else {"groups": group_ids}
+        return UNSET if group_ids is UNSET else {"groups": check_ids("group_ids", group_ids)}
     if group_ids is not UNSET:
         raise ConfigurationError("a mailing goes to group_ids or to filter_id; pass one of them")
-    return {"filter": str(filter_id)}
+    return {"filter": str(check_id("filter_id", filter_id))}

@@ -9,6 +9,7 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body, group_path
 from cleverreach_async.resources.converter import Extra, structure
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import build_request, decode_json
 
 __all__ = ["Form", "Forms"]
@@ -23,7 +24,7 @@ class Form:
         name: Name as shown in the account.
         group_id: The group that receivers sign up to; the API calls it ``customer_tables_id``.
         content: HTML, if the response contains it.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {"customer_tables_id": "group_id"}
@@ -192,7 +193,11 @@ class Forms(Resource):
         for name, text in {"email": email, **proof}.items():
             if not text.strip():
                 raise ConfigurationError(f"{name} is empty; the API sends no mail without it")
-        fields = body(email=email, groups_id=UNSET if group_id is None else group_id, doidata=proof)
+        fields = body(
+            email=email,
+            groups_id=UNSET if group_id is None else check_id("group_id", group_id),
+            doidata=proof,
+        )
         request = build_request("POST", template, path={"form_id": form_id}, json=fields)
         response = await self._send(request)
         # The response to a success varies: true, an object, the address, nothing. A web page, such

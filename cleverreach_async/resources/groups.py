@@ -7,7 +7,7 @@ from typing import Any, Literal
 import attrs
 
 from cleverreach_async.resources.base import UNSET, Resource, Unset, body
-from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.converter import Extra, Number
 from cleverreach_async.resources.pages import Paginator
 
 __all__ = ["Group", "GroupStats", "Groups"]
@@ -28,7 +28,7 @@ class Group:
         stamp: When it was created.
         last_mailing: When the last mailing was sent to it.
         last_changed: When it last changed.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     id: int
@@ -55,7 +55,7 @@ class GroupStats:
         avg_points: Mean of the receivers' points.
         quality: The vendor's rating of the list.
         time: When the counters were computed.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     total_count: int = 0
@@ -64,7 +64,7 @@ class GroupStats:
     bounce_count: int = 0
     order_count: int = 0
     avg_points: float = 0.0
-    quality: int = 0
+    quality: Number = 0
     time: datetime | None = None
     extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
 

@@ -7,12 +7,12 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body
+from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body, optional_ids
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.drafts import MailingSettings, audience, content
 from cleverreach_async.resources.orders import Order
 from cleverreach_async.resources.pages import Paginator
-from cleverreach_async.transport.wire import as_list, as_object, to_unix
+from cleverreach_async.transport.wire import as_list, as_object, is_numbered, to_unix
 
 __all__ = [
     "Mailing",
@@ -42,7 +42,7 @@ class MailingGroups:
 
     Attributes:
         group_ids: Their ids.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     group_ids: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ class MailingLink:
         id: Link id.
         link: Its URL.
         total_clicks: Number of clicks, including repeated ones.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     id: int = 0
@@ -98,7 +98,7 @@ class Mailing:
         last_version_id: Id of the version, or 0.
         mailing_groups: The groups that it goes to.
         tags: Tags.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     id: int
@@ -173,7 +173,7 @@ class Mailings(Resource):
         query = {
             "state": state,
             "limit": size,
-            "channel_id": channel_id,
+            **optional_ids(channel_id=channel_id),
             "start": to_unix(start),
             "end": to_unix(end),
             # Not sent as false, because the server may read any text as true.
@@ -369,23 +369,17 @@ class Mailings(Resource):
 
 def _flatten(raw: Any, state: str) -> Any:
     """Return a list of mailings with their states. The API may send an object keyed by state."""
-    by_state = as_object(raw)
+    by_state = {} if is_numbered(raw) else as_object(raw)
     if by_state and "id" not in by_state:
         return [
             _with_state(item, name)
             for name, items in by_state.items()
             if items
-            for item in _values(items)
+            for item in as_list(items)
         ]
     if state == "all" or not raw:
         return raw
     return [_with_state(item, state) for item in as_list(raw)]
-
-
-def _values(items: Any) -> Sequence[Any]:
-    """Return a list. PHP may have sent it as an object with numbers as keys."""
-    numbered = as_object(items)
-    return [*numbered.values()] if numbered and "id" not in numbered else as_list(items)
 
 
 def _with_state(item: Any, state: str) -> Any:

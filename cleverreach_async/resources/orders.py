@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import attrs
 
-from cleverreach_async.resources.base import UNSET, Resource, Unset, receiver_path
-from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.base import UNSET, Resource, Unset, receiver_path, refuse_none
+from cleverreach_async.resources.converter import Extra, Number
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.times import seconds_on_wire
 
@@ -52,20 +52,23 @@ class OrderInput:
 class Order:
     """One product line as the API returns it.
 
+    A value under an older name beside one under the newer name stays in ``extra``.
+
     Attributes:
         order_id: The shop's order number.
         product: Product name.
         product_id: Article number.
         price: Price of one item.
         currency: ISO 4217 code, or an empty string.
-        quantity: Number of items; older responses call it ``amount``.
+        quantity: Number of items, whole or not; older responses call it ``amount``, in which some
+            shops store the price of the line.
         mailing_id: The mailing that led to the order, or 0.
         source: Name of the shop; older responses call it ``product_source``.
         brand: Brand; older responses call it ``vendor``.
         product_category: Category names, separated by commas.
         attributes: ``key:value`` pairs, separated by commas.
         stamp: Time of the order.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {
@@ -79,7 +82,7 @@ class Order:
     product_id: str = ""
     price: float = 0.0
     currency: str = ""
-    quantity: int = 1
+    quantity: Number = 1
     mailing_id: int = 0
     source: str = ""
     brand: str = ""
@@ -144,13 +147,17 @@ class Orders(Resource):
         )
 
     async def delete(
-        self, receiver_id: int | str, order_id: str, *, group_id: int | None = None
+        self, receiver_id: int | str, order_id: str, *, group_id: int | Unset = UNSET
     ) -> None:
-        """Delete an order.
+        """Delete an order in a group, or in the whole account without ``group_id``.
+
+        Raises:
+            ConfigurationError: ``group_id`` is ``None``, or an id is not one.
 
         ``DELETE /receivers/{pool_id}/orders/{id}``,
         ``DELETE /groups/{group_id}/receivers/{pool_id}/orders/{id}``
         """
+        refuse_none(group_id)
         template, path = receiver_path(receiver_id, group_id)
         await self._do(
             "DELETE", f"{template}/orders/{{order_id}}", path={**path, "order_id": order_id}

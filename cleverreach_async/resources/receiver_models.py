@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.converter import Extra, StringMap
+from cleverreach_async.resources.converter import AttributeValues, Extra, Number
 from cleverreach_async.resources.orders import Order, OrderInput
 from cleverreach_async.transport.wire import as_object
 
@@ -83,7 +83,7 @@ class Event:
         value: IP address, SMTP text or note.
         mailing_id: The mailing, or 0.
         groups_id: The group, or 0.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     stamp: datetime | None = None
@@ -113,12 +113,14 @@ class Receiver:
         source: Origin of the contact.
         points: The vendor's points.
         stars: The vendor's rating, 0 to 5.
-        attributes: Values of the group's own attributes.
-        global_attributes: Values of the account's attributes; empty texts if they are not set.
+        attributes: Values of the group's own attributes, by name. They are texts; only a truth
+            value, a list or an object that the API sends stays what it is.
+        global_attributes: Values of the account's attributes, likewise; empty texts if they are
+            not set.
         tags: Tags, if the response contains them.
         events: The last 250 events, if the response contains them.
         orders: Order lines, if the response contains them.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     id: int
@@ -132,10 +134,10 @@ class Receiver:
     bounced: datetime | None = attrs.field(default=None, repr=False)
     last_changed: datetime | None = attrs.field(default=None, repr=False)
     source: str = attrs.field(default="", repr=False)
-    points: int = attrs.field(default=0, repr=False)
-    stars: int = attrs.field(default=0, repr=False)
-    attributes: StringMap = attrs.field(factory=dict[str, str], repr=False)
-    global_attributes: StringMap = attrs.field(factory=dict[str, str], repr=False)
+    points: Number = attrs.field(default=0, repr=False)
+    stars: Number = attrs.field(default=0, repr=False)
+    attributes: AttributeValues = attrs.field(factory=dict[str, Any], repr=False)
+    global_attributes: AttributeValues = attrs.field(factory=dict[str, Any], repr=False)
     tags: tuple[str, ...] = attrs.field(default=(), repr=False)
     events: tuple[Event, ...] = attrs.field(default=(), repr=False)
     orders: tuple[Order, ...] = attrs.field(default=(), repr=False)
@@ -171,5 +173,10 @@ def read_batch_item(raw: Any) -> BatchItem:
     email = fields.get("email")
     address = email if isinstance(email, str) else None
     # A full profile has no status: the receiver is stored.
-    status = fields.get("status") or fields.get("error") or ("success" if address else "")
-    return BatchItem(str(status), int(number) if number.isdecimal() else None, address)
+    status = _words(fields.get("status") or fields.get("error")) or ("success" if address else "")
+    return BatchItem(status, int(number) if number.isdecimal() else None, address)
+
+
+def _words(status: Any) -> str:
+    """Return the vendor's text; an error may also be an object with a message."""
+    return str(as_object(status).get("message") or status or "")

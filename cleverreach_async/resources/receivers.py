@@ -4,7 +4,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cleverreach_async.errors import ConfigurationError, UnprocessableEntityError
-from cleverreach_async.resources.base import Resource, decode_list, group_path, receiver_path
+from cleverreach_async.resources.base import (
+    UNSET,
+    Resource,
+    Unset,
+    decode_list,
+    group_path,
+    receiver_path,
+    refuse_none,
+)
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import (
     BatchItem,
@@ -16,12 +24,15 @@ from cleverreach_async.resources.receiver_models import (
 )
 from cleverreach_async.resources.receiver_wire import receiver_on_wire
 from cleverreach_async.resources.relative import has_relative_values
+from cleverreach_async.transport.paths import check_ids, check_receiver_ids
 from cleverreach_async.transport.wire import as_list, as_object, build_request
 
 __all__ = ["Receivers"]
 
 MAX_BATCH: Final = 1000
 MAX_PAGE_SIZE: Final = 5000
+
+_IN_GROUP: Final = "/groups/{group_id}/receivers/{receiver_id}"
 
 
 class Receivers(Resource):
@@ -30,6 +41,9 @@ class Receivers(Resource):
     ``receiver_id`` is a pool id or an e-mail address. For more than 1000 receivers use ``cr.bulk``.
     Calls with orders, or with relative values such as ``"+1"``, are not repeated after a lost
     response, because the server might count them twice.
+
+    As in every resource, an id is a number of 1 or more, or its digits as text. Anything else
+    raises ``ConfigurationError``, and no request is sent.
     """
 
     def list(
@@ -57,7 +71,8 @@ class Receivers(Resource):
             page_size: Receivers per page, 1 to 5000.
 
         Raises:
-            ConfigurationError: ``emails`` or ``ids`` is empty, or the page size out of range.
+            ConfigurationError: ``emails`` or ``ids`` is empty, an id is not one, or the page size
+                is out of range.
 
         ``GET /groups/{group_id}/receivers``
         """
@@ -68,7 +83,7 @@ class Receivers(Resource):
             "type": state,
             "detail": int(detail) or None,
             "email_list": emails,
-            "id_list": ids,
+            "id_list": None if ids is None else check_ids("ids", ids),
             "order_by": order_by,
         }
         return self._list(
@@ -122,12 +137,11 @@ class Receivers(Resource):
 
         ``PUT /groups/{group_id}/receivers/{id}``
         """
-        template, path = receiver_path(receiver_id, group_id)
         return await self._call(
             Receiver,
             "PUT",
-            template,
-            path=path,
+            _IN_GROUP,
+            path={"group_id": group_id, "receiver_id": receiver_id},
             json=receiver_on_wire(receiver, creates=False),
             idempotent=_is_repeatable(receiver),
         )
@@ -153,11 +167,15 @@ class Receivers(Resource):
             )
         return stored[0]
 
-    async def delete(self, receiver_id: int | str, *, group_id: int | None = None) -> None:
+    async def delete(self, receiver_id: int | str, *, group_id: int | Unset = UNSET) -> None:
         """Delete one receiver from a group, or from the whole account without ``group_id``.
+
+        Raises:
+            ConfigurationError: ``group_id`` is ``None``, or an id is not one.
 
         ``DELETE /groups/{group_id}/receivers/{pool_id}``, ``DELETE /receivers/{pool_id}``
         """
+        refuse_none(group_id)
         template, path = receiver_path(receiver_id, group_id)
         await self._do("DELETE", template, path=path)
 
@@ -166,16 +184,16 @@ class Receivers(Resource):
 
         ``PUT /groups/{group_id}/receivers/{id}/activate``
         """
-        template, path = receiver_path(receiver_id, group_id)
-        await self._do("PUT", f"{template}/activate", path=path)
+        path = {"group_id": group_id, "receiver_id": receiver_id}
+        await self._do("PUT", f"{_IN_GROUP}/activate", path=path)
 
     async def deactivate(self, receiver_id: int | str, *, group_id: int) -> None:
         """Deactivate a receiver now, as if they had unsubscribed.
 
         ``PUT /groups/{group_id}/receivers/{pool_id}/deactivate``
         """
-        template, path = receiver_path(receiver_id, group_id)
-        await self._do("PUT", f"{template}/deactivate", path=path)
+        path = {"group_id": group_id, "receiver_id": receiver_id}
+        await self._do("PUT", f"{_IN_GROUP}/deactivate", path=path)
 
     async def insert_many(
         self, receivers: Iterable[ReceiverInput], *, group_id: int
@@ -226,17 +244,21 @@ class Receivers(Resource):
         return await self._batch_profiles("POST", "upsertplus", receivers, group_id)
 
     async def delete_many(
-        self, receiver_ids: Iterable[int | str], *, group_id: int | None = None
+        self, receiver_ids: Iterable[int | str], *, group_id: int | Unset = UNSET
     ) -> None:
         """Delete receivers from a group, or from the whole account without ``group_id``.
 
         Receivers that do not exist are ignored.
 
+        Raises:
+            ConfigurationError: ``group_id`` is ``None``, or an id is not one.
+
         ``POST /groups/{group_id}/receivers/delete``, ``POST /receivers/delete``
         """
-        ids = [str(receiver_id) for receiver_id in receiver_ids]
+        refuse_none(group_id)
+        ids = check_receiver_ids("receiver_ids", receiver_ids)
         template, path = group_path("/receivers/delete", group_id)
-        json = {"receivers": ids} if group_id is None else ids
+        json = {"receivers": ids} if group_id is UNSET else ids
         await self._do("POST", template, path=path, json=json, idempotent=True)
 
     async def _batch_profiles(

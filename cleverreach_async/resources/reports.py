@@ -7,11 +7,12 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import Resource
+from cleverreach_async.resources.base import Resource, optional_ids
 from cleverreach_async.resources.converter import Extra, structure
 from cleverreach_async.resources.mailings import MailingLink
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import Detail, Receiver
+from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import as_object, build_request, to_unix
 
 __all__ = ["Report", "ReportCounters", "Reports"]
@@ -36,7 +37,7 @@ class ReportCounters:
         spam: Number of spam complaints.
         bounced: Number of mails that bounced.
         dropouts: Number of mails that were not sent.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     delivered: int = 0
@@ -62,10 +63,11 @@ class Report:
         finished: When sending ended.
         stats: Statistics as the API sends them.
         links: Links and their clicks.
-        groups: The groups that it went to, as the API sends them.
+        groups: The groups that it went to, as the API sends them. The keys of an object, which may
+            be ids, are in ``extra``; the same holds for tags and versions.
         tags: Tags, as the API sends them.
         versions: Versions of a split test, as the API sends them.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     id: int
@@ -83,11 +85,7 @@ class Report:
 
     @property
     def counters(self) -> ReportCounters:
-        """The counters in ``stats``, or in ``stats.basic`` for ``mode="full"``.
-
-        Raises:
-            ResponseDecodeError: A counter is not a number.
-        """
+        """The counters in ``stats``, or in ``stats.basic`` for ``mode="full"``."""
         counters = as_object(self.stats.get("basic")) or self.stats
         return structure(counters, ReportCounters, method="GET", path="/reports/{report_id}")
 
@@ -124,8 +122,7 @@ class Reports(Resource):
         if (start is None) != (end is None):
             raise ConfigurationError("start and end go together; pass both or neither")
         query = {
-            "group_id": group_id,
-            "channel_id": channel_id,
+            **optional_ids(group_id=group_id, channel_id=channel_id),
             "start": to_unix(start),
             "end": to_unix(end),
             "mode": mode,
@@ -191,7 +188,7 @@ class Reports(Resource):
             "detail": int(detail) or None,
             "from": to_unix(start),
             "to": to_unix(end),
-            "linkid": link_id,
+            "linkid": None if link_id is None else check_id("link_id", link_id),
         }
         return self._list(
             Receiver,

@@ -6,9 +6,10 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Resource, body
+from cleverreach_async.resources.base import UNSET, Resource, body, optional_ids
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.transport.paths import check_id
 
 __all__ = ["Tag", "Tags"]
 
@@ -25,7 +26,7 @@ class Tag:
         tag: Its name.
         origin: The system that set it, or an empty string.
         count: Number of receivers with it, or ``None`` if the response does not say.
-        extra: Fields of the response that this model does not know.
+        extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
     tag: str
@@ -64,7 +65,12 @@ class Tags(Resource):
         """
         if not 1 <= limit <= MAX_TAGS:
             raise ConfigurationError(f"limit is {limit}; it must be from 1 to {MAX_TAGS}")
-        query = {"group_id": group_id, "origin": origin, "order_by": order_by, "limit": limit}
+        query = {
+            **optional_ids(group_id=group_id),
+            "origin": origin,
+            "order_by": order_by,
+            "limit": limit,
+        }
         return self._list(Tag, "/tags", query=query)
 
     async def count(
@@ -79,7 +85,7 @@ class Tags(Resource):
 
         ``GET /tags/count``
         """
-        query = {"tag": tag, "group_id": group_id, "active": active}
+        query = {"tag": tag, **optional_ids(group_id=group_id), "active": active}
         return await self._call(int, "GET", "/tags/count", query=query)
 
     async def add(
@@ -97,7 +103,10 @@ class Tags(Resource):
 
         ``POST /receivers/{id}/tags``
         """
-        fields = body(tags=_names(tags), group_id=UNSET if group_id is None else group_id)
+        fields = body(
+            tags=_names(tags),
+            group_id=UNSET if group_id is None else check_id("group_id", group_id),
+        )
         await self._do(
             "POST",
             "/receivers/{receiver_id}/tags",
@@ -130,7 +139,7 @@ class Tags(Resource):
             "DELETE",
             "/receivers/{receiver_id}/tags/{tags}",
             path={"receiver_id": receiver_id, "tags": ",".join(names)},
-            query={"group_id": group_id},
+            query=optional_ids(group_id=group_id),
         )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async.errors import ResponseDecodeError
-from cleverreach_async.resources.converter import Extra, StringMap, structure
+from cleverreach_async.resources.converter import AttributeValues, Extra, structure
 
 Color = Literal["red", "green"]
 
@@ -36,8 +36,7 @@ class Thing:
     maybe: bool | None = None
     count: int | None = None
     at: datetime | None = None
-    since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    texts: StringMap = attrs.field(factory=dict[str, str])
+    texts: AttributeValues = attrs.field(factory=dict[str, Any])
     anything: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     part: Part = attrs.field(factory=Part)
     parts: tuple[Part, ...] = ()
@@ -56,10 +55,12 @@ LOOSE: dict[str, tuple[dict[str, Any], Thing]] = {
     "unknown word": ({"color": "mauve"}, Thing(id=1, color="mauve")),
     "known word": ({"color": "green"}, Thing(id=1, color="green")),
     "older name": ({"label": "A"}, Thing(id=1, name="A")),
-    "both names": ({"label": "A", "name": "B"}, Thing(id=1, name="B")),
+    "both names": ({"label": "A", "name": "B"}, Thing(id=1, name="B", extra={"label": "A"})),
+    "older name beside an empty text": ({"label": "A", "name": ""}, Thing(id=1, name="A")),
+    "older name without a value": ({"label": None, "name": "B"}, Thing(id=1, name="B")),
     "older name beside null": ({"name": None, "label": "A"}, Thing(id=1, name="A")),
     "null is absent": (
-        {"name": None, "flag": None, "texts": None, "part": None, "parts": None, "since": None},
+        {"name": None, "flag": None, "texts": None, "part": None, "parts": None},
         Thing(id=1),
     ),
     "empty text for a number": ({"ratio": "", "count": ""}, Thing(id=1)),
@@ -75,8 +76,8 @@ LOOSE: dict[str, tuple[dict[str, Any], Thing]] = {
     "time false": ({"at": False}, Thing(id=1)),
     "time": ({"at": 1767225600}, Thing(id=1, at=datetime(2026, 1, 1, tzinfo=UTC))),
     "time as text": (
-        {"at": "1767225600", "since": "1767225600"},
-        Thing(id=1, at=datetime(2026, 1, 1, tzinfo=UTC), since=datetime(2026, 1, 1, tzinfo=UTC)),
+        {"at": "1767225600"},
+        Thing(id=1, at=datetime(2026, 1, 1, tzinfo=UTC)),
     ),
     "empty maps as lists": ({"texts": [], "anything": [], "part": []}, Thing(id=1)),
     "maps": (
@@ -93,20 +94,54 @@ def test_loose_types(fields: dict[str, Any], expected: Thing) -> None:
     assert expected == read({"id": 1, **fields})
 
 
+ODD: dict[str, tuple[dict[str, Any], Thing]] = {
+    "name is a map": ({"name": {"a": 1}}, Thing(id=1, extra={"name": {"a": 1}})),
+    "name is false": ({"name": False}, Thing(id=1, extra={"name": False})),
+    "color is a list": ({"color": ["red"]}, Thing(id=1, extra={"color": ["red"]})),
+    "map is a list": ({"texts": ["a"]}, Thing(id=1, extra={"texts": ["a"]})),
+    "any map is text": ({"anything": "a"}, Thing(id=1, extra={"anything": "a"})),
+    "part is text": ({"part": "a"}, Thing(id=1, extra={"part": "a"})),
+    "ratio is not finite": ({"ratio": "nan"}, Thing(id=1, extra={"ratio": "nan"})),
+    "count has a fraction": ({"count": 1.5}, Thing(id=1, extra={"count": 1.5})),
+    "flag in other words": ({"flag": "perhaps"}, Thing(id=1, extra={"flag": "perhaps"})),
+    "time in words": ({"at": "2026-01-01"}, Thing(id=1, extra={"at": "2026-01-01"})),
+    "time beyond the calendar": ({"at": 10**30}, Thing(id=1, extra={"at": 10**30})),
+    "older name": ({"label": [1]}, Thing(id=1, extra={"label": [1]})),
+    "beside an unknown field": (
+        {"new": 1, "count": "x"},
+        Thing(id=1, extra={"new": 1, "count": "x"}),
+    ),
+    "several": (
+        {"count": "x", "name": "A", "at": True},
+        Thing(id=1, name="A", extra={"count": "x", "at": True}),
+    ),
+    "an item of a list": (
+        {"parts": [{"number": 1}, 5, {"number": 2}]},
+        Thing(id=1, parts=(Part(number=1), Part(number=2)), extra={"parts": [5]}),
+    ),
+    "an item of an object": (
+        {"parts": {"0": {"number": 1}, "3": 5}},
+        Thing(id=1, parts=(Part(number=1),), extra={"parts": {"3": 5}}),
+    ),
+    "every item of a list": ({"parts": [5]}, Thing(id=1, extra={"parts": [5]})),
+    "no list at all": ({"parts": 5}, Thing(id=1, extra={"parts": 5})),
+}
+
+
+@pytest.mark.parametrize(("fields", "expected"), ODD.values(), ids=ODD.keys())
+def test_value_that_cannot_be_read_stays_in_extra(fields: dict[str, Any], expected: Thing) -> None:
+    """Its field has the default, and the other fields are read."""
+    assert expected == read({"id": 1, **fields})
+
+
 WRONG: dict[str, tuple[object, str]] = {
     "no id": ({}, "id"),
     "null id": ({"id": None}, "id"),
     "empty id": ({"id": ""}, "id"),
     "id in words": ({"id": "secret@mail.example"}, "$.id"),
-    "name is a map": ({"id": 1, "name": {"a": 1}}, "$.name"),
-    "color is a list": ({"id": 1, "color": ["red"]}, "$.color"),
-    "map is a list": ({"id": 1, "texts": ["a"]}, "$.texts"),
-    "any map is text": ({"id": 1, "anything": "a"}, "$.anything"),
-    "part is text": ({"id": 1, "part": "a"}, "$.part"),
-    "part of a list": ({"id": 1, "parts": [{"number": 1}, {"number": "x"}]}, "$.parts[1].number"),
-    "ratio is not finite": ({"id": 1, "ratio": "nan"}, "$.ratio"),
-    "time in words": ({"id": 1, "at": "2026-01-01"}, "$.at"),
-    "time beyond the calendar": ({"id": 1, "at": 10**30}, "$.at"),
+    "id with a fraction": ({"id": 1.5}, "$.id"),
+    "id is false": ({"id": False}, "$.id"),
+    "only what identifies is named": ({"count": "x"}, "id"),
     "text": ("thing", ""),
     "true": (True, ""),
     "nothing": (None, ""),
@@ -126,10 +161,16 @@ def test_response_that_does_not_fit(value: object, place: str) -> None:
 
 
 def test_every_problem_is_reported() -> None:
-    """One error has all of them."""
+    """One error names item and field of each."""
     with pytest.raises(ResponseDecodeError) as caught:
-        read({"name": [], "parts": [{"number": "x"}, {"number": "y"}]})
-    assert len(caught.value.problems) == 4
+        structure([{"id": 1}, {"id": "x"}, {}], list[Thing], method="GET", path="/things")
+    assert ["$[1].id", "$[2].id"] == [it.partition(" @ ")[2] for it in caught.value.problems]
+
+
+def test_model_without_extra_loses_nothing() -> None:
+    """A value that it cannot read is an error, because it could not be kept."""
+    with pytest.raises(ResponseDecodeError, match=r"\$\.number"):
+        structure({"number": "x"}, Part, method="GET", path="/parts")
 
 
 @pytest.mark.parametrize("value", [5, "text", [1], None])

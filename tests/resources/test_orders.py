@@ -51,7 +51,10 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
             {"order_id": "A", "quantity": 5, "amount": 1},
             {"order_id": "B", "quantity": None, "amount": 4},
         ],
-        (Order(order_id="A", quantity=5), Order(order_id="B", quantity=4)),
+        (
+            Order(order_id="A", quantity=5, extra={"amount": 1}),
+            Order(order_id="B", quantity=4),
+        ),
     ),
     "create": (
         lambda it: it.create(7, INPUT),

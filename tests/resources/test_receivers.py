@@ -250,13 +250,13 @@ async def test_unknown_receiver(serve: Callable[..., Call]) -> None:
 
 
 @pytest.mark.parametrize("receiver_id", ["", " ", ".", ".."])
-@pytest.mark.parametrize("group_id", [None, 7])
+@pytest.mark.parametrize("group", [{}, {"group_id": 7}], ids=["account", "group"])
 async def test_empty_id_never_reaches_the_server(
-    receiver_id: str, group_id: int | None, serve: Callable[..., Call], sent: list[Request]
+    receiver_id: str, group: dict[str, int], serve: Callable[..., Call], sent: list[Request]
 ) -> None:
     """Deleting a receiver with an empty id has emptied whole groups."""
     with pytest.raises(ConfigurationError, match="would address something else"):
-        await Receivers(serve(True)).delete(receiver_id, group_id=group_id)
+        await Receivers(serve(True)).delete(receiver_id, **group)
     assert not sent
 
 
