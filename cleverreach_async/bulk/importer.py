@@ -12,6 +12,7 @@ from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.counted_rows import as_resumable
+from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 
 __all__ = ["Bulk"]
@@ -53,7 +54,7 @@ class Bulk:
 
         Raises:
             ImportFailedError: The import stopped early; ``.report`` contains the counters.
-            ConfigurationError: An argument is out of range.
+            ConfigurationError: An argument is out of range, or ``group_id`` is not an id.
 
         ``POST /groups/{group_id}/receivers/upsertplus``, ``POST …/upsert``
         """
@@ -108,7 +109,7 @@ class Bulk:
 
         Raises:
             ImportFailedError: The import stopped early; ``.report`` contains the counters.
-            ConfigurationError: An argument is out of range.
+            ConfigurationError: An argument is out of range, or ``group_id`` is not an id.
         """
         async with self._open(None, group_id, strategy, options) as run:
             yield run
@@ -130,6 +131,7 @@ class Bulk:
         strategy_name: StrategyName,
         options: ImportOptions,
     ) -> AsyncGenerator[ImportRun, None]:
+        group_id = check_id("group_id", group_id)
         strategy = find_strategy(strategy_name)
         settings = Settings(**options)
         settings.check(strategy)

@@ -245,3 +245,23 @@ async def test_on_accepted_is_called_before_rows_are_done_in_the_journal(tmp_pat
 
     assert {"read": 30, "accepted": 30} == counts(report)
     assert [f"p{n}@example.org" for n in range(30)] == accepted
+
+
+@pytest.mark.parametrize("group_id", [None, 0, -1, True, 1.5, "", "Newsletter"], ids=repr)
+@pytest.mark.parametrize("call", ["upsert", "insert", "update", "delete"])
+async def test_group_that_is_not_an_id(call: str, group_id: Any) -> None:
+    """Nothing is sent, and the source is not read."""
+    server = ModelServer()
+    rows = iter(["a@example.org"])
+    with pytest.raises(ConfigurationError, match=r"^group_id is "):
+        await getattr(Bulk(transport_to(server)), call)(rows, group_id=group_id)
+    assert [] == server.requests
+    assert ["a@example.org"] == [*rows]
+
+
+async def test_open_in_a_group_that_is_not_an_id() -> None:
+    """The error is raised before the block."""
+    group: Any = None
+    with pytest.raises(ConfigurationError, match=r"^group_id is None"):
+        async with Bulk(transport_to(ModelServer())).open(group_id=group):
+            pytest.fail("not reached")

@@ -43,6 +43,8 @@ OTHER = {"order_id": "B-1", "product": "Lamp"}
         ([LAMP, LAMP], [LAMP, LAMP], Evidence.STORED),
         ([LAMP], None, Evidence.UNCLEAR),
         ([LAMP], {}, Evidence.UNCLEAR),
+        ([LAMP], {"2": LAMP}, Evidence.STORED),
+        ([LAMP], {"0": OTHER, "2": MUG}, Evidence.ABSENT),
         ([LAMP], ["A-1", 7], Evidence.ABSENT),
         ([LAMP | {"order_id": 17}], [LAMP | {"order_id": "17"}], Evidence.STORED),
     ],
@@ -58,6 +60,8 @@ OTHER = {"order_id": "B-1", "product": "Lamp"}
         "two equal lines",
         "a response without orders",
         "orders of an unexpected type",
+        "stored, in a list with gaps",
+        "other lines, in a list with gaps",
         "order lines of an unexpected type",
         "an id as a number",
     ],
@@ -82,6 +86,12 @@ def test_orders(sent: list[Any], stored: Any, evidence: Evidence) -> None:
         ({"attributes": {"x": 7}}, {"attributes": {"x": "8"}}, Evidence.UNCLEAR),
         ({"attributes": {"x": 7}}, {"attributes": []}, Evidence.UNCLEAR),
         ({"attributes": {"x": None}}, {"attributes": []}, Evidence.STORED),
+        (
+            {"attributes": {"x": 7}},
+            {"attributes": [{"id": 1, "name": "x", "value": "7"}]},
+            Evidence.STORED,
+        ),
+        ({"attributes": {"x": 7}}, {"attributes": ["x"]}, Evidence.UNCLEAR),
         ({"attributes": {"x": ""}}, {"attributes": {"x": None}}, Evidence.STORED),
         ({"global_attributes": {"x": 1}}, {"global_attributes": {"x": "1"}}, Evidence.STORED),
         ({"global_attributes": {"x": "Kim"}}, {"attributes": {"x": "Kim"}}, Evidence.UNCLEAR),
@@ -98,7 +108,7 @@ def test_a_receiver_that_is_not_found_is_absent() -> None:
     assert Evidence.ABSENT is evidence_of(row_of(), None)
 
 
-Listing = Callable[[list[dict[str, Any]]], list[Any]]
+Listing = Callable[[list[dict[str, Any]]], Any]
 
 
 class LosingServer(ModelServer):
@@ -221,6 +231,16 @@ async def test_after_a_look_up_that_proves_nothing_rows_are_unknown(listing: Lis
 
     assert {"read": 2, "unknown": 2} == counts(await load(server, with_orders(2)))
     assert 1 == len(server.requests)
+    assert ["A-0", "A-1"] == server.order_ids
+
+
+@asynchronous
+async def test_a_look_up_in_a_list_with_gaps() -> None:
+    """PHP sends it as an object."""
+    gaps: Listing = lambda found: {str(2 * n): row for n, row in enumerate(found)}  # noqa: E731
+    server = LosingServer(executed=True, listing=gaps)
+
+    assert {"read": 2, "accepted": 2} == counts(await load(server, with_orders(2)))
     assert ["A-0", "A-1"] == server.order_ids
 
 

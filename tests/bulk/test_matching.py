@@ -76,6 +76,21 @@ A, B, C = "a@example.org", "b@example.org", "c@example.org"
         ([{"email": A}, {"email": "x@example.org"}, {"email": C}], (f"{A} {C}", "", B)),
         ([{"id": 5}, {"email": B}, {"email": C}], (f"{B} {C}", "", A)),
         ([None, {"email": B}, 17], (B, "", f"{A} {C}")),
+        ({"0": {"email": A}, "2": {"email": C}}, (f"{A} {C}", "", B)),
+        ({"1": {"email": B, "tags": {"0": "x"}}}, (B, "", f"{A} {C}")),
+        (
+            {
+                "0": {"status": "insert success"},
+                "1": f"invalid address '{B}'",
+                "2": {"status": "insert success"},
+            },
+            (f"{A} {C}", B, ""),
+        ),
+        ({"0": {"status": "insert success"}}, ("", "", f"{A} {B} {C}")),
+        (
+            {"0": {"error": {"code": 400, "message": "invalid address"}, "email": A}},
+            ("", A, f"{B} {C}"),
+        ),
     ],
     ids=[
         "profiles in order",
@@ -93,6 +108,11 @@ A, B, C = "a@example.org", "b@example.org", "c@example.org"
         "a foreign address",
         "an id proves nothing",
         "items of other types prove nothing",
+        "profiles in a list with gaps",
+        "one profile in a list with gaps",
+        "statuses in an object",
+        "too few statuses in an object",
+        "an error that is an object",
     ],
 )
 def test_responses(content: Any, expected: tuple[str, str, str]) -> None:
@@ -110,7 +130,7 @@ def test_a_single_object_is_the_response_to_one_row() -> None:
     assert (A, "", "") == summary(match((A,), {"id": "1", "email": A}))
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"", b"[{", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"<html>", b"", b"[{", b"\xff\xfe", b"[" * 100_000])
 def test_content_that_is_not_json_has_no_items(content: bytes) -> None:
     """It proves nothing about any row."""
     assert read_items(Response(200, {}, content)) is None
@@ -120,6 +140,14 @@ def test_content_that_is_not_json_has_no_items(content: bytes) -> None:
 def test_a_response_without_items_accepts_no_row(content: bytes) -> None:
     """Every row is missing."""
     assert [] == read_items(Response(200, {}, content))
+
+
+def test_text_in_another_encoding() -> None:
+    """One odd byte in a profile does not put the other rows in doubt."""
+    content = b'[{"email": "a@example.org", "source": "M\xfcller"}, {"email": "b@example.org"}]'
+    items = read_items(Response(200, {}, content))
+    assert items is not None
+    assert (f"{A} {B}", "", "") == summary(match_rows(rows_of(A, B), items))
 
 
 def test_unexpected_types_are_ignored() -> None:

@@ -11,9 +11,16 @@ from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.rows import EncodedRow, email_key, not_returned, unknown
 from cleverreach_async.errors import APIStatusError, AuthenticationError, ResponseDecodeError
 from cleverreach_async.resources.receiver_models import Detail
+from cleverreach_async.resources.values import read_attributes
 from cleverreach_async.transport.retry import diagnose
 from cleverreach_async.transport.transport import Call
-from cleverreach_async.transport.wire import as_list, as_object, build_request, decode_json
+from cleverreach_async.transport.wire import (
+    as_list,
+    as_object,
+    build_request,
+    decode_json,
+    is_numbered,
+)
 
 __all__ = ["Evidence", "evidence_of", "look_up", "resolve_missing", "settle_doubts"]
 
@@ -137,7 +144,7 @@ def evidence_of(row: EncodedRow, profile: Profile | None) -> Evidence:
 
 
 def _evidence_of_orders(sent: Sequence[Any], stored: Any) -> Evidence:
-    if not isinstance(stored, list):
+    if not isinstance(stored, list) and not is_numbered(stored):
         return Evidence.UNCLEAR  # a response without orders says nothing about them
     missing = Counter(map(_order_line, sent)) - Counter(map(_order_line, as_list(stored)))
     if not missing:
@@ -156,8 +163,15 @@ def _has_values_of(sent: Mapping[str, Any], profile: Profile) -> bool:
         if field in sent and str(sent[field]) != str(profile.get(field)):
             return False
     for field in ("attributes", "global_attributes"):
-        stored = as_object(profile.get(field))
+        stored = _attributes_in(profile.get(field))
         for name, value in as_object(sent.get(field)).items():
             if str("" if value is None else value) != str(stored.get(name) or ""):
                 return False
     return True
+
+
+def _attributes_in(value: Any) -> Mapping[str, Any]:
+    try:
+        return read_attributes(value)
+    except (ValueError, TypeError):
+        return {}

@@ -7,13 +7,15 @@ response does not show never counts as accepted.
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 import attrs
 import msgspec
 
 from cleverreach_async.bulk.rows import EncodedRow, email_key
 from cleverreach_async.resources.receiver_models import BatchItem, read_batch_item
+from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.wire import Response, as_list
 
 __all__ = ["Matched", "code_of", "match_rows", "read_items"]
@@ -28,7 +30,6 @@ class _CompactItem(msgspec.Struct, gc=False):
 
 
 _decode_fast: Final = msgspec.json.Decoder(list[_CompactItem]).decode
-_decode_any: Final = msgspec.json.Decoder().decode
 _CODES: Final = {
     "invalid address": "invalid_email",
     "duplicate": "duplicate",
@@ -62,15 +63,13 @@ def read_items(response: Response) -> Sequence[ResponseItem] | None:
     """Return the items of a response; ``None`` if it is not JSON.
 
     Typed decoding is much faster and covers the usual response; other shapes (bare strings, a
-    single object, unexpected types) are decoded generically.
+    single object, a list with gaps, unexpected types) are decoded generically.
     """
-    try:
+    with suppress(ValueError, RecursionError):
         return _decode_fast(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
     try:
-        value: Any = _decode_any(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = parse_json(response.content)
+    except ValueError:
         return None
     return [read_batch_item(item) for item in as_list(value)] if value else []
 

@@ -21,6 +21,7 @@ from cleverreach_async.errors import (
 )
 from cleverreach_async.resources.forms import Form, Forms
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
+from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.retry import diagnose
 
 __all__ = ["OptInReport", "find_form", "send_opt_ins", "state_after"]
@@ -114,8 +115,8 @@ async def send_opt_ins(
             raise ConfigurationError(f"{name} is empty; the API sends no mail without it")
     send = partial(
         forms.send_activation,
-        form_id,
-        group_id=group_id,
+        check_id("form_id", form_id),
+        group_id=check_id("group_id", group_id),
         user_ip=user_ip,
         referer=referer,
         user_agent=user_agent,
