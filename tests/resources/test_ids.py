@@ -1,98 +1,35 @@
 """Ids: no call of a resource sends a request with something that is not an id."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.resource_calls import CALLS, LISTS, arguments, call, is_id, parameters
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource
-from cleverreach_async.resources.forms import Forms
 from cleverreach_async.resources.groups import Group, Groups
-from cleverreach_async.resources.mailings import Mailings
-from cleverreach_async.resources.orders import OrderInput, Orders
-from cleverreach_async.resources.pages import Paginator
-from cleverreach_async.resources.receiver_models import ReceiverInput
+from cleverreach_async.resources.orders import Orders
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
-from cleverreach_async.resources.tags import Tags
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request, Response
 
 pytestmark = pytest.mark.anyio
 
-RESOURCES = (Attributes, Forms, Groups, Mailings, Orders, Receivers, Reports, Tags)
-OPTIONAL = {"link_id", "channel_id", "filter_id"}
-LISTS = {"ids", "group_ids", "receiver_ids"}
-ARGUMENTS: dict[str, Any] = {
-    "emails": ["ann@mail.example"],
-    "html": "x",
-    "mode": "basic",
-    "name": "x",
-    "order": OrderInput("A", "x"),
-    "order_id": "A",
-    "receiver": ReceiverInput("ann@mail.example"),
-    "receiver_ids": [7],
-    "receivers": [ReceiverInput("ann@mail.example")],
-    "referer": "x",
-    "email": "ann@mail.example",
-    "sender_email": "ann@mail.example",
-    "sender_name": "x",
-    "state": "clicked",
-    "subject": "x",
-    "tag": "x",
-    "tags": ["x"],
-    "time": 1,
-    "type": "text",
-    "user_agent": "x",
-    "user_ip": "x",
-}
-
-
-def is_id(name: str) -> bool:
-    """Whether a parameter is an id or a list of ids."""
-    return name in LISTS or (name.endswith("_id") and name not in {"order_id", "external_id"})
-
-
-def parameters(resource: type[Resource], method: str) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a call without ``self``."""
-    found = inspect.signature(getattr(resource, method)).parameters
-    return {name: it for name, it in found.items() if name != "self"}
-
-
-CALLS = [
+CALLS_WITH_IDS = [
     pytest.param(resource, method, name, id=f"{resource.__name__}.{method}-{name}")
-    for resource in RESOURCES
-    for method in vars(resource)
-    if not method.startswith("_")
+    for resource, method in CALLS
     for name in parameters(resource, method)
     if is_id(name)
 ]
 NO_IDS: list[Any] = [0, -1, True, 1.5, "", "Newsletter", "7/clear", Group(id=7), b"7"]
 
 
-def arguments(resource: type[Resource], method: str, name: str, value: object) -> dict[str, Any]:
-    """Return arguments of a call, of which one is given."""
-    found = parameters(resource, method)
-    given = {it: 7 if is_id(it) else ARGUMENTS.get(it, "x") for it in found if it != name}
-    required = {it for it in found if found[it].default is inspect.Parameter.empty}
-    if name == "link_id":
-        required.add("state")
-    return {it: ARGUMENTS.get(it, given[it]) for it in given if it in required} | {name: value}
-
-
-async def call(resource: Resource, method: str, values: dict[str, Any]) -> None:
-    """Make a call, and request the first page of a list."""
-    result = getattr(resource, method)(**values)
-    if isinstance(result, Paginator) or inspect.isawaitable(result):
-        await result
-
-
-@pytest.mark.parametrize(("resource", "method", "name"), CALLS)
+@pytest.mark.parametrize(("resource", "method", "name"), CALLS_WITH_IDS)
 async def test_what_is_not_an_id_is_never_sent(
     resource: type[Resource],
     method: str,
@@ -107,13 +44,13 @@ async def test_what_is_not_an_id_is_never_sent(
             continue  # the whole account
         given = [7, value] if name in LISTS else value
         with pytest.raises(ConfigurationError, match=rf"^{name} is "):
-            await call(resource(serve([])), method, arguments(resource, method, name, given))
+            await call(resource(serve([])), method, arguments(resource, method, **{name: given}))
     assert [] == sent
 
 
 def test_calls_are_found() -> None:
     """The test above would pass if no call were found."""
-    found = {(it.values[0], it.values[1]) for it in CALLS}
+    found = {(it.values[0], it.values[1]) for it in CALLS_WITH_IDS}
     assert {(Groups, "clear"), (Receivers, "delete_many"), (Reports, "receivers")} <= found
 
 

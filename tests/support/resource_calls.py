@@ -1,0 +1,79 @@
+"""Every call of the resources with arguments, for tests of what all of them have in common."""
+
+import inspect
+from typing import Any
+
+from cleverreach_async.resources.attributes import Attributes
+from cleverreach_async.resources.base import Resource
+from cleverreach_async.resources.debug import Debug
+from cleverreach_async.resources.forms import Forms
+from cleverreach_async.resources.groups import Groups
+from cleverreach_async.resources.mailings import Mailings
+from cleverreach_async.resources.orders import OrderInput, Orders
+from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.receiver_models import ReceiverInput
+from cleverreach_async.resources.receivers import Receivers
+from cleverreach_async.resources.reports import Reports
+from cleverreach_async.resources.tags import Tags
+
+RESOURCES = (Attributes, Debug, Forms, Groups, Mailings, Orders, Receivers, Reports, Tags)
+LISTS = {"ids", "group_ids", "receiver_ids"}
+ARGUMENTS: dict[str, Any] = {
+    "emails": ["ann@mail.example"],
+    "html": "x",
+    "mode": "basic",
+    "name": "x",
+    "order": OrderInput("A", "x"),
+    "order_id": "A",
+    "receiver": ReceiverInput("ann@mail.example"),
+    "receiver_ids": [7],
+    "receivers": [ReceiverInput("ann@mail.example")],
+    "referer": "x",
+    "email": "ann@mail.example",
+    "sender_email": "ann@mail.example",
+    "sender_name": "x",
+    "state": "clicked",
+    "subject": "x",
+    "tag": "x",
+    "tags": ["x"],
+    "time": 1,
+    "type": "text",
+    "user_agent": "x",
+    "user_ip": "x",
+}
+
+
+def is_id(name: str) -> bool:
+    """Whether a parameter is an id or a list of ids."""
+    return name in LISTS or (name.endswith("_id") and name not in {"order_id", "external_id"})
+
+
+def parameters(resource: type[Resource], method: str) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a call without ``self``."""
+    found = inspect.signature(getattr(resource, method)).parameters
+    return {name: it for name, it in found.items() if name != "self"}
+
+
+CALLS = [
+    (resource, method)
+    for resource in RESOURCES
+    for method in vars(resource)
+    if not method.startswith("_")
+]
+
+
+def arguments(resource: type[Resource], method: str, **given: object) -> dict[str, Any]:
+    """Return arguments of a call: those given, and valid ones for the others that it needs."""
+    found = parameters(resource, method)
+    needed = {it for it in found if found[it].default is inspect.Parameter.empty}
+    if "link_id" in given:
+        needed.add("state")
+    valid = {it: ARGUMENTS.get(it, 7 if is_id(it) else "x") for it in needed}
+    return valid | given
+
+
+async def call(resource: Resource, method: str, values: dict[str, Any]) -> None:
+    """Make a call, and request the first page of a list."""
+    result = getattr(resource, method)(**values)
+    if isinstance(result, Paginator) or inspect.isawaitable(result):
+        await result
