@@ -291,7 +291,8 @@ def _entries_of_models(value: Any) -> Mapping[Any, Any]:
 def _entries_of_values(value: Any) -> Mapping[Any, Any]:
     """Return values by their keys in a list, a PHP array or a text with commas; else the value."""
     if isinstance(value, str):
-        return dict(enumerate(filter(None, map(str.strip, value.split(",")))))
+        parts = [part.strip() for part in value.split(",")]
+        return dict(enumerate([part for part in parts if part]))
     if isinstance(value, list):
         return dict(enumerate(as_list(value)))
     return as_object(value) if value == {} or is_numbered(value) else {0: value}

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
@@ -159,15 +159,15 @@ def read_attributes(value: Any, _: Any = None) -> Mapping[str, Any]:
         ValueError: A list has a name twice.
         TypeError: It is neither.
     """
-    if isinstance(value, list) or is_numbered(value):
+    fields = as_object(value)
+    if not fields or is_numbered(fields):
         named = [as_object(item) for item in as_list(value)]
         if all(isinstance(item.get("name"), str) and "value" in item for item in named):
             return _by_name(named)
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, got {type(value).__name__}")
     return {
-        name: item if type(item) is str else _attribute_value(item)
-        for name, item in cast("dict[str, Any]", value).items()
+        name: item if type(item) is str else _attribute_value(item) for name, item in fields.items()
     }
 
 
@@ -181,4 +181,4 @@ def _by_name(named: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _attribute_value(value: Any) -> Any:
     if value is None:
         return ""
-    return str(value) if type(value) in (int, float) else value
+    return str(value) if type(value) is int or type(value) is float else value

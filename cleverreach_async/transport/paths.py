@@ -113,8 +113,8 @@ def check_receiver_ids(name: str, values: Iterable[Any]) -> list[str]:
     return [check_receiver_id(name, value) for value in _several(name, values)]
 
 
-def _several(name: str, values: Any) -> Iterable[Any]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+def _several(name: str, values: Iterable[Any]) -> Iterable[Any]:
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise ConfigurationError(f"{name} is {_shown(values)}; pass a list, even for one")
     return values
 

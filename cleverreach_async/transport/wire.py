@@ -7,6 +7,7 @@ import codecs
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -216,15 +217,15 @@ def decode_json(response: Response, request: Request) -> Any:
     """
     if not response.content.strip():
         return None
-    try:
+    with suppress(ValueError):
         return parse_json(response.content)
-    except ValueError:
-        kind = response.headers.get("content-type", "no content type")
-        raise ResponseDecodeError(
-            [f"not JSON ({kind}, {len(response.content)} bytes)"],
-            method=request.method,
-            path=request.template,
-        ) from None
+    # Not raised while the other error is handled, because the variables of that hold the content.
+    kind = response.headers.get("content-type", "no content type")
+    raise ResponseDecodeError(
+        [f"not JSON ({kind}, {len(response.content)} bytes)"],
+        method=request.method,
+        path=request.template,
+    )
 
 
 def error_in(response: Response, request: Request, *, now: float) -> APIStatusError | None:

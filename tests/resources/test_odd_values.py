@@ -392,6 +392,6 @@ def shows(found: Any, value: Any) -> bool:
         return Decimal(found) == Decimal(str(value)) or found == float(str(value).replace(",", "."))
     if isinstance(found, str):
         return found == str(value)
-    if isinstance(found, tuple):
-        return len(found) == (len(value) if isinstance(value, list) else max(1, len(found)))
+    if isinstance(value, list):
+        return len([*found]) == len(as_values(value))
     return bool(found) or isinstance(value, dict)

@@ -167,18 +167,18 @@ def test_as_object(value: object, expected: dict[str, Any]) -> None:
     assert expected == as_object(value)
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ([1, 2], [1, 2]),
-        ([], []),
-        ({"a": 1}, [{"a": 1}]),
-        ({}, [{}]),
-        ("ab", ["ab"]),
-        ({"0": "a", "2": "b"}, ["a", "b"]),
-        ({"0": "a", "x": "b"}, [{"0": "a", "x": "b"}]),
-    ],
-)
+LISTS: list[tuple[object, list[Any]]] = [
+    ([1, 2], [1, 2]),
+    ([], []),
+    ({"a": 1}, [{"a": 1}]),
+    ({}, [{}]),
+    ("ab", ["ab"]),
+    ({"0": "a", "2": "b"}, ["a", "b"]),
+    ({"0": "a", "x": "b"}, [{"0": "a", "x": "b"}]),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), LISTS)
 def test_as_list(value: object, expected: list[Any]) -> None:
     """PHP sends a list with gaps as an object. Anything else becomes a list of one."""
     assert expected == as_list(value)
