@@ -7,6 +7,7 @@ import attrs
 from cleverreach_async.errors import AuthenticationError
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.values import read_flag
 from cleverreach_async.transport.wire import build_request
 
 __all__ = ["Debug", "TokenTTL", "Whoami"]
@@ -93,9 +94,11 @@ class Debug(Resource):
         """
         request = build_request("GET", "/debug/validate", accepts_false=True)
         try:
-            return await self._json(request) is not False
+            return read_flag(await self._json(request))
         except AuthenticationError:
             return False
+        except (TypeError, ValueError):
+            return True  # whatever else it responds, it has accepted the token
 
     async def ping(self) -> None:
         """Check that the API responds. No token is sent.

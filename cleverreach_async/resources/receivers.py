@@ -71,8 +71,8 @@ class Receivers(Resource):
             page_size: Receivers per page, 1 to 5000.
 
         Raises:
-            ConfigurationError: ``emails`` or ``ids`` is empty, an id is not one, or the page size
-                is out of range.
+            ConfigurationError: ``emails`` or ``ids`` is empty or contains something else, or the
+                page size is out of range.
 
         ``GET /groups/{group_id}/receivers``
         """
@@ -82,7 +82,7 @@ class Receivers(Resource):
         query = {
             "type": state,
             "detail": int(detail) or None,
-            "email_list": emails,
+            "email_list": None if emails is None else _addresses(emails),
             "id_list": None if ids is None else check_ids("ids", ids),
             "order_by": order_by,
         }
@@ -248,7 +248,7 @@ class Receivers(Resource):
     ) -> None:
         """Delete receivers from a group, or from the whole account without ``group_id``.
 
-        Receivers that do not exist are ignored.
+        Receivers that do not exist are ignored. Without any receiver, no request is sent.
 
         Raises:
             ConfigurationError: ``group_id`` is ``None``, or an id is not one.
@@ -257,6 +257,8 @@ class Receivers(Resource):
         """
         refuse_none(group_id)
         ids = check_receiver_ids("receiver_ids", receiver_ids)
+        if not ids:
+            return
         template, path = group_path("/receivers/delete", group_id)
         json = {"receivers": ids} if group_id is UNSET else ids
         await self._do("POST", template, path=path, json=json, idempotent=True)
@@ -298,3 +300,10 @@ def _is_repeatable(receiver: ReceiverInput) -> bool:
     """
     maps = (receiver.attributes, receiver.global_attributes)
     return not (receiver.orders or any(map(has_relative_values, maps)))
+
+
+def _addresses(emails: Sequence[str]) -> Sequence[str]:
+    addresses = [emails] if isinstance(emails, str) else [*emails]
+    if not all("@" in str(address) for address in addresses):
+        raise ConfigurationError("emails has something that is not an e-mail address")
+    return addresses

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Resource, body, optional_ids
+from cleverreach_async.resources.base import UNSET, Resource, Unset, body, optional_ids, refuse_none
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.transport.paths import check_id
@@ -116,9 +116,9 @@ class Tags(Resource):
         )
 
     async def remove(
-        self, receiver_id: int | str, tags: str | Sequence[str], *, group_id: int | None = None
+        self, receiver_id: int | str, tags: str | Sequence[str], *, group_id: int | Unset = UNSET
     ) -> None:
-        """Remove tags from a receiver.
+        """Remove tags from a receiver, in a group or in the whole account without ``group_id``.
 
         Args:
             receiver_id: Pool id or e-mail address.
@@ -126,10 +126,12 @@ class Tags(Resource):
             group_id: The group in which to remove them.
 
         Raises:
-            ConfigurationError: There is no tag, an empty one, or one with a comma or a slash.
+            ConfigurationError: There is no tag, an empty one, or one with a comma or a slash;
+                ``group_id`` is ``None``, or an id is not one.
 
         ``DELETE /receivers/{id}/tags/{tags}``
         """
+        refuse_none(group_id)
         names = _names(tags)
         for name in names:
             # The server splits at commas, so a tag with a comma would remove other tags.
@@ -139,7 +141,7 @@ class Tags(Resource):
             "DELETE",
             "/receivers/{receiver_id}/tags/{tags}",
             path={"receiver_id": receiver_id, "tags": ",".join(names)},
-            query=optional_ids(group_id=group_id),
+            query={} if group_id is UNSET else {"group_id": check_id("group_id", group_id)},
         )
 
 

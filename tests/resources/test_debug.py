@@ -48,6 +48,8 @@ ROWS: dict[str, tuple[Act, str, object, object]] = {
     "validate object": (lambda it: it.validate(), "/v3/debug/validate", {"rights": []}, True),
     "validate empty": (lambda it: it.validate(), "/v3/debug/validate", b"", True),
     "validate false": (lambda it: it.validate(), "/v3/debug/validate", False, False),
+    "validate false as text": (lambda it: it.validate(), "/v3/debug/validate", "false", False),
+    "validate text": (lambda it: it.validate(), "/v3/debug/validate", "valid", True),
     "ping": (lambda it: it.ping(), "/v3/debug/ping", b"pong", None),
 }
 

@@ -15,6 +15,7 @@ from cleverreach_async.resources.groups import Group, Groups
 from cleverreach_async.resources.orders import Orders
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
+from cleverreach_async.resources.tags import Tags
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request, Response
 
@@ -59,6 +60,7 @@ DELETES: dict[str, Callable[[Call, Any], Any]] = {
     "receivers": lambda call, group: Receivers(call).delete_many([7], **group),
     "order": lambda call, group: Orders(call).delete(7, "A", **group),
     "attribute": lambda call, group: Attributes(call).delete(7, **group),
+    "tag": lambda call, group: Tags(call).remove(7, "a", **group),
 }
 
 
@@ -72,7 +74,28 @@ async def test_group_of_a_delete_is_not_forgotten(
     assert [] == sent
     await delete(serve(True), {})
     await delete(serve(True), {"group_id": 9})
-    assert [False, True] == [it.target.startswith("/v3/groups/9/") for it in sent]
+    assert [False, True] == ["group" in it.target and "9" in it.target for it in sent]
+
+
+async def test_deleting_no_receivers_sends_nothing(
+    serve: Callable[..., Call], sent: list[Request]
+) -> None:
+    """What the API does with an empty list is unknown."""
+    await Receivers(serve(True)).delete_many([])
+    assert [] == sent
+
+
+@pytest.mark.parametrize("emails", ["", [], [""], [" "], [None], ["ann@mail.example", "7"], [7]])
+async def test_listing_of_no_addresses(emails: Any, serve: Callable[..., Call]) -> None:
+    """Without an address the API would return all receivers."""
+    with pytest.raises(ConfigurationError, match=r"^emails "):
+        Receivers(serve([])).list(group_id=7, emails=emails)
+
+
+async def test_listing_of_one_address(serve: Callable[..., Call], sent: list[Request]) -> None:
+    """It need not be a list."""
+    await Receivers(serve([])).list(group_id=7, emails="ann@mail.example")
+    assert "email_list=ann%40mail.example&" in sent[0].target
 
 
 async def test_a_text_is_not_a_list_of_receivers(
