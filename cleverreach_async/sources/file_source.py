@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, ClassVar, TextIO
 
 from cleverreach_async.errors import SourceError
 from cleverreach_async.sources.columns import ColumnMapping
+from cleverreach_async.sources.line_marks import has_marks
 from cleverreach_async.sources.line_offsets import Lines, LineStart, byte_counter, line_start
 from cleverreach_async.sources.resumable import Position, check_size, no_row_at, zone_name
 from cleverreach_async.sources.rows import BadRow, SourceRow
@@ -50,8 +51,9 @@ class FileSource(abc.ABC):
         self._text = text
         self._zone = zone
         self._count_bytes = byte_counter(text.encoding)
+        self._has_marks = has_marks(text)
         self._start = LineStart(text.bom, 1)
-        self._lines = Lines(self._start, self._count_bytes)
+        self._lines = self._lines_from(self._start)
         self._is_sought = False
         self._bytes_read = 0
         self._file: BinaryIO | None = None
@@ -102,7 +104,7 @@ class FileSource(abc.ABC):
 
     def __iter__(self) -> Iterator[SourceRow | BadRow]:
         if not self._is_sought:
-            self._lines = Lines(self._start, self._count_bytes)
+            self._lines = self._lines_from(self._start)
         self._is_sought = False
         rows = self._read(self._lines)
         return rows if self._count_bytes else self._count_rows(self._lines, rows)
@@ -113,6 +115,9 @@ class FileSource(abc.ABC):
     @abc.abstractmethod
     def _rows(self, file: TextIO, lines: Lines) -> Iterator[SourceRow | BadRow]:
         """Read the rows of an opened file, from the first of the lines on."""
+
+    def _lines_from(self, start: LineStart, rows: int = 0) -> Lines:
+        return Lines(start, self._count_bytes, rows, has_marks=self._has_marks)
 
     def _read(self, lines: Lines) -> Generator[SourceRow | BadRow]:
         with self._text.open_bytes(lines.start().byte) as raw:
@@ -152,7 +157,7 @@ class FileSource(abc.ABC):
     def _after_rows(self, position: Position) -> Lines | None:
         match position:
             case {"rows": int(rows), **others} if rows >= 0 and not others:
-                return Lines(self._start, None, rows)
+                return self._lines_from(self._start, rows)
             case _:
                 return None
 
@@ -160,4 +165,4 @@ class FileSource(abc.ABC):
         start = line_start(position)
         if start is None or (start.line == 1) != (start.byte == self._start.byte):
             return None
-        return Lines(start, self._count_bytes) if self._text.begins_line(start.byte) else None
+        return self._lines_from(start) if self._text.begins_line(start.byte) else None

@@ -11,6 +11,8 @@ from typing import Any, Final, TextIO
 
 import attrs
 
+from cleverreach_async.sources.line_marks import END_MARK, without_marks
+
 __all__ = ["CountBytes", "LineStart", "Lines", "byte_counter", "line_start"]
 
 CountBytes = Callable[[str], int]
@@ -22,6 +24,8 @@ _PORTION: Final = 1 << 13
 _WIDE: Final = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
 _ONE_BYTE: Final = ("cp125", "iso8859", "ascii")
 """Beginnings of the names of encodings with one byte per character."""
+
+_LINE_ENDS: Final = ("\n", "\r", END_MARK)
 
 
 @attrs.frozen
@@ -87,24 +91,38 @@ class Lines:
         line: One-based number of the line with which the next row begins.
         doubtful: As in :class:`LineStart`; zero for none.
         rows: Number of rows yielded; counted only without ``count_bytes``.
+        open_end: The last line of the file if it has no line end, once it has been read.
+        open_line: Number of that line; zero for none.
+        is_plain: Whether the lines from ``line`` on are neither doubtful nor the open end.
     """
 
-    def __init__(self, start: LineStart, count_bytes: CountBytes | None, rows: int = 0) -> None:
+    def __init__(
+        self,
+        start: LineStart,
+        count_bytes: CountBytes | None,
+        rows: int = 0,
+        *,
+        has_marks: bool = False,
+    ) -> None:
         self.line = start.line
         self.doubtful = start.doubtful
         self.rows = rows
+        self.open_end = ""
+        self.open_line = 0
+        self.is_plain = not start.doubtful
+        self._has_marks = has_marks
         self._count_bytes = count_bytes
         self._kept: list[str] = []
         self._kept_byte = start.byte
         self._kept_line = start.line
 
-    @property
-    def first(self) -> str:
-        """The line with number ``line``, which must have been read."""
-        return self._kept[self.line - self._kept_line]
+    def next(self, count: int) -> list[str]:
+        """Return lines from number ``line`` on, which must have been read."""
+        place = self.line - self._kept_line
+        return self._without_marks(self._kept[place : place + count])
 
     def read(self, file: TextIO) -> Iterator[str]:
-        """Read lines from number ``line`` on, with their line ends as they are.
+        """Read lines from number ``line`` on, with their line ends as they are, without marks.
 
         Args:
             file: The file, at the start of these lines or where this object stopped reading it.
@@ -124,11 +142,18 @@ class Lines:
         return LineStart(self._kept_byte, self.line, doubtful)
 
     def _portions(self, file: TextIO) -> Iterator[list[str]]:
-        yield self._kept[self.line - self._kept_line :]
+        yield self._without_marks(self._kept[self.line - self._kept_line :])
         while portion := file.readlines(_PORTION):
             self._discard()
             self._kept += portion
-            yield portion
+            if portion[-1][-1] not in _LINE_ENDS:
+                self.open_end = portion[-1]
+                self.open_line = self._kept_line + len(self._kept) - 1
+                self.is_plain = False
+            yield self._without_marks(portion)
+
+    def _without_marks(self, lines: list[str]) -> list[str]:
+        return [without_marks(line) for line in lines] if self._has_marks else lines
 
     def _discard(self) -> None:
         count = self.line - self._kept_line

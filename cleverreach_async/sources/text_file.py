@@ -26,6 +26,7 @@ MAX_LINE: Final = 16 << 20
 # All control characters except tab, line ends, vertical tab and form feed, which word processors
 # leave in remarks.
 _CONTROLS: Final = bytes([*range(9), *range(14, 32)])
+_CTRL_Z: Final = b"\x1a"
 _CONTROL: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 
 # ä, ö, ü, ß, é and the like in UTF-8. As Windows-1252 this would be "Ã¤" and the like.
@@ -209,14 +210,14 @@ def _find_defect(file: BinaryIO, encoding: str, start: int) -> _Defect | None:
     for chunk in _chunks(file, start):
         end += len(chunk)
         # Before decoding: a binary file has both defects, and this one says more.
-        if is_ascii_based and _has_controls(chunk):
+        if is_ascii_based and _has_controls(chunk, file):
             return _Defect("control", end - len(chunk), "not a text file")
         try:
             text = decoder.decode(chunk)
         except UnicodeError as error:
             return _undecodable(error, encoding, end)
         plain = chunk if is_ascii_based else text.encode("utf-8", "surrogatepass")
-        if not is_ascii_based and _has_controls(plain):
+        if not is_ascii_based and _has_controls(plain, file):
             return _Defect("control", end - len(chunk), "not a text file")
         has_line_end = b"\n" in plain or b"\r" in plain
         since_line_end = 0 if has_line_end else since_line_end + len(plain)
@@ -229,8 +230,18 @@ def _find_defect(file: BinaryIO, encoding: str, start: int) -> _Defect | None:
     return None
 
 
-def _has_controls(plain: bytes) -> bool:
-    return len(plain.translate(None, _CONTROLS)) != len(plain)
+def _has_controls(plain: bytes, file: BinaryIO) -> bool:
+    """Whether text that was just read has control characters.
+
+    Some old programs end a file with Ctrl-Z.
+    """
+    if len(plain.translate(None, _CONTROLS)) == len(plain):
+        return False
+    place = file.tell()
+    is_end = not file.read(1)
+    file.seek(place)
+    text = plain.rstrip(_CTRL_Z) if is_end else plain
+    return len(text.translate(None, _CONTROLS)) != len(text)
 
 
 def _undecodable(error: UnicodeError, encoding: str, end: int) -> _Defect:
