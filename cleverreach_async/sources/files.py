@@ -9,8 +9,9 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.arrow import ParquetSource, read_parquet
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.consent_check import check_file_name
+from cleverreach_async.sources.csv_columns import find_columns
 from cleverreach_async.sources.csv_file import CsvSource
-from cleverreach_async.sources.csv_records import check_delimiter, read_header
+from cleverreach_async.sources.csv_header import check_options
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.json_lines import JsonLinesSource
@@ -33,6 +34,7 @@ def read_csv(
     *,
     delimiter: str | None = None,
     encoding: str | None = None,
+    skip_lines: int = 0,
     **columns: Unpack[ColumnParameters],
 ) -> CsvSource:
     """Read receivers from a CSV file, as shop systems and spreadsheets export it.
@@ -41,9 +43,11 @@ def read_csv(
     each column. An empty cell is not sent, so the server keeps its value.
 
     Args:
-        path: The file. Its first line names the columns.
+        path: The file. Its first line names the columns; of two columns of one name the second is
+            called ``NAME (2)``.
         delimiter: Column separator; detected by default.
         encoding: Encoding of the file; detected by default among UTF-8, UTF-16 and Windows-1252.
+        skip_lines: Number of lines before the column names, such as a title.
         **columns: See :class:`ColumnParameters`.
 
     Raises:
@@ -51,11 +55,11 @@ def read_csv(
             column or file name that looks like consent means.
         SourceError: The file cannot be read as rows; the message says why and on which line.
     """
-    check_delimiter(delimiter)
+    check_options(delimiter, skip_lines)
     options = ColumnOptions(**columns)
     text = inspect_text(path, encoding)
-    header = read_header(text, delimiter)
-    return CsvSource(text, header, options.map(header.names, text.path), options)
+    header, mapping = find_columns(text, options, delimiter=delimiter, skip_lines=skip_lines)
+    return CsvSource(text, header, mapping, options)
 
 
 def read_json_lines(
@@ -87,6 +91,7 @@ def read_rows(
     *,
     delimiter: str | None = None,
     encoding: str | None = None,
+    skip_lines: int = 0,
     **columns: Unpack[ColumnParameters],
 ) -> RowFile:
     """Read receivers from a file: Parquet, JSON Lines or CSV, by suffix or first character.
@@ -95,6 +100,7 @@ def read_rows(
         path: The file.
         delimiter: As for :func:`read_csv`; CSV only.
         encoding: As for :func:`read_csv`; CSV only.
+        skip_lines: As for :func:`read_csv`; CSV only.
         **columns: See :class:`ColumnParameters`; JSON Lines takes ``timezone`` and
             ``check_consent``, which checks the name of the file.
 
@@ -105,14 +111,17 @@ def read_rows(
     """
     kind = _format_of(path)
     name = os.fsdecode(path)
-    if kind != "CSV" and (delimiter or encoding):
+    if kind != "CSV" and (delimiter or encoding or skip_lines):
         raise ConfigurationError(
-            f"{name} is {kind}: delimiter and encoding are for CSV files; leave them out"
+            f"{name} is {kind}: delimiter and encoding are for CSV files, and so is skip_lines;"
+            " leave them out"
         )
     if kind == "Parquet":
         return read_parquet(path, **columns)
     if kind == "CSV":
-        return read_csv(path, delimiter=delimiter, encoding=encoding, **columns)
+        return read_csv(
+            path, delimiter=delimiter, encoding=encoding, skip_lines=skip_lines, **columns
+        )
     if columns.get("mapping") or columns.get("date_attributes"):
         raise ConfigurationError(
             f"{name} is JSON Lines: mapping and date_attributes are for files with columns; name"

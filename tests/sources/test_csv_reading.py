@@ -95,7 +95,7 @@ def test_the_source_describes_the_file(file: Path) -> None:
 def test_delimiters_and_line_ends(file: Path, delimiter: str, end: str) -> None:
     """Column separator and line ends are detected."""
     lines = ['"E-Mail"', "Vorname"], ["ann@example.org", '"Ann; Bea, Cem|\tDora"'], ["b@x.example"]
-    write(file, end.join(delimiter.join(cells) for cells in lines))
+    write(file, "".join(delimiter.join(cells) + end for cells in lines))
     source = read_csv(file)
     assert delimiter == source.delimiter
     assert receivers(source) == [

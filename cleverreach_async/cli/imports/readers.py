@@ -66,6 +66,15 @@ class FileOptions:
             metavar="CHAR", help=r"Column separator; \t for a tab.", rich_help_panel=_PANEL
         ),
     ] = None
+    skip_lines: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Skip N lines before the column names, such as a title.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = 0
     timezone: Timezone = _TIMEZONE
     strict: Annotated[
         bool,
@@ -105,6 +114,7 @@ class FileOptions:
             date_attributes=date_attributes,
             check_consent=check_consent,
             strict=self.strict,
+            skip_lines=self.skip_lines,
         )
 
     def remarks(self, source: RowFile) -> Iterable[str]:

@@ -1,0 +1,161 @@
+"""The shape of a CSV file: how many cells its rows have, and what is in its columns.
+
+Shop systems end each line with a delimiter, or drop the empty cells at the end of a line, and they
+do so in every line. Where only some rows differ from the header, a delimiter in a cell without
+quotes, or a missing cell, has moved values to other columns.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import attrs
+
+from cleverreach_async.sources.csv_records import CsvRecord
+
+__all__ = ["Shape", "find_shape"]
+
+_ROWS: Final = 1000
+"""Rows whose values are remembered."""
+
+_FEW: Final = 20
+"""One row in so many may be an exception from the habit."""
+
+_FEW_OF_ENDED: Final = 5
+"""The same where the exceptions end with an empty cell too, and so lack another one."""
+
+_RARE: Final = 100
+"""If fewer than one row in so many is short, its cells are missing by mistake."""
+
+_TELLING: Final = 3
+"""Characters; shorter values occur in several columns by chance."""
+
+_WITH_DIGITS: Final = frozenset({"zip", "phone", "house_number", "birthday"})
+_WITH_LETTERS: Final = frozenset({"firstname", "lastname", "city", "country"})
+"""Targets whose values have a kind even where no other row shows it."""
+
+
+@attrs.define
+class _Column:
+    """How often a kind and a value occur in a column.
+
+    Attributes:
+        target: Target of the column; empty for none.
+    """
+
+    target: str
+    kinds: Counter[str] = attrs.field(factory=Counter[str])
+    values: Counter[str] = attrs.field(factory=Counter[str])
+
+    def add(self, text: str) -> None:
+        self.kinds[_kind(text)] += 1
+        self.values[text] += 1
+
+
+@attrs.frozen
+class Shape:
+    """How many cells the rows of a file have.
+
+    Attributes:
+        usual: As in :class:`Layout`.
+        drops: Whether the rows leave out empty cells at their end.
+        columns: What is in each column.
+    """
+
+    usual: int
+    drops: bool
+    columns: Sequence[_Column]
+
+    def may_be_short(self, cells: Sequence[str]) -> bool:
+        """Whether a row with fewer cells than columns lacks empty cells at its end only.
+
+        Otherwise another cell is missing, and those after it are in wrong columns.
+        """
+        if not self.drops:
+            return False
+        here = self._contradictions(cells, 0)
+        return not any(
+            sum(here[:gap]) + sum(there[gap:]) < sum(here)
+            for missing in range(1, len(self.columns) - len(cells) + 1)
+            for there in [self._contradictions(cells, missing)]
+            for gap in range(len(cells))
+        )
+
+    def _contradictions(self, cells: Sequence[str], shift: int) -> list[bool]:
+        return [self._contradicts(cell, place + shift, place) for place, cell in enumerate(cells)]
+
+    def _contradicts(self, cell: str, place: int, origin: int) -> bool:
+        """Whether other rows have values of another kind in a column, or this one in another.
+
+        Args:
+            cell: A value.
+            place: Index of the column.
+            origin: Index of the column in which the value was counted.
+        """
+        text = cell.strip()
+        if not text:
+            return False
+        column = self.columns[place]
+        has_digit = any(map(str.isdigit, text))
+        if column.target in (_WITH_LETTERS if has_digit else _WITH_DIGITS):
+            return True
+        own = int(place == origin)
+        kind = _kind(text)
+        if column.kinds.total() > own and column.kinds[kind] <= own:
+            return True
+        if len(text) < _TELLING or column.values[text] > own:
+            return False
+        return any(
+            other.values[text] > int(number == origin) for number, other in enumerate(self.columns)
+        )
+
+
+def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
+    """Look at all rows of a file.
+
+    Args:
+        found: The records without repeated headers.
+        targets: Target of each column; empty for none.
+    """
+    width = len(targets)
+    counts: Counter[int] = Counter()
+    columns = [_Column(target) for target in targets]
+    empty_ends = 0
+    last = 0
+    for _, cells, state in found:
+        if any(map(str.strip, cells[width:])) or not any(map(str.strip, cells)):
+            continue
+        if state == "open_end":
+            last = len(cells)
+        if state not in {"", "odd"}:
+            continue
+        counts[len(cells)] += 1
+        empty_ends += not cells[-1].strip()
+        if counts.total() <= _ROWS:
+            for cell, column in zip(cells, columns, strict=False):
+                if text := cell.strip():
+                    column.add(text)
+    short = sum(count for cells, count in counts.items() if cells < width)
+    total = counts.total()
+    drops = not empty_ends and short * _RARE >= total
+    few = _FEW_OF_ENDED if empty_ends == total else _FEW
+    return Shape(_usual(counts or Counter([last]), width, few), drops, columns)
+
+
+def _usual(counts: Counter[int], width: int, few: int) -> int:
+    """Return the number of cells of a row; zero if many have empty ones after the columns."""
+    total = counts.total()
+    allowed = total // few
+    surplus = [cells for cells in counts if cells > width]
+    if 2 * sum(counts[cells] for cells in surplus) < total:
+        return width
+    return next((cells for cells in surplus if total - counts[cells] <= allowed), 0)
+
+
+def _kind(text: str) -> str:
+    """Return the kind of a value, as far as hardly a column holds two."""
+    if "@" in text:
+        return "address"
+    if any(map(str.isalpha, text)):
+        return "text"
+    return "number" if any(map(str.isdigit, text)) else "text"
