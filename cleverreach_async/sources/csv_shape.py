@@ -5,8 +5,9 @@ do so in every line. Where only some rows differ from the header, a delimiter in
 quotes, or a missing cell, has moved values to other columns.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import attrs
@@ -26,6 +27,8 @@ _FEW_OF_ENDED: Final = 5
 
 _RARE: Final = 100
 """If fewer than one row in so many is short, its cells are missing by mistake."""
+
+_DIGIT: Final = re.compile(r"\d")
 
 _TELLING: Final = 3
 """Characters; shorter values occur in several columns by chance."""
@@ -60,11 +63,13 @@ class Shape:
         usual: As in :class:`Layout`.
         drops: Whether the rows leave out empty cells at their end.
         columns: What is in each column.
+        known: Values of any column.
     """
 
     usual: int
     drops: bool
     columns: Sequence[_Column]
+    known: Collection[str]
 
     def may_be_short(self, cells: Sequence[str]) -> bool:
         """Whether a row with fewer cells than columns lacks empty cells at its end only.
@@ -74,7 +79,7 @@ class Shape:
         if not self.drops:
             return False
         here = self._contradictions(cells, 0)
-        return not any(
+        return not any(here) or not any(
             sum(here[:gap]) + sum(there[gap:]) < sum(here)
             for missing in range(1, len(self.columns) - len(cells) + 1)
             for there in [self._contradictions(cells, missing)]
@@ -96,17 +101,19 @@ class Shape:
         if not text:
             return False
         column = self.columns[place]
-        has_digit = any(map(str.isdigit, text))
-        if column.target in (_WITH_LETTERS if has_digit else _WITH_DIGITS):
-            return True
         own = int(place == origin)
         kind = _kind(text)
-        if column.kinds.total() > own and column.kinds[kind] <= own:
+        if (kind == "number" and column.target in _WITH_LETTERS) or (
+            kind == "text" and column.target in _WITH_DIGITS and not _DIGIT.search(text)
+        ):
             return True
-        if len(text) < _TELLING or column.values[text] > own:
+        if column.kinds.get(kind, 0) <= own and any(others != kind for others in column.kinds):
+            return True
+        if len(text) < _TELLING or text not in self.known or column.values.get(text, 0) > own:
             return False
         return any(
-            other.values[text] > int(number == origin) for number, other in enumerate(self.columns)
+            other.values.get(text, 0) > int(number == origin)
+            for number, other in enumerate(self.columns)
         )
 
 
@@ -121,9 +128,12 @@ def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
     counts: Counter[int] = Counter()
     columns = [_Column(target) for target in targets]
     empty_ends = 0
-    last = 0
+    seen = last = 0
     for _, cells, state in found:
-        if any(map(str.strip, cells[width:])) or not any(map(str.strip, cells)):
+        surplus = cells[width:]
+        if (surplus and any(map(str.strip, surplus))) or not (
+            state == "" or any(map(str.strip, cells))
+        ):
             continue
         if state == "open_end":
             last = len(cells)
@@ -131,7 +141,8 @@ def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
             continue
         counts[len(cells)] += 1
         empty_ends += not cells[-1].strip()
-        if counts.total() <= _ROWS:
+        if seen < _ROWS:
+            seen += 1
             for cell, column in zip(cells, columns, strict=False):
                 if text := cell.strip():
                     column.add(text)
@@ -139,7 +150,8 @@ def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
     total = counts.total()
     drops = not empty_ends and short * _RARE >= total
     few = _FEW_OF_ENDED if empty_ends == total else _FEW
-    return Shape(_usual(counts or Counter([last]), width, few), drops, columns)
+    known = frozenset(value for column in columns for value in column.values)
+    return Shape(_usual(counts or Counter([last]), width, few), drops, columns, known)
 
 
 def _usual(counts: Counter[int], width: int, few: int) -> int:
@@ -156,6 +168,5 @@ def _kind(text: str) -> str:
     """Return the kind of a value, as far as hardly a column holds two."""
     if "@" in text:
         return "address"
-    if any(map(str.isalpha, text)):
-        return "text"
-    return "number" if any(map(str.isdigit, text)) else "text"
+    is_number = text.lower() == text.upper() and _DIGIT.search(text)
+    return "number" if is_number else "text"

@@ -19,7 +19,7 @@ _FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")+)"')
 _BOTH_SIDES: Final = re.compile(r"'([^']+)'")
 _APOSTROPHE: Final = re.compile(r"'(?![^\W\d_]{1,2}[\s-])([^'].*)", re.DOTALL)
-"""Names such as 't Hart and 's-Hertogenbosch begin with an apostrophe."""
+"""Names such as 't Veld and 's-Hertogenbosch begin with an apostrophe."""
 
 _SIGNS: Final = "+-=@"
 

@@ -270,3 +270,15 @@ def test_an_attribute_of_another_type_causes_a_warning(run: Run, workdir: Path) 
     result = run("import", "a.csv", "--group", "N", "--map", "Punkte=points")
 
     assert "warning: points is a number in the account, but a text in the file" in result.stderr
+
+
+def test_lines_before_the_column_names_are_skipped(run: Run, workdir: Path) -> None:
+    """Without the option the error names it."""
+    (workdir / "a.csv").write_text("Customers\n\nemail;Ort\na@example.org;Kiel\n", "utf-8")
+    command = ("import", "a.csv", "--group", "Newsletter", "--create", "--sandbox")
+
+    refused = run(*command)
+    accepted = run(*command, "--create-attributes", "--skip-lines", "2")
+
+    assert (1, True) == (refused.exit_code, "--skip-lines 1" in refused.stderr)
+    assert (0, True) == (accepted.exit_code, "1 accepted" in accepted.stdout)
