@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["is_cut", "is_cut_after_quotes"]
 
-_ALWAYS: Final = 20
+_ALWAYS: Final = 100
 """If so many rows have a value in the column, an empty cell is no coincidence."""
 
 _SHORTEST: Final = 4
