@@ -22,7 +22,7 @@ _PORTION: Final = 1 << 13
 """Characters read from the file at once, and then up to the end of the line."""
 
 _WIDE: Final = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
-_ONE_BYTE: Final = ("cp125", "iso8859", "ascii")
+_ONE_BYTE: Final = ("cp125", "iso8859", "ascii", "mac-", "cp437", "cp85", "cp866", "koi8")
 """Beginnings of the names of encodings with one byte per character."""
 
 _LINE_ENDS: Final = ("\n", "\r", END_MARK)

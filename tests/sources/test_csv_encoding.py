@@ -9,7 +9,8 @@ import pytest
 
 from cleverreach_async import ConfigurationError, SourceError, SourceRow
 from cleverreach_async.sources import read_csv
-from cleverreach_async.sources.text_file import CHUNK, MAX_LINE, inspect_text
+from cleverreach_async.sources.text_defects import CHUNK, MAX_LINE
+from cleverreach_async.sources.text_file import inspect_text
 
 TEXT = "E-Mail;Nachname\r\nann@example.org;Müßig-Čapek\r\n"
 WESTERN = "E-Mail;Nachname\r\nann@example.org;Müßig “€”\r\n"
@@ -106,7 +107,13 @@ def test_utf_16_without_a_mark_needs_the_argument(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "encoding", "line", "words"),
     [
-        (b"E-Mail\ra@x.example\r\nb\x81@x\n", None, 3, "0x81 is not Windows-1252; pass encoding="),
+        (
+            b"E-Mail\ra@x.example\r\nb\x81@x\n",
+            None,
+            3,
+            "0x81 is not UTF-8, and its letters are not",
+        ),
+        (b"E-Mail\ra@x.example\r\nb\x81@x\n", "cp1252", 3, "0x81 is not Windows-1252; pass enc"),
         (b"E-Mail\n\na\xe4@x.example\n", "utf-8", 3, "0xE4 is not UTF-8; pass encoding="),
         (b"E-Mail\na@x\xc3", "utf-8", 2, "0xC3 is not UTF-8"),
         (b"E-Mail\n\xe4", "ascii", 2, "0xE4 is not ascii"),
@@ -138,9 +145,9 @@ def test_an_unknown_encoding_is_refused(file: Path, name: str) -> None:
     [
         (b"email\na@x.example\n\x00\x01", "line 3: not a text file$"),
         (b"email\r\nf\xfcr\r\n\x1b[0m\r\n", "line 3: not a text file$"),
-        (b"PK\x03\x04\x14\x00", "not a text file, but an Excel workbook or a ZIP"),
-        (b"\xd0\xcf\x11\xe0\xa1\x00", "an Excel workbook; save the sheet as CSV"),
-        (b"\x1f\x8b\x08\x00", "compressed; decompress it first"),
+        (b"PK\x03\x04\x14\x00", "not a text file, but an Excel workbook, which is read by"),
+        (b"\xd0\xcf\x11\xe0\xa1\x00", "an Excel workbook, which is read by"),
+        (b"PAR1\x15\x00", "Parquet, which is read by"),
         (b"%PDF-1.7\n\x00", "a PDF"),
         ("\ufeffemail\nx\x07\n".encode("utf-16-be"), "line 2: not a text file$"),
     ],
