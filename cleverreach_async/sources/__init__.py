@@ -14,9 +14,17 @@ from cleverreach_async.sources.arrow import (
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.csv_file import CsvSource
 from cleverreach_async.sources.database import CursorSource, QuerySource, read_cursor
+from cleverreach_async.sources.excel import ExcelSource, read_excel
 from cleverreach_async.sources.file_source import FileSource
-from cleverreach_async.sources.files import RowFile, read_csv, read_json_lines, read_rows
+from cleverreach_async.sources.files import (
+    RowFile,
+    read_csv,
+    read_json_lines,
+    read_json_list,
+    read_rows,
+)
 from cleverreach_async.sources.json_lines import JsonLinesSource
+from cleverreach_async.sources.json_list import JsonListSource
 from cleverreach_async.sources.records import AsyncRecordSource, RecordSource, read_records
 from cleverreach_async.sources.threads import in_thread
 
@@ -26,8 +34,10 @@ __all__ = [
     "ColumnMapping",
     "CsvSource",
     "CursorSource",
+    "ExcelSource",
     "FileSource",
     "JsonLinesSource",
+    "JsonListSource",
     "ParquetSource",
     "QuerySource",
     "RecordSource",
@@ -36,7 +46,9 @@ __all__ = [
     "read_arrow",
     "read_csv",
     "read_cursor",
+    "read_excel",
     "read_json_lines",
+    "read_json_list",
     "read_parquet",
     "read_records",
     "read_rows",

@@ -6,14 +6,8 @@ from contextlib import contextmanager
 from typing import Any, Final, Unpack
 
 from cleverreach_async.errors import ConfigurationError, SourceError
-from cleverreach_async.sources.arrow_rows import (
-    CHUNK_ROWS,
-    ArrowRows,
-    RowChunk,
-    import_arrow,
-    read_batch,
-    with_types,
-)
+from cleverreach_async.sources.arrow_rows import import_arrow, read_batch, with_types
+from cleverreach_async.sources.chunked_rows import CHUNK_ROWS, ChunkedRows, RowChunk
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.resumable import (
@@ -82,7 +76,7 @@ def read_arrow(
     return ArrowSource(data, reader, found, options)
 
 
-class ParquetSource(ArrowRows):
+class ParquetSource(ChunkedRows):
     """Rows of a Parquet file; :func:`~cleverreach_async.read_parquet` returns one.
 
     Every loop begins at the start, except the one after :meth:`seek`.
@@ -171,7 +165,7 @@ class ParquetSource(ArrowRows):
                     first += batch.num_rows
 
 
-class ArrowSource(ArrowRows):
+class ArrowSource(ChunkedRows):
     """Rows of Arrow data; :func:`~cleverreach_async.read_arrow` returns one.
 
     Every loop begins at the start, unless the data are a stream, which can be read once.

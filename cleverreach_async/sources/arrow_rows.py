@@ -1,25 +1,16 @@
-"""Base of the sources of Arrow data: batches of columns become rows."""
+"""Batches of Arrow data become rows."""
 
-import abc
-from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Final, Self
+from typing import Any
 
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import AttributeType
-from cleverreach_async.sources.column_options import ColumnOptions
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.headers import KNOWN_TARGETS
-from cleverreach_async.sources.row_repair import ReadRow
-from cleverreach_async.sources.rows import BadRow, SourceRow
-from cleverreach_async.sources.threads import ThreadedRows, in_thread
 
-__all__ = ["CHUNK_ROWS", "ArrowRows", "RowChunk", "import_arrow", "read_batch", "with_types"]
-
-CHUNK_ROWS: Final = 1024
-"""Rows that are held as Python objects at a time."""
+__all__ = ["import_arrow", "read_batch", "with_types"]
 
 
 def import_arrow(name: str) -> Any:
@@ -38,89 +29,6 @@ def import_arrow(name: str) -> Any:
 
 class Unreadable:
     """A value of a column that Python cannot hold, such as a date of the year 20000."""
-
-
-@attrs.frozen
-class RowChunk:
-    """Some rows of Arrow data, as Python objects.
-
-    Attributes:
-        group: Index of their row group; 0 where there are none.
-        first: Index of the first of them in the group.
-        rows: The values of the mapped columns, by row.
-    """
-
-    group: int
-    first: int
-    rows: Sequence[tuple[Any, ...]]
-
-
-class ArrowRows(abc.ABC):
-    """Rows of Arrow data. An ``async for`` loop reads them in a worker thread.
-
-    Attributes:
-        mapping: Target of each column.
-    """
-
-    def __init__(self, mapping: ColumnMapping, options: ColumnOptions) -> None:
-        self.mapping: ColumnMapping = mapping
-        self.options = options
-        self._read = self._reader_of(mapping)
-        self._place = (0, 0)
-
-    def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
-        """See :class:`TakesTypes`."""
-        self.options = attrs.evolve(self.options, types=types, relative=relative)
-        self.mapping = self.options.with_types(self.mapping)
-        self._read = self._reader_of(self.mapping)
-
-    def _reader_of(self, mapping: ColumnMapping) -> ReadRow:
-        # Only the mapped columns are read.
-        headers = tuple(column for column, _ in mapping.pairs)
-        return self.options.reader(attrs.evolve(mapping, headers=headers))
-
-    def __iter__(self) -> Iterator[SourceRow | BadRow]:
-        return self._all_rows(self.chunks())
-
-    def __aiter__(self) -> "AsyncArrowRows":
-        return AsyncArrowRows(self, self.chunks())
-
-    def rows_of(self, chunk: RowChunk) -> Iterator[SourceRow | BadRow]:
-        """Convert the rows of a chunk, and record where the row after each begins."""
-        for after, values in enumerate(chunk.rows, chunk.first + 1):
-            self._place = (chunk.group, after)
-            yield self._read(values, None)
-
-    def _all_rows(self, chunks: Iterator[RowChunk]) -> Iterator[SourceRow | BadRow]:
-        for chunk in chunks:
-            yield from self.rows_of(chunk)
-
-    @abc.abstractmethod
-    def chunks(self) -> Iterator[RowChunk]:
-        """Begin a loop over the rows."""
-
-
-class AsyncArrowRows:
-    """One loop over Arrow data, read by chunks in a worker thread."""
-
-    def __init__(self, source: ArrowRows, chunks: Iterator[RowChunk]) -> None:
-        self._source = source
-        self._chunks: ThreadedRows[RowChunk] = in_thread(chunks, chunk_size=1)
-        self._rows: Iterator[SourceRow | BadRow] = iter(())
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> SourceRow | BadRow:
-        while True:
-            for row in self._rows:
-                return row
-            self._rows = self._source.rows_of(await anext(self._chunks))
-
-    async def aclose(self) -> None:
-        """Stop reading, and close what is read."""
-        self._rows = iter(())
-        await self._chunks.aclose()
 
 
 def with_types(mapping: ColumnMapping, schema: Any) -> ColumnMapping:

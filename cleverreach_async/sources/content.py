@@ -5,9 +5,12 @@ import io
 import os
 import shutil
 import stat
+import sys
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import PurePath
 from threading import Lock
 from typing import BinaryIO, Final, Protocol
@@ -16,7 +19,16 @@ import attrs
 
 from cleverreach_async.errors import SourceError
 
-__all__ = ["Content", "FilePath", "Spool", "StoredFile", "open_content", "spool", "suffix_of"]
+__all__ = [
+    "Content",
+    "FilePath",
+    "Spool",
+    "StoredFile",
+    "open_content",
+    "spool",
+    "spool_input",
+    "suffix_of",
+]
 
 GZIP: Final = b"\x1f\x8b"
 _CHUNK: Final = 1 << 20
@@ -86,6 +98,7 @@ class Spool:
         self._file = file
         self._size = size
         self._lock = Lock()
+        weakref.finalize(self, file.close)
 
     def size(self) -> int:
         """See :meth:`Content.size`."""
@@ -183,6 +196,21 @@ def spool(chunks: Iterable[bytes], path: str) -> Spool:
         file.close()
         raise
     return Spool(path, file, size)
+
+
+def spool_input() -> Content:
+    """Store standard input, decompressed, and return it.
+
+    Raises:
+        SourceError: There is no room for it, or it is compressed and damaged.
+    """
+    path = "standard input"
+    content = spool(iter(partial(sys.stdin.buffer.read, _CHUNK), b""), path)
+    with content.open() as file:
+        if file.read(len(GZIP)) != GZIP:
+            return content
+        file.seek(0)
+        return spool(_decompressed(file, path), path)
 
 
 def _write(file: BinaryIO, chunk: bytes, path: str) -> None:

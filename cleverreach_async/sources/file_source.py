@@ -34,6 +34,8 @@ class FileSource(abc.ABC):
     """
 
     kind: ClassVar[str]
+    counts_rows: ClassVar[bool] = False
+    """Whether a position is a number of rows, since rows do not begin with a line."""
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class FileSource(abc.ABC):
         self.mapping = mapping
         self._text = text
         self._zone = zone
-        self._count_bytes = byte_counter(text.encoding)
+        self._count_bytes = None if self.counts_rows else byte_counter(text.encoding)
         self._has_marks = has_marks(text)
         self._start = LineStart(text.bom, 1)
         self._lines = self._lines_from(self._start)

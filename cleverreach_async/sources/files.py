@@ -1,36 +1,46 @@
-"""Read a file of customers: CSV, JSON Lines, or the format that name and content suggest."""
+"""Read a file of customers: text, or the format that name and content suggest."""
 
-import os
+import codecs
+import sys
+from collections.abc import Sequence
 from datetime import tzinfo
-from pathlib import PurePath
 from typing import Final, Literal, Unpack
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.sources.arrow import ParquetSource, read_parquet
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.consent_check import check_file_name
+from cleverreach_async.sources.content import Content, FilePath, StoredFile, open_content, suffix_of
 from cleverreach_async.sources.csv_columns import find_columns
 from cleverreach_async.sources.csv_file import CsvSource
 from cleverreach_async.sources.csv_header import check_options
 from cleverreach_async.sources.dates import find_zone
+from cleverreach_async.sources.excel import EXCEL_SUFFIXES, ExcelSource, read_excel
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.json_lines import JsonLinesSource
+from cleverreach_async.sources.json_list import JsonListSource
 from cleverreach_async.sources.text_file import inspect_text
 
-__all__ = ["RowFile", "read_csv", "read_json_lines", "read_rows"]
+__all__ = ["RowFile", "read_csv", "read_json_lines", "read_json_list", "read_rows"]
 
-FilePath = str | os.PathLike[str]
-
-RowFile = FileSource | ParquetSource
+RowFile = FileSource | ParquetSource | ExcelSource
 """A source that reads a file, of any format."""
+
+Format = Literal["CSV", "JSON Lines", "a JSON list", "Parquet", "Excel"]
 
 _CSV: Final = frozenset({".csv", ".txt", ".tsv", ".tab"})
 _JSON: Final = frozenset({".jsonl", ".ndjson", ".json", ".jsonlines"})
+_HEAD: Final = 1 << 12
+_MAGIC: Final[Sequence[tuple[bytes, Format]]] = (
+    (b"PK\x03\x04", "Excel"),
+    (b"\xd0\xcf\x11\xe0", "Excel"),
+    (b"PAR1", "Parquet"),
+)
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 
 
 def read_csv(
-    path: FilePath,
+    path: FilePath | Content,
     *,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -43,10 +53,11 @@ def read_csv(
     each column. An empty cell is not sent, so the server keeps its value.
 
     Args:
-        path: The file. Its first line names the columns; of two columns of one name the second is
-            called ``NAME (2)``.
+        path: The file, which may be compressed by gzip. Its first line names the columns; of two
+            columns of one name the second is called ``NAME (2)``.
         delimiter: Column separator; detected by default.
         encoding: Encoding of the file; detected by default among UTF-8, UTF-16 and Windows-1252.
+            A file in another one is refused, and the error names those that are possible.
         skip_lines: Number of lines before the column names, such as a title.
         **columns: See :class:`ColumnParameters`.
 
@@ -63,7 +74,10 @@ def read_csv(
 
 
 def read_json_lines(
-    path: FilePath, *, timezone: str | tzinfo = "Europe/Berlin", check_consent: bool = True
+    path: FilePath | Content,
+    *,
+    timezone: str | tzinfo = "Europe/Berlin",
+    check_consent: bool = True,
 ) -> JsonLinesSource:
     """Read receivers from a file with one JSON object per line, shaped as ``ReceiverInput``.
 
@@ -71,7 +85,7 @@ def read_json_lines(
     file can be read too, so a repaired one can be imported.
 
     Args:
-        path: The file, in UTF-8.
+        path: The file, in UTF-8; it may be compressed by gzip.
         timezone: Time zone of dates without an offset.
         check_consent: Whether a file name that looks like consent stops the import.
 
@@ -81,65 +95,130 @@ def read_json_lines(
         SourceError: The file is not UTF-8 text, or not JSON Lines.
     """
     zone = find_zone(timezone)
+    content = open_content(path)
     if check_consent:
-        check_file_name(os.fsdecode(path))
-    return JsonLinesSource(inspect_text(path, "utf-8"), zone)
+        check_file_name(content.path)
+    return JsonLinesSource(inspect_text(content, "utf-8"), zone)
+
+
+def read_json_list(
+    path: FilePath | Content,
+    *,
+    timezone: str | tzinfo = "Europe/Berlin",
+    check_consent: bool = True,
+) -> JsonListSource:
+    """Read receivers from a file with one JSON list of objects, shaped as ``ReceiverInput``.
+
+    The list is read item by item, whether it stands on one line or on many.
+
+    Args:
+        path: The file, in UTF-8; it may be compressed by gzip.
+        timezone: Time zone of dates without an offset.
+        check_consent: Whether a file name that looks like consent stops the import.
+
+    Raises:
+        ConfigurationError: There is no such time zone, or the file's name says that its people do
+            not get mail.
+        SourceError: The file is not UTF-8 text, or not a JSON list; the message names the line.
+    """
+    zone = find_zone(timezone)
+    content = open_content(path)
+    if check_consent:
+        check_file_name(content.path)
+    return JsonListSource(inspect_text(content, "utf-8", max_line=sys.maxsize), zone)
 
 
 def read_rows(
-    path: FilePath,
+    path: FilePath | Content,
     *,
     delimiter: str | None = None,
     encoding: str | None = None,
     skip_lines: int = 0,
+    sheet: str | None = None,
     **columns: Unpack[ColumnParameters],
 ) -> RowFile:
-    """Read receivers from a file: Parquet, JSON Lines or CSV, by suffix or first character.
+    """Read receivers from a file of any format, which suffix and first bytes tell.
+
+    The formats are CSV, JSON Lines, a JSON list, Excel and Parquet. All but Parquet may be compressed
+    by gzip.
 
     Args:
         path: The file.
         delimiter: As for :func:`read_csv`; CSV only.
         encoding: As for :func:`read_csv`; CSV only.
         skip_lines: As for :func:`read_csv`; CSV only.
-        **columns: See :class:`ColumnParameters`; JSON Lines takes ``timezone`` and
-            ``check_consent``, which checks the name of the file.
+        sheet: As for :func:`read_excel`; Excel only.
+        **columns: See :class:`ColumnParameters`; JSON takes ``timezone`` and ``check_consent``,
+            which checks the name of the file.
 
     Raises:
         ConfigurationError: The arguments do not fit the file, nothing says what a column or file
-            name that looks like consent means, or pyarrow is not installed.
+            name that looks like consent means, or the package that reads the format is missing.
         SourceError: The file cannot be read as rows.
     """
-    kind = _format_of(path)
-    name = os.fsdecode(path)
-    if kind != "CSV" and (delimiter or encoding or skip_lines):
-        raise ConfigurationError(
-            f"{name} is {kind}: delimiter and encoding are for CSV files, and so is skip_lines;"
-            " leave them out"
-        )
-    if kind == "Parquet":
-        return read_parquet(path, **columns)
+    content = open_content(path)
+    kind = _format_of(content)
+    _refuse_options(
+        content.path, kind, has_dialect=bool(delimiter or encoding or skip_lines), sheet=sheet
+    )
     if kind == "CSV":
         return read_csv(
-            path, delimiter=delimiter, encoding=encoding, skip_lines=skip_lines, **columns
+            content, delimiter=delimiter, encoding=encoding, skip_lines=skip_lines, **columns
         )
+    if kind == "Excel":
+        return read_excel(content, sheet, **columns)
+    if kind == "Parquet":
+        return read_parquet(_stored(content), **columns)
     if columns.get("mapping") or columns.get("date_attributes"):
         raise ConfigurationError(
-            f"{name} is JSON Lines: mapping and date_attributes are for files with columns; name"
-            " the receiver's fields in the file itself"
+            f"{content.path} is {kind}: mapping and date_attributes are for files with columns;"
+            " name the receiver's fields in the file itself"
         )
-    return read_json_lines(
-        path,
+    read = read_json_lines if kind == "JSON Lines" else read_json_list
+    return read(
+        content,
         timezone=columns.get("timezone", "Europe/Berlin"),
         check_consent=columns.get("check_consent", True),
     )
 
 
-def _format_of(path: FilePath) -> Literal["CSV", "JSON Lines", "Parquet"]:
-    suffix = PurePath(os.fsdecode(path)).suffix.lower()
+def _refuse_options(path: str, kind: Format, *, has_dialect: bool, sheet: str | None) -> None:
+    if kind != "CSV" and has_dialect:
+        raise ConfigurationError(
+            f"{path} is {kind}: delimiter and encoding are for CSV files, and so is skip_lines;"
+            " leave them out"
+        )
+    if kind != "Excel" and sheet is not None:
+        raise ConfigurationError(f"{path} is {kind}: sheet is for Excel files; leave it out")
+
+
+def _stored(content: Content) -> str:
+    if isinstance(content, StoredFile):
+        return content.path
+    raise SourceError(
+        "Parquet is read from a file only, and not compressed; save it as one", path=content.path
+    )
+
+
+def _format_of(content: Content) -> Format:
+    suffix = suffix_of(content.path)
     if suffix in _PARQUET:
         return "Parquet"
-    if suffix in _CSV | _JSON:
-        return "JSON Lines" if suffix in _JSON else "CSV"
-    with inspect_text(path).open() as file:
-        first = file.read(1 << 12).lstrip()[:1]
-    return "JSON Lines" if first == "{" else "CSV"
+    if suffix in EXCEL_SUFFIXES:
+        return "Excel"
+    if suffix in _CSV:
+        return "CSV"
+    try:
+        with content.open() as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise SourceError(error.strerror or "cannot be read", path=content.path) from None
+    if suffix not in _JSON:
+        for magic, kind in _MAGIC:
+            if head.startswith(magic):
+                return kind
+    # Also in UTF-16, in which a CSV file may be.
+    first = head.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n\0\xff\xfe")[:1]
+    if first == b"[":
+        return "a JSON list"
+    return "JSON Lines" if suffix in _JSON or first == b"{" else "CSV"

@@ -22,7 +22,7 @@ from cleverreach_async.sources.receiver_fields import read_fields, unix_time
 from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
 from cleverreach_async.sources.text_file import TextFile
 
-__all__ = ["JsonLinesSource", "read_receiver"]
+__all__ = ["JsonLinesSource", "read_object", "read_receiver"]
 
 _REJECTED: Final = "receiver"
 """Key of the receiver in a line of a rejects file."""
@@ -73,7 +73,7 @@ class JsonLinesSource(FileSource):
             start = file.read(1 << 12).lstrip()
         if start.startswith("["):
             raise SourceError(
-                "a JSON list; JSON Lines has one object per line and no brackets around them",
+                "a JSON list, not JSON Lines; read_json_list() and the command read it",
                 path=text.path,
             )
 
@@ -92,7 +92,7 @@ class JsonLinesSource(FileSource):
             if row is not None:
                 yield row
             elif text.strip():
-                yield _reject_or_bad_row(text, line, parse_time)
+                yield read_object(text, line, parse_time)
 
 
 def read_receiver(
@@ -172,8 +172,14 @@ def _without_nulls(
     return {name: value for name, value in values.items() if value is not None} or UNSET
 
 
-def _reject_or_bad_row(text: str, line: int, parse_time: TimeParser) -> SourceRow | BadRow:
-    """Read a line that is not a plain receiver: a line of a rejects file, or a bad row."""
+def read_object(text: str, line: int, parse_time: TimeParser) -> SourceRow | BadRow:
+    """Read an object that need not be a plain receiver: a line of a rejects file, or a bad row.
+
+    Args:
+        text: The object, in JSON.
+        line: Line on which it begins.
+        parse_time: Reads times.
+    """
     record: Mapping[str, Any] = {"text": text.strip()}
     try:
         value = msgspec.json.decode(text)

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import attrs
 import msgspec
 
 from cleverreach_async.resources.relative import has_relative_values
+from cleverreach_async.sources.content import Content, FilePath
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.json_lines import JsonLinesSource, read_receiver
 from cleverreach_async.sources.line_offsets import Lines
@@ -109,7 +109,7 @@ def _is_unrepeatable(reject: _Reject) -> bool:
 
 
 def read_rejects(
-    path: Path, *, only: Only | None = None, timezone: str = "Europe/Berlin"
+    path: FilePath | Content, *, only: Only | None = None, timezone: str = "Europe/Berlin"
 ) -> RejectsSource:
     """Read the rows of a rejects file.
 

@@ -1,5 +1,6 @@
 """The command lines of ``cleverreach import`` and ``cleverreach retry-rejects``."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -9,6 +10,7 @@ import typer
 from cleverreach_async.cli.imports.readers import FileOptions, RejectsFileOptions
 from cleverreach_async.cli.imports.send_options import SendOptions
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.sources.content import Content, spool_input
 
 __all__ = ["Arguments", "ImportArguments", "RetryArguments"]
 
@@ -22,7 +24,8 @@ class ImportArguments:
     file: Annotated[
         Path,
         typer.Argument(
-            help="CSV, JSON Lines or Parquet file; encoding and column separator are detected."
+            help="CSV, Excel, JSON or Parquet file, or - for standard input; format, encoding and"
+            " column separator are detected, and .gz is decompressed."
         ),
     ]
     group: Group
@@ -48,6 +51,11 @@ class ImportArguments:
                 "--create cannot be used with --strategy delete: a new group has no receivers to"
                 " delete"
             )
+
+    @cached_property
+    def content(self) -> Path | Content:
+        """What is read: standard input, which can be read only once, is kept."""
+        return spool_input() if str(self.file) == "-" else self.file
 
     @property
     def check_consent(self) -> bool:
@@ -77,6 +85,11 @@ class RetryArguments:
     create: ClassVar[bool] = False
     create_attributes: ClassVar[bool] = False
     check_consent: ClassVar[bool] = False
+
+    @property
+    def content(self) -> Path:
+        """What is read."""
+        return self.file
 
     @property
     def rejects(self) -> Path:

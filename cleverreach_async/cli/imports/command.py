@@ -68,7 +68,7 @@ def import_file(arguments: Arguments, account: AccountOptions, output: Output) -
 
 def _prepare(arguments: Arguments, output: Output) -> Job:
     """Check the files, and print what will be imported."""
-    source = arguments.reader.read(arguments.file, check_consent=arguments.check_consent)
+    source = arguments.reader.read(arguments.content, check_consent=arguments.check_consent)
     check_files(arguments)
     show_mapping(output, source)
     for remark in arguments.reader.remarks(source):
@@ -121,7 +121,7 @@ async def _prepare_destination(job: Job, client: CleverReach) -> Destination:
     if dates and job.source.mapping is not None:
         output.info(f"  read as dates, as defined in the account: {', '.join(dates)}")
         job.source = arguments.reader.read(
-            arguments.file, dates, check_consent=arguments.check_consent
+            arguments.content, dates, check_consent=arguments.check_consent
         )
     group = destination.group
     output.info(f"{'new ' if destination.is_new else ''}group {group.name} ({group.id})")

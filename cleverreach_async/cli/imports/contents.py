@@ -7,7 +7,13 @@ import attrs
 from cleverreach_async.bulk.attributes import AttributeSurvey, Definitions
 from cleverreach_async.cli.output import Output
 from cleverreach_async.resources.base import UNSET
-from cleverreach_async.sources import ColumnMapping, ParquetSource, RowFile
+from cleverreach_async.sources import (
+    ColumnMapping,
+    ExcelSource,
+    JsonListSource,
+    ParquetSource,
+    RowFile,
+)
 from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS
 from cleverreach_async.sources.consent import CONSENT_TARGETS
 from cleverreach_async.sources.rows import SourceRow
@@ -36,7 +42,7 @@ class Contents:
 
 
 def survey(source: RowFile) -> Contents:
-    """Return what the rows contain: from the header, or, for JSON Lines, by reading them."""
+    """Return what the rows contain: from the header, or, for JSON, by reading them."""
     mapping = source.mapping
     if mapping is None:
         return _survey_rows(source)
@@ -98,8 +104,11 @@ def show_attributes(output: Output, source: RowFile, contents: Contents) -> None
 def _format(source: RowFile) -> str:
     if isinstance(source, ParquetSource):
         return f"Parquet, {source.size:,} bytes"
+    if isinstance(source, ExcelSource):
+        return f"Excel, sheet {source.sheet!r}, {source.size:,} bytes"
     if source.mapping is None:
-        return f"JSON Lines, {source.size:,} bytes"
+        kind = "JSON list" if isinstance(source, JsonListSource) else "JSON Lines"
+        return f"{kind}, {source.size:,} bytes"
     separator = {"\t": "tab", " ": "space"}.get(source.delimiter or "", f"'{source.delimiter}'")
     return f"{source.encoding}, column separator {separator}, {source.size:,} bytes"
 

@@ -9,6 +9,7 @@ import typer
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources import RowFile, read_rows
+from cleverreach_async.sources.content import Content
 from cleverreach_async.sources.rejects_file import Only, RejectsSource, read_rejects
 
 __all__ = ["FileOptions", "RejectsFileOptions"]
@@ -57,7 +58,9 @@ class FileOptions:
     encoding: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Encoding of the file, such as cp1252.", rich_help_panel=_PANEL
+            metavar="NAME",
+            help="Encoding of the file, such as cp1252 or mac_roman; it is taken as it is.",
+            rich_help_panel=_PANEL,
         ),
     ] = None
     delimiter: Annotated[
@@ -75,6 +78,14 @@ class FileOptions:
             rich_help_panel=_PANEL,
         ),
     ] = 0
+    sheet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Sheet of an Excel file, if several have rows.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
     timezone: Timezone = _TIMEZONE
     strict: Annotated[
         bool,
@@ -88,7 +99,7 @@ class FileOptions:
 
     def read(
         self,
-        file: Path,
+        file: Path | Content,
         date_attributes: Collection[str] = frozenset(),
         *,
         check_consent: bool = True,
@@ -96,7 +107,7 @@ class FileOptions:
         """Return the rows of a file.
 
         Args:
-            file: The file.
+            file: The file, or its content.
             date_attributes: Attributes that are dates.
             check_consent: Whether a column or a name of the file that looks like consent, and of
                 which nothing says what it means, is an error.
@@ -110,6 +121,7 @@ class FileOptions:
             mapping=self.columns or None,
             delimiter="\t" if self.delimiter == r"\t" else self.delimiter,
             encoding=self.encoding,
+            sheet=self.sheet,
             timezone=self.timezone,
             date_attributes=date_attributes,
             check_consent=check_consent,
@@ -141,7 +153,7 @@ class RejectsFileOptions:
 
     def read(
         self,
-        file: Path,
+        file: Path | Content,
         date_attributes: Collection[str] = frozenset(),
         *,
         check_consent: bool = True,
