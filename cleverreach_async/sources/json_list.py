@@ -23,8 +23,22 @@ _MAX_ITEM: Final = 1 << 20
 """Characters of one item, which is held in memory."""
 _PORTION: Final = 1 << 16
 
-# A string, a sign of structure, or the quote of a string that goes on in the next portion.
-_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{},]|"', re.DOTALL)
+_STRING: Final = r'"(?:[^"\\]++|\\.)*+"'
+_FLAT: Final = rf'[^][{{}}"]++|{_STRING}'
+
+
+def _nested(depth: int) -> str:
+    """Return a pattern for objects and lists that hold others down to a depth."""
+    inner = f"{_FLAT}|{_nested(depth - 1)}" if depth else _FLAT
+    return rf"\{{(?:{inner})*+\}}|\[(?:{inner})*+\]"
+
+
+# A whole object, which is the usual item; else a string, a sign of structure, or the quote of a
+# string that goes on in the next portion.
+_TOKEN: Final = re.compile(
+    rf'(?=\{{)(?:{_nested(3)})|{_STRING}|[][{{}},]|"',
+    re.DOTALL,
+)
 _CLOSED_BY: Final = {"[": "]", "{": "}"}
 
 
@@ -68,7 +82,8 @@ class _Scanner:
     def __init__(self, path: str) -> None:
         self._path = path
         self._text = ""
-        self._line = 1  # of the first character of the text
+        self._line = 1  # at the mark
+        self._mark = 0
         self._scanned = 0
         self._begin = 0  # of the item
         self._items = 0
@@ -88,8 +103,9 @@ class _Scanner:
                 yield from self._item(place, sign)
             if sign in "[{":
                 self._open.append(sign)
-            elif sign in "]}":
-                self._open.pop()
+            elif sign[-1] in "]}":
+                if sign in "]}":
+                    self._open.pop()
                 self._is_complete = True
                 self._has_ended = not self._open
             self._scanned = token.end()
@@ -123,7 +139,8 @@ class _Scanner:
         if item:
             begin = self._begin + len(text) - len(text.lstrip())
             self._items += 1
-            yield self._line_at(begin), item
+            self._line, self._mark = self._line_at(begin), begin
+            yield self._line, item
         elif self._items or sign == ",":
             raise self._error("there is no item beside a comma", end)
 
@@ -132,13 +149,13 @@ class _Scanner:
         count = self._begin if self._open else self._scanned
         if len(self._text) - count > _MAX_ITEM:
             raise self._error(f"an item is longer than {_MAX_ITEM >> 10} KiB", count)
-        self._line = self._line_at(count)
+        self._line, self._mark = self._line_at(count), 0
         self._text = self._text[count:]
         self._scanned -= count
         self._begin -= count
 
     def _line_at(self, place: int) -> int:
-        return self._line + self._text.count("\n", 0, place)
+        return self._line + self._text.count("\n", self._mark, place)
 
     def _error(self, problem: str, place: int) -> SourceError:
         return SourceError(

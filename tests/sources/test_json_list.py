@@ -55,9 +55,10 @@ def test_a_list_is_read_on_one_line_or_many(file: Path, indent: int | None, end:
 
 def test_a_large_list_on_one_line_is_read(file: Path) -> None:
     """The limit for lines of text is for files with rows on lines."""
-    file.write_bytes(json.dumps(receivers(200_000)).encode())
+    item = {"email": "ann@example.org", "source": "x" * 10_000}
+    file.write_bytes(json.dumps([item] * 1700).encode())
     assert file.stat().st_size > 16 << 20
-    assert 200_000 == sum(1 for _ in read_json_list(file))
+    assert 1700 == sum(1 for _ in read_json_list(file))
 
 
 def test_the_suffix_and_the_first_character_tell(file: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.summary import Result
 from cleverreach_async.cli.report.page import RunFacts, write_report_page
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.sources import FileSource
+from cleverreach_async.sources import ExcelSource, FileSource
 
 __all__ = ["write_html_report"]
 
@@ -51,6 +51,8 @@ def _settings(job: Job) -> Mapping[str, object]:
     text = (
         {"encoding": source.encoding, "column separator": source.delimiter}
         if isinstance(source, FileSource)
+        else {"sheet": source.sheet}
+        if isinstance(source, ExcelSource)
         else {}
     )
     return {
