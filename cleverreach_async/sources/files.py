@@ -139,8 +139,8 @@ def read_rows(
 ) -> RowFile:
     """Read receivers from a file of any format, which suffix and first bytes tell.
 
-    The formats are CSV, JSON Lines, a JSON list, Excel and Parquet. All but Parquet may be compressed
-    by gzip.
+    The formats are CSV, JSON Lines, a JSON list, Excel and Parquet. All but Parquet may be
+    compressed by gzip.
 
     Args:
         path: The file.

@@ -73,7 +73,7 @@ class JsonLinesSource(FileSource):
             start = file.read(1 << 12).lstrip()
         if start.startswith("["):
             raise SourceError(
-                "a JSON list, not JSON Lines; read_json_list() and the command read it",
+                "a JSON list, not JSON Lines, which have one object per line; use read_json_list()",
                 path=text.path,
             )
 

@@ -17,7 +17,7 @@ from cleverreach_async.sources.line_offsets import Lines
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.text_file import TextFile
 
-__all__ = ["JsonListSource"]
+__all__ = ["JsonListSource", "items"]
 
 _MAX_ITEM: Final = 1 << 20
 """Characters of one item, which is held in memory."""
@@ -55,16 +55,16 @@ class JsonListSource(FileSource):
         super().__init__(text, zone)
         self._parse_time = time_parser(zone)
         with text.open() as file:
-            for _ in _items(file, text.path):
+            for _ in items(file, text.path):
                 pass  # a list that is broken is refused before its first row is sent
 
     def _rows(self, file: TextIO, lines: Lines) -> Iterator[SourceRow | BadRow]:
         del lines  # positions are counted
-        for line, text in _items(file, self.path):
+        for line, text in items(file, self.path):
             yield read_object(text, line, self._parse_time)
 
 
-def _items(file: TextIO, path: str) -> Iterator[tuple[int, str]]:
+def items(file: TextIO, path: str) -> Iterator[tuple[int, str]]:
     """Return the items of a list as text, each with the line on which it begins.
 
     Raises:
@@ -82,11 +82,11 @@ class _Scanner:
     def __init__(self, path: str) -> None:
         self._path = path
         self._text = ""
-        self._line = 1  # at the mark
-        self._mark = 0
-        self._scanned = 0
-        self._begin = 0  # of the item
-        self._items = 0
+        self._line: int = 1  # at the mark
+        self._mark: int = 0
+        self._scanned: int = 0
+        self._begin: int = 0  # of the item
+        self._count = 0
         self._open: list[str] = []
         self._is_complete = False  # an object of the item was closed
         self._has_ended = False
@@ -138,10 +138,10 @@ class _Scanner:
         self._is_complete = False
         if item:
             begin = self._begin + len(text) - len(text.lstrip())
-            self._items += 1
+            self._count += 1
             self._line, self._mark = self._line_at(begin), begin
             yield self._line, item
-        elif self._items or sign == ",":
+        elif self._count or sign == ",":
             raise self._error("there is no item beside a comma", end)
 
     def _drop(self) -> None:

@@ -26,10 +26,10 @@ _ASCII_BASED: Final = ("utf-8", "cp125", "iso8859", "mac-roman", "cp85", "cp437"
 _OTHER_FORMATS: Final = (
     (
         b"PK\x03\x04",
-        "an Excel workbook, which is read by the suffix .xlsx, or a ZIP archive to extract",
+        "an Excel workbook or a ZIP archive; name it .xlsx, extract it, or save the sheet as CSV",
     ),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook, which is read by the suffix .xls"),
-    (b"PAR1", "Parquet, which is read by the suffix .parquet"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook; name it .xls, or save the sheet as CSV"),
+    (b"PAR1", "a Parquet file; name it .parquet"),
     (b"%PDF", "a PDF; export the customers as CSV"),
 )
 

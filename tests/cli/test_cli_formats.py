@@ -5,10 +5,11 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-import xlsxwriter
 from typer.testing import CliRunner, Result
+from workbooks import write_workbook
 
 from cleverreach_async.cli.app import app
 
@@ -72,23 +73,23 @@ def test_standard_input_cut_in_compressed_form_is_refused(pipe: Pipe) -> None:
 def test_a_sheet_is_imported(run: Run, workdir: Path, pipe: Pipe) -> None:
     """By name if several have rows; also from standard input."""
     content = io.BytesIO()
-    with xlsxwriter.Workbook(content) as workbook:
-        for name in ("Kunden", "Archiv"):
-            sheet = workbook.add_worksheet(name)
-            sheet.write_row(0, 0, ["E-Mail", "PLZ"])
-            sheet.write_row(1, 0, [f"{name}@example.org", 1067])
+    names = ("Kunden", "Filiale")
+    sheets: dict[str, list[list[Any]]] = {
+        name: [["E-Mail", "PLZ"], [f"{name}@example.org", 1067]] for name in names
+    }
+    write_workbook(content, sheets)
     (workdir / "customers.xlsx").write_bytes(content.getvalue())
 
     refused = run("import", "customers.xlsx", *TO_GROUP)
-    assert (1, True) == (refused.exit_code, "'Kunden', 'Archiv'; choose" in refused.stderr)
-    words = (*TO_GROUP, "--sheet", "Archiv", "--report", "report.html")
+    assert (1, True) == (refused.exit_code, "'Kunden', 'Filiale'; choose" in refused.stderr)
+    words = (*TO_GROUP, "--sheet", "Filiale", "--report", "report.html")
     for result in (
         run("import", "customers.xlsx", *words),
         pipe(content.getvalue(), "import", "-", *words),
     ):
         assert (0, True) == (result.exit_code, "1 accepted" in result.stdout)
-        assert "Excel, sheet 'Archiv'" in result.stderr
-        assert "Archiv" in (workdir / "report.html").read_text("utf-8")
+        assert "Excel, sheet 'Filiale'" in result.stderr
+        assert "Filiale" in (workdir / "report.html").read_text("utf-8")
 
 
 def test_a_compressed_file_is_imported(run: Run, workdir: Path) -> None:

@@ -105,7 +105,10 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     class Usage:
         free = 0
 
-    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
+    def usage(_: str) -> type[Usage]:
+        return Usage
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
     with pytest.raises(SourceError, match=r"there is no room for its content.*TMPDIR"):
         read_csv(path)
     path.write_bytes(gzip.compress(b"email\na@x.example\n"))
@@ -122,7 +125,10 @@ def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: Full())
+    def full(*_: object, **__: object) -> Full:
+        return Full()
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(SourceError, match=r"No space left on device.*TMPDIR"):
         spool([b"x"], "file")
 

@@ -145,9 +145,12 @@ def test_an_unknown_encoding_is_refused(file: Path, name: str) -> None:
     [
         (b"email\na@x.example\n\x00\x01", "line 3: not a text file$"),
         (b"email\r\nf\xfcr\r\n\x1b[0m\r\n", "line 3: not a text file$"),
-        (b"PK\x03\x04\x14\x00", "not a text file, but an Excel workbook, which is read by"),
-        (b"\xd0\xcf\x11\xe0\xa1\x00", "an Excel workbook, which is read by"),
-        (b"PAR1\x15\x00", "Parquet, which is read by"),
+        (
+            b"PK\x03\x04\x14\x00",
+            "not a text file, but an Excel workbook or a ZIP archive; name it .xlsx",
+        ),
+        (b"\xd0\xcf\x11\xe0\xa1\x00", "an Excel workbook; name it .xls, or save"),
+        (b"PAR1\x15\x00", "a Parquet file; name it .parquet"),
         (b"%PDF-1.7\n\x00", "a PDF"),
         ("\ufeffemail\nx\x07\n".encode("utf-16-be"), "line 2: not a text file$"),
     ],

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import xlsxwriter
+from workbooks import write_workbook
 
 from cleverreach_async import BadRow, ConfigurationError, SourceError, SourceRow
 from cleverreach_async.sources import ExcelSource, read_csv, read_excel, read_rows
 
-Sheets = dict[str, list[list[Any]]]
 Write = Callable[..., Path]
-
-FORMATS = {datetime: "dd.mm.yyyy hh:mm", date: "dd.mm.yyyy", time: "hh:mm", timedelta: "[h]:mm"}
 
 
 @pytest.fixture
@@ -24,24 +21,8 @@ def write(tmp_path: Path) -> Write:
     """Writes a workbook."""
 
     def write(name: str = "customers.xlsx", **sheets: list[list[Any]]) -> Path:
-        path = tmp_path / name
-        with xlsxwriter.Workbook(path) as workbook:
-            formats = {
-                kind: workbook.add_format({"num_format": it}) for kind, it in FORMATS.items()
-            }
-            for title, rows in sheets.items():
-                sheet = workbook.add_worksheet(title)
-                for row, cells in enumerate(rows):
-                    for column, cell in enumerate(cells):
-                        if type(cell) in formats:
-                            sheet.write_datetime(row, column, cell, formats[type(cell)])
-                        elif cell == "#N/A":
-                            sheet.write_formula(row, column, "=NA()", None, "#N/A")
-                        elif isinstance(cell, str) and cell.startswith("="):
-                            sheet.write_formula(row, column, cell, None, 2)
-                        elif cell is not None:
-                            sheet.write(row, column, cell)
-        return path
+        write_workbook(tmp_path / name, sheets)
+        return tmp_path / name
 
     return write
 
@@ -255,7 +236,7 @@ def test_a_workbook_is_recognised_by_its_content(write: Write, tmp_path: Path) -
     path = write("customers", A=[["E-Mail"], ["ann@example.org"]])
     assert read_rows(path).kind == "excel"
     (tmp_path / "a.csv").write_bytes(path.read_bytes())
-    with pytest.raises(SourceError, match="an Excel workbook, which is read by the suffix"):
+    with pytest.raises(SourceError, match="an Excel workbook or a ZIP archive; name it"):
         read_csv(tmp_path / "a.csv")
     with zipfile.ZipFile(tmp_path / "a", "w") as archive:
         archive.writestr("customers.csv", "email\n")

@@ -186,7 +186,7 @@ def test_other_lines_are_read(tmp_path: Path) -> None:
 
 def test_a_json_list_is_refused(tmp_path: Path) -> None:
     """It looks similar to JSON Lines; the message explains the difference."""
-    with pytest.raises(SourceError, match="a JSON list; JSON Lines has one object per line"):
+    with pytest.raises(SourceError, match=r"a JSON list, not JSON Lines.*; use read_json_list\(\)"):
         source_of(tmp_path, "", " [", '{"email": "a@x.example"}', "]")
 
 

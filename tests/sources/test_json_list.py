@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cleverreach_async import BadRow, ConfigurationError, SourceError, SourceRow
 from cleverreach_async.sources import JsonListSource, read_json_lines, read_json_list, read_rows
-from cleverreach_async.sources.json_list import _items
+from cleverreach_async.sources.json_list import items
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -65,7 +65,7 @@ def test_the_suffix_and_the_first_character_tell(file: Path, tmp_path: Path) -> 
     """A file named .json may hold either format."""
     file.write_bytes(b'\xef\xbb\xbf \n[{"email": "ann@example.org"}]')
     assert isinstance(read_rows(file), JsonListSource)
-    for name in ("customers", "customers.txt.json"):
+    for name in ("customers", "customers.txt.json", "customers.jsonl"):
         path = tmp_path / name
         path.write_bytes(b'[{"email": "ann@example.org"}]')
         assert read_rows(path).kind == "json list"
@@ -150,7 +150,7 @@ def test_reading_goes_on_after_any_item(file: Path) -> None:
     st.booleans(),
     st.integers(min_value=1, max_value=9),
 )
-def test_items_are_those_of_the_json_module(
+def testitems_are_those_of_the_json_module(
     values: list[Any], indent: int | None, escaped: bool, portion: int
 ) -> None:
     """However the text is cut into portions."""
@@ -164,7 +164,7 @@ def test_items_are_those_of_the_json_module(
             return part
 
     text = json.dumps(values, indent=indent, ensure_ascii=escaped)
-    found = [json.loads(item) for _, item in _items(Cut(text), "file")]  # type: ignore[arg-type]
+    found = [json.loads(item) for _, item in items(Cut(text), "file")]  # type: ignore[arg-type]
     assert found == values
 
 
