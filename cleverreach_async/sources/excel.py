@@ -14,7 +14,7 @@ from cleverreach_async.sources.chunked_rows import CHUNK_ROWS, ChunkedRows, RowC
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.content import Content, FilePath, open_content
-from cleverreach_async.sources.csv_records import column_name
+from cleverreach_async.sources.csv_header import column_name
 from cleverreach_async.sources.resumable import Position, fingerprint, no_row_at, zone_name
 
 __all__ = ["EXCEL_SUFFIXES", "ExcelSource", "read_excel"]

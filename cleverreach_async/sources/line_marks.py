@@ -7,7 +7,8 @@ end a file with Ctrl-Z.
 from collections.abc import Iterable
 from typing import Final
 
-from cleverreach_async.sources.text_file import CHUNK, TextFile
+from cleverreach_async.sources.text_defects import CHUNK
+from cleverreach_async.sources.text_file import TextFile
 
 __all__ = ["END_MARK", "has_marks", "holds_any", "without_marks"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cleverreach_async import BadRow, SourceError
-from cleverreach_async.sources import read_csv, read_json_lines, text_file
+from cleverreach_async.sources import read_csv, read_json_lines, text_defects
 
 MARK = "\ufeff"
 HEAD = "E-Mail;Ort\n"
@@ -48,7 +48,7 @@ def test_a_mark_at_the_edge_of_a_portion_is_found(file: Path) -> None:
     """The file is searched in portions."""
     row = "a@x.example;Kiel\n"
     for shift in range(4):
-        size = text_file.CHUNK - len(HEAD) - shift
+        size = text_defects.CHUNK - len(HEAD) - shift
         body = (row * (size // len(row))).ljust(size - 1) + "\n"
         file.write_text(f"{HEAD}{body}{MARK}b@x.example;Ulm\n", "utf-8")
         *_, last = read_csv(file)
