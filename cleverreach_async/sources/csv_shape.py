@@ -62,14 +62,17 @@ class Shape:
     Attributes:
         usual: As in :class:`Layout`.
         drops: Whether the rows leave out empty cells at their end.
-        columns: What is in each column.
+        columns: What is in each column of the rows that have a cell for each, or of all rows if
+            none has.
         known: Values of any column.
+        counts_short: Whether short rows are counted in the columns.
     """
 
     usual: int
     drops: bool
     columns: Sequence[_Column]
     known: Collection[str]
+    counts_short: bool
 
     def may_be_short(self, cells: Sequence[str]) -> bool:
         """Whether a row with fewer cells than columns lacks empty cells at its end only.
@@ -101,7 +104,7 @@ class Shape:
         if not text:
             return False
         column = self.columns[place]
-        own = int(place == origin)
+        own = int(self.counts_short and place == origin)
         kind = _kind(text)
         if (kind == "number" and column.target in _WITH_LETTERS) or (
             kind == "text" and column.target in _WITH_DIGITS and not _DIGIT.search(text)
@@ -112,7 +115,7 @@ class Shape:
         if len(text) < _TELLING or text not in self.known or column.values.get(text, 0) > own:
             return False
         return any(
-            other.values.get(text, 0) > int(number == origin)
+            other.values.get(text, 0) > int(self.counts_short and number == origin)
             for number, other in enumerate(self.columns)
         )
 
@@ -126,9 +129,10 @@ def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
     """
     width = len(targets)
     counts: Counter[int] = Counter()
-    columns = [_Column(target) for target in targets]
-    empty_ends = 0
-    seen = last = 0
+    full = [_Column(target) for target in targets]
+    short_rows = [_Column(target) for target in targets]
+    seen = {True: 0, False: 0}
+    empty_ends = last = 0
     for _, cells, state in found:
         surplus = cells[width:]
         if (surplus and any(map(str.strip, surplus))) or not (
@@ -141,17 +145,25 @@ def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
             continue
         counts[len(cells)] += 1
         empty_ends += not cells[-1].strip()
-        if seen < _ROWS:
-            seen += 1
-            for cell, column in zip(cells, columns, strict=False):
-                if text := cell.strip():
-                    column.add(text)
+        is_short = len(cells) < width
+        if seen[is_short] < _ROWS:
+            seen[is_short] += 1
+            # Rows that lack cells would confirm each other.
+            _add(cells, short_rows if is_short else full)
     short = sum(count for cells, count in counts.items() if cells < width)
     total = counts.total()
     drops = not empty_ends and short * _RARE >= total
     few = _FEW_OF_ENDED if empty_ends == total else _FEW
+    columns = full if seen[False] else short_rows
     known = frozenset(value for column in columns for value in column.values)
-    return Shape(_usual(counts or Counter([last]), width, few), drops, columns, known)
+    usual = _usual(counts or Counter([last]), width, few)
+    return Shape(usual, drops, columns, known, counts_short=not seen[False])
+
+
+def _add(cells: Sequence[str], columns: Sequence[_Column]) -> None:
+    for cell, column in zip(cells, columns, strict=False):
+        if text := cell.strip():
+            column.add(text)
 
 
 def _usual(counts: Counter[int], width: int, few: int) -> int:

