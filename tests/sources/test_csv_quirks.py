@@ -187,12 +187,16 @@ def damaged(chance: random.Random) -> tuple[Row, list[Row], set[int], bytes]:
     )
     rows += [[cell or "x" for cell in row] for row in rows]
     address = header.index("E-Mail")
+    if address < len(header) - 1:
+        # One row shows that empty cells are written; without any, a short row may be whole.
+        rows.append(["x"] * (len(header) - 1) + [""])
     for number, row in enumerate(rows):
         row[address] = f"p{number}@{chance.choice(DOMAINS)}"
     lines = dialect.lines(header, rows)
-    hurt = set(chance.sample(range(len(rows)), 1 + (len(rows) > 20)))
+    hurt = set(chance.sample(range(len(rows) - 1), 1 + (len(rows) > 20)))
     for number in hurt:
-        if chance.random() < 0.5:
+        # A quote inside a quoted cell of several lines may leave a row that looks whole.
+        if chance.random() < 0.5 or any("\n" in cell for cell in rows[number]):
             cells = [*rows[number]]
             gap = chance.choice([it for it in range(len(cells) - 1) if it != address])
             del cells[gap]
