@@ -31,6 +31,18 @@ _GROUPS: Final = (
     b'[{"id":"1","name":"Newsletter","locked":false,"backup":true,"receiver_info":"",'
     b'"stamp":1700000000,"last_mailing":0,"last_changed":1700000000}]'
 )
+_ATTRIBUTES: Final = msgspec.json.encode(
+    [
+        {"id": number, "name": name, "type": "text"}
+        for number, name in enumerate(
+            (
+                *("firstname", "lastname", "salutation", "company", "street", "zip", "city"),
+                *("country", "customer_number", "birthday", "phone", "language"),
+            ),
+            1,
+        )
+    ]
+)
 _NOT_FOUND: Final = b'{"error":{"code":404,"message":"Not Found"}}'
 
 _PROFILE_TAIL: Final = (
@@ -89,6 +101,8 @@ class MockAPI:
                 return self._results(len(_emails_in(body)))
             case "GET", ["v3", "groups"]:
                 return _GROUPS
+            case "GET", ["v3", "attributes"]:
+                return _ATTRIBUTES
             case "POST", ["oauth", "token.php"]:
                 return _TOKEN
             case _:

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import attrs
 
+from cleverreach_async.bulk.attributes.account import AccountAttributes
 from cleverreach_async.bulk.delivery.attempts import Attempts
 from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
 from cleverreach_async.bulk.delivery.delivery import Delivery
 from cleverreach_async.bulk.delivery.workers import Workers
 from cleverreach_async.bulk.intake.encoding import Encoder
-from cleverreach_async.bulk.intake.intake import Intake, Source
+from cleverreach_async.bulk.intake.intake import Intake
+from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.journal.journal import Journal
 from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.journal.state import JournalState
@@ -24,20 +27,78 @@ from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.outcomes.results import ResultBuffer
 from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
 from cleverreach_async.bulk.pacing.limits import AdaptiveLimit, FixedLimit, RateLimit
-from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.report import ImportReport, as_import_failure, message_of
 from cleverreach_async.bulk.rows import Batch
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
-from cleverreach_async.sources.resumable import Resumable
+from cleverreach_async.errors import CleverReachError
+from cleverreach_async.resources.attributes import Attributes
+from cleverreach_async.sources.column_options import TakesTypes
+from cleverreach_async.sources.counted_rows import as_resumable
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Transport
 
-__all__ = ["assemble", "open_journal"]
+__all__ = ["adapt_source", "assemble", "find_attributes", "open_journal", "start_attempts"]
 
 SPARE_SLOTS: Final = 4
 """Batches held beyond those in flight: prefetched, or waiting for a retry."""
 
 _COUNTED: Final = ("accepted", "rejected", "unknown", "superseded", "excluded")
+
+
+def start_attempts(resources: ExitStack, transport: Transport, settings: Settings) -> Attempts:
+    """Return what sends the requests of an import; ``resources`` ends it."""
+    rate = settings.max_rows_per_second
+    limiter = ConcurrencyLimiter(
+        AdaptiveLimit(max_limit=AUTO_CONCURRENCY)
+        if settings.concurrency == "auto"
+        else FixedLimit(settings.concurrency),
+        transport.clock,
+        rate=None if rate is None else RateLimit(rate),
+    )
+    resources.enter_context(transport.own_account().gate.on_reopened(limiter.reopened))
+    return Attempts(
+        transport=transport,
+        limiter=limiter,
+        stop=Stop(),
+        timeout=settings.timeout,
+        max_outage=settings.max_outage,
+        settle=settings.settle,
+    )
+
+
+def find_attributes(
+    attempts: Attempts, settings: Settings, *, group_id: int, strategy: Strategy
+) -> AccountAttributes | None:
+    """Return the attributes of the account, not asked for yet; ``None`` if they do not matter."""
+    if settings.attributes == "ignore" or strategy.only_address:
+        return None
+    return AccountAttributes(
+        attributes=Attributes(attempts.query),
+        group_id=group_id,
+        creates=settings.attributes == "create",
+        relative=settings.relative,
+    )
+
+
+async def adapt_source(
+    source: object, attributes: AccountAttributes | None, settings: Settings
+) -> None:
+    """Let a source with columns convert its values to the types of the account's attributes.
+
+    Raises:
+        ImportFailedError: An attribute does not exist, or a call failed.
+    """
+    if not isinstance(source, TakesTypes):
+        return
+    if attributes is None:
+        source.take_types({}, relative=settings.relative)
+        return
+    try:
+        await attributes.adapt(source)
+    except CleverReachError as error:
+        report = ImportReport(stopped=message_of(error))
+        raise as_import_failure(error, report) from error
 
 
 async def open_journal(
@@ -73,15 +134,16 @@ async def open_journal(
     return resources.enter_context(await run_in_thread(open_it))
 
 
-def _identity(source: object) -> Mapping[str, Any]:
-    return source.identity() if isinstance(source, Resumable) else {"kind": "put"}
+def _identity(source: Source | None) -> Mapping[str, Any]:
+    return {"kind": "put"} if source is None else as_resumable(source).identity()
 
 
 def assemble(
     resources: ExitStack,
-    transport: Transport,
+    attempts: Attempts,
     settings: Settings,
     journal: Journal | None,
+    attributes: AccountAttributes | None,
     *,
     group_id: int,
     strategy: Strategy,
@@ -91,44 +153,61 @@ def assemble(
     Raises:
         ConfigurationError: The rejects file cannot be written, or does not fit the journal.
     """
-    stop = Stop()
+    stop, clock = attempts.stop, attempts.transport.clock
     resumed = journal.state.snapshot() if journal is not None and settings.resume else None
-    attempts = _attempts(transport, settings, stop, resumed)
-    gate = transport.own_account().gate
-    resources.enter_context(gate.on_reopened(attempts.limiter.reopened))
+    if resumed is not None:
+        attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
     rejects = resources.enter_context(
         RejectsFile(settings.rejects, keep=None if resumed is None else resumed.rejects_bytes)
-    )
-    delivery = Delivery(
-        attempts=attempts,
-        group_id=group_id,
-        strategy=strategy,
-        doubtful=RowSet() if resumed is None else resumed.sent,
     )
     accounting = _accounting(settings, attempts, rejects, journal, resumed)
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     workers = Workers(
-        delivery=delivery,
+        delivery=Delivery(
+            attempts=attempts,
+            group_id=group_id,
+            strategy=strategy,
+            doubtful=RowSet() if resumed is None else resumed.sent,
+            notes_lost_values=attributes is None,
+        ),
         accounting=accounting,
         batches=batches,
         stop=stop,
-        clock=transport.clock,
+        clock=clock,
         count=settings.most_in_flight + SPARE_SLOTS,
         drain=settings.drain,
     )
     intake = Intake(
-        encoder=Encoder(settings.preparation(strategy, now=int(transport.clock.now()))),
+        encoder=_encoder(settings, strategy, int(clock.now()), attributes),
         report=accounting.report,
         stop=stop,
         batches=send_batch,
         record_unsent=accounting.record_unsent,
         window_starts=accounting.checkpoint.window_starts,
+        on_refused=accounting.refuse,
+        attributes=attributes,
         max_rows=settings.batch_size,
         canary=settings.canary,
         resumed=resumed,
     )
     return ImportRun(
-        intake=intake, workers=workers, accounting=accounting, stop=stop, resumed=resumed
+        intake=intake,
+        workers=workers,
+        accounting=accounting,
+        stop=stop,
+        attributes=attributes,
+        resumed=resumed,
+    )
+
+
+def _encoder(
+    settings: Settings, strategy: Strategy, now: int, attributes: AccountAttributes | None
+) -> Encoder:
+    known = None if attributes is None else attributes.known
+    return Encoder(
+        settings.preparation(strategy, now=now, attributes=known),
+        # The set grows with what is known, which is enough for the rows that are encoded.
+        relative_names=None if known is None else known.numbers,
     )
 
 
@@ -165,25 +244,3 @@ def _report(resumed: JournalState | None) -> ImportReport:
     if resumed is None:
         return ImportReport()
     return ImportReport(earlier={name: getattr(resumed, name) for name in _COUNTED})
-
-
-def _attempts(
-    transport: Transport, settings: Settings, stop: Stop, resumed: JournalState | None
-) -> Attempts:
-    rate = settings.max_rows_per_second
-    limiter = ConcurrencyLimiter(
-        AdaptiveLimit(max_limit=AUTO_CONCURRENCY)
-        if settings.concurrency == "auto"
-        else FixedLimit(settings.concurrency),
-        transport.clock,
-        rate=None if rate is None else RateLimit(rate),
-    )
-    return Attempts(
-        transport=transport,
-        limiter=limiter,
-        stop=stop,
-        timeout=settings.timeout,
-        max_outage=settings.max_outage,
-        settle=settings.settle,
-        body_size=BodySizeLimit.known(None if resumed is None else resumed.ceiling),
-    )

@@ -4,14 +4,19 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Literal, Unpack
 
-from cleverreach_async.bulk.assembly import assemble, open_journal
-from cleverreach_async.bulk.intake.intake import Source
+from cleverreach_async.bulk.assembly import (
+    adapt_source,
+    assemble,
+    find_attributes,
+    open_journal,
+    start_attempts,
+)
+from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.options import ImportOptions, Settings
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.sources.counted_rows import as_resumable
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 
@@ -117,8 +122,6 @@ class Bulk:
     async def _run(
         self, source: Source, group_id: int, strategy: StrategyName, options: ImportOptions
     ) -> ImportReport:
-        if options.get("journal") is not None:
-            source = as_resumable(source)
         async with self._open(source, group_id, strategy, options) as run:
             await run.import_all(source)
         return run.report
@@ -136,15 +139,19 @@ class Bulk:
         settings = Settings(**options)
         settings.check(strategy)
         with ExitStack() as resources:
+            attempts = start_attempts(resources, self._transport, settings)
+            attributes = find_attributes(attempts, settings, group_id=group_id, strategy=strategy)
+            await adapt_source(source, attributes, settings)
             journal = await open_journal(
                 resources, self._transport, settings, source, group_id=group_id, strategy=strategy
             )
             try:
                 run = assemble(
                     resources,
-                    self._transport,
+                    attempts,
                     settings,
                     journal,
+                    attributes,
                     group_id=group_id,
                     strategy=strategy,
                 )

@@ -7,6 +7,8 @@ from typing import Final, Literal, TypedDict
 
 import attrs
 
+from cleverreach_async.bulk.attributes.account import AttributeMode
+from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import OnProgress
@@ -49,6 +51,11 @@ class ImportOptions(TypedDict, total=False):
             By default ``update`` deactivates, and the other calls exclude.
         reactivate: Whether ``deactivated`` 0 is sent, which can make people active who
             unsubscribed; otherwise it never is.
+        attributes: What happens to attributes that the account lacks, whose values the server would
+            silently drop. ``"check"``, the default, stops the import before the first row that has
+            one; ``"create"`` creates them; ``"ignore"`` sends the rows all the same.
+        relative: Whether numbers with a sign in columns are sent, so that the server adds ``+1`` to
+            the stored number and subtracts ``-1``. By default such a row is rejected.
         timeout: Seconds that one request may take.
         max_outage: Seconds that one batch may fail before the import stops.
         settle: Seconds to wait before rows are resent after a response was lost.
@@ -71,6 +78,8 @@ class ImportOptions(TypedDict, total=False):
     activate: bool
     not_subscribed: Literal["exclude", "deactivate"] | None
     reactivate: bool
+    attributes: AttributeMode
+    relative: bool
     timeout: float
     max_outage: float
     settle: float
@@ -97,6 +106,8 @@ class Settings:
     activate: bool = False
     not_subscribed: Literal["exclude", "deactivate"] | None = None
     reactivate: bool = False
+    attributes: AttributeMode = "check"
+    relative: bool = False
     timeout: float = 120.0
     max_outage: float = 1800.0
     settle: float = 5.0
@@ -118,6 +129,10 @@ class Settings:
             raise ConfigurationError(
                 f"not_subscribed is {self.not_subscribed!r}; use 'exclude' or 'deactivate'"
             )
+        if self.attributes not in {"check", "create", "ignore"}:
+            raise ConfigurationError(
+                f"attributes is {self.attributes!r}; use 'check', 'create' or 'ignore'"
+            )
         if self.resume and self.journal is None:
             raise ConfigurationError("resume needs a journal; pass it as journal=")
         if self.inactive and strategy.name != "insert":
@@ -131,12 +146,15 @@ class Settings:
         default = "deactivate" if strategy.name == "update" else "exclude"
         return (self.not_subscribed or default) == "deactivate"
 
-    def preparation(self, strategy: Strategy, *, now: int) -> Preparation:
+    def preparation(
+        self, strategy: Strategy, *, now: int, attributes: KnownAttributes | None = None
+    ) -> Preparation:
         """Return what is sent of a receiver.
 
         Args:
             strategy: The batch call.
             now: Unix seconds of the import.
+            attributes: The attributes of the account; ``None`` if those of rows are not checked.
         """
         return Preparation(
             strategy=strategy,
@@ -145,6 +163,7 @@ class Settings:
             inactive=self.inactive,
             deactivates=self.deactivates(strategy),
             reactivate=self.reactivate,
+            attributes=attributes,
         )
 
     @property

@@ -1,6 +1,6 @@
 """One import in progress: what the caller holds."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -8,13 +8,17 @@ import anyio
 import anyio.lowlevel
 import attrs
 
+from cleverreach_async.bulk.attributes.account import AccountAttributes
 from cleverreach_async.bulk.delivery.workers import Workers
-from cleverreach_async.bulk.intake.intake import SLICE_ROWS, Intake, Source, read_source
+from cleverreach_async.bulk.intake.intake import Intake
+from cleverreach_async.bulk.intake.reading import SLICE_ROWS, Source, read_source
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.outcomes.accounting import Accounting
 from cleverreach_async.bulk.outcomes.results import ResultStream
 from cleverreach_async.bulk.report import ImportReport
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import CleverReachError, ConfigurationError
+from cleverreach_async.sources.column_options import TakesTypes
+from cleverreach_async.sources.counted_rows import as_resumable
 from cleverreach_async.sources.resumable import Resumable
 from cleverreach_async.sources.rows import Item
 from cleverreach_async.transport.stop import Stop, StopRequestedError, is_stop
@@ -39,6 +43,7 @@ class ImportRun:
     _workers: Workers = attrs.field(alias="workers")
     _accounting: Accounting = attrs.field(alias="accounting")
     _stop: Stop = attrs.field(alias="stop")
+    _attributes: AccountAttributes | None = attrs.field(default=None, alias="attributes")
     _resumed: JournalState | None = attrs.field(default=None, alias="resumed")
     _slice: list[Item] = attrs.field(factory=list[Item], init=False)
     _has_ended: bool = attrs.field(default=False, init=False)
@@ -68,14 +73,56 @@ class ImportRun:
         Raises:
             StopRequestedError: The import is stopping; leave the block to get the reason.
         """
+        await self._feed(source, source)
+
+    async def _feed(self, source: Source, columns: object) -> None:
+        """Add every row of a source.
+
+        Args:
+            source: The rows.
+            columns: What knows the columns of the rows; the source itself unless that is wrapped.
+        """
         await self._take_slice()
+        await self._adapt(columns)
         self._seek(source)
         position = _ignore_position
         if isinstance(source, Resumable):
             position = partial(self._record_position, source)
+        take: Callable[[], Awaitable[None]] = partial(self._take_slice, position)
+        if isinstance(columns, TakesTypes) and columns.mapping is None:
+            take = self._adapting_first(columns, take)
         # A source may block for longer than a stop can wait.
         with self._stop.ending_waits():
-            await read_source(source, self._slice, partial(self._take_slice, position))
+            await read_source(source, self._slice, take)
+
+    def _adapting_first(
+        self, columns: TakesTypes, take: Callable[[], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Take slices of a source whose columns are known only when its first row is read."""
+        has_adapted = False
+
+        async def adapt_and_take() -> None:
+            nonlocal has_adapted
+            if columns.mapping is not None and not has_adapted:
+                has_adapted = True
+                await self._adapt(columns)
+            await take()
+
+        return adapt_and_take
+
+    async def _adapt(self, columns: object) -> None:
+        """Check the columns of a source.
+
+        Raises:
+            StopRequestedError: An attribute does not exist, or the account does not say.
+        """
+        if self._attributes is None or not isinstance(columns, TakesTypes):
+            return
+        try:
+            await self._attributes.adapt(columns)
+        except CleverReachError as error:
+            await self._intake.refuse(error)
+            raise StopRequestedError from error
 
     async def import_all(self, source: Source) -> None:
         """Add every row of a source; see :meth:`feed`.
@@ -85,7 +132,8 @@ class ImportRun:
             ImportFailedError: The source failed; what was read before it is delivered.
         """
         try:
-            await self.feed(source)
+            is_counted = self._accounting.checkpoint.is_resumable
+            await self._feed(as_resumable(source) if is_counted else source, source)
         except StopRequestedError:
             raise
         except Exception as error:

@@ -1,5 +1,6 @@
 """Attributes: further fields of receivers, for the whole account or for one group."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
@@ -24,6 +25,7 @@ __all__ = [
     "Attributes",
     "cap_in",
     "check_free",
+    "stored_name",
 ]
 
 AttributeType = Literal["text", "number", "gender", "date"]
@@ -33,6 +35,7 @@ RESERVED_NAMES: Final = frozenset(
 )
 """Names that an attribute cannot have, since receivers have fields of that name."""
 
+_NOT_IN_NAMES: Final = re.compile(r"\W")
 _WORDS_FOR_CAP: Final = ("limit", "max", "maximum")
 
 
@@ -233,3 +236,8 @@ def check_free(name: str) -> str:
             f"{name!r} is a field that every receiver has; choose another name for the attribute"
         )
     return name
+
+
+def stored_name(name: str) -> str:
+    """Return the name that the server gives an attribute: ``First Name`` becomes ``first_name``."""
+    return _NOT_IN_NAMES.sub("_", name.strip().lower())

@@ -1,6 +1,7 @@
 """Receivers: the contacts in the groups."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cleverreach_async.errors import ConfigurationError, UnprocessableEntityError
@@ -12,7 +13,10 @@ from cleverreach_async.resources.base import (
     group_path,
     receiver_path,
     refuse_none,
+    unwrap,
 )
+from cleverreach_async.resources.converter import structure
+from cleverreach_async.resources.lost_values import lost_attributes
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import (
     BatchItem,
@@ -28,6 +32,8 @@ from cleverreach_async.transport.paths import check_ids, check_receiver_ids
 from cleverreach_async.transport.wire import as_list, as_object, build_request
 
 __all__ = ["Receivers"]
+
+_log: Final = logging.getLogger("cleverreach_async")
 
 MAX_BATCH: Final = 1000
 MAX_PAGE_SIZE: Final = 5000
@@ -114,14 +120,15 @@ class Receivers(Resource):
     async def create(self, receiver: ReceiverInput, *, group_id: int) -> Receiver:
         """Add one receiver. If the address is in the group already, the API returns an error.
 
+        Values of attributes that the answer does not have are logged as a warning, by name.
+
         ``POST /groups/{group_id}/receivers``
         """
-        return await self._call(
-            Receiver,
+        return await self._write(
+            receiver_on_wire(receiver),
             "POST",
             "/groups/{group_id}/receivers",
             path={"group_id": group_id},
-            json=receiver_on_wire(receiver),
         )
 
     async def update(
@@ -129,6 +136,7 @@ class Receivers(Resource):
     ) -> Receiver:
         """Change one receiver. Fields that are not set stay as they are.
 
+        Values of attributes that the answer does not have are logged as a warning, by name.
         With orders or relative values such as ``"+1"`` the call is not repeated after a lost
         response, because the server might count them twice.
 
@@ -137,18 +145,18 @@ class Receivers(Resource):
 
         ``PUT /groups/{group_id}/receivers/{id}``
         """
-        return await self._call(
-            Receiver,
+        return await self._write(
+            receiver_on_wire(receiver, creates=False),
             "PUT",
             _IN_GROUP,
             path={"group_id": group_id, "receiver_id": receiver_id},
-            json=receiver_on_wire(receiver, creates=False),
             idempotent=_is_repeatable(receiver),
         )
 
     async def upsert(self, receiver: ReceiverInput, *, group_id: int) -> Receiver:
         """Add or change one receiver with its tags and orders.
 
+        Values of attributes that the answer does not have are logged as a warning, by name.
         With orders or relative values such as ``"+1"`` the call is not repeated after a lost
         response, because the server might count them twice.
 
@@ -230,6 +238,8 @@ class Receivers(Resource):
     ) -> tuple[Receiver, ...]:
         """Change up to 1000 existing receivers and return them without the refused ones.
 
+        Values of attributes that the answer does not have are logged as a warning, by name.
+
         ``PUT /groups/{group_id}/receivers/updateplus``
         """
         return await self._batch_profiles("PUT", "updateplus", receivers, group_id)
@@ -238,6 +248,8 @@ class Receivers(Resource):
         self, receivers: Iterable[ReceiverInput], *, group_id: int
     ) -> tuple[Receiver, ...]:
         """Add or change up to 1000 receivers and return them without the refused ones.
+
+        Values of attributes that the answer does not have are logged as a warning, by name.
 
         ``POST /groups/{group_id}/receivers/upsertplus``
         """
@@ -263,10 +275,28 @@ class Receivers(Resource):
         json = {"receivers": ids} if group_id is UNSET else ids
         await self._do("POST", template, path=path, json=json, idempotent=True)
 
+    async def _write(
+        self,
+        receiver: ReceiverInput,
+        method: str,
+        template: str,
+        path: Mapping[str, str | int],
+        *,
+        idempotent: bool | None = None,
+    ) -> Receiver:
+        """Send one receiver and return it as the server shows it."""
+        request = build_request(method, template, path=path, json=receiver, idempotent=idempotent)
+        stored = unwrap(await self._json(request), request)
+        _warn_of_lost_values([(receiver, stored)])
+        return structure(stored, Receiver, method=method, path=template)
+
     async def _batch_profiles(
         self, method: str, verb: str, receivers: Iterable[ReceiverInput], group_id: int
     ) -> tuple[Receiver, ...]:
-        items = await self._batch(method, verb, receivers, group_id)
+        sent = list(receivers)
+        items = await self._batch(method, verb, sent, group_id)
+        stored = {str(as_object(item).get("email")).lower(): item for item in items}
+        _warn_of_lost_values((it, stored.get(str(it.email).strip().lower())) for it in sent)
         profiles = [item for item in items if as_object(item).get("email")]
         path = f"/groups/{{group_id}}/receivers/{verb}"
         return decode_list(profiles, Receiver, method=method, path=path)
@@ -307,3 +337,24 @@ def _addresses(emails: Sequence[str]) -> Sequence[str]:
     if not all("@" in str(address) for address in addresses):
         raise ConfigurationError("emails has something that is not an e-mail address")
     return addresses
+
+
+def _warn_of_lost_values(pairs: Iterable[tuple[ReceiverInput, Any]]) -> None:
+    """Log the names of attributes whose values the server has not stored; no values.
+
+    Args:
+        pairs: Each receiver as it was sent, and as the answer shows it.
+    """
+    lost: dict[str, None] = {}
+    for receiver, stored in pairs:
+        sent = {
+            "attributes": receiver.attributes or {},
+            "global_attributes": receiver.global_attributes or {},
+        }
+        lost |= dict.fromkeys(lost_attributes(sent, as_object(stored)))
+    if lost:
+        _log.warning(
+            "the server has not stored the values of %s; create attributes with cr.attributes"
+            " before values are sent",
+            ", ".join(lost),
+        )

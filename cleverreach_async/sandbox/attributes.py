@@ -2,15 +2,16 @@
 
 import re
 
+from .behaviour import Behaviour
 from .call import Call, check_group, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .routing import route
 from .store import Row, Store
-from .values import Json
+from .values import Json, as_map
 
 TYPES = frozenset({"text", "number", "gender", "date"})
 RESERVED = frozenset({"email", "activated", "registered", "deactivated", "bounced", "source"})
-_NOT_IN_NAME = re.compile(r"\W")
+_NOT_IN_NAME = {"any": re.compile(r"\W"), "ascii": re.compile(r"\W", re.ASCII)}
 
 
 def definitions(store: Store, group_id: int) -> dict[str, str]:
@@ -52,9 +53,27 @@ def _path_attribute(call: Call) -> Row:
     return row
 
 
-def _name(fields: dict[str, Json]) -> str:
-    """Return the name as it is stored: lower case (H), with underscores (M)."""
-    name = _NOT_IN_NAME.sub("_", required(fields, "name").lower())
+def stored_name(name: str, behaviour: Behaviour) -> str:
+    """Return a name as it is stored: lower case (H), with underscores (M)."""
+    return _NOT_IN_NAME[behaviour.attribute_letters].sub("_", name.lower())
+
+
+def in_stored_spelling(item: Json, behaviour: Behaviour) -> Json:
+    """Return a receiver of a request with the stored names, if other spellings are accepted."""
+    fields = as_map(item)
+    if fields is None or behaviour.attribute_spelling == "stored":
+        return item
+    changed: dict[str, Json] = {}
+    for field in ("attributes", "global_attributes"):
+        values = as_map(fields.get(field)) or {}
+        if values:
+            changed[field] = {stored_name(key, behaviour): it for key, it in values.items()}
+    return {**fields, **changed}
+
+
+def _name(fields: dict[str, Json], behaviour: Behaviour) -> str:
+    """Return the name for a new attribute, or a new name."""
+    name = stored_name(required(fields, "name"), behaviour)
     if name in RESERVED:
         raise bad_value("name", "a name that is not reserved")
     return name
@@ -96,7 +115,7 @@ def create_attribute(call: Call) -> Json:
     group_id = group_id or whole(fields, "group_id")
     if group_id:
         check_group(call.store, group_id)
-    name, kind = _name(fields), _type(fields)
+    name, kind = _name(fields, call.behaviour), _type(fields)
     _check_free(call, group_id, name)
     _check_cap(call, group_id)
     attribute_id = call.store.insert(
@@ -156,7 +175,7 @@ def get_attribute(call: Call) -> Json:
 def update_attribute(call: Call) -> Json:
     """PUT /attributes/{id}, also in a group; stored values follow a new name."""
     row, fields = _path_attribute(call), call.fields()
-    name = _name(fields) if "name" in fields else row["name"]
+    name = _name(fields, call.behaviour) if "name" in fields else row["name"]
     kind = _type(fields) if "type" in fields else row["type"]
     with call.store.transaction():
         if name != row["name"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from .attributes import definitions
+from .attributes import definitions, in_stored_spelling
 from .behaviour import RowText
 from .blacklist import blacklisted
 from .call import AccountState, Call
@@ -116,7 +116,8 @@ class BatchWriter:
     def _parse(self, item: Json) -> InputRow | RefusedRow:
         """Check one row."""
         try:
-            return parse_row(item, self._local, self._shared, self._now)
+            row = in_stored_spelling(item, self._behaviour)
+            return parse_row(row, self._local, self._shared, self._now)
         except RowRefusedError as error:
             return RefusedRow(error.message)
 

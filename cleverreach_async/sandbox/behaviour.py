@@ -40,6 +40,9 @@ class Behaviour:
     """The response of a batch delete in a group: ``{"status"}`` per item, or ``true`` (L)."""
 
     # receivers
+    attribute_spelling: Literal["stored", "any"] = "stored"
+    """Whether values are stored under the stored name of an attribute only, or also under another
+    spelling such as ``First Name``; others are dropped (U)."""
     duplicate_status: Literal[400, 409] = 400
     """The status of a single POST of an address that the group already has (U)."""
     lift_deactivation: bool = True
@@ -74,6 +77,8 @@ class Behaviour:
     """The most attributes, global and local together; an assumption of one importer (M)."""
     attribute_cap_status: Literal[400, 403, 409] = 400
     """The status of creating an attribute above the limit (U)."""
+    attribute_letters: Literal["any", "ascii"] = "any"
+    """The letters that names of attributes keep; others become underscores (U)."""
     attribute_limits: Literal["limit", "max", "other", "missing"] = "limit"
     """The field of the limit in /attributes/limits, or an unknown structure, or 404 (U)."""
 

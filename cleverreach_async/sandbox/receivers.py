@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .attributes import definitions, load_attribute
+from .attributes import definitions, in_stored_spelling, load_attribute
 from .call import Call, text, whole
 from .errors import ApiError, bad_value, not_found
 from .groups import order_clause
@@ -25,7 +25,7 @@ from .profiles import EVENTS, ORDERS, TAGS, profiles
 from .routing import route
 from .rows import merge_attributes, parse_fields
 from .store import ACTIVE
-from .values import Json, dump_text, split_csv
+from .values import Json, as_map, dump_text, split_csv
 
 EVERYTHING = EVENTS | ORDERS | TAGS
 MAX_PAGE = 5000
@@ -121,7 +121,7 @@ def get_receiver(call: Call) -> Json:
 def update_receiver(call: Call) -> Json:
     """PUT /groups/{id}/receivers/{id or address}: omitted fields are kept (H)."""
     member = path_receiver(call)
-    fields = call.fields()
+    fields = as_map(in_stored_spelling(call.fields(), call.behaviour)) or {}
     local, shared = definitions(call.store, member.group_id), definitions(call.store, 0)
     row = parse_fields(fields, member.email, local, shared, call.now())
     if row.tags is not None and call.behaviour.put_tags == "replace":

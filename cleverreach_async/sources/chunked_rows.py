@@ -48,6 +48,11 @@ class ChunkedRows(abc.ABC):
         self._read = self._reader_of(mapping)
         self._place = (0, 0)
 
+    @property
+    def has_group_attributes(self) -> bool:
+        """See :class:`TakesTypes`."""
+        return self.options.has_group_attributes(self.mapping)
+
     def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
         """See :class:`TakesTypes`."""
         self.options = attrs.evolve(self.options, types=types, relative=relative)

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypedDict, cast, runtime_checkable
 import attrs
 
 from cleverreach_async.resources.attributes import AttributeType
-from cleverreach_async.sources.columns import ColumnMapping, map_columns
+from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping, map_columns, own_type
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.row_reader import row_reader
 from cleverreach_async.sources.row_repair import ReadRow
@@ -79,12 +79,35 @@ class ColumnOptions:
         """Return a mapping with the types that the attributes have in the account."""
         types = {
             target: cast("AttributeType", self.types[target])
-            for target in mapping.types
-            if self.types.get(target) in _KNOWN_TYPES
+            for target, own in mapping.types.items()
+            if _decides(self.types.get(target), own)
         }
         return attrs.evolve(
             mapping, types={**mapping.types, **types}, relative=self.relative or mapping.relative
         )
+
+    def changed_types(self) -> Mapping[str, str]:
+        """Return the types of the account that differ from those that columns have by themselves.
+
+        For the identity of a source whose columns are not known yet: an attribute that an import
+        has created has the type of its column.
+        """
+        return {
+            target: kind
+            for target, kind in sorted(self.types.items())
+            if kind != "text" and kind != own_type(target, self.date_attributes)
+        }
+
+    def has_group_attributes(self, mapping: ColumnMapping | None) -> bool:
+        """Whether a column holds an attribute of the group, as far as that is known.
+
+        Args:
+            mapping: Target of each column; ``None`` before the first row.
+        """
+        if mapping is not None:
+            return bool(mapping.group_attributes)
+        targets = (self.mapping or {}).values()
+        return any(target.strip().lower().startswith(GROUP_PREFIX) for target in targets)
 
     def identity(self, mapping: ColumnMapping) -> Mapping[str, Any]:
         """Return how columns become receivers, for the identity of a source."""
@@ -100,6 +123,14 @@ class ColumnOptions:
         return row_reader(mapping, self.zone, only_text=only_text, strict=self.strict)
 
 
+def _decides(kind: str | None, own: AttributeType) -> bool:
+    """Whether the type in the account, not that of the mapping, decides what is sent.
+
+    Text takes days and genders too, but not numbers: there a sign has no meaning.
+    """
+    return kind in _KNOWN_TYPES and (kind != "text" or own == "number")
+
+
 @runtime_checkable
 class TakesTypes(Protocol):
     """A source whose values depend on the types of the account's attributes.
@@ -109,6 +140,11 @@ class TakesTypes(Protocol):
     """
 
     mapping: ColumnMapping | None
+
+    @property
+    def has_group_attributes(self) -> bool:
+        """Whether a column holds an attribute of the group."""
+        ...
 
     def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
         """Convert the values of the next loops to the types that the attributes have.

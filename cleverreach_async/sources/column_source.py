@@ -28,6 +28,11 @@ class ColumnSource:
         self.options = options
         self.name = name
 
+    @property
+    def has_group_attributes(self) -> bool:
+        """See :class:`TakesTypes`."""
+        return self.options.has_group_attributes(self.mapping)
+
     def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
         """See :class:`TakesTypes`."""
         self.options = attrs.evolve(self.options, types=types, relative=relative)

@@ -19,6 +19,7 @@ __all__ = [
     "TIME_TARGETS",
     "ColumnMapping",
     "map_columns",
+    "own_type",
 ]
 
 TIME_TARGETS: Final = ("registered", "activated", "deactivated")
@@ -124,12 +125,11 @@ def map_columns(
         undecided = [name for name in headers if name not in targets]
         check_columns(undecided, targets.values())
         check_file_name(path, targets.values())
-    days = {name.strip().lower() for name in date_attributes}
     attributes = (target for _, target in pairs if target not in FIELD_TARGETS)
     return ColumnMapping(
         tuple(headers),
         pairs,
-        {name: _type(name, days) for name in attributes},
+        {name: own_type(name, date_attributes) for name in attributes},
         _special_words(known, pairs),
     )
 
@@ -154,8 +154,14 @@ def _special_words(
     return {name: words for name in columns if (words := known[name].words)}
 
 
-def _type(target: str, days: Collection[str]) -> AttributeType:
-    if target in days:
+def own_type(target: str, date_attributes: Collection[str]) -> AttributeType:
+    """Return the type of an attribute where the account does not decide it.
+
+    Args:
+        target: The attribute, named as in a mapping.
+        date_attributes: Attributes that hold a day, named as in a mapping.
+    """
+    if target in {name.strip().lower() for name in date_attributes}:
         return "date"
     return _TYPES.get(target.removeprefix(GROUP_PREFIX), "text")
 

@@ -30,7 +30,14 @@ from cleverreach_async.sources.dates import (
 from cleverreach_async.sources.numbers import parse_number
 from cleverreach_async.sources.rows import BadValueError
 
-__all__ = ["Convert", "converters", "gender", "missing_email", "tags"]
+__all__ = [
+    "Convert",
+    "attribute_converters",
+    "converters",
+    "gender",
+    "missing_email",
+    "tags",
+]
 
 Convert = Callable[[Any], Any]
 """From a value to what is sent, or ``UNSET`` for nothing; raises :class:`BadValueError`."""
@@ -64,13 +71,9 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
     parse_time = time_parser(zone)
     to_time: Convert = parse_time if only_text else partial(_moment, parse_time, zone)
     to_text: Convert = str.strip if only_text else plain_text
-    by_type: Mapping[AttributeType, Convert] = {
-        "text": to_text,
-        "date": _day_converter(zone, only_text=only_text, is_past=False),
-        "gender": gender,
-        "number": partial(_number, allows_relative=mapping.relative),
-    }
-    birthday = _day_converter(zone, only_text=only_text, is_past=True)
+    of_attributes = attribute_converters(
+        mapping.types, zone, only_text=only_text, relative=mapping.relative
+    )
     return {
         "email": _address,
         "registered": to_time,
@@ -78,10 +81,35 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
         "deactivated": partial(_unsubscribed, to_time),
         "source": to_text,
         "tags": tags,
-        **{
-            target: birthday if kind == "date" and _is_birthday(target) else by_type[kind]
-            for target, kind in mapping.types.items()
-        },
+        **{target: of_attributes.get(target, to_text) for target in mapping.types},
+    }
+
+
+def attribute_converters(
+    types: Mapping[str, AttributeType],
+    zone: tzinfo,
+    *,
+    only_text: bool = False,
+    relative: bool = False,
+) -> dict[str, Convert]:
+    """Return the converter of every attribute that is not text, by target.
+
+    Args:
+        types: Type by target.
+        zone: Time zone of times with an offset, of which the day is sent.
+        only_text: Whether all values are strings.
+        relative: Whether numbers may have a sign, so that the server adds them.
+    """
+    by_type: Mapping[AttributeType, Convert] = {
+        "date": _day_converter(zone, only_text=only_text, is_past=False),
+        "gender": gender,
+        "number": partial(_number, allows_relative=relative),
+    }
+    birthday = _day_converter(zone, only_text=only_text, is_past=True)
+    return {
+        target: birthday if kind == "date" and _is_birthday(target) else by_type[kind]
+        for target, kind in types.items()
+        if kind != "text"
     }
 
 

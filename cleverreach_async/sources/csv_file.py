@@ -33,6 +33,11 @@ class CsvSource(FileSource):
         self._options = options
         self._use(mapping, options)
 
+    @property
+    def has_group_attributes(self) -> bool:
+        """See :class:`TakesTypes`."""
+        return self._options.has_group_attributes(self.mapping)
+
     def take_types(self, types: Mapping[str, str], *, relative: bool) -> None:
         """See :class:`TakesTypes`."""
         options = attrs.evolve(self._options, types=types, relative=relative)

@@ -140,7 +140,7 @@ class QuerySource(ColumnSource):
             "columns": dict(options.mapping or {}),
             "timezone": zone_name(options.zone),
             "date_attributes": sorted(options.date_attributes),
-            "types": dict(options.types),
+            "types": options.changed_types(),
             "relative": options.relative,
             "strict": options.strict,
         }

@@ -16,14 +16,9 @@ from cleverreach_async import (
     OAuthApp,
     ReceiverInput,
 )
-from cleverreach_async.bulk.attributes import (
-    ASSUMED_CAP,
-    AttributeSurvey,
-    Definitions,
-    Plan,
-    Prepared,
-    plan_attributes,
-)
+from cleverreach_async.bulk.attributes.definitions import Definitions
+from cleverreach_async.bulk.attributes.plan import ASSUMED_CAP, Plan, Prepared, plan_attributes
+from cleverreach_async.bulk.attributes.survey import AttributeSurvey
 from cleverreach_async.resources.attributes import Attribute, Attributes, cap_in
 from cleverreach_async.resources.receiver_models import AttributeValue
 from cleverreach_async.sandbox import Behaviour, Sandbox
@@ -224,15 +219,39 @@ async def test_after_a_lost_response_the_attributes_are_listed(stores: bool) -> 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", ["first name", "a-b", "", "x.y"])
-async def test_a_name_that_the_server_would_change_is_refused(name: str) -> None:
-    """Values are sent under the name in the file, so the server would drop them."""
+@pytest.mark.parametrize(
+    ("name", "stored"), [("First Name", "first_name"), ("a-b", "a_b"), ("x.y", "x_y")]
+)
+async def test_an_attribute_is_created_under_the_name_that_the_server_gives_it(
+    name: str, stored: str
+) -> None:
+    """Its values are sent under that name."""
+    async with account() as (cr, _):
+        group = await cr.groups.create(name="N")
+        done = await prepare(cr, Definitions({}, texts(name)), group.id)
+
+    assert Definitions({}, {stored: "text"}) == done.created
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["", " ", "--", "_"])
+async def test_a_name_without_letters_is_refused(name: str) -> None:
+    """Nothing is created."""
     async with account() as (cr, sandbox):
         group = await cr.groups.create(name="N")
         with pytest.raises(ConfigurationError, match="letters, digits and _"):
             await prepare(cr, Definitions({}, texts(name)), group.id)
 
     assert [] == creations(sandbox)
+
+
+@pytest.mark.anyio
+async def test_a_name_that_the_server_changes_is_an_error() -> None:
+    """Values sent under the other name would be dropped; the message has the right name."""
+    async with account(attribute_letters="ascii") as (cr, _):
+        group = await cr.groups.create(name="N")
+        with pytest.raises(ConfigurationError, match="'größe' 'gr__e'"):
+            await prepare(cr, Definitions(texts("größe")), group.id)
 
 
 @pytest.mark.anyio

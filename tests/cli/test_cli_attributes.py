@@ -77,9 +77,9 @@ def test_without_an_option_nothing_is_created_or_sent(
 
     message = result.stderr.replace("\n", " ")
     assert 1 == result.exit_code
-    assert "no attributes firstname, attributes.plan" in message
+    assert "the account has no attribute firstname, and the group has no attribute plan" in message
     assert (
-        "create them with --create-attributes, or leave a column out with --map COLUMN=-" in message
+        "Create them with --create-attributes, or leave a column out with --map COLUMN=-" in message
     )
     assert before == sandbox.count("POST", "/v3/groups")
 
@@ -118,23 +118,67 @@ def test_the_attributes_of_json_lines_are_shown_with_their_types(
     assert lines.index(shown) < next(n for n, it in enumerate(lines) if it.startswith("group N"))
 
 
-def test_names_not_in_lower_case_cause_a_warning(run: Run, workdir: Path, group: str) -> None:
-    """The server has names in lower case; it is unknown what it does with others."""
+def test_names_in_another_spelling_are_those_of_the_account(
+    run: Run, workdir: Path, group: str, sandbox: Sandbox
+) -> None:
+    """The server has names in lower case, and may drop values sent under another spelling."""
     row = {"email": "a@example.org", "global_attributes": {"FirstName": "Ada", "city": "Kiel"}}
     (workdir / "a.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
-    result = run("import", "a.jsonl", "--group", group, "--create-attributes")
+    result = run("import", "a.jsonl", "--group", group, "--create-attributes", "--json")
+    found = json.loads(result.stdout)
+    receiver = sandbox.store.receiver(found["group_id"], "a@example.org") or {}
 
-    message = result.stderr.replace("\n", " ")
-    assert "warning: names of attributes are in lower case" in message
-    assert "may silently drop the values of FirstName" in message
+    assert {"firstname": "Ada", "city": "Kiel"} == receiver["global_attributes"]
+    assert ["firstname", "city"] == found["attributes_created"]
 
 
-def test_a_type_that_differs_causes_a_warning(run: Run, workdir: Path, group: str) -> None:
-    """A text cannot be stored as a number."""
+@pytest.fixture
+def points(run: Run, workdir: Path, group: str) -> str:
+    """The group; the account has a number attribute, points."""
     row = {"email": "a@example.org", "global_attributes": {"points": 5}}
     (workdir / "n.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
-    (workdir / "b.csv").write_text("email;Punkte\nb@example.org;viele\n", "utf-8")
-    run("import", "n.jsonl", "--group", group, "--create-attributes")
-    result = run("import", "b.csv", "--group", group, "--map", "Punkte=points")
+    assert 0 == run("import", "n.jsonl", "--group", group, "--create-attributes").exit_code
+    return group
 
-    assert "warning: points is a number in the account, but a text in the file" in result.stderr
+
+def test_values_are_converted_to_the_types_of_the_account(
+    run: Run, workdir: Path, points: str, sandbox: Sandbox
+) -> None:
+    """A value that cannot be converted is left out, and its row is sent."""
+    text = "email;Punkte\nb@example.org;1.234,56\nc@example.org;viele\n"
+    (workdir / "b.csv").write_text(text, "utf-8")
+    result = run("import", "b.csv", "--group", points, "--map", "Punkte=points", "--json")
+    found = json.loads(result.stdout)
+    stored = [
+        (sandbox.store.receiver(found["group_id"], email) or {})["global_attributes"]
+        for email in ("b@example.org", "c@example.org")
+    ]
+
+    assert (0, 2) == (result.exit_code, found["accepted"])
+    assert "converted to the types of the account: points (number)" in result.stderr
+    assert [{"points": "1234.56"}, {}] == stored
+
+
+def test_a_number_with_a_sign_needs_an_option(
+    run: Run, workdir: Path, points: str, sandbox: Sandbox
+) -> None:
+    """CleverReach adds it to the stored number, which the message says."""
+    (workdir / "b.csv").write_text("email;Punkte\na@example.org;-2\n", "utf-8")
+    command = ("import", "b.csv", "--group", points, "--map", "Punkte=points", "--json")
+    refused = run(*command)
+    sent = run(*command, "--relative")
+    group_id = json.loads(sent.stdout)["group_id"]
+    receiver = sandbox.store.receiver(group_id, "a@example.org") or {}
+
+    assert (2, 0) == (refused.exit_code, sent.exit_code)
+    reason = json.loads(refused.stdout)["reasons"][0]
+    assert ("relative_number", True) == (reason["code"], "--relative" in reason["message"])
+    assert {"points": "3"} == receiver["global_attributes"]
+
+
+def test_without_a_request_a_sign_is_only_text(run: Run, workdir: Path) -> None:
+    """A dry run does not know the types of the account."""
+    (workdir / "b.csv").write_text("email;Punkte\na@example.org;-2\n", "utf-8")
+    result = run("import", "b.csv", "--group", "N", "--map", "Punkte=points", "--dry-run")
+
+    assert 0 == result.exit_code

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import Result
 
 from cleverreach_async import CleverReach, OAuthApp, read_records
-from cleverreach_async.bulk.attributes import Definitions
+from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.bulk.opt_in.mail_list import OptInList
 from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.strategies import StrategyName

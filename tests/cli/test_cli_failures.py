@@ -171,7 +171,11 @@ def test_missing_attributes_need_create(run: Run, workdir: Path, sandbox: Sandbo
 
     result = run(*IMPORT, "--map", "Plan=attributes.plan")
 
-    assert_refused(result, "no attributes firstname, attributes.plan", "--create")
+    assert_refused(
+        result,
+        "the account has no attribute firstname, and the group has no attribute plan",
+        "--create",
+    )
     assert ["a@example.org"] == sandbox.store.emails(540001)
 
 

@@ -257,21 +257,6 @@ def test_a_date_of_the_account_is_read_as_a_date(run: Run, workdir: Path, sandbo
     assert 0 == result.exit_code
 
 
-@pytest.mark.socket
-@pytest.mark.usefixtures("account")
-def test_an_attribute_of_another_type_causes_a_warning(run: Run, workdir: Path) -> None:
-    """A text cannot be stored as a number."""
-    (workdir / "n.jsonl").write_text(
-        '{"email": "a@example.org", "global_attributes": {"points": 5}}\n', "utf-8"
-    )
-    (workdir / "a.csv").write_text("email;Punkte\na@example.org;fünf\n", "utf-8")
-    run("import", "n.jsonl", "--group", "N", "--create")
-
-    result = run("import", "a.csv", "--group", "N", "--map", "Punkte=points")
-
-    assert "warning: points is a number in the account, but a text in the file" in result.stderr
-
-
 def test_lines_before_the_column_names_are_skipped(run: Run, workdir: Path) -> None:
     """Without the option the error names it."""
     (workdir / "a.csv").write_text("Customers\n\nemail;Ort\na@example.org;Kiel\n", "utf-8")

@@ -30,6 +30,8 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
     "max_body_bytes": (2000, 50_000),
     "blacklisted_row": ("refuse",),
     "negative_number": ("store",),
+    "attribute_spelling": ("any",),
+    "attribute_letters": ("ascii",),
     "order_quantity_key": ("amount",),
     "sparse_profiles": (True,),
     "email_case": ("lower",),

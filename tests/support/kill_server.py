@@ -22,6 +22,12 @@ from support.kill_tokens import Tokens
 __all__ = ["main"]
 
 _END: Final = b"\r\n\r\n"
+_ATTRIBUTES: Final = msgspec.json.encode(
+    [
+        {"id": number, "name": name, "type": "text"}
+        for number, name in enumerate(("number", "firstname", "city"), 1)
+    ]
+)
 
 
 class Server:
@@ -156,6 +162,8 @@ class Connection(asyncio.Protocol):
                 self.respond(401, b'{"error":{"code":401,"message":"Unauthorized"}}')
             case ["POST", "v3", "groups", number, "receivers", mode]:
                 self._batch(server.groups[int(number)], mode, body)
+            case ["GET", "v3", "attributes"]:
+                self.respond(200, _ATTRIBUTES)
             case ["GET", "v3", "groups", number, "receivers"]:
                 group = server.groups[int(number)]
                 emails = parse_qs(target.query)["email_list"][0].split(",")

@@ -72,6 +72,7 @@ class ModelServer:
         created: How often each address was added.
         in_flight: Requests in flight.
         peak: Maximum requests in flight.
+        attributes: Type of each attribute of the account, by name.
         looked_up: Addresses of all look-ups.
         refuses_look_ups: Whether look-ups are refused.
         arrivals: Monotonic time of every request.
@@ -95,6 +96,7 @@ class ModelServer:
         self.created: Counter[str] = Counter()
         self.in_flight = 0
         self.peak = 0
+        self.attributes = {"city": "text", "firstname": "text"}
         self.looked_up: list[str] = []
         self.refuses_look_ups = False
         self.arrivals: list[float] = []
@@ -122,7 +124,9 @@ class ModelServer:
                 await anyio.lowlevel.checkpoint()
             if scope.cancelled_caught:
                 raise APIConnectionError("the connection is lost", sent=True)
-            return self._look_up(url) if self._accepts_token(headers) else _UNAUTHORIZED
+            if not self._accepts_token(headers):
+                return _UNAUTHORIZED
+            return self._list_attributes() if url.endswith("/attributes") else self._look_up(url)
         rows: list[Row] = json.loads(content)
         number = len(self.requests)
         verb = url.rsplit("/", 1)[1]
@@ -181,6 +185,13 @@ class ModelServer:
         await anyio.lowlevel.checkpoint()
         self.tokens += 1
         return Response(200, {}, json.dumps({"access_token": f"t{self.tokens}"}).encode())
+
+    def _list_attributes(self) -> Response:
+        items = [
+            {"id": number, "name": name, "type": kind}
+            for number, (name, kind) in enumerate(self.attributes.items(), 1)
+        ]
+        return Response(200, {}, json.dumps(items).encode())
 
     def _look_up(self, url: str) -> Response:
         """List receivers by address, with their orders, unless look-ups are refused."""

@@ -12,6 +12,7 @@ import attrs
 
 from cleverreach_async.bulk.delivery.attempts import Attempts, Failure
 from cleverreach_async.bulk.delivery.look_up import resolve_missing, settle_doubts
+from cleverreach_async.bulk.delivery.lost_values import lost_values
 from cleverreach_async.bulk.delivery.matching import code_of, match_rows, read_items
 from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
@@ -47,12 +48,14 @@ class Delivery:
         group_id: The group.
         strategy: The batch call.
         doubtful: Rows that an earlier run may have stored.
+        notes_lost_values: Whether responses are searched for values that were not stored.
     """
 
     attempts: Attempts
     group_id: int
     strategy: Strategy = UPSERTPLUS
     doubtful: RowSet = attrs.field(factory=RowSet)
+    notes_lost_values: bool = False
 
     async def deliver(self, rows: Sequence[EncodedRow], result: BatchResult) -> None:
         """Send one batch and decide the result of every row.
@@ -148,6 +151,8 @@ class Delivery:
             return None
         matched = match_rows(rows, items)
         result.accepted += matched.accepted
+        if self.notes_lost_values and call is UPSERTPLUS:
+            result.remarks += lost_values(matched.accepted, response)
         if matched.unexpected:
             result.unexpected += matched.unexpected
             _log.warning("%d items of a response match no row sent", matched.unexpected)

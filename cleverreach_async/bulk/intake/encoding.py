@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from cleverreach_async.bulk.attributes.known import AttributesNeededError
 from cleverreach_async.bulk.intake.plain_rows import encode_plain_rows
 from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.intake.relative_rows import mark_relative_rows
@@ -21,7 +22,7 @@ from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.sources.consent import REASONS
 from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.records import as_receiver_fields
-from cleverreach_async.sources.rows import BadRow, BadValueError, Item, SourceRow
+from cleverreach_async.sources.rows import BadRow, BadValueError, Item, Remark, SourceRow
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["Encoder"]
@@ -59,7 +60,11 @@ class Encoder:
 
         Returns:
             The rows that can be sent, and a rejection for each of the others.
+
+        Raises:
+            AttributesNeededError: More must be known of the attributes of a row first.
         """
+        self.take_remarks()
         numbers = list(numbers)
         rejected: list[RowResult] = []
         rows = self._encode_plain(items, numbers)
@@ -77,11 +82,22 @@ class Encoder:
     ) -> list[EncodedRow] | None:
         if self._preparation.changes_all:
             return None
-        return encode_plain_rows(items, numbers, self._strategy)
+        return encode_plain_rows(items, numbers, self._strategy, self._preparation.attributes)
+
+    def take_remarks(self) -> list[tuple[int, Remark]]:
+        """Return what was done to values of attributes, each with the number of its row, once."""
+        known = self._preparation.attributes
+        if known is None or not known.remarks:
+            return []
+        remarks, known.remarks = known.remarks, []
+        return remarks
 
     def _encode_or_reject(self, item: Item, number: int) -> EncodedRow | RowResult:
         try:
             return self._encode(item, number)
+        except AttributesNeededError as needed:
+            needed.row = number
+            raise
         except Exception as error:  # noqa: BLE001 - no object may end the import
             message = f"the row cannot be read ({type(error).__name__})"
             return _rejected(number, None, "invalid_value", message)
@@ -129,7 +145,7 @@ class Encoder:
         if type(email) is not str or not is_address(email):
             return self._encode_unusual_address(receiver, number, line, not_subscribed)
         try:
-            sent = self._preparation.prepare(receiver, not_subscribed=not_subscribed)
+            sent = self._preparation.prepare(receiver, row=number, not_subscribed=not_subscribed)
             if sent.orders and not self._strategy.takes_orders:
                 message = f"{self._strategy.name} is not known to store orders; use upsertplus"
                 return _rejected(number, line, "orders_not_taken", message, receiver=receiver)

@@ -1,13 +1,14 @@
 """Rows in, batches out: encode rows, gather them in windows, and pass full batches to workers."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
 
 import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectSendStream
 
+from cleverreach_async.bulk.attributes.account import AccountAttributes
+from cleverreach_async.bulk.attributes.known import AttributesNeededError
 from cleverreach_async.bulk.intake.batching import KeyQueue, Window
 from cleverreach_async.bulk.intake.encoding import Encoder
 from cleverreach_async.bulk.journal.state import JournalState
@@ -20,17 +21,13 @@ from cleverreach_async.bulk.rows import (
     Outcome,
     RowResult,
 )
-from cleverreach_async.sources.rows import Item
-from cleverreach_async.transport.stop import Stop
+from cleverreach_async.errors import CleverReachError
+from cleverreach_async.sources.rows import Item, SourceRow
+from cleverreach_async.transport.stop import Stop, StopRequestedError
 
-__all__ = ["SLICE_ROWS", "Intake", "Source", "read_source"]
-
-SLICE_ROWS: Final = 64
-"""Rows that are encoded at once: enough to be fast, few enough not to block the event loop."""
+__all__ = ["Intake"]
 
 MAX_BYTES: Final = 4 * 1024 * 1024
-
-Source = Iterable[Item] | AsyncIterable[Item]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -44,6 +41,8 @@ class Intake:
         batches: Receives batches; sending waits until a worker is free.
         record_unsent: Called with the results of rows that are not sent.
         window_starts: Called with the number of the row that begins the next window.
+        on_refused: Called with the error because of which no more rows are taken.
+        attributes: The attributes of the account; ``None`` if those of rows are not checked.
         max_rows: Most rows of a batch.
         canary: Whether the first batch is small, and its result is waited for.
         resumed: State of an earlier run.
@@ -55,9 +54,12 @@ class Intake:
     batches: MemoryObjectSendStream[Batch]
     record_unsent: Callable[[list[RowResult]], Awaitable[None]]
     window_starts: Callable[[int], None]
+    on_refused: Callable[[Exception], None]
+    attributes: AccountAttributes | None = None
     max_rows: int = MAX_ROWS
     canary: bool = True
     resumed: JournalState | None = None
+    _is_closed: bool = attrs.field(default=False, init=False)
     _offered: Batch | None = attrs.field(default=None, init=False)
     _window: Window = attrs.field(init=False)
     _keys: KeyQueue = attrs.field(factory=KeyQueue, init=False)
@@ -80,30 +82,38 @@ class Intake:
             position: Called with the number of the row that follows them.
 
         Raises:
-            StopRequestedError: The import is to stop; rows not sent are counted as pending.
+            StopRequestedError: The import is to stop, or an attribute of a row does not exist; then
+                the rows before it are sent, and those after it remain in ``items``. Other rows that
+                were not sent are counted as pending.
         """
         async with self._turn:
-            rows, results = self._encode(items)
-            start = 0
-            try:
-                position(self.report.read + 1)
-                while True:
-                    start, superseded = self._window.extend(rows, start)
-                    results += [
-                        _superseded(earlier, by)
-                        for earlier, by in superseded
-                        if not self._has_done(earlier.number)
-                    ]
-                    unsent, results = results, []
-                    if unsent:
-                        await self.record_unsent(unsent)
-                    if start == len(rows):
-                        return
-                    await self._close_window(rows[start].number)
-            except BaseException:
-                self.report.pending += sum(not self._has_done(row.number) for row in rows[start:])
-                self.report.pending += len(results)
-                raise
+            if self._is_closed:
+                raise StopRequestedError
+            count, refusal = None, None
+            while True:
+                try:
+                    rows, results = self._encode(items, count)
+                    break
+                except AttributesNeededError as needed:
+                    refusal = await self._provide_attributes(needed, items)
+                    if refusal is not None:
+                        count = needed.row - self.report.read - 1
+            await self._gather(rows, results, position if refusal is None else None)
+            if refusal is not None:
+                await self._refuse(refusal)
+                raise StopRequestedError
+
+    async def refuse(self, error: CleverReachError) -> None:
+        """Send all rows so far, and take no more of them.
+
+        Args:
+            error: Why; the caller of the import gets it.
+
+        Raises:
+            StopRequestedError: The import is to stop.
+        """
+        async with self._turn:
+            await self._refuse(error)
 
     async def flush(self) -> None:
         """Send the current batch although it is not full, and rows whose turn has come.
@@ -122,9 +132,7 @@ class Intake:
             StopRequestedError: The import is to stop.
         """
         async with self._turn:
-            await self._close_window(self.report.read + 1)
-            while self._keys.waiting:
-                await self._send_ready()
+            await self._drain()
 
     def batch_taken(self, batch: Batch) -> None:
         """Record that a worker has taken a batch; the worker counts its rows."""
@@ -141,25 +149,89 @@ class Intake:
         """Discard the rows that were not sent; returns their number."""
         return len(self._take_window()) + len(self._keys.drain())
 
-    def _encode(self, items: list[Item]) -> tuple[list[EncodedRow], list[RowResult]]:
+    def _encode(
+        self, items: list[Item], count: int | None
+    ) -> tuple[list[EncodedRow], list[RowResult]]:
         """Encode rows; of those that an earlier run has done only the ones still to be gathered.
 
         They are never sent again, but which rows supersede others depends on all rows of a window.
+
+        Args:
+            items: The rows; they are removed and counted as read.
+            count: Take only this many of them.
+
+        Raises:
+            AttributesNeededError: More must be known of the attributes of a row; nothing is taken.
         """
         report, resumed = self.report, self.resumed
-        first = report.read + 1
-        taken = items.copy()
-        items.clear()
-        report.read += len(taken)
-        numbers = range(first, report.read + 1)
+        first, taken = report.read + 1, items[:count]
+        numbers = range(first, first + len(taken))
         if resumed is None or first > resumed.last_done:
+            rows, results = self.encoder.encode(taken, numbers)
             report.remark_rows(taken, numbers)
-            return self.encoder.encode(taken, numbers)
-        report.skipped += sum(map(resumed.has_done, numbers))
-        report.remark_rows(taken, numbers, but_not=resumed.has_done)
-        before_window = max(0, resumed.window_row - first)
-        rows, results = self.encoder.encode(taken[before_window:], numbers[before_window:])
-        return rows, [result for result in results if not resumed.has_done(result.row)]
+        else:
+            before_window = max(0, resumed.window_row - first)
+            rows, results = self.encoder.encode(taken[before_window:], numbers[before_window:])
+            results = [result for result in results if not resumed.has_done(result.row)]
+            report.skipped += sum(map(resumed.has_done, numbers))
+            report.remark_rows(taken, numbers, but_not=resumed.has_done)
+        for number, remark in self.encoder.take_remarks():
+            if not self._has_done(number):
+                report.remark([remark], _line(taken[number - first]) or number)
+        del items[: len(taken)]
+        report.read += len(taken)
+        return rows, results
+
+    async def _provide_attributes(
+        self, needed: AttributesNeededError, items: Sequence[Item]
+    ) -> CleverReachError | None:
+        """Ask for what a row needs; returns the error if there is no such attribute."""
+        if self.attributes is None:
+            raise needed
+        try:
+            await self.attributes.provide(needed, items)
+        except CleverReachError as error:
+            return error
+        return None
+
+    async def _gather(
+        self,
+        rows: list[EncodedRow],
+        results: list[RowResult],
+        position: Callable[[int], None] | None,
+    ) -> None:
+        """Add rows to the window, and send every batch that they fill."""
+        start = 0
+        try:
+            if position is not None:
+                position(self.report.read + 1)
+            while True:
+                start, superseded = self._window.extend(rows, start)
+                results += [
+                    _superseded(earlier, by)
+                    for earlier, by in superseded
+                    if not self._has_done(earlier.number)
+                ]
+                unsent, results = results, []
+                if unsent:
+                    await self.record_unsent(unsent)
+                if start == len(rows):
+                    return
+                await self._close_window(rows[start].number)
+        except BaseException:
+            self.report.pending += sum(not self._has_done(row.number) for row in rows[start:])
+            self.report.pending += len(results)
+            raise
+
+    async def _refuse(self, error: CleverReachError) -> None:
+        self._is_closed = True
+        self.on_refused(error)
+        await self._drain()
+
+    async def _drain(self) -> None:
+        await self._close_window(self.report.read + 1)
+        while self._keys.waiting:
+            await self._send_ready()
 
     def _has_done(self, number: int) -> bool:
         """Return whether an earlier run has done the row with a number."""
@@ -233,50 +305,5 @@ def _superseded(row: EncodedRow, by: EncodedRow) -> RowResult:
     return RowResult(row.number, row.line, Outcome.SUPERSEDED, "superseded", message)
 
 
-async def read_source(
-    source: Source, rows: list[Item], take: Callable[[], Awaitable[None]]
-) -> None:
-    """Read a source to its end.
-
-    Args:
-        source: The rows.
-        rows: Filled with the rows; those read before an error of the source stay there.
-        take: Called for every slice; empties ``rows``.
-    """
-    if isinstance(source, AsyncIterable):
-        await _read_async(source, rows, take)
-        return
-    reader = iter(source)
-    try:
-        is_last = False
-        while not is_last:
-            is_last = _read_slice(reader, rows)
-            await take()
-    finally:
-        close: Callable[[], None] | None = getattr(reader, "close", None)
-        if close is not None:
-            close()
-
-
-async def _read_async(
-    source: AsyncIterable[Item], rows: list[Item], take: Callable[[], Awaitable[None]]
-) -> None:
-    reader = aiter(source)
-    try:
-        async for row in reader:
-            rows.append(row)
-            if len(rows) >= SLICE_ROWS:
-                await take()
-        await take()
-    finally:
-        close: Callable[[], Awaitable[Any]] | None = getattr(reader, "aclose", None)
-        if close is not None:
-            with anyio.CancelScope(shield=True):
-                await close()
-
-
-def _read_slice(reader: Iterator[Item], rows: list[Item]) -> bool:
-    """Read one slice; returns whether it is the last."""
-    before = len(rows)
-    rows.extend(islice(reader, SLICE_ROWS))
-    return len(rows) - before < SLICE_ROWS
+def _line(item: Item) -> int | None:
+    return item.line if type(item) is SourceRow else None

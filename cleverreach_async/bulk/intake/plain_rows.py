@@ -3,10 +3,11 @@
 To check a whole slice takes a small part of the time of checks for each row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.intake.valid_addresses import are_addresses
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import Strategy
@@ -21,13 +22,16 @@ __all__ = ["encode_plain_rows"]
 
 _TIMES: Final = frozenset({int, Unset})
 _TEXTS: Final = frozenset({str, Unset})
-_MAPS: Final = frozenset({dict, Unset})
+_MAPS: Final = frozenset({dict})
 _VALUES: Final = frozenset({str, int, float, type(None)})
 _LISTS: Final = frozenset({list, tuple, Unset})
 
 
 def encode_plain_rows(
-    items: Sequence[Item], numbers: Iterable[int], strategy: Strategy
+    items: Sequence[Item],
+    numbers: Iterable[int],
+    strategy: Strategy,
+    known: KnownAttributes | None = None,
 ) -> list[EncodedRow] | None:
     """Encode a slice of rows.
 
@@ -35,13 +39,14 @@ def encode_plain_rows(
         items: The rows as the source yielded them.
         numbers: One-based number of each.
         strategy: The batch call.
+        known: The attributes of the account; ``None`` if those of rows are not checked.
 
     Returns:
         The encoded rows; ``None`` if any row has to be looked at by itself.
     """
     try:
         receivers = _receivers(items)
-        if receivers is None or not _are_plain(receivers, strategy):
+        if receivers is None or not _are_plain(receivers, strategy, known):
             return None
         bodies = list(map(encode_json, receivers))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
@@ -69,15 +74,20 @@ def _receivers(items: Sequence[Any]) -> Sequence[ReceiverInput] | None:
     return [ReceiverInput(**item) for item in items] if kinds == {dict} else None
 
 
-def _are_plain(receivers: Sequence[ReceiverInput], strategy: Strategy) -> bool:
+def _are_plain(
+    receivers: Sequence[ReceiverInput], strategy: Strategy, known: KnownAttributes | None
+) -> bool:
+    of_account: Sequence[Any] = [it.global_attributes for it in receivers if it.global_attributes]
+    of_group: Sequence[Any] = [it.attributes for it in receivers if it.attributes]
     return (
         are_addresses([it.email for it in receivers])
         and all([it.deactivated is UNSET for it in receivers])  # noqa: C419 - faster
         and _are_usual_times([it.registered for it in receivers])
         and _are_usual_times([it.activated for it in receivers])
         and _TEXTS.issuperset([type(it.source) for it in receivers])
-        and _have_plain_values([it.global_attributes for it in receivers])
-        and _have_plain_values([it.attributes for it in receivers])
+        and _have_plain_values(of_account)
+        and _have_plain_values(of_group)
+        and (known is None or known.are_fitting(of_account, of_group))
         and _are_plain_tags([it.tags for it in receivers])
         and _are_plain_orders([it.orders for it in receivers if it.orders], strategy)
     )
@@ -93,9 +103,8 @@ def _are_usual_times(times: Sequence[Any]) -> bool:
 def _have_plain_values(maps: Sequence[Any]) -> bool:
     if not _MAPS.issuperset(map(type, maps)):
         return False
-    filled: list[Mapping[str, Any]] = [it for it in maps if it]
-    return _are_texts([it.values() for it in filled]) or _VALUES.issuperset(
-        map(type, chain.from_iterable([it.values() for it in filled]))
+    return _are_texts([it.values() for it in maps]) or _VALUES.issuperset(
+        map(type, chain.from_iterable([it.values() for it in maps]))
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import attrs
 
+from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.strategies import UPSERTPLUS, Strategy
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET
@@ -31,6 +32,7 @@ class Preparation:
         deactivates: Whether rows that say that the person is not subscribed are sent, as
             unsubscribed.
         reactivate: Whether ``deactivated`` 0 is sent.
+        attributes: The attributes of the account; ``None`` if those of rows are not checked.
     """
 
     strategy: Strategy = UPSERTPLUS
@@ -39,6 +41,7 @@ class Preparation:
     inactive: bool = False
     deactivates: bool = False
     reactivate: bool = False
+    attributes: KnownAttributes | None = None
 
     @property
     def changes_all(self) -> bool:
@@ -52,20 +55,27 @@ class Preparation:
             return False
         return not self.deactivates or row.not_subscribed == _UNDECIDED
 
-    def prepare(self, receiver: ReceiverInput, *, not_subscribed: bool = False) -> ReceiverInput:
+    def prepare(
+        self, receiver: ReceiverInput, *, row: int = 0, not_subscribed: bool = False
+    ) -> ReceiverInput:
         """Return what is sent. The input is not changed.
 
         Args:
             receiver: The receiver.
+            row: Number of the row.
             not_subscribed: Whether the row says that the person is not subscribed.
 
         Raises:
             BadValueError: A value cannot be sent.
+            AttributesNeededError: More must be known of its attributes first.
         """
         if self.strategy.only_address:
             return ReceiverInput(receiver.email)
         if not is_plain(receiver):
             receiver = read_fields(_set_fields(receiver))
+        known = self.attributes
+        if known is not None and (receiver.global_attributes or receiver.attributes):
+            receiver = known.fit(receiver, row)
         if not_subscribed:
             receiver = attrs.evolve(
                 receiver, activated=UNSET, deactivated=receiver.deactivated or UNSUBSCRIBED

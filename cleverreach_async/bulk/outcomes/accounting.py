@@ -96,6 +96,8 @@ class Accounting:
         report.retries += result.retries
         report.replayed += len(result.resent)
         report.unexpected += result.unexpected
+        for row, remark in result.remarks:
+            report.remark([remark], row.line or row.number)
         self._count(len(result.accepted), result.results, answered=True)
         self.results.add(result.accepted, result.results)
 
@@ -113,8 +115,13 @@ class Accounting:
 
     def fail(self, error: Exception) -> None:
         """Record an error that ends the import, and stop it; the first one counts."""
-        self._failure = self._failure or error
+        self.refuse(error)
         self.stop(message_of(error))
+
+    def refuse(self, error: Exception) -> None:
+        """Record an error because of which no more rows are taken; those before it are sent."""
+        self._failure = self._failure or error
+        self.report.stopped = self.report.stopped or message_of(error)
 
     def stop(self, reason: str) -> None:
         """Stop the import; the first reason counts."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from cleverreach_async.bulk.rows import EncodedRow, RowResult
+from cleverreach_async.sources.rows import Remark
 
 __all__ = ["BatchResult"]
 
@@ -22,6 +23,7 @@ class BatchResult:
         retries: Requests that repeated an earlier one.
         splits: Requests that splitting has cost.
         unexpected: Items of responses that match no row sent.
+        remarks: Values of accepted rows that the server did not store.
     """
 
     accepted: list[EncodedRow] = attrs.field(factory=list[EncodedRow])
@@ -32,6 +34,7 @@ class BatchResult:
     retries: int = 0
     splits: int = 0
     unexpected: int = 0
+    remarks: list[tuple[EncodedRow, Remark]] = attrs.field(factory=list[tuple[EncodedRow, Remark]])
 
     def doubt(self, rows: Iterable[EncodedRow]) -> None:
         """Record that it is unknown whether these rows were stored."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
 
-from cleverreach_async.bulk.attributes import Definitions
+from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import ImportReport
@@ -17,7 +17,7 @@ from cleverreach_async.cli.imports.consent import announce
 from cleverreach_async.cli.imports.contents import show_attributes, show_mapping, survey
 from cleverreach_async.cli.imports.destination import (
     Destination,
-    compare_types,
+    converted_to,
     prepare_destination,
 )
 from cleverreach_async.cli.imports.dry_run import check_rows
@@ -104,7 +104,7 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
 
 
 async def _prepare_destination(job: Job, client: CleverReach) -> Destination:
-    """Find or create the group and the attributes, and send values in the types of the account."""
+    """Find or create the group and the attributes."""
     arguments, output = job.arguments, job.output
     # Deleting needs no attributes.
     wanted = Definitions() if arguments.send.strategy == "delete" else job.contents.attributes
@@ -115,14 +115,9 @@ async def _prepare_destination(job: Job, client: CleverReach) -> Destination:
         create=arguments.create,
         create_attributes=arguments.create_attributes,
     )
-    dates, conflicts = compare_types(wanted, destination.present)
-    for conflict in conflicts:
-        output.warn(conflict)
-    if dates and job.source.mapping is not None:
-        output.info(f"  read as dates, as defined in the account: {', '.join(dates)}")
-        job.source = arguments.reader.read(
-            arguments.content, dates, check_consent=arguments.check_consent
-        )
+    converted = list(converted_to(wanted, destination.present))
+    if converted:
+        output.info(f"  converted to the types of the account: {', '.join(converted)}")
     group = destination.group
     output.info(f"{'new ' if destination.is_new else ''}group {group.name} ({group.id})")
     if destination.created.labels:

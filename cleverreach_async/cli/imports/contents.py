@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from cleverreach_async.bulk.attributes import AttributeSurvey, Definitions
+from cleverreach_async.bulk.attributes.definitions import Definitions
+from cleverreach_async.bulk.attributes.survey import AttributeSurvey
 from cleverreach_async.cli.output import Output
 from cleverreach_async.resources.base import UNSET
 from cleverreach_async.sources import (
@@ -29,14 +30,12 @@ class Contents:
         attributes: Attributes, with the types of their values.
         times: The column of each time in the rows, by field: ``registered``, ``activated``,
             ``deactivated``.
-        not_lowercase: Attributes whose names are not in lower case.
         consent: The columns that say whether people are subscribed.
         has_columns: Whether every row has the same columns.
     """
 
     attributes: Definitions
     times: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    not_lowercase: Sequence[str] = ()
     consent: Sequence[str] = ()
     has_columns: bool = False
 
@@ -57,18 +56,14 @@ def survey(source: RowFile) -> Contents:
 def _survey_rows(source: RowFile) -> Contents:
     attributes = AttributeSurvey()
     times: set[str] = set()
-    not_lowercase: dict[str, None] = {}
     for row in source:
         if isinstance(row, SourceRow):
             receiver = row.receiver
             attributes.add(receiver)
             times |= {name for name in TIME_TARGETS if getattr(receiver, name) is not UNSET}
-            names = (*(receiver.global_attributes or ()), *(receiver.attributes or ()))
-            not_lowercase |= {name: None for name in names if name != name.lower()}
     return Contents(
         attributes.definitions,
         times={name: name for name in TIME_TARGETS if name in times},
-        not_lowercase=tuple(not_lowercase),
     )
 
 
@@ -94,11 +89,6 @@ def show_attributes(output: Output, source: RowFile, contents: Contents) -> None
     found = [f"{name} ({kind})" for name, kind in zip(attributes.labels, types, strict=True)]
     if found:
         output.info(f"  attributes: {', '.join(found)}")
-    if contents.not_lowercase:
-        output.warn(
-            "names of attributes are in lower case; the server may silently drop the values of"
-            f" {', '.join(contents.not_lowercase)}"
-        )
 
 
 def _format(source: RowFile) -> str:

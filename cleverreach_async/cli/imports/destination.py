@@ -1,19 +1,21 @@
 """The destination of an import: the group, and the attributes that have to exist."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
 
-from cleverreach_async.bulk.attributes import Definitions, plan_attributes
+from cleverreach_async.bulk.attributes.definitions import Definitions
+from cleverreach_async.bulk.attributes.plan import missing_attributes, plan_attributes
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.groups import Group
 
-__all__ = ["Destination", "compare_types", "find_group", "prepare_destination"]
+__all__ = ["Destination", "converted_to", "find_group", "prepare_destination"]
 
 _NAMES_SHOWN: Final = 10
+_REMEDY: Final = "Create them with --create-attributes, or leave a column out with --map COLUMN=-"
 
 
 @attrs.frozen(kw_only=True)
@@ -53,8 +55,7 @@ async def prepare_destination(
         create_attributes: Whether to create missing attributes, but not the group.
 
     Raises:
-        ConfigurationError: The group is unknown or ambiguous, or attributes are missing or have
-            another type.
+        ConfigurationError: The group is unknown or ambiguous, or attributes are missing.
         CleverReachError: A call failed.
     """
     groups = await client.groups.list()
@@ -68,11 +69,7 @@ async def prepare_destination(
         error.add_note("--map COLUMN=- leaves a column out")
         raise
     if plan.missing.labels and not may_create:
-        raise ConfigurationError(
-            f"the account has no attributes {', '.join(plan.missing.labels)}, and the server would"
-            " silently drop their values: create them with --create-attributes, or leave a column"
-            " out with --map COLUMN=-"
-        )
+        raise ConfigurationError(missing_attributes(plan.missing, plan.present, _REMEDY))
     target = found or await client.groups.create(name=group)
     done = await plan.carry_out(client.attributes, group_id=target.id)
     return Destination(
@@ -124,26 +121,15 @@ def _known(groups: Sequence[Group], wanted: str) -> str:
     return f"; {intro} " + ", ".join(f"{name!r} ({names[name]})" for name in shown)
 
 
-def compare_types(wanted: Definitions, present: Definitions) -> tuple[list[str], list[str]]:
-    """Compare the types of attributes in a file with those in the account.
+def converted_to(wanted: Definitions, present: Definitions) -> Iterator[str]:
+    """Return the attributes whose values the account's types change, each with its type.
 
-    Returns:
-        The attributes that are dates in the account only, and a warning for each other difference.
+    Args:
+        wanted: Attributes with the types that the columns of a file have by themselves.
+        present: Attributes of the account.
     """
-    dates: list[str] = []
-    warnings: list[str] = []
-    for prefix, in_file, in_account in (
-        ("", wanted.account, present.account),
-        ("attributes.", wanted.group, present.group),
-    ):
-        for name, kind in in_file.items():
-            defined = in_account.get(name, kind)
-            if defined in (kind, "text"):
-                continue
-            if defined == "date":
-                dates.append(prefix + name)
-            else:
-                warnings.append(
-                    f"{prefix}{name} is a {defined} in the account, but a {kind} in the file"
-                )
-    return dates, warnings
+    types = present.by_target
+    for target, kind in wanted.by_target.items():
+        defined = types.get(target, kind)
+        if defined not in (kind, "text"):
+            yield f"{target} ({defined})"

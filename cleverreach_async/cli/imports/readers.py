@@ -1,6 +1,6 @@
 """Options for how the rows of a file are read."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -97,18 +97,11 @@ class FileOptions:
         ),
     ] = False
 
-    def read(
-        self,
-        file: Path | Content,
-        date_attributes: Collection[str] = frozenset(),
-        *,
-        check_consent: bool = True,
-    ) -> RowFile:
+    def read(self, file: Path | Content, *, check_consent: bool = True) -> RowFile:
         """Return the rows of a file.
 
         Args:
             file: The file, or its content.
-            date_attributes: Attributes that are dates.
             check_consent: Whether a column or a name of the file that looks like consent, and of
                 which nothing says what it means, is an error.
 
@@ -123,7 +116,6 @@ class FileOptions:
             encoding=self.encoding,
             sheet=self.sheet,
             timezone=self.timezone,
-            date_attributes=date_attributes,
             check_consent=check_consent,
             strict=self.strict,
             skip_lines=self.skip_lines,
@@ -151,15 +143,9 @@ class RejectsFileOptions:
     ] = None
     timezone: Timezone = _TIMEZONE
 
-    def read(
-        self,
-        file: Path | Content,
-        date_attributes: Collection[str] = frozenset(),
-        *,
-        check_consent: bool = True,
-    ) -> RowFile:
+    def read(self, file: Path | Content, *, check_consent: bool = True) -> RowFile:
         """See :meth:`FileOptions.read`."""
-        del date_attributes, check_consent
+        del check_consent
         return read_rejects(file, only=self.only, timezone=self.timezone)
 
     def remarks(self, source: RowFile) -> Iterable[str]:

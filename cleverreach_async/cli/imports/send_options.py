@@ -187,6 +187,14 @@ class SendOptions:
             rich_help_panel=_CONSENT,
         ),
     ] = _DEFAULTS.reactivate
+    relative: Annotated[
+        bool,
+        typer.Option(
+            "--relative",
+            help="Send numbers with a sign, such as +1 or -5, which CleverReach adds to the stored"
+            " number. Otherwise such a row is rejected.",
+        ),
+    ] = _DEFAULTS.relative
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.html", help="Write a report with charts, as an HTML page."),
