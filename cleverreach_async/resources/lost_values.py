@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cleverreach_async.resources.attributes import stored_name
-from cleverreach_async.transport.wire import as_object
+from cleverreach_async.transport.wire import as_list, as_object
 
 __all__ = ["lost_attributes"]
 
@@ -29,13 +29,19 @@ def lost_attributes(sent: Mapping[str, Any], stored: Mapping[str, Any]) -> list[
 
 
 def _lost(sent: Any, stored: Any) -> Iterator[str]:
-    # PHP sends an empty map as an empty list.
-    if not sent or not (isinstance(stored, dict) or stored == []):
-        return
-    names = _names_with_value(as_object(stored).items())
+    if not sent or not isinstance(stored, dict | list):
+        return  # the answer says nothing about them
+    names = _names_with_value(_pairs(stored))
     for name, value in sent.items():
         if _is_value(value) and stored_name(name) not in names:
             yield name
+
+
+def _pairs(stored: Any) -> Iterable[tuple[str, Any]]:
+    """Return names and values of an object, or of a list of objects with both."""
+    if isinstance(stored, dict):
+        return as_object(stored).items()
+    return [(str(it.get("name")), it.get("value")) for it in map(as_object, as_list(stored))]
 
 
 def _names_with_value(items: Iterable[tuple[str, Any]]) -> set[str]:
