@@ -33,7 +33,7 @@ from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.errors import CleverReachError
 from cleverreach_async.resources.attributes import Attributes
-from cleverreach_async.sources.column_options import TakesTypes
+from cleverreach_async.sources.column_options import columns_of
 from cleverreach_async.sources.counted_rows import as_resumable
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Transport
@@ -68,7 +68,12 @@ def start_attempts(resources: ExitStack, transport: Transport, settings: Setting
 
 
 def find_attributes(
-    attempts: Attempts, settings: Settings, *, group_id: int, strategy: Strategy
+    attempts: Attempts,
+    settings: Settings,
+    source: object,
+    *,
+    group_id: int,
+    strategy: Strategy,
 ) -> AccountAttributes | None:
     """Return the attributes of the account, not asked for yet; ``None`` if they do not matter."""
     if settings.attributes == "ignore" or strategy.only_address:
@@ -78,6 +83,7 @@ def find_attributes(
         group_id=group_id,
         creates=settings.attributes == "create",
         relative=settings.relative,
+        has_columns=columns_of(source) is not None,
     )
 
 
@@ -89,13 +95,14 @@ async def adapt_source(
     Raises:
         ImportFailedError: An attribute does not exist, or a call failed.
     """
-    if not isinstance(source, TakesTypes):
+    columns = columns_of(source)
+    if columns is None:
         return
     if attributes is None:
-        source.take_types({}, relative=settings.relative)
+        columns.take_types({}, relative=settings.relative)
         return
     try:
-        await attributes.adapt(source)
+        await attributes.adapt(columns)
     except CleverReachError as error:
         report = ImportReport(stopped=message_of(error))
         raise as_import_failure(error, report) from error

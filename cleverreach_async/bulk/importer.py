@@ -32,6 +32,9 @@ class Bulk:
     fields. A row that cannot be sent is rejected and never stops the others. After failures of the
     server (429, 5xx, lost connections) batches are retried; a row that must not be stored twice is
     looked up when a response is lost, and is ``unknown`` if the look-up does not decide.
+
+    The server silently drops values of attributes that do not exist, so an import stops at the
+    first row that has one; see ``attributes`` in :class:`ImportOptions`.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -140,7 +143,9 @@ class Bulk:
         settings.check(strategy)
         with ExitStack() as resources:
             attempts = start_attempts(resources, self._transport, settings)
-            attributes = find_attributes(attempts, settings, group_id=group_id, strategy=strategy)
+            attributes = find_attributes(
+                attempts, settings, source, group_id=group_id, strategy=strategy
+            )
             await adapt_source(source, attributes, settings)
             journal = await open_journal(
                 resources, self._transport, settings, source, group_id=group_id, strategy=strategy

@@ -104,7 +104,7 @@ class ImportReport:
         excluded: Rows not sent because they say that the person is not subscribed.
         earlier: Rows of earlier runs with the same journal, by outcome.
         batches: Batches delivered.
-        requests: Requests sent.
+        requests: Requests sent, without those for attributes.
         retries: Requests that repeated an earlier one.
         replayed: Rows sent again after a response was lost; the server may have counted them twice.
         unexpected: Items of responses that match no row sent.

@@ -17,7 +17,7 @@ from cleverreach_async.bulk.outcomes.accounting import Accounting
 from cleverreach_async.bulk.outcomes.results import ResultStream
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.errors import CleverReachError, ConfigurationError
-from cleverreach_async.sources.column_options import TakesTypes
+from cleverreach_async.sources.column_options import TakesTypes, columns_of
 from cleverreach_async.sources.counted_rows import as_resumable
 from cleverreach_async.sources.resumable import Resumable
 from cleverreach_async.sources.rows import Item
@@ -73,14 +73,14 @@ class ImportRun:
         Raises:
             StopRequestedError: The import is stopping; leave the block to get the reason.
         """
-        await self._feed(source, source)
+        await self._feed(source, columns_of(source))
 
-    async def _feed(self, source: Source, columns: object) -> None:
+    async def _feed(self, source: Source, columns: TakesTypes | None) -> None:
         """Add every row of a source.
 
         Args:
             source: The rows.
-            columns: What knows the columns of the rows; the source itself unless that is wrapped.
+            columns: What knows the columns of the rows, if they have some.
         """
         await self._take_slice()
         await self._adapt(columns)
@@ -89,7 +89,7 @@ class ImportRun:
         if isinstance(source, Resumable):
             position = partial(self._record_position, source)
         take: Callable[[], Awaitable[None]] = partial(self._take_slice, position)
-        if isinstance(columns, TakesTypes) and columns.mapping is None:
+        if columns is not None and columns.mapping is None:
             take = self._adapting_first(columns, take)
         # A source may block for longer than a stop can wait.
         with self._stop.ending_waits():
@@ -110,13 +110,13 @@ class ImportRun:
 
         return adapt_and_take
 
-    async def _adapt(self, columns: object) -> None:
+    async def _adapt(self, columns: TakesTypes | None) -> None:
         """Check the columns of a source.
 
         Raises:
             StopRequestedError: An attribute does not exist, or the account does not say.
         """
-        if self._attributes is None or not isinstance(columns, TakesTypes):
+        if self._attributes is None or columns is None:
             return
         try:
             await self._attributes.adapt(columns)
@@ -133,7 +133,7 @@ class ImportRun:
         """
         try:
             is_counted = self._accounting.checkpoint.is_resumable
-            await self._feed(as_resumable(source) if is_counted else source, source)
+            await self._feed(as_resumable(source) if is_counted else source, columns_of(source))
         except StopRequestedError:
             raise
         except Exception as error:

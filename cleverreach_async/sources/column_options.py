@@ -11,8 +11,9 @@ from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping, map_c
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.row_reader import row_reader
 from cleverreach_async.sources.row_repair import ReadRow
+from cleverreach_async.sources.threads import ThreadedRows
 
-__all__ = ["ColumnOptions", "ColumnParameters", "TakesTypes"]
+__all__ = ["ColumnOptions", "ColumnParameters", "TakesTypes", "columns_of"]
 
 _ZONE: Final[Any] = "Europe/Berlin"
 _KNOWN_TYPES: Final = frozenset({"text", "number", "gender", "date"})
@@ -155,3 +156,10 @@ class TakesTypes(Protocol):
                 them to the stored ones.
         """
         ...
+
+
+def columns_of(source: object) -> TakesTypes | None:
+    """Return the source whose columns become the rows, which may be read in a thread."""
+    while isinstance(source, ThreadedRows):
+        source = cast("ThreadedRows[object]", source).source
+    return source if isinstance(source, TakesTypes) else None

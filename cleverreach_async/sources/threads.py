@@ -50,12 +50,15 @@ class ThreadedRows(Generic[T]):
         rows: The iterable.
         chunk_size: Rows read at a time.
         on_close: Called once, in a worker thread, after the iterable was closed.
+
+    Attributes:
+        source: The iterable.
     """
 
     def __init__(
         self, rows: Iterable[T], chunk_size: int, on_close: Callable[[], object] | None = None
     ) -> None:
-        self._source = rows
+        self.source = rows
         self._chunk_size = chunk_size
         self._on_close = on_close
         self._iterator: Iterator[T] | None = None
@@ -116,7 +119,7 @@ class ThreadedRows(Generic[T]):
         found: deque[T] = deque()
         try:
             if self._iterator is None:
-                self._iterator = iter(self._source)
+                self._iterator = iter(self.source)
             for row in islice(self._iterator, self._chunk_size):
                 found.append(row)
                 if self._is_stopped:

@@ -20,6 +20,7 @@ from cleverreach_async import (
     OAuthApp,
     PermissionDeniedError,
     ReceiverInput,
+    in_thread,
     read_arrow,
     read_csv,
     read_cursor,
@@ -499,6 +500,16 @@ async def test_a_number_with_a_sign_needs_an_option(relative: bool, tmp_path: Pa
         )
         assert ({"points": "6" if relative else "10"}, {}) == values(sandbox, group_id)
     assert ({} if relative else {"relative_number": 1}) == report.reasons
+
+
+async def test_a_file_that_is_read_in_a_thread_is_converted_too(tmp_path: Path) -> None:
+    """What reads it knows its columns."""
+    rows = [f"{ANN};1.234,56;Frau;31.12.2024;", f"{BEN};-4;;;"]
+    async with account(TYPES) as (cr, sandbox, group_id):
+        report = await cr.bulk.upsert(in_thread(cells(tmp_path, *rows)), group_id=group_id)
+        expected = {"points": "1234.56", "sex": "female", "since": "2024-12-31"}
+        assert (expected, {}) == values(sandbox, group_id)
+    assert {"relative_number": 1} == report.reasons
 
 
 async def test_a_text_attribute_takes_negative_numbers_of_arrow_data() -> None:

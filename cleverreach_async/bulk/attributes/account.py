@@ -33,6 +33,7 @@ class AccountAttributes:
         group_id: The group.
         creates: Whether missing attributes are created.
         relative: Whether numbers of columns may have a sign, so that the server adds them.
+        has_columns: Whether all rows come from columns, so that their values fit the types.
         known: What is known so far.
     """
 
@@ -40,8 +41,8 @@ class AccountAttributes:
     group_id: int
     creates: bool
     relative: bool
+    has_columns: bool = False
     known: KnownAttributes = attrs.field(factory=KnownAttributes)
-    _has_columns: bool = attrs.field(default=False, init=False)
 
     async def adapt(self, source: TakesTypes) -> None:
         """Check the columns of a source, and let it convert values to the types of the account.
@@ -57,7 +58,6 @@ class AccountAttributes:
         mapping = source.mapping
         if mapping is not None and not mapping.types:
             return
-        self._has_columns = True
         await self._fetch(of_group=source.has_group_attributes)
         if mapping is not None:
             wanted = Definitions(mapping.global_attributes, mapping.group_attributes)
@@ -85,7 +85,7 @@ class AccountAttributes:
         await self._create(wanted, needed.unknown)
 
     async def _fetch(self, *, of_group: bool) -> None:
-        known, converted = self.known, self._has_columns
+        known, converted = self.known, self.has_columns
         try:
             if not known.has_account:
                 known.learn(account=types_of(await self.attributes.list()), converted=converted)
@@ -112,5 +112,5 @@ class AccountAttributes:
         done = await plan.carry_out(self.attributes, group_id=self.group_id)
         all_known = done.present.including(done.created)
         self.known.learn(
-            account=all_known.account, group=all_known.group, converted=self._has_columns
+            account=all_known.account, group=all_known.group, converted=self.has_columns
         )

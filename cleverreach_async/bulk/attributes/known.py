@@ -1,33 +1,19 @@
 """What is known of the account's attributes, and rows made to fit it."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
-from functools import partial
-from typing import Any, Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
 from cleverreach_async.bulk.attributes.definitions import Definitions, Types
-from cleverreach_async.resources.attributes import AttributeType, stored_name
-from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.bulk.attributes.level import AttributeLevel, attribute_level
+from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.sources.columns import GROUP_PREFIX
-from cleverreach_async.sources.converters import Convert, attribute_converters
-from cleverreach_async.sources.dates import find_zone
-from cleverreach_async.sources.rows import BadValueError, Remark
+from cleverreach_async.sources.rows import Remark
 
 __all__ = ["AttributesNeededError", "KnownAttributes"]
 
-_GENDERS: Final = frozenset({"male", "female", "", None})
-_TYPED: Final = frozenset({"number", "gender", "date"})
-_BIRTHDAY: Final = "birthday"
-_is_number: Final = re.compile(r"(?:[+-]?\d+(?:\.\d+)?)?", re.ASCII).fullmatch
-_looks_like_day: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
-_ZONE: Final = "Europe/Berlin"
-
-
-Check = Callable[[Iterable[Any]], bool]
+_NONE: Final = attribute_level("", {}, converted=True)
 
 
 class AttributesNeededError(Exception):
@@ -44,47 +30,6 @@ class AttributesNeededError(Exception):
         self.unknown = unknown
         self.of_group = of_group
         self.row = 0
-
-
-@attrs.define(eq=False)
-class AttributeLevel:
-    """The attributes of the account, or of the group.
-
-    Attributes:
-        prefix: What names begin with as targets of columns.
-        names: The account's own names.
-        checks: Whether values of an attribute all fit its type, by its own name. Attributes of
-            which any value is sent as it is have none.
-        converters: Converters of values that do not fit, by the own name.
-    """
-
-    prefix: str
-    names: frozenset[str]
-    checks: Mapping[str, Check]
-    converters: Mapping[str, Convert]
-    _own_names: dict[str, str] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        """Begin with the stored names; other spellings are added as they are met."""
-        self._own_names = {stored_name(name): name for name in self.names}
-
-    def own_name(self, name: str) -> str | None:
-        """Return the account's own name of an attribute, or ``None`` if it has none."""
-        own = self._own_names.get(name)
-        if own is None:
-            own = self._own_names.get(stored_name(name))
-            if own is not None:
-                self._own_names[name] = own
-        return own
-
-    def are_fitting(self, maps: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether rows have only own names, and values that fit.
-
-        A union with the names is the fastest comparison.
-        """
-        return len(self.names.union(*maps)) == len(self.names) and all(
-            check([it[name] for it in maps if name in it]) for name, check in self.checks.items()
-        )
 
 
 @attrs.define(eq=False)
@@ -160,118 +105,15 @@ class KnownAttributes:
         of_account, of_group = receiver.global_attributes, receiver.attributes
         if (of_account and self._of_account is None) or (of_group and self._of_group is None):
             raise AttributesNeededError(Definitions(), of_group=bool(of_group))
-        unknown = Definitions(
-            _unknown(of_account, self._of_account), _unknown(of_group, self._of_group)
-        )
+        account, group = self._of_account or _NONE, self._of_group or _NONE
+        unknown = Definitions(account.unknown(of_account), group.unknown(of_group))
         if unknown.labels:
             raise AttributesNeededError(unknown, of_group=bool(of_group))
         remarks: list[Remark] = []
         fitting = attrs.evolve(
             receiver,
-            global_attributes=_fit(of_account, self._of_account, remarks),
-            attributes=_fit(of_group, self._of_group, remarks),
+            global_attributes=account.fit(of_account, remarks),
+            attributes=group.fit(of_group, remarks),
         )
         self.remarks += [(row, remark) for remark in remarks]
         return fitting
-
-
-def attribute_level(prefix: str, types: Types, *, converted: bool) -> AttributeLevel:
-    """Return the attributes of the account or of the group.
-
-    Args:
-        prefix: What names begin with as targets of columns.
-        types: Type by name.
-        converted: Whether rows come from columns, so that their values fit the types already.
-    """
-    typed = {
-        name: cast("AttributeType", kind)
-        for name, kind in types.items()
-        if kind in _TYPED and not converted
-    }
-    return AttributeLevel(
-        prefix,
-        frozenset(types),
-        {name: _CHECKS[_kind_of_values(name, kind)] for name, kind in typed.items()},
-        attribute_converters(typed, find_zone(_ZONE), relative=True),
-    )
-
-
-def _kind_of_values(name: str, kind: AttributeType) -> str:
-    return _BIRTHDAY if name == _BIRTHDAY and kind == "date" else kind
-
-
-def _are_numbers(values: Iterable[Any]) -> bool:
-    return all(
-        type(it) is int or it is None or (isinstance(it, str) and _is_number(it)) for it in values
-    )
-
-
-def _are_genders(values: Iterable[Any]) -> bool:
-    return _GENDERS.issuperset(values)
-
-
-def _are_days(values: Iterable[Any], before: str = "2100") -> bool:
-    return all(it is None or it == "" or _is_day(it, before) for it in values)
-
-
-def _is_day(value: Any, before: str) -> bool:
-    if not (isinstance(value, str) and "1900" <= value < before and _looks_like_day(value)):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-_CHECKS: Final[Mapping[str, Check]] = {
-    "number": _are_numbers,
-    "gender": _are_genders,
-    "date": _are_days,
-    # Whether a later one is plausible depends on today.
-    _BIRTHDAY: partial(_are_days, before="2020"),
-}
-Values = Mapping[str, AttributeValue] | Unset
-
-
-def _unknown(values: Values, level: AttributeLevel | None) -> Types:
-    if not values or level is None:
-        return {}
-    return {name: "text" for name in values if level.own_name(name) is None}
-
-
-def _fit(values: Values, level: AttributeLevel | None, remarks: list[Remark]) -> Values:
-    if not values or level is None:
-        return values
-    names: dict[str, str] = {}
-    found: dict[str, AttributeValue] = {}
-    for name, value in values.items():
-        own = level.own_name(name) or name
-        if own in names:
-            raise BadValueError(
-                "repeated_attribute", f"{names[own]!r} and {name!r} are the same attribute"
-            )
-        names[own] = name
-        convert = level.converters.get(own)
-        fitting = value if convert is None else _convert(convert, value)
-        if fitting is not UNSET:
-            found[own] = fitting
-        if fitting != value:
-            remarks.append(_remark(level.prefix + own, is_dropped=fitting is UNSET))
-    return found or UNSET
-
-
-def _convert(convert: Callable[[Any], Any], value: AttributeValue) -> Any:
-    """Return a value that fits; ``UNSET`` for one that cannot be used."""
-    if value is None or value == "":
-        return value  # unsets the stored value
-    try:
-        return convert(value)
-    except BadValueError:
-        return UNSET
-
-
-def _remark(name: str, *, is_dropped: bool) -> Remark:
-    if is_dropped:
-        return Remark("dropped", f"attribute {name!r}: a value that does not fit its type")
-    return Remark("changed", f"attribute {name!r}: converted to its type")

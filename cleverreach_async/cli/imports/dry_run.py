@@ -13,7 +13,7 @@ from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.progress import make_display
-from cleverreach_async.sources.column_options import TakesTypes
+from cleverreach_async.sources.column_options import columns_of
 from cleverreach_async.transport.clock import SYSTEM_CLOCK
 
 __all__ = ["check_rows"]
@@ -29,9 +29,10 @@ async def check_rows(job: Job) -> ImportReport:
     encoder = Encoder(settings.preparation(find_strategy(send.strategy), now=now))
     report = ImportReport()
     started = SYSTEM_CLOCK.monotonic()
-    if isinstance(job.source, TakesTypes):
+    columns = columns_of(job.source)
+    if columns is not None:
         # The types of the account are not known without a request.
-        job.source.take_types({}, relative=send.relative)
+        columns.take_types({}, relative=send.relative)
     rows = iter(job.source)
     job.display = make_display(job.output, job.source, accepted="valid")
     with RejectsFile(job.arguments.rejects) as rejects, job.display:
