@@ -248,7 +248,8 @@ async def test_after_a_lost_answer_the_sandbox_has_counted_once(
             before = {"ordercount": "10"}
             known = ReceiverInput("a@example.org", global_attributes=before)
             await cr.receivers.create(known, group_id=group_id)
-            sandbox.faults.add(Fault("status", code=502, committed=True, times=1))
+            fault = Fault("status", code=502, committed=True, times=1, path_prefix="/v3/groups")
+            sandbox.faults.add(fault)
             row = ReceiverInput("a@example.org", global_attributes={"ordercount": value})
             try:
                 report = await call(cr, row, group_id)

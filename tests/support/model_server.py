@@ -96,7 +96,7 @@ class ModelServer:
         self.created: Counter[str] = Counter()
         self.in_flight = 0
         self.peak = 0
-        self.attributes = {"city": "text", "firstname": "text"}
+        self.attributes = {"city": "text", "firstname": "text", "ordercount": "number"}
         self.looked_up: list[str] = []
         self.refuses_look_ups = False
         self.arrivals: list[float] = []
