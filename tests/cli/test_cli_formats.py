@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.workbooks import write_workbook
 from typer.testing import CliRunner, Result
-from workbooks import write_workbook
 
 from cleverreach_async.cli.app import app
 

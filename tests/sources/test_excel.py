@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbooks import write_workbook
+from support.workbooks import write_workbook
 
 from cleverreach_async import BadRow, ConfigurationError, SourceError, SourceRow
 from cleverreach_async.sources import ExcelSource, read_csv, read_excel, read_rows

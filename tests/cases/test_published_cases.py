@@ -1,0 +1,20 @@
+"""Every file and call that once went wrong has the right result."""
+
+from pathlib import Path
+
+import pytest
+from cases.published_cases import CASES, FILES, Case, result_of
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_the_result_is_right(case: Case) -> None:
+    """In an empty account, unless the case says otherwise."""
+    assert case.expected == await result_of(case)
+
+
+def test_every_file_is_used() -> None:
+    """None is forgotten."""
+    names = {case.name.partition(",")[0] for case in CASES}
+    assert {path.name for path in FILES.iterdir()} <= names
+    assert Path(__file__).with_name("files") == FILES
