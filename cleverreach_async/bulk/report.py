@@ -1,6 +1,6 @@
 """The report of an import: counters, samples, progress."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import attrs
@@ -165,7 +165,7 @@ class ImportReport:
 
     def remark_rows(
         self,
-        items: Iterable[Item],
+        items: Sequence[Item],
         numbers: Iterable[int],
         but_not: Callable[[int], bool] | None = None,
     ) -> None:
@@ -176,8 +176,10 @@ class ImportReport:
             numbers: One-based number of each.
             but_not: Whether a row with a number was counted before.
         """
+        if SourceRow not in {*map(type, items)}:
+            return
         for number, item in zip(numbers, items, strict=True):
-            if type(item) is not SourceRow or not item.remarks:
+            if not isinstance(item, SourceRow) or not item.remarks:
                 continue
             if but_not is None or not but_not(number):
                 self.remark(item.remarks, item.line or number)
