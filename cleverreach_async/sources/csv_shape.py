@@ -13,6 +13,7 @@ from typing import Final
 import attrs
 
 from cleverreach_async.sources.csv_records import CsvRecord
+from cleverreach_async.sources.null_words import NULL_WORDS
 
 __all__ = ["Shape", "find_shape"]
 
@@ -101,7 +102,7 @@ class Shape:
             origin: Index of the column in which the value was counted.
         """
         text = cell.strip()
-        if not text:
+        if not text or text in NULL_WORDS:
             return False
         column = self.columns[place]
         own = int(self.counts_short and place == origin)
@@ -141,6 +142,7 @@ def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
             continue
         if state == "open_end":
             last = len(cells)
+            empty_ends += last == width and not cells[-1].strip()
         if state not in {"", "odd"}:
             continue
         counts[len(cells)] += 1
@@ -162,7 +164,8 @@ def find_shape(found: Iterable[CsvRecord], targets: Sequence[str]) -> Shape:
 
 def _add(cells: Sequence[str], columns: Sequence[_Column]) -> None:
     for cell, column in zip(cells, columns, strict=False):
-        if text := cell.strip():
+        text = cell.strip()
+        if text and text not in NULL_WORDS:
             column.add(text)
 
 

@@ -86,8 +86,8 @@ class CsvTable:
         """How the values of a column are wrapped, by its index, if all of them are."""
         return find_wrappings(
             [place for place, target in enumerate(self._column_targets()) if target],
-            lambda: self._even_rows(self._first),
-            lambda: self._even_rows(self._records()),
+            lambda: self._even_rows(self._first, with_last=True),
+            lambda: self._even_rows(self._records(), with_last=True),
             may_be_later=lambda: may_hold_wrapped(self._text, self._header.delimiter),
         )
 
@@ -172,12 +172,20 @@ class CsvTable:
             lines.skip(file, self._header.lines)
             yield from (it for it in records(file, lines, layout) if not self._is_header(it[1]))
 
-    def _even_rows(self, found: Iterator[CsvRecord] | list[CsvRecord]) -> Iterator[list[str]]:
-        """Return the cells of the rows that have one for each column."""
+    def _even_rows(
+        self, found: Iterator[CsvRecord] | list[CsvRecord], *, with_last: bool = False
+    ) -> Iterator[list[str]]:
+        """Return the cells of the rows that have one for each column.
+
+        Args:
+            found: The records.
+            with_last: Whether to return a last row without a line end too.
+        """
         width = self._width
+        states = {"", "odd", "open_end"} if with_last else {"", "odd"}
         for _, cells, state in found:
             is_even = len(cells) >= width and not any(map(str.strip, cells[width:]))
-            if is_even and state in {"", "odd"}:
+            if is_even and state in states:
                 yield cells[:width]
 
     def _is_header(self, cells: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from cleverreach_async.sources.line_marks import holds_any
+from cleverreach_async.sources.null_words import NULL_WORDS
 from cleverreach_async.sources.text_file import TextFile
 
 __all__ = ["Wrapping", "find_wrappings", "may_hold_wrapped"]
@@ -62,7 +63,7 @@ class _Habit:
 
     def add(self, cell: str) -> None:
         text = cell.strip()
-        if text and self.possible:
+        if text and text not in NULL_WORDS and self.possible:
             self.possible = tuple(it for it in self.possible if it.pattern.fullmatch(text))
             self.values += 1
             start = text[1:2]
