@@ -7,10 +7,13 @@ from typing import Any, Final
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.wire import to_unix
 
-__all__ = ["EARLIEST", "LATEST", "is_never", "seconds_on_wire"]
+__all__ = ["EARLIEST", "FIRST_SECOND", "LATEST", "is_never", "seconds_on_wire"]
 
 EARLIEST: Final = 100_000_000
 """Unix seconds of March 1973. Smaller numbers are rather a day of a spreadsheet, or 20251231."""
+
+FIRST_SECOND: Final = 86_400
+"""Before this a time stands for never: many shops store the first midnight of 1970."""
 
 LATEST: Final = 4_102_444_800
 """Unix seconds of the year 2100. Larger numbers are rather milliseconds, or stand for "never"."""
@@ -43,6 +46,8 @@ def seconds_on_wire(value: Any, name: str) -> int:
         return _of_text(value, name)
     if isinstance(value, datetime):
         seconds = int(to_unix(value))
+        if abs(seconds) < FIRST_SECOND:
+            return 0
         if 0 <= seconds <= LATEST:
             return seconds
         raise ConfigurationError(

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from cleverreach_async.resources.attributes import AttributeType
 from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.resources.times import FIRST_SECOND
 from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping
 from cleverreach_async.sources.consent import read_word
 from cleverreach_async.sources.dates import (
-    FIRST_SECOND,
     DayParser,
     TimeParser,
     bad_time,
@@ -123,7 +123,7 @@ def _address(value: Any) -> str:
         text = strip_address(value)
         if text:
             return text
-    elif not _is_missing(value):
+    elif not is_missing(value):
         raise _unusable(value, "it takes text")
     raise missing_email()
 
@@ -146,7 +146,7 @@ def plain_text(value: Any) -> str | Unset:
 
 def _other_text(value: Any) -> str | Unset:
     """Return the text of anything but a plain string or a plain whole number."""
-    if _is_missing(value):
+    if is_missing(value):
         return UNSET
     if isinstance(value, enum.Enum):
         return plain_text(cast("object", value.value))
@@ -253,7 +253,7 @@ def _is_number(value: Any) -> bool:
 def _moment(parse: TimeParser, zone: tzinfo, value: Any) -> int | Unset:
     if isinstance(value, str):
         return parse(value)
-    if _is_missing(value):
+    if is_missing(value):
         return UNSET
     try:
         if isinstance(value, datetime):
@@ -276,7 +276,7 @@ def _day_converter(zone: tzinfo, *, only_text: bool, is_past: bool) -> Convert:
 def _day(parse: DayParser, zone: tzinfo, latest: date | None, value: Any) -> str | Unset:
     if isinstance(value, str):
         return parse(value)
-    if _is_missing(value):
+    if is_missing(value):
         return UNSET
     if not isinstance(value, date):  # a datetime is a date
         raise _unusable(value, "it takes a date or text", "invalid_date")
@@ -294,7 +294,7 @@ def tags(value: Any) -> list[str] | Unset:
     if isinstance(value, str):
         parts = (found[1] if found[2] is None else found[2] for found in _TAG.finditer(value))
         return [tag for part in parts if (tag := part.strip())] or UNSET
-    if _is_missing(value):
+    if is_missing(value):
         return UNSET
     if not isinstance(value, list | tuple | set | frozenset):
         raise _unusable(value, "it takes a list of text, or text with commas")
@@ -306,7 +306,7 @@ def tags(value: Any) -> list[str] | Unset:
     return (sorted(found) if isinstance(value, set | frozenset) else found) or UNSET
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """Whether there is no value: ``None``, or the NaN and NaT of data frames."""
     if value is None or value is UNSET:
         return True

@@ -15,7 +15,6 @@ from cleverreach_async.resources.times import EARLIEST, LATEST, is_never
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = [
-    "FIRST_SECOND",
     "DayParser",
     "TimeParser",
     "bad_time",
@@ -44,9 +43,6 @@ _DAY: Final = len("31.12.2025")
 _COMMON_LENGTHS: Final = frozenset({_DAY, len("31.12.2025 14:30"), len("31.12.2025 14:30:05")})
 _BEFORE_TIME: Final = frozenset({"", " ", "T"})
 _AFTER_HOUR: Final = frozenset({"", ":"})
-
-FIRST_SECOND: Final = 86400
-"""Unix seconds before this stand for no time: many shops store the first midnight of 1970."""
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - local time of any zone
 _SECONDS_A_DAY: Final = 86400

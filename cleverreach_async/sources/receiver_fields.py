@@ -1,7 +1,7 @@
 """Receivers from rows with the fields of ``ReceiverInput``: nested values converted, or refused."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -17,10 +17,10 @@ from cleverreach_async.resources.orders import OrderInput
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
 from cleverreach_async.resources.times import seconds_on_wire
 from cleverreach_async.sources.consent import read_word
-from cleverreach_async.sources.converters import missing_email, tags
+from cleverreach_async.sources.converters import is_missing, missing_email, tags
 from cleverreach_async.sources.rows import BadValueError
 
-__all__ = ["ToSeconds", "is_plain", "read_fields", "unix_time"]
+__all__ = ["ToSeconds", "are_simple", "is_plain", "read_fields", "unix_time"]
 
 ToSeconds = Callable[[Any, str], int | Unset]
 """From a value and the name of its field to Unix seconds; raises :class:`BadValueError`."""
@@ -48,8 +48,15 @@ def is_plain(receiver: ReceiverInput) -> bool:
 
 
 def _has_plain_values(values: object) -> bool:
-    return type(values) is dict and _SIMPLE.issuperset(
-        map(type, cast("dict[str, Any]", values).values())
+    return type(values) is dict and are_simple(cast("dict[str, Any]", values).values())
+
+
+def are_simple(values: Iterable[Any]) -> bool:
+    """Whether values of attributes can be sent as they are."""
+    found = list(values)
+    kinds = {*map(type, found)}
+    return kinds <= _SIMPLE and (
+        float not in kinds or all(map(math.isfinite, (it for it in found if type(it) is float)))
     )
 
 
@@ -85,6 +92,7 @@ def read_fields(
         BadValueError: A field is unknown, or its value cannot be converted; the message names it.
     """
     _refuse_unknown(fields, _RECEIVER, "")
+    fields = {name: None if is_missing(value) else value for name, value in fields.items()}
     email = fields.get("email")
     if email is None or email == "":
         raise BadValueError("missing_email", "key 'email': the e-mail address is missing")
@@ -166,7 +174,8 @@ def _attributes(
     for name, value in cast("Mapping[object, Any]", values).items():
         if not isinstance(name, str):
             raise _unusable(f"a name in {field}", name, "text")
-        if value is not None or null_unsets:
+        # Data frames store NaN where there is no value.
+        if not is_missing(value) or (value is None and null_unsets):
             found[name] = _attribute(f"{field}.{name}", value)
     return found or UNSET
 
@@ -181,7 +190,7 @@ def _attribute(key: str, value: Any) -> AttributeValue:
     if isinstance(value, float | Decimal):
         if math.isfinite(value):
             return value if isinstance(value, float) else format(value, "f")
-        raise BadValueError("invalid_value", f"key {key!r}: the number is infinite, or none")
+        raise BadValueError("invalid_value", f"key {key!r}: the number is infinite")
     if isinstance(value, date):  # a datetime is a date
         return value.isoformat()
     if isinstance(value, UUID):

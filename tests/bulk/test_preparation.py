@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -51,6 +51,24 @@ def test_deactivated_never_sends_zero(value: Any) -> None:
     """A zero would make people active who have unsubscribed."""
     for item in both_forms(deactivated=value):
         assert {} == sent(item)
+
+
+@pytest.mark.parametrize("hours", [-12, -1, 0, 5, 14])
+def test_the_first_day_of_1970_stands_for_never(hours: int) -> None:
+    """Many shops store its midnight, in their time zone, for an empty date."""
+    moment = datetime(1970, 1, 1, tzinfo=timezone(timedelta(hours=hours)))
+    for item in both_forms(deactivated=moment):
+        assert {} == sent(item)
+
+
+@pytest.mark.parametrize("value", [float("nan"), Decimal("NaN")])
+def test_missing_values_of_data_frames_are_not_sent(value: Any) -> None:
+    """Neither as a time nor as null, which would unset an attribute."""
+    for name in ("registered", "deactivated", "source", "tags", "orders", "attributes"):
+        assert {} == sent({"email": ANN, name: value})
+    assert {"registered": NOW} == sent({"email": ANN, "activated": value})
+    for item in both_forms(attributes={"points": value, "city": "Kiel"}):
+        assert {"attributes": {"city": "Kiel"}} == sent(item)
 
 
 @pytest.mark.parametrize("value", [0, "0", "0000-00-00 00:00:00", False])

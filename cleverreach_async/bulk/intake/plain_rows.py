@@ -15,6 +15,7 @@ from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import OrderInput
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.times import EARLIEST, LATEST
+from cleverreach_async.sources.receiver_fields import are_simple
 from cleverreach_async.sources.rows import Item, SourceRow
 from cleverreach_async.transport.wire import encode_json
 
@@ -23,7 +24,6 @@ __all__ = ["encode_plain_rows"]
 _TIMES: Final = frozenset({int, Unset})
 _TEXTS: Final = frozenset({str, Unset})
 _MAPS: Final = frozenset({dict})
-_VALUES: Final = frozenset({str, int, float, type(None)})
 _LISTS: Final = frozenset({list, tuple, Unset})
 
 
@@ -103,8 +103,8 @@ def _are_usual_times(times: Sequence[Any]) -> bool:
 def _have_plain_values(maps: Sequence[Any]) -> bool:
     if not _MAPS.issuperset(map(type, maps)):
         return False
-    return _are_texts([it.values() for it in maps]) or _VALUES.issuperset(
-        map(type, chain.from_iterable([it.values() for it in maps]))
+    return _are_texts([it.values() for it in maps]) or are_simple(
+        chain.from_iterable([it.values() for it in maps])
     )
 
 
