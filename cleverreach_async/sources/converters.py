@@ -46,6 +46,7 @@ _WHOLE_FLOATS: Final = 2.0**53
 """Up to here a float holds every whole number."""
 
 _TEXT_ACCEPTED: Final = "it takes text, a number, a truth value, a date or a UUID"
+_TAG_SEPARATOR: Final = re.compile(r"[,;|]")
 _TAG: Final = re.compile(r"\s*(?:\"([^\"]*)\"\s*(?=[,;|]|$)|([^,;|]*))(?:[,;|]|$)")
 _GENDERS: Final = {
     **dict.fromkeys(("male", "m", "mann", "maennlich", "männlich", "man", "1"), "male"),
@@ -75,7 +76,7 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
         mapping.types, zone, only_text=only_text, relative=mapping.relative
     )
     return {
-        "email": _address,
+        "email": _address_in_text if only_text else _address,
         "registered": to_time,
         "activated": partial(_confirmed, to_time),
         "deactivated": partial(_unsubscribed, to_time),
@@ -115,6 +116,13 @@ def attribute_converters(
 
 def _is_birthday(target: str) -> bool:
     return target.removeprefix(GROUP_PREFIX) == "birthday"
+
+
+def _address_in_text(text: str) -> str:
+    address = text.strip() if text.isascii() else strip_address(text)
+    if address:
+        return address
+    raise missing_email()
 
 
 def _address(value: Any) -> str:
@@ -292,7 +300,7 @@ def tags(value: Any) -> list[str] | Unset:
     In text a tag may be in double quotes.
     """
     if isinstance(value, str):
-        parts = (found[1] if found[2] is None else found[2] for found in _TAG.finditer(value))
+        parts = _TAG_SEPARATOR.split(value) if '"' not in value else _quoted_tags(value)
         return [tag for part in parts if (tag := part.strip())] or UNSET
     if is_missing(value):
         return UNSET
@@ -304,6 +312,10 @@ def tags(value: Any) -> list[str] | Unset:
     found = [text for label in labels if (text := str(label).strip())]
     # A set has no order, but the same row must always make the same request.
     return (sorted(found) if isinstance(value, set | frozenset) else found) or UNSET
+
+
+def _quoted_tags(text: str) -> list[str]:
+    return [found[1] if found[2] is None else found[2] for found in _TAG.finditer(text)]
 
 
 def is_missing(value: Any) -> bool:
