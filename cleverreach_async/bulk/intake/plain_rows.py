@@ -4,7 +4,7 @@ To check a whole slice takes a small part of the time of checks for each row.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, Final
 
 from cleverreach_async.bulk.attributes.known import KnownAttributes
@@ -45,14 +45,13 @@ def encode_plain_rows(
         The encoded rows; ``None`` if any row has to be looked at by itself.
     """
     try:
-        receivers = _receivers(items)
-        if receivers is None or not _are_plain(receivers, strategy, known):
+        receivers, lines = _parts_of(items)
+        if not receivers or not _are_plain(receivers, strategy, known):
             return None
         bodies = list(map(encode_json, receivers))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
         return None
     is_repeatable = strategy.repeatable
-    lines: Iterable[int | None] = [getattr(item, "line", None) for item in items]
     return [
         EncodedRow(
             receiver.email.lower(), body, number, line, is_repeatable and not receiver.orders
@@ -61,17 +60,22 @@ def encode_plain_rows(
     ]
 
 
-def _receivers(items: Sequence[Any]) -> Sequence[ReceiverInput] | None:
-    """Return the receivers of rows that are all of one kind, and that say nothing of consent."""
+def _parts_of(items: Sequence[Any]) -> tuple[Sequence[ReceiverInput], Iterable[int | None]]:
+    """Return receivers and lines of rows that are all of one kind, and say nothing of consent.
+
+    There are no receivers if the rows are others.
+    """
     kinds = {*map(type, items)}
+    no_lines = repeat(None, len(items))
     if kinds == {ReceiverInput}:
-        return items
-    if kinds == {SourceRow}:
-        if any([item.not_subscribed for item in items]):  # noqa: C419 - faster
-            return None
+        return items, no_lines
+    if kinds == {dict}:
+        return [ReceiverInput(**item) for item in items], no_lines
+    if kinds == {SourceRow} and not any([item.not_subscribed for item in items]):  # noqa: C419 - faster
         receivers = [item.receiver for item in items]
-        return receivers if {*map(type, receivers)} == {ReceiverInput} else None
-    return [ReceiverInput(**item) for item in items] if kinds == {dict} else None
+        if {*map(type, receivers)} == {ReceiverInput}:
+            return receivers, [item.line for item in items]
+    return (), no_lines
 
 
 def _are_plain(
