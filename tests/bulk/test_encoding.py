@@ -177,12 +177,12 @@ def test_times_that_no_shop_means_are_refused(value: Any, field: str, form: str)
         return
     fields: dict[str, Any] = {"email": "a@example.org", field: value}
     if field == "stamp":
-        order = {"order_id": "1", "product": "x", "stamp": value}
+        order: dict[str, Any] = {"order_id": "1", "product": "x", "stamp": value}
         fields = {"email": "a@example.org", "orders": [order]}
     item: Any = fields
     if form == "receiver":
-        if field == "stamp":
-            fields["orders"] = [OrderInput(**order)]
+        if "orders" in fields:
+            fields["orders"] = [OrderInput(**order) for order in fields["orders"]]
         item = ReceiverInput(**fields)
 
     result = encode_one(item)

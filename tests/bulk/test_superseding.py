@@ -386,13 +386,14 @@ def play_with_stops(
             http_client,
             CleverReach(auth, http_client=http_client, clock=SteadyClock()) as cr,
         ):
+            runs: list[ImportRun] = []
             for number in range(len(stops) + 1):
-                runs: list[ImportRun] = []
+                runs.clear()
 
                 def stop(progress: ImportProgress, number: int = number) -> None:
                     batches, kind = stops[number] if number < len(stops) else (0, "")
                     if kind and progress.requests >= batches:
-                        getattr(runs[0], kind)()  # noqa: B023 - called in this turn
+                        getattr(runs[0], kind)()
 
                 with suppress(ImportFailedError):
                     async with cr.bulk.open(

@@ -173,8 +173,8 @@ def make_time(chance: random.Random, form: str) -> tuple[str, int]:
 
 def make_tags(chance: random.Random) -> tuple[str, list[str]]:
     """Invent tags: as text, and as a list."""
-    tags = chance.sample(("VIP", "Blog", "Kunde"), chance.randint(0, 2))
-    return chance.choice((",", ";", "|", ", ")).join(tags), tags
+    tags: list[str] = [*chance.sample(("VIP", "Blog", "Kunde"), chance.randint(0, 2))]
+    return str(chance.choice((",", ";", "|", ", "))).join(tags), tags
 
 
 def damage(chance: random.Random, lines: list[str], delimiter: str) -> None:
