@@ -1,11 +1,18 @@
 """The client: it creates the parts of the library and connects them."""
 
+import os
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypedDict, Unpack
 
 import attrs
 
-from cleverreach_async.auth.app import as_auth
+from cleverreach_async.auth.app import as_auth, server_of
+from cleverreach_async.auth.environment import (
+    BASE_URL,
+    find_auth,
+    find_value,
+    missing_credentials,
+)
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
@@ -38,6 +45,16 @@ __all__ = ["CleverReach"]
 DEFAULT_TIMEOUT: Final = 30.0
 
 
+class ClientOptions(TypedDict, total=False):
+    """Options of a client; see :class:`CleverReach`."""
+
+    timeout: float | None
+    retry: RetryPolicy | None
+    http_client: Any
+    max_connections: int
+    on_event: Callable[[RequestEvent], None] | None
+
+
 class CleverReach:
     """A client for one CleverReach account.
 
@@ -47,7 +64,8 @@ class CleverReach:
 
     Args:
         auth: How to authenticate: ``OAuthApp(…).client_credentials()``, or a bearer token as text.
-        base_url: The server's root; ``/v3`` and ``/oauth`` are below it.
+        base_url: The server's root; ``/v3`` and ``/oauth`` are below it. By default that of the
+            app whose credentials these are, or else https://rest.cleverreach.com.
         timeout: Seconds that one attempt may take from connecting to the last byte; ``None`` for
             no limit.
         retry: How ordinary calls are retried.
@@ -73,14 +91,14 @@ class CleverReach:
         bulk: The importer for any number of receivers.
 
     Raises:
-        ConfigurationError: An argument is invalid.
+        ConfigurationError: An argument is invalid, or the credentials are for another server.
     """
 
     def __init__(
         self,
         auth: Auth | str,
         *,
-        base_url: str = DEFAULT_BASE_URL,
+        base_url: str | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         http_client: Any = None,
@@ -89,6 +107,9 @@ class CleverReach:
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
+        auth = as_auth(auth)
+        if base_url is None:
+            base_url = server_of(auth) or DEFAULT_BASE_URL
         root = server_root(base_url)
         _check_timeout(timeout)
         if max_connections < 1:
@@ -105,7 +126,27 @@ class CleverReach:
             clock=clock,
             rng=rng,
         )
-        self._set_up(connections, transport.with_auth(as_auth(auth)), is_owner=True)
+        self._set_up(connections, _with_auth(transport, auth), is_owner=True)
+
+    @classmethod
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+        """Create a client from the variables that the command reads too.
+
+        They are ``CLEVERREACH_CLIENT_ID`` and ``CLEVERREACH_CLIENT_SECRET``, or
+        ``CLEVERREACH_TOKEN``, which counts if all are set; and ``CLEVERREACH_BASE_URL``. The
+        command's env file and stored login are not read.
+
+        Args:
+            **options: Those of :class:`CleverReach`.
+
+        Raises:
+            ConfigurationError: A variable is missing or invalid; the message names it.
+        """
+        places = (os.environ,)
+        auth = find_auth(places)
+        if auth is None:
+            raise missing_credentials(places)
+        return cls(auth, base_url=find_value(places, BASE_URL) or None, **options)
 
     def _set_up(self, connections: Connections, transport: Transport, *, is_owner: bool) -> None:
         self._connections = connections
@@ -129,8 +170,11 @@ class CleverReach:
 
         Args:
             auth: How to authenticate.
+
+        Raises:
+            ConfigurationError: It is no way to authenticate, or for another server.
         """
-        return self._sibling(self._transport.with_auth(as_auth(auth)))
+        return self._sibling(_with_auth(self._transport, as_auth(auth)))
 
     def with_options(
         self,
@@ -222,6 +266,17 @@ class CleverReach:
 
     def __repr__(self) -> str:
         return f"<CleverReach {self._transport.base_url} {self._connections.state}>"
+
+
+def _with_auth(transport: Transport, auth: Auth) -> Transport:
+    """Return a transport with credentials, which are not sent to a server that they are not for."""
+    server = server_of(auth)
+    if server not in {None, transport.base_url}:
+        raise ConfigurationError(
+            f"the app is for the server {server}, and the client for {transport.base_url}: pass"
+            " base_url= to OAuthApp only, or the same to both"
+        )
+    return transport.with_auth(auth)
 
 
 def _check_timeout(timeout: object) -> None:

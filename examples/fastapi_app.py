@@ -210,7 +210,6 @@ def create_app(
             # The clients of all tenants share the connections of this one.
             CleverReach(
                 oauth_app.client_credentials(),
-                base_url=oauth_app.base_url,
                 http_client=oauth_app.http_client,
                 timeout=10.0,
                 # A user waits for the page, so a long Retry-After is reported instead.

@@ -25,7 +25,7 @@ from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, Call, TokenSource, Transport
 from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT, server_root
 
-__all__ = ["BearerToken", "OAuthApp", "as_auth", "check_state", "new_state"]
+__all__ = ["BearerToken", "OAuthApp", "as_auth", "check_state", "new_state", "server_of"]
 
 _CODE_TIMEOUT: Final = 15.0
 _CODE_MAX_RETRY_AFTER: Final = 5.0
@@ -34,7 +34,9 @@ _CODE_MAX_RETRY_AFTER: Final = 5.0
 def _as_secret(value: Secret | str, name: str) -> Secret:
     secret = value if isinstance(value, Secret) else Secret(value.strip())
     if not secret:
-        raise ConfigurationError(f"{name} is empty")
+        raise ConfigurationError(f"{name} is empty; is the variable that holds it set?")
+    if secret.reveal().lower().startswith("bearer "):
+        raise ConfigurationError(f"{name} begins with the word Bearer; pass it without")
     if any(ord(char) < 33 or ord(char) > 126 for char in secret.reveal()):  # noqa: PLR2004
         raise ConfigurationError(f"{name} contains a space or a non-ASCII character")
     return secret
@@ -72,7 +74,8 @@ class OAuthApp:
         client_id: The app's id.
         client_secret: The app's secret. No ``repr`` shows it.
         redirect_uri: Where users return after they connected the app; as registered.
-        base_url: The server's root.
+        base_url: The server's root. A client with the app's credentials uses it too, and must not
+            be given another. Without it, the app's server is that of the client, or the default.
         http_client: Your own client for :meth:`exchange_code`, as for ``CleverReach``.
 
     Raises:
@@ -82,12 +85,19 @@ class OAuthApp:
     client_id: str = attrs.field(kw_only=False)
     client_secret: Secret = attrs.field(kw_only=False, converter=_client_secret)
     redirect_uri: str | None = None
-    base_url: str = attrs.field(default=DEFAULT_BASE_URL, converter=server_root)
+    _base_url: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(server_root), alias="base_url"
+    )
     http_client: Any = attrs.field(default=None, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         if not self.client_id.strip():
             raise ConfigurationError("client_id is empty; see the app's settings in CleverReach")
+
+    @property
+    def base_url(self) -> str:
+        """The server's root."""
+        return self._base_url or DEFAULT_BASE_URL
 
     def client_credentials(self, *, store: TokenStore | None = None) -> ClientCredentials:
         """Authenticate as the account that the app belongs to (RFC 6749 §4.4).
@@ -205,7 +215,7 @@ class OAuthApp:
 
     @property
     def _client(self) -> Client:
-        return Client(self.client_id, self.client_secret)
+        return Client(self.client_id, self.client_secret, self._base_url)
 
     def _redirect_uri(self) -> str:
         if not self.redirect_uri:
@@ -240,5 +250,28 @@ def _to_bytes(text: str) -> bytes:
 
 
 def as_auth(auth: Auth | str) -> Auth:
-    """Return a way to authenticate; a plain string is a bearer token."""
-    return BearerToken(auth) if isinstance(auth, str) else auth
+    """Return a way to authenticate; a plain string is a bearer token.
+
+    Raises:
+        ConfigurationError: It is neither; the message says what to pass.
+    """
+    if isinstance(auth, str):
+        return BearerToken(auth)
+    given: object = auth
+    if isinstance(given, OAuthApp):
+        raise ConfigurationError(
+            "auth is an OAuthApp: pass app.client_credentials() to use the app's own account, or"
+            " app.user(…) for the account of a user"
+        )
+    if not callable(getattr(given, "bind", None)):
+        kind = "None" if given is None else f"of type {type(given).__name__}"
+        raise ConfigurationError(
+            f"auth is {kind}; pass OAuthApp(client_id, client_secret).client_credentials(), or an"
+            " access token as text"
+        )
+    return auth
+
+
+def server_of(auth: Auth) -> str | None:
+    """Return the root of the server that credentials are for; ``None`` for any server."""
+    return auth.client.base_url if isinstance(auth, ClientCredentials | UserToken) else None

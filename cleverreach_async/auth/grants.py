@@ -34,10 +34,12 @@ class Client:
     Attributes:
         client_id: The app's id.
         client_secret: The app's secret.
+        base_url: Root of the server that the credentials are for; ``None`` for any server.
     """
 
     client_id: str
     client_secret: Secret
+    base_url: str | None = None
 
 
 @attrs.frozen

@@ -65,13 +65,12 @@ async def connect(
         return
     with sandbox_extra():
         from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415 - it is an extra
-    app = OAuthApp("command", "sandbox")
+    app = OAuthApp("command", "sandbox", base_url="http://sandbox.invalid")
     with Sandbox(client_id=app.client_id, client_secret=app.client_secret.reveal()) as sandbox:
         async with (
             asgi_client(sandbox.app) as http_client,
             CleverReach(
                 app.client_credentials(),
-                base_url="http://sandbox.invalid",
                 http_client=http_client,
                 on_event=on_event,
             ) as client,

@@ -5,14 +5,23 @@ only the secret was found, or only the client id of the app that it is for.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
 
-from cleverreach_async.auth.app import BearerToken, OAuthApp
+from cleverreach_async.auth.app import OAuthApp
+from cleverreach_async.auth.environment import (
+    BASE_URL,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Places,
+    find_auth,
+    find_value,
+    missing_credentials,
+)
 from cleverreach_async.cli.stored_login import TOKEN_FILE, Login, login_file, read_login
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.transport import Auth
@@ -20,12 +29,8 @@ from cleverreach_async.transport.wire import DEFAULT_BASE_URL, server_root
 
 __all__ = ["Access", "find_access", "find_app", "find_login_file", "read_env_file"]
 
-CLIENT_ID: Final = "CLEVERREACH_CLIENT_ID"
-CLIENT_SECRET: Final = "CLEVERREACH_CLIENT_SECRET"  # noqa: S105 - the variable's name
-TOKEN: Final = "CLEVERREACH_TOKEN"  # noqa: S105 - the variable's name
-BASE_URL: Final = "CLEVERREACH_BASE_URL"
-
 _QUOTED: Final = re.compile(r"""'([^']*)'\s*(?:\#.*)?|"((?:[^"\\]|\\.)*)"\s*(?:\#.*)?""")
+_OTHERWISE: Final = " or in a file for --env-file, or run cleverreach login; --sandbox needs none"
 _ESCAPED: Final = re.compile(r"""\\(["\\$`])""")
 
 
@@ -66,15 +71,14 @@ def find_access(
         ConfigurationError: Credentials are missing or incomplete, or a file cannot be read.
     """
     sources = _sources(options, environ, env_file)
-    found = {name: _first(sources, name) for name in (CLIENT_ID, CLIENT_SECRET, TOKEN, BASE_URL)}
-    base_url = found[BASE_URL][1]
-    auth = _auth(found)
+    base_url = find_value(sources, BASE_URL)
+    auth = find_auth(sources)
     if auth is not None:
         return Access(auth=auth, base_url=base_url or DEFAULT_BASE_URL)
-    client_id, client_secret = found[CLIENT_ID][1], found[CLIENT_SECRET][1]
+    client_id, client_secret = (find_value(sources, name) for name in (CLIENT_ID, CLIENT_SECRET))
     login = read_login(_login_file(sources, environ))
     if login is None or (client_secret and not login.client_id):
-        raise _missing_credentials(client_id, client_secret)
+        raise missing_credentials(sources, otherwise=_OTHERWISE)
     if client_id and client_id != login.client_id:
         raise ConfigurationError(
             f"{CLIENT_ID} is not that of the stored login, and {CLIENT_SECRET} is missing"
@@ -91,13 +95,13 @@ def find_app(
         ConfigurationError: Its client id or client secret is missing.
     """
     sources = _sources(options, environ, env_file)
-    found = {name: _first(sources, name)[1] for name in (CLIENT_ID, CLIENT_SECRET)}
+    found = {name: find_value(sources, name) for name in (CLIENT_ID, CLIENT_SECRET)}
     missing = [name for name, value in found.items() if not value]
     if missing:
         raise ConfigurationError(
             f"a login needs the app's client id and client secret: set {' and '.join(missing)}"
         )
-    base_url = _first(sources, BASE_URL)[1] or DEFAULT_BASE_URL
+    base_url = find_value(sources, BASE_URL) or None
     return OAuthApp(found[CLIENT_ID], found[CLIENT_SECRET], base_url=base_url)
 
 
@@ -106,17 +110,14 @@ def find_login_file(environ: Mapping[str, str], env_file: Path | None) -> Path:
     return _login_file(_sources({}, environ, env_file), environ)
 
 
-_Sources = Sequence[Mapping[str, str | None]]
-
-
 def _sources(
     options: Mapping[str, str | None], environ: Mapping[str, str], env_file: Path | None
-) -> _Sources:
+) -> Places:
     return options, environ, read_env_file(env_file) if env_file else {}
 
 
-def _login_file(sources: _Sources, environ: Mapping[str, str]) -> Path:
-    return login_file({**environ, TOKEN_FILE: _first(sources, TOKEN_FILE)[1]})
+def _login_file(sources: Places, environ: Mapping[str, str]) -> Path:
+    return login_file({**environ, TOKEN_FILE: find_value(sources, TOKEN_FILE)})
 
 
 def _server_of(login: Login, given: str) -> str:
@@ -129,40 +130,6 @@ def _server_of(login: Login, given: str) -> str:
             f" server: unset {BASE_URL} or run cleverreach login"
         )
     return login.base_url
-
-
-_Found = tuple[int, str]
-
-
-def _first(sources: _Sources, name: str) -> _Found:
-    """Return the first value, after the number of its source."""
-    for rank, source in enumerate(sources):
-        value = (source.get(name) or "").strip()
-        if value:
-            return rank, value
-    return len(sources), ""
-
-
-def _auth(found: Mapping[str, _Found]) -> Auth | None:
-    """Return the credentials that were found, or ``None`` if they are missing or incomplete."""
-    token_rank, token = found[TOKEN]
-    id_rank, client_id = found[CLIENT_ID]
-    secret_rank, client_secret = found[CLIENT_SECRET]
-    if token and token_rank <= min(id_rank, secret_rank):
-        return BearerToken(token)
-    if client_id and client_secret:
-        return OAuthApp(client_id, client_secret).client_credentials()
-    return None
-
-
-def _missing_credentials(client_id: str, client_secret: str) -> ConfigurationError:
-    if client_id or client_secret:
-        given, missing = (CLIENT_ID, CLIENT_SECRET) if client_id else (CLIENT_SECRET, CLIENT_ID)
-        return ConfigurationError(f"{given} is set, but {missing} is missing")
-    return ConfigurationError(
-        f"no credentials: set {CLIENT_ID} and {CLIENT_SECRET}, or {TOKEN}, in the environment or"
-        " in a file for --env-file, or run cleverreach login; --sandbox needs none"
-    )
 
 
 def read_env_file(path: Path) -> dict[str, str]:

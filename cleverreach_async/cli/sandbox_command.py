@@ -9,8 +9,8 @@ from typing import Annotated, Final
 import attrs
 import typer
 
+from cleverreach_async.auth.environment import BASE_URL, CLIENT_ID, CLIENT_SECRET
 from cleverreach_async.cli.connection import run, sandbox_extra
-from cleverreach_async.cli.credentials import BASE_URL, CLIENT_ID, CLIENT_SECRET
 from cleverreach_async.cli.output import Output
 from cleverreach_async.errors import ConfigurationError
 

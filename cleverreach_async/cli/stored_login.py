@@ -53,7 +53,8 @@ class Login:
             ConfigurationError: The token has expired, and there is no secret to renew it.
         """
         if client_secret and self.client_id:
-            return OAuthApp(self.client_id, client_secret).user(store=FileTokenStore(self.path))
+            app = OAuthApp(self.client_id, client_secret, base_url=self.base_url or None)
+            return app.user(store=FileTokenStore(self.path))
         expires_at = self.token.expires_at
         if expires_at is not None and expires_at <= datetime.now(UTC):
             raise ConfigurationError(

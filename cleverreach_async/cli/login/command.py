@@ -23,17 +23,11 @@ import attrs
 import typer
 
 from cleverreach_async.auth.app import BearerToken, OAuthApp, new_state
+from cleverreach_async.auth.environment import BASE_URL, CLIENT_ID, CLIENT_SECRET, TOKEN
 from cleverreach_async.auth.stores import FileTokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.cli.connection import run
-from cleverreach_async.cli.credentials import (
-    BASE_URL,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    TOKEN,
-    find_app,
-    find_login_file,
-)
+from cleverreach_async.cli.credentials import find_app, find_login_file
 from cleverreach_async.cli.login.loopback import Loopback, listening
 from cleverreach_async.cli.options import BaseUrl, ClientId, ClientSecret, EnvFile, by_variable
 from cleverreach_async.cli.output import Output, printable
