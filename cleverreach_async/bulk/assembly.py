@@ -165,7 +165,9 @@ def assemble(
     if resumed is not None:
         attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
     rejects = resources.enter_context(
-        RejectsFile(settings.rejects, keep=None if resumed is None else resumed.rejects_bytes)
+        RejectsFile(settings.rejects, overwrite=settings.overwrite)
+        if resumed is None
+        else RejectsFile(settings.rejects, keep=resumed.rejects_bytes, has_done=resumed.has_done)
     )
     accounting = _accounting(settings, attempts, rejects, journal, resumed)
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)

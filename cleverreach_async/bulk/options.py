@@ -31,7 +31,9 @@ class ImportOptions(TypedDict, total=False):
             searches how many the server can handle, up to 8.
         max_rows_per_second: Limit of rows per second.
         batch_size: Most rows per request, at most 1000.
-        rejects: File for the rows that were not accepted, as JSON Lines.
+        rejects: File for the rows that were not accepted, as JSON Lines. One that is not empty is
+            refused, unless the import is resumed.
+        overwrite: Whether an older rejects file is replaced.
         journal: File that makes the import resumable, also after a crash.
         resume: Resume the import of that journal. The source has to be the same.
         on_start: Called with the :class:`ImportRun` before the first row is read; its ``stop()``
@@ -66,6 +68,7 @@ class ImportOptions(TypedDict, total=False):
     max_rows_per_second: float | None
     batch_size: int
     rejects: str | Path | None
+    overwrite: bool
     journal: str | Path | None
     resume: bool
     on_start: Callable[[ImportRun], None] | None
@@ -94,6 +97,7 @@ class Settings:
     max_rows_per_second: float | None = None
     batch_size: int = MAX_ROWS
     rejects: str | Path | None = None
+    overwrite: bool = False
     journal: str | Path | None = None
     resume: bool = False
     on_start: Callable[[ImportRun], None] | None = None

@@ -70,7 +70,7 @@ def import_(output: Output, arguments: ImportArguments, account: AccountOptions)
 
 
 @app.command(
-    epilog="First run an import, then repair the rows in rejects.jsonl, then run this command."
+    epilog="First run an import, then repair the rows in its rejects file, then run this command."
 )
 @command
 def retry_rejects(output: Output, arguments: RetryArguments, account: AccountOptions) -> int:

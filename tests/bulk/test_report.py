@@ -1,7 +1,9 @@
 """The report of an import, and the rejects file."""
 
 import json
+import os
 import pickle
+import stat
 from pathlib import Path
 
 import pytest
@@ -75,17 +77,80 @@ def test_progress_has_rows_per_second() -> None:
     assert 0.0 == report.progress(0.0).rows_per_second
 
 
-def test_the_rejects_file_replaces_an_older_one(tmp_path: Path) -> None:
-    """Otherwise lines of an earlier run would look like rejects of this one."""
+@pytest.mark.parametrize("old", [None, "", "old\n"])
+def test_the_rejects_file_is_for_its_owner_only(tmp_path: Path, old: str | None) -> None:
+    """An older one is replaced on request; a file that its owner has created empty stays theirs."""
     path = tmp_path / "rejects.jsonl"
-    path.write_text("old\n")
-    with RejectsFile(path) as rejects:
+    if old is not None:
+        path.write_text(old)
+    with RejectsFile(path, overwrite=bool(old)) as rejects:
         rejects.write([result(1), result(2, Outcome.SUPERSEDED), result(3, Outcome.UNKNOWN)])
 
     entries = [json.loads(line) for line in path.read_bytes().splitlines()]
 
     assert [(1, "rejected"), (3, "unknown")] == [(e["row"], e["outcome"]) for e in entries]
     assert {"email": "a@b.example"} == entries[0]["receiver"]
+
+    if os.name == "posix" and old != "":
+        assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+
+
+def test_an_older_rejects_file_is_refused(tmp_path: Path) -> None:
+    """Its rows may have been repaired; the message has the choices."""
+    path = tmp_path / "rejects.jsonl"
+    path.write_text("repaired\n")
+
+    with (
+        pytest.raises(ConfigurationError, match=r"another as rejects=, move it, .*overwrite=True"),
+        RejectsFile(path),
+    ):
+        pass
+    assert "repaired\n" == path.read_text()
+
+
+OPEN, DONE = '{"row":9}\n', '{"row":1}\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "keep", "after"),
+    [
+        pytest.param("", 0, "", id="empty"),
+        pytest.param(OPEN, 0, "", id="not committed"),
+        pytest.param('{"r', 0, "", id="cut"),
+        pytest.param(DONE + OPEN, len(DONE), DONE, id="one committed"),
+        pytest.param(DONE + '{"row":9', len(DONE), DONE, id="the next one cut"),
+        pytest.param('{"row":1,"a":1}\n', len(DONE), '{"row":1,"a":1}\n', id="repaired"),
+        pytest.param('{"row":1,"a":1}', len(DONE), '{"row":1,"a":1}\n', id="repaired, no end"),
+        pytest.param(DONE + "mine\n", len(DONE), DONE + "mine\n", id="a line added"),
+    ],
+)
+def test_a_resumed_import_removes_only_its_own_lines(
+    tmp_path: Path, before: str, keep: int, after: str
+) -> None:
+    """Rows that were repaired meanwhile are kept, and new ones follow them."""
+    path = tmp_path / "rejects.jsonl"
+    path.write_text(before, newline="")
+
+    with RejectsFile(path, keep=keep, has_done=lambda row: row == 1) as rejects:
+        assert (after, len(after)) == (path.read_text(), rejects.size)
+        rejects.write([result(3)])
+
+    [line] = path.read_text().removeprefix(after).splitlines()
+    assert (3, rejects.size) == (json.loads(line)["row"], path.stat().st_size)
+
+
+@pytest.mark.parametrize("before", [DONE, "notes\n", "notes"])
+def test_the_file_of_something_else_is_not_continued(tmp_path: Path, before: str) -> None:
+    """If the import had no rejects so far, what is there is not from it."""
+    path = tmp_path / "rejects.jsonl"
+    path.write_text(before)
+
+    with (
+        pytest.raises(ConfigurationError, match="not from the import that is resumed"),
+        RejectsFile(path, keep=0, has_done=lambda row: row == 1),
+    ):
+        pass
+    assert before == path.read_text()
 
 
 def test_rejects_are_written_before_the_import_ends(tmp_path: Path) -> None:

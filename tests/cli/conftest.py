@@ -85,11 +85,11 @@ def account(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def rejected(workdir: Path) -> Callable[[], list[tuple[int, str]]]:
-    """Reads the line and the code of every row in the rejects file."""
+def rejected(workdir: Path) -> Callable[..., list[tuple[int, str]]]:
+    """Reads the line and the code of every row in a rejects file."""
 
-    def rejected() -> list[tuple[int, str]]:
-        lines = (workdir / "rejects.jsonl").read_text("utf-8").splitlines()
+    def rejected(name: str = "kunden.rejects.jsonl") -> list[tuple[int, str]]:
+        lines = (workdir / name).read_text("utf-8").splitlines()
         return [(row["line"], row["code"]) for row in map(json.loads, lines)]
 
     return rejected

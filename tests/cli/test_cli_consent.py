@@ -399,7 +399,7 @@ def test_receivers_that_were_added_get_a_mail(
     form_id = sandbox.add_form(group_id, "Sign-up")
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
     result = run("import", str(a_file), "--group", "N", *words, "--json")
-    again = run("import", str(a_file), "--group", "N", *words)
+    again = run("import", str(a_file), "--group", "N", *words, "--overwrite")
 
     assert ["b@example.org"] == [mail.email for mail in sandbox.mails]
     assert {
@@ -430,7 +430,7 @@ def test_all_of_many_receivers_are_listed(
     sandbox.behaviour = Behaviour(suspicious=tuple(emails))
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE, "--journal", "j")
     result = run("import", "many.csv", "--group", "N", *words, "--json")
-    lines = (workdir / "rejects.opt-in.jsonl").read_text("utf-8").splitlines()
+    lines = (workdir / "many.rejects.opt-in.jsonl").read_text("utf-8").splitlines()
 
     assert 3 == result.exit_code
     assert 2500 == json.loads(result.stdout)["opt_in_mails"]["pending"]
@@ -450,7 +450,7 @@ def test_an_import_that_stops_early_sends_no_mails_yet(
     stopped = run("import", str(a_file), "--group", "N", *words, "--max-rejects", "5")
     a_file.write_text("email\nnew@example.org\nb@example.org\n", "utf-8")
     sent_at_first = len(sandbox.mails)
-    run("import", str(a_file), "--group", "N", *words)
+    run("import", str(a_file), "--group", "N", *words, "--overwrite")
 
     assert (3, 0) == (stopped.exit_code, sent_at_first)
     assert {"b@example.org", "new@example.org"} == {mail.email for mail in sandbox.mails}
@@ -464,10 +464,10 @@ def test_a_repaired_row_of_an_inactive_import_can_stay_inactive(
     """``retry-rejects`` has the option too."""
     a_file.write_text("email\nbad\n", "utf-8")
     run("import", str(a_file), "--group", "N", "--inactive")
-    rejects = Path("rejects.jsonl")
+    rejects = Path("a.rejects.jsonl")
     rejects.write_text(rejects.read_text("utf-8").replace('"bad"', '"b@example.org"'), "utf-8")
-    active = run("retry-rejects", "rejects.jsonl", "--group", "N", "--dry-run")
-    result = run("retry-rejects", "rejects.jsonl", "--group", "N", "--inactive")
+    active = run("retry-rejects", "a.rejects.jsonl", "--group", "N", "--dry-run")
+    result = run("retry-rejects", "a.rejects.jsonl", "--group", "N", "--inactive")
     person = sandbox.store.receiver(group_id, "b@example.org") or {}
 
     assert "new receivers will be ACTIVE immediately" in active.stderr
@@ -483,9 +483,9 @@ def test_pending_mails_are_sent_by_the_same_command(
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
     run("import", str(a_file), "--group", "N", "--inactive")
     about = {"group": group_id, "form": form_id}
-    with OptInList(workdir / "rejects.opt-in", about=about) as waiting:
+    with OptInList(workdir / "a.rejects.opt-in", about=about) as waiting:
         waiting.add(["b@example.org"])
-    result = run("import", str(a_file), "--group", "N", *words)
+    result = run("import", str(a_file), "--group", "N", *words, "--overwrite")
 
     assert ["b@example.org"] == [mail.email for mail in sandbox.mails]
     assert "Activation mails: 1 sent." in result.stdout
@@ -505,7 +505,7 @@ def test_mails_stay_pending_if_all_are_refused(
     sandbox.behaviour = Behaviour(suspicious=tuple(emails))
     words = ("--group", "N", "--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
     stopped = run("import", "a.csv", *words)
-    left = (workdir / "rejects.opt-in.jsonl").read_text("utf-8").splitlines()
+    left = (workdir / "a.rejects.opt-in.jsonl").read_text("utf-8").splitlines()
     sandbox.behaviour = Behaviour()
     resumed = run("import", "a.csv", *words)
 
@@ -514,7 +514,7 @@ def test_mails_stay_pending_if_all_are_refused(
     assert "p1@example.org" not in stopped.stderr + stopped.stdout
     assert "Activation mails: 30 sent." in resumed.stdout
     assert (30, sorted(emails)) == (len(left), sorted(mail.email for mail in sandbox.mails))
-    assert not (workdir / "rejects.opt-in").exists()
+    assert not (workdir / "a.rejects.opt-in").exists()
 
 
 @pytest.mark.socket
@@ -526,10 +526,10 @@ def test_a_refused_mail_is_listed_and_counted(
     form_id = sandbox.add_form(group_id, "Sign-up")
     words = ("--inactive", "--double-opt-in", str(form_id), *EVIDENCE)
     result = run("import", str(a_file), "--group", "N", *words)
-    [line] = (workdir / "rejects.opt-in.jsonl").read_text("utf-8").splitlines()
+    [line] = (workdir / "a.rejects.opt-in.jsonl").read_text("utf-8").splitlines()
 
     assert 2 == result.exit_code
-    assert "Activation mails: 0 sent, 1 refused (see rejects.opt-in.jsonl)." in result.stdout
+    assert "Activation mails: 0 sent, 1 refused (see a.rejects.opt-in.jsonl)." in result.stdout
     assert ("b@example.org", "refused") == (json.loads(line)["email"], json.loads(line)["state"])
     assert "b@example.org" not in result.stdout + result.stderr
 
@@ -566,7 +566,7 @@ def test_rows_that_say_no_are_left_out_and_listed(run: Run, workdir: Path) -> No
     assert "rows that say no in 'Newsletter' are left out" in result.stderr
     assert "1 excluded: not subscribed, by what the rows say" in result.stdout
     assert "1 not_subscribed (line 3): the row says that they are not subscribed" in result.stdout
-    assert not (workdir / "rejects.jsonl").exists()
+    assert not (workdir / "a.rejects.jsonl").exists()
 
 
 @pytest.mark.usefixtures("account")

@@ -80,7 +80,9 @@ def test_no_arguments_print_the_help(run: Run) -> None:
             ("--journal", "j", "--resume", "--dry-run"), "use only one of them", id="resume-dry"
         ),
         pytest.param(("--journal", "kunden.csv"), "of the import itself", id="journal-input"),
-        pytest.param(("--journal", "rejects.jsonl"), "of the import itself", id="journal-rejects"),
+        pytest.param(
+            ("--journal", "kunden.rejects.jsonl"), "of the import itself", id="journal-rejects"
+        ),
         pytest.param(("--journal", "no/such/j"), "cannot write the journal", id="journal"),
         pytest.param(("--report", "kunden.csv"), "of the import itself", id="report-input"),
         pytest.param(("--report", "no/such/r.html"), "cannot write the report", id="report"),
@@ -142,7 +144,7 @@ def test_similar_groups_are_named(run: Run, sandbox: Sandbox) -> None:
     """The message shows the right spelling."""
     run("import", "kunden.csv", "--group", "Newsletter Nord", "--create")
 
-    result = run("import", "kunden.csv", "--group", "newsletter nort")
+    result = run("import", "kunden.csv", "--group", "newsletter nort", "--overwrite")
 
     assert_refused(result, "did you mean 'Newsletter Nord' (540001)", "--create")
     assert 1 == sandbox.count("POST", "/v3/groups") - sandbox.count("POST", "/v3/groups/")
@@ -158,7 +160,9 @@ def test_an_ambiguous_name_lists_the_ids(run: Run, sandbox: Sandbox) -> None:
         " last_mailing, last_changed FROM recipient_groups"
     )
 
-    assert_refused(run(*IMPORT), "7 (Newsletter)", "540001 (Newsletter)", "use the id")
+    assert_refused(
+        run(*IMPORT, "--overwrite"), "7 (Newsletter)", "540001 (Newsletter)", "use the id"
+    )
 
 
 @pytest.mark.socket

@@ -10,7 +10,7 @@ from typer.testing import Result
 from cleverreach_async.sandbox import Sandbox
 
 Run = Callable[..., Result]
-Rejected = Callable[[], list[tuple[int, str]]]
+Rejected = Callable[..., list[tuple[int, str]]]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_summary_shows_counts_and_reasons(imported: Result) -> None:
         "  247 accepted",
         "    2 rejected",
         "    1 superseded: replaced by a later row with the same address",
-        "Rows that were not accepted (all of them are in rejects.jsonl):",
+        "Rows that were not accepted (all of them are in kunden.rejects.jsonl):",
     ] == lines[1:5]
     assert lines[5].startswith("  1 invalid_email (line 12): not an e-mail address; expected")
     assert lines[6].startswith("  1 invalid_date (line 22): column 'Registriert am': '31.02.2025'")
@@ -90,13 +90,13 @@ def test_the_rejects_file_names_every_refused_row(imported: Result, rejected: Re
 
 
 def test_without_rejects_there_is_no_file(run: Run, workdir: Path) -> None:
-    """Neither an old rejects file nor an empty one is left."""
-    (workdir / "rejects.jsonl").write_text("old\n", "utf-8")
+    """No empty one is left, neither after an import nor after a dry run."""
     (workdir / "a.csv").write_text("email\na@example.org\n", "utf-8")
 
     run("import", "a.csv", "--group", "Newsletter", "--create", "--sandbox")
+    run("import", "a.csv", "--group", "Newsletter", "--dry-run")
 
-    assert not (workdir / "rejects.jsonl").exists()
+    assert ["a.csv"] == [path.name for path in workdir.iterdir() if path.is_file()]
 
 
 def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
@@ -140,7 +140,7 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
         "stopped": None,
         "resumable": False,
         "journal": None,
-        "rejects": "rejects.jsonl",
+        "rejects": "kunden.rejects.jsonl",
         "reasons": [
             {"code": "invalid_email", "count": 1},
             {"code": "invalid_date", "count": 1},
@@ -196,7 +196,8 @@ def test_a_dry_run_checks_rows_without_account(
         found[name] for name in ("read", "pending", "rejected", "requests")
     )
     assert (True, None) == (found["dry_run"], found["group_id"])
-    assert [(12, "invalid_email"), (22, "invalid_date")] == sorted(rejected())
+    assert [(12, "invalid_email"), (22, "invalid_date")] == sorted(rejected("kunden.dry-run.jsonl"))
+    assert "kunden.dry-run.jsonl" == found["rejects"]
 
 
 def test_a_dry_run_says_that_nothing_was_sent(run: Run, customers: Path) -> None:
@@ -211,7 +212,7 @@ def test_a_dry_run_says_that_nothing_was_sent(run: Run, customers: Path) -> None
 def test_a_repaired_rejects_file_can_be_imported(run: Run, imported: Result, workdir: Path) -> None:
     """JSON Lines are detected by the file name, and their attributes by reading them."""
     assert 2 == imported.exit_code
-    lines = (workdir / "rejects.jsonl").read_text("utf-8")
+    lines = (workdir / "kunden.rejects.jsonl").read_text("utf-8")
     line = next(line for line in lines.splitlines() if "kaputt" in line)
     (workdir / "repaired.jsonl").write_text(line.replace("kaputt", "k@example.org"), "utf-8")
 
@@ -233,8 +234,8 @@ def test_rows_go_into_the_group_of_a_name_or_an_id(
 ) -> None:
     """A second import finds the group of the first by either."""
     run("import", str(customers), "--group", "Newsletter", "--create")
-    by_name = run("import", str(customers), "--group", "Newsletter", "--json")
-    by_id = run("import", str(customers), "--group", "540001", "--json")
+    again = ("import", str(customers), "--overwrite", "--json", "--group")
+    by_name, by_id = run(*again, "Newsletter"), run(*again, "540001")
 
     found = [json.loads(result.stdout) for result in (by_name, by_id)]
     assert [(540001, False)] * 2 == [(row["group_id"], row["group_created"]) for row in found]

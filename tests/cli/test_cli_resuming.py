@@ -38,7 +38,7 @@ def stored(sandbox: Sandbox) -> list[str]:
 
 def rejects(workdir: Path) -> list[tuple[int, str]]:
     """Line and code of each reject, sorted."""
-    lines = (workdir / "rejects.jsonl").read_text("utf-8").splitlines()
+    lines = (workdir / "kunden.rejects.jsonl").read_text("utf-8").splitlines()
     return sorted((line["line"], line["code"]) for line in map(json.loads, lines))
 
 
@@ -52,7 +52,9 @@ def undisturbed(workdir: Path, run: Run) -> tuple[list[str], dict[str, int], lis
     """2000 customers; the good addresses, and the result of an import without interruption."""
     good = write_many(workdir / "kunden.csv", rows=2000)
     result = run(*IMPORT, "--sandbox", "--json")
-    return sorted(good), total(json.loads(result.stdout)), rejects(workdir)
+    found = rejects(workdir)
+    (workdir / "kunden.rejects.jsonl").unlink()
+    return sorted(good), total(json.loads(result.stdout)), found
 
 
 def test_an_import_stopped_by_ctrl_c_is_resumed(

@@ -12,7 +12,7 @@ from cleverreach_async.sandbox import Sandbox
 
 Run = Callable[..., Result]
 
-RETRY = ("retry-rejects", "rejects.jsonl", "--group", "Newsletter", "--settle", "0")
+RETRY = ("retry-rejects", "kunden.rejects.jsonl", "--group", "Newsletter", "--settle", "0")
 
 pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("account")]
 
@@ -41,7 +41,7 @@ def reject(
 def imported(run: Run, customers: Path, workdir: Path, account: str) -> list[dict[str, Any]]:
     """The rejects of an import: an invalid address and an invalid date."""
     run("import", str(customers), "--group", "Newsletter", "--create")
-    return read(workdir / "rejects.jsonl")
+    return read(workdir / "kunden.rejects.jsonl")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_repaired_rows_are_sent_and_the_others_copied(
     run: Run, imported: list[dict[str, Any]], workdir: Path, sandbox: Sandbox
 ) -> None:
     """A row that could not be converted is copied unchanged to the new rejects file."""
-    path = workdir / "rejects.jsonl"
+    path = workdir / "kunden.rejects.jsonl"
     path.write_text(path.read_text("utf-8").replace("kaputt", "heil@example.org"), "utf-8")
 
     result = run(*RETRY)
@@ -63,7 +63,7 @@ def test_repaired_rows_are_sent_and_the_others_copied(
     bad_date = next(line for line in imported if line["code"] == "invalid_date")
     assert 2 == result.exit_code
     assert "heil@example.org" in sandbox.store.emails(540001)
-    assert [bad_date] == read(workdir / "rejects.retry.jsonl")
+    assert [bad_date] == read(workdir / "kunden.rejects.retry.jsonl")
     assert "  1 row to send" in result.stderr.splitlines()
     assert "  1 row without a receiver (1 invalid_date): not sent" in result.stderr
     assert "invalid_date (line 22)" in result.stdout
@@ -74,24 +74,24 @@ def test_a_record_is_repaired_by_giving_it_a_receiver(
     run: Run, workdir: Path, sandbox: Sandbox
 ) -> None:
     """Its date may be written in any supported format."""
-    line = next(line for line in read(workdir / "rejects.jsonl") if "record" in line)
+    line = next(line for line in read(workdir / "kunden.rejects.jsonl") if "record" in line)
     receiver = {"email": "kunde999@example.org", "registered": "2025-02-28"}
-    write(workdir / "rejects.jsonl", {**line, "receiver": receiver})
+    write(workdir / "kunden.rejects.jsonl", {**line, "receiver": receiver})
 
     result = run(*RETRY)
 
     assert (0, True) == (result.exit_code, "kunde999@example.org" in sandbox.store.emails(540001))
-    assert not (workdir / "rejects.retry.jsonl").exists()
+    assert not (workdir / "kunden.rejects.retry.jsonl").exists()
 
 
 @pytest.mark.usefixtures("imported")
 def test_the_rejects_file_is_not_replaced_by_its_own_rejects(run: Run, workdir: Path) -> None:
     """It is the only file with these rows."""
-    before = (workdir / "rejects.jsonl").read_bytes()
+    before = (workdir / "kunden.rejects.jsonl").read_bytes()
 
-    result = run(*RETRY, "--rejects", "./rejects.jsonl")
+    result = run(*RETRY, "--rejects", "./kunden.rejects.jsonl")
 
-    assert (1, before) == (result.exit_code, (workdir / "rejects.jsonl").read_bytes())
+    assert (1, before) == (result.exit_code, (workdir / "kunden.rejects.jsonl").read_bytes())
     assert "choose another rejects file with --rejects" in result.stderr
 
 
@@ -122,7 +122,7 @@ def test_only_rows_of_an_outcome_are_sent(
     """Unknown rows with orders or relative numbers are sent only on request."""
     order = {"order_id": "A-17", "product": "Lamp"}
     write(
-        workdir / "rejects.jsonl",
+        workdir / "kunden.rejects.jsonl",
         reject("a@example.org"),
         reject("b@example.org", outcome="unknown"),
         reject("c@example.org", outcome="unknown", orders=[order]),
@@ -148,18 +148,21 @@ def test_lines_that_are_not_receivers_are_rejected(run: Run, workdir: Path) -> N
     """The message names the line of the first file, if it is known."""
     good = json.dumps(reject("a@example.org", line=7))
     odd = json.dumps(reject("b@example.org", line=8, shoe_size=43))
-    (workdir / "rejects.jsonl").write_text(f"{good}\n\n{odd}\n{{broken\n", "utf-8")
+    (workdir / "kunden.rejects.jsonl").write_text(f"{good}\n\n{odd}\n{{broken\n", "utf-8")
 
     result = run(*RETRY)
 
-    found = [(line["line"], line["code"]) for line in read(workdir / "rejects.retry.jsonl")]
+    found = [(line["line"], line["code"]) for line in read(workdir / "kunden.rejects.retry.jsonl")]
     assert (2, [(8, "unknown_field"), (4, "invalid_json")]) == (result.exit_code, found)
 
 
 @pytest.mark.usefixtures("group")
 def test_a_retry_can_be_resumed(run: Run, workdir: Path) -> None:
     """It is an import like any other; the rows must be the same."""
-    write(workdir / "rejects.jsonl", *(reject(f"r{n}@example.org", line=n) for n in range(2, 300)))
+    write(
+        workdir / "kunden.rejects.jsonl",
+        *(reject(f"r{n}@example.org", line=n) for n in range(2, 300)),
+    )
     words = (*RETRY, "--journal", "j")
     run(*words, "--max-rows-per-second", "1000000")
 
@@ -171,7 +174,7 @@ def test_a_retry_can_be_resumed(run: Run, workdir: Path) -> None:
 
 def test_a_dry_run_checks_the_repairs(run: Run, workdir: Path) -> None:
     """Before anything is sent, and without an account."""
-    write(workdir / "rejects.jsonl", reject("a@example.org"), reject("kaputt"))
+    write(workdir / "kunden.rejects.jsonl", reject("a@example.org"), reject("kaputt"))
 
     result = run(*RETRY, "--dry-run", "--json")
     found = json.loads(result.stdout)
@@ -188,7 +191,7 @@ def test_too_many_rejects_stop_a_retry(
     run: Run, workdir: Path, words: tuple[str, ...], status: int
 ) -> None:
     """The limits are the same as for an import, and the same options change them."""
-    write(workdir / "rejects.jsonl", *(reject("kaputt", line=n) for n in range(2, 1100)))
+    write(workdir / "kunden.rejects.jsonl", *(reject("kaputt", line=n) for n in range(2, 1100)))
 
     result = run(*RETRY, *words)
 

@@ -8,6 +8,7 @@ import attrs
 import typer
 
 from cleverreach_async.cli.imports.readers import FileOptions, RejectsFileOptions
+from cleverreach_async.cli.imports.rejects_path import rejects_of, rejects_path, retry_of
 from cleverreach_async.cli.imports.send_options import SendOptions
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.content import Content, spool_input
@@ -15,6 +16,11 @@ from cleverreach_async.sources.content import Content, spool_input
 __all__ = ["Arguments", "ImportArguments", "RetryArguments"]
 
 Group = Annotated[str, typer.Option(help="Id or exact name of the group.", metavar="ID|NAME")]
+
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a rejects file that has rows of an earlier import."),
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -36,12 +42,16 @@ class ImportArguments:
         bool,
         typer.Option("--create-attributes", help="Create missing attributes, but not the group."),
     ] = False
-    rejects: Annotated[
-        Path,
+    new_rejects: Annotated[
+        Path | None,
         typer.Option(
-            metavar="FILE", help="File for rows that are not accepted; an old one is replaced."
+            "--rejects",
+            metavar="FILE",
+            help="File for rows that are not accepted.",
+            show_default="customers.rejects.jsonl for customers.csv",
         ),
-    ] = Path("rejects.jsonl")
+    ] = None
+    overwrite: Overwrite = False
     send: SendOptions
     reader: FileOptions
 
@@ -56,6 +66,11 @@ class ImportArguments:
     def content(self) -> Path | Content:
         """What is read: standard input, which can be read only once, is kept."""
         return spool_input() if str(self.file) == "-" else self.file
+
+    @property
+    def rejects(self) -> Path:
+        """The file for rows that are not accepted."""
+        return rejects_path(self.new_rejects or rejects_of(self.file), dry_run=self.send.dry_run)
 
     @property
     def check_consent(self) -> bool:
@@ -78,9 +93,10 @@ class RetryArguments:
             "--rejects",
             metavar="FILE",
             help="File for rows that are rejected again.",
-            show_default="rejects.retry.jsonl for rejects.jsonl",
+            show_default="customers.rejects.retry.jsonl for customers.rejects.jsonl",
         ),
     ] = None
+    overwrite: Overwrite = False
     send: SendOptions
     create: ClassVar[bool] = False
     create_attributes: ClassVar[bool] = False
@@ -94,7 +110,7 @@ class RetryArguments:
     @property
     def rejects(self) -> Path:
         """The file for rows that are rejected again."""
-        return self.new_rejects or self.file.with_name(f"{self.file.stem}.retry.jsonl")
+        return rejects_path(self.new_rejects or retry_of(self.file), dry_run=self.send.dry_run)
 
 
 Arguments = ImportArguments | RetryArguments

@@ -24,7 +24,7 @@ from cleverreach_async.cli.imports.dry_run import check_rows
 from cleverreach_async.cli.imports.ending import finish_import
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.opt_in import OptInMails, look_up_form
-from cleverreach_async.cli.imports.paths import check_files
+from cleverreach_async.cli.imports.paths import check_files, no_empty_rejects
 from cleverreach_async.cli.imports.progress import make_display
 from cleverreach_async.cli.options import AccountOptions
 from cleverreach_async.cli.output import Output
@@ -58,7 +58,8 @@ def import_file(arguments: Arguments, account: AccountOptions, output: Output) -
     work = partial(check_rows, job) if send.dry_run else partial(_send, job, access, interrupts)
     error: ImportFailedError | None = None
     try:
-        job.report = run(work, interrupts=interrupts)
+        with no_empty_rejects(arguments):
+            job.report = run(work, interrupts=interrupts)
     except ImportFailedError as failed:
         error, job.report = failed, failed.report
     except KeyboardInterrupt:
@@ -146,6 +147,7 @@ async def _deliver(
             job.source,
             group_id=group_id,
             rejects=arguments.rejects,
+            overwrite=arguments.overwrite,
             on_start=begin,
             on_progress=job.on_progress,
             on_accepted=on_accepted,

@@ -35,7 +35,7 @@ async def check_rows(job: Job) -> ImportReport:
         columns.take_types({}, relative=send.relative)
     rows = iter(job.source)
     job.display = make_display(job.output, job.source, accepted="valid")
-    with RejectsFile(job.arguments.rejects) as rejects, job.display:
+    with RejectsFile(job.arguments.rejects, overwrite=True) as rejects, job.display:
         finished = False
         while not finished:
             chunk = list(islice(rows, _SLICE))

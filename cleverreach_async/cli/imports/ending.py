@@ -6,6 +6,7 @@ from typing import Final
 from cleverreach_async.cli.failures import INCOMPLETE, INTERRUPTED, STOPPED, explain
 from cleverreach_async.cli.imports.html_report import write_html_report
 from cleverreach_async.cli.imports.job import Job
+from cleverreach_async.cli.imports.paths import same_command
 from cleverreach_async.cli.imports.summary import Result, as_json, as_text
 from cleverreach_async.errors import ImportFailedError, TooManyRejectsError
 
@@ -86,7 +87,7 @@ def _advice(result: Result, error: Exception | None) -> str:
         return f"repair the file and {again}: --resume would stop at the same line"
     if result.is_resumable:
         return f"continue with the same command{'' if send.resume else ' and --resume'}"
-    advice = "the same command sends the whole file again"
+    advice = f"{same_command(result.job.arguments)} sends the whole file again"
     if result.source.mapping is not None and send.strategy in _IDEMPOTENT:
         advice += "; no receiver is stored twice"
     return f"{advice}. With --journal FILE an import can be resumed"

@@ -13,7 +13,7 @@ from cleverreach_async.bulk.opt_in.mails import OptInReport, find_form, send_opt
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.imports.arguments import Arguments
-from cleverreach_async.cli.imports.paths import opt_in_list_path, unsent_mails_path
+from cleverreach_async.cli.imports.paths import opt_in_list_path, same_command, unsent_mails_path
 from cleverreach_async.cli.output import Output
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
@@ -119,7 +119,8 @@ class OptInMails:
             return
         # The journal of a complete import cannot be resumed.
         is_complete = self._arguments.send.journal is not None and self.result is not None
-        command = "the same command" + (" without --journal and --resume" if is_complete else "")
+        command = same_command(self._arguments)
+        command += " without --journal and --resume" if is_complete else ""
         self._output.info(f"{count:,} activation mails are pending in {path}; {command} sends them")
 
     def as_json(self) -> dict[str, Any] | None:

@@ -1,13 +1,21 @@
 """The files that an import writes, checked before anything is sent."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.report.page import check_report_path
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["check_files", "opt_in_list_path", "unsent_mails_path"]
+__all__ = [
+    "check_files",
+    "no_empty_rejects",
+    "opt_in_list_path",
+    "same_command",
+    "unsent_mails_path",
+]
 
 
 def opt_in_list_path(rejects: Path) -> Path:
@@ -48,8 +56,23 @@ def check_files(arguments: Arguments) -> None:
             )
         _check_writable(journal, "the journal")
         _check_journal(journal, resume=send.resume)
+    if not (send.dry_run or send.resume or arguments.overwrite):
+        _check_rejects(rejects)
     if report is not None:
         check_report_path(report, others=filter(None, (file, rejects, journal)))
+
+
+@contextmanager
+def no_empty_rejects(arguments: Arguments) -> Generator[None, None, None]:
+    """Delete the rejects file after this block if it was created in it and has no rows."""
+    rejects = arguments.rejects
+    is_own = arguments.send.dry_run or arguments.overwrite or not rejects.exists()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if is_own and rejects.is_file() and not rejects.stat().st_size:
+                rejects.unlink()
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -58,10 +81,30 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
 
 
+def same_command(arguments: Arguments) -> str:
+    """Return how to name the command of an import that is to be run again, for a message."""
+    must_replace = _has_rows(arguments.rejects) and not arguments.overwrite
+    return "the same command" + (" and --overwrite" if must_replace else "")
+
+
+def _has_rows(rejects: Path) -> bool:
+    return rejects.is_file() and rejects.stat().st_size > 0
+
+
 def _check_writable(path: Path, name: str) -> None:
     existing = path if path.exists() else path.parent
     if path.is_dir() or not os.access(existing, os.W_OK):
         raise ConfigurationError(f"{path}: cannot write {name} there")
+
+
+def _check_rejects(rejects: Path) -> None:
+    """Check that no row is lost that somebody has repaired, or has yet to."""
+    if _has_rows(rejects):
+        raise ConfigurationError(
+            f"{rejects} has the rejects of an earlier import, which may be repaired: send them with"
+            " cleverreach retry-rejects, or move the file, choose another with --rejects, or"
+            " replace it with --overwrite"
+        )
 
 
 def _check_journal(journal: Path, *, resume: bool) -> None:

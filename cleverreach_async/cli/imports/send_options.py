@@ -283,8 +283,8 @@ class SendOptions:
             raise ConfigurationError("--resume needs a journal; name it with --journal FILE")
         if self.resume and self.dry_run:
             raise ConfigurationError(
-                "--dry-run would replace the rejects file that --resume appends to; use only one of"
-                " them"
+                "--dry-run checks the whole file, and --resume continues in the middle; use only"
+                " one of them"
             )
         if self.activate and self.requested_strategy != "update":
             raise ConfigurationError(

@@ -59,7 +59,7 @@ class Result:
 
     @classmethod
     def of(cls, job: Job, report: ImportReport, error: Exception | None = None) -> "Result":
-        """Return the result of an import, and delete a rejects file without rows.
+        """Return the result of an import.
 
         Args:
             job: The import.
@@ -70,8 +70,6 @@ class Result:
         counts = (report.rejected, report.unknown)
         earlier = (report.earlier.get(name, 0) for name in ("rejected", "unknown"))
         has_rejects = any(counts) or any(earlier)
-        if not has_rejects and rejects.is_file():
-            rejects.unlink()
         return cls(
             job=job,
             report=report,
