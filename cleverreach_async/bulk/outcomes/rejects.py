@@ -18,7 +18,7 @@ _OWNER_ONLY: Final = 0o600
 _FIRST_BYTES: Final = b'{"row":'
 
 
-class _Line(msgspec.Struct):
+class _RejectLine(msgspec.Struct):
     """What identifies a line."""
 
     row: int
@@ -117,7 +117,7 @@ class RejectsFile:
         if not line.endswith(b"\n") or not is_first:
             return line.startswith(_FIRST_BYTES[: len(line)])
         try:
-            return not self._has_done(msgspec.json.decode(line, type=_Line).row)
+            return not self._has_done(msgspec.json.decode(line, type=_RejectLine).row)
         except msgspec.MsgspecError:
             return False
 
