@@ -164,11 +164,7 @@ def assemble(
     resumed = journal.state.snapshot() if journal is not None and settings.resume else None
     if resumed is not None:
         attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
-    rejects = resources.enter_context(
-        RejectsFile(settings.rejects, overwrite=settings.overwrite)
-        if resumed is None
-        else RejectsFile(settings.rejects, keep=resumed.rejects_bytes, has_done=resumed.has_done)
-    )
+    rejects = resources.enter_context(_rejects_file(settings, resumed))
     accounting = _accounting(settings, attempts, rejects, journal, resumed)
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     workers = Workers(
@@ -247,6 +243,12 @@ def _accounting(
         },
         rows_per_event=settings.batch_size,
     )
+
+
+def _rejects_file(settings: Settings, resumed: JournalState | None) -> RejectsFile:
+    if resumed is None:
+        return RejectsFile(settings.rejects, overwrite=settings.overwrite)
+    return RejectsFile(settings.rejects, keep=resumed.rejects_bytes, has_done=resumed.has_done)
 
 
 def _report(resumed: JournalState | None) -> ImportReport:

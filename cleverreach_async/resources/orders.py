@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import attrs
 
+from cleverreach_async.resources.arguments import as_model
 from cleverreach_async.resources.base import UNSET, Resource, Unset, receiver_path, refuse_none
 from cleverreach_async.resources.converter import Extra, Number
 from cleverreach_async.resources.pages import Paginator
@@ -92,12 +93,17 @@ class Order:
     extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
 
 
-def order_on_wire(order: OrderInput) -> OrderInput:
+OrderLike = OrderInput | Mapping[str, Any]
+"""An order to write; a mapping has the fields of ``OrderInput``."""
+
+
+def order_on_wire(order: OrderLike) -> OrderInput:
     """Return the order with its time in Unix seconds. The input is not changed.
 
     Raises:
-        ConfigurationError: The time cannot be sent.
+        ConfigurationError: It is no order, or its time cannot be sent.
     """
+    order = as_model(order, OrderInput, "the order", "order_id")
     if order.stamp is UNSET:
         return order
     return attrs.evolve(order, stamp=seconds_on_wire(order.stamp, "stamp"))
@@ -118,7 +124,7 @@ class Orders(Resource):
         return self._list(Order, f"{template}/orders", path=path)
 
     async def create(
-        self, receiver_id: int | str, order: OrderInput, *, group_id: int | None = None
+        self, receiver_id: int | str, order: OrderLike, *, group_id: int | None = None
     ) -> None:
         """Add an order line.
 
@@ -131,7 +137,7 @@ class Orders(Resource):
         await self._do("POST", f"{template}/orders", path=path, json=order_on_wire(order))
 
     async def update(
-        self, receiver_id: int | str, order: OrderInput, *, group_id: int | None = None
+        self, receiver_id: int | str, order: OrderLike, *, group_id: int | None = None
     ) -> None:
         """Change the order line that has the input's ``order_id``.
 
@@ -139,11 +145,12 @@ class Orders(Resource):
         ``PUT /groups/{group_id}/receivers/{pool_id}/orders/{id}``
         """
         template, path = receiver_path(receiver_id, group_id)
+        sent = order_on_wire(order)
         await self._do(
             "PUT",
             f"{template}/orders/{{order_id}}",
-            path={**path, "order_id": order.order_id},
-            json=order_on_wire(order),
+            path={**path, "order_id": sent.order_id},
+            json=sent,
         )
 
     async def delete(

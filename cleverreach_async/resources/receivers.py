@@ -18,6 +18,7 @@ from cleverreach_async.resources.base import (
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.lost_values import lost_attributes
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.receiver_arguments import ReceiverLike, as_receiver, as_receivers
 from cleverreach_async.resources.receiver_models import (
     BatchItem,
     Detail,
@@ -47,6 +48,9 @@ class Receivers(Resource):
     ``receiver_id`` is a pool id or an e-mail address. For more than 1000 receivers use ``cr.bulk``.
     Calls with orders, or with relative values such as ``"+1"``, are not repeated after a lost
     response, because the server might count them twice.
+
+    Receivers to write are :class:`ReceiverInput` objects, or mappings of their fields. Tags may be
+    one text with commas.
 
     As in every resource, an id is a number of 1 or more, or its digits as text. Anything else
     raises ``ConfigurationError``, and no request is sent.
@@ -117,7 +121,7 @@ class Receivers(Resource):
         template, path = receiver_path(receiver_id, group_id)
         return await self._call(Receiver, "GET", template, path=path)
 
-    async def create(self, receiver: ReceiverInput, *, group_id: int) -> Receiver:
+    async def create(self, receiver: ReceiverLike, *, group_id: int) -> Receiver:
         """Add one receiver. If the address is in the group already, the API returns an error.
 
         Values of attributes that the answer does not have are logged as a warning, by name.
@@ -125,14 +129,14 @@ class Receivers(Resource):
         ``POST /groups/{group_id}/receivers``
         """
         return await self._write(
-            receiver_on_wire(receiver),
+            receiver_on_wire(as_receiver(receiver)),
             "POST",
             "/groups/{group_id}/receivers",
             path={"group_id": group_id},
         )
 
     async def update(
-        self, receiver_id: int | str, receiver: ReceiverInput, *, group_id: int
+        self, receiver_id: int | str, receiver: ReceiverLike, *, group_id: int
     ) -> Receiver:
         """Change one receiver. Fields that are not set stay as they are.
 
@@ -145,6 +149,7 @@ class Receivers(Resource):
 
         ``PUT /groups/{group_id}/receivers/{id}``
         """
+        receiver = as_receiver(receiver)
         return await self._write(
             receiver_on_wire(receiver, creates=False),
             "PUT",
@@ -153,7 +158,7 @@ class Receivers(Resource):
             idempotent=_is_repeatable(receiver),
         )
 
-    async def upsert(self, receiver: ReceiverInput, *, group_id: int) -> Receiver:
+    async def upsert(self, receiver: ReceiverLike, *, group_id: int) -> Receiver:
         """Add or change one receiver with its tags and orders.
 
         Values of attributes that the answer does not have are logged as a warning, by name.
@@ -165,7 +170,7 @@ class Receivers(Resource):
 
         ``POST /groups/{group_id}/receivers/upsertplus``
         """
-        stored = await self.upsertplus_many([receiver], group_id=group_id)
+        stored = await self.upsertplus_many([as_receiver(receiver)], group_id=group_id)
         if not stored:
             raise UnprocessableEntityError(
                 "the server refused the receiver: check its address and the blacklist",
@@ -204,7 +209,7 @@ class Receivers(Resource):
         await self._do("PUT", f"{_IN_GROUP}/deactivate", path=path)
 
     async def insert_many(
-        self, receivers: Iterable[ReceiverInput], *, group_id: int
+        self, receivers: Iterable[ReceiverLike], *, group_id: int
     ) -> tuple[BatchItem, ...]:
         """Add up to 1000 receivers. Addresses that exist are refused, the others are added.
 
@@ -214,7 +219,7 @@ class Receivers(Resource):
         return tuple(read_batch_item(item) for item in items)
 
     async def update_many(
-        self, receivers: Iterable[ReceiverInput], *, group_id: int
+        self, receivers: Iterable[ReceiverLike], *, group_id: int
     ) -> tuple[BatchItem, ...]:
         """Change up to 1000 existing receivers.
 
@@ -224,7 +229,7 @@ class Receivers(Resource):
         return tuple(read_batch_item(item) for item in items)
 
     async def upsert_many(
-        self, receivers: Iterable[ReceiverInput], *, group_id: int
+        self, receivers: Iterable[ReceiverLike], *, group_id: int
     ) -> tuple[BatchItem, ...]:
         """Add or change up to 1000 receivers, and return the result of each.
 
@@ -234,7 +239,7 @@ class Receivers(Resource):
         return tuple(read_batch_item(item) for item in items)
 
     async def updateplus_many(
-        self, receivers: Iterable[ReceiverInput], *, group_id: int
+        self, receivers: Iterable[ReceiverLike], *, group_id: int
     ) -> tuple[Receiver, ...]:
         """Change up to 1000 existing receivers and return them without the refused ones.
 
@@ -245,7 +250,7 @@ class Receivers(Resource):
         return await self._batch_profiles("PUT", "updateplus", receivers, group_id)
 
     async def upsertplus_many(
-        self, receivers: Iterable[ReceiverInput], *, group_id: int
+        self, receivers: Iterable[ReceiverLike], *, group_id: int
     ) -> tuple[Receiver, ...]:
         """Add or change up to 1000 receivers and return them without the refused ones.
 
@@ -291,9 +296,9 @@ class Receivers(Resource):
         return structure(stored, Receiver, method=method, path=template)
 
     async def _batch_profiles(
-        self, method: str, verb: str, receivers: Iterable[ReceiverInput], group_id: int
+        self, method: str, verb: str, receivers: Iterable[ReceiverLike], group_id: int
     ) -> tuple[Receiver, ...]:
-        sent = list(receivers)
+        sent = as_receivers(receivers)
         items = await self._batch(method, verb, sent, group_id)
         stored = {str(as_object(item).get("email")).lower(): item for item in items}
         _warn_of_lost_values((it, stored.get(str(it.email).strip().lower())) for it in sent)
@@ -302,11 +307,11 @@ class Receivers(Resource):
         return decode_list(profiles, Receiver, method=method, path=path)
 
     async def _batch(
-        self, method: str, verb: str, receivers: Iterable[ReceiverInput], group_id: int
+        self, method: str, verb: str, receivers: Iterable[ReceiverLike], group_id: int
     ) -> Sequence[Any]:
         """Send up to 1000 receivers and return the items of the response."""
         creates = verb not in {"update", "updateplus"}
-        rows = [receiver_on_wire(receiver, creates=creates) for receiver in receivers]
+        rows = [receiver_on_wire(receiver, creates=creates) for receiver in as_receivers(receivers)]
         if len(rows) > MAX_BATCH:
             raise ConfigurationError(
                 f"{len(rows)} receivers in one call; the API takes {MAX_BATCH}, use cr.bulk for"

@@ -2,7 +2,6 @@
 
 import enum
 import math
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
@@ -13,6 +12,7 @@ from uuid import UUID
 
 from cleverreach_async.resources.attributes import AttributeType
 from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.resources.receiver_arguments import split_tags
 from cleverreach_async.resources.times import FIRST_SECOND
 from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping
@@ -46,8 +46,6 @@ _WHOLE_FLOATS: Final = 2.0**53
 """Up to here a float holds every whole number."""
 
 _TEXT_ACCEPTED: Final = "it takes text, a number, a truth value, a date or a UUID"
-_TAG_SEPARATOR: Final = re.compile(r"[,;|]")
-_TAG: Final = re.compile(r"\s*(?:\"([^\"]*)\"\s*(?=[,;|]|$)|([^,;|]*))(?:[,;|]|$)")
 _GENDERS: Final = {
     **dict.fromkeys(("male", "m", "mann", "maennlich", "männlich", "man", "1"), "male"),
     **dict.fromkeys(("herr", "herrn", "hr", "hr.", "mr", "mr.", "mister", "m."), "male"),
@@ -300,8 +298,7 @@ def tags(value: Any) -> list[str] | Unset:
     In text a tag may be in double quotes.
     """
     if isinstance(value, str):
-        parts = _TAG_SEPARATOR.split(value) if '"' not in value else _quoted_tags(value)
-        return [tag for part in parts if (tag := part.strip())] or UNSET
+        return split_tags(value) or UNSET
     if is_missing(value):
         return UNSET
     if not isinstance(value, list | tuple | set | frozenset):
@@ -312,10 +309,6 @@ def tags(value: Any) -> list[str] | Unset:
     found = [text for label in labels if (text := str(label).strip())]
     # A set has no order, but the same row must always make the same request.
     return (sorted(found) if isinstance(value, set | frozenset) else found) or UNSET
-
-
-def _quoted_tags(text: str) -> list[str]:
-    return [found[1] if found[2] is None else found[2] for found in _TAG.finditer(text)]
 
 
 def is_missing(value: Any) -> bool:
