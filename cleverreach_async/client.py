@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypedDict, Unpack
 
 import attrs
 
@@ -263,6 +263,14 @@ class CleverReach:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("use `async with CleverReach(…)`, inside of an async function")
+
+        def __exit__(self, *exc_info: object) -> None:
+            """Needed for the error of ``__enter__``."""
 
     def __repr__(self) -> str:
         return f"<CleverReach {self._transport.base_url} {self._connections.state}>"

@@ -171,6 +171,8 @@ class APIStatusError(CleverReachError):
         retry_after: Seconds that the server asked to wait, or ``None``.
     """
 
+    _advice = ""
+
     def __init__(
         self,
         message: str,
@@ -184,7 +186,8 @@ class APIStatusError(CleverReachError):
         retry_after: float | None = None,
     ) -> None:
         place = f"{method} {path}: " if method else ""
-        super().__init__(f"{place}{status_code} {message}".strip())
+        advice = f"; {self._advice}" if self._advice else ""
+        super().__init__(f"{place}{status_code} {message}".strip() + advice)
         self.status_code = status_code
         self.code = code
         self.message = message
@@ -201,6 +204,8 @@ class BadRequestError(APIStatusError):
 
 class AuthenticationError(APIStatusError):
     """401: the token is missing, expired or revoked, and a refresh did not help."""
+
+    _advice = "check the token or the client id and secret, and whether they have expired"
 
 
 class PermissionDeniedError(APIStatusError):

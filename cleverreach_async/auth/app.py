@@ -266,8 +266,8 @@ def as_auth(auth: Auth | str) -> Auth:
     if not callable(getattr(given, "bind", None)):
         kind = "None" if given is None else f"of type {type(given).__name__}"
         raise ConfigurationError(
-            f"auth is {kind}; pass OAuthApp(client_id, client_secret).client_credentials(), or an"
-            " access token as text"
+            f"auth is {kind}; pass OAuthApp(client_id, client_secret).client_credentials(), an"
+            " access token as text, or use CleverReach.from_env()"
         )
     return auth
 

@@ -166,6 +166,7 @@ def assemble(
         attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
     rejects = resources.enter_context(_rejects_file(settings, resumed))
     accounting = _accounting(settings, attempts, rejects, journal, resumed)
+    resources.enter_context(attempts.gate.on_switched(accounting.emit_progress))
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     workers = Workers(
         delivery=Delivery(

@@ -12,7 +12,8 @@ from cleverreach_async.bulk.assembly import (
     start_attempts,
 )
 from cleverreach_async.bulk.intake.reading import Source
-from cleverreach_async.bulk.options import ImportOptions, Settings
+from cleverreach_async.bulk.intake.source_check import check_source
+from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
@@ -62,7 +63,8 @@ class Bulk:
 
         Raises:
             ImportFailedError: The import stopped early; ``.report`` contains the counters.
-            ConfigurationError: An argument is out of range, or ``group_id`` is not an id.
+            ConfigurationError: An argument is out of range or unknown, ``group_id`` is not an id,
+                or ``source`` is none, such as a path.
 
         ``POST /groups/{group_id}/receivers/upsertplus``, ``POST …/upsert``
         """
@@ -125,6 +127,7 @@ class Bulk:
     async def _run(
         self, source: Source, group_id: int, strategy: StrategyName, options: ImportOptions
     ) -> ImportReport:
+        check_source(source)
         async with self._open(source, group_id, strategy, options) as run:
             await run.import_all(source)
         return run.report
@@ -139,6 +142,7 @@ class Bulk:
     ) -> AsyncGenerator[ImportRun, None]:
         group_id = check_id("group_id", group_id)
         strategy = find_strategy(strategy_name)
+        check_names(options)
         settings = Settings(**options)
         settings.check(strategy)
         with ExitStack() as resources:

@@ -1,7 +1,8 @@
 """Options of an import, with defaults and limits."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, TypedDict
 
@@ -17,10 +18,19 @@ from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["AUTO_CONCURRENCY", "MAX_CONCURRENCY", "ImportOptions", "Settings"]
+__all__ = ["AUTO_CONCURRENCY", "MAX_CONCURRENCY", "ImportOptions", "Settings", "check_names"]
 
 MAX_CONCURRENCY: Final = 32
 AUTO_CONCURRENCY: Final = 8
+
+_OTHER_NAMES: Final = {
+    **dict.fromkeys(("workers", "max_workers", "threads", "parallel", "jobs"), "concurrency"),
+    **dict.fromkeys(("chunk_size", "chunksize", "size", "batch"), "batch_size"),
+    **dict.fromkeys(("rate", "rate_limit"), "max_rows_per_second"),
+    **dict.fromkeys(("state", "checkpoint"), "journal"),
+    **dict.fromkeys(("errors", "failures", "failed"), "rejects"),
+    **dict.fromkeys(("callback", "progress"), "on_progress"),
+}
 
 
 class ImportOptions(TypedDict, total=False):
@@ -40,7 +50,8 @@ class ImportOptions(TypedDict, total=False):
             ends the import in order.
         on_accepted: Called with the addresses, in lower case, of rows that the server has stored,
             before the journal says so; after a crash some may be reported again.
-        on_progress: Called after each batch with an :class:`ImportProgress`.
+        on_progress: Called with an :class:`ImportProgress` after each batch, and when the account's
+            calls pause and go on.
         max_reject_share: Share of rejected rows among the last 5000 at which the import stops
             itself, 0 to 1; 1 never stops it. More than 0.5 of the first 100 rows stops it too.
         max_rejects: Most rejected rows; with more the import stops.
@@ -176,7 +187,23 @@ class Settings:
         return AUTO_CONCURRENCY if self.concurrency == "auto" else self.concurrency
 
 
+def check_names(options: Iterable[str]) -> None:
+    """Check that all options are known.
+
+    Raises:
+        ConfigurationError: One is not; the message names the one that is probably meant.
+    """
+    known = ImportOptions.__annotations__
+    for name in options:
+        if name in known:
+            continue
+        close = _OTHER_NAMES.get(name) or next(iter(get_close_matches(name, known, n=1)), "")
+        hint = f"did you mean {close}? The" if close else "the"
+        raise ConfigurationError(f"unknown option {name}: {hint} options are {', '.join(known)}")
+
+
 def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
+    given: object = value
+    if not isinstance(given, int | float) or not least <= given <= most:
         limits = f"{least:g} to {most:g}" if math.isfinite(most) else f"at least {least:g}"
-        raise ConfigurationError(f"{name} is {value}; use {limits}")
+        raise ConfigurationError(f"{name} is {value!r}; use {limits}")

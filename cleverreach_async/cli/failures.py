@@ -11,7 +11,6 @@ from cleverreach_async.cli.output import Output
 from cleverreach_async.errors import (
     APIConnectionError,
     APIStatusError,
-    AuthenticationError,
     CleverReachError,
     ImportFailedError,
     PermissionDeniedError,
@@ -46,13 +45,11 @@ def explain(error: CleverReachError) -> str:
     return "; ".join([f"{error}{_advice(error)}", *getattr(error, "__notes__", ())])
 
 
-def _advice(error: CleverReachError) -> str:  # noqa: PLR0911 - one per kind of error
+def _advice(error: CleverReachError) -> str:
     if isinstance(error, TokenError):
         if error.error in _FIXED_BY_LOGIN:
             return "; run cleverreach login"
         return "; check CLEVERREACH_CLIENT_ID and CLEVERREACH_CLIENT_SECRET"
-    if isinstance(error, AuthenticationError):
-        return "; check the token or the client id and secret, and whether they have expired"
     if isinstance(error, PermissionDeniedError):
         return "; check the permissions of the app in the account's REST API settings"
     if isinstance(error, APIConnectionError) and not error.sent:

@@ -1,13 +1,18 @@
 """Paginators: await one for the first page, or iterate over it for every item."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, overload
 
 import attrs
 
 __all__ = ["Page", "Paginator"]
 
 T = TypeVar("T")
+
+_NOT_AWAITED: Final = (
+    "this list is not loaded: use `async for item in …` for all items, or `page = await …` for the"
+    " first page"
+)
 
 
 @attrs.frozen(eq=False)
@@ -38,6 +43,14 @@ class Page(Sequence[T], Generic[T]):
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
 
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __aiter__(self) -> NoReturn:
+            raise TypeError(
+                "this is the first page only: leave out `await` to iterate over all items with"
+                " `async for`, or use `for` for this page"
+            )
+
 
 class Paginator(Generic[T]):
     """A list in pages. ``await`` it for the first page, or use ``async for`` for every item.
@@ -53,6 +66,19 @@ class Paginator(Generic[T]):
     def __init__(self, fetch: Callable[[int], Awaitable[Page[T]]], *, first: int = 0) -> None:
         self._fetch = fetch
         self._first = first
+
+    def __repr__(self) -> str:
+        return "<Paginator, not loaded: use `async for item in …`, or `page = await …`>"
+
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def _refuse(self, *_args: object) -> NoReturn:
+            raise TypeError(_NOT_AWAITED)
+
+        __iter__ = __len__ = __bool__ = __getitem__ = __contains__ = _refuse
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f"no attribute {name!r}: {_NOT_AWAITED}")
 
     def __await__(self) -> Generator[Any, Any, Page[T]]:
         return self._fetch(self._first).__await__()

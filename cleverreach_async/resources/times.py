@@ -45,6 +45,11 @@ def seconds_on_wire(value: Any, name: str) -> int:
     if isinstance(value, str):
         return _of_text(value, name)
     if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ConfigurationError(
+                f"{name} is {value!r}, which has no time zone; pass an aware datetime, such as"
+                " datetime.now(UTC)"
+            )
         seconds = int(to_unix(value))
         if abs(seconds) < FIRST_SECOND:
             return 0

@@ -10,7 +10,13 @@ It is a test double, not a security boundary: do not expose it to a network that
 and do not give it real addresses or credentials.
 """
 
-from .app import Sandbox
+try:
+    from .app import Sandbox
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "starlette":
+        raise
+    error.msg = "the sandbox needs starlette: pip install 'cleverreach-async[sandbox]'"
+    raise
 from .behaviour import Behaviour
 from .faults import Fault, Faults
 from .forms import SentMail

@@ -78,6 +78,7 @@ class AccountGate:
         self._probe_ended = anyio.Event()
         self._subscribers: list[Callable[[], None]] = []
         self._awaiting_reopening: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[], None]] = []
 
     @property
     def closed(self) -> bool:
@@ -97,6 +98,15 @@ class AccountGate:
             self._subscribers.remove(callback)
             if callback in self._awaiting_reopening:
                 self._awaiting_reopening.remove(callback)
+
+    @contextmanager
+    def on_switched(self, callback: Callable[[], None]) -> Generator[None, None, None]:
+        """Call back, during the block, each time after the gate has closed or opened."""
+        self._watchers.append(callback)
+        try:
+            yield
+        finally:
+            self._watchers.remove(callback)
 
     @asynccontextmanager
     async def passage(
@@ -173,15 +183,21 @@ class AccountGate:
             self.release_probe()
 
     def _close_for(self, seconds: float) -> None:
-        if not self._closed:
-            self._awaiting_reopening = self._subscribers.copy()
-        self._closed = True
+        was_open, self._closed = not self._closed, True
         self._until = max(self._until, self._clock.monotonic() + seconds)
+        if was_open:
+            self._awaiting_reopening = self._subscribers.copy()
+            self._tell_watchers()
 
     def _reopen(self) -> None:
         self._closed = False
         callbacks, self._awaiting_reopening = self._awaiting_reopening, []
         for callback in callbacks:
+            callback()
+        self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for callback in self._watchers.copy():
             callback()
 
     def release_probe(self) -> None:

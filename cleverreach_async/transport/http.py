@@ -188,7 +188,8 @@ class ClientSender:
 
     def __init__(self, client: Any) -> None:
         library = sys.modules.get(type(client).__module__.partition(".")[0])
-        if not hasattr(client, "build_request") or not hasattr(library, "TransportError"):
+        is_async = hasattr(client, "build_request") and hasattr(client, "__aenter__")
+        if not is_async or not hasattr(library, "TransportError"):
             raise ConfigurationError(
                 "http_client must be an httpx.AsyncClient or an httpx2.AsyncClient, "
                 f"not {type(client).__name__}"

@@ -10,6 +10,7 @@ from support.model_server import (
     ModelServer,
     Reply,
     Row,
+    at,
     counts,
     receivers,
     transport_to,
@@ -182,6 +183,27 @@ async def test_progress_grows_and_ends() -> None:
     assert sorted(event.done for event in events) == [event.done for event in events]
     assert [True] == [event.finished for event in events if event.finished]
     assert (95, report.requests) == (events[-1].accepted, events[-1].requests)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_progress_shows_every_pause(concurrency: int) -> None:
+    """Also if nothing else happens meanwhile; and that it is over."""
+    busy = Reply(429, executed=False, headers={"retry-after": "3"})
+    events: list[ImportProgress] = []
+    await upsert(
+        ModelServer(at(busy, 2)),
+        receivers(60),
+        batch_size=10,
+        concurrency=concurrency,
+        on_progress=events.append,
+    )
+
+    switches = [event.paused for event in events]
+    paused = switches.index(True)
+    assert (False, False) == (switches[-1], switches[paused + switches[paused:].index(False)])
+    after = next(event for event in events[paused:] if not event.paused)
+    assert after.elapsed - events[paused].elapsed >= 3
+    assert after.done < 60
 
 
 async def test_a_rejects_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
+async def test_watchers_are_told_when_it_has_closed_and_opened(
+    clock: FakeClock, rng: FixedRandom
+) -> None:
+    """Once for each, and only during their block."""
+    gate = AccountGate(clock, rng)
+    seen: list[bool] = []
+    with gate.on_switched(lambda: seen.append(gate.closed)):
+        gate.push_back(5.0, probe=False)
+        gate.push_back(9.0, probe=False)
+        async with gate.passage(max_wait=60.0) as passage:
+            passage.succeeded()
+    gate.push_back(5.0, probe=False)
+
+    assert [True, False] == seen
+
+
 class Callers:
     """Calls that pass a gate and stay in flight until the test ends them."""
 

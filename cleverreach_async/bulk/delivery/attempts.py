@@ -16,6 +16,7 @@ from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
 from cleverreach_async.bulk.rows import EncodedRow, join_rows
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.errors import CleverReachError
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.retry import Diagnosis, Fault, RetryPolicy, diagnose, wait_before
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
@@ -177,9 +178,14 @@ class Attempts:
             await self.transport.clock.sleep(seconds)
 
     @property
+    def gate(self) -> AccountGate:
+        """The account's gate."""
+        return self.transport.own_account().gate
+
+    @property
     def is_paused(self) -> bool:
         """Whether the account's gate is closed."""
-        return self.transport.own_account().gate.closed
+        return self.gate.closed
 
     def suspects_rows(self, streak: FailureStreak) -> bool:
         """Return whether rows seem to cause their failures; not while the account is paused."""
