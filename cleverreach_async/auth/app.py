@@ -257,19 +257,22 @@ def as_auth(auth: Auth | str) -> Auth:
     """
     if isinstance(auth, str):
         return BearerToken(auth)
-    given: object = auth
+    if not hasattr(auth, "bind"):
+        raise _no_auth(auth)
+    return auth
+
+
+def _no_auth(given: object) -> ConfigurationError:
     if isinstance(given, OAuthApp):
-        raise ConfigurationError(
+        return ConfigurationError(
             "auth is an OAuthApp: pass app.client_credentials() to use the app's own account, or"
             " app.user(…) for the account of a user"
         )
-    if not callable(getattr(given, "bind", None)):
-        kind = "None" if given is None else f"of type {type(given).__name__}"
-        raise ConfigurationError(
-            f"auth is {kind}; pass OAuthApp(client_id, client_secret).client_credentials(), an"
-            " access token as text, or use CleverReach.from_env()"
-        )
-    return auth
+    kind = "None" if given is None else f"of type {type(given).__name__}"
+    return ConfigurationError(
+        f"auth is {kind}; pass OAuthApp(client_id, client_secret).client_credentials(), an access"
+        " token as text, or use CleverReach.from_env()"
+    )
 
 
 def server_of(auth: Auth) -> str | None:

@@ -202,8 +202,11 @@ def check_names(options: Iterable[str]) -> None:
         raise ConfigurationError(f"unknown option {name}: {hint} options are {', '.join(known)}")
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
 def _check_range(name: str, value: float, least: float, most: float) -> None:
-    given: object = value
-    if not isinstance(given, int | float) or not least <= given <= most:
+    if not (_is_number(value) and least <= value <= most):
         limits = f"{least:g} to {most:g}" if math.isfinite(most) else f"at least {least:g}"
         raise ConfigurationError(f"{name} is {value!r}; use {limits}")

@@ -54,7 +54,7 @@ def as_receivers(values: object) -> list[ReceiverInput]:
         ConfigurationError: It is one receiver, or nothing of the kind.
     """
     is_one = isinstance(values, ReceiverInput | Mapping | str | bytes)
-    if is_one or not isinstance(values, Iterable):
+    if is_one or not hasattr(values, "__iter__"):
         raise ConfigurationError(
             f"receivers is {kind_of(values)}; pass a list of receivers: [receiver]"
         )
