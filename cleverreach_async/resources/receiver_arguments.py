@@ -53,9 +53,8 @@ def as_receivers(values: object) -> list[ReceiverInput]:
     Raises:
         ConfigurationError: It is one receiver, or nothing of the kind.
     """
+    kind = kind_of(values)
     is_one = isinstance(values, ReceiverInput | Mapping | str | bytes)
-    if is_one or not hasattr(values, "__iter__"):
-        raise ConfigurationError(
-            f"receivers is {kind_of(values)}; pass a list of receivers: [receiver]"
-        )
+    if is_one or not isinstance(values, Iterable):
+        raise ConfigurationError(f"receivers is {kind}; pass a list of receivers: [receiver]")
     return [as_receiver(value) for value in cast("Iterable[object]", values)]
