@@ -262,7 +262,9 @@ def test_lost_answers_do_not_change_the_end(
     unsure = {row for row, code in played.codes.items() if code not in EXPECTED_CODES}
     if strategy != "insert":
         encoded = {it.number: it for it in played.reference.encode(rows)}
-        assert not [number for number in unsure if encoded[number].repeatable]
+        # A row for which the server fails three times while others succeed is given up.
+        kept = [number for number in unsure if played.codes[number] != "server_error"]
+        assert not [number for number in kept if encoded[number].repeatable]
     played.check(unsure=unsure)
 
 
