@@ -35,7 +35,11 @@ _CONSENT: Final = _any_of(
     *("ausgetragen", "d[ei]s?inscri", "desabonn"),
     # consent, given and withdrawn
     *("consent", "einwillig", "eingewilligt", "zustimmung", "zugestimmt", "einverstand"),
-    *("einverstaend", "(?:^|(?<!ge)werbe|mail|marketing|kontakt|versand)erlaubnis", "dsgvo"),
+    *(
+        "einverstaend",
+        "(?:^|(?<!ge)werbe|mail(?:ing)?|marketing|kontakt|versand)erlaubnis",
+        "dsgvo",
+    ),
     *("gdpr", "rgpd", "(?:mail|marketing)permission", "permission(?:e?mail|marketing|status)"),
     *("widerruf(?!s(?:belehrung|frist|recht))", "widerspr"),
     # blocked addresses

@@ -91,7 +91,7 @@ _UNSUBSCRIBED: Final = (
     *("Keine Newsletter", "Keine E-Mails", "Keine E-Mail-Werbung", "Keine Werbung"),
     *("Abgemeldet", "Newsletter abgemeldet", "Vom Newsletter abgemeldet", "Newsletter-Abmeldung"),
     *("Abmeldung", "Ausgetragen", "Abbestellt", "Newsletter abbestellt", "Deaktiviert"),
-    *("Deactivated", "Widerruf", "Widerrufen", "Widerspruch", "Widersprochen"),
+    *("Widerruf", "Widerrufen", "Widerspruch", "Widersprochen"),
     *("Werbewiderspruch", "Widerspruch Werbung", "Werbesperre", "Einwilligung widerrufen"),
     *("Consent withdrawn", "Consent revoked"),
 )

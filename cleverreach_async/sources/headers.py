@@ -54,7 +54,14 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
         *("Date unsubscribed", "Opt-Out am"),
         *("Opt-Out-Datum", "Opt-out date", "Opt-out at", "Opted out at", "Widerrufen am"),
         *("Widerruf am", "Widersprochen am", "Widerspruch am", "Deaktiviert am"),
-        *("Deaktivierungsdatum", "Deactivated at", "Deactivated on", "Deactivation date"),
+        # The name of the field itself: such a column holds times or flags, and both are sent.
+        *(
+            "Deaktivierungsdatum",
+            "Deactivated",
+            "Deactivated at",
+            "Deactivated on",
+            "Deactivation date",
+        ),
     ),
     "source": ("Quelle", "Herkunft", "Source", "cHerkunft"),
     "tags": ("Tags", "Schlagworte", "Schlagwörter"),

@@ -157,7 +157,7 @@ EXPORTS = {
         created_ip;activated_ip;mailtype
     """,
     "CleverReach": """
-        email=email;activated=activated;registered=registered;deactivated=unsubscribed
+        email=email;activated=activated;registered=registered;deactivated=deactivated
         source=source;bounced=unsubscribed;firstname=firstname;lastname=lastname
     """,
     "Google": """
