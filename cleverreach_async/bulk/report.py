@@ -178,9 +178,12 @@ class ImportReport:
         """
         if SourceRow not in {*map(type, items)}:
             return
-        for number, item in zip(numbers, items, strict=True):
-            if not isinstance(item, SourceRow) or not item.remarks:
-                continue
+        found = [
+            (number, item)
+            for number, item in zip(numbers, items, strict=True)
+            if isinstance(item, SourceRow) and item.remarks
+        ]
+        for number, item in found:
             if but_not is None or not but_not(number):
                 self.remark(item.remarks, item.line or number)
 

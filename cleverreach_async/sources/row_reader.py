@@ -63,7 +63,7 @@ def row_reader(
                 UNSET if of_account is None else of_account(values),
                 UNSET if tags is None else to_tags(values[tags]),
             )
-            row = SourceRow(receiver, line)
+            row = SourceRow(receiver, line, "", (), True)
             if read_consent is not None:
                 _add_consent(row, *read_consent(values))
             if receiver.email is not values[email]:

@@ -33,12 +33,14 @@ class SourceRow:
         not_subscribed: Why the person should get no mail, as a code such as ``unsubscribed``;
             empty if the row does not say so.
         remarks: The values that were dropped or changed.
+        is_checked: Whether the source has checked the types of all values, so that nobody has to.
     """
 
     receiver: ReceiverInput
     line: int | None
     not_subscribed: str = ""
     remarks: tuple[Remark, ...] = ()
+    is_checked: bool = attrs.field(default=False, eq=False, repr=False)
 
 
 @attrs.define

@@ -145,7 +145,7 @@ async def test_r7_many_imports_leave_no_files_threads_or_tasks(tmp_path: Path) -
 
     async def run_one() -> None:
         rows = [*receivers(5), ReceiverInput("refuse@example.org")]
-        await upsert(ModelServer(), rows, journal=journal, rejects=rejects)
+        await upsert(ModelServer(), rows, journal=journal, rejects=rejects, overwrite=True)
         journal.unlink()
 
     for _ in range(5):

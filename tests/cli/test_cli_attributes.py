@@ -166,7 +166,7 @@ def test_a_number_with_a_sign_needs_an_option(
     (workdir / "b.csv").write_text("email;Punkte\na@example.org;-2\n", "utf-8")
     command = ("import", "b.csv", "--group", points, "--map", "Punkte=points", "--json")
     refused = run(*command)
-    sent = run(*command, "--relative")
+    sent = run(*command, "--relative", "--overwrite")
     group_id = json.loads(sent.stdout)["group_id"]
     receiver = sandbox.store.receiver(group_id, "a@example.org") or {}
 

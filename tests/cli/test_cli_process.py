@@ -64,7 +64,7 @@ def test_a_server_with_faults_changes_no_result(workdir: Path, spawn: Spawn) -> 
         url = server.stdout.readline().split()[-1]
         access = {"CLIENT_ID": "sandbox", "CLIENT_SECRET": "sandbox-secret", "BASE_URL": url}
         environ = {f"CLEVERREACH_{name}": value for name, value in access.items()}
-        done = spawn(*words, **environ)
+        done = spawn(*words, "--overwrite", **environ)
         server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=30)
     with_faults = json.loads(done.stdout)

@@ -5,7 +5,10 @@ To check a whole slice takes a small part of the time of checks for each row.
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any, Final
+
+import attrs
 
 from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.intake.valid_addresses import are_addresses
@@ -21,6 +24,11 @@ from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["encode_plain_rows"]
 
+_fields: Final = attrgetter(*(field.name for field in attrs.fields(ReceiverInput)))
+_said: Final = attrgetter("not_subscribed")
+_line: Final = attrgetter("line")
+_is_checked: Final = attrgetter("is_checked")
+_NOT_SENT: Final = frozenset({Unset})
 _TIMES: Final = frozenset({int, Unset})
 _TEXTS: Final = frozenset({str, Unset})
 _MAPS: Final = frozenset({dict})
@@ -45,8 +53,8 @@ def encode_plain_rows(
         The encoded rows; ``None`` if any row has to be looked at by itself.
     """
     try:
-        receivers, lines = _parts_of(items)
-        if not receivers or not _are_plain(receivers, strategy, known):
+        receivers, lines, are_checked = _parts_of(items)
+        if not receivers or not _are_plain(receivers, strategy, known, are_checked=are_checked):
             return None
         bodies = list(map(encode_json, receivers))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
@@ -60,48 +68,65 @@ def encode_plain_rows(
     ]
 
 
-def _parts_of(items: Sequence[Any]) -> tuple[Sequence[ReceiverInput], Iterable[int | None]]:
+def _parts_of(
+    items: Sequence[Any],
+) -> tuple[Sequence[ReceiverInput], Iterable[int | None], bool]:
     """Return receivers and lines of rows that are all of one kind, and say nothing of consent.
 
-    There are no receivers if the rows are others.
+    There are no receivers if the rows are others. The last value says whether the types of all
+    values are checked.
     """
     kinds = {*map(type, items)}
     no_lines = repeat(None, len(items))
     if kinds == {ReceiverInput}:
-        return items, no_lines
+        return items, no_lines, False
     if kinds == {dict}:
-        return [ReceiverInput(**item) for item in items], no_lines
-    if kinds == {SourceRow} and not any([item.not_subscribed for item in items]):  # noqa: C419 - faster
+        return [ReceiverInput(**item) for item in items], no_lines, False
+    if kinds == {SourceRow} and {*map(_said, items)} == {""}:
         receivers = [item.receiver for item in items]
         if {*map(type, receivers)} == {ReceiverInput}:
-            return receivers, [item.line for item in items]
-    return (), no_lines
+            return receivers, map(_line, items), all(map(_is_checked, items))
+    return (), no_lines, False
 
 
 def _are_plain(
-    receivers: Sequence[ReceiverInput], strategy: Strategy, known: KnownAttributes | None
+    receivers: Sequence[ReceiverInput],
+    strategy: Strategy,
+    known: KnownAttributes | None,
+    *,
+    are_checked: bool,
 ) -> bool:
-    of_account: Sequence[Any] = [it.global_attributes for it in receivers if it.global_attributes]
-    of_group: Sequence[Any] = [it.attributes for it in receivers if it.attributes]
+    columns: Any = zip(*map(_fields, receivers), strict=True)
+    emails, registered, activated, deactivated, sources, attributes, others, tags, orders = columns
+    of_group = [it for it in attributes if it]
+    of_account = [it for it in others if it]
     return (
-        are_addresses([it.email for it in receivers])
-        and all([it.deactivated is UNSET for it in receivers])  # noqa: C419 - faster
-        and _are_usual_times([it.registered for it in receivers])
-        and _are_usual_times([it.activated for it in receivers])
-        and _TEXTS.issuperset([type(it.source) for it in receivers])
-        and _have_plain_values(of_account)
-        and _have_plain_values(of_group)
+        are_addresses(emails)
+        and {*map(type, deactivated)} == _NOT_SENT
+        and _are_usual_times(activated)
         and (known is None or known.are_fitting(of_account, of_group))
-        and _are_plain_tags([it.tags for it in receivers])
-        and _are_plain_orders([it.orders for it in receivers if it.orders], strategy)
+        and (
+            are_checked
+            or (
+                _are_usual_times(registered)
+                and _TEXTS.issuperset(map(type, sources))
+                and _have_plain_values(of_account)
+                and _have_plain_values(of_group)
+                and _are_plain_tags(tags)
+                and _are_plain_orders([it for it in orders if it], strategy)
+            )
+        )
     )
 
 
 def _are_usual_times(times: Sequence[Any]) -> bool:
-    if not _TIMES.issuperset(map(type, times)):
+    kinds = {*map(type, times)}
+    if kinds == _NOT_SENT:
+        return True
+    if not kinds <= _TIMES:
         return False
-    seconds = [it for it in times if it is not UNSET]
-    return not seconds or (min(seconds) >= EARLIEST and max(seconds) <= LATEST)
+    seconds = times if len(kinds) == 1 else [it for it in times if it is not UNSET]
+    return bool(min(seconds) >= EARLIEST and max(seconds) <= LATEST)
 
 
 def _have_plain_values(maps: Sequence[Any]) -> bool:
