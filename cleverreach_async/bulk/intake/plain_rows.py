@@ -102,7 +102,7 @@ def _are_plain(
     of_account = [it for it in others if it]
     return (
         are_addresses(emails)
-        and {*map(type, deactivated)} == _NOT_SENT
+        and _NOT_SENT.issuperset(map(type, deactivated))
         and _are_usual_times(activated)
         and (known is None or known.are_fitting(of_account, of_group))
         and (
@@ -121,7 +121,7 @@ def _are_plain(
 
 def _are_usual_times(times: Sequence[Any]) -> bool:
     kinds = {*map(type, times)}
-    if kinds == _NOT_SENT:
+    if kinds <= _NOT_SENT:
         return True
     if not kinds <= _TIMES:
         return False
