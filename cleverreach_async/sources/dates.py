@@ -61,7 +61,7 @@ _ZERO_DATE: Final = re.compile(r"(?:00\.00\.0000|0000-00-00)(?:[ T]00:00(?::00)?
 _FIRST_OF_SPREADSHEETS: Final = 30
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 2099
-_LAST_DAY: Final = LATEST // 86400 - 1
+_LAST_DAY: Final = LATEST // _SECONDS_A_DAY - 1
 
 # Text that may be meant as a date. A name or an address in the wrong column is not shown.
 _SHOWABLE: Final = re.compile(r"(?=.*\d)[\w.:/+, -]{1,25}")

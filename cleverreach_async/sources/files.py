@@ -19,7 +19,8 @@ from cleverreach_async.sources.excel import EXCEL_SUFFIXES, ExcelSource, read_ex
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.json_lines import JsonLinesSource
 from cleverreach_async.sources.json_list import JsonListSource
-from cleverreach_async.sources.text_file import inspect_text
+from cleverreach_async.sources.text_defects import MAX_LINE
+from cleverreach_async.sources.text_file import TextFile, inspect_text
 
 __all__ = ["RowFile", "read_csv", "read_json_lines", "read_json_list", "read_rows"]
 
@@ -73,6 +74,15 @@ def read_csv(
     return CsvSource(text, header, mapping, options)
 
 
+def _inspect_json(
+    path: FilePath | Content, *, check_consent: bool, max_line: int = MAX_LINE
+) -> TextFile:
+    content = open_content(path)
+    if check_consent:
+        check_file_name(content.path)
+    return inspect_text(content, "utf-8", max_line=max_line)
+
+
 def read_json_lines(
     path: FilePath | Content,
     *,
@@ -95,10 +105,7 @@ def read_json_lines(
         SourceError: The file is not UTF-8 text, or not JSON Lines.
     """
     zone = find_zone(timezone)
-    content = open_content(path)
-    if check_consent:
-        check_file_name(content.path)
-    return JsonLinesSource(inspect_text(content, "utf-8"), zone)
+    return JsonLinesSource(_inspect_json(path, check_consent=check_consent), zone)
 
 
 def read_json_list(
@@ -122,10 +129,8 @@ def read_json_list(
         SourceError: The file is not UTF-8 text, or not a JSON list; the message names the line.
     """
     zone = find_zone(timezone)
-    content = open_content(path)
-    if check_consent:
-        check_file_name(content.path)
-    return JsonListSource(inspect_text(content, "utf-8", max_line=sys.maxsize), zone)
+    text = _inspect_json(path, check_consent=check_consent, max_line=sys.maxsize)
+    return JsonListSource(text, zone)
 
 
 def read_rows(

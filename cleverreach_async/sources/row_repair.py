@@ -3,7 +3,7 @@
 Such rows are rare, so they may be read more than once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -57,7 +57,7 @@ class Repair:
         nulls = {
             it: word for it, word in record.items() if type(word) is str and word in NULL_WORDS
         }
-        row = read([self.missing if it in nulls else record[it] for it in self.headers], line)
+        row = read(self._without(nulls, record), line)
         if isinstance(row, BadRow):
             return attrs.evolve(row, record={**row.record, **nulls})
         row.remarks += tuple(
@@ -89,11 +89,13 @@ class Repair:
         if not left_out:
             message = "the row holds a value that cannot be read"
             return BadRow(line, "invalid_value", message, record)
-        kept = [self.missing if it in left_out else record[it] for it in self.headers]
-        row = read(kept, line)
+        row = read(self._without(left_out, record), line)
         if isinstance(row, SourceRow):
             row.remarks += tuple(_remark(column, it) for column, it in left_out.items())
         return row
+
+    def _without(self, columns: Collection[str], record: Mapping[str, Any]) -> list[Any]:
+        return [self.missing if it in columns else record[it] for it in self.headers]
 
 
 def _error_of(convert: Convert, value: Any) -> BadValueError | None:
