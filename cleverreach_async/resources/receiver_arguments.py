@@ -15,7 +15,6 @@ __all__ = ["ReceiverLike", "as_receiver", "as_receivers", "split_tags"]
 ReceiverLike = ReceiverInput | Mapping[str, Any]
 """A receiver to write; a mapping has the fields of ``ReceiverInput``."""
 
-_TAG_SEPARATOR: Final = re.compile(r"[,;|]")
 _TAG: Final = re.compile(r"\s*(?:\"([^\"]*)\"\s*(?=[,;|]|$)|([^,;|]*))(?:[,;|]|$)")
 
 
@@ -24,7 +23,13 @@ def split_tags(text: str) -> list[str]:
 
     A tag may be in double quotes.
     """
-    parts = _TAG_SEPARATOR.split(text) if '"' not in text else _quoted_tags(text)
+    if not text:
+        return []
+    if '"' in text:
+        parts = _quoted_tags(text)
+    else:
+        # Files have millions of tags; a regular expression would take several times as long.
+        parts = text.replace(";", ",").replace("|", ",").split(",")
     return [tag for part in parts if (tag := part.strip())]
 
 

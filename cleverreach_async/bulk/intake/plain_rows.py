@@ -8,8 +8,6 @@ from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, Final
 
-import attrs
-
 from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.intake.valid_addresses import are_addresses
 from cleverreach_async.bulk.rows import EncodedRow
@@ -24,7 +22,6 @@ from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["encode_plain_rows"]
 
-_fields: Final = attrgetter(*(field.name for field in attrs.fields(ReceiverInput)))
 _said: Final = attrgetter("not_subscribed")
 _line: Final = attrgetter("line")
 _is_checked: Final = attrgetter("is_checked")
@@ -54,18 +51,18 @@ def encode_plain_rows(
     """
     try:
         receivers, lines, are_checked = _parts_of(items)
-        if not receivers or not _are_plain(receivers, strategy, known, are_checked=are_checked):
+        if not (
+            receivers
+            and _are_sent_as_they_are(receivers, known)
+            and (are_checked or _have_plain_types(receivers, strategy))
+        ):
             return None
-        bodies = list(map(encode_json, receivers))
+        bodies = map(encode_json, receivers)
+        keys = [it.email.lower() for it in receivers]
+        repeatable = [not it.orders and strategy.repeatable for it in receivers]
+        return list(map(EncodedRow, keys, bodies, numbers, lines, repeatable))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
         return None
-    is_repeatable = strategy.repeatable
-    return [
-        EncodedRow(
-            receiver.email.lower(), body, number, line, is_repeatable and not receiver.orders
-        )
-        for receiver, body, number, line in zip(receivers, bodies, numbers, lines, strict=True)
-    ]
 
 
 def _parts_of(
@@ -89,34 +86,35 @@ def _parts_of(
     return (), no_lines, False
 
 
-def _are_plain(
-    receivers: Sequence[ReceiverInput],
-    strategy: Strategy,
-    known: KnownAttributes | None,
-    *,
-    are_checked: bool,
+def _are_sent_as_they_are(
+    receivers: Sequence[ReceiverInput], known: KnownAttributes | None
 ) -> bool:
-    columns: Any = zip(*map(_fields, receivers), strict=True)
-    emails, registered, activated, deactivated, sources, attributes, others, tags, orders = columns
-    of_group = [it for it in attributes if it]
-    of_account = [it for it in others if it]
+    """Whether nothing has to be changed, or rejected, in receivers whose types are checked."""
     return (
-        are_addresses(emails)
-        and _NOT_SENT.issuperset(map(type, deactivated))
-        and _are_usual_times(activated)
-        and (known is None or known.are_fitting(of_account, of_group))
-        and (
-            are_checked
-            or (
-                _are_usual_times(registered)
-                and _TEXTS.issuperset(map(type, sources))
-                and _have_plain_values(of_account)
-                and _have_plain_values(of_group)
-                and _are_plain_tags(tags)
-                and _are_plain_orders([it for it in orders if it], strategy)
-            )
-        )
+        are_addresses([it.email for it in receivers])
+        and _NOT_SENT.issuperset([type(it.deactivated) for it in receivers])
+        and _are_usual_times([it.activated for it in receivers])
+        and (known is None or known.are_fitting(_of_account(receivers), _of_group(receivers)))
     )
+
+
+def _have_plain_types(receivers: Sequence[ReceiverInput], strategy: Strategy) -> bool:
+    return (
+        _are_usual_times([it.registered for it in receivers])
+        and _TEXTS.issuperset([type(it.source) for it in receivers])
+        and _have_plain_values(_of_account(receivers))
+        and _have_plain_values(_of_group(receivers))
+        and _are_plain_tags([it.tags for it in receivers])
+        and _are_plain_orders([it.orders for it in receivers if it.orders], strategy)
+    )
+
+
+def _of_account(receivers: Iterable[ReceiverInput]) -> Sequence[Any]:
+    return [it.global_attributes for it in receivers if it.global_attributes]
+
+
+def _of_group(receivers: Iterable[ReceiverInput]) -> Sequence[Any]:
+    return [it.attributes for it in receivers if it.attributes]
 
 
 def _are_usual_times(times: Sequence[Any]) -> bool:
@@ -132,19 +130,20 @@ def _are_usual_times(times: Sequence[Any]) -> bool:
 def _have_plain_values(maps: Sequence[Any]) -> bool:
     if not _MAPS.issuperset(map(type, maps)):
         return False
-    return _are_texts([it.values() for it in maps]) or are_simple(
-        chain.from_iterable([it.values() for it in maps])
-    )
+    values = list(chain.from_iterable(map(dict.values, maps)))
+    return _are_texts(values) or are_simple(values)
 
 
 def _are_plain_tags(tags: Sequence[Any]) -> bool:
-    return _LISTS.issuperset(map(type, tags)) and _are_texts([it for it in tags if it])
+    return _LISTS.issuperset(map(type, tags)) and _are_texts(
+        chain.from_iterable([it for it in tags if it])
+    )
 
 
-def _are_texts(groups: Iterable[Iterable[Any]]) -> bool:
+def _are_texts(values: Iterable[Any]) -> bool:
     try:
         # No other check of many values is nearly as fast.
-        "".join(chain.from_iterable(groups))
+        "".join(values)
     except TypeError:
         return False
     return True
