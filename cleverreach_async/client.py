@@ -15,6 +15,7 @@ from cleverreach_async.auth.environment import (
 )
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.debug import Debug
@@ -219,7 +220,8 @@ class CleverReach:
         Args:
             method: HTTP method.
             path: Path below ``/v3``, with placeholders for values, as in ``/groups/{group_id}``.
-                It has no query, and no segment that is empty or dotted.
+                It has no query, and no segment that is empty or dotted. Paths that begin with
+                ``/hooks``, ``/flow`` or ``/gomailer`` lie beside ``/v3``.
             path_params: Values for the placeholders; they are percent-encoded. ``{receiver_id}``
                 and ``{pool_id}`` are an id or an e-mail address, ``{order_id}`` and ``{id}`` are
                 text, and other names that end with ``_id`` are ids.
@@ -232,15 +234,14 @@ class CleverReach:
             The decoded JSON, or ``None`` for an empty response.
 
         Raises:
-            ConfigurationError: The method is no word, an id is not one, or the path would address
-                something else.
+            ConfigurationError: The method is no word, an id is not one, a value cannot be sent, or
+                the path would address something else.
             CleverReachError: As for any other call.
         """
-        if not (method.isascii() and method.isalpha()):
-            raise ConfigurationError(f"method is {method!r}; pass a word such as GET")
+        _check_operation(method, path)
         request = build_request(
             method.upper(),
-            path.removeprefix("/v3"),
+            path.removeprefix("/v3") if path.startswith("/v3/") else path,
             path=path_params,
             query=query,
             json=json,
@@ -285,6 +286,13 @@ def _with_auth(transport: Transport, auth: Auth) -> Transport:
             " base_url= to OAuthApp only, or the same to both"
         )
     return transport.with_auth(auth)
+
+
+def _check_operation(method: object, path: object) -> None:
+    if not (isinstance(method, str) and method.isascii() and method.isalpha()):
+        raise ConfigurationError(f"method is {method!r}; pass a word such as GET")
+    if not isinstance(path, str):
+        raise ConfigurationError(f"path is {kind_of(path)}; pass text such as /groups")
 
 
 def _check_timeout(timeout: object) -> None:

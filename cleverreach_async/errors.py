@@ -163,11 +163,11 @@ class APIStatusError(CleverReachError):
     Attributes:
         status_code: HTTP status; for an error body with HTTP 200, the code in the body.
         code: The vendor's code in the error body, if there is one.
-        message: The vendor's sentence, with e-mail addresses masked.
+        message: The vendor's sentence, at most 2000 characters, with e-mail addresses masked.
         method: HTTP method.
         path: Path template.
         headers: Response headers with lower-case names, without credentials.
-        body: The first 200 characters of the response, with e-mail addresses masked.
+        body: The text of the response, at most 65,536 characters, with e-mail addresses masked.
         retry_after: Seconds that the server asked to wait, or ``None``.
     """
 

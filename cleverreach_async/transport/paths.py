@@ -18,7 +18,7 @@ __all__ = ["check_id", "check_ids", "check_receiver_id", "check_receiver_ids", "
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SEPARATORS: Final = re.compile(r"[/\\]")
-_FORBIDDEN: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff#\\{}]")
+_FORBIDDEN: Final = re.compile(r"[\s#\\{}]")
 _ESCAPE: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 _DOTS: Final = frozenset({".", ".."})
 _MOST_SHOWN: Final = 40
@@ -175,7 +175,7 @@ def _check_written(template: str) -> None:
     for is_wrong, remedy in (
         ("?" in written, "pass query parameters as query={…}, not in the path"),
         (
-            _FORBIDDEN.search(written),
+            _FORBIDDEN.search(written) or not written.isprintable(),
             "a path has no blanks, control characters, # \\ { }; pass values as path_params={…}",
         ),
         (

@@ -3,13 +3,17 @@
 import re
 from typing import Final, TypeVar, final
 
-__all__ = ["Masked", "MaskedBytes", "Secret", "drop_tracebacks", "mask_emails"]
+__all__ = ["Masked", "MaskedBytes", "Secret", "drop_tracebacks", "excerpt", "mask_emails"]
 
 E = TypeVar("E", bound=BaseException)
 
 _MASK: Final = "Secret(…)"
-_EMAIL: Final = re.compile(r"[^\s@<>'\"(),;:]*(?:@|%40)[^\s@<>'\"(),;:]+")
-_QUOTED_ADDRESS: Final = re.compile(r"(address\s+)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\s<>'\"(),;:]+")
+_SIGN: Final = re.compile(r"(?:@|%40)(?=[^@])")
+_READ_PER_SHOWN: Final = 4
+_QUOTED_ADDRESS: Final = re.compile(
+    r"(address\s+)(?:'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z))", re.IGNORECASE
+)
 
 
 @final
@@ -73,8 +77,47 @@ class MaskedBytes(bytes):
 
 
 def mask_emails(text: str) -> str:
-    """Replace e-mail addresses, and whatever the vendor quotes as an address, by placeholders."""
-    return _QUOTED_ADDRESS.sub(r"\1<hidden>", _EMAIL.sub("<e-mail>", text))
+    """Replace e-mail addresses, and whatever the vendor quotes as an address, by placeholders.
+
+    The time that it takes grows with the length of the text, whatever is in it.
+    """
+    if "@" not in text and "%40" not in text and '"' not in text and "'" not in text:
+        return text
+    return _QUOTED_ADDRESS.sub(r"\1<hidden>", _WORD.sub(_masked_word, text))
+
+
+def _masked_word(match: re.Match[str]) -> str:
+    word = match[0]
+    return "<e-mail>" if _SIGN.search(word) else word
+
+
+def excerpt(text: str, limit: int, *, lines: bool = False) -> str:
+    """Return the beginning of a text from outside, fit for an error or a log.
+
+    E-mail addresses are masked. Characters that could manipulate a terminal, or forge a line of a
+    log, are replaced. The time that it takes grows with ``limit``, not with the text.
+
+    Args:
+        text: The text.
+        limit: Most characters.
+        lines: Whether line breaks and tabs stay; otherwise they become blanks.
+    """
+    # Masking makes texts shorter, so more is read than is returned.
+    part = text[: _READ_PER_SHOWN * limit]
+    shown = mask_emails(part)
+    if len(part) < len(text) and len(shown) <= limit:
+        shown = shown.rpartition(" ")[0]  # the last word may be the beginning of an address
+    shown = shown[:limit]
+    if shown.isprintable():
+        return shown
+    kept = "\n\t" if lines else ""
+    return "".join(it if it in kept else _visible(it) for it in shown.replace("\r\n", "\n"))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else "\ufffd"
 
 
 def drop_tracebacks(error: E) -> E:

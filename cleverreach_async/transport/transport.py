@@ -18,6 +18,7 @@ from cleverreach_async.errors import (
     ConfigurationError,
 )
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
+from cleverreach_async.transport.error_bodies import error_in
 from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.http import Sender
 from cleverreach_async.transport.redaction import Masked
@@ -30,7 +31,7 @@ from cleverreach_async.transport.retry import (
 )
 from cleverreach_async.transport.shield import alongside
 from cleverreach_async.transport.stop import Stop
-from cleverreach_async.transport.wire import Request, Response, error_in
+from cleverreach_async.transport.wire import Request, Response
 
 __all__ = [
     "Account",

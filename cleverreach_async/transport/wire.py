@@ -1,31 +1,19 @@
-"""Build requests and read responses, as plain values: no event loop, no HTTP library.
-
-Error bodies come in four shapes, some of them with HTTP 200. Only this file knows them.
-"""
+"""Build requests and read responses, as plain values: no event loop, no HTTP library."""
 
 import codecs
 import math
-import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Any, Final, TypedDict, TypeGuard, cast
 from urllib.parse import urlencode
 
 import attrs
 import msgspec
 
-from cleverreach_async.errors import (
-    APIStatusError,
-    ConfigurationError,
-    ResponseDecodeError,
-    status_error,
-)
+from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
 from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.paths import fill_path
-from cleverreach_async.transport.redaction import mask_emails
+from cleverreach_async.transport.redaction import excerpt, mask_emails
 from cleverreach_async.version import __version__
 
 __all__ = [
@@ -40,10 +28,9 @@ __all__ = [
     "as_object",
     "build_request",
     "decode_json",
+    "encode_body",
     "encode_json",
-    "error_in",
     "is_numbered",
-    "parse_retry_after",
     "server_root",
     "to_unix",
 ]
@@ -53,13 +40,13 @@ USER_AGENT: Final = f"cleverreach-async/{__version__}"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
-_BODY_EXCERPT: Final = 200
-_HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenticate"})
+_AREAS_OF_THE_SERVER: Final = frozenset({"flow", "gomailer", "hooks"})
+"""First segments of the paths that are not below ``/v3``."""
 
-_ERROR_STATUSES: Final = range(400, 600)
-_STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in _ERROR_STATUSES}
-
-_FAILED: Final = re.compile(rb'\s*(?:false|\{\s*"success"\s*:\s*false\s*\})\s*')
+_LONGEST_TARGET: Final = 60_000
+"""Servers take much less, but the HTTP library cannot send more."""
+_MAX_KIND: Final = 100
+_MAX_PROBLEM: Final = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -132,7 +119,8 @@ def build_request(
 
     Args:
         method: HTTP method.
-        template: Path below ``/v3``, such as ``/groups/{group_id}``.
+        template: Path below ``/v3``, such as ``/groups/{group_id}``, or one of those beside it:
+            ``/hooks/…``, ``/flow/…``, ``/gomailer/…`` and ``/oauth/….php``.
         path: Values for the placeholders; see :func:`fill_path`.
         query: Query parameters. ``None`` and ``UNSET`` are left out.
         json: Body. ``UNSET`` means no body, ``None`` sends ``null``.
@@ -141,15 +129,21 @@ def build_request(
 
     Raises:
         ConfigurationError: A value of the path is missing or not an id, the path would address
-            something else, or a time has no time zone.
+            something else, a time has no time zone, or a value cannot be sent.
     """
     if idempotent is None:
         idempotent = method != "POST"
+    target = _below_root(fill_path(template, path or {})) + encode_query(query or {})
+    if len(target) > _LONGEST_TARGET:
+        raise ConfigurationError(
+            f"{mask_emails(template)}: the URL would have {len(target)} characters; send less at a"
+            " time"
+        )
     return Request(
         method=method,
-        target=f"/v3{fill_path(template, path or {})}{encode_query(query or {})}",
-        template=mask_emails(template) if "@" in template or "%40" in template else template,
-        content=b"" if json is msgspec.UNSET else encode_json(json),
+        target=target,
+        template=mask_emails(template),
+        content=b"" if json is msgspec.UNSET else encode_body(json),
         idempotent=idempotent,
         accepts_false=accepts_false,
     )
@@ -171,22 +165,47 @@ def server_root(base_url: str) -> str:
     return root
 
 
+def _below_root(path: str) -> str:
+    """Return a path with ``/v3`` before it, except for the areas of the server beside that."""
+    area = path.split("/", 2)[1]
+    is_token_page = area == "oauth" and path.endswith(".php")
+    return path if area in _AREAS_OF_THE_SERVER or is_token_page else f"/v3{path}"
+
+
 def encode_query(values: Mapping[str, Any]) -> str:
-    """Return the query string with its ``?``, or an empty string without parameters."""
+    """Return the query string with its ``?``, or an empty string without parameters.
+
+    Raises:
+        ConfigurationError: A value is no text, number, time or list of them, or no valid text.
+    """
     pairs = [
-        (name, _query_value(value))
+        (name, _query_value(name, value))
         for name, value in values.items()
         if value is not None and value is not msgspec.UNSET
     ]
-    return f"?{urlencode(pairs)}" if pairs else ""
+    try:
+        return f"?{urlencode(pairs)}" if pairs else ""
+    except UnicodeEncodeError:
+        names = ", ".join(name for name, value in pairs if not _is_valid(value))
+    # Not raised while the other error is handled, because that holds the text.
+    raise ConfigurationError(f"{names or 'a name'} in the query is not valid Unicode text")
 
 
-def _query_value(value: Any) -> str:
+def _query_value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float | datetime):
         return str(to_unix(value))
-    return ",".join(str(item) for item in value)
+    if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+        return ",".join(str(item) for item in value)
+    raise ConfigurationError(
+        f"{name} in the query is of type {type(value).__name__}; pass text, a number, a time or a"
+        " list"
+    )
+
+
+def _is_valid(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= it <= "\udfff" for it in text)
 
 
 def to_unix(value: Any) -> Any:
@@ -209,6 +228,41 @@ encode_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 is a number."""
 
 
+def encode_body(value: Any) -> bytes:
+    """Encode the body of a request.
+
+    Raises:
+        ConfigurationError: A value has no form in JSON.
+    """
+    try:
+        content = encode_json(value)
+    except UnicodeEncodeError:
+        problem = "a text in it is not valid Unicode (it has half a surrogate pair)"
+    except RecursionError:
+        problem = "it is nested too deeply, or contains itself"
+    except (TypeError, ValueError, OverflowError) as error:
+        problem = excerpt(str(error), _MAX_PROBLEM)
+    else:
+        if b"null" not in content or not _has_odd_number(value):
+            return content
+        problem = "a number in it is infinite or not a number"
+    # Not raised while the other error is handled, because the variables of that hold the value.
+    raise ConfigurationError(f"the body cannot be sent as JSON: {problem}")
+
+
+def _has_odd_number(value: Any) -> bool:
+    """Whether there is a number that the encoder has written as ``null``."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_has_odd_number, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(_has_odd_number, cast("Iterable[Any]", value)))
+    if attrs.has(type(value)):
+        return any(_has_odd_number(getattr(value, it.name)) for it in attrs.fields(type(value)))
+    return False
+
+
 def decode_json(response: Response, request: Request) -> Any:
     """Decode a response. An empty body is ``None``.
 
@@ -217,70 +271,17 @@ def decode_json(response: Response, request: Request) -> Any:
     """
     if not response.content.strip():
         return None
-    with suppress(ValueError):
+    try:
         return parse_json(response.content)
+    except ValueError as error:
+        reason = "" if isinstance(error, msgspec.DecodeError) else f" {error},"
     # Not raised while the other error is handled, because the variables of that hold the content.
-    kind = response.headers.get("content-type", "no content type")
+    kind = excerpt(response.headers.get("content-type", "no content type"), _MAX_KIND)
     raise ResponseDecodeError(
-        [f"not JSON ({kind}, {len(response.content)} bytes)"],
+        [f"not JSON ({kind},{reason} {len(response.content)} bytes)"],
         method=request.method,
         path=request.template,
     )
-
-
-def error_in(response: Response, request: Request, *, now: float) -> APIStatusError | None:
-    """Return the error that a response reports, or ``None`` for a success.
-
-    Args:
-        response: The response.
-        request: Its request.
-        now: Unix time, for a ``Retry-After`` date in a response without ``Date``.
-    """
-    status = response.status_code
-    content = response.content
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        if _FAILED.fullmatch(content) and not request.accepts_false:
-            return _error(response, request, status, None, "the server reports a failure", now)
-        # Only an object can hold an error. Checking this first saves parsing large responses twice.
-        if content[:64].lstrip()[:1] != b"{" or b'"error"' not in content:
-            return None
-    body = _json_object(content)
-    code, message = _read_error(body)
-    if status < HTTPStatus.MULTIPLE_CHOICES:
-        if not body.get("error"):
-            return None
-        status = code if code and code in _ERROR_STATUSES else _status_in(message)
-    elif status < HTTPStatus.BAD_REQUEST:
-        message = "the server redirects, and API calls do not follow redirects: check base_url"
-    return _error(response, request, status, code, message or _status_text(status), now)
-
-
-def _error(
-    response: Response,
-    request: Request,
-    status: int,
-    code: int | None,
-    message: str,
-    now: float,
-) -> APIStatusError:
-    text = response.content[: 4 * _BODY_EXCERPT].decode("utf-8", "replace")
-    return status_error(status)(
-        mask_emails(message),
-        status_code=status,
-        code=code,
-        method=request.method,
-        path=mask_emails(request.template),
-        headers={k: v for k, v in response.headers.items() if k not in _HIDDEN_HEADERS},
-        body=mask_emails(text)[:_BODY_EXCERPT],
-        retry_after=parse_retry_after(response.headers, now=now),
-    )
-
-
-def _json_object(content: bytes) -> dict[str, Any]:
-    try:
-        return as_object(parse_json(content))
-    except ValueError:
-        return {}
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -306,60 +307,3 @@ def is_numbered(value: Any) -> TypeGuard[dict[str, Any]]:
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
-
-
-def _read_error(body: Mapping[str, Any]) -> tuple[int | None, str]:
-    """Return code and message of an error body: nested, OAuth, or one of two flat shapes."""
-    error = body.get("error")
-    nested = as_object(error)
-    if nested:
-        return _as_int(nested.get("code")), str(nested.get("message") or "")
-    description = body.get("error_description")
-    if isinstance(error, str) and error:
-        return None, f"{error}: {description}" if description else error
-    return _as_int(body.get("code")), str(description or body.get("message") or "")
-
-
-def _status_in(message: str) -> int:
-    """Return the status that a message such as ``Not Found: invalid receiver`` begins with."""
-    return _STATUS_OF_PHRASE.get(message.partition(":")[0].strip().lower(), HTTPStatus.BAD_REQUEST)
-
-
-def _as_int(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _status_text(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "unknown status"
-
-
-def parse_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Return ``Retry-After`` in seconds.
-
-    A date is compared with the response's own ``Date``, so a wrong local clock does not matter.
-    Invalid, negative and infinite values are ignored.
-    """
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        then = _http_date(value)
-        if then is None:
-            return None
-        seconds = max(0.0, then - (_http_date(headers.get("date", "")) or now))
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _http_date(value: str) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None

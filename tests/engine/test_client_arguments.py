@@ -194,6 +194,49 @@ async def test_method_that_is_no_word(cr: CleverReach, sender: ScriptedSender, m
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("/hooks/eventhook", "/hooks/eventhook"),
+        ("/flow/flow", "/flow/flow"),
+        ("/v3/groups", "/v3/groups"),
+        ("/v3hooks", "/v3/v3hooks"),
+        ("/groups", "/v3/groups"),
+    ],
+)
+async def test_a_request_reaches_all_of_the_server(
+    cr: CleverReach, sender: ScriptedSender, path: str, url: str
+) -> None:
+    """Webhooks and flows lie beside ``/v3``, and the token is sent there too."""
+    await cr.request("GET", path)
+    assert (DEFAULT_BASE_URL + url, "Bearer token") == (
+        sender.sent[0].url,
+        sender.sent[0].headers["authorization"],
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("GET", None), "path is None"),
+        (("GET", 7), "path is of type int"),
+        ((None, "/groups"), "method is None"),
+        (("GET", "/groups/\x1b"), "control characters"),
+        (("GET", "/groups/\u202e"), "control characters"),
+        (("GET", "/groups/\x00"), "control characters"),
+    ],
+)
+async def test_arguments_of_another_type(
+    cr: CleverReach, sender: ScriptedSender, arguments: tuple[Any, Any], message: str
+) -> None:
+    """The error says what to pass, and nothing is sent."""
+    with pytest.raises(ConfigurationError, match=message):
+        await cr.request(*arguments)
+    assert not sender.sent
+
+
+@pytest.mark.anyio
 async def test_a_request_fails_like_any_other_call(
     cr: CleverReach, sender: ScriptedSender, refusal: Callable[..., Response]
 ) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.pages import Page
+from cleverreach_async.transport.error_bodies import error_in
 from cleverreach_async.transport.transport import Call
-from cleverreach_async.transport.wire import Request, Response, error_in
+from cleverreach_async.transport.wire import Request, Response
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from support.resource_calls import CALLS, arguments, call
 
 from cleverreach_async.errors import CleverReachError
 from cleverreach_async.resources.base import Resource
-from cleverreach_async.transport.wire import Request, Response, error_in
+from cleverreach_async.transport.error_bodies import error_in
+from cleverreach_async.transport.wire import Request, Response
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async.errors import NotFoundError
+from cleverreach_async.transport.error_bodies import error_in
 from cleverreach_async.transport.json_text import parse_json
-from cleverreach_async.transport.wire import Response, build_request, decode_json, error_in
+from cleverreach_async.transport.wire import Response, build_request, decode_json
 
 GET = build_request("GET", "/groups")
 MARK = b"\xef\xbb\xbf"

@@ -1,9 +1,11 @@
 """Errors in responses: four shapes of body, with any status, become one kind of exception."""
 
 import json
+import time
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,8 @@ from cleverreach_async.errors import (
     UnprocessableEntityError,
     status_error,
 )
-from cleverreach_async.transport.wire import Response, build_request, error_in
+from cleverreach_async.transport.error_bodies import error_in
+from cleverreach_async.transport.wire import Response, build_request
 
 GET = build_request("GET", "/receivers/{receiver_id}", path={"receiver_id": "ann@mail.example"})
 LIST = build_request("GET", "/receivers", accepts_false=True)
@@ -258,6 +261,86 @@ def test_headers_without_credentials() -> None:
     assert expected == (error.headers, error.retry_after)
 
 
-def test_long_body_is_cut() -> None:
-    """An error page does not fill a log."""
-    assert error_of(b"x" * 10_000, status=500).body == "x" * 200
+def test_a_long_message_is_cut_and_its_text_is_in_the_body() -> None:
+    """An importer may store a message once per row. The body has its full text, up to a limit."""
+    error = error_of(json.dumps({"error": {"code": 400, "message": "x" * 9000}}).encode())
+    assert ("x" * 2000, True) == (error.message, "x" * 9000 in error.body)
+    assert len(str(error)) < 2200
+    assert 65_536 == len(error_of(b"x" * 10_000_000, status=500).body)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"x" * 10_000_000, id="one word"),
+        pytest.param(b"address '" * 1_000_000, id="quotes"),
+        pytest.param(b"a@" * 5_000_000, id="signs"),
+        pytest.param(b'{"error": {"code": 400, "message": "%s"}}' % (b"x" * 10_000_000), id="JSON"),
+        pytest.param(b'{"error": ["%s"]}' % (b'","'.join([b"no"] * 300_000)), id="texts"),
+        pytest.param(b" " * 10_000_000 + b"x", id="blanks"),
+        pytest.param(b"{" + b" " * 10_000_000 + b"x", id="blanks in an object"),
+        pytest.param(b"[" * 10_000_000, id="nested"),
+        pytest.param(b'"\xfc",' * 2_000_000, id="not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_error_is_read_in_bounded_time(content: bytes, status: int) -> None:
+    """Ten megabytes of anything do not keep the event loop busy."""
+    started = time.thread_time()
+    error = error_in(Response(status, {}, content), GET, now=0.0)
+    assert time.thread_time() - started < 0.25
+    assert error is None or len(error.message) <= 2000
+
+
+TEXTS_FROM_OUTSIDE: dict[str, tuple[str, str]] = {
+    "escape": ("\x1b[31mred", "\ufffd[31mred"),
+    "a forged line": ("no\n2026-01-01 ERROR all lost", "no 2026-01-01 ERROR all lost"),
+    "carriage return": ("no\r\nyes", "no yes"),
+    "NUL and DEL": ("a\0b\x7f", "a\ufffdb\ufffd"),
+    "C1": ("a\x9b1m", "a\ufffd1m"),
+    "right to left": ("a\u202eb", "a\ufffdb"),
+    "half a pair": ("a\udc80b", "a\ufffdb"),
+    "separators": ("a\u2028b\xa0c", "a b c"),
+    "letters": ("Größe 5 € 🙂", "Größe 5 € 🙂"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), TEXTS_FROM_OUTSIDE.values(), ids=TEXTS_FROM_OUTSIDE)
+def test_no_control_character_of_the_server_is_in_an_error(text: str, shown: str) -> None:
+    """Errors end up in terminals and logs."""
+    content = msgspec.json.encode({"error": {"code": 400, "message": text.replace("\udc80", "\0")}})
+    headers = {"x-note": text, "retry-after": "1"}
+    error = error_in(Response(400, headers, content), GET, now=0.0)
+    assert error is not None
+    assert (shown, shown) == (error.message, error.headers["x-note"])
+    assert not [it for it in str(error) + error.body if not it.isprintable() and it not in "\n\t"]
+
+
+@pytest.mark.parametrize("status", [100, 101, 103, 199])
+def test_an_interim_status_is_no_success(status: int) -> None:
+    """A response that ends with it has no answer."""
+    error = error_of(b"", status=status)
+    assert (APIStatusError, status) == (type(error), error.status_code)
+
+
+MESSAGES: dict[str, tuple[Any, str]] = {
+    "texts": ({"error": ["no name", "no type"]}, "no name; no type"),
+    "texts in an object": ({"error": {"message": ["no name", {"message": "no"}]}}, "no name; no"),
+    "a number": ({"error": {"message": 7}}, "7"),
+    "an object without a message": ({"error": {"message": {"a": 1}}}, "Bad Request"),
+    "an endless code": ({"error": {"code": "9" * 5000, "message": "no"}}, "no"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), MESSAGES.values(), ids=MESSAGES)
+def test_messages_of_other_types(body: Any, message: str) -> None:
+    """Whatever stands for a message is read without guessing."""
+    assert message == error_of(json.dumps(body).encode(), status=400).message
+
+
+def test_an_address_at_the_cut_is_not_shown_in_part() -> None:
+    """A text is cut after its addresses are masked."""
+    for length in range(1960, 2001):
+        content = json.dumps({"message": "x " * (length // 2) + "ann.smith@mail.example"}).encode()
+        message = error_of(content, status=400).message
+        assert ("ann" in message, len(message) <= 2000) == (False, True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.transport.wire import parse_retry_after
+from cleverreach_async.transport.error_bodies import parse_retry_after
 
 NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
 LATER = "Thu, 01 Jan 2026 12:01:30 GMT"
