@@ -29,7 +29,8 @@ _HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenti
 _ERROR_STATUSES: Final = range(400, 600)
 _STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in _ERROR_STATUSES}
 
-_FAILED: Final = re.compile(rb'\s*(?:false|\{\s*"success"\s*:\s*false\s*\})\s*')
+_FAILED: Final = re.compile(rb'false|\{\s*"success"\s*:\s*false\s*\}')
+_LONGEST_FAILED: Final = 100
 
 
 def error_in(response: Response, request: Request, *, now: float) -> APIStatusError | None:
@@ -44,10 +45,11 @@ def error_in(response: Response, request: Request, *, now: float) -> APIStatusEr
     content = response.content
     is_success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
     if is_success:
-        if _FAILED.fullmatch(content) and not request.accepts_false:
+        says_no = len(content) < _LONGEST_FAILED and _FAILED.fullmatch(content)
+        if says_no and not request.accepts_false:
             return _error(response, request, status, None, "the server reports a failure")
         # Only an object can hold an error. Checking this first saves parsing large responses twice.
-        if content.lstrip()[:1] != b"{" or b'"error"' not in content:
+        if content[:1] != b"{" or b'"error"' not in content:
             return None
     body = _json_object(content)
     code, message = _read_error(body)

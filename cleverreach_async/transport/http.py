@@ -16,7 +16,7 @@ import ssl
 import sys
 import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -27,11 +27,13 @@ import httpx
 from cleverreach_async.errors import (
     APIConnectionError,
     APITimeoutError,
+    CleverReachError,
     ClientClosedError,
     ConfigurationError,
 )
+from cleverreach_async.transport.bodies import read_response
 from cleverreach_async.transport.large_reads import enable_large_reads
-from cleverreach_async.transport.redaction import drop_tracebacks
+from cleverreach_async.transport.redaction import drop_tracebacks, excerpt
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
@@ -43,7 +45,7 @@ Headers = Sequence[tuple[str, str]]
 _POOL_SIZE: Final = 10
 _CONNECT_TIMEOUT: Final = 10.0
 _CONNECT_SHARE: Final = 0.9
-_MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+_MAX_REASON: Final = 300
 
 
 class Sender(Protocol):
@@ -115,8 +117,10 @@ class PooledSender:
     ) -> Response:
         """See :meth:`Sender.send`."""
         extensions = {"timeout": _phase_timeouts(timeout)}
-        request = httpx.Request(
-            method, url, headers=list(headers), content=content, extensions=extensions
+        request = _built(
+            lambda: httpx.Request(
+                method, url, headers=list(headers), content=content, extensions=extensions
+            )
         )
         async with self._limit, self._borrow_pool() as pool:
             return await _exchange(
@@ -214,8 +218,10 @@ class ClientSender:
         deadline = _QueueDeadline(url, timeout) if self._has_queue() else None
         if deadline is not None:
             extensions["trace"] = deadline.on_progress
-        request = self._client.build_request(
-            method, url, headers=list(headers), content=content, extensions=extensions
+        request = _built(
+            lambda: self._client.build_request(
+                method, url, headers=list(headers), content=content, extensions=extensions
+            )
         )
 
         async def exchange() -> Response:
@@ -282,6 +288,23 @@ class _QueueDeadline:
         scope.deadline = self._deadline
 
 
+def _built(build: Callable[[], Any]) -> Any:
+    """Return a request of the library.
+
+    Raises:
+        ConfigurationError: The library refuses its URL or headers.
+    """
+    try:
+        return build()
+    except Exception as error:  # noqa: BLE001 - whatever a library raises
+        kind = type(error).__name__
+    # Not raised while the other error is handled, because that may hold a header.
+    raise ConfigurationError(
+        f"the HTTP library refuses the URL or a header of the request ({kind}): check base_url and"
+        " the token"
+    )
+
+
 class _AbortedError(APIConnectionError):
     """The exchange was cut off on purpose."""
 
@@ -303,43 +326,25 @@ async def _exchange(
         if deadline is not None:
             deadline.suspend(scope)
         try:
-            return await _read(await send())
+            return await read_response(await send())
         except library.TimeoutException as error:
             sent = not isinstance(error, library.ConnectTimeout | library.PoolTimeout)
             raise _timed_out(host, seconds, sent=sent) from drop_tracebacks(error)
         except (library.ConnectError, library.ProxyError, library.UnsupportedProtocol) as error:
-            message = f"cannot reach {host}: {error}"
+            message = f"cannot reach {host}: {_reason(error)}"
             raise APIConnectionError(message, sent=False) from drop_tracebacks(error)
-        except (
-            library.TransportError,
-            library.DecodingError,
-            library.StreamError,
-            OSError,
-        ) as error:
-            message = f"the connection to {host} failed: {str(error) or type(error).__name__}"
+        except CleverReachError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a library raises
+            message = f"the connection to {host} failed: {_reason(error)}"
             raise APIConnectionError(message, sent=True) from drop_tracebacks(error)
     if stop.aborted:
         raise _AbortedError(f"the request to {host} was aborted", sent=True)
     raise _timed_out(host, seconds, sent=True)
 
 
-async def _read(response: Any) -> Response:
-    """Read the decoded body. One that is too large raises instead of filling the memory."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with aclosing(response.aiter_bytes()) as body:
-            async for chunk in body:
-                size += len(chunk)
-                if size > _MAX_RESPONSE_BYTES:
-                    raise APIConnectionError(
-                        f"the response is larger than {_MAX_RESPONSE_BYTES} bytes", sent=True
-                    )
-                chunks.append(chunk)
-    finally:
-        await response.aclose()
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Response(response.status_code, headers, b"".join(chunks))
+def _reason(error: Exception) -> str:
+    return excerpt(str(error), _MAX_REASON) or type(error).__name__
 
 
 def _timed_out(host: str, seconds: float, *, sent: bool) -> APITimeoutError:

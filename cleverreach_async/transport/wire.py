@@ -76,8 +76,9 @@ class Request:
     accepts_false: bool = False
 
 
-def _without_byte_order_mark(content: bytes) -> bytes:
-    return content.removeprefix(codecs.BOM_UTF8)
+def _stripped(content: bytes) -> bytes:
+    # Once for all readers, since stripping megabytes of blanks takes time.
+    return content.removeprefix(codecs.BOM_UTF8).strip()
 
 
 @attrs.frozen
@@ -87,12 +88,13 @@ class Response:
     Attributes:
         status_code: HTTP status.
         headers: Headers, with lower-case names.
-        content: Body bytes after content decoding such as gzip, without a byte-order mark.
+        content: Body bytes after content decoding such as gzip, without a byte-order mark and
+            blanks around them.
     """
 
     status_code: int
     headers: Mapping[str, str]
-    content: bytes = attrs.field(repr=False, converter=_without_byte_order_mark)
+    content: bytes = attrs.field(repr=False, converter=_stripped)
 
 
 class RequestParts(TypedDict, total=False):
@@ -269,7 +271,7 @@ def decode_json(response: Response, request: Request) -> Any:
     Raises:
         ResponseDecodeError: The body is not JSON.
     """
-    if not response.content.strip():
+    if not response.content:
         return None
     try:
         return parse_json(response.content)

@@ -22,7 +22,7 @@ from cleverreach_async import (
     ConfigurationError,
     OAuthApp,
 )
-from cleverreach_async.transport import http
+from cleverreach_async.transport import bodies
 from cleverreach_async.transport.http import ClientSender, PooledSender, make_sender
 
 pytestmark = pytest.mark.anyio
@@ -152,7 +152,7 @@ async def test_an_endless_response_is_cut_off(
     fits: bool,
 ) -> None:
     """A response larger than any of the API is an error, and does not fill the memory."""
-    monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr(bodies, "MAX_RESPONSE_BYTES", 1000)
     router.get(URL).respond(200, content=b"x" * size)
     if fits:
         assert size == len((await send(client)).content)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from cleverreach_async.errors import APIConnectionError, APITimeoutError
-from cleverreach_async.transport import http
+from cleverreach_async.transport import bodies
 from cleverreach_async.transport.http import ClientSender, PooledSender
 from cleverreach_async.transport.wire import Response
 
@@ -136,7 +136,7 @@ async def test_a_broken_response_may_hide_a_success(
             await connection.respond(raw)
 
     server.behaviour = break_off
-    with pytest.raises(APIConnectionError, match=r"failed: .* may have executed") as caught:
+    with pytest.raises(APIConnectionError, match=r"may have executed") as caught:
         await send(sender, server.url)
     assert (APIConnectionError, True) == (type(caught.value), caught.value.sent)
     server.behaviour = server.respond_to_all
@@ -148,7 +148,7 @@ async def test_an_endless_response_is_cut_off(
     sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is closed, and the pool continues to work."""
-    monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 10_000)
+    monkeypatch.setattr(bodies, "MAX_RESPONSE_BYTES", 10_000)
 
     async def pour(connection: Connection) -> None:
         await connection.request()
@@ -168,7 +168,7 @@ async def test_a_compressed_response_is_limited_by_its_decoded_size(
     sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small body that decodes to a large one is cut off as well."""
-    monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 10_000)
+    monkeypatch.setattr(bodies, "MAX_RESPONSE_BYTES", 10_000)
     body = gzip.compress(b" " * 20_000)
     assert len(body) < 10_000
 
