@@ -176,8 +176,8 @@ def parse_retry_after(headers: Mapping[str, str], *, now: float) -> float | None
     Invalid, negative and infinite values are ignored.
     """
     value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
+    if not value or "_" in value:
+        return None  # float() would read 1_0
     try:
         seconds = float(value)
     except ValueError:

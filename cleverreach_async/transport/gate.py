@@ -14,7 +14,7 @@ import attrs
 
 from cleverreach_async.errors import RateLimitError
 from cleverreach_async.transport.clock import Clock, Random
-from cleverreach_async.transport.retry import Diagnosis
+from cleverreach_async.transport.retry import MAX_PAUSE, Diagnosis
 from cleverreach_async.transport.stop import Stop
 
 __all__ = ["AccountGate", "Passage"]
@@ -32,10 +32,12 @@ class Passage:
     Attributes:
         probe: Whether this call goes first to test the server.
         gate: The gate it passed.
+        max_pause: Longest time in seconds for which a ``Retry-After`` closes the gate.
     """
 
     probe: bool
     gate: "AccountGate"
+    max_pause: float
     _reported: bool = False
 
     def succeeded(self) -> None:
@@ -53,7 +55,7 @@ class Passage:
             self.succeeded()
             return
         self._reported = True
-        self.gate.push_back(diagnosis.retry_after, probe=self.probe)
+        self.gate.push_back(diagnosis.retry_after, probe=self.probe, max_pause=self.max_pause)
 
     def leave(self) -> None:
         """Let another call be the probe if this one ended without a report."""
@@ -74,6 +76,7 @@ class AccountGate:
         self._until = 0.0
         self._failures = 0
         self._rounds = 0
+        self._asked_for = 0.0
         self._probing = False
         self._probe_ended = anyio.Event()
         self._subscribers: list[Callable[[], None]] = []
@@ -110,12 +113,14 @@ class AccountGate:
 
     @asynccontextmanager
     async def passage(
-        self, *, max_wait: float, stop: Stop | None = None
+        self, *, max_wait: float, max_pause: float = MAX_PAUSE, stop: Stop | None = None
     ) -> AsyncGenerator[Passage, None]:
         """Wait for the gate and pass it.
 
         Args:
             max_wait: Longest wait in seconds, including that for probes of other calls.
+            max_pause: Longest time in seconds for which a ``Retry-After`` to this call closes the
+                gate.
             stop: Ends the wait.
 
         Raises:
@@ -123,13 +128,15 @@ class AccountGate:
             StopRequestedError: A stop was requested while the gate was closed.
         """
         with (stop or Stop()).ending_waits() if self._closed else nullcontext():
-            passage = await self._enter(max_wait)
+            probe = await self._enter(max_wait)
+        passage = Passage(probe=probe, gate=self, max_pause=max_pause)
         try:
             yield passage
         finally:
             passage.leave()
 
-    async def _enter(self, max_wait: float) -> Passage:
+    async def _enter(self, max_wait: float) -> bool:
+        """Wait for the gate; returns whether the call is the probe."""
         give_up_at = self._clock.monotonic() + max_wait
         has_waited = False
         while self._closed or has_waited:
@@ -141,20 +148,28 @@ class AccountGate:
             has_waited = True
             remaining = self._until - self._clock.monotonic()
             if self._until > give_up_at:
-                raise RateLimitError(
-                    f"calls of the account are paused for {remaining:.0f} s more, because the "
-                    "server throttles or cannot be reached",
-                    status_code=429,
-                    retry_after=remaining,
-                )
+                raise self._refusal(remaining)
             if remaining > 0:
                 await self._clock.sleep(remaining)
             elif self._probing:
                 await self._probe_ended.wait()
             else:
                 self._probing = True
-                return Passage(probe=True, gate=self)
-        return Passage(probe=False, gate=self)
+                return True
+        return False
+
+    def _refusal(self, remaining: float) -> RateLimitError:
+        reason = "the server throttles or cannot be reached"
+        if self._asked_for:
+            reason = (
+                f"the server asked to wait for {self._asked_for:.12g} s; one call is tried then,"
+                " whatever it asked"
+            )
+        return RateLimitError(
+            f"calls of the account are paused for {remaining:.0f} s more, because {reason}",
+            status_code=429,
+            retry_after=remaining,
+        )
 
     def succeeded(self, *, probe: bool) -> None:
         """Open the gate after a successful probe.
@@ -166,15 +181,26 @@ class AccountGate:
             return
         self._failures = 0
         self._rounds = 0
+        self._asked_for = 0.0
         if self._closed and self._until <= self._clock.monotonic():
             self._reopen()
         self.release_probe()
 
-    def push_back(self, retry_after: float | None, *, probe: bool) -> None:
-        """Close the gate for ``retry_after``, after a failed probe, or after three failures."""
+    def push_back(
+        self, retry_after: float | None, *, probe: bool, max_pause: float = MAX_PAUSE
+    ) -> None:
+        """Close the gate for ``retry_after``, after a failed probe, or after three failures.
+
+        Args:
+            retry_after: Seconds the server asked to wait, or ``None``.
+            probe: Whether the probe failed.
+            max_pause: Longest time in seconds for which the gate closes; after it a probe is sent.
+        """
         self._failures += 1
         if retry_after is not None:
-            self._close_for(retry_after + self._rng.random() * max(0.25, retry_after / 10))
+            wait = retry_after + self._rng.random() * max(0.25, retry_after / 10)
+            self._asked_for = retry_after if retry_after > max_pause else 0.0
+            self._close_for(min(wait, max_pause))
         elif probe or (self._failures >= _FAILURES_TO_CLOSE and not self._closed):
             ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._rounds)
             self._rounds += 1

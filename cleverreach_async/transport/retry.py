@@ -19,7 +19,18 @@ from cleverreach_async.errors import (
 )
 from cleverreach_async.transport.clock import Random
 
-__all__ = ["Diagnosis", "Fault", "RetryBudget", "RetryPolicy", "diagnose", "wait_before"]
+__all__ = [
+    "MAX_PAUSE",
+    "Diagnosis",
+    "Fault",
+    "RetryBudget",
+    "RetryPolicy",
+    "diagnose",
+    "wait_before",
+]
+
+MAX_PAUSE: Final = 3600.0
+"""Seconds. A longer ``Retry-After`` is a mistake of the server, which is soon well again."""
 
 
 class Fault(enum.Enum):
@@ -139,6 +150,8 @@ class RetryPolicy:
             never retried after an ambiguous one.
         max_retry_after: Longest ``Retry-After`` in seconds that a call waits for; a longer one is
             raised immediately, with ``retry_after`` on the error.
+        max_pause: Longest time in seconds for which a ``Retry-After`` pauses all calls of the
+            account. After it one call is tried, whatever the server asked for.
     """
 
     attempts: int = attrs.field(default=4, validator=attrs.validators.ge(1))
@@ -150,6 +163,7 @@ class RetryPolicy:
     )
     retry_on: frozenset[Fault] = frozenset(Fault)
     max_retry_after: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
+    max_pause: float = attrs.field(default=MAX_PAUSE, validator=attrs.validators.gt(0))
 
 
 def wait_before(
@@ -165,7 +179,7 @@ def wait_before(
         rng: Source of jitter.
     """
     if retry_after is not None:
-        return retry_after + rng.random() * max(0.25, retry_after / 10)
+        return min(retry_after + rng.random() * max(0.25, retry_after / 10), policy.max_pause)
     throttled = fault is Fault.THROTTLED
     ceiling = min(
         policy.cap, _growth(attempt) * (policy.throttled_wait if throttled else policy.wait)

@@ -248,7 +248,9 @@ class Transport:
         longest = 1.1 * (self.retry.max_retry_after if max_wait is None else max_wait) + 0.25
 
         async def send() -> Response:
-            async with account.gate.passage(max_wait=longest, stop=stop) as passage:
+            async with account.gate.passage(
+                max_wait=longest, max_pause=self.retry.max_pause, stop=stop
+            ) as passage:
                 try:
                     response = await self._exchange(request, credential, seconds, on_send, stop)
                 except (APIStatusError, APIConnectionError) as error:

@@ -162,10 +162,15 @@ def test_rejects_are_written_before_the_import_ends(tmp_path: Path) -> None:
         assert 1 == len(path.read_bytes().splitlines())
 
 
-def test_without_a_path_nothing_is_written() -> None:
-    """The rejects file is optional."""
+def test_without_a_path_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The rejects file is optional: no file appears, under no name, and nothing is printed."""
+    monkeypatch.chdir(tmp_path)
     with RejectsFile(None) as rejects:
         rejects.write([result(1)])
+        during = [*tmp_path.iterdir()]
+    assert ([], [], ("", "")) == (during, [*tmp_path.iterdir()], capfd.readouterr())
 
 
 def test_a_file_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -376,3 +377,48 @@ async def test_a_policy_may_exclude_kinds_of_failure(
     with pytest.raises(InternalServerError):
         await picky.call(GET)
     assert 2 == len(sender.sent)
+
+
+TOLD = {
+    "999999999": 999_999_999.0,
+    "1735689600": 1_735_689_600.0,
+    "1e300": 1e300,
+    "Fri, 31 Dec 9999 23:59:59 GMT": 251_635_075_199.0,
+}
+
+
+@pytest.mark.parametrize(("header", "told"), TOLD.items())
+@pytest.mark.parametrize("max_pause", [90.0, 3600.0])
+async def test_an_absurd_retry_after_pauses_the_account_for_an_hour_at_most(
+    transport: Transport,
+    sender: ScriptedSender,
+    clock: FakeClock,
+    refusal: Callable[..., Response],
+    header: str,
+    told: float,
+    max_pause: float,
+) -> None:
+    """The error has what the server said. After the ceiling a call is sent, and all is well."""
+    transport = attrs.evolve(transport, retry=RetryPolicy(attempts=1, max_pause=max_pause))
+    sender.script(refusal(429, retry_after=header), Response(200, {}, b"true"))
+    with pytest.raises(RateLimitError) as first:
+        await transport.call(GET)
+    with pytest.raises(RateLimitError, match="paused for") as second:
+        await transport.call(GET)
+    assert (told, max_pause, 1) == (
+        first.value.retry_after,
+        second.value.retry_after,
+        len(sender.sent),
+    )
+    clock.elapsed += max_pause
+    assert [b"true"] * 3 == [(await transport.call(GET)).content for _ in range(3)]
+
+
+async def test_a_policy_that_waits_for_anything_waits_for_an_hour(
+    transport: Transport, sender: ScriptedSender, clock: FakeClock, refusal: Callable[..., Response]
+) -> None:
+    """The wait before a retry has the same ceiling."""
+    policy = RetryPolicy(max_retry_after=math.inf)
+    sender.script(refusal(429, retry_after="1e300"), Response(200, {}, b"true"))
+    await attrs.evolve(transport, retry=policy).call(GET)
+    assert (3600.0, 2) == (clock.elapsed, len(sender.sent))

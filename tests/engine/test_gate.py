@@ -365,3 +365,102 @@ async def test_subscribers_are_called_when_it_reopens(
         await clock.advance(3.0)
         await callers.end("c", outcome=True)
     assert (["a"], False) == (reopened, gate.closed)
+
+
+ABSURD = [3601.0, 999_999_999.0, 1_735_689_600.0, 2.5e11, 1e300, 1.7e308]
+
+
+@pytest.mark.parametrize("retry_after", ABSURD)
+@pytest.mark.parametrize("max_pause", [60.0, 3600.0])
+async def test_an_absurd_wait_ends_with_a_probe(
+    gate: AccountGate, callers: Callers, clock: FakeClock, retry_after: float, max_pause: float
+) -> None:
+    """However long the server asked to wait, the gate closes for ``max_pause`` at most."""
+    gate.push_back(retry_after, probe=False, max_pause=max_pause)
+    async with anyio.create_task_group() as tasks:
+        await arrive(tasks, callers, "ab")
+        await clock.advance(max_pause - 0.1)
+        assert [] == callers.probes
+        await clock.advance(0.1)
+        assert [True] == callers.probes
+        await callers.end(callers.latest, outcome=True)
+        await clock.advance(0.5)
+        assert ([True, False], False) == (callers.probes, gate.closed)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_probe_that_is_told_an_absurd_wait(
+    gate: AccountGate, callers: Callers, clock: FakeClock
+) -> None:
+    """The ceiling holds each time, and that of the call counts."""
+    gate.push_back(1.0, probe=False)
+    async with anyio.create_task_group() as tasks:
+        await arrive(tasks, callers, "a")
+        await clock.advance(2.0)
+        await callers.end("a", outcome=1e9)
+        await arrive(tasks, callers, "b")
+        await clock.advance(3599.0)
+        assert [True] == callers.probes
+        await clock.advance(1.0)
+        assert [True, True] == callers.probes
+        tasks.cancel_scope.cancel()
+
+
+async def test_the_error_says_what_the_server_asked_for(gate: AccountGate) -> None:
+    """And how long it really takes."""
+    gate.push_back(999_999_999.0, probe=False)
+    with pytest.raises(
+        RateLimitError, match=r"paused for 3600 s more.*wait for 999999999 s"
+    ) as caught:
+        async with gate.passage(max_wait=60.0):
+            pytest.fail("a call passed a closed gate")
+    assert 3600.0 == caught.value.retry_after
+
+
+async def test_an_hour_is_not_absurd(gate: AccountGate, callers: Callers, clock: FakeClock) -> None:
+    """Up to the ceiling the server's word counts, with jitter."""
+    gate.push_back(1800.0, probe=False)
+    async with anyio.create_task_group() as tasks:
+        await arrive(tasks, callers, "a")
+        await clock.advance(1889.9)
+        assert [] == callers.probes
+        await clock.advance(0.2)
+        assert [True] == callers.probes
+        tasks.cancel_scope.cancel()
+
+
+async def test_late_failures_do_not_lengthen_a_closed_gate(
+    gate: AccountGate, callers: Callers, clock: FakeClock
+) -> None:
+    """Calls from before the closing say nothing new, however many fail."""
+    async with anyio.create_task_group() as tasks:
+        await arrive(tasks, callers, "abcdefgh")
+        for name in "abc":
+            await callers.end(name, outcome=None)
+        await arrive(tasks, callers, "p")
+        await clock.advance(0.5)
+        for name in "defgh":
+            await callers.end(name, outcome=None)
+        await clock.advance(0.3)  # the first closing is for 0.75 s
+        assert [True] == callers.probes[8:]
+        clock.sleeps.clear()
+        await arrive(tasks, callers, "q")
+        await callers.end("p", outcome=None)
+        await clock.advance(0.0)
+        assert [1.5] == clock.sleeps, "only the probe counts as another round"
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_push_back_at_a_closed_gate_is_no_second_closing(
+    gate: AccountGate, callers: Callers, clock: FakeClock
+) -> None:
+    """Whoever subscribes while it is closed is not told of its reopening, as is promised."""
+    reopened: list[str] = []
+    gate.push_back(1.0, probe=False)
+    with gate.on_reopened(lambda: reopened.append("late")):
+        gate.push_back(2.0, probe=False)
+        async with anyio.create_task_group() as tasks:
+            await arrive(tasks, callers, "a")
+            await clock.advance(3.0)
+            await callers.end("a", outcome=True)
+    assert ([], False) == (reopened, gate.closed)

@@ -13,8 +13,9 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from cleverreach_async.errors import APITimeoutError
+from cleverreach_async.errors import APIConnectionError, APITimeoutError
 from cleverreach_async.transport.http import ClientSender, PooledSender
+from cleverreach_async.transport.stop import Stop
 
 if TYPE_CHECKING:
     from http.conftest import Connection, RawServer
@@ -167,6 +168,38 @@ async def test_a_deadline_retires_the_pool(sender: PooledSender, server: RawServ
     server.behaviour = server.respond_to_all
     assert 200 == await send(sender, server.url)
     assert 2 == server.accepted
+    with anyio.fail_after(5):
+        while server.open > 1:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_an_abort_retires_the_pool(sender: PooledSender, server: RawServer) -> None:
+    """It cancels inside the library too. The next request gets a pool of its own."""
+    arrived = anyio.Event()
+
+    async def stay_silent(connection: Connection) -> None:
+        await connection.request()
+        arrived.set()
+        await connection.request()
+
+    server.behaviour = stay_silent
+    stop = Stop()
+    errors: list[Exception] = []
+
+    async def call() -> None:
+        try:
+            await sender.send("GET", server.url, headers=[], content=b"", timeout=20.0, stop=stop)
+        except APIConnectionError as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        await arrived.wait()
+        [pool] = sender._pools
+        stop.abort()
+    assert (1, [], True) == (len(errors), sender._pools, pool.retired)
+    server.behaviour = server.respond_to_all
+    assert 200 == await send(sender, server.url)
     with anyio.fail_after(5):
         while server.open > 1:
             await anyio.lowlevel.checkpoint()

@@ -24,6 +24,7 @@ READ: dict[str, tuple[dict[str, str], float | None]] = {
     "absent": ({}, None),
     "empty": ({"retry-after": " "}, None),
     "negative": ({"retry-after": "-5"}, None),
+    "a number of Python": ({"retry-after": "1_0"}, None),
     "words": ({"retry-after": "soon"}, None),
     "not a number": ({"retry-after": "nan"}, None),
     "endless": ({"retry-after": "inf"}, None),
