@@ -1,12 +1,13 @@
 """The base of every resource: calls and lists."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, Unpack, cast
+from typing import Any, Final, TypeVar, Unpack
 
+import anyio.lowlevel
 import attrs
 import msgspec
 
-from cleverreach_async.errors import ConfigurationError, NotFoundError
+from cleverreach_async.errors import ConfigurationError, NotFoundError, ResponseDecodeError
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.pages import Page, Paginator
 from cleverreach_async.transport.paths import check_id, fill_path
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_ITEMS_AT_ONCE: Final = 200
+_MOST_PROBLEMS: Final = 10
 
 UNSET: Final = msgspec.UNSET
 """Not sent. ``None`` is sent as ``null``."""
@@ -115,25 +119,53 @@ class Resource:
                 "GET", template, path=path, query={**(query or {}), **paging}, accepts_false=True
             )
             raw = read(await self._json(request))
-            items = decode_list(raw, kind, method="GET", path=template)
+            items = await _decode_in_parts(raw, kind, template)
             is_last = size_param is None or len(items) < page_size
-            return Page(items, number, is_last)
+            return Page(items, number, is_last, template)
 
         return Paginator(fetch)
 
 
-def decode_list(value: Any, kind: type[T], *, method: str, path: str) -> tuple[T, ...]:
+def decode_list(
+    value: Any, kind: type[T], *, method: str, path: str, first: int = 0
+) -> tuple[T, ...]:
     """Return a list response as models. The API may send ``false`` or ``null`` for no items.
+
+    Args:
+        value: The decoded response, or a part of it.
+        kind: Model of one item.
+        method: HTTP method, for the error.
+        path: Path template, for the error.
+        first: Number of the first item, for the error.
 
     Raises:
         ResponseDecodeError: An item lacks what identifies it; the error names item and field. Read
             such a list with ``cr.request()``, which returns it as it is.
     """
-    if not value:
-        return ()
-    items = as_list(value)
-    kinds = cast("type[list[T]]", list[kind])  # type: ignore[valid-type]
-    return tuple(structure(items, kinds, method=method, path=path))
+    found: list[T] = []
+    problems: list[str] = []
+    for number, item in enumerate(as_list(value) if value else (), start=first):
+        try:
+            found.append(structure(item, kind, method=method, path=path))
+        except ResponseDecodeError as error:
+            problems += [it.replace("@ $", f"@ $[{number}]") for it in error.problems]
+            if len(problems) >= _MOST_PROBLEMS:
+                break
+    if problems:
+        raise ResponseDecodeError(problems, method=method, path=path)
+    return tuple(found)
+
+
+async def _decode_in_parts(value: Any, kind: type[T], path: str) -> tuple[T, ...]:
+    """Return a list response as models. Other tasks run meanwhile, since a long list takes time."""
+    items = as_list(value) if value else []
+    found: list[T] = []
+    for start in range(0, len(items), _ITEMS_AT_ONCE):
+        part = items[start : start + _ITEMS_AT_ONCE]
+        found += decode_list(part, kind, method="GET", path=path, first=start)
+        if len(items) > _ITEMS_AT_ONCE:
+            await anyio.lowlevel.checkpoint()
+    return tuple(found)
 
 
 def unwrap(value: Any, request: Request) -> Any:

@@ -25,6 +25,7 @@ from cleverreach_async.resources.values import (
     read_text,
     read_time,
 )
+from cleverreach_async.transport.redaction import excerpt
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
 __all__ = ["AttributeValues", "Extra", "Number", "structure"]
@@ -39,6 +40,9 @@ Number = int | float
 
 AttributeValues = Annotated[Mapping[str, Any], "attributes of a receiver"]
 """Values by name: text, except where the API sends a truth value, a list or an object."""
+
+_MAX_PROBLEM: Final = 200
+_MOST_PROBLEMS: Final = 10
 
 _UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, cattrs.BaseValidationError)
 
@@ -59,7 +63,9 @@ def structure(value: Any, kind: type[T], *, method: str, path: str) -> T:
     try:
         return _converter().structure(value, kind)
     except (KeyError, *_UNREADABLE) as error:
-        problems = cattrs.transform_error(error)
+        problems = [
+            excerpt(it, _MAX_PROBLEM) for it in cattrs.transform_error(error)[:_MOST_PROBLEMS]
+        ]
         raise ResponseDecodeError(problems, method=method, path=path) from None
 
 

@@ -1,9 +1,19 @@
 """Paginators: await one for the first page, or iterate over it for every item."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Hashable,
+    Iterator,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, overload
 
 import attrs
+
+from cleverreach_async.errors import ResponseDecodeError
 
 __all__ = ["Page", "Paginator"]
 
@@ -24,11 +34,13 @@ class Page(Sequence[T], Generic[T]):
         number: Zero-based page number.
         is_last: Whether it is the last page. The API sends no totals, so it is the first page that
             has fewer items than requested.
+        path: Path template of the list.
     """
 
     items: tuple[T, ...]
     number: int
     is_last: bool
+    path: str = ""
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -56,7 +68,9 @@ class Paginator(Generic[T]):
     """A list in pages. ``await`` it for the first page, or use ``async for`` for every item.
 
     Pages are requested when they are needed, and a loop may be left at any item. While others write
-    to the account, pages shift: an item may then come twice or not at all.
+    to the account, pages shift: an item may then come twice or not at all. A page that consists of
+    the same items as an earlier one ends the loop with ``ResponseDecodeError``, because a server
+    that ignores the page number would be listed without end.
 
     Args:
         fetch: Returns the page of a number.
@@ -98,14 +112,38 @@ class _Pages(AsyncIterator[Page[T]]):
         self._fetch = fetch
         self._number = number
         self._done = False
+        self._seen: dict[int, int] = {}
 
     async def __anext__(self) -> Page[T]:
         if self._done:
             raise StopAsyncIteration
         page = await self._fetch(self._number)
+        if page:
+            self._check_new(page)
         self._number += 1
         self._done = page.is_last
         return page
+
+    def _check_new(self, page: Page[T]) -> None:
+        """Check that the items are not those of an earlier page, in any order.
+
+        Raises:
+            ResponseDecodeError: They are.
+        """
+        # A number per page, because the items of a long list would fill the memory.
+        items = hash(frozenset(_identity(item) for item in page))
+        earlier = self._seen.setdefault(items, page.number)
+        if earlier != page.number:
+            self._done = True
+            problem = f"page {page.number} has the same items as page {earlier}"
+            problem = f"{problem}: the server repeats itself"
+            raise ResponseDecodeError([problem], method="GET", path=page.path)
+
+
+def _identity(item: Any) -> Hashable:
+    """Return the id of an item, or what it looks like."""
+    number = getattr(item, "id", None)
+    return repr(item) if number is None else number
 
 
 class _Items(AsyncIterator[T]):

@@ -1,10 +1,14 @@
 """Pages: the end of a list, and leaving a list early."""
 
+import time
 from collections.abc import Callable
 
+import anyio
+import anyio.lowlevel
+import msgspec
 import pytest
 
-from cleverreach_async.errors import ConfigurationError, InternalServerError
+from cleverreach_async.errors import ConfigurationError, InternalServerError, ResponseDecodeError
 from cleverreach_async.resources.receivers import MAX_PAGE_SIZE, Receivers
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request, Response
@@ -137,3 +141,67 @@ async def test_page_size_at_its_bounds(
     """The bounds are allowed."""
     await Receivers(serve([])).list(group_id=7, page_size=page_size)
     assert sent[0].target.endswith(f"pagesize={page_size}")
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param([(1, 2)], id="the same page"),
+        pytest.param([(1, 2), (3, 4)], id="two pages in turn"),
+        pytest.param([(1, 2), (2, 1)], id="in another order"),
+        pytest.param([(1, 2), (3, 4), (3, 4)], id="later"),
+        pytest.param([(1, 2, 3)], id="more items than requested"),
+    ],
+)
+async def test_pages_without_end(pages: list[tuple[int, ...]], sent: list[Request]) -> None:
+    """A server that repeats itself ends the loop with an error that says so."""
+
+    async def call(request: Request) -> Response:
+        sent.append(request)
+        page = pages[(len(sent) - 1) % len(pages)]
+        return Response(200, {}, msgspec.json.encode(rows(*page)))
+
+    listing = Receivers(call).list(group_id=7, page_size=2).pages()
+    for _ in {frozenset(page) for page in pages}:
+        await anext(listing)
+    before = len(sent)
+    with pytest.raises(ResponseDecodeError, match=r"same items as page \d: the server repeats"):
+        await anext(listing)
+    assert before + 1 == len(sent)
+    with pytest.raises(StopAsyncIteration):
+        await anext(listing)
+
+
+async def test_an_item_that_comes_twice_is_no_repeated_page(serve: Callable[..., Call]) -> None:
+    """Pages shift while others write."""
+    listing = Receivers(serve(rows(1, 2), rows(2, 3), rows(3, 4), rows(5))).list(
+        group_id=7, page_size=2
+    )
+    assert [1, 2, 2, 3, 3, 4, 5] == [receiver.id async for receiver in listing]
+
+
+async def test_a_long_page_lets_other_tasks_run(serve: Callable[..., Call]) -> None:
+    """Reading 5000 receivers takes a while."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        page = await Receivers(serve(rows(*range(1, 5001)))).list(group_id=7, page_size=5000)
+        tasks.cancel_scope.cancel()
+    assert (5000, True) == (len(page), turns >= 20)
+
+
+async def test_a_page_of_odd_items_is_refused_at_once(serve: Callable[..., Call]) -> None:
+    """The error names the first few, whatever their number."""
+    listing = Receivers(serve([{}] * 100_000)).list(group_id=7)
+    started = time.thread_time()
+    with pytest.raises(ResponseDecodeError, match=r"\$\[0\]\.id") as caught:
+        await listing
+    assert time.thread_time() - started < 0.25
+    assert (10, True) == (len(caught.value.problems), len(str(caught.value)) < 1000)
