@@ -27,6 +27,7 @@ __all__ = [
     "Resource",
     "Unset",
     "body",
+    "decode_in_steps",
     "decode_list",
     "group_path",
     "optional_ids",
@@ -119,7 +120,7 @@ class Resource:
                 "GET", template, path=path, query={**(query or {}), **paging}, accepts_false=True
             )
             raw = read(await self._json(request))
-            items = await _decode_in_parts(raw, kind, template)
+            items = await decode_in_steps(raw, kind, template)
             is_last = size_param is None or len(items) < page_size
             return Page(items, number, is_last, template)
 
@@ -156,7 +157,7 @@ def decode_list(
     return tuple(found)
 
 
-async def _decode_in_parts(value: Any, kind: type[T], path: str) -> tuple[T, ...]:
+async def decode_in_steps(value: Any, kind: type[T], path: str) -> tuple[T, ...]:
     """Return a list response as models. Other tasks run meanwhile, since a long list takes time."""
     items = as_list(value) if value else []
     found: list[T] = []

@@ -18,6 +18,7 @@ from cleverreach_async.resources.base import (
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.lost_values import lost_attributes
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.parts import fits_into_url, in_parts
 from cleverreach_async.resources.receiver_arguments import ReceiverLike, as_receiver, as_receivers
 from cleverreach_async.resources.receiver_models import (
     BatchItem,
@@ -74,37 +75,43 @@ class Receivers(Resource):
             state: Only receivers in this state (the vendor's ``type``).
             detail: What to return for each receiver beside the profile.
             emails: Only these addresses. An empty sequence is refused, because the API would
-                return all receivers.
-            ids: Only these pool ids. An empty sequence is refused too.
+                return all receivers. More than fit into a URL of 4 kB, about 120, are requested in
+                parts; then a page is that of ``page_size`` addresses.
+            ids: Only these pool ids, likewise.
             order_by: Field and direction, such as ``registered ASC``. With a stable order pages do
                 not shift while others write.
             page_size: Receivers per page, 1 to 5000.
 
         Raises:
-            ConfigurationError: ``emails`` or ``ids`` is empty or contains something else, or the
-                page size is out of range.
+            ConfigurationError: ``emails`` or ``ids`` is empty or contains something else, or has to
+                be requested in parts while ``order_by`` or both are given; or the page size is out
+                of range.
 
         ``GET /groups/{group_id}/receivers``
         """
         for name, wanted in (("emails", emails), ("ids", ids)):
             if wanted is not None and not wanted:
                 raise ConfigurationError(f"{name} is empty; leave it out to list all receivers")
-        query = {
+        query: dict[str, Any] = {
             "type": state,
             "detail": int(detail) or None,
             "email_list": None if emails is None else _addresses(emails),
             "id_list": None if ids is None else check_ids("ids", ids),
             "order_by": order_by,
         }
-        return self._list(
+        template, path = "/groups/{group_id}/receivers", {"group_id": group_id}
+        listing = self._list(
             Receiver,
-            "/groups/{group_id}/receivers",
-            path={"group_id": group_id},
+            template,
+            path=path,
             query=query,
             size_param="pagesize",
             page_size=page_size,
             max_size=MAX_PAGE_SIZE,
         )
+        if fits_into_url(template, path, query):
+            return listing
+        return in_parts(self._json, Receiver, template, path, query, page_size)
 
     async def get(self, receiver_id: int | str, *, group_id: int | None = None) -> Receiver:
         """Return one receiver, with events, orders and tags when read from a group.
