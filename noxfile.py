@@ -13,7 +13,7 @@ import nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "readme", "coverage"]
+nox.options.sessions = ["lint", "types", "readme", "coverage", "fuzz"]
 
 ROOT = Path(__file__).parent
 STATE_MACHINE = "tests/bulk/test_import_machine.py"
@@ -66,6 +66,23 @@ def hunt(session: nox.Session) -> None:
     for _ in range(int(session.posargs[0]) if session.posargs else 5):
         session.run("pytest", "--hypothesis-profile=hunt", "-m", "hypothesis")
         session.run("pytest", STATE_MACHINE)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Send random hostile answers to every method for two minutes; ``-- 600`` for ten."""
+    seconds = session.posargs[0] if session.posargs else "120"
+    session.run("pytest", "tests/fuzz", env={"FUZZ_SECONDS": seconds})
+
+
+@nox.session
+def mutate(session: nox.Session) -> None:
+    """Change the code in small ways, and list the changes that no test notices.
+
+    ``-- transport/gate.py auth`` names files or folders of the package; by default it takes hours.
+    """
+    for target in session.posargs or ["transport", "auth", "bulk"]:
+        session.run("python", "-m", "tests.support.mutation", target)
 
 
 @nox.session

@@ -10,6 +10,8 @@ import msgspec
 from cleverreach_async.errors import ConfigurationError, NotFoundError, ResponseDecodeError
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.pages import Page, Paginator
+from cleverreach_async.resources.success import failure_in
+from cleverreach_async.transport.error_bodies import refusal
 from cleverreach_async.transport.paths import check_id, fill_path
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import (
@@ -74,14 +76,51 @@ class Resource:
     async def _call(
         self, kind: type[T], method: str, template: str, **parts: Unpack[RequestParts]
     ) -> T:
-        """Send a request and return its response as ``kind``."""
-        request = build_request(method, template, **parts)
-        value = unwrap(await self._json(request), request)
-        return structure(value, kind, method=method, path=template)
+        """Send a request and return its response as ``kind``.
 
-    async def _do(self, method: str, template: str, **parts: Unpack[RequestParts]) -> None:
-        """Send a request whose response has no content of interest."""
-        await self._send(build_request(method, template, **parts))
+        Raises:
+            APIStatusError: The response to a write does not show success.
+        """
+        request = build_request(method, template, **parts)
+        value = await (self._json(request) if method == "GET" else self._done(request))
+        return structure(unwrap(value, request), kind, method=method, path=template)
+
+    async def _do(
+        self,
+        method: str,
+        template: str,
+        *,
+        shows_success: Callable[[Any], bool] = lambda _: False,
+        **parts: Unpack[RequestParts],
+    ) -> None:
+        """Send a write whose response has no content of interest.
+
+        Args:
+            method: HTTP method.
+            template: Path template.
+            shows_success: Whether a response of another form than usual shows success.
+            **parts: See :func:`build_request`.
+
+        Raises:
+            APIStatusError: The response does not show success.
+        """
+        await self._done(build_request(method, template, **parts), shows_success)
+
+    async def _done(
+        self, request: Request, shows_success: Callable[[Any], bool] = lambda _: False
+    ) -> Any:
+        """Send a write and return its decoded response, which shows success.
+
+        Raises:
+            APIStatusError: It does not.
+            ResponseDecodeError: It is not JSON, such as the page of a proxy.
+        """
+        response = await self._send(request)
+        value = decode_json(response, request)
+        failure = None if shows_success(value) else failure_in(value)
+        if failure is not None:
+            raise refusal(response, request, value, failure)
+        return value
 
     def _list(
         self,

@@ -8,7 +8,7 @@ from cleverreach_async.errors import AuthenticationError
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.values import read_flag
-from cleverreach_async.transport.wire import build_request
+from cleverreach_async.transport.wire import build_request, decode_json
 
 __all__ = ["Debug", "TokenTTL", "Whoami"]
 
@@ -106,8 +106,11 @@ class Debug(Resource):
         Raises:
             APIStatusError: The API responds with an error.
             APIConnectionError: The API cannot be reached.
+            ResponseDecodeError: The response is a web page, such as that of a proxy.
 
         ``GET /debug/ping``
         """
-        request = build_request("GET", "/debug/ping")
-        await self._send(attrs.evolve(request, authenticated=False))
+        request = attrs.evolve(build_request("GET", "/debug/ping"), authenticated=False)
+        response = await self._send(request)
+        if response.content.startswith(b"<"):
+            decode_json(response, request)

@@ -10,7 +10,7 @@ from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, bo
 from cleverreach_async.resources.converter import Extra, structure
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.transport.paths import check_id
-from cleverreach_async.transport.wire import build_request, decode_json
+from cleverreach_async.transport.wire import build_request
 
 __all__ = ["Form", "Forms"]
 
@@ -198,9 +198,10 @@ class Forms(Resource):
             groups_id=UNSET if group_id is None else check_id("group_id", group_id),
             doidata=proof,
         )
-        request = build_request("POST", template, path={"form_id": form_id}, json=fields)
-        response = await self._send(request)
-        # The response to a success varies: true, an object, the address, nothing. A web page, such
-        # as that of a proxy, is not a success.
-        if response.content.lstrip().startswith(b"<"):
-            decode_json(response, request)
+        await self._do(
+            "POST",
+            template,
+            path={"form_id": form_id},
+            json=fields,
+            shows_success=lambda response: str(response).strip().lower() == email.strip().lower(),
+        )

@@ -3,13 +3,15 @@
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
 from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.converter import AttributeValues, Extra, Number
 from cleverreach_async.resources.orders import Order, OrderInput
+from cleverreach_async.resources.success import failure_in, is_word_of_success
+from cleverreach_async.transport.error_bodies import words_in
 from cleverreach_async.transport.wire import as_object
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "ReceiverState",
     "read_batch_item",
 ]
+
+_MOST_DIGITS: Final = 40
 
 ReceiverState = Literal["all", "active", "inactive", "bounce"]
 AttributeValue = str | int | float | None
@@ -161,7 +165,7 @@ class BatchItem:
     @property
     def ok(self) -> bool:
         """Whether the row was stored."""
-        return self.status.lower().endswith("success")
+        return is_word_of_success(self.status)
 
 
 def read_batch_item(raw: Any) -> BatchItem:
@@ -171,12 +175,16 @@ def read_batch_item(raw: Any) -> BatchItem:
     fields = as_object(raw)
     number = str(fields.get("id") or "")
     email = fields.get("email")
-    address = email if isinstance(email, str) else None
-    # A full profile has no status: the receiver is stored.
-    status = _words(fields.get("status") or fields.get("error")) or ("success" if address else "")
-    return BatchItem(status, int(number) if number.isdecimal() else None, address)
+    return BatchItem(
+        _status_in(fields),
+        int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else None,
+        email if isinstance(email, str) else None,
+    )
 
 
-def _words(status: Any) -> str:
-    """Return the vendor's text; an error may also be an object with a message."""
-    return str(as_object(status).get("message") or status or "")
+def _status_in(fields: Mapping[str, Any]) -> str:
+    """Return the vendor's text about a row, ``success`` for a whole receiver, or nothing."""
+    texts = [words_in(fields.get(name)) for name in ("status", "error", "errors", "message")]
+    if fields and failure_in(fields) is None:
+        return next(filter(is_word_of_success, texts), "success")
+    return next((it for it in texts if it and not is_word_of_success(it)), "")

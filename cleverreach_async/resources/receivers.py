@@ -15,6 +15,12 @@ from cleverreach_async.resources.base import (
     refuse_none,
     unwrap,
 )
+from cleverreach_async.resources.batch_responses import (
+    all_are_gone,
+    is_profile,
+    items_of,
+    raise_first_failure,
+)
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.lost_values import lost_attributes
 from cleverreach_async.resources.pages import Paginator
@@ -31,7 +37,7 @@ from cleverreach_async.resources.receiver_models import (
 from cleverreach_async.resources.receiver_wire import receiver_on_wire
 from cleverreach_async.resources.relative import has_relative_values
 from cleverreach_async.transport.paths import check_ids, check_receiver_ids
-from cleverreach_async.transport.wire import as_list, as_object, build_request
+from cleverreach_async.transport.wire import as_object, build_request, decode_json
 
 __all__ = ["Receivers"]
 
@@ -285,7 +291,9 @@ class Receivers(Resource):
             return
         template, path = group_path("/receivers/delete", group_id)
         json = {"receivers": ids} if group_id is UNSET else ids
-        await self._do("POST", template, path=path, json=json, idempotent=True)
+        await self._do(
+            "POST", template, path=path, json=json, idempotent=True, shows_success=all_are_gone
+        )
 
     async def _write(
         self,
@@ -298,7 +306,7 @@ class Receivers(Resource):
     ) -> Receiver:
         """Send one receiver and return it as the server shows it."""
         request = build_request(method, template, path=path, json=receiver, idempotent=idempotent)
-        stored = unwrap(await self._json(request), request)
+        stored = unwrap(await self._done(request), request)
         _warn_of_lost_values([(receiver, stored)])
         return structure(stored, Receiver, method=method, path=template)
 
@@ -306,12 +314,13 @@ class Receivers(Resource):
         self, method: str, verb: str, receivers: Iterable[ReceiverLike], group_id: int
     ) -> tuple[Receiver, ...]:
         sent = as_receivers(receivers)
-        items = await self._batch(method, verb, sent, group_id)
-        stored = {str(as_object(item).get("email")).lower(): item for item in items}
-        _warn_of_lost_values((it, stored.get(str(it.email).strip().lower())) for it in sent)
-        profiles = [item for item in items if as_object(item).get("email")]
         path = f"/groups/{{group_id}}/receivers/{verb}"
-        return decode_list(profiles, Receiver, method=method, path=path)
+        items = await self._batch(method, verb, sent, group_id)
+        stored = {str(as_object(it).get("email")).lower(): it for it in items if is_profile(it)}
+        if not stored:
+            raise_first_failure(items, method, path)
+        _warn_of_lost_values((it, stored.get(str(it.email).strip().lower())) for it in sent)
+        return decode_list([*filter(is_profile, items)], Receiver, method=method, path=path)
 
     async def _batch(
         self, method: str, verb: str, receivers: Iterable[ReceiverLike], group_id: int
@@ -332,7 +341,8 @@ class Receivers(Resource):
             # Repeated inserts are refused as duplicates.
             idempotent=verb != "insert" and all(map(_is_repeatable, rows)),
         )
-        return as_list(await self._json(request))
+        response = await self._send(request)
+        return items_of(decode_json(response, request), response, request)
 
 
 def _is_repeatable(receiver: ReceiverInput) -> bool:

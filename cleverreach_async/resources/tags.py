@@ -1,5 +1,6 @@
 """Tags: labels of receivers, ``name`` or ``origin.name``."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
@@ -9,11 +10,15 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET, Resource, Unset, body, optional_ids, refuse_none
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.success import looks_like_trouble
 from cleverreach_async.transport.paths import check_id
+from cleverreach_async.transport.wire import as_list
 
 __all__ = ["Tag", "Tags"]
 
 MAX_TAGS: Final = 5000
+
+_TAG: Final = re.compile(r"[\w.*-]+")
 
 TagOrder = Literal["tag", "origin", "count"]
 
@@ -103,8 +108,9 @@ class Tags(Resource):
 
         ``POST /receivers/{id}/tags``
         """
+        names = _names(tags)
         fields = body(
-            tags=_names(tags),
+            tags=names,
             group_id=UNSET if group_id is None else check_id("group_id", group_id),
         )
         await self._do(
@@ -113,6 +119,7 @@ class Tags(Resource):
             path={"receiver_id": receiver_id},
             json=fields,
             idempotent=True,
+            shows_success=lambda response: _are_tags(response, names),
         )
 
     async def remove(
@@ -142,6 +149,7 @@ class Tags(Resource):
             "/receivers/{receiver_id}/tags/{tags}",
             path={"receiver_id": receiver_id, "tags": ",".join(names)},
             query={} if group_id is UNSET else {"group_id": check_id("group_id", group_id)},
+            shows_success=lambda response: _are_tags(response, names),
         )
 
 
@@ -150,3 +158,15 @@ def _names(tags: str | Sequence[str]) -> Sequence[str]:
     if not names or not all(name.strip() for name in names):
         raise ConfigurationError("tags must have at least one tag and no empty one")
     return names
+
+
+def _are_tags(response: Any, sent: Sequence[str]) -> bool:
+    """Whether a response is a list of tags, which may be empty, rather than of errors."""
+    if not isinstance(response, list):
+        return False
+    texts = [it for it in as_list(response) if isinstance(it, str)]
+    if len(texts) < len(as_list(response)):
+        return False
+    return any(it in sent for it in texts) or all(
+        _TAG.fullmatch(it) and not looks_like_trouble(it) for it in texts
+    )

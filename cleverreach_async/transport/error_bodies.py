@@ -15,7 +15,7 @@ from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.redaction import excerpt, mask_emails
 from cleverreach_async.transport.wire import Request, Response, as_list, as_object
 
-__all__ = ["error_in", "parse_retry_after", "refusal", "words_in"]
+__all__ = ["MAX_MESSAGE", "error_in", "parse_retry_after", "refusal", "words_in"]
 
 MAX_MESSAGE: Final = 2000
 """Most characters of an error's message, which may be logged or stored once per row."""
@@ -79,9 +79,9 @@ def refusal(response: Response, request: Request, body: Any, words: str) -> APIS
         words: What it says.
     """
     code, message = _read_error(as_object(body))
-    status = _status_of(code, message)
+    status = _status_of(code, message or words)
     if status == HTTPStatus.BAD_REQUEST != code:
-        status = response.status_code
+        status = response.status_code  # nothing says which one it is
     return _error(response, request, status, code, words)
 
 

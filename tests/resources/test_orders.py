@@ -69,7 +69,7 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
         "POST",
         "/v3/groups/8/receivers/7/orders",
         {"order_id": "A-1", "product": "Mug", "currency": "EUR"},
-        [],
+        {"order_id": "A-1", "product": "Mug", "currency": "EUR", "quantity": "1.0000"},
         None,
     ),
     "update": (
