@@ -5,7 +5,9 @@ integration. All sessions use uv's environment, so nothing is installed twice. A
 ``--`` go to the tool: ``uv run --all-extras nox -s tests -- tests/bulk -x``.
 """
 
+import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +19,13 @@ nox.options.sessions = ["lint", "types", "readme", "coverage", "fuzz"]
 
 ROOT = Path(__file__).parent
 STATE_MACHINE = "tests/bulk/test_import_machine.py"
+MUTATION = ROOT / ".mutation"
+TESTS_OF_LAYER = {
+    "transport": ["tests/wire", "tests/http", "tests/engine", "tests/auth"],
+    "auth": ["tests/auth"],
+    "bulk": ["tests/bulk"],
+}
+"""The folders that ``mutate`` runs for a change in a layer."""
 SOME_ROWS_REJECTED = 2
 """Exit status of the README's import: the example file has rows that are broken on purpose."""
 
@@ -79,10 +88,30 @@ def fuzz(session: nox.Session) -> None:
 def mutate(session: nox.Session) -> None:
     """Change the code in small ways, and list the changes that no test notices.
 
-    ``-- transport/gate.py auth`` names files or folders of the package; by default it takes hours.
+    ``-- transport/gate.py auth`` names files and folders of the package; all of them take hours.
+    Each is changed in a copy, ``.mutation``, and tested by the folders of its layer.
     """
-    for target in session.posargs or ["transport", "auth", "bulk"]:
-        session.run("python", "-m", "tests.support.mutation", target)
+    for target in session.posargs or [*TESTS_OF_LAYER]:
+        layer = target.partition("/")[0]
+        pattern = target if target.endswith(".py") else f"{target}/*"
+        settings = {
+            "source_paths": ["cleverreach_async"],
+            "only_mutate": [f"cleverreach_async/{pattern}"],
+            "pytest_add_cli_args": ["-p", "no:randomly", "-q"],
+            "pytest_add_cli_args_test_selection": TESTS_OF_LAYER[layer],
+            "also_copy": ["examples", "benchmarks", "README.md"],
+        }
+        shutil.rmtree(MUTATION, ignore_errors=True)
+        for folder in ("cleverreach_async", "tests", "examples", "benchmarks"):
+            shutil.copytree(ROOT / folder, MUTATION / folder)
+        shutil.copy(ROOT / "README.md", MUTATION)
+        lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+        table = "\n".join(["", "[tool.mutmut]", *lines, ""])
+        config = (ROOT / "pyproject.toml").read_text("utf-8") + table
+        (MUTATION / "pyproject.toml").write_text(config, "utf-8")
+        with session.chdir(MUTATION):
+            session.run("mutmut", "run")
+            session.run("mutmut", "results")
 
 
 @nox.session
