@@ -77,10 +77,9 @@ def _failure_in_object(fields: Mapping[str, Any]) -> str | None:
         others = (value for name, value in fields.items() if name.endswith("_id"))
         shows_it = says_so or _is_id(fields.get("id")) or any(map(_is_other_id, others))
         return None if shows_it else message or _NOTHING
-    words = [fields.get(it) for it in ("error", "errors", "message", "status")]
-    return (
-        next(filter(None, map(words_in, words)), "") or f"the response shows a failure: {problem}"
-    )
+    texts = [words_in(fields.get(it)) for it in ("error", "errors", "message", "status")]
+    words = next((it for it in texts if it and not is_word_of_success(it)), "")
+    return words or f"the response shows a failure: {problem}"
 
 
 def _is_success(flag: Any) -> bool:

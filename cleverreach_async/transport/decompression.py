@@ -46,7 +46,7 @@ class Decompressor:
 
     def __init__(self, codings: Iterable[str], most_bytes: int) -> None:
         self._layers = [_Layer(coding, most_bytes) for coding in codings]
-        self._received = _Counter(most_bytes)
+        self._received = _ByteLimit(most_bytes)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the next pieces of the body, after each step; a piece may be empty.
@@ -73,7 +73,7 @@ class Decompressor:
             raise ContentError("the compressed response is cut")
 
 
-class _Counter:
+class _ByteLimit:
     """Counts bytes, up to a limit."""
 
     def __init__(self, most_bytes: int) -> None:
@@ -97,7 +97,7 @@ class _Layer:
 
     def __init__(self, coding: str, most_bytes: int) -> None:
         self._coding = coding
-        self._returned = _Counter(most_bytes)
+        self._returned = _ByteLimit(most_bytes)
         self._begin = b""
         self._stream: Any = None
 

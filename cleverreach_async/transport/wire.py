@@ -198,11 +198,11 @@ def _query_value(name: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float | datetime):
         return str(to_unix(value))
-    if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+    kind: type[Any] = value.__class__
+    if issubclass(kind, Iterable) and not issubclass(kind, bytes | Mapping):
         return ",".join(str(item) for item in value)
     raise ConfigurationError(
-        f"{name} in the query is of type {type(value).__name__}; pass text, a number, a time or a"
-        " list"
+        f"{name} in the query is of type {kind.__name__}; pass text, a number, a time or a list"
     )
 
 
@@ -256,13 +256,18 @@ def _has_odd_number(value: Any) -> bool:
     """Whether there is a number that the encoder has written as ``null``."""
     if isinstance(value, float):
         return not math.isfinite(value)
-    if isinstance(value, Mapping):
-        return any(map(_has_odd_number, value.values()))
-    if isinstance(value, list | tuple | set | frozenset):
-        return any(map(_has_odd_number, cast("Iterable[Any]", value)))
-    if attrs.has(type(value)):
-        return any(_has_odd_number(getattr(value, it.name)) for it in attrs.fields(type(value)))
-    return False
+    return any(map(_has_odd_number, _parts_of(value)))
+
+
+def _parts_of(value: Any) -> Iterable[Any]:
+    kind: type[Any] = value.__class__
+    if issubclass(kind, Mapping):
+        values: Iterable[Any] = value.values()
+        return values
+    if issubclass(kind, list | tuple | set | frozenset):
+        parts: Iterable[Any] = value
+        return parts
+    return [getattr(value, it.name) for it in attrs.fields(kind)] if attrs.has(kind) else ()
 
 
 def decode_json(response: Response, request: Request) -> Any:

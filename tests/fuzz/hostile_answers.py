@@ -11,6 +11,7 @@ import msgspec
 
 MEGABYTE = 2**20
 
+EMPTY: tuple[Any, ...] = (None, True, False, [], {})
 STATUSES = (200,) * 12 + (201, 202, 204, 206, 301, 304, 400, 401, 403, 404, 409, 413, 422, 429)
 ODD_STATUSES = (100, 101, 199, 299, 418, 500, 502, 503, 504, 599, 600, 999)
 KEYS = (
@@ -153,7 +154,7 @@ class HostileAnswers:
         rng = self._rng
         kind = rng.randrange(9 if depth else 6)
         if kind == 0:
-            return rng.choice((None, True, False, [], {}))
+            return rng.choice(EMPTY)
         if kind == 1:
             return rng.choice((0, 1, -1, 2**63, 10**40, 1767225600, 1767225600000))
         if kind == 2:

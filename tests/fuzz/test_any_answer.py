@@ -129,7 +129,8 @@ class Watch:
 
 async def use(result: Any) -> None:
     """Await the result of a call, or list its items."""
-    if not isinstance(result, Paginator):
+    kind: type[Any] = result.__class__
+    if not issubclass(kind, Paginator):
         await result
         return
     items = 0
