@@ -25,7 +25,7 @@ from fuzz.hostile_answers import HostileAnswers
 from support.clocks import FakeClock
 from support.resource_calls import CALLS, arguments
 
-from cleverreach_async import CleverReach, OAuthApp, RetryPolicy
+from cleverreach_async import CleverReach, OAuthApp, ReceiverInput, RetryPolicy
 from cleverreach_async.errors import CleverReachError
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.oauth import OAuth
@@ -42,6 +42,7 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 """Seconds for both event loops together; 0 for a number of examples instead."""
 FIRST_SEED = int(os.environ.get("FUZZ_SEED", "1"))
 EXAMPLES = 1 if "FUZZ_SEED" in os.environ else 60
+TIMEOUT = 0.3
 LONGEST_BLOCK = 0.25
 MOST_MEMORY = 500 * 1024
 MOST_ITEMS = 2000
@@ -49,6 +50,7 @@ EVERY_CALL: list[tuple[type[Resource], str]] = [
     *CALLS,
     *((OAuth, method) for method in ("exchange", "revoke")),
     (Resource, "request"),
+    *[(Resource, "import")] * 4,
 ]
 TOKEN = b'{"access_token": "tok", "expires_in": 3600}'
 
@@ -140,6 +142,13 @@ async def use(result: Any) -> None:
             return
 
 
+async def import_rows(cr: CleverReach) -> None:
+    """Import a few rows, and account for each."""
+    rows = [ReceiverInput(f"p{number}@mail.example") for number in range(3)]
+    report = await cr.bulk.upsert(rows, group_id=7, canary=False, timeout=TIMEOUT)
+    report.assert_balanced()
+
+
 async def play(server: HostileServer, seed: int) -> str:
     """Make the call of a seed, and return its name."""
     rng = random.Random(seed)
@@ -153,13 +162,18 @@ async def play(server: HostileServer, seed: int) -> str:
 
     server.answer = answer
     kind, method = rng.choice(EVERY_CALL)
-    options: dict[str, Any] = {"retry": RetryPolicy(attempts=rng.choice((1, 3))), "timeout": 0.3}
+    options: dict[str, Any] = {
+        "retry": RetryPolicy(attempts=rng.choice((1, 3))),
+        "timeout": TIMEOUT,
+    }
     auth = rng.choice(("tok", OAuthApp("id", "secret").client_credentials()))
     clock = FakeClock()
     async with CleverReach(auth, base_url=server.url, clock=clock, **options) as cr:
         with suppress(CleverReachError):
             if method == "request":
                 await cr.request(rng.choice(("GET", "POST", "DELETE")), "/groups")
+            elif method == "import":
+                await import_rows(cr)
             else:
                 noun = getattr(cr, kind.__name__.lower())
                 given = {} if kind is OAuth else arguments(kind, method)
