@@ -11,14 +11,10 @@ from cleverreach_async.version import __version__
 
 if TYPE_CHECKING:
     from cleverreach_async.auth.app import BearerToken, OAuthApp, check_state, new_state
+    from cleverreach_async.auth.file_store import FileTokenStore
     from cleverreach_async.auth.grants import ClientCredentials, UserToken
-    from cleverreach_async.auth.stores import (
-        CallbackTokenStore,
-        FileTokenStore,
-        MemoryTokenStore,
-        RedisTokenStore,
-        TokenStore,
-    )
+    from cleverreach_async.auth.redis_store import RedisTokenStore
+    from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
     from cleverreach_async.auth.tokens import Token
     from cleverreach_async.bulk.options import ImportOptions
     from cleverreach_async.bulk.outcomes.results import Results, ResultStream
@@ -86,13 +82,9 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "auth.app": ("BearerToken", "OAuthApp", "check_state", "new_state"),
     "auth.grants": ("ClientCredentials", "UserToken"),
-    "auth.stores": (
-        "CallbackTokenStore",
-        "FileTokenStore",
-        "MemoryTokenStore",
-        "RedisTokenStore",
-        "TokenStore",
-    ),
+    "auth.file_store": ("FileTokenStore",),
+    "auth.redis_store": ("RedisTokenStore",),
+    "auth.stores": ("CallbackTokenStore", "MemoryTokenStore", "TokenStore"),
     "auth.tokens": ("Token",),
     "bulk.options": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),

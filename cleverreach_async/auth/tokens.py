@@ -12,7 +12,7 @@ from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.wire import as_object
 
-__all__ = ["Token", "read_token"]
+__all__ = ["Token", "parse_token", "read_token"]
 
 _ID_DIGITS: Final = 19
 
@@ -85,6 +85,25 @@ def _parse_stored(text: str | bytes) -> Token | None:
         )
     except (ValueError, TypeError, OSError, OverflowError, RecursionError):
         return None
+
+
+def parse_token(text: str | bytes | None, place: str) -> Token | None:
+    """Read what a store has kept; ``None`` if it has nothing.
+
+    Args:
+        text: The result of :meth:`Token.to_json`.
+        place: Where it was, for the message.
+
+    Raises:
+        ConfigurationError: The text is not a token.
+    """
+    if text is None:
+        return None
+    try:
+        return Token.from_json(text)
+    except ConfigurationError as error:
+        del text  # It may be half a token, which no error report of this frame may show.
+        raise ConfigurationError(f"{place}: {error}") from None
 
 
 def read_token(response: Any, *, now: float) -> Token:

@@ -15,7 +15,7 @@ import anyio.to_thread
 import attrs
 
 from cleverreach_async.auth.app import BearerToken, OAuthApp
-from cleverreach_async.auth.stores import FileTokenStore
+from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import replace_file

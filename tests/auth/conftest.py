@@ -17,12 +17,9 @@ from support.asgi import with_checkpoints
 from support.clocks import START, FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, Token
-from cleverreach_async.auth.stores import (
-    FileTokenStore,
-    MemoryTokenStore,
-    RedisTokenStore,
-    TokenStore,
-)
+from cleverreach_async.auth.file_store import FileTokenStore
+from cleverreach_async.auth.redis_store import RedisTokenStore
+from cleverreach_async.auth.stores import MemoryTokenStore, TokenStore
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.transport.http import asgi_client
 from cleverreach_async.transport.transport import Auth

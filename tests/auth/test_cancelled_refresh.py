@@ -12,7 +12,8 @@ import anyio.lowlevel
 import pytest
 
 from cleverreach_async import CleverReach, OAuthApp, Token
-from cleverreach_async.auth.stores import FileTokenStore, MemoryTokenStore, TokenStore
+from cleverreach_async.auth.file_store import FileTokenStore
+from cleverreach_async.auth.stores import MemoryTokenStore, TokenStore
 from cleverreach_async.transport.transport import Auth
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from cleverreach_async import (
     Token,
     TokenError,
 )
-from cleverreach_async.auth.stores import FileTokenStore, MemoryTokenStore
+from cleverreach_async.auth.file_store import FileTokenStore
+from cleverreach_async.auth.stores import MemoryTokenStore
 from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
 from cleverreach_async.transport.transport import Auth
 

@@ -10,8 +10,9 @@ import attrs
 import pytest
 
 from cleverreach_async import CleverReach, OAuthApp, Secret, Token
+from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.auth.renewal import RenewingTokens
-from cleverreach_async.auth.stores import FileTokenStore, MemoryTokenStore
+from cleverreach_async.auth.stores import MemoryTokenStore
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.transport.transport import Auth
 from cleverreach_async.transport.wire import Request, Response

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from cleverreach_async import ConfigurationError, Secret, Token
-from cleverreach_async.auth.stores import RedisTokenStore
+from cleverreach_async.auth.redis_store import RedisTokenStore
 
 pytestmark = [
     pytest.mark.anyio,
@@ -85,7 +85,7 @@ async def test_a_lock_that_does_not_end_is_reported(
     redis: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waiting for it ends after its lifetime and a grace period."""
-    monkeypatch.setattr("cleverreach_async.auth.stores._GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("cleverreach_async.auth.redis_store._GRACE_SECONDS", 0.1)
     await redis.set(f"{key}:lock", "somebody")
     with pytest.raises(ConfigurationError) as caught:
         async with RedisTokenStore(redis, key, lock_timeout=0.1).lock():
@@ -138,7 +138,7 @@ async def test_invalid_content_is_reported_without_showing_it(redis: Any, key: s
         await RedisTokenStore(redis, key).load()
     shown = report_of(caught.value)
     assert f"Redis key {key}: the stored value is not a token: authorise again" == str(caught.value)
-    assert "_parse_token" in shown
+    assert "parse_token" in shown
     assert "4711" not in shown
 
 

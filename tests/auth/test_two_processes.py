@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from cleverreach_async import OAuthApp
-from cleverreach_async.auth.stores import FileTokenStore
+from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.sandbox.server import running
 
@@ -23,7 +23,7 @@ WORKER = """
 import sys
 import anyio
 from cleverreach_async import CleverReach, OAuthApp
-from cleverreach_async.auth.stores import FileTokenStore
+from cleverreach_async.auth.file_store import FileTokenStore
 
 async def main(url, path):
     app = OAuthApp("sandbox", "sandbox-secret", base_url=url)

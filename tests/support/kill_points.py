@@ -16,7 +16,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from httpcore._backends.anyio import AnyIOStream
 from httpcore._backends.trio import TrioStream
 
-from cleverreach_async.auth.stores import FileTokenStore
+from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.bulk.delivery import delivery
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.journal.journal import Journal

@@ -24,7 +24,7 @@ import typer
 
 from cleverreach_async.auth.app import BearerToken, OAuthApp, new_state
 from cleverreach_async.auth.environment import BASE_URL, CLIENT_ID, CLIENT_SECRET, TOKEN
-from cleverreach_async.auth.stores import FileTokenStore
+from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.cli.connection import run
 from cleverreach_async.cli.credentials import find_app, find_login_file
