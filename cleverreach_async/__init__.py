@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ResponseDecodeError,
         SourceError,
         TokenError,
+        TokenStoreError,
         TooManyRejectsError,
         UnprocessableEntityError,
     )
@@ -124,6 +125,7 @@ _HOMES: Final = {
         "ResponseDecodeError",
         "SourceError",
         "TokenError",
+        "TokenStoreError",
         "TooManyRejectsError",
         "UnprocessableEntityError",
     ),
@@ -206,6 +208,7 @@ __all__ = [
     "Token",
     "TokenError",
     "TokenStore",
+    "TokenStoreError",
     "TokenTTL",
     "TooManyRejectsError",
     "UnprocessableEntityError",

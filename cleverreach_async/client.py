@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypedDict, Unpack
 import attrs
 
 from cleverreach_async.auth.app import as_auth, server_of
+from cleverreach_async.auth.credentials import masked
 from cleverreach_async.auth.environment import (
     BASE_URL,
+    Places,
+    allows_http,
     find_auth,
     find_value,
     missing_credentials,
@@ -28,6 +31,7 @@ from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.relative import body_has_relative_values
 from cleverreach_async.resources.reports import Reports
 from cleverreach_async.resources.tags import Tags
+from cleverreach_async.transport.base_url import server_root
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http import make_sender
@@ -38,7 +42,6 @@ from cleverreach_async.transport.wire import (
     USER_AGENT,
     build_request,
     decode_json,
-    server_root,
 )
 
 __all__ = ["CleverReach"]
@@ -49,6 +52,7 @@ DEFAULT_TIMEOUT: Final = 30.0
 class ClientOptions(TypedDict, total=False):
     """Options of a client; see :class:`CleverReach`."""
 
+    allow_http: bool
     timeout: float | None
     retry: RetryPolicy | None
     http_client: Any
@@ -67,6 +71,8 @@ class CleverReach:
         auth: How to authenticate: ``OAuthApp(…).client_credentials()``, or a bearer token as text.
         base_url: The server's root; ``/v3`` and ``/oauth`` are below it. By default that of the
             app whose credentials these are, or else https://rest.cleverreach.com.
+        allow_http: Whether ``base_url`` may be ``http://`` on another computer. The token and all
+            data are then readable on the way.
         timeout: Seconds that one attempt may take from connecting to the last byte; ``None`` for
             no limit.
         retry: How ordinary calls are retried.
@@ -100,6 +106,7 @@ class CleverReach:
         auth: Auth | str,
         *,
         base_url: str | None = None,
+        allow_http: bool = False,
         timeout: float | None = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         http_client: Any = None,
@@ -108,10 +115,10 @@ class CleverReach:
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
+        # No frame shows a credential when a check fails.
+        auth, base_url = masked(auth), masked(base_url)
         auth = as_auth(auth)
-        if base_url is None:
-            base_url = server_of(auth) or DEFAULT_BASE_URL
-        root = server_root(base_url)
+        root = _root_of(auth, base_url, allow_http=allow_http)
         _check_timeout(timeout)
         if max_connections < 1:
             raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")
@@ -134,8 +141,8 @@ class CleverReach:
         """Create a client from the variables that the command reads too.
 
         They are ``CLEVERREACH_CLIENT_ID`` and ``CLEVERREACH_CLIENT_SECRET``, or
-        ``CLEVERREACH_TOKEN``, which counts if all are set; and ``CLEVERREACH_BASE_URL``. The
-        command's env file and stored login are not read.
+        ``CLEVERREACH_TOKEN``, which counts if all are set; and ``CLEVERREACH_BASE_URL`` and
+        ``CLEVERREACH_ALLOW_HTTP``. The command's env file and stored login are not read.
 
         Args:
             **options: Those of :class:`CleverReach`.
@@ -143,8 +150,9 @@ class CleverReach:
         Raises:
             ConfigurationError: A variable is missing or invalid; the message names it.
         """
-        places = (os.environ,)
-        auth = find_auth(places)
+        places = Places(os.environ)
+        options.setdefault("allow_http", allows_http(places))
+        auth = find_auth(places, allow_http=options["allow_http"])
         if auth is None:
             raise missing_credentials(places)
         return cls(auth, base_url=find_value(places, BASE_URL) or None, **options)
@@ -274,7 +282,18 @@ class CleverReach:
             """Needed for the error of ``__enter__``."""
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_transport"):  # an error reporter shows it after a failed check
+            return "<CleverReach without valid arguments>"
         return f"<CleverReach {self._transport.base_url} {self._connections.state}>"
+
+
+def _root_of(auth: Auth, base_url: str | None, *, allow_http: bool) -> str:
+    """Return the root of the server. That of the credentials has been checked already."""
+    server = server_of(auth)
+    if base_url is None:
+        return server or DEFAULT_BASE_URL
+    was_allowed = server is not None and server.startswith("http://")
+    return server_root(base_url, allow_http=allow_http or was_allowed)
 
 
 def _with_auth(transport: Transport, auth: Auth) -> Transport:

@@ -6,6 +6,7 @@
     ├── ConfigurationError        (also ValueError)    wrong arguments, detected before any request
     ├── SourceError               (also ValueError)    an input file that cannot be read as rows
     ├── ClientClosedError         (also RuntimeError)  used after close, or in another event loop
+    ├── TokenStoreError           a store of tokens failed: no token can be read, saved or locked
     ├── TokenError                the token endpoint refused: .error .description
     ├── APIConnectionError        no usable response: .sent is whether the server may have got it
     │   └── APITimeoutError       the deadline passed
@@ -52,6 +53,7 @@ __all__ = [
     "ResponseDecodeError",
     "SourceError",
     "TokenError",
+    "TokenStoreError",
     "TooManyRejectsError",
     "UnprocessableEntityError",
     "status_error",
@@ -114,6 +116,14 @@ class TokenError(CleverReachError):
         self.error = error
         self.description = description
         self.status_code = status_code
+
+
+class TokenStoreError(CleverReachError):
+    """A token store failed, yours too: its token cannot be read, saved or locked.
+
+    The message names the store and the kind of the error, which is the ``__cause__``. A new token
+    that could not be saved is kept, and the next call saves it first.
+    """
 
 
 class APIConnectionError(CleverReachError):

@@ -60,7 +60,7 @@ def cleverreach(cleverreach_sandbox: "Sandbox") -> "CleverReach":
 
     return CleverReach(
         OAuthApp(_CLIENT_ID, _CLIENT_SECRET).client_credentials(),
-        base_url="http://sandbox.invalid",
+        base_url="https://sandbox.invalid",
         http_client=asgi_client(cleverreach_sandbox.app),
     )
 

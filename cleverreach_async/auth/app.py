@@ -8,6 +8,14 @@ from urllib.parse import urlencode
 
 import attrs
 
+from cleverreach_async.auth.callback import callback_parameters
+from cleverreach_async.auth.credentials import (
+    as_credential,
+    check_credential,
+    check_text,
+    masked,
+    set_fields,
+)
 from cleverreach_async.auth.grants import (
     Client,
     ClientCredentials,
@@ -18,47 +26,40 @@ from cleverreach_async.auth.renewal import StaticToken
 from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError, TokenError
+from cleverreach_async.transport.base_url import server_root
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.http import make_sender
-from cleverreach_async.transport.redaction import Masked, Secret
+from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, Call, TokenSource, Transport
-from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT, server_root
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT
 
 __all__ = ["BearerToken", "OAuthApp", "as_auth", "check_state", "new_state", "server_of"]
+
+Callback = str | bytes | Mapping[str, Any]
+"""A URL, a query string, or query parameters with one value or a list per name."""
 
 _CODE_TIMEOUT: Final = 15.0
 _CODE_MAX_RETRY_AFTER: Final = 5.0
 
 
-def _as_secret(value: Secret | str, name: str) -> Secret:
-    secret = value if isinstance(value, Secret) else Secret(value.strip())
-    if not secret:
-        raise ConfigurationError(f"{name} is empty; is the variable that holds it set?")
-    if secret.reveal().lower().startswith("bearer "):
-        raise ConfigurationError(f"{name} begins with the word Bearer; pass it without")
-    if any(ord(char) < 33 or ord(char) > 126 for char in secret.reveal()):  # noqa: PLR2004
-        raise ConfigurationError(f"{name} contains a space or a non-ASCII character")
-    return secret
-
-
-def _token(value: Secret | str) -> Secret:
-    return _as_secret(value, "token")
-
-
-def _client_secret(value: Secret | str) -> Secret:
-    return _as_secret(value, "client_secret")
-
-
-@attrs.frozen
+@attrs.frozen(init=False)
 class BearerToken:
     """An access token that you obtained elsewhere. It is never renewed.
 
     Attributes:
         token: The token, without the word ``Bearer``.
+
+    Raises:
+        ConfigurationError: The token is empty, or cannot be sent in a header.
     """
 
-    token: Secret = attrs.field(converter=_token)
+    token: Secret
+
+    def __init__(self, token: Secret | str) -> None:
+        token = as_credential(token)
+        set_fields(self, token=token)
+        check_credential(token, "token")
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
         """Return the source of tokens for a client."""
@@ -66,7 +67,7 @@ class BearerToken:
         return StaticToken(self.token)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(init=False)
 class OAuthApp:
     """An OAuth app as registered in the CleverReach account (My Account → REST API).
 
@@ -77,22 +78,49 @@ class OAuthApp:
         base_url: The server's root. A client with the app's credentials uses it too, and must not
             be given another. Without it, the app's server is that of the client, or the default.
         http_client: Your own client for :meth:`exchange_code`, as for ``CleverReach``.
+        allow_http: Whether ``base_url`` may be ``http://`` on another computer. The secret and the
+            tokens are then readable on the way.
 
     Raises:
         ConfigurationError: A value is empty or invalid.
     """
 
-    client_id: str = attrs.field(kw_only=False)
-    client_secret: Secret = attrs.field(kw_only=False, converter=_client_secret)
-    redirect_uri: str | None = None
-    _base_url: str | None = attrs.field(
-        default=None, converter=attrs.converters.optional(server_root), alias="base_url"
-    )
-    http_client: Any = attrs.field(default=None, repr=False, eq=False)
+    client_id: str
+    client_secret: Secret
+    redirect_uri: str | None
+    _base_url: str | None = attrs.field(alias="base_url")
+    http_client: Any = attrs.field(repr=False, eq=False)
+    allow_http: bool = attrs.field(repr=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        if not self.client_id.strip():
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: Secret | str,
+        *,
+        redirect_uri: str | None = None,
+        base_url: str | None = None,
+        http_client: Any = None,
+        allow_http: bool = False,
+    ) -> None:
+        client_secret = as_credential(client_secret)
+        base_url = masked(base_url)
+        set_fields(
+            self,
+            client_id=client_id,
+            client_secret=client_secret,
+            redirect_uri=redirect_uri,
+            _base_url=base_url,
+            http_client=http_client,
+            allow_http=allow_http,
+        )
+        check_text(client_id, "client_id")
+        if not client_id.strip():
             raise ConfigurationError("client_id is empty; see the app's settings in CleverReach")
+        check_credential(client_secret, "client_secret")
+        if redirect_uri is not None:
+            check_text(redirect_uri, "redirect_uri")
+        if base_url is not None:
+            set_fields(self, _base_url=server_root(base_url, allow_http=allow_http))
 
     @property
     def base_url(self) -> str:
@@ -149,12 +177,15 @@ class OAuthApp:
             lang: Language of the page, such as ``de``.
 
         Raises:
-            ConfigurationError: The app has no ``redirect_uri``, or ``state`` is empty.
+            ConfigurationError: The app has no ``redirect_uri``, ``state`` is empty, or a value is
+                no text.
 
         ``GET /oauth/authorize.php``
         """
         if not state:
             raise ConfigurationError("state is empty; it protects users from forged callbacks")
+        for name, value in (("state", state), ("scope", scope or ""), ("lang", lang or "")):
+            check_text(value, name)
         query = {
             "client_id": self.client_id,
             "redirect_uri": self._redirect_uri(),
@@ -167,23 +198,27 @@ class OAuthApp:
         given = {name: value for name, value in query.items() if value is not None}
         return f"{self.base_url}/oauth/authorize.php?{urlencode(given)}"
 
-    def read_callback(self, query: Mapping[str, str], *, state: str) -> str:
+    def read_callback(self, query: Callback, *, state: str) -> str:
         """Return the authorization code from the callback.
 
         Args:
-            query: Query parameters of the callback.
+            query: The callback's URL, its query string, or its query parameters as a mapping.
             state: The value passed to :meth:`authorization_url`.
 
         Raises:
-            TokenError: The user refused, or the callback does not belong to this session.
+            ConfigurationError: ``query`` is none of these.
+            TokenError: The user refused, or the callback does not belong to this session, or has a
+                parameter more than once.
         """
+        state = masked(state)  # No error report of this frame may show it, nor the code.
+        query = callback_parameters(query)
         check_state(state, query.get("state"))
         if error := query.get("error"):
             raise TokenError(error, query.get("error_description", ""))
         code = query.get("code")
         if not code:
             raise TokenError("invalid_callback", "the callback has no code")
-        return code
+        return str(code)
 
     async def exchange_code(self, code: str) -> Token:
         """Exchange a code for a token. Do it at once: a code is valid for seconds and used once.
@@ -192,12 +227,17 @@ class OAuthApp:
             code: The result of :meth:`read_callback`.
 
         Raises:
+            ConfigurationError: The code is empty or no text, or the app has no ``redirect_uri``.
             TokenError: The code was refused. Send the user to the authorization page again.
             APIConnectionError: There is no response. The code may be used up.
 
         ``POST /oauth/token.php``
         """
-        code = Masked(code)  # No error report of this frame may show it.
+        # No error report of this frame may show it.
+        code = masked(code)
+        check_text(code, "code")
+        if not code.strip():
+            raise ConfigurationError("code is empty; pass the result of read_callback()")
         redirect_uri = self._redirect_uri()
         sender = make_sender(self.http_client, base_url=self.base_url, max_connections=1)
         transport = Transport(

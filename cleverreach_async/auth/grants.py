@@ -2,12 +2,11 @@
 
 import base64
 from collections.abc import Mapping
-from typing import Final
 from urllib.parse import quote, urlencode
 
 import attrs
 
-from cleverreach_async.auth.renewal import RenewingTokens
+from cleverreach_async.auth.renewal import TOKEN_PATH, RenewingTokens
 from cleverreach_async.auth.stores import MemoryTokenStore, TokenStore
 from cleverreach_async.auth.tokens import Token, read_token
 from cleverreach_async.errors import (
@@ -23,8 +22,6 @@ from cleverreach_async.transport.transport import Call, TokenSource
 from cleverreach_async.transport.wire import FORM, Request, decode_json
 
 __all__ = ["ClientCredentials", "UserToken", "fetch_by_code"]
-
-_PATH: Final = "/oauth/token.php"
 
 
 @attrs.frozen
@@ -115,7 +112,7 @@ class UserToken:
             return await _post(call, self.client, form, now=now, idempotent=False)
         except CleverReachError as error:
             is_lost = isinstance(error, ResponseDecodeError)
-            if not is_lost and not diagnose(error, _PATH).perhaps_executed:
+            if not is_lost and not diagnose(error, TOKEN_PATH).perhaps_executed:
                 raise
         return await _post(call, self.client, form, now=now, idempotent=False)
 
@@ -133,8 +130,8 @@ async def _post(
 ) -> Token:
     request = Request(
         method="POST",
-        target=_PATH,
-        template=_PATH,
+        target=TOKEN_PATH,
+        template=TOKEN_PATH,
         content=MaskedBytes(urlencode(form).encode()),
         content_type=FORM,
         headers=(("authorization", _basic(client)),),
@@ -144,7 +141,7 @@ async def _post(
     try:
         response = await call(request)
     except APIStatusError as error:
-        if diagnose(error, _PATH).fault is not None:
+        if diagnose(error, TOKEN_PATH).fault is not None:
             raise
         raise _token_error(error) from None
     return read_token(decode_json(response, request), now=now)

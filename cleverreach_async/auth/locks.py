@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import TokenStoreError
 from cleverreach_async.transport.shield import uninterrupted
 
 __all__ = ["LOCK_SECONDS", "LoopLock", "hold_lock"]
@@ -58,9 +58,7 @@ async def hold_lock(
                 await anyio.sleep(_POLL_SECONDS)
                 await uninterrupted(attempt)
         if not acquired:
-            raise ConfigurationError(
-                f"{name} has been held by another process for over {timeout:.0f} s"
-            )
+            raise TokenStoreError(f"{name} has been held by another process for over {timeout:g} s")
         yield
     finally:
         if acquired:

@@ -9,15 +9,18 @@ from typing import Any, Final, Protocol
 import anyio
 import attrs
 
+from cleverreach_async.auth.guarded_store import GuardedStore
 from cleverreach_async.auth.stores import TokenStore
 from cleverreach_async.auth.tokens import Token
-from cleverreach_async.errors import CleverReachError, TokenError
+from cleverreach_async.errors import APITimeoutError, CleverReachError, TokenError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.transport import Call, Credential
 
-__all__ = ["Grant", "RenewingTokens", "StaticToken"]
+__all__ = ["TOKEN_PATH", "Grant", "RenewingTokens", "StaticToken"]
+
+TOKEN_PATH: Final = "/oauth/token.php"  # noqa: S105 - a path
 
 _log: Final = logging.getLogger("cleverreach_async")
 
@@ -25,6 +28,7 @@ _MARGIN: Final = 60.0
 _MARGIN_SHARE: Final = 0.1
 _FRESH_SHARE: Final = 0.8
 _EARLY_RETRY: Final = 60.0
+_EARLY_PATIENCE: Final = 1.0
 
 
 class Grant(Protocol):
@@ -56,13 +60,14 @@ class StaticToken:
         """Never, because it is unknown when it expires."""
         return False
 
-    async def credential(self) -> Credential:
+    async def credential(self, *, max_wait: float | None = None) -> Credential:
         """Return the token."""
+        del max_wait
         return self._credential
 
-    async def renew(self, generation: int) -> bool:
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
         """Return ``False``: it cannot be renewed."""
-        del generation
+        del generation, max_wait
         return False
 
     async def renew_early(self) -> None:
@@ -79,18 +84,19 @@ class RenewingTokens:
     When several calls need a token at once, one request is sent and all share its result, a token
     or an error. With a shared store this holds across processes. A new token is stored before it
     is used. Neither is interrupted when the caller is cancelled, because its refresh token may be
-    the only valid one.
+    the only valid one. Waiting for another task or process can be cancelled.
     """
 
     def __init__(self, grant: Grant, store: TokenStore, call: Call, clock: Clock) -> None:
         self._grant = grant
-        self._store = store
+        self._store = GuardedStore(store)
         self._call = call
         self._clock = clock
         self._lock = anyio.Lock()
         self._token: Token | None = None
-        self._unsaved: _Lease | None = None
+        self._unsaved: _Unsaved | None = None
         self._current = Credential("", generation=0)
+        self._refused: int | None = None
         self._stale_at = -math.inf
         self._use_until = -math.inf
         self._renewals = 0
@@ -101,23 +107,43 @@ class RenewingTokens:
         """Whether the token still works but should be renewed soon."""
         return self._clock.monotonic() >= self._stale_at
 
-    async def credential(self) -> Credential:
-        """Return the current token. Get one first if there is none or it is about to expire."""
+    async def credential(self, *, max_wait: float | None = None) -> Credential:
+        """Return the current token. Get one first if there is none or it is about to expire.
+
+        Args:
+            max_wait: Seconds to wait for another task or process that renews it; ``None`` for no
+                limit.
+
+        Raises:
+            APITimeoutError: The other has not been ready by then.
+            TokenError: The token endpoint refused.
+            TokenStoreError: The store failed.
+        """
         if not self._usable():
-            await self._renew_unless(self._usable)
+            await self._renew_unless(self._usable, max_wait)
         return self._current
 
-    async def renew(self, generation: int) -> bool:
-        """Replace the token of a generation; a newer one is kept."""
-        await self._renew_unless(lambda: self._current.generation != generation)
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
+        """Replace the token of a generation; a newer one is kept.
+
+        Calls that need a token meanwhile wait for the new one. Errors and ``max_wait`` are those of
+        :meth:`credential`.
+        """
+        if self._current.generation == generation:
+            self._refused = generation
+        try:
+            await self._renew_unless(lambda: self._current.generation != generation, max_wait)
+        finally:
+            if self._refused == generation:
+                self._refused = None
         return True
 
     async def renew_early(self) -> None:
-        """Renew a stale token unless another task does. After a failure it stays in use."""
+        """Renew a stale token unless another task or process does; after a failure it is used."""
         if self._lock.locked():
             return
         try:
-            await self._renew_unless(lambda: not self.stale)
+            await self._renew_unless(lambda: not self.stale, _EARLY_PATIENCE)
         except Exception as error:  # noqa: BLE001 - the token still works; the next call tries again
             _log.warning("the token could not be renewed early: %s", type(error).__name__)
             self._stale_at = self._clock.monotonic() + _EARLY_RETRY
@@ -125,50 +151,79 @@ class RenewingTokens:
     async def adopt(self, token: Any) -> None:
         """Store a token that was obtained elsewhere, and use it from now on."""
         async with self._lock:
-            if token.refresh_token is None and self._token is not None:
+            latest, stored = self._token, self._token
+            if self._unsaved is not None:
+                latest, stored = self._unsaved.lease.token, self._unsaved.replaces
+            if token.refresh_token is None and latest is not None:
                 # Without a new refresh token the old one stays valid.
-                token = attrs.evolve(token, refresh_token=self._token.refresh_token)
-            self._unsaved = self._lease(token)
+                token = attrs.evolve(token, refresh_token=latest.refresh_token)
+            self._unsaved = _Unsaved(self._lease(token), replaces=stored)
             async with self._store.lock():
                 await uninterrupted(self._save)
+            self._use_saved()
 
     def _usable(self) -> bool:
-        return self._clock.monotonic() < self._use_until
+        is_refused = self._refused == self._current.generation
+        return not is_refused and self._clock.monotonic() < self._use_until
 
-    async def _renew_unless(self, is_done: Callable[[], bool]) -> None:
+    async def _renew_unless(self, is_done: Callable[[], bool], max_wait: float | None) -> None:
         """Renew the token, or share the result of a renewal that another task has begun."""
         renewals = self._renewals
-        async with self._lock:
-            if is_done():
-                return
-            if self._failure is not None and self._renewals != renewals:
-                raise _copy_of(self._failure)
-            try:
-                # Waiting for another process may be cancelled; the renewal may not.
-                async with self._store.lock():
-                    await uninterrupted(self._renew)
-            except Exception as error:
-                self._failure = _copy_of(error)
-                self._renewals += 1
-                raise
-            self._failure = None
+        with anyio.move_on_after(max_wait) as waiting:
+            async with self._lock:
+                if is_done():
+                    return
+                if self._failure is not None and self._renewals != renewals:
+                    raise _copy_of(self._failure)
+                await self._renew_and_share(waiting)
+        if waiting.cancelled_caught:
+            message = f"no token within {max_wait:g} s: another task or process is renewing it"
+            raise APITimeoutError(message, sent=False, method="POST", path=TOKEN_PATH)
+
+    async def _renew_and_share(self, waiting: anyio.CancelScope) -> None:
+        try:
+            async with self._store.lock():
+                waiting.deadline = math.inf  # only the wait has an end
+                await uninterrupted(self._renew)
+        except Exception as error:
+            self._failure = _copy_of(error)
             self._renewals += 1
+            raise
+        # Only now: a store may commit when its lock is released, and fail to do so.
+        self._use_saved()
+        self._failure = None
+        self._renewals += 1
 
     async def _renew(self) -> None:
-        if self._unsaved is None and await self._use_stored():
-            return
+        if self._unsaved is not None and await self._is_overtaken(self._unsaved):
+            self._unsaved = None
         if self._unsaved is None:
-            # Both clocks are read before the call: its duration counts, a jump meanwhile does not.
-            began, now = self._clock.monotonic(), self._clock.now()
-            try:
-                token = await self._grant.fetch(self._call, self._token, now=now)
-            except TokenError:
-                # A process that does not hold the lock may have been faster.
-                if await self._use_stored():
-                    return
-                raise
-            self._unsaved = _lease(token, began, now)
+            if await self._use_stored():
+                return
+            self._unsaved = await self._fetch()
         await self._save()
+
+    async def _fetch(self) -> "_Unsaved | None":
+        """Request a token; ``None`` if another process was faster, and its token is used."""
+        # Both clocks are read before the call: its duration counts, a jump meanwhile does not.
+        began, now = self._clock.monotonic(), self._clock.now()
+        try:
+            token = await self._grant.fetch(self._call, self._token, now=now)
+        except TokenError:
+            # A process that does not hold the lock may have been faster.
+            if await self._use_stored():
+                return None
+            raise
+        return _Unsaved(_lease(token, began, now), replaces=self._token)
+
+    async def _is_overtaken(self, unsaved: "_Unsaved") -> bool:
+        """Whether another process has stored a token since one of ours could not be stored.
+
+        That was requested later, so it is the one that works.
+        """
+        stored = await self._store.load()
+        known = (unsaved.replaces, unsaved.lease.token)
+        return stored is not None and not any(_is_same(stored, it) for it in known)
 
     async def _use_stored(self) -> bool:
         """Use the token that another process has stored meanwhile, if it is still valid."""
@@ -186,10 +241,14 @@ class RenewingTokens:
         return _lease(token, self._clock.monotonic(), self._clock.now())
 
     async def _save(self) -> None:
-        """Store the new token, then use it. If storing fails, the next call tries it again."""
+        """Store the new token. If that fails, the next call tries it again."""
         if self._unsaved is not None:
-            await self._store.save(self._unsaved.token)
-            self._use(self._unsaved)
+            await self._store.save(self._unsaved.lease.token)
+
+    def _use_saved(self) -> None:
+        """Use the token that is stored now."""
+        if self._unsaved is not None:
+            self._use(self._unsaved.lease)
             self._unsaved = None
 
     def _use(self, lease: "_Lease") -> None:
@@ -206,6 +265,14 @@ class _Lease:
     token: Token
     use_until: float
     stale_at: float
+
+
+@attrs.frozen
+class _Unsaved:
+    """A new token that is not stored yet, and the token that it was requested with."""
+
+    lease: _Lease
+    replaces: Token | None
 
 
 def _lease(token: Token, began: float, now: float) -> _Lease:
@@ -226,7 +293,11 @@ def _is_same(stored: Token, known: Token | None) -> bool:
 
 def _copy_of(error: Exception) -> Exception:
     """Return an error for another caller, without the traceback of the first where possible."""
-    return copy.copy(error) if isinstance(error, CleverReachError) else error
+    if not isinstance(error, CleverReachError):
+        return error
+    copied = copy.copy(error)
+    copied.__cause__ = error.__cause__
+    return copied
 
 
 def _credential(token: Secret, generation: int) -> Credential:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from cleverreach_async.auth.locks import LoopLock
 from cleverreach_async.auth.tokens import Token
+from cleverreach_async.errors import TokenStoreError
 
 __all__ = ["CallbackTokenStore", "MemoryTokenStore", "TokenStore"]
 
@@ -66,7 +67,8 @@ class CallbackTokenStore(MemoryTokenStore):
     Args:
         token: The first token.
         on_refresh: Called with each new token; may be async. When it raises, the call that
-            needed the token fails, and the next call passes the token again first.
+            needed the token raises :class:`TokenStoreError`, and the next call passes the token
+            again first.
     """
 
     def __init__(self, token: Token, on_refresh: Callable[[Token], Awaitable[None] | None]) -> None:
@@ -74,8 +76,15 @@ class CallbackTokenStore(MemoryTokenStore):
         self._on_refresh = on_refresh
 
     async def save(self, token: Token) -> None:
-        """Pass the token to the function."""
-        result = self._on_refresh(token)
-        if isawaitable(result):
-            await result
+        """Pass the token to the function.
+
+        Raises:
+            TokenStoreError: The function raised an error, which is the cause.
+        """
+        try:
+            result = self._on_refresh(token)
+            if isawaitable(result):
+                await result
+        except Exception as error:
+            raise TokenStoreError(f"on_refresh failed: {type(error).__name__}") from error
         await super().save(token)

@@ -8,6 +8,12 @@ from typing import Any, Final
 
 import attrs
 
+from cleverreach_async.auth.credentials import (
+    as_credential,
+    check_credential,
+    defect_of,
+    set_fields,
+)
 from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.wire import as_object
@@ -15,9 +21,11 @@ from cleverreach_async.transport.wire import as_object
 __all__ = ["Token", "parse_token", "read_token"]
 
 _ID_DIGITS: Final = 19
+_NO_TOKEN: Final = "the stored value is not a token"  # noqa: S105 - a message
+_MIN_LIFETIME: Final = timedelta(seconds=1)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False)
 class Token:
     """An access token and what belongs to it.
 
@@ -26,12 +34,39 @@ class Token:
         refresh_token: The token that renews it; ``None`` for client credentials.
         expires_at: When the access token expires, or ``None`` if the server did not say.
         scope: Granted scopes, separated by spaces, or an empty string.
+
+    Raises:
+        ConfigurationError: A token is empty or cannot be sent in a header, or ``expires_at`` has no
+            time zone. The message does not show the token.
     """
 
     access_token: Secret
-    refresh_token: Secret | None = None
-    expires_at: datetime | None = None
-    scope: str = ""
+    refresh_token: Secret | None
+    expires_at: datetime | None
+    scope: str
+
+    def __init__(
+        self,
+        *,
+        access_token: Secret | str,
+        refresh_token: Secret | str | None = None,
+        expires_at: datetime | None = None,
+        scope: str = "",
+    ) -> None:
+        access_token = as_credential(access_token)
+        refresh_token = None if refresh_token is None else as_credential(refresh_token)
+        set_fields(
+            self,
+            access_token=access_token,
+            refresh_token=refresh_token,
+            expires_at=expires_at,
+            scope=scope,
+        )
+        check_credential(access_token, "access_token")
+        if refresh_token is not None:
+            check_credential(refresh_token, "refresh_token")
+        _check_expiry(expires_at)
+        _check_scope(scope)
 
     @property
     def account_id(self) -> int | None:
@@ -61,22 +96,40 @@ class Token:
             ConfigurationError: The text is not a token. The message does not show the text.
         """
         token = _parse_stored(text)
-        if token is None:
+        if isinstance(token, str):
             del text  # It may be half a token, which no error report of this frame may show.
-            raise ConfigurationError("the stored value is not a token: authorise again")
+            raise ConfigurationError(f"{token}: authorise again")
         return token
 
 
-def _parse_stored(text: str | bytes) -> Token | None:
+def _check_expiry(expires_at: object) -> None:
+    if expires_at is None:
+        return
+    if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
+        raise ConfigurationError(
+            "expires_at is not a datetime with a time zone; pass one, such as"
+            " datetime.fromtimestamp(seconds, UTC)"
+        )
+
+
+def _check_scope(scope: object) -> None:
+    if not isinstance(scope, str):
+        raise ConfigurationError("scope is not text; pass the scopes separated by spaces")
+
+
+def _parse_stored(text: str | bytes) -> "Token | str":
+    """Return the token, or what is wrong with the text."""
     try:
         fields = as_object(json.loads(text))
         expires_at = fields.get("expires_at")
         access_token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
         scope = fields.get("scope", "")
         if not isinstance(access_token, str) or not access_token:
-            return None
+            return _NO_TOKEN
         if not isinstance(refresh_token, str | None) or not isinstance(scope, str):
-            return None
+            return _NO_TOKEN
+        if defect := _defect(access_token, refresh_token):
+            return f"the stored {defect}"
         return Token(
             access_token=Secret(access_token),
             refresh_token=Secret(refresh_token) if refresh_token else None,
@@ -84,20 +137,32 @@ def _parse_stored(text: str | bytes) -> Token | None:
             scope=scope,
         )
     except (ValueError, TypeError, OSError, OverflowError, RecursionError):
-        return None
+        return _NO_TOKEN
+
+
+def _defect(access_token: str, refresh_token: str | None) -> str:
+    """Return which token cannot be sent and why, or an empty text."""
+    for name, token in (("access token", access_token), ("refresh token", refresh_token or "")):
+        if defect := defect_of(token):
+            return f"{name} contains {defect}"
+    return ""
 
 
 def parse_token(text: str | bytes | None, place: str) -> Token | None:
     """Read what a store has kept; ``None`` if it has nothing.
+
+    Nothing is also what a crash can leave: an empty text, or one of zero bytes.
 
     Args:
         text: The result of :meth:`Token.to_json`.
         place: Where it was, for the message.
 
     Raises:
-        ConfigurationError: The text is not a token.
+        ConfigurationError: The text is not a token, or one that cannot be sent.
     """
-    if text is None:
+    if text is None or not (
+        text.strip(" \0\r\n\t") if isinstance(text, str) else text.strip(b" \0\r\n\t")
+    ):
         return None
     try:
         return Token.from_json(text)
@@ -114,33 +179,51 @@ def read_token(response: Any, *, now: float) -> Token:
         now: Unix time, to which ``expires_in`` (seconds) is relative.
 
     Raises:
-        TokenError: The response has no access token.
+        TokenError: The response has no access token, or one that cannot be sent.
     """
     token = _parse_response(response, now)
-    if token is None:
+    if isinstance(token, str):
         del response  # It may have a refresh token, which no error report may show.
-        raise TokenError("invalid_response", "the response has no access_token", status_code=200)
+        raise TokenError("invalid_response", token, status_code=200)
     return token
 
 
-def _parse_response(response: Any, now: float) -> Token | None:
+def _parse_response(response: Any, now: float) -> Token | str:
+    """Return the token, or what is wrong with the response."""
     fields = {"access_token": response} if isinstance(response, str) else as_object(response)
     access_token = fields.get("access_token")
     if not isinstance(access_token, str) or not access_token:
-        return None
-    refresh_token = fields.get("refresh_token")
+        return "the response has no access_token"
+    refresh_token = fields.get("refresh_token") or None
+    if isinstance(refresh_token, bool) or not isinstance(refresh_token, str | int | None):
+        return "the refresh_token in the response is not text"
+    refresh_token = None if refresh_token is None else str(refresh_token)
+    if defect := _defect(access_token, refresh_token):
+        return f"the {defect}"
     scope = fields.get("scope") or ""
     return Token(
         access_token=Secret(access_token),
-        refresh_token=Secret(str(refresh_token)) if refresh_token else None,
+        refresh_token=Secret(refresh_token) if refresh_token else None,
         expires_at=_expiry(fields.get("expires_in"), now),
-        scope=scope if isinstance(scope, str) else " ".join(map(str, scope)),
+        scope=scope if isinstance(scope, str) else _joined(scope),
     )
 
 
+def _joined(scope: Any) -> str:
+    return " ".join(map(str, scope)) if isinstance(scope, list | tuple) else ""
+
+
 def _expiry(expires_in: Any, now: float) -> datetime | None:
+    """Return when a token expires.
+
+    ``None`` without a lifetime, or one below a second: that token would have to be renewed before
+    every call. It is used until the server refuses it.
+    """
+    if isinstance(expires_in, bool):
+        return None
     try:
-        return datetime.fromtimestamp(now, UTC) + timedelta(seconds=float(expires_in))
+        lifetime = timedelta(seconds=float(expires_in))
+        return datetime.fromtimestamp(now, UTC) + lifetime if lifetime >= _MIN_LIFETIME else None
     except (TypeError, ValueError, OverflowError):
         return None
 

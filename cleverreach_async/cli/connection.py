@@ -55,7 +55,9 @@ async def connect(
         ConfigurationError: The sandbox's extra is not installed.
     """
     if access is not None:
-        async with CleverReach(access.auth, base_url=access.base_url, on_event=on_event) as client:
+        async with CleverReach(
+            access.auth, base_url=access.base_url, allow_http=True, on_event=on_event
+        ) as client:
             try:
                 yield client
             except AuthenticationError as error:
@@ -65,7 +67,7 @@ async def connect(
         return
     with sandbox_extra():
         from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415 - it is an extra
-    app = OAuthApp("command", "sandbox", base_url="http://sandbox.invalid")
+    app = OAuthApp("command", "sandbox", base_url="https://sandbox.invalid")
     with Sandbox(client_id=app.client_id, client_secret=app.client_secret.reveal()) as sandbox:
         async with (
             asgi_client(sandbox.app) as http_client,

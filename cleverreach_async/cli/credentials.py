@@ -18,14 +18,16 @@ from cleverreach_async.auth.environment import (
     CLIENT_ID,
     CLIENT_SECRET,
     Places,
+    allows_http,
     find_auth,
     find_value,
     missing_credentials,
 )
 from cleverreach_async.cli.stored_login import TOKEN_FILE, Login, login_file, read_login
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.base_url import server_root
 from cleverreach_async.transport.transport import Auth
-from cleverreach_async.transport.wire import DEFAULT_BASE_URL, server_root
+from cleverreach_async.transport.wire import DEFAULT_BASE_URL
 
 __all__ = ["Access", "find_access", "find_app", "find_login_file", "read_env_file"]
 
@@ -40,7 +42,7 @@ class Access:
 
     Attributes:
         auth: The credentials.
-        base_url: Root URL of the server.
+        base_url: Root URL of the server; it may be used, also if it is ``http://``.
         login: The stored login, if the credentials are from there.
     """
 
@@ -71,10 +73,11 @@ def find_access(
         ConfigurationError: Credentials are missing or incomplete, or a file cannot be read.
     """
     sources = _sources(options, environ, env_file)
-    base_url = find_value(sources, BASE_URL)
-    auth = find_auth(sources)
+    base_url, allow_http = find_value(sources, BASE_URL), allows_http(sources)
+    auth = find_auth(sources, allow_http=allow_http)
     if auth is not None:
-        return Access(auth=auth, base_url=base_url or DEFAULT_BASE_URL)
+        root = server_root(base_url or DEFAULT_BASE_URL, allow_http=allow_http)
+        return Access(auth=auth, base_url=root)
     client_id, client_secret = (find_value(sources, name) for name in (CLIENT_ID, CLIENT_SECRET))
     login = read_login(_login_file(sources, environ))
     if login is None or (client_secret and not login.client_id):
@@ -83,7 +86,8 @@ def find_access(
         raise ConfigurationError(
             f"{CLIENT_ID} is not that of the stored login, and {CLIENT_SECRET} is missing"
         )
-    return Access(auth=login.auth(client_secret), base_url=_server_of(login, base_url), login=login)
+    root = _server_of(login, base_url, allow_http=allow_http)
+    return Access(auth=login.auth(client_secret), base_url=root, login=login)
 
 
 def find_app(
@@ -102,7 +106,12 @@ def find_app(
             f"a login needs the app's client id and client secret: set {' and '.join(missing)}"
         )
     base_url = find_value(sources, BASE_URL) or None
-    return OAuthApp(found[CLIENT_ID], found[CLIENT_SECRET], base_url=base_url)
+    return OAuthApp(
+        found[CLIENT_ID],
+        found[CLIENT_SECRET],
+        base_url=base_url,
+        allow_http=allows_http(sources),
+    )
 
 
 def find_login_file(environ: Mapping[str, str], env_file: Path | None) -> Path:
@@ -113,18 +122,18 @@ def find_login_file(environ: Mapping[str, str], env_file: Path | None) -> Path:
 def _sources(
     options: Mapping[str, str | None], environ: Mapping[str, str], env_file: Path | None
 ) -> Places:
-    return options, environ, read_env_file(env_file) if env_file else {}
+    return Places(options, environ, read_env_file(env_file) if env_file else {})
 
 
 def _login_file(sources: Places, environ: Mapping[str, str]) -> Path:
     return login_file({**environ, TOKEN_FILE: find_value(sources, TOKEN_FILE)})
 
 
-def _server_of(login: Login, given: str) -> str:
+def _server_of(login: Login, given: str, *, allow_http: bool) -> str:
     """Return the server that issued the token; it must not be sent to another one."""
     if not login.base_url:
-        return given or DEFAULT_BASE_URL
-    if given and server_root(given) != login.base_url:
+        return server_root(given or DEFAULT_BASE_URL, allow_http=allow_http)
+    if given and server_root(given, allow_http=True) != login.base_url:
         raise ConfigurationError(
             f"the stored login is for {urlsplit(login.base_url).netloc}, not for the configured"
             f" server: unset {BASE_URL} or run cleverreach login"

@@ -53,7 +53,12 @@ class Login:
             ConfigurationError: The token has expired, and there is no secret to renew it.
         """
         if client_secret and self.client_id:
-            app = OAuthApp(self.client_id, client_secret, base_url=self.base_url or None)
+            app = OAuthApp(
+                self.client_id,
+                client_secret,
+                base_url=self.base_url or None,
+                allow_http=True,  # it was allowed when the user logged in
+            )
             return app.user(store=FileTokenStore(self.path))
         expires_at = self.token.expires_at
         if expires_at is not None and expires_at <= datetime.now(UTC):

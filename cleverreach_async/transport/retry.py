@@ -15,6 +15,7 @@ from cleverreach_async.errors import (
     InternalServerError,
     PayloadTooLargeError,
     RateLimitError,
+    TokenStoreError,
     UnprocessableEntityError,
 )
 from cleverreach_async.transport.clock import Random
@@ -90,10 +91,13 @@ class Diagnosis:
 
 _AMBIGUOUS: Final = Diagnosis(fault=Fault.AMBIGUOUS, server_error=True)
 _THROTTLED: Final = Diagnosis(fault=Fault.THROTTLED, closes_gate=True, lowers_limit=True)
+# A new token that could not be saved is saved by the next attempt.
+_NO_STORE: Final = Diagnosis(fault=Fault.NOT_SENT, in_token_call=True)
 _REFUSED: Final = Diagnosis(batch_refused=True)
 _FINAL: Final = Diagnosis()
 
 _BY_CLASS: Final[tuple[tuple[type[CleverReachError], Diagnosis], ...]] = (
+    (TokenStoreError, _NO_STORE),
     (RateLimitError, _THROTTLED),
     (InternalServerError, _AMBIGUOUS),
     (PayloadTooLargeError, Diagnosis(body_too_large=True)),

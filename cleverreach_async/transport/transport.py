@@ -75,11 +75,15 @@ class TokenSource(Protocol):
         """Whether the token is still valid but should be renewed soon."""
         ...
 
-    async def credential(self) -> Credential:
-        """Return the current token, fetching one first if necessary."""
+    async def credential(self, *, max_wait: float | None = None) -> Credential:
+        """Return the current token, fetching one first if necessary.
+
+        Args:
+            max_wait: Seconds to wait while others fetch it; ``None`` for no limit.
+        """
         ...
 
-    async def renew(self, generation: int) -> bool:
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
         """Renew the token of ``generation`` unless that was done; ``False`` if impossible."""
         ...
 
@@ -260,15 +264,24 @@ class Transport:
                 account.budget.succeeded(self.clock.monotonic())
                 return response
 
-        credential = await account.tokens.credential()
+        tokens = account.tokens
+        credential = await tokens.credential(max_wait=seconds)
         try:
-            if account.tokens.stale:
-                return await alongside(account.tokens.renew_early, send)
+            if tokens.stale:
+                return await alongside(tokens.renew_early, send)
             return await send()
         except AuthenticationError:
-            if not await account.tokens.renew(credential.generation):
+            if not await tokens.renew(credential.generation, max_wait=seconds):
                 raise
-        credential = await account.tokens.credential()
+        credential = await tokens.credential(max_wait=seconds)
+        try:
+            return await send()
+        except AuthenticationError:
+            latest = await tokens.credential(max_wait=seconds)
+            if latest.generation == credential.generation:
+                raise
+        # Another call had its token refused too, and has renewed it.
+        credential = latest
         return await send()
 
     async def _exchange(

@@ -31,7 +31,6 @@ __all__ = [
     "encode_body",
     "encode_json",
     "is_numbered",
-    "server_root",
     "to_unix",
 ]
 
@@ -149,22 +148,6 @@ def build_request(
         idempotent=idempotent,
         accepts_false=accepts_false,
     )
-
-
-def server_root(base_url: str) -> str:
-    """Return a server's root without a trailing slash or ``/v3``.
-
-    Raises:
-        ConfigurationError: It is not an HTTP address, or contains a user or password.
-    """
-    root = base_url.rstrip("/").removesuffix("/v3")
-    if "@" in root:
-        raise ConfigurationError("base_url contains a user or password; pass the server's root")
-    if not root.startswith(("https://", "http://")):
-        raise ConfigurationError(
-            f"base_url is {base_url!r}; pass the server's root, such as {DEFAULT_BASE_URL}"
-        )
-    return root
 
 
 def _below_root(path: str) -> str:

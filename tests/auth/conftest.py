@@ -25,7 +25,7 @@ from cleverreach_async.transport.http import asgi_client
 from cleverreach_async.transport.transport import Auth
 
 CALLBACK = "https://shop.example/callback"
-ROOT = "http://sandbox.example"
+ROOT = "https://sandbox.example"
 LIFETIME = 1000.0
 
 

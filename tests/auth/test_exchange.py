@@ -16,6 +16,7 @@ from cleverreach_async import (
     OAuthApp,
     Token,
     TokenError,
+    TokenStoreError,
 )
 from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.auth.stores import MemoryTokenStore
@@ -139,7 +140,7 @@ async def test_a_token_that_cannot_be_stored_is_stored_later(
     cr = connect(app.user(store=store))
     before = await store.load()
     monkeypatch.setattr(store, "save", fail)
-    with pytest.raises(LookupError, match=r"^down$"):
+    with pytest.raises(TokenStoreError, match=r"^MemoryTokenStore cannot save the token: Lo"):
         await cr.oauth.exchange()
     monkeypatch.undo()
     await cr.debug.ttl()

@@ -50,9 +50,9 @@ def test_the_page_takes_scope_and_language() -> None:
 
 def test_the_page_is_on_the_apps_server() -> None:
     """``base_url`` may include the version or not."""
-    app = OAuthApp("id", "secret", redirect_uri=CALLBACK, base_url="http://sandbox.example/v3/")
+    app = OAuthApp("id", "secret", redirect_uri=CALLBACK, base_url="https://sandbox.example/v3/")
     url = app.authorization_url(state="s")
-    assert url.startswith("http://sandbox.example/oauth/authorize.php?")
+    assert url.startswith("https://sandbox.example/oauth/authorize.php?")
 
 
 @pytest.mark.parametrize("redirect_uri", [None, ""])
@@ -202,7 +202,7 @@ async def test_a_code_belongs_to_its_callback(
         "sandbox",
         "sandbox-secret",
         redirect_uri="https://evil.example/",
-        base_url="http://sandbox.example",
+        base_url="https://sandbox.example",
         http_client=http_client,
     )
     with pytest.raises(TokenError, match="redirect_uri_mismatch"):

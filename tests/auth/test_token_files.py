@@ -12,9 +12,17 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import httpx
 import pytest
 
-from cleverreach_async import ConfigurationError, Secret, Token
+from cleverreach_async import (
+    CleverReach,
+    ConfigurationError,
+    OAuthApp,
+    Secret,
+    Token,
+    TokenStoreError,
+)
 from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.auth.locks import hold_lock
 from cleverreach_async.auth.stores import MemoryTokenStore, TokenStore
@@ -120,7 +128,6 @@ async def test_the_text_is_on_disk_before_the_rename(
 
 
 GARBAGE: dict[str, str | bytes] = {
-    "empty": "",
     "torn": OLD.to_json()[:-9],
     "no json": "old-access",
     "list": '["old-access"]',
@@ -150,6 +157,52 @@ async def test_invalid_content_is_reported_without_showing_it(
 
 
 @anyio_test
+@pytest.mark.parametrize("content", [b"", b" \r\n\t", b"\0" * 64])
+async def test_an_empty_file_is_no_token(store: FileTokenStore, path: Path, content: bytes) -> None:
+    """A crash of the machine can leave it. Client credentials get a new token, and keep it."""
+    put(path, content)
+    assert await store.load() is None
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_token = request.url.path == "/oauth/token.php"
+        return httpx.Response(200, json={"access_token": "new-access"} if is_token else [])
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client:
+        app = OAuthApp("id", "secret")
+        cr = CleverReach(app.client_credentials(store=store), http_client=http_client)
+        await cr.groups.list()
+    assert Token(access_token=Secret("new-access")) == await store.load()
+
+
+@on_posix
+@anyio_test
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe"])
+async def test_what_is_no_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """Reading a pipe could wait for ever, and saving would replace it."""
+    pipe, path = tmp_path / "pipe", tmp_path / "token"
+    os.mkfifo(pipe)
+    path.symlink_to("/dev/null" if kind == "device" else pipe)
+    path = pipe if kind == "pipe" else path
+    before = path.lstat()
+    store = FileTokenStore(path)
+    with anyio.fail_after(5):
+        with pytest.raises(TokenStoreError, match="it is no regular file") as loading:
+            await store.load()
+        with pytest.raises(TokenStoreError, match="it is no regular file"):
+            await store.save(NEW)
+    assert str(loading.value).startswith(f"{path}: ")
+    assert before.st_ino == path.lstat().st_ino
+
+
+@pytest.mark.parametrize("path", ["", "token\0.json", "token\ud800.json"])
+def test_a_path_that_no_file_can_have_is_refused(path: str) -> None:
+    """When the store is created, with the path in ASCII."""
+    with pytest.raises(ConfigurationError) as caught:
+        FileTokenStore(path)
+    assert f"path is {path!a}; pass the name of a file" == str(caught.value)
+
+
+@anyio_test
 async def test_half_a_token_is_in_no_variable(store: FileTokenStore, path: Path) -> None:
     """An error reporter collects no part of the token."""
     put(path, OLD.to_json()[:-9])
@@ -175,7 +228,7 @@ async def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None
     store = FileTokenStore(tmp_path / "file" / "token.json")
     try:
         await store.save(NEW)
-    except ConfigurationError as error:
+    except TokenStoreError as error:
         report = traceback.TracebackException.from_exception(error, capture_locals=True)
         shown = "".join(report.format())
     else:
@@ -191,9 +244,9 @@ async def test_a_file_that_cannot_be_read_or_locked_is_reported(tmp_path: Path) 
     (tmp_path / "token.json").mkdir()
     (tmp_path / "token.json.lock").mkdir()
     store = FileTokenStore(tmp_path / "token.json")
-    with pytest.raises(ConfigurationError, match=r"token\.json: "):
+    with pytest.raises(TokenStoreError, match=r"token\.json: "):
         await store.load()
-    with pytest.raises(ConfigurationError, match=r"token\.json"):
+    with pytest.raises(TokenStoreError, match=r"token\.json"):
         async with store.lock():
             pytest.fail("the lock cannot be acquired")
 
@@ -205,7 +258,7 @@ async def test_a_lock_that_is_never_released_is_reported(
     """Waiting for it ends after the timeout."""
     monkeypatch.setattr("cleverreach_async.auth.file_store.LOCK_SECONDS", 0.1)
     async with store.lock():
-        with pytest.raises(ConfigurationError) as caught:
+        with pytest.raises(TokenStoreError) as caught:
             async with FileTokenStore(path).lock():
                 pytest.fail("two holders")
     assert str(caught.value).startswith(f"{path}.lock has been held by another process")

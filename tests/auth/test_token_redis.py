@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from cleverreach_async import ConfigurationError, Secret, Token
+from cleverreach_async import ConfigurationError, Secret, Token, TokenStoreError
 from cleverreach_async.auth.redis_store import RedisTokenStore
 
 pytestmark = [
@@ -46,22 +46,75 @@ async def test_the_lock_has_a_lifetime_and_a_holder(redis: Any, key: str) -> Non
     assert marks[0] != marks[1]
 
 
-async def test_the_default_lifetime_is_longer_than_a_renewal(redis: Any, key: str) -> None:
-    """Two requests of three attempts of 15 s, and the waits between them."""
+async def test_the_lock_is_extended_while_it_is_held(redis: Any, key: str) -> None:
+    """So its lifetime may be shorter than a renewal, and a dead holder is soon replaced."""
+    async with RedisTokenStore(redis, key, lock_timeout=0.6).lock():
+        await redis.pexpire(f"{key}:lock", 400)
+        with anyio.fail_after(5):
+            while await redis.pttl(f"{key}:lock") <= 400:
+                await anyio.lowlevel.checkpoint()
+    assert not await redis.exists(f"{key}:lock")
+
+
+async def test_the_lock_of_a_dead_process_ends_soon(redis: Any, key: str) -> None:
+    """In half a minute by default."""
     async with RedisTokenStore(redis, key).lock():
-        assert 115_000 < await redis.pttl(f"{key}:lock") <= 120_000
+        assert 25_000 < await redis.pttl(f"{key}:lock") <= 30_000
+
+
+async def test_a_lock_that_could_not_be_released_is_taken_again(redis: Any, key: str) -> None:
+    """Redis was gone then. The same store does not wait for itself, another one does."""
+    store = RedisTokenStore(redis, key)
+    async with store.lock():
+        mark = await redis.get(f"{key}:lock")
+    await redis.set(f"{key}:lock", mark, px=60_000)
+    with anyio.fail_after(5):
+        async with store.lock():
+            assert mark != await redis.get(f"{key}:lock")
+    await redis.set(f"{key}:lock", mark, px=60_000)
+    with anyio.move_on_after(0.2) as patience:
+        async with RedisTokenStore(redis, key).lock():
+            pytest.fail("two holders")
+    assert patience.cancelled_caught
+
+
+async def test_a_holder_that_lost_the_lock_saves_nothing(redis: Any, key: str) -> None:
+    """Another process may have saved a newer token meanwhile."""
+    store, newer = RedisTokenStore(redis, key), Token(access_token=Secret("newer"))
+    async with store.lock():
+        await redis.set(f"{key}:lock", "somebody")
+        await RedisTokenStore(redis, key).save(newer)
+        with pytest.raises(TokenStoreError, match="the lock has ended"):
+            await store.save(TOKEN)
+    assert newer == await store.load()
+    assert b"somebody" == await redis.get(f"{key}:lock")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+async def test_a_lock_needs_a_lifetime(redis: Any, seconds: float) -> None:
+    """Otherwise the lock of a dead process would never end."""
+    with pytest.raises(ConfigurationError, match="lock_timeout is"):
+        RedisTokenStore(redis, "key", lock_timeout=seconds)
 
 
 async def test_an_expired_lock_of_another_holder_is_not_released(redis: Any, key: str) -> None:
     """The first holder releases too late, without an error, and the second keeps its lock."""
     first, second = RedisTokenStore(redis, key), RedisTokenStore(redis, key)
-    async with first.lock():
-        await redis.delete(f"{key}:lock")  # as if it had expired
-        holding = second.lock()
-        await holding.__aenter__()
-        mark = await redis.get(f"{key}:lock")
-    assert mark == await redis.get(f"{key}:lock")
-    await holding.__aexit__(None, None, None)
+    held, done = anyio.Event(), anyio.Event()
+
+    async def hold() -> None:
+        async with second.lock():
+            held.set()
+            await done.wait()
+
+    async with anyio.create_task_group() as tasks:
+        async with first.lock():
+            await redis.delete(f"{key}:lock")  # as if it had expired
+            tasks.start_soon(hold)
+            await held.wait()
+            mark = await redis.get(f"{key}:lock")
+        assert mark == await redis.get(f"{key}:lock")
+        done.set()
     assert not await redis.exists(f"{key}:lock")
 
 
@@ -87,7 +140,7 @@ async def test_a_lock_that_does_not_end_is_reported(
     """Waiting for it ends after its lifetime and a grace period."""
     monkeypatch.setattr("cleverreach_async.auth.redis_store._GRACE_SECONDS", 0.1)
     await redis.set(f"{key}:lock", "somebody")
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(TokenStoreError) as caught:
         async with RedisTokenStore(redis, key, lock_timeout=0.1).lock():
             pytest.fail("two holders")
     assert str(caught.value).startswith(f"Redis key {key}:lock has been held by another process")
@@ -142,25 +195,51 @@ async def test_invalid_content_is_reported_without_showing_it(redis: Any, key: s
     assert "4711" not in shown
 
 
+@pytest.mark.parametrize("kind", ["ConnectionError", "ResponseError"])
 async def test_an_outage_shows_no_token(
-    open_redis: OpenRedis, key: str, monkeypatch: pytest.MonkeyPatch
+    open_redis: OpenRedis, key: str, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """The frames of the library have the command, so its errors are raised without tracebacks."""
+    """The library's frames have the command, and Redis may quote it; so neither is kept."""
+    from redis import exceptions  # noqa: PLC0415 - an extra
     from redis.asyncio.connection import Connection  # noqa: PLC0415 - an extra
-    from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
 
     async def get_stuck(self: Connection, command: Any, *args: Any, **kwargs: Any) -> None:
         await anyio.lowlevel.checkpoint()
-        raise RedisError(f"gone with {len(list(command))} parts")
+        quoted = "" if kind == "ConnectionError" else b"".join(command).decode()
+        raise getattr(exceptions, kind)(f"gone {quoted}")
 
     store = RedisTokenStore(open_redis(), key)
     await store.save(TOKEN)
     monkeypatch.setattr(Connection, "send_packed_command", get_stuck)
-    try:
+    with pytest.raises(TokenStoreError) as caught:
         await store.save(TOKEN)
-    except RedisError as error:
-        shown = report_of(error)
-    else:
-        pytest.fail("the command did not fail")
-    assert "gone with" in shown
+    shown = report_of(caught.value)
+    reason = "ConnectionError: gone " if kind == "ConnectionError" else kind
+    assert f"Redis key {key}: cannot save the token: {reason}" == str(caught.value)
+    assert "_ask" in shown
     assert "4711" not in shown
+
+
+async def test_a_command_without_an_answer_ends(
+    open_redis: OpenRedis, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renewal cannot be cancelled, so nothing in it may hang."""
+    from redis.asyncio.connection import Connection  # noqa: PLC0415 - an extra
+
+    monkeypatch.setattr("cleverreach_async.auth.redis_store._COMMAND_SECONDS", 0.05)
+
+    async def hang(self: Connection, *args: Any, **kwargs: Any) -> None:
+        await anyio.sleep_forever()
+
+    store = RedisTokenStore(open_redis(), key)
+    await store.save(TOKEN)
+    monkeypatch.setattr(Connection, "read_response", hang)
+    with anyio.fail_after(5), pytest.raises(TokenStoreError, match=r"no answer within 0\.05 s"):
+        await store.save(TOKEN)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\0\0"])
+async def test_an_empty_value_is_no_token(redis: Any, key: str, text: str) -> None:
+    """As without the key."""
+    await redis.set(key, text)
+    assert await RedisTokenStore(redis, key).load() is None

@@ -29,7 +29,7 @@ TOKENS = {
     "fraction": Token(
         access_token=Secret("a"), expires_at=datetime(2026, 2, 3, 4, 5, 6, 789_012, tzinfo=UTC)
     ),
-    "unicode": Token(access_token=Secret("ä€"), scope="größe"),
+    "unicode": Token(access_token=Secret("a"), scope="größe"),
 }
 
 Opener = Callable[[], TokenStore]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cleverreach_async import ConfigurationError, Secret, Token
 
-secrets = st.text(min_size=1).map(Secret)
+visible = st.characters(min_codepoint=33, max_codepoint=126)
+secrets = st.text(visible, min_size=1).map(Secret)
 zones = st.integers(-720, 840).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 times = st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=zones)  # noqa: DTZ001
 tokens = st.builds(
@@ -84,11 +85,9 @@ def test_the_payload_contains_the_account(claims: Any, account_id: int) -> None:
     "text",
     [
         "opaque",
-        "",
         "a.b",
         "a.b.c.d",
         "..",
-        "e30.ä.c2ln",
         "e30.!.c2ln",
         "e30.A.c2ln",
         jwt(b"\xff\xfe"),

@@ -25,7 +25,7 @@ from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.transport.http import asgi_client
 
 sandbox = Sandbox()
-cr = CleverReach("token", base_url="http://sandbox.invalid", http_client=asgi_client(sandbox.app))
+cr = CleverReach("token", base_url="https://sandbox.invalid", http_client=asgi_client(sandbox.app))
 
 async def use():
     try:

@@ -92,11 +92,11 @@ class StepTokens:
         self.renewals = 0
         self._renewable = renewable
 
-    async def credential(self) -> Credential:
+    async def credential(self, *, max_wait: float | None = None) -> Credential:
         """Return the current token."""
         return Credential(f"Bearer token-{self.generation}", self.generation)
 
-    async def renew(self, generation: int) -> bool:
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
         """Go to the next generation, if renewal is possible."""
         self.renewals += 1
         self.generation += self._renewable and generation == self.generation
@@ -219,7 +219,7 @@ async def connect(
         def make(auth: Auth | str) -> CleverReach:
             return CleverReach(
                 auth,
-                base_url="http://sandbox.example",
+                base_url="https://sandbox.example",
                 http_client=http_client,
                 on_event=events.append,
                 clock=clock,

@@ -30,11 +30,11 @@ class ConstantToken:
         del call, clock
         return self
 
-    async def credential(self) -> Credential:
+    async def credential(self, *, max_wait: float | None = None) -> Credential:
         """Return the token."""
         return Credential("Bearer token", 1)
 
-    async def renew(self, generation: int) -> bool:
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
         """Do not renew."""
         del generation
         return False

@@ -14,7 +14,7 @@ from cleverreach_async import FileTokenStore, OAuthApp, Token
 from cleverreach_async.sandbox import Fault, Sandbox
 from examples.fastapi_app import create_app, from_environment
 
-SERVER = "http://cleverreach.test"
+SERVER = "https://cleverreach.test"
 SHOP = "http://shop.test"
 ORDER = {"email": "mia@example.org", "order_id": "A-1", "product": "Lamp", "price": "9.90"}
 
@@ -83,8 +83,13 @@ def opened(sandbox: Sandbox, tmp_path: Path) -> Open:
     async def opened(**options: Any) -> AsyncGenerator[Stage]:
         spy = Spy(sandbox)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=spy)) as cleverreach:
-            servers = {"redirect_uri": f"{SHOP}/callback", "base_url": SERVER}
-            oauth_app = OAuthApp("shop", "geheim-123", http_client=cleverreach, **servers)
+            oauth_app = OAuthApp(
+                "shop",
+                "geheim-123",
+                redirect_uri=f"{SHOP}/callback",
+                base_url=SERVER,
+                http_client=cleverreach,
+            )
             app = create_app(
                 oauth_app, store_for=lambda it: FileTokenStore(tmp_path / f"{it}.json"), **options
             )

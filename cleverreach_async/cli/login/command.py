@@ -169,7 +169,9 @@ async def _open_browser(url: str, output: Output) -> None:
 
 
 async def _whoami(app: OAuthApp, token: Token) -> Whoami:
-    async with CleverReach(BearerToken(token.access_token), base_url=app.base_url) as client:
+    async with CleverReach(
+        BearerToken(token.access_token), base_url=app.base_url, allow_http=app.allow_http
+    ) as client:
         return await client.debug.whoami()
 
 
@@ -207,6 +209,7 @@ async def _revoke(login: Login, output: Output) -> None:
         async with CleverReach(
             BearerToken(login.token.access_token),
             base_url=base_url,
+            allow_http=bool(login.base_url),  # it was allowed when the user logged in
             timeout=10.0,
             retry=RetryPolicy(attempts=2),
         ) as client:

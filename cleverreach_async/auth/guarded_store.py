@@ -1,0 +1,104 @@
+"""Calls to a token store, whose errors become ours whoever wrote it."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Final
+
+import anyio
+
+from cleverreach_async.auth.stores import TokenStore
+from cleverreach_async.auth.tokens import Token
+from cleverreach_async.errors import ConfigurationError, TokenStoreError
+
+__all__ = ["GuardedStore"]
+
+_PATIENCE: Final = 30.0
+
+
+class GuardedStore:
+    """Calls a token store.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: TokenStore) -> None:
+        self._store = store
+        self._name = type(store).__name__
+
+    async def load(self) -> Token | None:
+        """Return the stored token.
+
+        Raises:
+            TokenStoreError: The store failed, or returned something else.
+            ConfigurationError: What it has stored is no token.
+        """
+        token: object = None
+        with self._translated("load the token"), self._patience("load the token"):
+            token = await self._store.load()
+        if token is not None and not isinstance(token, Token):
+            raise TokenStoreError(
+                f"{self._name}.load() returned an object of type {type(token).__name__}, and not a"
+                " Token; see Token.from_json()"
+            )
+        return token
+
+    async def save(self, token: Token) -> None:
+        """Store a token.
+
+        Raises:
+            TokenStoreError: The store failed.
+        """
+        with self._translated("save the token"), self._patience("save the token"):
+            await self._store.save(token)
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None, None]:
+        """Hold the store's lock. An error of the block is raised unchanged.
+
+        Raises:
+            TokenStoreError: The store failed.
+        """
+        with self._translated("lock the token"):
+            lock = self._store.lock()
+            await lock.__aenter__()
+        try:
+            yield
+        except BaseException as error:
+            await self._unlock(lock, error)
+            raise
+        await self._unlock(lock, None)
+
+    async def _unlock(
+        self, lock: AbstractAsyncContextManager[None], error: BaseException | None
+    ) -> None:
+        kind = None if error is None else type(error)
+        traceback = None if error is None else error.__traceback__
+        try:
+            with self._translated("unlock the token"):
+                await lock.__aexit__(kind, error, traceback)
+        except TokenStoreError as own:
+            if error is None:
+                raise
+            if own.__cause__ is not error:
+                error.add_note(str(own))
+
+    @contextmanager
+    def _translated(self, action: str) -> Generator[None, None, None]:
+        try:
+            yield
+        except (TokenStoreError, ConfigurationError):
+            raise
+        except Exception as error:
+            # The text of a foreign error may quote the token; it is the cause.
+            raise TokenStoreError(
+                f"{self._name} cannot {action}: {type(error).__name__}"
+            ) from error
+
+    @contextmanager
+    def _patience(self, action: str) -> Generator[None, None, None]:
+        """Bound what cannot be cancelled from outside, because a new token must not get lost."""
+        with anyio.move_on_after(_PATIENCE) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise TokenStoreError(f"{self._name} cannot {action} within {_PATIENCE:g} s")
