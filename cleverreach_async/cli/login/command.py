@@ -11,7 +11,6 @@ find only the secret, they renew the token with it.
 
 import os
 import webbrowser
-from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -118,9 +117,9 @@ def _token_path(store: Path | None, env_file: Path | None) -> Path:
 async def _log_in(app: OAuthApp, path: Path, options: LoginOptions, output: Output) -> Whoami:
     async with FileTokenStore(path).lock():
         pass  # report a folder that cannot be written before the user logs in, not after
-    async with listening(options.port) as loopback:
+    state = new_state()
+    async with listening(options.port, state) as loopback:
         app = attrs.evolve(app, redirect_uri=loopback.url)
-        state = new_state()
         url = app.authorization_url(state=state)
         output.info(f"{loopback.url} has to be registered as redirect URI with the app.")
         output.info("Open this page:" if options.no_browser else "Opening the login page:")
@@ -142,9 +141,9 @@ async def _log_in(app: OAuthApp, path: Path, options: LoginOptions, output: Outp
 
 async def _wait_for_browser(
     url: str, loopback: Loopback, options: LoginOptions, output: Output
-) -> Mapping[str, str]:
-    """Open the browser and wait until it is redirected; return the query parameters."""
-    query: Mapping[str, str] = {}
+) -> str:
+    """Open the browser and wait until it is redirected; return the query string."""
+    query = ""
     with anyio.move_on_after(LOGIN_TIMEOUT) as scope:
         async with anyio.create_task_group() as tasks:
             if not options.no_browser:

@@ -1,26 +1,35 @@
-"""A web server for one request: the browser that is redirected to it after the login."""
+"""A web server for one request: the browser that is redirected to it after the login.
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+Any web page can send requests to it, and so can any program on this computer. It takes the one with
+the state of this login, sent to its own name, and waits on after all others.
+"""
+
+import errno
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from html import escape
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.streams.stapled import MultiListener
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.auth.app import check_state
+from cleverreach_async.errors import ConfigurationError, TokenError
 
 __all__ = ["Loopback", "listening"]
 
 HOST: Final = "127.0.0.1"
+HOST_6: Final = "::1"
 PATH: Final = "/callback"
 
 _NOT_HTTP: Final = (anyio.BrokenResourceError, anyio.DelimiterNotFound, anyio.IncompleteRead)
 _MAX_HEAD_BYTES: Final = 16_384
 _TIMEOUT: Final = 10.0
+_FREE_PORT_ATTEMPTS: Final = 10
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -32,13 +41,19 @@ _PAGE: Final = """<!doctype html>
 class Loopback:
     """The server that waits for the redirected browser.
 
+    Args:
+        port: The port that it listens on.
+        state: The state of the login.
+
     Attributes:
         port: The port that it listens on.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, state: str) -> None:
         self.port = port
-        self._query: dict[str, str] = {}
+        self._state = state
+        self._names = {f"{name}:{port}" for name in ("localhost", HOST, f"[{HOST_6}]")}
+        self._query = ""
         self._page = b""
         self._received = anyio.Event()
         self._has_page = anyio.Event()
@@ -49,8 +64,8 @@ class Loopback:
         """The redirect URI."""
         return f"http://localhost:{self.port}{PATH}"
 
-    async def wait(self) -> Mapping[str, str]:
-        """Wait for the browser and return the query parameters of its request."""
+    async def wait(self) -> str:
+        """Wait for the browser and return the query string of its request."""
         await self._received.wait()
         return self._query
 
@@ -70,33 +85,56 @@ class Loopback:
     async def handle(self, stream: ByteStream) -> None:
         """Serve a connection. A browser may open several and leave some unused."""
         async with stream:
-            target = await _read_target(stream)
-            if target is None:
+            request = await _read_request(stream)
+            if request is None:
                 return
-            if urlsplit(target).path == PATH and not self._received.is_set():
-                await self._serve_callback(stream, target)
-            else:
+            path, query, hosts = request
+            if path != PATH or self._received.is_set() or not self._is_own_name(hosts):
                 page = _response(HTTPStatus.NOT_FOUND, "Not found", "This page does not exist.")
                 await _send(stream, page)
+            elif not self._is_own_state(query):
+                text = "This is another login. Continue on the page that the terminal shows."
+                await _send(stream, _response(HTTPStatus.BAD_REQUEST, "Not logged in", text))
+            else:
+                await self._serve_callback(stream, query)
 
-    async def _serve_callback(self, stream: ByteStream, target: str) -> None:
-        self._query = dict(parse_qsl(urlsplit(target).query))
+    def _is_own_name(self, hosts: list[str]) -> bool:
+        """Whether the browser asked for this computer, not for a name that resolves to it."""
+        return len(hosts) == 1 and hosts[0] in self._names
+
+    def _is_own_state(self, query: str) -> bool:
+        states = [value for name, value in parse_qsl(query) if name == "state"]
+        try:
+            check_state(self._state, states[0] if len(states) == 1 else None)
+        except TokenError:
+            return False
+        return True
+
+    async def _serve_callback(self, stream: ByteStream, query: str) -> None:
+        self._query = query
         self._received.set()
         await self._has_page.wait()
         await _send(stream, self._page)
         self._sent.set()
 
 
-async def _read_target(stream: ByteStream) -> str | None:
-    """Return the target of a GET request, ``""`` for another method, ``None`` without a request."""
+async def _read_request(stream: ByteStream) -> tuple[str, str, list[str]] | None:
+    """Return path, query and ``Host`` headers of a request; ``None`` without a request.
+
+    The path is empty if the method is not GET.
+    """
     received = BufferedByteReceiveStream(stream)
     with anyio.move_on_after(_TIMEOUT):
         try:
             head = await received.receive_until(b"\r\n\r\n", _MAX_HEAD_BYTES)
-            method, target, _ = head.partition(b"\r\n")[0].decode("ascii").split(" ")
+            first, *fields = head.decode("latin-1").split("\r\n")
+            method, target, _ = first.split(" ")
         except (*_NOT_HTTP, ValueError):
             return None
-        return target if method == "GET" else ""
+        path, _, query = target.partition("#")[0].partition("?")
+        pairs = [field.partition(":") for field in fields]
+        hosts = [value.strip().lower() for name, _, value in pairs if name.lower() == "host"]
+        return (path if method == "GET" else ""), query, hosts
     return None
 
 
@@ -120,26 +158,25 @@ def _response(status: HTTPStatus, title: str, text: str) -> bytes:
 
 
 @asynccontextmanager
-async def listening(port: int) -> AsyncGenerator[Loopback, None]:
-    """Listen on the loopback address during the block.
+async def listening(port: int, state: str) -> AsyncGenerator[Loopback, None]:
+    """Listen on the loopback addresses during the block.
 
     Args:
         port: The port; 0 for a free one.
+        state: The state of the login.
 
     Raises:
         ConfigurationError: The port is not free.
     """
-    try:
-        listener = await anyio.create_tcp_listener(local_host=HOST, local_port=port)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {HOST} port {port}: {error.strerror or error}; choose another with"
-            " --port, and register its redirect URI with the app too"
-        ) from None
     errors: list[Exception] = []
-    async with listener, anyio.create_task_group() as tasks:
-        loopback = Loopback(listener.extra(SocketAttribute.local_port))  # noqa: S610 - no Django
-        tasks.start_soon(listener.serve, loopback.handle)
+    async with AsyncExitStack() as stack:
+        listeners = await _listen(port)
+        for listener in listeners:
+            await stack.enter_async_context(listener)
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        loopback = Loopback(_port_of(listeners[0]), state)
+        for listener in listeners:
+            tasks.start_soon(listener.serve, loopback.handle)
         try:
             yield loopback
         except Exception as error:  # noqa: BLE001 - raised below, outside the task group
@@ -147,3 +184,42 @@ async def listening(port: int) -> AsyncGenerator[Loopback, None]:
         tasks.cancel_scope.cancel()
     if errors:
         raise errors[0]
+
+
+async def _listen(port: int) -> list[MultiListener[SocketStream]]:
+    """Listen on both addresses of ``localhost``, or on one where the computer has no IPv6.
+
+    Another program that listens on the other address would get the callback instead.
+    """
+    for _ in range(_FREE_PORT_ATTEMPTS):
+        first = await _listen_on(HOST, port)
+        try:
+            return [first, await _listen_on(HOST_6, _port_of(first))]
+        except _NoIPv6Error:
+            return [first]
+        except ConfigurationError:
+            await first.aclose()
+            if port:
+                raise
+    raise ConfigurationError("no port is free on both 127.0.0.1 and ::1; choose one with --port")
+
+
+class _NoIPv6Error(Exception):
+    """The computer has no such address."""
+
+
+async def _listen_on(host: str, port: int) -> MultiListener[SocketStream]:
+    try:
+        return await anyio.create_tcp_listener(local_host=host, local_port=port)
+    except OSError as error:
+        if host == HOST_6 and error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise _NoIPv6Error from None
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with"
+            " --port, and register its redirect URI with the app too"
+        ) from None
+
+
+def _port_of(listener: MultiListener[SocketStream]) -> int:
+    port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no Django
+    return port
