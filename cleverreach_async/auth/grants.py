@@ -135,6 +135,7 @@ async def _post(
         content=MaskedBytes(urlencode(form).encode()),
         content_type=FORM,
         headers=(("authorization", _basic(client)),),
+        secrets=_secrets(client, form),
         idempotent=idempotent,
         authenticated=False,
     )
@@ -150,6 +151,13 @@ async def _post(
 def _token_error(error: APIStatusError) -> TokenError:
     code, _, description = error.message.partition(": ")
     return TokenError(code, description, status_code=error.status_code)
+
+
+def _secrets(client: Client, form: Mapping[str, str]) -> tuple[Masked, ...]:
+    """Return what the server may quote and no error may show."""
+    in_form = [value for value in form.values() if isinstance(value, Masked)]
+    basic = Masked(_basic(client).removeprefix("Basic "))
+    return (Masked(client.client_secret.reveal()), basic, *in_form)
 
 
 def _basic(client: Client) -> Masked:

@@ -20,6 +20,7 @@ from cleverreach_async.errors import (
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.error_bodies import error_in
 from cleverreach_async.transport.gate import AccountGate
+from cleverreach_async.transport.hiding import hide_in_error, hide_in_response
 from cleverreach_async.transport.http import Sender
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.retry import (
@@ -309,12 +310,14 @@ class Transport:
                 stop=stop,
             )
         except APIConnectionError as error:
+            error = hide_in_error(error, _secrets_of(request, credential))
             raise _placed(error, request) from error.__cause__
         refusal = error_in(response, request, now=self.clock.now())
         if refusal is None:
             return response
+        shown = hide_in_response(response, _secrets_of(request, credential))
         try:
-            raise refusal
+            raise error_in(shown, request, now=self.clock.now()) or refusal
         finally:
             # Otherwise the error, its traceback and this frame would be a reference cycle.
             del refusal
@@ -378,6 +381,12 @@ class Transport:
             except Exception:  # noqa: BLE001
                 # An observer must not change the result of the call.
                 _log.exception("on_event failed")
+
+
+def _secrets_of(request: Request, credential: Credential | None) -> tuple[str, ...]:
+    if credential is None:
+        return request.secrets
+    return (*request.secrets, Masked(credential.authorization.removeprefix("Bearer ")))
 
 
 def _status(error: CleverReachError) -> int | None:

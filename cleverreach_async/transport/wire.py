@@ -62,6 +62,7 @@ class Request:
         idempotent: Whether executing it twice leaves the same state as executing it once.
         authenticated: Whether it carries the account's token and passes the account's gate.
         accepts_false: Whether ``false`` is a valid response; otherwise it means failure.
+        secrets: Credentials in headers and body, which no error may show.
     """
 
     method: str
@@ -73,6 +74,7 @@ class Request:
     idempotent: bool = False
     authenticated: bool = True
     accepts_false: bool = False
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
 def _stripped(content: bytes) -> bytes:
@@ -92,7 +94,7 @@ class Response:
     """
 
     status_code: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     content: bytes = attrs.field(repr=False, converter=_stripped)
 
 
