@@ -16,7 +16,7 @@ from cleverreach_async.errors import APITimeoutError, CleverReachError, TokenErr
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.shield import uninterrupted
-from cleverreach_async.transport.transport import Call, Credential
+from cleverreach_async.transport.transport import Call, Credential, Renewal
 
 __all__ = ["TOKEN_PATH", "Grant", "RenewingTokens", "StaticToken"]
 
@@ -65,10 +65,10 @@ class StaticToken:
         del max_wait
         return self._credential
 
-    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
-        """Return ``False``: it cannot be renewed."""
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> Renewal:
+        """Do nothing: it cannot be renewed."""
         del generation, max_wait
-        return False
+        return Renewal.IMPOSSIBLE
 
     async def renew_early(self) -> None:
         """Do nothing."""
@@ -100,6 +100,7 @@ class RenewingTokens:
         self._stale_at = -math.inf
         self._use_until = -math.inf
         self._renewals = 0
+        self._fetches = 0
         self._failure: Exception | None = None
 
     @property
@@ -123,7 +124,7 @@ class RenewingTokens:
             await self._renew_unless(self._usable, max_wait)
         return self._current
 
-    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> Renewal:
         """Replace the token of a generation; a newer one is kept.
 
         Calls that need a token meanwhile wait for the new one. Errors and ``max_wait`` are those of
@@ -132,11 +133,13 @@ class RenewingTokens:
         if self._current.generation == generation:
             self._refused = generation
         try:
-            await self._renew_unless(lambda: self._current.generation != generation, max_wait)
+            is_own = await self._renew_unless(
+                lambda: self._current.generation != generation, max_wait
+            )
         finally:
             if self._refused == generation:
                 self._refused = None
-        return True
+        return Renewal.OWN if is_own else Renewal.SHARED
 
     async def renew_early(self) -> None:
         """Renew a stale token unless another task or process does; after a failure it is used."""
@@ -166,19 +169,24 @@ class RenewingTokens:
         is_refused = self._refused == self._current.generation
         return not is_refused and self._clock.monotonic() < self._use_until
 
-    async def _renew_unless(self, is_done: Callable[[], bool], max_wait: float | None) -> None:
-        """Renew the token, or share the result of a renewal that another task has begun."""
+    async def _renew_unless(self, is_done: Callable[[], bool], max_wait: float | None) -> bool:
+        """Renew the token, or share the result of a renewal that another task has begun.
+
+        Returns:
+            Whether a token was requested.
+        """
         renewals = self._renewals
         with anyio.move_on_after(max_wait) as waiting:
             async with self._lock:
                 if is_done():
-                    return
+                    return False
                 if self._failure is not None and self._renewals != renewals:
                     raise _copy_of(self._failure)
+                fetches = self._fetches
                 await self._renew_and_share(waiting)
-        if waiting.cancelled_caught:
-            message = f"no token within {max_wait:g} s: another task or process is renewing it"
-            raise APITimeoutError(message, sent=False, method="POST", path=TOKEN_PATH)
+                return self._fetches != fetches
+        message = f"no token within {max_wait:g} s: another task or process is renewing it"
+        raise APITimeoutError(message, sent=False, method="POST", path=TOKEN_PATH)
 
     async def _renew_and_share(self, waiting: anyio.CancelScope) -> None:
         try:
@@ -207,6 +215,7 @@ class RenewingTokens:
         """Request a token; ``None`` if another process was faster, and its token is used."""
         # Both clocks are read before the call: its duration counts, a jump meanwhile does not.
         began, now = self._clock.monotonic(), self._clock.now()
+        self._fetches += 1
         try:
             token = await self._grant.fetch(self._call, self._token, now=now)
         except TokenError:

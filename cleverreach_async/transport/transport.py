@@ -4,6 +4,7 @@ Ordinary calls are retried here. The importer sends single attempts through the 
 and decides itself about retries, so that retries never multiply.
 """
 
+import enum
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
@@ -39,6 +40,7 @@ __all__ = [
     "Auth",
     "Call",
     "Credential",
+    "Renewal",
     "RequestEvent",
     "TokenSource",
     "Transport",
@@ -68,6 +70,17 @@ class Credential:
     generation: int
 
 
+class Renewal(enum.Enum):
+    """What has become of the renewal of a token."""
+
+    IMPOSSIBLE = "impossible"
+    """The token cannot be renewed."""
+    OWN = "own"
+    """A new token was requested."""
+    SHARED = "shared"
+    """Another call or process has requested one, which others may have used up already."""
+
+
 class TokenSource(Protocol):
     """Provides the account's token and renews it once for all callers."""
 
@@ -84,8 +97,8 @@ class TokenSource(Protocol):
         """
         ...
 
-    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
-        """Renew the token of ``generation`` unless that was done; ``False`` if impossible."""
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> "Renewal":
+        """Renew the token of ``generation`` unless that was done."""
         ...
 
     async def renew_early(self) -> None:
@@ -272,16 +285,19 @@ class Transport:
                 return await alongside(tokens.renew_early, send)
             return await send()
         except AuthenticationError:
-            if not await tokens.renew(credential.generation, max_wait=seconds):
+            renewal = await tokens.renew(credential.generation, max_wait=seconds)
+            if renewal is Renewal.IMPOSSIBLE:
                 raise
         credential = await tokens.credential(max_wait=seconds)
         try:
             return await send()
         except AuthenticationError:
+            # One more round, unless a token that nobody else can have used up is refused.
+            if renewal is Renewal.SHARED:
+                await tokens.renew(credential.generation, max_wait=seconds)
             latest = await tokens.credential(max_wait=seconds)
             if latest.generation == credential.generation:
                 raise
-        # Another call had its token refused too, and has renewed it.
         credential = latest
         return await send()
 

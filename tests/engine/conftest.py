@@ -23,6 +23,7 @@ from cleverreach_async.transport.transport import (
     Auth,
     Call,
     Credential,
+    Renewal,
     TokenSource,
     Transport,
 )
@@ -96,11 +97,14 @@ class StepTokens:
         """Return the current token."""
         return Credential(f"Bearer token-{self.generation}", self.generation)
 
-    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> Renewal:
         """Go to the next generation, if renewal is possible."""
         self.renewals += 1
-        self.generation += self._renewable and generation == self.generation
-        return self._renewable
+        if not self._renewable:
+            return Renewal.IMPOSSIBLE
+        is_own = generation == self.generation
+        self.generation += is_own
+        return Renewal.OWN if is_own else Renewal.SHARED
 
     @property
     def stale(self) -> bool:

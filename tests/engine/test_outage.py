@@ -14,7 +14,13 @@ from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.http import Headers
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.stop import Stop
-from cleverreach_async.transport.transport import Call, Credential, TokenSource, Transport
+from cleverreach_async.transport.transport import (
+    Call,
+    Credential,
+    Renewal,
+    TokenSource,
+    Transport,
+)
 from cleverreach_async.transport.wire import Response, build_request
 
 GET = build_request("GET", "/groups")
@@ -34,10 +40,10 @@ class ConstantToken:
         """Return the token."""
         return Credential("Bearer token", 1)
 
-    async def renew(self, generation: int, *, max_wait: float | None = None) -> bool:
+    async def renew(self, generation: int, *, max_wait: float | None = None) -> Renewal:
         """Do not renew."""
         del generation
-        return False
+        return Renewal.IMPOSSIBLE
 
     @property
     def stale(self) -> bool:

@@ -14,7 +14,7 @@ from cleverreach_async import BearerToken, ConfigurationError, Secret, Token, To
 from cleverreach_async.auth.renewal import RenewingTokens
 from cleverreach_async.auth.stores import MemoryTokenStore
 from cleverreach_async.auth.tokens import read_token
-from cleverreach_async.transport.transport import Call, Credential
+from cleverreach_async.transport.transport import Call, Credential, Renewal
 from cleverreach_async.transport.wire import Request, Response
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ async def test_a_stale_renewal_keeps_the_newer_token(
 ) -> None:
     """A 401 for a token that was renewed already causes no token request."""
     old = await source.credential()
-    assert await source.renew(old.generation)
+    assert Renewal.OWN is await source.renew(old.generation)
     newer = await source.credential()
-    assert await source.renew(old.generation)
+    assert Renewal.SHARED is await source.renew(old.generation)
     assert newer == await source.credential()
     assert 2 == grant.fetched
 
@@ -225,7 +225,7 @@ async def test_a_static_token_is_returned_unchanged(clock: FakeClock) -> None:
     """It cannot be renewed."""
     source = BearerToken("abc").bind(no_call, clock)
     assert "Bearer abc" == (await source.credential()).authorization
-    assert not await source.renew(0)
+    assert Renewal.IMPOSSIBLE is await source.renew(0)
     assert "Bearer abc" == (await source.credential()).authorization
 
 
