@@ -151,8 +151,8 @@ class CleverReach:
             ConfigurationError: A variable is missing or invalid; the message names it.
         """
         places = Places(os.environ)
-        options.setdefault("allow_http", allows_http(places))
-        auth = find_auth(places, allow_http=options["allow_http"])
+        allow_http = options.setdefault("allow_http", allows_http(places))
+        auth = find_auth(places, allow_http=allow_http)
         if auth is None:
             raise missing_credentials(places)
         return cls(auth, base_url=find_value(places, BASE_URL) or None, **options)

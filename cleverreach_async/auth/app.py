@@ -31,7 +31,8 @@ from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.http import make_sender
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.retry import RetryPolicy
-from cleverreach_async.transport.transport import Auth, Call, TokenSource, Transport
+from cleverreach_async.transport.token_source import TokenSource
+from cleverreach_async.transport.transport import Auth, Call, Transport
 from cleverreach_async.transport.wire import DEFAULT_BASE_URL, USER_AGENT
 
 __all__ = ["BearerToken", "OAuthApp", "as_auth", "check_state", "new_state", "server_of"]
@@ -147,6 +148,9 @@ class OAuthApp:
         Pass the token and ``on_refresh``, or a store with the token. Each renewal returns a new
         refresh token, and the old one may become invalid. With neither ``on_refresh`` nor a store,
         the user has to authorise again when the process ends.
+
+        Each call with a token makes a store and a lock of its own. So call it once per token and
+        pass the result to all clients: two would renew with the same refresh token.
 
         Args:
             token: The token of the user.

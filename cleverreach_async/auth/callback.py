@@ -1,7 +1,7 @@
 """Read the callback of the authorization page, in whatever form a web framework has it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 from cleverreach_async.errors import ConfigurationError, TokenError
@@ -31,7 +31,7 @@ def callback_parameters(query: Any) -> dict[str, str]:
         text = _text(name)
         if text not in _WANTED:
             continue
-        for one in value if isinstance(value, list | tuple) else [value]:
+        for one in _values(value):
             repeated |= {text} & found.keys()
             found[text] = Masked(_text(one))
     del query
@@ -46,9 +46,12 @@ def _pairs(query: Any) -> _Pairs:
         return _parse(_text(query))
     if isinstance(query, Mapping):
         # A mapping of a web framework shows one value per name, and has another method for all.
-        every: Callable[[], _Pairs] | None = getattr(query, "multi_items", None)
-        every = every or getattr(query, "lists", None)
-        return query.items() if every is None else every()
+        mapping: Any = cast("Any", query)
+        names = ("multi_items", "lists", "items")
+        every: Callable[[], _Pairs] = getattr(
+            mapping, next(it for it in names if hasattr(mapping, it))
+        )
+        return every()
     if hasattr(query, "scheme") and hasattr(query, "query"):
         return _parse(str(query))  # a URL of a library
     kind = type(query).__name__
@@ -62,6 +65,10 @@ def _parse(text: str) -> _Pairs:
     is_url = "://" in text.partition("?")[0] or text.startswith(("/", "?"))
     query = text.partition("#")[0].partition("?")[2] if is_url else text
     return parse_qsl(query.strip(), keep_blank_values=True)
+
+
+def _values(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _text(value: object) -> str:

@@ -39,8 +39,7 @@ def check_credential(secret: Secret, name: str) -> None:
     Raises:
         ConfigurationError: It cannot be sent.
     """
-    if not isinstance(secret.reveal(), str):
-        kind = type(secret.reveal()).__name__
+    if kind := _other_type(secret.reveal()):
         raise ConfigurationError(f"{name} is of type {kind}; pass it as text or as a Secret")
     if not secret:
         raise ConfigurationError(f"{name} is empty; is the variable that holds it set?")
@@ -67,9 +66,14 @@ def check_text(text: object, name: str) -> None:
         ConfigurationError: It is no text, or cannot be encoded.
     """
     if not isinstance(text, str):
-        raise ConfigurationError(f"{name} is of type {type(text).__name__}; pass a text")
+        raise ConfigurationError(f"{name} is of type {_other_type(text)}; pass a text")
     if found := _UNUSABLE_IN_TEXT.search(text):
         raise ConfigurationError(f"{name} contains {_name_of(found[0])}")
+
+
+def _other_type(value: object) -> str:
+    """Return the name of the type of what is no text, or an empty text."""
+    return "" if isinstance(value, str) else type(value).__name__
 
 
 def _name_of(char: str) -> str:

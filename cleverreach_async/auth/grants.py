@@ -18,7 +18,8 @@ from cleverreach_async.errors import (
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import Masked, MaskedBytes, Secret
 from cleverreach_async.transport.retry import diagnose
-from cleverreach_async.transport.transport import Call, TokenSource
+from cleverreach_async.transport.token_source import TokenSource
+from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import FORM, Request, decode_json
 
 __all__ = ["ClientCredentials", "UserToken", "fetch_by_code"]

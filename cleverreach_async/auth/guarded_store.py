@@ -33,13 +33,13 @@ class GuardedStore:
             TokenStoreError: The store failed, or returned something else.
             ConfigurationError: What it has stored is no token.
         """
-        token: object = None
+        token: Token | None = None
         with self._translated("load the token"), self._patience("load the token"):
             token = await self._store.load()
-        if token is not None and not isinstance(token, Token):
+        if kind := _other_type(token):
             raise TokenStoreError(
-                f"{self._name}.load() returned an object of type {type(token).__name__}, and not a"
-                " Token; see Token.from_json()"
+                f"{self._name}.load() returned an object of type {kind}, and not a Token; see"
+                " Token.from_json()"
             )
         return token
 
@@ -102,3 +102,8 @@ class GuardedStore:
             yield
         if scope.cancelled_caught:
             raise TokenStoreError(f"{self._name} cannot {action} within {_PATIENCE:g} s")
+
+
+def _other_type(loaded: object) -> str:
+    """Return the name of the type of what is neither a token nor ``None``, or an empty text."""
+    return "" if loaded is None or isinstance(loaded, Token) else type(loaded).__name__

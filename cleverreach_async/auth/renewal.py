@@ -16,7 +16,8 @@ from cleverreach_async.errors import APITimeoutError, CleverReachError, TokenErr
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.shield import uninterrupted
-from cleverreach_async.transport.transport import Call, Credential, Renewal
+from cleverreach_async.transport.token_source import Credential, Renewal
+from cleverreach_async.transport.transport import Call
 
 __all__ = ["TOKEN_PATH", "Grant", "RenewingTokens", "StaticToken"]
 

@@ -16,7 +16,7 @@ from cleverreach_async.auth.credentials import (
 )
 from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.redaction import Secret
-from cleverreach_async.transport.wire import as_object
+from cleverreach_async.transport.wire import as_list, as_object
 
 __all__ = ["Token", "parse_token", "read_token"]
 
@@ -210,7 +210,7 @@ def _parse_response(response: Any, now: float) -> Token | str:
 
 
 def _joined(scope: Any) -> str:
-    return " ".join(map(str, scope)) if isinstance(scope, list | tuple) else ""
+    return " ".join(str(it) for it in as_list(scope))
 
 
 def _expiry(expires_in: Any, now: float) -> datetime | None:

@@ -15,8 +15,8 @@ import anyio.to_thread
 import attrs
 
 from cleverreach_async.auth.app import BearerToken, OAuthApp
-from cleverreach_async.auth.file_store import FileTokenStore
-from cleverreach_async.auth.tokens import Token
+from cleverreach_async.auth.file_store import FileTokenStore, read_token_file
+from cleverreach_async.auth.tokens import Token, parse_token
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import replace_file
 from cleverreach_async.transport.transport import Auth
@@ -88,13 +88,15 @@ def login_file(environ: Mapping[str, str | None], *, platform: str = sys.platfor
 
 
 def read_login(path: Path) -> Login | None:
-    """Return the stored login, or ``None`` if there is none.
+    """Return the stored login, or ``None`` if there is none or an empty file.
 
     Raises:
         ConfigurationError: A file cannot be read, or is not a login.
     """
     try:
-        token = Token.from_json(path.read_bytes())
+        token = parse_token(read_token_file(path), str(path))
+        if token is None:
+            return None
         about = _about(path)
         app: Any = json.loads(about.read_bytes()) if about.exists() else {}
         return Login(

@@ -4,7 +4,8 @@ from cleverreach_async.auth.tokens import Token, read_token
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.shield import uninterrupted
-from cleverreach_async.transport.transport import Call, TokenSource
+from cleverreach_async.transport.token_source import TokenSource
+from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import build_request
 
 __all__ = ["OAuth"]

@@ -30,11 +30,9 @@ def server_root(base_url: str, *, allow_http: bool = False) -> str:
         ConfigurationError: It is not the root of an HTTP server, or the credentials would travel
             in clear.
     """
-    given: object = base_url
-    if not isinstance(given, str):
-        raise ConfigurationError(f"base_url is of type {type(given).__name__}; pass a text")
+    _check_text(base_url)
     # No frame shows it, because it may hold a password or a token.
-    base_url = given = text = Masked(base_url.strip())
+    base_url = text = Masked(base_url.strip())
     if "@" in text:
         raise ConfigurationError("base_url contains a user or password; pass the server's root")
     if "?" in text or "#" in text:
@@ -61,6 +59,11 @@ def server_root(base_url: str, *, allow_http: bool = False) -> str:
             " or allow it with allow_http=True (CLEVERREACH_ALLOW_HTTP=1 in the environment)"
         )
     return f"{scheme}://{host}{'' if port is None else f':{port}'}{path}"
+
+
+def _check_text(base_url: object) -> None:
+    if not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url is of type {type(base_url).__name__}; pass a text")
 
 
 def _reason(error: ValueError) -> str:

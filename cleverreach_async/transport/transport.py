@@ -4,17 +4,15 @@ Ordinary calls are retried here. The importer sends single attempts through the 
 and decides itself about retries, so that retries never multiply.
 """
 
-import enum
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import attrs
 
 from cleverreach_async.errors import (
     APIConnectionError,
     APIStatusError,
-    AuthenticationError,
     CleverReachError,
     ConfigurationError,
 )
@@ -31,18 +29,15 @@ from cleverreach_async.transport.retry import (
     diagnose,
     wait_before,
 )
-from cleverreach_async.transport.shield import alongside
 from cleverreach_async.transport.stop import Stop
+from cleverreach_async.transport.token_source import Credential, TokenSource, send_with_token
 from cleverreach_async.transport.wire import Request, Response
 
 __all__ = [
     "Account",
     "Auth",
     "Call",
-    "Credential",
-    "Renewal",
     "RequestEvent",
-    "TokenSource",
     "Transport",
 ]
 
@@ -55,59 +50,6 @@ _TOKEN_ATTEMPTS: Final = 3
 _TOKEN_MAX_RETRY_AFTER: Final = 5.0
 
 Call = Callable[[Request], Awaitable[Response]]
-
-
-@attrs.frozen
-class Credential:
-    """A current token.
-
-    Attributes:
-        authorization: Value of the ``Authorization`` header.
-        generation: Number that increases with each renewal, to recognise a 401 of an old token.
-    """
-
-    authorization: str = attrs.field(repr=False, converter=Masked)
-    generation: int
-
-
-class Renewal(enum.Enum):
-    """What has become of the renewal of a token."""
-
-    IMPOSSIBLE = "impossible"
-    """The token cannot be renewed."""
-    OWN = "own"
-    """A new token was requested."""
-    SHARED = "shared"
-    """Another call or process has requested one, which others may have used up already."""
-
-
-class TokenSource(Protocol):
-    """Provides the account's token and renews it once for all callers."""
-
-    @property
-    def stale(self) -> bool:
-        """Whether the token is still valid but should be renewed soon."""
-        ...
-
-    async def credential(self, *, max_wait: float | None = None) -> Credential:
-        """Return the current token, fetching one first if necessary.
-
-        Args:
-            max_wait: Seconds to wait while others fetch it; ``None`` for no limit.
-        """
-        ...
-
-    async def renew(self, generation: int, *, max_wait: float | None = None) -> "Renewal":
-        """Renew the token of ``generation`` unless that was done."""
-        ...
-
-    async def renew_early(self) -> None:
-        """Renew a stale token unless that is under way. Never raises: the old one is valid."""
-        ...
-
-    async def adopt(self, token: Any) -> None:
-        """Store a token that was obtained elsewhere, and use it from now on."""
-        ...
 
 
 class Auth(Protocol):
@@ -265,7 +207,7 @@ class Transport:
         # The gate adds jitter to the wait that the server asked for.
         longest = 1.1 * (self.retry.max_retry_after if max_wait is None else max_wait) + 0.25
 
-        async def send() -> Response:
+        async def send(credential: Credential) -> Response:
             async with account.gate.passage(
                 max_wait=longest, max_pause=self.retry.max_pause, stop=stop
             ) as passage:
@@ -278,28 +220,7 @@ class Transport:
                 account.budget.succeeded(self.clock.monotonic())
                 return response
 
-        tokens = account.tokens
-        credential = await tokens.credential(max_wait=seconds)
-        try:
-            if tokens.stale:
-                return await alongside(tokens.renew_early, send)
-            return await send()
-        except AuthenticationError:
-            renewal = await tokens.renew(credential.generation, max_wait=seconds)
-            if renewal is Renewal.IMPOSSIBLE:
-                raise
-        credential = await tokens.credential(max_wait=seconds)
-        try:
-            return await send()
-        except AuthenticationError:
-            # One more round, unless a token that nobody else can have used up is refused.
-            if renewal is Renewal.SHARED:
-                await tokens.renew(credential.generation, max_wait=seconds)
-            latest = await tokens.credential(max_wait=seconds)
-            if latest.generation == credential.generation:
-                raise
-        credential = latest
-        return await send()
+        return await send_with_token(account.tokens, send, max_wait=seconds)
 
     async def _exchange(
         self,

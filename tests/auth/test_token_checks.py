@@ -141,9 +141,14 @@ def test_a_token_is_sent_as_it_is_or_refused(token: str) -> None:
 @pytest.mark.parametrize("value", [None, 7, b"abc", ["abc"], {"access_token": "abc"}])
 def test_something_else_is_no_token(value: Any) -> None:
     """The message names the type and what to pass."""
-    for make in (BearerToken, lambda it: Token(access_token=it), lambda it: OAuthApp("id", it)):
+    calls: list[Callable[[], object]] = [
+        lambda: BearerToken(value),
+        lambda: Token(access_token=value),
+        lambda: OAuthApp("id", value),
+    ]
+    for make in calls:
         with pytest.raises(ConfigurationError, match=f"of type {type(value).__name__}; pass it as"):
-            make(value)
+            make()
 
 
 @pytest.mark.parametrize("value", [7, b"abc", ["abc"]])

@@ -1,6 +1,7 @@
 """When a stored login is used, with which credentials, and for which server."""
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,6 +152,20 @@ def test_a_folder_is_not_a_login(workdir: Path) -> None:
     """The message of the operating system is shown."""
     with pytest.raises(ConfigurationError, match="cannot read the login"):
         read_login(workdir)
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="pipes of POSIX")
+def test_a_pipe_is_not_a_login(workdir: Path) -> None:
+    """It is refused at once, instead of read for ever."""
+    os.mkfifo(workdir / "t.json")
+    with pytest.raises(ConfigurationError, match="cannot read the login: it is no regular file"):
+        read_login(workdir / "t.json")
+
+
+def test_an_empty_file_is_no_login(workdir: Path) -> None:
+    """As after a crash of the machine: the user logs in again."""
+    (workdir / "t.json").write_bytes(b"")
+    assert read_login(workdir / "t.json") is None
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,8 @@ from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, 
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.transport.http import Headers
 from cleverreach_async.transport.stop import Stop
-from cleverreach_async.transport.transport import (
-    Account,
-    Auth,
-    Call,
-    Credential,
-    Renewal,
-    TokenSource,
-    Transport,
-)
+from cleverreach_async.transport.token_source import Credential, Renewal, TokenSource
+from cleverreach_async.transport.transport import Account, Auth, Call, Transport
 from cleverreach_async.transport.wire import Response
 
 

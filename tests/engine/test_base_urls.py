@@ -93,8 +93,14 @@ def test_what_is_no_root_is_refused(given: str, reason: str) -> None:
             make()
 
 
-CLEAR = ["http://x.example", "http://10.0.0.7:8800", "http://localhost.evil.example"]
-CLEAR += ["http://127.0.0.1.evil.example", "http://[2001:db8::1]", "http://sandbox:8800/v3"]
+CLEAR = [
+    "http://x.example",
+    "http://10.0.0.7:8800",
+    "http://localhost.evil.example",
+    "http://127.0.0.1.evil.example",
+    "http://[2001:db8::1]",
+    "http://sandbox:8800/v3",
+]
 
 
 @pytest.mark.parametrize("given", CLEAR)

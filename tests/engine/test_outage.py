@@ -14,13 +14,8 @@ from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.http import Headers
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.stop import Stop
-from cleverreach_async.transport.transport import (
-    Call,
-    Credential,
-    Renewal,
-    TokenSource,
-    Transport,
-)
+from cleverreach_async.transport.token_source import Credential, Renewal, TokenSource
+from cleverreach_async.transport.transport import Call, Transport
 from cleverreach_async.transport.wire import Response, build_request
 
 GET = build_request("GET", "/groups")

@@ -14,7 +14,8 @@ from cleverreach_async import BearerToken, ConfigurationError, Secret, Token, To
 from cleverreach_async.auth.renewal import RenewingTokens
 from cleverreach_async.auth.stores import MemoryTokenStore
 from cleverreach_async.auth.tokens import read_token
-from cleverreach_async.transport.transport import Call, Credential, Renewal
+from cleverreach_async.transport.token_source import Credential, Renewal
+from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request, Response
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from cleverreach_async import (
 )
 from cleverreach_async.transport.http import PooledSender
 from cleverreach_async.transport.redaction import Masked
-from cleverreach_async.transport.transport import Credential
+from cleverreach_async.transport.token_source import Credential
 from cleverreach_async.transport.wire import Request
 
 TOKEN = "to.ken-4711"
