@@ -68,7 +68,7 @@ def _parse(text: str) -> _Pairs:
 
 
 def _values(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list | tuple) else [value]
+    return cast("Iterable[Any]", value) if isinstance(value, list | tuple) else [value]
 
 
 def _text(value: object) -> str:

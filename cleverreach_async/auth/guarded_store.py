@@ -9,6 +9,8 @@ import anyio
 from cleverreach_async.auth.stores import TokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError, TokenStoreError
+from cleverreach_async.transport.hiding import hide_in_error
+from cleverreach_async.transport.redaction import Masked
 
 __all__ = ["GuardedStore"]
 
@@ -49,8 +51,13 @@ class GuardedStore:
         Raises:
             TokenStoreError: The store failed.
         """
-        with self._translated("save the token"), self._patience("save the token"):
-            await self._store.save(token)
+        try:
+            with self._translated("save the token"), self._patience("save the token"):
+                await self._store.save(token)
+        except Exception as error:
+            # A database quotes what it could not store.
+            hide_in_error(error, _secrets_of(token))
+            raise
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
@@ -102,6 +109,11 @@ class GuardedStore:
             yield
         if scope.cancelled_caught:
             raise TokenStoreError(f"{self._name} cannot {action} within {_PATIENCE:g} s")
+
+
+def _secrets_of(token: Token) -> list[str]:
+    held = (token.access_token, token.refresh_token)
+    return [Masked(secret.reveal()) for secret in held if secret is not None]
 
 
 def _other_type(loaded: object) -> str:

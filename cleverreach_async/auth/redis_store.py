@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import anyio
 
+from cleverreach_async.auth.credentials import check_text
 from cleverreach_async.auth.locks import LoopLock, hold_lock
 from cleverreach_async.auth.tokens import Token, parse_token
 from cleverreach_async.errors import ConfigurationError, TokenStoreError
@@ -56,10 +57,11 @@ class RedisTokenStore:
         lock_timeout: Seconds after which the lock of a dead process is free again.
 
     Raises:
-        ConfigurationError: The key is empty, or ``lock_timeout`` is not above 0.
+        ConfigurationError: The key is empty or no text, or ``lock_timeout`` is not above 0.
     """
 
     def __init__(self, redis: Any, key: str, *, lock_timeout: float = _LOCK_SECONDS) -> None:
+        check_text(key, "key")
         if not key:
             raise ConfigurationError("key is empty; use one key per account")
         if not lock_timeout > 0:

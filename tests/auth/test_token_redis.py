@@ -173,6 +173,13 @@ async def test_an_empty_key_is_refused(redis: Any) -> None:
         RedisTokenStore(redis, "")
 
 
+@pytest.mark.parametrize("name", [b"key", 7, "key\ud800", "key\0"])
+async def test_a_key_is_text(redis: Any, name: Any) -> None:
+    """The error comes when the store is created."""
+    with pytest.raises(ConfigurationError, match=r"^key "):
+        RedisTokenStore(redis, name)
+
+
 def report_of(error: BaseException) -> str:
     """What an error reporter collects: the whole chain with all variables."""
     links: list[str] = []
