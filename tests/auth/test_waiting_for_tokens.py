@@ -145,6 +145,7 @@ async def test_a_refused_token_is_not_handed_out_while_it_is_renewed(clock: Fake
     first = await source.credential()
     grant.gate = anyio.Event()
     got: list[str] = []
+    too_early: list[str] = []
 
     async def take() -> None:
         got.append((await source.credential()).authorization)
@@ -154,7 +155,7 @@ async def test_a_refused_token_is_not_handed_out_while_it_is_renewed(clock: Fake
         await wait_all_tasks_blocked()
         tasks.start_soon(take)
         await wait_all_tasks_blocked()
-        too_early = list(got)
+        too_early += got
         grant.gate.set()
     assert [] == too_early
     assert (["Bearer number-2"], 2) == (got, grant.count)
