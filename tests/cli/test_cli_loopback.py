@@ -21,10 +21,11 @@ pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 async def send(port: int, data: bytes) -> bytes:
     """Send bytes and return everything that is received."""
     stream = await anyio.connect_tcp("127.0.0.1", port)
-    async with stream:
-        await stream.send(data)
-        await stream.send_eof()
-        return b"".join([chunk async for chunk in stream])
+    with anyio.fail_after(10):
+        async with stream:
+            await stream.send(data)
+            await stream.send_eof()
+            return b"".join([chunk async for chunk in stream])
 
 
 def get(target: str, port: int = 0) -> bytes:
