@@ -1,4 +1,4 @@
-"""Create and replace files so that no reader, crash or second writer sees half of one.
+"""Create, replace and lock files so that no reader, crash or second writer sees half of one.
 
 Every function raises ``OSError``; its ``strerror`` is a sentence for the user.
 """
@@ -6,6 +6,7 @@ Every function raises ``OSError``; its ``strerror`` is a sentence for the user.
 import errno
 import os
 import re
+import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -13,7 +14,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Final
 
-__all__ = ["check_replaceable", "create_empty", "replace_file"]
+__all__ = [
+    "check_replaceable",
+    "create_empty",
+    "open_locked",
+    "open_pipe",
+    "remove_if_empty",
+    "replace_file",
+]
 
 _OWNER_ONLY: Final = 0o600
 _RANDOM_BYTES: Final = 4
@@ -117,3 +125,93 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def open_locked(path: Path) -> IO[bytes] | None:
+    """Open a file to read and append, for one writer at a time; it is created if it is missing.
+
+    Nothing is buffered. The lock ends when the file is closed, at the latest with the process.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The file, or ``None`` if another writer has it.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    while True:
+        create_empty(path)
+        file = path.open("a+b", buffering=0)
+        try:
+            if not _lock(file.fileno()):
+                file.close()
+                return None
+            # The writer before may have removed it since it was opened.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove an empty file, unless somebody writes to it with :func:`open_locked`."""
+    if not path.is_file():
+        return
+    with suppress(OSError), path.open("r+b", buffering=0) as file:
+        if _lock(file.fileno()) and not os.fstat(file.fileno()).st_size:
+            if os.name == "nt":
+                file.close()  # Windows removes no open file.
+            path.unlink()
+
+
+def open_pipe(path: Path) -> IO[bytes]:
+    """Open a named pipe to write to it; nothing is buffered.
+
+    Raises:
+        OSError: Nobody reads it. Opening it would wait for ever.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(errno.ENXIO, "it is a pipe that nobody reads", str(path)) from None
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "wb", 0)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _BEYOND_THE_END: Final = 1 << 62
+
+    def _lock(handle: int) -> bool:
+        """Lock an open file without waiting; ``False`` if another has the lock."""
+        before = os.lseek(handle, 0, os.SEEK_CUR)
+        os.lseek(handle, _BEYOND_THE_END, os.SEEK_SET)
+        try:
+            # Others cannot read what is locked, so lock nothing that has content.
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(handle, before, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> bool:
+        """Lock an open file without waiting; ``False`` if another has the lock."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # a file system without locks
+        return True

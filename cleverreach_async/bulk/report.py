@@ -96,8 +96,9 @@ class ImportReport:
     Attributes:
         read: Rows read from the source, including those before the place of resumption.
         accepted: Rows that the server shows as stored.
-        rejected: Rows refused, here or by the server; each is in the rejects file.
-        unknown: Rows that may or may not be stored; each is in the rejects file.
+        rejected: Rows refused, here or by the server; each is in the rejects file, but for those of
+            ``unwritten``.
+        unknown: Rows that may or may not be stored; as for ``rejected``.
         pending: Rows read but not sent, because the import stopped.
         superseded: Rows replaced, before they were sent, by a later one of the same address.
         skipped: Rows skipped because an earlier run had done them.
@@ -107,6 +108,8 @@ class ImportReport:
         requests: Requests sent, without those for attributes.
         retries: Requests that repeated an earlier one.
         replayed: Rows sent again after a response was lost; the server may have counted them twice.
+        unwritten: Rows rejected or unknown that are not in the rejects file, since it could not be
+            written, and that no resumed import will write.
         unexpected: Items of responses that match no row sent.
         elapsed: Seconds from start to end.
         stopped: Why the import ended before its source did; empty if it did not.
@@ -129,6 +132,7 @@ class ImportReport:
     requests: int = 0
     retries: int = 0
     replayed: int = 0
+    unwritten: int = 0
     unexpected: int = 0
     elapsed: float = 0.0
     stopped: str = ""
@@ -147,7 +151,8 @@ class ImportReport:
             is_excluded = result.outcome is Outcome.EXCLUDED
             counts = self.exclusions if is_excluded else self.reasons
             number = counts[result.code] = counts.get(result.code, 0) + 1
-            if number <= _SAMPLES_PER_REASON and len(self.samples) < _SAMPLES:
+            is_wanted = number <= _SAMPLES_PER_REASON and len(self.samples) < _SAMPLES
+            if number == 1 or is_wanted:
                 self.samples.append(attrs.evolve(result, receiver=b"", record=b""))
 
     def remark(self, remarks: Iterable[Remark], row: int) -> None:

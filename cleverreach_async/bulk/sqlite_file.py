@@ -21,6 +21,10 @@ from cleverreach_async.errors import CleverReachError
 
 __all__ = ["SqliteFormat", "is_blank", "make_durable"]
 
+_MAGIC: Final = b"SQLite format 3\0"
+_ID_PLACE: Final = slice(68, 72)
+"""Where the file format of SQLite has the application id."""
+
 # Two processes that start at the same time can block each other. Both retry after random waits; a
 # process that finds a lasting lock is refused after about 20 ms.
 _ATTEMPTS: Final = 8
@@ -73,6 +77,18 @@ class SqliteFormat:
         except BaseException:
             database.close()
             raise
+
+    def may_be_of(self, path: Path) -> bool:
+        """Whether a file may have this format, by its first bytes; nobody may use it meanwhile.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with path.open("rb") as file:
+            head = file.read(_ID_PLACE.stop)
+        # After a crash the id may be in SQLite's helper file, from which it is not read here.
+        ids = {bytes(4), self.application_id.to_bytes(4)}
+        return head.startswith(_MAGIC) and head[_ID_PLACE] in ids
 
     def create(self, database: sqlite3.Connection) -> None:
         """Create the tables in a blank file; call it in a transaction."""

@@ -108,18 +108,40 @@ def test_it_is_replaced_on_request(run: Run, workdir: Path, repaired: str) -> No
     assert not (workdir / "a.rejects.jsonl").exists()
 
 
-@pytest.mark.parametrize("words", [(), ("--dry-run",)])
-def test_an_unrelated_file_is_left(run: Run, workdir: Path, words: tuple[str, ...]) -> None:
-    """Even if nothing is rejected; also if it is empty."""
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("--overwrite",), ("--journal", "j")])
+@pytest.mark.parametrize(
+    "content", ["notes", "\n", "{}", '{"email": "a@example.org"}\n', '[{"row": 1}]', "\0"]
+)
+def test_an_unrelated_file_is_left(
+    run: Run, workdir: Path, words: tuple[str, ...], content: str
+) -> None:
+    """Even on request, since it has no rejects; also if it is empty."""
     (workdir / "b.csv").write_text("E-Mail\nfine@example.org\n")
-    (workdir / "notes.txt").write_text("notes")
+    for name in ("notes.txt", "notes.txt.dry-run.jsonl"):
+        (workdir / name).write_text(content)
     (workdir / "empty.txt").touch()
 
-    run("import", "b.csv", *GROUP, "--rejects", "notes.txt", *words)
-    run("import", "b.csv", *GROUP, "--rejects", "empty.txt", *words)
+    refused = run("import", "b.csv", *GROUP, "--rejects", "notes.txt", *words)
+    (workdir / "j").unlink(missing_ok=True)
+    done = run("import", "b.csv", *GROUP, "--rejects", "empty.txt", *words)
 
-    assert "notes" == (workdir / "notes.txt").read_text()
-    assert (workdir / "empty.txt").exists()
+    assert (1, 0) == (refused.exit_code, done.exit_code)
+    assert "is not a rejects file, and would be replaced" in " ".join(refused.stderr.split())
+    assert [content] * 2 == [path.read_text() for path in workdir.glob("notes.txt*")]
+    assert ("--overwrite" in words) != (workdir / "empty.txt").exists()
+
+
+def test_a_journal_replaces_no_unrelated_file_either(run: Run, workdir: Path) -> None:
+    """The message does not say to delete it."""
+    (workdir / "b.csv").write_text("E-Mail\nfine@example.org\n")
+    for content in ("notes", "<svg></svg>", "SQLite format 3\0" + "x" * 100):
+        (workdir / "notes.txt").write_text(content)
+
+        result = run("import", "b.csv", *GROUP, "--journal", "notes.txt")
+
+        message = " ".join(result.stderr.split())
+        assert (1, content) == (result.exit_code, (workdir / "notes.txt").read_text())
+        assert message.endswith("is not the journal of an import; choose another with --journal")
 
 
 def test_a_repaired_file_is_sent(run: Run, workdir: Path, repaired: str) -> None:

@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 
 from cleverreach_async import files
-from cleverreach_async.files import check_replaceable, create_empty, replace_file
+from cleverreach_async.files import (
+    check_replaceable,
+    create_empty,
+    open_locked,
+    remove_if_empty,
+    replace_file,
+)
 
 on_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
 
@@ -264,3 +270,50 @@ def test_an_existing_file_is_not_touched(path: Path) -> None:
     create_empty(path)
     assert before == path.stat()
     assert_alone(path, b"old")
+
+
+def test_a_file_has_one_writer_at_a_time(path: Path) -> None:
+    """The lock ends with the file, and the next writer appends."""
+    with open_locked(path) or pytest.fail("it is locked") as file:
+        assert open_locked(path) is None
+        file.write(b" and")
+    with open_locked(path) or pytest.fail("it is locked") as file:
+        file.write(b" new")
+
+    assert_alone(path, b"old and new")
+
+
+def test_a_file_that_was_removed_meanwhile_is_created_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer before removes an empty file; what is written to it then would be lost."""
+    lock = vars(files)["_lock"]
+    left = [1]
+
+    def remove_and_lock(handle: int) -> bool:
+        if left:
+            path.unlink()
+            left.clear()
+        return bool(lock(handle))
+
+    monkeypatch.setattr(files, "_lock", remove_and_lock)
+    with open_locked(path) or pytest.fail("it is locked") as file:
+        file.write(b"new")
+
+    assert_alone(path, b"new")
+
+
+def test_only_an_empty_file_that_nobody_writes_is_removed(path: Path) -> None:
+    """Nor is anything created, or a device removed."""
+    remove_if_empty(path)
+    assert_alone(path, b"old")
+
+    path.write_bytes(b"")
+    with open_locked(path) or pytest.fail("it is locked"):
+        remove_if_empty(path)
+    assert_alone(path, b"")
+
+    remove_if_empty(path)
+    remove_if_empty(path)
+    remove_if_empty(Path(os.devnull))
+    assert (False, True) == (path.exists(), Path(os.devnull).exists())

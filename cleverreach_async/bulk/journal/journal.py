@@ -19,7 +19,7 @@ from cleverreach_async.errors import ConfigurationError, JournalError
 from cleverreach_async.files import create_empty
 from cleverreach_async.transport.wire import USER_AGENT
 
-__all__ = ["Journal", "JournalState"]
+__all__ = ["Journal", "JournalState", "is_journal"]
 
 _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
 _PROGRESS: Final = """
@@ -55,6 +55,15 @@ REPLACE INTO progress VALUES (
     :unknown, :superseded, :excluded, :rejects_bytes, :ceiling, :finished, :updated
 )
 """
+
+
+def is_journal(path: Path) -> bool:
+    """Whether a file that no import uses may be a journal, by its first bytes.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return _FORMAT.may_be_of(path)
 
 
 class Journal:

@@ -178,6 +178,7 @@ class Accounting:
             await self.checkpoint.finish(complete=complete)
         except Exception as failure:  # noqa: BLE001 - returned below
             self.fail(failure)
+        report.unwritten = self.checkpoint.unwritten
         self.results.end()
         self.emit_progress(finished=True)
         return self._error(error)

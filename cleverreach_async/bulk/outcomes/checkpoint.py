@@ -77,6 +77,11 @@ class Checkpoint:
         """Whether a later run can continue where this one stops."""
         return self.journal is not None
 
+    @property
+    def unwritten(self) -> int:
+        """Rows that the rejects file lacks, and that no later run will write to it."""
+        return 0 if self.is_resumable else self.rejects.unwritten
+
     def position(self, row: int, position: Any) -> None:
         """Record the position at which the source continues with a row."""
         if self.journal is not None:
@@ -137,12 +142,16 @@ class Checkpoint:
         Args:
             complete: Whether every row has a result.
         """
+        if self.journal is None:
+            if self.rejects.size:
+                await uninterrupted(partial(run_in_thread, self.rejects.finish))
+            return
 
         def change(state: JournalState) -> Sequence[RowResult]:
             state.finished = complete
             return ()
 
-        if self.journal is not None and not self._broken:
+        if not self._broken:
             await self._write(self.journal, change)
 
     async def _write(

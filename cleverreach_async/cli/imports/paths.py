@@ -2,12 +2,17 @@
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+import msgspec
+
+from cleverreach_async.bulk.journal.journal import is_journal
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.report.page import check_report_path
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.files import remove_if_empty
 
 __all__ = [
     "check_files",
@@ -16,6 +21,17 @@ __all__ = [
     "same_command",
     "unsent_mails_path",
 ]
+
+
+_LONGEST_LINE: Final = 1 << 24
+
+
+class _RejectsLine(msgspec.Struct):
+    """What only the lines of a rejects file have."""
+
+    row: int
+    outcome: str
+    code: str
 
 
 def opt_in_list_path(rejects: Path) -> Path:
@@ -56,8 +72,8 @@ def check_files(arguments: Arguments) -> None:
             )
         _check_writable(journal, "the journal")
         _check_journal(journal, resume=send.resume)
-    if not (send.dry_run or send.resume or arguments.overwrite):
-        _check_rejects(rejects)
+    if not send.resume:
+        _check_rejects(rejects, overwrite=send.dry_run or arguments.overwrite)
     if report is not None:
         check_report_path(report, others=filter(None, (file, rejects, journal)))
 
@@ -70,9 +86,8 @@ def no_empty_rejects(arguments: Arguments) -> Generator[None, None, None]:
     try:
         yield
     finally:
-        with suppress(OSError):
-            if is_own and rejects.is_file() and not rejects.stat().st_size:
-                rejects.unlink()
+        if is_own:
+            remove_if_empty(rejects)
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -97,9 +112,15 @@ def _check_writable(path: Path, name: str) -> None:
         raise ConfigurationError(f"{path}: cannot write {name} there")
 
 
-def _check_rejects(rejects: Path) -> None:
-    """Check that no row is lost that somebody has repaired, or has yet to."""
-    if _has_rows(rejects):
+def _check_rejects(rejects: Path, *, overwrite: bool) -> None:
+    """Check that no row is lost that somebody has repaired, or has yet to, and no other file."""
+    if not _has_rows(rejects):
+        return
+    if not _is_rejects_file(rejects):
+        raise ConfigurationError(
+            f"{rejects} is not a rejects file, and would be replaced; choose another with --rejects"
+        )
+    if not overwrite:
         raise ConfigurationError(
             f"{rejects} has the rejects of an earlier import, which may be repaired: send them with"
             " cleverreach retry-rejects, or move the file, choose another with --rejects, or"
@@ -107,9 +128,24 @@ def _check_rejects(rejects: Path) -> None:
         )
 
 
+def _is_rejects_file(path: Path) -> bool:
+    """Whether the first line of a file is one of a rejects file."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_LINE)
+        msgspec.json.decode(line, type=_RejectsLine)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _check_journal(journal: Path, *, resume: bool) -> None:
     """Check it early, before a group is created for an import that would be refused."""
     has_begun = journal.exists() and journal.stat().st_size > 0
+    if has_begun and not is_journal(journal):
+        raise ConfigurationError(
+            f"{journal} is not the journal of an import; choose another with --journal"
+        )
     if has_begun and not resume:
         raise ConfigurationError(
             f"{journal} exists already: add --resume to continue its import, or delete it to start"

@@ -8,7 +8,6 @@ import attrs
 
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.imports.job import Job
-from cleverreach_async.cli.output import printable
 from cleverreach_async.cli.report.reasons import (
     Reason,
     find_exclusions,
@@ -23,7 +22,9 @@ __all__ = ["Result", "as_json", "as_text", "rows_in_group"]
 _OUTCOMES: Final = (
     *("accepted", "rejected", "unknown", "pending", "superseded", "excluded", "skipped"),
 )
-_COUNTERS: Final = ("read", *_OUTCOMES, "batches", "requests", "retries", "replayed")
+_COUNTERS: Final = (
+    *("read", *_OUTCOMES, "unwritten", "batches", "requests", "retries", "replayed"),
+)
 _ALWAYS: Final = frozenset({"accepted", "rejected", "would be sent"})
 _REMARKS: Final = {
     "excluded": "not subscribed, by what the rows say",
@@ -107,6 +108,15 @@ class Result:
         destination = self.job.destination
         return f"{destination.group.name} ({destination.group.id})" if destination else ""
 
+    @property
+    def where_rejects_are(self) -> str:
+        """Where the rows that were not accepted can be found."""
+        missing = self.report.unwritten
+        if not missing:
+            return f"all of them are in {self.rejects}"
+        rows = "1 of them is" if missing == 1 else f"{missing:,} of them are"
+        return f"{rows} not in {self.rejects}, which could not be written"
+
     def total(self, name: str) -> int:
         """Return a counter over all runs of the import."""
         report = self.report
@@ -174,7 +184,7 @@ def as_text(result: Result) -> str:
         lines.append(f"{rows} resent because a response was lost.")
     if result.journal is not None and result.is_complete:
         lines.append(f"The import is complete; its journal {result.journal} can be deleted.")
-    return "\n".join(printable(line) for line in lines if line)
+    return "\n".join(line for line in lines if line)
 
 
 def rows_in_group(count: int) -> str:
@@ -247,8 +257,7 @@ def _remark(result: Result, name: str) -> str:
 
 
 def _reasons(result: Result) -> Iterator[str]:
-    heading = f"Rows that were not accepted (all of them are in {result.rejects}):"
-    yield from _list(heading, result.reasons)
+    yield from _list(f"Rows that were not accepted ({result.where_rejects_are}):", result.reasons)
 
 
 def _list(heading: str, reasons: Sequence[Reason]) -> Iterator[str]:

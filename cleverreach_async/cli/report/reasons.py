@@ -1,6 +1,7 @@
 """Why rows were not accepted or left out, and what became of values, grouped."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -50,17 +51,26 @@ def find_reasons(rejects: Path, report: ImportReport) -> list[Reason]:
     """Return the reasons, the most frequent first.
 
     Args:
-        rejects: The rejects file, which has all rows, including those of earlier runs.
-        report: Has samples for the case that the file cannot be read again.
+        rejects: The rejects file; only it has the rows of earlier runs.
+        report: The counters of this run.
     """
-    rows: Iterable[_Line] = _read(rejects) if rejects.is_file() else _samples(report)
     found: dict[str, Reason] = {}
+    if report.earlier:
+        with suppress(OSError):
+            _count(_read(rejects), found)
+    if not found:
+        _count(_samples(report), found)
+        for code, count in report.reasons.items():
+            found.setdefault(code, Reason(code, "")).count = count
+    return sorted(found.values(), key=lambda reason: -reason.count)
+
+
+def _count(rows: Iterable[_Line], found: dict[str, Reason]) -> None:
     for row in rows:
         reason = found.setdefault(row.code, Reason(row.code, row.message))
         reason.count += 1
         if len(reason.lines) < _LINES_SHOWN:
             reason.lines.append(row.row if row.line is None else row.line)
-    return sorted(found.values(), key=lambda reason: -reason.count)
 
 
 def find_exclusions(report: ImportReport) -> list[Reason]:
@@ -84,9 +94,14 @@ def find_remarks(report: ImportReport) -> list[Reason]:
 
 
 def _read(rejects: Path) -> Iterator[_Line]:
+    """Read the lines; those that somebody has changed beyond recognition are left out."""
+    if not rejects.is_file():
+        return
     decode = msgspec.json.Decoder(_Line).decode
     with rejects.open("rb") as lines:
-        yield from map(decode, lines)
+        for line in lines:
+            with suppress(ValueError):
+                yield decode(line)
 
 
 def _samples(report: ImportReport) -> Iterator[_Line]:
