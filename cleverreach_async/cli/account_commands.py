@@ -7,7 +7,7 @@ import attrs
 
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
-from cleverreach_async.cli.output import Output, printable
+from cleverreach_async.cli.output import Output
 from cleverreach_async.resources.debug import Whoami
 from cleverreach_async.resources.groups import Group
 
@@ -32,7 +32,7 @@ def show_groups(access: Access | None, output: Output, *, as_json: bool) -> None
         output.result(f"{'ID':>{width}}  CREATED     CHANGED     NAME")
         for group in groups:
             days = f"{_day(group.stamp)}  {_day(group.last_changed)}"
-            output.result(f"{group.id:>{width}}  {days}  {printable(group.name)}")
+            output.result(f"{group.id:>{width}}  {days}  {group.name}")
 
 
 async def _groups(access: Access | None) -> list[Group]:
@@ -67,7 +67,7 @@ def show_account(access: Access | None, output: Output, *, as_json: bool) -> Non
     shown = {name: value for name, value in fields.items() if value}
     width = max(map(len, shown))
     for name, value in shown.items():
-        output.result(f"{name:{width}}  {printable(str(value))}")
+        output.result(f"{name:{width}}  {value}")
 
 
 async def _whoami(access: Access | None) -> Whoami:

@@ -16,7 +16,7 @@ from cleverreach_async.errors import AuthenticationError, ConfigurationError
 from cleverreach_async.transport.http import asgi_client
 from cleverreach_async.transport.transport import RequestEvent
 
-__all__ = ["connect", "run", "sandbox_extra"]
+__all__ = ["connect", "run", "sandbox_extra", "signals_ignored"]
 
 _T = TypeVar("_T")
 _EXTRA: Final = frozenset({"starlette", "uvicorn"})
@@ -137,11 +137,29 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 @contextmanager
+def signals_ignored(signals: tuple[signal.Signals, ...]) -> Generator[None, None, None]:
+    """Ignore signals in this block, which ends soon."""
+
+    def ignore(number: int, frame: object) -> None:
+        del number, frame
+
+    with _signal_handler(signals, ignore):
+        yield
+
+
+@contextmanager
 def _signal_handler(
     signals: tuple[signal.Signals, ...], handler: Callable[[int, object], None]
 ) -> Generator[None, None, None]:
-    """Install a handler of signals for this block."""
-    previous = [(number, signal.signal(number, handler)) for number in signals]
+    """Install a handler of signals for this block.
+
+    Those that the process was started to ignore, as by ``nohup``, remain ignored.
+    """
+    previous = [
+        (number, signal.signal(number, handler))
+        for number in signals
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
     try:
         yield
     finally:

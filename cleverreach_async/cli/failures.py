@@ -81,23 +81,28 @@ def report_errors(output: Output) -> Generator[None, None, None]:
 
 
 class CommandGroup(TyperGroup):
-    """The command line. Its usage errors end with status 1: status 2 means rejected rows."""
+    """The command line. Its usage errors end with status 1: status 2 means rejected rows.
+
+    Ctrl-C ends with the same status here as in a running command.
+    """
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Parse the arguments before the subcommand."""
-        with _usage_errors_end_with_1():
+        with _own_statuses():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Parse the subcommand's arguments and run it."""
-        with _usage_errors_end_with_1():
+        with _own_statuses():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _usage_errors_end_with_1() -> Generator[None, None, None]:
+def _own_statuses() -> Generator[None, None, None]:
     try:
         yield
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         if isinstance(error, _UsageError):
             error.__dict__["exit_code"] = USAGE

@@ -2,14 +2,15 @@
 
 import io
 import json
+import os
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["Output", "printable"]
+__all__ = ["LastingStream", "Output", "printable"]
 
 
 def printable(text: str) -> str:
@@ -17,8 +18,71 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
+class LastingStream:
+    """A standard stream that may go away: a terminal that is closed, a pipe that nobody reads.
+
+    What is written to it from then on is dropped, so that an import goes on without a screen.
+
+    Args:
+        stream: The stream; ``None`` if it was closed when the process started.
+
+    Attributes:
+        is_gone: Whether something could not be written.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self.is_gone = stream is None
+
+    @property
+    def encoding(self) -> str:
+        """The encoding."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Write text, if the stream is still there."""
+        if self._stream is not None and not self.is_gone:
+            try:
+                self._stream.write(text)
+            except (OSError, ValueError):
+                self._leave(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered, if the stream is still there."""
+        if self._stream is not None and not self.is_gone:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._leave(self._stream)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        with suppress(OSError, ValueError):
+            return self._stream is not None and not self.is_gone and self._stream.isatty()
+        return False
+
+    def fileno(self) -> int:
+        """Return the number of the stream.
+
+        Raises:
+            OSError: It has none.
+        """
+        if self._stream is None:
+            raise io.UnsupportedOperation("fileno")
+        return self._stream.fileno()
+
+    def _leave(self, stream: TextIO) -> None:
+        self.is_gone = True
+        # Python writes what is buffered at the end of the process, and would fail again.
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
 class Output:
-    """Both streams of one run of the command. Control characters never reach stderr.
+    """Both streams of one run of the command. Control characters never reach a terminal.
 
     Attributes:
         console: The console on stderr.
@@ -29,12 +93,15 @@ class Output:
             # A Windows console cannot show every character; a question mark is better than a crash.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-        self.console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+        self._results, self._messages = LastingStream(sys.stdout), LastingStream(sys.stderr)
+        self.console = Console(
+            file=cast("TextIO", self._messages), markup=False, highlight=False, emoji=False
+        )
 
     @property
     def is_terminal(self) -> bool:
         """Whether stderr is a terminal. ``FORCE_COLOR``, set for logs, does not make it one."""
-        return sys.stderr.isatty() and not self.console.is_dumb_terminal
+        return self._messages.isatty() and not self.console.is_dumb_terminal
 
     def info(self, text: str, *, wrap: bool = True) -> None:
         """Print information on stderr.
@@ -58,9 +125,14 @@ class Output:
         self.console.print(line, soft_wrap=not (wrap and self.is_terminal))
 
     def result(self, text: str) -> None:
-        """Print a result on stdout."""
-        typer.echo(text)
+        """Print a result, of one line or several, on stdout; on stderr if stdout is gone."""
+        lines = "".join(f"{printable(line)}\n" for line in text.split("\n"))
+        for stream in (self._results, self._messages):
+            stream.write(lines)
+            stream.flush()
+            if not stream.is_gone:
+                break
 
     def result_json(self, value: Any) -> None:
-        """Print a result on stdout as JSON, in ASCII so that every console can show it."""
-        typer.echo(json.dumps(value, indent=2))
+        """Print a result as JSON, in ASCII so that every console can show it."""
+        self.result(json.dumps(value, indent=2))

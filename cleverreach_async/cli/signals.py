@@ -1,7 +1,8 @@
-"""What Ctrl-C and SIGTERM do to a running command. This decides; :mod:`.connection` acts."""
+"""What signals do to a running command. This decides; :mod:`.connection` acts."""
 
 import enum
 import signal
+import sys
 from typing import Final
 
 from cleverreach_async.bulk.run import ImportRun
@@ -57,15 +58,18 @@ class Interrupts:
 class ImportInterrupts(Interrupts):
     """Stops an import in order, and aborts it if asked again.
 
-    Before an import has begun, the first signal cancels. Afterwards the first Ctrl-C or SIGTERM
-    lets requests in flight complete, the second Ctrl-C aborts them, and the third aborts
-    everything. SIGTERM alone never aborts: a supervisor that loses patience sends SIGKILL.
+    Before an import has begun, the first signal cancels. Afterwards the first signal lets requests
+    in flight complete, the second Ctrl-C aborts them, and the third aborts everything. SIGTERM and
+    SIGHUP, which says that the terminal was closed, never abort: a supervisor that loses patience
+    sends SIGKILL.
 
     Args:
         output: Where to print.
     """
 
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform != "win32":
+        signals = (*signals, signal.SIGHUP)
 
     def __init__(self, output: Output) -> None:
         super().__init__()
@@ -82,7 +86,8 @@ class ImportInterrupts(Interrupts):
         is_first = self.caught is None
         reaction = super().react(caught)
         if self._run is None:
-            return reaction
+            is_decided = is_first or caught == signal.SIGINT
+            return reaction if is_decided else Reaction.CONTINUE
         if is_first:
             self._output.info(_STOPPING)
             self._run.stop("interrupted" if caught == signal.SIGINT else "terminated by a signal")

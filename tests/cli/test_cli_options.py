@@ -169,6 +169,7 @@ class FakeRun:
 
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
+HUP = getattr(signal, "SIGHUP", TERM)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,8 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
         pytest.param([TERM], ["terminated by a signal"], Reaction.CONTINUE, id="term"),
         pytest.param([INT, INT], ["interrupted", "abort"], Reaction.ABORT_SOON, id="int-int"),
         pytest.param([INT, INT, INT], ["interrupted", "abort"], Reaction.ABORT, id="three"),
+        pytest.param([HUP], ["terminated by a signal"], Reaction.CONTINUE, id="hup"),
+        pytest.param([HUP, HUP], ["terminated by a signal"], Reaction.CONTINUE, id="hup-hup"),
         pytest.param([INT, TERM], ["interrupted"], Reaction.CONTINUE, id="int-term"),
         pytest.param([TERM, TERM], ["terminated by a signal"], Reaction.CONTINUE, id="term-term"),
         pytest.param(
@@ -201,3 +204,11 @@ def test_signals_reach_the_run(
 def test_without_a_run_the_first_signal_cancels(interrupts: Interrupts) -> None:
     """There is nothing to stop in order yet; the second does not wait for requests in flight."""
     assert [Reaction.CANCEL, Reaction.ABORT] == [interrupts.react(INT), interrupts.react(INT)]
+
+
+def test_a_terminal_that_is_closed_says_so_more_than_once() -> None:
+    """That is no impatience, also before the first row."""
+    interrupts = ImportInterrupts(Output())
+
+    assert {INT, TERM, HUP} == set(interrupts.signals)
+    assert [Reaction.CANCEL, Reaction.CONTINUE] == [interrupts.react(HUP), interrupts.react(HUP)]

@@ -10,7 +10,7 @@ from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName
-from cleverreach_async.cli.connection import connect, run
+from cleverreach_async.cli.connection import connect, run, signals_ignored
 from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import announce
@@ -64,7 +64,9 @@ def import_file(arguments: Arguments, account: AccountOptions, output: Output) -
         error, job.report = failed, failed.report
     except KeyboardInterrupt:
         pass
-    return finish_import(job, error, interrupts.caught)
+    # An impatient user presses Ctrl-C again, and a terminal that is closed sends several signals.
+    with signals_ignored(interrupts.signals):
+        return finish_import(job, error, interrupts.caught)
 
 
 def _prepare(arguments: Arguments, output: Output) -> Job:

@@ -57,7 +57,7 @@ def _finish_mails(job: Job) -> int:
 
 
 def _status_of_signal(caught: signal.Signals | None) -> int:
-    return STOPPED if caught == signal.SIGTERM else INTERRUPTED
+    return INTERRUPTED if caught in {None, signal.SIGINT} else STOPPED
 
 
 def _progress_until_now(job: Job) -> str:

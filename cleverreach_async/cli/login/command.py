@@ -29,7 +29,7 @@ from cleverreach_async.cli.connection import run
 from cleverreach_async.cli.credentials import find_app, find_login_file
 from cleverreach_async.cli.login.loopback import Loopback, listening
 from cleverreach_async.cli.options import BaseUrl, ClientId, ClientSecret, EnvFile, by_variable
-from cleverreach_async.cli.output import Output, printable
+from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.stored_login import (
     TOKEN_FILE,
     Login,
@@ -96,7 +96,7 @@ def log_in(options: LoginOptions, output: Output) -> None:
     path = _token_path(options.store, options.env_file)
     account = run(partial(_log_in, app, path, options, output))
     name = account.company or f"{account.firstname} {account.name}".strip()
-    output.result(printable(f"Logged in to {name} (account {account.id})."))
+    output.result(f"Logged in to {name} (account {account.id}).")
     output.info(f"The token is in {path}. Commands without other credentials use it.")
     if options.store is not None:
         output.info(f"Tell them the file: export {TOKEN_FILE}={path}", wrap=False)
