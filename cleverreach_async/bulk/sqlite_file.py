@@ -17,6 +17,7 @@ from typing import Final
 
 import attrs
 
+from cleverreach_async.bulk.sqlite_log import has_damaged_log
 from cleverreach_async.errors import CleverReachError
 
 __all__ = ["SqliteFormat", "is_blank", "make_durable"]
@@ -71,6 +72,8 @@ class SqliteFormat:
             raise self.error(
                 f"{path} cannot be written; check the permissions of the file and its folder"
             )
+        if has_damaged_log(path):
+            raise self.damaged(path, "its log")
         database = _open(path)
         try:
             yield database
@@ -120,6 +123,9 @@ class SqliteFormat:
             raise self.error(f"{path} cannot be used: {error.strerror}") from None
         except sqlite3.Error as error:
             raise self._translated(error, path) from None
+        except UnicodeDecodeError:
+            # The module of Python raises it for names and messages that contain damaged bytes.
+            raise self.damaged(path, "it contains text that is none") from None
 
     def _translated(self, error: sqlite3.Error, path: Path) -> CleverReachError:
         match _result_code(error):

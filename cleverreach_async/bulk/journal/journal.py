@@ -4,11 +4,13 @@ It contains one row of progress, which each transaction replaces, so its size do
 import. It contains no addresses, names or tokens.
 """
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -39,7 +41,8 @@ CREATE TABLE progress (
     rejects_bytes INTEGER NOT NULL,
     ceiling INTEGER,
     finished INTEGER NOT NULL,
-    updated REAL NOT NULL
+    updated REAL NOT NULL,
+    checksum TEXT NOT NULL
 )
 """
 _FORMAT: Final = SqliteFormat(
@@ -52,7 +55,7 @@ _FORMAT: Final = SqliteFormat(
 _SAVE: Final = """
 REPLACE INTO progress VALUES (
     1, :next_row, :window_row, :position, :position_row, :done, :sent, :accepted, :rejected,
-    :unknown, :superseded, :excluded, :rejects_bytes, :ceiling, :finished, :updated
+    :unknown, :superseded, :excluded, :rejects_bytes, :ceiling, :finished, :updated, :checksum
 )
 """
 
@@ -73,17 +76,27 @@ class Journal:
 
     Attributes:
         path: The file.
-        id: Unique id of this journal.
+        meta: Texts by name: the unique id of this journal, the identity of its import, and more.
         state: The state that was saved last: the same object that was passed to :meth:`save`.
     """
 
     def __init__(
-        self, path: Path, database: sqlite3.Connection, *, journal_id: str, state: JournalState
+        self,
+        path: Path,
+        database: sqlite3.Connection,
+        *,
+        meta: Mapping[str, str],
+        state: JournalState,
     ) -> None:
         self.path = path
-        self.id = journal_id
+        self.meta = meta
         self.state = state
         self._database = database
+
+    @property
+    def id(self) -> str:
+        """Unique id of this journal."""
+        return self.meta["id"]
 
     @classmethod
     def create(cls, path: str | Path, identity: Mapping[str, Any], *, now: float) -> Self:
@@ -109,8 +122,8 @@ class Journal:
                     raise ConfigurationError(
                         f"{path} already contains a journal: resume it, or delete it to start again"
                     )
-                journal = cls(path, database, journal_id=str(uuid.uuid4()), state=JournalState())
-                journal._write_all(text, now=now)
+                journal = cls(path, database, meta=_new_meta(text, now), state=JournalState())
+                journal._write_all(now=now)
         return journal
 
     @classmethod
@@ -160,7 +173,8 @@ class Journal:
             ConfigurationError: The position of the source contains an e-mail address.
             ValueError: The state contradicts itself, or its position is not JSON.
         """
-        values = {**state.as_row(), "updated": now}
+        values: dict[str, Any] = {**state.as_row(), "updated": float(now)}
+        values["checksum"] = _checksum(self.meta, values)
         with _FORMAT.errors(self.path):
             self._database.execute(_SAVE, values)
         self.state = state
@@ -174,19 +188,12 @@ class Journal:
         self.close()
         self.path.unlink(missing_ok=True)
 
-    def _write_all(self, identity: str, *, now: float) -> None:
+    def _write_all(self, *, now: float) -> None:
         """Write a new journal in one transaction: a crash leaves all of it, or a blank file."""
-        meta = {
-            "format": str(_FORMAT.version),
-            "id": self.id,
-            "library": USER_AGENT,
-            "created": datetime.fromtimestamp(now, UTC).isoformat(),
-            "identity": identity,
-        }
         make_durable(self._database)
         self._database.execute("BEGIN IMMEDIATE")
         _FORMAT.create(self._database)
-        self._database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        self._database.executemany("INSERT INTO meta VALUES (?, ?)", self.meta.items())
         self.save(self.state, now=now)
         self._database.execute("COMMIT")
 
@@ -198,11 +205,14 @@ class Journal:
         meta = dict(database.execute("SELECT key, value FROM meta").fetchall())
         with closing(database.execute("SELECT * FROM progress")) as cursor:
             names = [column[0] for column in cursor.description]
-            values = dict(zip(names, cursor.fetchone() or (), strict=False))
+            row = dict(zip(names, cursor.fetchone() or (), strict=False))
         try:
-            journal_id = str(meta["id"])
+            del row["one"]
+            # First of all: a single bit can make an unfinished import a complete one.
+            if row.pop("checksum") != _checksum(meta, row):
+                raise ValueError("its checksum is wrong")  # noqa: TRY301 - as for other damage
             found = differences(meta["identity"], identity)
-            state = JournalState.from_row(values)
+            state = JournalState.from_row(row)
         except (KeyError, TypeError, ValueError) as error:
             raise _FORMAT.damaged(path, error) from None
         if state.finished:
@@ -214,7 +224,22 @@ class Journal:
                 f"the journal belongs to another import: {'; '.join(found)}; "
                 f"use the original or delete {path} to start again"
             )
-        return cls(path, database, journal_id=journal_id, state=state)
+        return cls(path, database, meta=meta, state=state)
+
+
+def _new_meta(identity: str, now: float) -> dict[str, str]:
+    return {
+        "format": str(_FORMAT.version),
+        "id": str(uuid.uuid4()),
+        "library": USER_AGENT,
+        "created": datetime.fromtimestamp(now, UTC).isoformat(),
+        "identity": identity,
+    }
+
+
+def _checksum(meta: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """Return a digest of everything in a journal; SQLite does not notice a value that changed."""
+    return sha256(json.dumps([meta, values], sort_keys=True).encode()).hexdigest()
 
 
 def _exists(path: Path) -> bool:

@@ -69,6 +69,7 @@ class JournalState:
         row = attrs.asdict(self, recurse=False)
         row["position"] = _encode_position(self.position)
         row["done"], row["sent"] = self.done.to_json(), self.sent.to_json()
+        row["finished"] = int(self.finished)
         self._check()
         return row
 
