@@ -17,6 +17,7 @@ from cleverreach_async.sources.resumable import (
     no_row_at,
     zone_name,
 )
+from cleverreach_async.sources.unchanged_file import Stamp, check_content
 
 __all__ = ["ArrowSource", "ParquetSource", "read_arrow", "read_parquet"]
 
@@ -95,8 +96,9 @@ class ParquetSource(ChunkedRows):
         super().__init__(mapping, options)
         self.path = path
         with open(path, "rb") as file:  # noqa: PTH123 - the path as the caller wrote it
-            self.size = os.fstat(file.fileno()).st_size
+            self._stamp = Stamp.of(file.fileno())
             self._digest = fingerprint(file)
+        self.size = self._stamp.size
         self._counts = counts
         self._is_sought = False
 
@@ -153,16 +155,27 @@ class ParquetSource(ChunkedRows):
 
     def _read_from(self, group: int, row: int) -> Iterator[RowChunk]:
         columns = [column for column, _ in self.mapping.pairs]
-        check_size(self.path, self.size, os.stat(self.path).st_size)  # noqa: PTH116 - as above
+        self._check()
         with _open_parquet(self.path) as file:
             for number in range(group, len(self._counts)):
                 first = 0
                 for batch in file.iter_batches(CHUNK_ROWS, [number], columns, use_threads=False):
+                    self._check()
                     skipped = max(0, min(row - first, batch.num_rows)) if number == group else 0
                     if skipped < batch.num_rows:
                         part = batch.slice(skipped)
                         yield RowChunk(number, first + skipped, read_batch(part, self.mapping))
                     first += batch.num_rows
+            self._check()
+
+    def _check(self) -> None:
+        """Check that the file has not changed since it was inspected."""
+        with open(self.path, "rb") as file:  # noqa: PTH123 - as above
+            now = Stamp.of(file.fileno())
+        if now != self._stamp:
+            check_size(self.path, self.size, now.size)
+            check_content(self.path, now, self._digest)
+            self._stamp = now
 
 
 class ArrowSource(ChunkedRows):

@@ -16,6 +16,7 @@ from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.content import Content, FilePath, open_content
 from cleverreach_async.sources.csv_header import column_name
 from cleverreach_async.sources.resumable import Position, fingerprint, no_row_at, zone_name
+from cleverreach_async.sources.unchanged_file import Stamp, changed
 
 __all__ = ["EXCEL_SUFFIXES", "ExcelSource", "read_excel"]
 
@@ -180,6 +181,7 @@ def _read_sheet(content: Content, sheet: str | None) -> _Table:
     with _translate_errors(calamine, content), content.open() as file:
         if not content.size():
             raise SourceError("the file is empty", path=content.path)
+        stamp = Stamp.of(file.fileno())
         digest = fingerprint(file)
         file.seek(0)
         _check_size(file, content.path)
@@ -191,6 +193,8 @@ def _read_sheet(content: Content, sheet: str | None) -> _Table:
             )
         found = [workbook.get_sheet_by_name(name) for name in ([sheet] if sheet else names)]
         tables = [table for it in found if (table := _table_of(it, digest)) is not None]
+        if Stamp.of(file.fileno()) != stamp:
+            raise changed(content.path)
     if len(tables) == 1:
         return tables[0]
     if tables:

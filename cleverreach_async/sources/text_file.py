@@ -11,10 +11,11 @@ from typing import BinaryIO, Final
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, SourceError
-from cleverreach_async.sources.content import Content, FilePath, open_content
+from cleverreach_async.sources.content import Content, FilePath, StoredFile, open_content
 from cleverreach_async.sources.resumable import fingerprint
 from cleverreach_async.sources.text_defects import MAX_LINE
 from cleverreach_async.sources.text_inspection import Inspection
+from cleverreach_async.sources.unchanged_file import Stamp, changed, open_unchanged
 
 __all__ = ["TextFile", "inspect_text"]
 
@@ -36,6 +37,7 @@ class TextFile:
         bom: Number of bytes of the byte order mark.
         sha256: Digest of the content at the time of the inspection, since encoding and columns
             were detected in that content.
+        stamp: Its stamp at that time; ``None`` if nobody else can change it.
     """
 
     content: Content
@@ -43,6 +45,7 @@ class TextFile:
     encoding: str
     bom: int
     sha256: str
+    stamp: Stamp | None = None
 
     @property
     def path(self) -> str:
@@ -58,13 +61,16 @@ class TextFile:
         return io.TextIOWrapper(file, encoding=self.encoding, newline="")
 
     def open_bytes(self, offset: int) -> BinaryIO:
-        """Open the file at a byte.
+        """Open the file at a byte. Reading it raises ``SourceError`` as soon as it has changed.
 
         Raises:
             SourceError: The file cannot be opened any more.
         """
         try:
-            file = self.content.open()
+            if self.stamp is None:
+                file = self.content.open()
+            else:
+                file = open_unchanged(self.path, self.stamp, self.sha256)
         except OSError as error:
             raise _unreadable(self.path, error) from None
         file.seek(offset)
@@ -111,6 +117,7 @@ def inspect_text(
         with content.open() as file:
             if size == 0:
                 raise SourceError("the file is empty", path=content.path)
+            stamp = Stamp.of(file.fileno()) if isinstance(content, StoredFile) else None
             head = file.read(4)
             mark = next(((bom, by) for bom, by in _BOMS if head.startswith(bom)), None)
             bom, found = 0, codec
@@ -121,7 +128,10 @@ def inspect_text(
                 found = inspection.detect()
             else:
                 inspection.check(found, bom)
-            return TextFile(content, size, found, bom, fingerprint(file))
+            digest = fingerprint(file)
+            if stamp not in {None, Stamp.of(file.fileno())}:
+                raise changed(content.path)
+            return TextFile(content, size, found, bom, digest, stamp)
     except OSError as error:
         raise _unreadable(content.path, error) from None
 
