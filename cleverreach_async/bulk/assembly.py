@@ -166,7 +166,8 @@ def assemble(
         attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
     rejects = resources.enter_context(_rejects_file(settings, resumed))
     accounting = _accounting(settings, attempts, rejects, journal, resumed)
-    resources.enter_context(attempts.gate.on_switched(accounting.emit_progress))
+    resources.enter_context(attempts.gate.on_switched(accounting.gate_switched))
+    accounting.report.pauses += attempts.is_paused
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     workers = Workers(
         delivery=Delivery(

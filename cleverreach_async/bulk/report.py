@@ -42,6 +42,7 @@ class ImportProgress:
         in_flight: Requests in flight now.
         limit: Most requests that may be in flight now.
         paused: Whether the account's gate is closed, so that all calls wait.
+        pauses: How often it was closed.
         finished: Whether this is the last event.
     """
 
@@ -58,6 +59,7 @@ class ImportProgress:
     in_flight: int = 0
     limit: int = 0
     paused: bool = False
+    pauses: int = 0
     finished: bool = False
 
     @property
@@ -111,6 +113,8 @@ class ImportReport:
         unwritten: Rows rejected or unknown that are not in the rejects file, since it could not be
             written, and that no resumed import will write.
         unexpected: Items of responses that match no row sent.
+        pauses: How often the account's calls had to wait, because the server throttled them or
+            could not be reached.
         elapsed: Seconds from start to end.
         stopped: Why the import ended before its source did; empty if it did not.
         reasons: Number of rows rejected or unknown, by code.
@@ -134,6 +138,7 @@ class ImportReport:
     replayed: int = 0
     unwritten: int = 0
     unexpected: int = 0
+    pauses: int = 0
     elapsed: float = 0.0
     stopped: str = ""
     reasons: dict[str, int] = attrs.field(factory=dict[str, int])
@@ -202,6 +207,16 @@ class ImportReport:
         """Number of values that were sent in another form than in the source."""
         return sum(it.count for it in self.remarks.values() if it.kind == "changed")
 
+    def total(self, name: str) -> int:
+        """Return a counter over all runs with the same journal.
+
+        Args:
+            name: ``read``, or the name of an outcome.
+        """
+        if name == "read":
+            return self.read - self.skipped + sum(self.earlier.values())
+        return int(getattr(self, name)) + self.earlier.get(name, 0)
+
     @property
     def settled(self) -> int:
         """Rows that have been counted in one of the classes."""
@@ -250,6 +265,7 @@ class ImportReport:
             excluded=self.excluded,
             requests=self.requests,
             retries=self.retries,
+            pauses=self.pauses,
             elapsed=elapsed,
             **state,
         )

@@ -133,6 +133,7 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
         "excluded": 0,
         "skipped": 0,
         "unwritten": 0,
+        "pauses": 0,
         "batches": 3,
         "requests": 3,
         "retries": 0,

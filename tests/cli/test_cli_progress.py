@@ -418,3 +418,39 @@ def test_a_pipe_gets_lines(workdir: Path) -> None:
 def test_control_characters_do_not_reach_the_terminal(text: str, expected: str) -> None:
     """The name of a group may contain anything."""
     assert expected == printable(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b]0;title\x07", "a\x9b2J", "\u202eevil", "\u2066x", "\r\n", "\x85"]
+)
+def test_no_line_of_the_command_has_control_characters(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """Whatever is printed, on both streams: names, paths and messages come from outside."""
+    output = Output()
+
+    for show in (output.info, output.warn, output.error, output.result, output.result_json):
+        show(f"begin {text} end")
+
+    captured = capsys.readouterr()
+    for line in (captured.out + captured.err).split("\n"):
+        assert line.isprintable()
+    assert 4 == captured.err.count("begin") + captured.out.count("begin") - 1
+
+
+def test_a_pause_is_shown_at_once_and_remembered(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be over before the next line is due."""
+    display = LineDisplay(Output(), Estimator(FakeFile()), "accepted")
+    pause = attrs.evolve(SOME, elapsed=1.0, paused=True, pauses=1)
+
+    for event in (
+        attrs.evolve(SOME, elapsed=0.5),
+        pause,
+        attrs.evolve(pause, elapsed=1.5),
+        attrs.evolve(pause, elapsed=2.0, paused=False),
+        attrs.evolve(pause, elapsed=9.0, paused=False),
+    ):
+        display.show(event)
+
+    ends = [line.rpartition("  ")[2] for line in lines_of(capsys)]
+    assert ["paused by the server", "1 pause"] == ends

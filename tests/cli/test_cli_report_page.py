@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async import ConfigurationError, ImportProgress, ImportReport, RequestEvent
+from cleverreach_async import (
+    ConfigurationError,
+    ImportProgress,
+    ImportReport,
+    ReceiverInput,
+    RequestEvent,
+)
+from cleverreach_async.bulk.intake.encoding import Encoder
+from cleverreach_async.bulk.intake.preparation import Preparation
+from cleverreach_async.bulk.strategies import UPSERT
 from cleverreach_async.cli.report.page import (
     RunFacts,
     check_report_path,
@@ -372,3 +381,61 @@ def test_an_invalid_path_is_refused_before_the_import(workdir: Path, name: str, 
 
     with pytest.raises(ConfigurationError, match=words):
         check_report_path(Path(name), others=[Path("customers.csv"), Path("rejects.jsonl")])
+
+
+def test_the_counters_are_those_of_all_runs() -> None:
+    """As on the terminal; what a resumed import has skipped was done by an earlier run."""
+    report = ImportReport(
+        read=300,
+        skipped=180,
+        accepted=110,
+        rejected=5,
+        unknown=1,
+        superseded=4,
+        pauses=2,
+        elapsed=2.0,
+        earlier={"accepted": 172, "rejected": 3, "unknown": 2, "superseded": 3},
+    )
+    text = " ".join(Page(page(report=report)).text.split())
+
+    for expected in (
+        *("Imported 282 of 300 rows into", "read 300", "accepted 282", "rejected 8", "unknown 3"),
+        *("superseded 7", "accepted by this run 110", "skipped, already done 180"),
+        *("11 rows were not accepted", "rows/s 60", "pauses 2 ("),
+    ):
+        assert expected in text
+
+
+def test_a_deletion_is_no_import() -> None:
+    """The first line is that of the terminal."""
+    assert "Deleted 5,000 of 5,010 rows from Newsletter (540002)" in page(strategy="delete")
+
+
+def test_the_mapping_is_shown() -> None:
+    """Also the columns that are left out, and nothing for a file without columns."""
+    mapping = [("E-Mail", "email"), ("<b>\x1b\u202e", "first_name")]
+    parsed = Page(page(mapping=mapping, left_out=["anna@example.org"]))
+    text = " ".join(parsed.text.split())
+
+    assert "Column Target E-Mail email <b>\ufffd\ufffd first_name <e-mail> left out" in text
+    assert "Column Target" not in " ".join(Page(page()).text.split())
+
+
+def test_an_example_of_an_address_is_shown() -> None:
+    """Only the one of the message about texts that are no addresses."""
+    [row] = list(
+        Encoder(Preparation(strategy=UPSERT, now=0)).encode([ReceiverInput("broken")], [1])[1]
+    )
+    assert row.message.endswith("something like name@example.org")
+
+    reasons = [Reason("x", f"{row.message} surname@example.org name@example.org.uk", 1, [1])]
+    text = Page(page(reasons=reasons)).text
+    assert "something like name@example.org <e-mail> <e-mail>" in text
+
+
+def test_rows_that_are_in_no_file_are_counted() -> None:
+    """The file that has the others is not said to have all."""
+    text = Page(page(report=attrs.evolve(REPORT, unwritten=2))).text
+
+    assert "2 of these rows are in no file" in text
+    assert "All of these rows" not in text

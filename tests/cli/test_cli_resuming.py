@@ -275,7 +275,8 @@ def test_a_report_is_written_after_ctrl_c(workdir: Path, sandbox: Sandbox) -> No
     assert (130, True) == (process.returncode, "report: report.html" in errors)
     assert "Stopped before the end: interrupted" in page
     assert "Newsletter (540001)" in page
-    assert "example.org" not in page
+    # The message about texts that are no addresses has the address of nobody.
+    assert "example.org" not in page.replace("something like name@example.org", "")
 
 
 @pytest.mark.usefixtures("customers")

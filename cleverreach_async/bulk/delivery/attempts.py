@@ -98,9 +98,11 @@ class Attempts:
         request = build_request(call.method, call.path, path={"group_id": group_id})
         request = attrs.evolve(request, content=join_rows(rows))
         async with self.limiter.permit(len(rows), self.stop) as permit:
-            started = self.transport.clock.monotonic()
+            started: float | None = None
 
             def on_send() -> None:
+                nonlocal started
+                started = self.transport.clock.monotonic()
                 permit.sent()
                 result.doubt(rows)
                 result.requests += 1
@@ -117,16 +119,18 @@ class Attempts:
             except CleverReachError as error:
                 diagnosis = diagnose(error, call.path)
                 status: int | None = getattr(error, "status_code", None)
-                self.transport.log_attempt(request, status, result.requests, started, None)
+                if started is not None:  # else it waited at the gate for too long
+                    self.transport.log_attempt(request, status, result.requests, started, None)
                 if not self.is_paused:  # the limit is lowered when the gate reopens
                     permit.failed(diagnosis)
                 if not diagnosis.perhaps_executed:
                     result.clear_doubt(rows)
                 return Failure(error, diagnosis)
             result.clear_doubt(rows)
-            self.transport.log_attempt(
-                request, response.status_code, result.requests, started, None
-            )
+            if started is not None:
+                self.transport.log_attempt(
+                    request, response.status_code, result.requests, started, None
+                )
             permit.succeeded(len(rows))
             self.state.succeeded += 1
             self.body_size.accepted()

@@ -139,6 +139,11 @@ class Accounting:
         except Exception as error:  # noqa: BLE001 - see close()
             self._callback_failure = self._callback_failure or error
 
+    def gate_switched(self) -> None:
+        """Count a pause, and report that the account's calls wait or go on."""
+        self.report.pauses += bool(self.activity()["paused"])
+        self.emit_progress()
+
     def source_error(self, error: Exception, rows: int) -> ImportFailedError:
         """Return the error for a source that failed; what was read before it is delivered.
 

@@ -28,9 +28,13 @@ def write_html_report(job: Job, result: Result) -> None:
     path = job.arguments.send.report
     if path is None:
         return
+    mapping = result.source.mapping
     facts = RunFacts(
         file=result.source.path,
         group=result.group or None,
+        strategy=job.arguments.send.strategy,
+        mapping=mapping.pairs if mapping else (),
+        left_out=mapping.left_out if mapping else (),
         began=job.began,
         settings=_settings(job),
         reasons=result.reasons,

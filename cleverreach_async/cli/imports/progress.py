@@ -81,6 +81,8 @@ def _rates(estimate: Estimate) -> list[Part]:
     parts.append(Part(_count(progress.retries, "retry", "retries"), 1))
     if progress.paused and not progress.finished:
         parts.append(Part("paused by the server", 4, "bold yellow"))
+    else:
+        parts.append(Part(_count(progress.pauses, "pause", "pauses"), 1))
     return parts
 
 
@@ -239,7 +241,7 @@ class _ResizableLive(Live):
 
 
 class LineDisplay(Display):
-    """A line every few seconds of the import; none for a short one.
+    """A line every few seconds of the import, and at each pause; none for a short one.
 
     Args:
         output: Where to print.
@@ -254,8 +256,9 @@ class LineDisplay(Display):
 
     def show(self, progress: ImportProgress) -> None:
         """Show an event."""
+        is_new_pause = progress.paused and not (self.latest and self.latest.paused)
         super().show(progress)
-        if progress.elapsed < self._next or progress.finished:
+        if progress.finished or not (is_new_pause or progress.elapsed >= self._next):
             return
         self._next = progress.elapsed + SECONDS_BETWEEN_LINES
         estimate = self._estimator.estimate(progress, progress.elapsed)

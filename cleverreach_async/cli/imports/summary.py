@@ -8,6 +8,7 @@ import attrs
 
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.imports.job import Job
+from cleverreach_async.cli.report.headline import headline, rows_per_second
 from cleverreach_async.cli.report.reasons import (
     Reason,
     find_exclusions,
@@ -24,6 +25,7 @@ _OUTCOMES: Final = (
 )
 _COUNTERS: Final = (
     *("read", *_OUTCOMES, "unwritten", "batches", "requests", "retries", "replayed"),
+    "pauses",
 )
 _ALWAYS: Final = frozenset({"accepted", "rejected", "would be sent"})
 _REMARKS: Final = {
@@ -33,7 +35,6 @@ _REMARKS: Final = {
     "pending": "not sent, or without a response",
     "skipped": "done by earlier runs",
 }
-_VERBS: Final = {"update": ("Updated", "in"), "delete": ("Deleted", "from")}
 
 
 @attrs.frozen(kw_only=True)
@@ -117,12 +118,15 @@ class Result:
         rows = "1 of them is" if missing == 1 else f"{missing:,} of them are"
         return f"{rows} not in {self.rejects}, which could not be written"
 
-    def total(self, name: str) -> int:
-        """Return a counter over all runs of the import."""
-        report = self.report
-        if name == "read":
-            return report.read - report.skipped + sum(report.earlier.values())
-        return int(getattr(report, name)) + report.earlier.get(name, 0)
+    @property
+    def headline(self) -> str:
+        """The result in one sentence."""
+        return headline(
+            self.report,
+            group=self.group,
+            strategy=self.job.arguments.send.strategy,
+            has_stopped=bool(self.stopped),
+        )
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -179,6 +183,9 @@ def as_text(result: Result) -> str:
     ]
     if report.retries:
         lines.append(f"{report.requests:,} requests, {report.retries:,} of them retries.")
+    if report.pauses:
+        times = "once" if report.pauses == 1 else f"{report.pauses:,} times"
+        lines.append(f"The server paused the import {times}.")
     if report.replayed:
         rows = "1 row was" if report.replayed == 1 else f"{report.replayed:,} rows were"
         lines.append(f"{rows} resent because a response was lost.")
@@ -196,22 +203,13 @@ def rows_in_group(count: int) -> str:
 
 
 def _headline(result: Result) -> str:
-    report = result.report
+    report, text = result.report, result.headline
+    rate = rows_per_second(report, is_dry_run=result.is_dry_run)
+    took = "no time" if rate is None else f"{_clock(report.elapsed)} ({rate:,.0f} rows/s)"
     if result.is_dry_run:
-        took = _duration(report, report.read)
-        return f"Checked {report.read:,} rows in {took}; nothing was sent."
-    verb, preposition = _VERBS.get(result.job.arguments.send.strategy, ("Imported", "into"))
-    rows = f"{result.total('accepted'):,} of {result.total('read'):,} rows"
-    so_far = " read so far" if result.stopped else ""
-    this_run = "; this run took" if report.earlier else " in"
-    took = _duration(report, report.read - report.skipped - report.pending)
-    return f"{verb} {rows}{so_far} {preposition} {result.group}{this_run} {took}."
-
-
-def _duration(report: ImportReport, rows: int) -> str:
-    if report.elapsed <= 0:
-        return "no time"
-    return f"{_clock(report.elapsed)} ({rows / report.elapsed:,.0f} rows/s)"
+        checked, semicolon, rest = text.partition(";")
+        return f"{checked} in {took}{semicolon}{rest}."
+    return f"{text}{'; this run took' if report.earlier else ' in'} {took}."
 
 
 def _clock(seconds: float) -> str:
@@ -242,7 +240,7 @@ def _counts_of_runs(result: Result) -> Iterator[str]:
     """The counters of this run beside those of all runs."""
     yield "  this run   all runs"
     for name in _OUTCOMES:
-        this_run, all_runs = getattr(result.report, name), result.total(name)
+        this_run, all_runs = getattr(result.report, name), result.report.total(name)
         if all_runs or name in _ALWAYS:
             # Rows are skipped because another run has done them: over all runs there are none.
             total = "" if name == "skipped" else f"{all_runs:,}"

@@ -3,6 +3,7 @@
 E-mail addresses are masked, so the file can be shared.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -16,6 +17,7 @@ import attrs
 from cleverreach_async import __version__
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.cli.output import printable
+from cleverreach_async.cli.report.headline import headline, rows_per_second
 from cleverreach_async.cli.report.plots import Plot, Series, clock, draw
 from cleverreach_async.cli.report.reasons import Reason, find_exclusions, find_remarks
 from cleverreach_async.cli.report.timeline import NO_RESPONSE, Point, Timeline
@@ -30,6 +32,11 @@ _PLOT_POINTS: Final = 160
 _TABLE_POINTS: Final = 40
 _MINUTE: Final = 60
 
+_STYLES: Final = {"read": "", "accepted": "good", "rejected": "bad", "unknown": "bad"}
+
+# The address of nobody, in the message about texts that are no addresses.
+_PLACEHOLDER: Final = re.compile(r"(?<!\S)(name@example\.org)(?!\S)")
+
 _DASH: Final = "\N{EN DASH}"
 
 
@@ -42,6 +49,9 @@ class RunFacts:
         group: The group; ``None`` if the rows were only checked.
         began: When the import began, with its time zone.
         settings: Options, by name. Booleans are shown as yes and no, ``None`` as a dash.
+        strategy: The batch call.
+        mapping: Columns and their targets.
+        left_out: Columns that are not sent.
         reasons: Why rows were not accepted, the most frequent first.
         rejects: The file of those rows; ``None`` if there are none.
         stopped: Why the import ended early; ``None`` if it did not.
@@ -51,6 +61,9 @@ class RunFacts:
     group: str | None
     began: datetime
     settings: Mapping[str, object]
+    strategy: str = "upsertplus"
+    mapping: Sequence[tuple[str, str]] = ()
+    left_out: Sequence[str] = ()
     reasons: Sequence[Reason] = ()
     rejects: str | None = None
     stopped: str | None = None
@@ -121,9 +134,12 @@ def render_report_page(*, timeline: Timeline, report: ImportReport, facts: RunFa
         verdict=_safe(verdict),
         when=_safe(f"{facts.file}, {facts.began:%Y-%m-%d %H:%M %Z}"),
         tiles="".join(
-            [*_counts(report, dry_run=facts.group is None), *_measures(report, timeline)]
+            [
+                *_counts(report, dry_run=facts.group is None),
+                *_measures(report, timeline, dry_run=facts.group is None),
+            ]
         ),
-        reasons=_reasons(report, facts),
+        reasons=_reasons(report, facts) + _mapping(facts),
         plots=_plots(timeline),
         settings="".join(
             f'<tr><th scope="row">{_safe(name)}</th>'
@@ -136,7 +152,12 @@ def render_report_page(*, timeline: Timeline, report: ImportReport, facts: RunFa
 
 def _safe(text: str) -> str:
     """Escape text for HTML, and mask e-mail addresses."""
-    return escape(printable(mask_emails(text)))
+    parts = _PLACEHOLDER.split(text)
+    return escape(printable("".join([*map(_masked, parts)])))
+
+
+def _masked(part: str) -> str:
+    return part if _PLACEHOLDER.fullmatch(part) else mask_emails(part)
 
 
 def _value(value: object) -> str:
@@ -148,16 +169,19 @@ def _value(value: object) -> str:
 
 
 def _headline(report: ImportReport, facts: RunFacts) -> str:
-    if facts.group is None:
-        return f"Checked {report.read:,} rows; nothing was sent"
-    return f"Imported {report.accepted:,} of {report.read:,} rows into {facts.group}"
+    return headline(
+        report,
+        group=facts.group or "",
+        strategy=facts.strategy,
+        has_stopped=facts.stopped is not None,
+    )
 
 
 def _verdict(report: ImportReport, facts: RunFacts) -> tuple[str, str]:
     """Return the class in the style sheet and the sentence of the result."""
     if facts.stopped is not None:
         return "stopped", f"Stopped before the end: {facts.stopped}"
-    others = report.rejected + report.unknown
+    others = report.total("rejected") + report.total("unknown")
     if others:
         rows = "1 row was" if others == 1 else f"{others:,} rows were"
         return "mixed", f"{rows} not accepted"
@@ -165,14 +189,13 @@ def _verdict(report: ImportReport, facts: RunFacts) -> tuple[str, str]:
 
 
 def _counts(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
+    """The counters over all runs. Rows that this run has skipped are those of earlier runs."""
     counts = [
-        ("read", report.read, ""),
-        ("accepted", report.accepted, "good"),
-        ("rejected", report.rejected, "bad"),
-        ("unknown", report.unknown, "bad"),
+        *((name, report.total(name), style) for name, style in _STYLES.items()),
         ("would be sent" if dry_run else "not sent", report.pending, "" if dry_run else "bad"),
-        ("superseded", report.superseded, ""),
-        ("excluded", report.excluded, ""),
+        ("superseded", report.total("superseded"), ""),
+        ("excluded", report.total("excluded"), ""),
+        ("accepted by this run", report.accepted if report.earlier else 0, ""),
         ("skipped, already done", report.skipped, ""),
     ]
     always = {"read", "would be sent"} if dry_run else {"read", "accepted", "rejected", "unknown"}
@@ -181,14 +204,16 @@ def _counts(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
             yield _tile(name, f"{count:,}", style if count else "")
 
 
-def _measures(report: ImportReport, timeline: Timeline) -> Iterator[str]:
+def _measures(report: ImportReport, timeline: Timeline, *, dry_run: bool) -> Iterator[str]:
     yield _tile(
         "duration",
         _seconds(report.elapsed) if report.elapsed < _MINUTE else clock(round(report.elapsed)),
     )
-    done = report.read - report.skipped
-    if report.elapsed > 0:
-        yield _tile("rows/s", f"{done / report.elapsed:,.0f}")
+    rate = rows_per_second(report, is_dry_run=dry_run)
+    if rate is not None:
+        yield _tile("rows/s", f"{rate:,.0f}")
+    if report.pauses:
+        yield _tile("pauses", f"{report.pauses:,} ({_seconds(timeline.total().paused_seconds)})")
     if report.requests:
         yield _tile("requests", f"{report.requests:,}")
         yield _tile("retries", f"{report.retries:,}")
@@ -203,6 +228,8 @@ def _tile(name: str, value: str, style: str = "") -> str:
 
 def _reasons(report: ImportReport, facts: RunFacts) -> str:
     where = f"All of these rows are in {facts.rejects}" if facts.rejects else ""
+    if report.unwritten:
+        where = f"{report.unwritten:,} of these rows are in no file: it could not be written"
     return "".join(
         [
             _table_of("Rows that were not accepted", "Rows", facts.reasons, where),
@@ -227,6 +254,20 @@ def _table_of(title: str, what: str, reasons: Sequence[Reason], note: str = "") 
         f'<div class="card"><table class="reasons"><thead><tr><th class="number">{what}</th>'
         "<th>Code</th><th>Message of the first row</th><th>Lines</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{below}</section>"
+    )
+
+
+def _mapping(facts: RunFacts) -> str:
+    rows = [*facts.mapping, *((column, "left out") for column in facts.left_out)]
+    if not rows:
+        return ""
+    body = "".join(
+        f'<tr><th scope="row">{_safe(column)}</th><td class="words">{_safe(target)}</td></tr>'
+        for column, target in rows
+    )
+    return (
+        '<section><h2>Columns</h2><div class="card"><table class="reasons"><thead><tr>'
+        f"<th>Column</th><th>Target</th></tr></thead><tbody>{body}</tbody></table></div></section>"
     )
 
 
