@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
+from cleverreach_async.bulk.rows import Outcome, RowResult
 from cleverreach_async.cli.imports.paths import same_command
 from cleverreach_async.cli.imports.rejects_path import rejects_of, rejects_path, retry_of
 
@@ -185,3 +187,40 @@ def test_advice_to_run_a_command_again_has_the_option_that_it_needs(
     arguments: Any = SimpleNamespace(rejects=rejects, overwrite=overwrite)
 
     assert expected == same_command(arguments)
+
+
+@pytest.mark.parametrize("words", [(), ("--overwrite",), ("--journal", "j")])
+def test_a_second_import_leaves_the_file_of_a_running_one(
+    run: Run, workdir: Path, words: tuple[str, ...]
+) -> None:
+    """Also if it has no rows yet: deleted, it would lose those that are written later."""
+    (workdir / "a.csv").write_text(BROKEN)
+    file = workdir / "a.rejects.jsonl"
+    with RejectsFile(file) as running:
+        result = run("import", "a.csv", *GROUP, *words)
+        running.write([RowResult(1, 1, Outcome.REJECTED, "x", "refused")])
+
+    assert 1 == result.exit_code
+    assert "is being written by another import" in " ".join(result.stderr.split())
+    assert 1 == len(file.read_text().splitlines())
+    assert not (workdir / "j").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices of POSIX")
+def test_activation_mails_need_a_file(run: Run, workdir: Path) -> None:
+    """Their list is beside the rejects file, and nothing is written beside a device."""
+    (workdir / "a.csv").write_text(BROKEN)
+
+    evidence = (
+        "--doi-ip",
+        "192.0.2.1",
+        "--doi-referer",
+        "https://a.example",
+        "--doi-user-agent",
+        "x",
+    )
+    words = ("--inactive", "--double-opt-in", "3", *evidence)
+    result = run("import", "a.csv", *GROUP, "--rejects", os.devnull, *words)
+
+    assert (1, True) == (result.exit_code, "choose a file with --rejects" in result.stderr)
+    assert 2 == run("import", "a.csv", *GROUP, "--rejects", os.devnull).exit_code

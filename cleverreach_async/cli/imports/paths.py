@@ -52,13 +52,8 @@ def check_files(arguments: Arguments) -> None:
     """
     file, rejects, send = arguments.file, arguments.rejects, arguments.send
     journal, report = send.journal, send.report
-    if send.new_receivers.form_id is not None and any(
-        _is_same(file, path) for path in (opt_in_list_path(rejects), unsent_mails_path(rejects))
-    ):
-        raise ConfigurationError(
-            f"{file} is the file of the activation mails; rename it, or choose another rejects file"
-            " with --rejects"
-        )
+    if send.new_receivers.form_id is not None:
+        _check_mails(file, rejects)
     if _is_same(rejects, file):
         raise ConfigurationError(
             f"{rejects} is the file to import, and its rejects would replace it; choose another"
@@ -76,6 +71,22 @@ def check_files(arguments: Arguments) -> None:
         _check_rejects(rejects, overwrite=send.dry_run or arguments.overwrite)
     if report is not None:
         check_report_path(report, others=filter(None, (file, rejects, journal)))
+
+
+def _check_mails(file: Path, rejects: Path) -> None:
+    """Check the files of the activation mails, which are beside the rejects file."""
+    if rejects.exists() and not rejects.is_file():
+        raise ConfigurationError(
+            f"{rejects} is not a file, and the activation mails are kept in one beside it; choose a"
+            " file with --rejects"
+        )
+    if any(
+        _is_same(file, path) for path in (opt_in_list_path(rejects), unsent_mails_path(rejects))
+    ):
+        raise ConfigurationError(
+            f"{file} is the file of the activation mails; rename it, or choose another rejects file"
+            " with --rejects"
+        )
 
 
 @contextmanager
