@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 import msgspec
 
+from cleverreach_async.bulk.spellings import PUNYCODE, unified
 from cleverreach_async.errors import CleverReachError, InternalServerError
 from cleverreach_async.resources.relative import is_relative
 from cleverreach_async.transport.redaction import mask_emails
@@ -19,15 +20,19 @@ __all__ = [
     "EncodedRow",
     "Outcome",
     "RowResult",
+    "cut_message",
     "email_key",
     "failed",
     "join_rows",
-    "not_returned",
+    "not_shown",
     "receiver_json",
     "rejected",
     "repeatable_part",
+    "sent_address",
     "unknown",
 ]
+
+_MESSAGE_BYTES: Final = 2048
 
 MAX_ROWS: Final = 1000
 CANARY_ROWS: Final = 100
@@ -61,8 +66,21 @@ Batch = list[EncodedRow]
 
 
 def email_key(email: str) -> str:
-    """Return the key of an address, which is the same for all its spellings."""
-    return email.strip().lower()
+    """Return the key of an address, which is the same for all its spellings.
+
+    They are upper and lower case, a domain with and without Punycode, and letters with accents that
+    are one character or two.
+    """
+    key = email.strip().lower()
+    return key if key.isascii() and PUNYCODE not in key else unified(key)
+
+
+def sent_address(row: EncodedRow) -> str:
+    """Return the address of a row in lower case, in the spelling in which it was sent."""
+    if row.key.isascii():
+        return row.key
+    sent = msgspec.json.decode(row.body)
+    return str(sent if isinstance(sent, str) else sent["email"]).lower()
 
 
 class Outcome(enum.Enum):
@@ -132,9 +150,22 @@ def repeatable_part(row: EncodedRow) -> EncodedRow:
     return EncodedRow(row.key, encode_json(fields), row.number, row.line, repeatable=True)
 
 
+def cut_message(text: str) -> str:
+    """Return at most 2 kB of a server's text, since it may be written down for each row."""
+    if len(text) <= _MESSAGE_BYTES and len(text.encode(errors="replace")) <= _MESSAGE_BYTES:
+        return text
+    start = text[:_MESSAGE_BYTES].encode(errors="replace")[: _MESSAGE_BYTES - len("…".encode())]
+    return start.decode(errors="ignore") + "…"
+
+
+def _safe_words(message: str) -> str:
+    # Placeholders may be longer than the addresses.
+    return cut_message(mask_emails(cut_message(message)))
+
+
 def rejected(row: EncodedRow, code: str, message: str) -> RowResult:
-    """Return a rejection with the server's message; addresses in it are masked."""
-    return _result(row, Outcome.REJECTED, code, mask_emails(message))
+    """Return a rejection with the server's message, cut; addresses in it are masked."""
+    return _result(row, Outcome.REJECTED, code, _safe_words(message))
 
 
 def unknown(row: EncodedRow, message: str, *, code: str = "unknown_outcome") -> RowResult:
@@ -142,23 +173,30 @@ def unknown(row: EncodedRow, message: str, *, code: str = "unknown_outcome") -> 
     return _result(row, Outcome.UNKNOWN, code, message)
 
 
-def failed(row: EncodedRow, error: CleverReachError, *, alone: bool) -> RowResult:
-    """Return the result of a row whose batch fails and is not split further.
+def failed(rows: Sequence[EncodedRow], error: CleverReachError) -> list[RowResult]:
+    """Return the results of a batch that fails and is not split further.
+
+    Args:
+        rows: The rows.
+        error: The error of the last attempt.
+    """
+    message = _safe_words(getattr(error, "message", str(error)))
+    outcome, code = Outcome.REJECTED, "refused" if len(rows) == 1 else "refused_with_batch"
+    if isinstance(error, InternalServerError):
+        outcome, code = Outcome.UNKNOWN, "server_error"
+        message = f"the server fails on this row repeatedly: {message}"
+    return [_result(row, outcome, code, message) for row in rows]
+
+
+def not_shown(row: EncodedRow, *, perhaps: bool) -> RowResult:
+    """Return the result of a row that no response shows.
 
     Args:
         row: The row.
-        error: The error of the last attempt.
-        alone: Whether the row is the only one of its batch.
+        perhaps: Whether a response shows a receiver that may be meant by it.
     """
-    message: str = getattr(error, "message", str(error))
-    if isinstance(error, InternalServerError):
-        reason = f"the server fails on this row repeatedly: {mask_emails(message)}"
-        return unknown(row, reason, code="server_error")
-    return rejected(row, "refused" if alone else "refused_with_batch", message)
-
-
-def not_returned(row: EncodedRow) -> RowResult:
-    """Return the rejection of a row that no response shows."""
+    if perhaps:
+        return unknown(row, "the responses show receivers under other addresses than were sent")
     message = "the responses of the server do not show this receiver"
     return _result(row, Outcome.REJECTED, "not_returned", message)
 

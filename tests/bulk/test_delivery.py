@@ -1,9 +1,7 @@
-"""What an error means for a batch, and how large a body may be."""
+"""What an error means for a batch."""
 
 import pytest
 
-from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
-from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -63,35 +61,3 @@ def test_statuses(status: int, action: str) -> None:
 def test_other_errors(error: CleverReachError, action: str) -> None:
     """Lost connections are retried; wrong credentials and arguments are not."""
     assert action == action_of(diagnose(error, "/a"))
-
-
-def rows_of(*sizes: int) -> list[EncodedRow]:
-    """Return rows of these sizes in bytes."""
-    return [
-        EncodedRow(f"p{n}@example.org", b"x" * size, n, None, repeatable=True)
-        for n, size in enumerate(sizes)
-    ]
-
-
-def test_a_refused_body_lowers_the_limit() -> None:
-    """It is half of the refused body, and a larger refusal later does not raise it."""
-    limit = BodySizeLimit()
-    rows = rows_of(*[10] * 8)
-
-    assert [rows] == list(limit.parts(rows))
-
-    limit.refused(rows)
-
-    assert [4, 4] == [len(part) for part in limit.parts(rows)]
-
-    limit.refused(rows_of(1000))
-
-    assert [4, 4] == [len(part) for part in limit.parts(rows)]
-
-
-def test_a_row_above_the_limit_is_sent_alone() -> None:
-    """No row is lost, and the order does not change."""
-    limit = BodySizeLimit(max_bytes=25)
-    rows = rows_of(10, 10, 10, 100, 10)
-
-    assert [[0, 1], [2], [3], [4]] == [[row.number for row in p] for p in limit.parts(rows)]

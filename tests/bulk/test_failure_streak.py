@@ -17,10 +17,8 @@ from support.model_server import (
 )
 
 from cleverreach_async import APIConnectionError, CleverReachError, ImportFailedError
-from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
 from cleverreach_async.bulk.delivery.failure_streak import FailureStreak
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.errors import status_error
 from cleverreach_async.transport.retry import Diagnosis, Fault, diagnose
 
@@ -117,54 +115,6 @@ def test_errors_that_lower_the_concurrency_limit(
 ) -> None:
     """Push-back and an unreachable server do; a single lost response does not."""
     assert expected is diagnose(error, "").lowers_limit
-
-
-def rows_of(count: int, size: int = 10) -> list[EncodedRow]:
-    """Return rows of a size in bytes."""
-    return [EncodedRow(f"p{n}", b"x" * size, n, None, repeatable=True) for n in range(count)]
-
-
-def test_the_body_size_limit_grows_but_stays_below_the_refused_size() -> None:
-    """After fifty accepted bodies it grows by a tenth, up to nine tenths of the refused size."""
-    limit = BodySizeLimit()
-    limit.refused(rows_of(100))
-    sizes = [limit.max_bytes]
-    for _ in range(50 * 20):
-        limit.accepted()
-        if limit.max_bytes != sizes[-1]:
-            sizes.append(limit.max_bytes)
-
-    assert [500, 550, 605, 665, 731, 804, 884, 900] == sizes
-
-
-def test_a_known_body_size_limit_grows_too() -> None:
-    """The limit of an earlier run grows in the same way."""
-    limit = BodySizeLimit.known(500)
-    for _ in range(50 * 20):
-        limit.accepted()
-
-    assert (900, None) == (limit.max_bytes, BodySizeLimit.known(None).max_bytes)
-
-
-def test_a_refusal_resets_the_count_of_accepted_bodies() -> None:
-    """The limit grows only after fifty in a row."""
-    limit = BodySizeLimit()
-    limit.refused(rows_of(100))
-    for _ in range(49):
-        limit.accepted()
-    limit.refused(rows_of(40))
-    limit.accepted()
-
-    assert 200 == limit.max_bytes
-
-
-def test_without_a_refusal_there_is_no_body_size_limit() -> None:
-    """Accepted bodies set no limit."""
-    limit = BodySizeLimit()
-    for _ in range(200):
-        limit.accepted()
-
-    assert limit.max_bytes is None
 
 
 def emails_of(rows: list[Row]) -> set[str]:

@@ -1,14 +1,16 @@
 """Matching the items of a response to rows."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.bulk.delivery.matching import Matched, code_of, match_rows, read_items
-from cleverreach_async.bulk.rows import EncodedRow, rejected
+from cleverreach_async.bulk.delivery.matching import Matched, code_of, match_rows
+from cleverreach_async.bulk.delivery.response_items import read_items
+from cleverreach_async.bulk.rows import EncodedRow, email_key, rejected
 from cleverreach_async.transport.wire import Response
 
 
@@ -17,6 +19,11 @@ def rows_of(*keys: str) -> list[EncodedRow]:
     return [
         EncodedRow(key, b"{}", number, None, repeatable=True) for number, key in enumerate(keys, 1)
     ]
+
+
+def shown(email: str) -> dict[str, Any]:
+    """Return a receiver as responses show it."""
+    return {"id": "7", "email": email}
 
 
 def match(keys: tuple[str, ...], content: Any) -> Matched:
@@ -45,9 +52,9 @@ A, B, C = "a@example.org", "b@example.org", "c@example.org"
             [{"id": "1", "email": A}, {"id": "2", "email": B}, {"id": "3", "email": C}],
             (f"{A} {B} {C}", "", ""),
         ),
-        ([{"email": C.upper()}, {"email": A}, {"email": B}], (f"{C} {A} {B}", "", "")),
-        ([{"email": A}, {"email": C}], (f"{A} {C}", "", B)),
-        ([{"email": A}], (A, "", f"{B} {C}")),
+        ([shown(C.upper()), shown(A), shown(B)], (f"{C} {A} {B}", "", "")),
+        ([shown(A), shown(C)], (f"{A} {C}", "", B)),
+        ([shown(A)], (A, "", f"{B} {C}")),
         ([], ("", "", f"{A} {B} {C}")),
         ([{"status": "insert success", "id": 1}] * 3, (f"{A} {B} {C}", "", "")),
         ([{"status": "update success", "id": "1"}] * 2, ("", "", f"{A} {B} {C}")),
@@ -67,17 +74,17 @@ A, B, C = "a@example.org", "b@example.org", "c@example.org"
             ],
             (f"{A} {C}", B, ""),
         ),
-        ([f"invalid address '{C}'", {"email": A}], (A, C, B)),
+        ([f"invalid address '{C}'", shown(A)], (A, C, B)),
         (
-            [{"email": A, "error": "invalid address"}, {"email": B}, {"email": C}],
+            [shown(A) | {"error": "invalid address"}, shown(B), shown(C)],
             (f"{B} {C}", A, ""),
         ),
-        ([{"email": A}, {"email": A}, {"email": B}], (f"{A} {B}", "", C)),
-        ([{"email": A}, {"email": "x@example.org"}, {"email": C}], (f"{A} {C}", "", B)),
-        ([{"id": 5}, {"email": B}, {"email": C}], (f"{B} {C}", "", A)),
-        ([None, {"email": B}, 17], (B, "", f"{A} {C}")),
-        ({"0": {"email": A}, "2": {"email": C}}, (f"{A} {C}", "", B)),
-        ({"1": {"email": B, "tags": {"0": "x"}}}, (B, "", f"{A} {C}")),
+        ([shown(A), shown(A), shown(B)], (f"{A} {B}", "", C)),
+        ([shown(A), shown("x@example.org"), shown(C)], (f"{A} {C}", "", B)),
+        ([{"id": 5}, shown(B), shown(C)], (f"{B} {C}", "", A)),
+        ([None, shown(B), 17], (B, "", f"{A} {C}")),
+        ({"0": shown(A), "2": shown(C)}, (f"{A} {C}", "", B)),
+        ({"1": shown(B) | {"tags": {"0": "x"}}}, (B, "", f"{A} {C}")),
         (
             {
                 "0": {"status": "insert success"},
@@ -144,7 +151,9 @@ def test_a_response_without_items_accepts_no_row(content: bytes) -> None:
 
 def test_text_in_another_encoding() -> None:
     """One odd byte in a profile does not put the other rows in doubt."""
-    content = b'[{"email": "a@example.org", "source": "M\xfcller"}, {"email": "b@example.org"}]'
+    content = (
+        json.dumps([shown(A) | {"source": "M?ller"}, shown(B)]).encode().replace(b"?", b"\xfc")
+    )
     items = read_items(Response(200, {}, content))
     assert items is not None
     assert (f"{A} {B}", "", "") == summary(match_rows(rows_of(A, B), items))
@@ -152,7 +161,7 @@ def test_text_in_another_encoding() -> None:
 
 def test_unexpected_types_are_ignored() -> None:
     """A field of an unexpected type does not affect the other items."""
-    assert (B, "", A) == summary(match((A, B), [{"email": 17, "status": None}, {"email": B}]))
+    assert (B, "", A) == summary(match((A, B), [{"email": 17, "status": None}, shown(B)]))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +195,124 @@ ITEMS = st.one_of(
         },
     ),
 )
+
+
+NO_SUCCESS: dict[str, Any] = {
+    "success is false": {"success": False},
+    "success is 0": {"success": 0},
+    "success is a text": {"success": "false"},
+    "success is empty": {"success": ""},
+    "success is another text": {"success": "no"},
+    "errors": {"errors": ["the city is too long"]},
+    "an object of errors": {"errors": {"city": ["too long"]}},
+    "an error": {"error": "locked"},
+    "an error that is true": {"error": True},
+    "a code and a message": {"code": 422, "message": "Unprocessable"},
+    "a code": {"code": "E42"},
+    "a message": {"message": "not stored"},
+    "status is false": {"status": False},
+    "status is 0": {"status": 0},
+    "status is empty": {"status": ""},
+    "status is blank": {"status": "  "},
+    "status is 500": {"status": 500},
+    "no success": {"status": "no success"},
+    "insert: no success": {"status": "insert: no success"},
+    "not success": {"status": "not-success"},
+    "half a success": {"status": "partial success"},
+    "success?": {"status": "success?"},
+    "a success and an error": {"status": "insert success", "error": "locked"},
+    "a success and errors": {"status": "success", "errors": ["locked"]},
+    "a success and a code": {"status": "insert success", "code": 500, "message": "oops"},
+    "two answers": {"status": "insert success", "success": False},
+    "an error that is an object": {"error": {"code": 7, "message": "locked"}},
+    "a list of statuses": {"status": ["failed"]},
+    "an id of 0": {"id": 0},
+    "an id of text 0": {"id": "0"},
+    "no id": {"id": None},
+    "an id of words": {"id": "none"},
+    "a negative id": {"id": -1},
+    "an id that is true": {"id": True},
+}
+
+
+@pytest.mark.parametrize("fields", NO_SUCCESS.values(), ids=NO_SUCCESS)
+def test_acceptance_is_proved(fields: dict[str, Any]) -> None:
+    """An item that only echoes the address accepts nothing; nor does it change the other items."""
+    odd = shown(A) | fields
+
+    assert A not in summary(match((A,), [odd]))[0]
+    assert B == summary(match((A, B), [odd, shown(B)]))[0]
+    assert B == summary(match((A, B), [odd, {"status": "update success"}]))[0]
+
+
+GOOD: dict[str, Any] = {
+    "an id": {},
+    "a number as id": {"id": 7},
+    "a word of success": {"status": "Insert Success", "id": 0},
+    "success is true": {"success": True},
+    "success is 1": {"success": 1, "status": "update success"},
+    "no error": {"error": None, "errors": [], "code": 0, "message": ""},
+    "false for no error": {"error": False, "errors": {}},
+    "the HTTP status": {"status": 200, "code": 200, "message": "OK"},
+    "no status": {"status": None},
+}
+
+
+@pytest.mark.parametrize("fields", GOOD.values(), ids=GOOD)
+def test_a_success_in_any_usual_form(fields: dict[str, Any]) -> None:
+    """An exact word of success, or an id and nothing that looks like an error."""
+    assert (f"{A} {B}", "", "") == summary(match((A, B), [shown(A) | fields, shown(B)]))
+
+
+@pytest.mark.parametrize("length", [100_000, 1_000_000])
+@pytest.mark.parametrize("text", ["'@", "a@", "'a", "<", "x", "'a@b"], ids=repr)
+def test_a_long_message_takes_little_time_and_is_cut(text: str, length: int) -> None:
+    """At most 2 kB of it is kept for a row, however it is made."""
+    message = text * (length // len(text))
+    started = time.process_time()
+    matched = match((A, B), [message, {"error": message, "email": B}])
+    results = [rejected(row, code_of(words), words) for row, words in matched.refused]
+
+    assert 1.0 > time.process_time() - started
+    assert all(len(result.message.encode()) <= 2048 for result in results)
+    assert B in summary(matched)[1]
+
+
+SPELLINGS: dict[str, tuple[str, str]] = {
+    "Punycode": ("ann@b\u00fccher.example", "ann@xn--bcher-kva.example"),
+    "no Punycode": ("ann@xn--bcher-kva.example", "ann@b\u00fccher.example"),
+    "decomposed": ("j\u00fcrgen@example.org", "ju\u0308rgen@example.org"),
+    "compatible letters": ("\uff41nn@example.org", "ann@example.org"),
+    "case folded": ("stra\u00dfe@example.org", "strasse@example.org"),
+    "upper case": ("ann@example.org", "ANN@EXAMPLE.ORG"),
+    "dots": ("an.n@gmail.com", "ann@gmail.com"),
+    "plus": ("ann+news@gmail.com", "ann@gmail.com"),
+    "the other domain": ("ann@googlemail.com", "ann@gmail.com"),
+}
+
+
+@pytest.mark.parametrize(("sent", "shown_as"), SPELLINGS.values(), ids=SPELLINGS)
+def test_addresses_in_the_form_of_the_server(sent: str, shown_as: str) -> None:
+    """They are matched by position, and by what the spellings have in common."""
+    key = email_key(sent)
+
+    assert (f"{A} {key}", "", "") == summary(match((A, key), [shown(A), shown(shown_as)]))
+    matched = match((A, key, C), [shown(shown_as), shown(A)])
+    assert ({A, key}, [C]) == (
+        {row.key for row in matched.accepted},
+        [row.key for row in matched.missing],
+    )
+    refused = match((A, key), [f"invalid address '{shown_as}'"])
+    assert ("", key, A) == summary(refused)
+
+
+def test_a_spelling_that_two_rows_have_decides_nothing() -> None:
+    """Only the item of the same address does."""
+    keys = ("ann@gmail.com", "a.nn@gmail.com")
+
+    assert ("ann@gmail.com", "", "a.nn@gmail.com") == summary(match(keys, [shown(keys[0])]))
+    swapped = match(keys, [shown(keys[1]) | {"error": "locked"}, shown(keys[0])])
+    assert ("ann@gmail.com", "a.nn@gmail.com", "") == summary(swapped)
 
 
 @given(st.lists(ITEMS, max_size=6), st.sets(st.sampled_from([A, B, C]), min_size=1))

@@ -8,7 +8,8 @@ import pytest
 from support.model_server import ModelServer, Reply, always, at, counts, receivers, transport_to
 
 from cleverreach_async import ConfigurationError, ImportReport, OrderInput, ReceiverInput
-from cleverreach_async.bulk.delivery.matching import match_rows, read_items
+from cleverreach_async.bulk.delivery.matching import match_rows
+from cleverreach_async.bulk.delivery.response_items import read_items
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import STRATEGIES, find_strategy

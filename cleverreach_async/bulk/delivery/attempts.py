@@ -15,16 +15,39 @@ from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
 from cleverreach_async.bulk.rows import EncodedRow, join_rows
 from cleverreach_async.bulk.strategies import Strategy
-from cleverreach_async.errors import CleverReachError
+from cleverreach_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
+    CleverReachError,
+    ClientClosedError,
+    ConfigurationError,
+    ResponseDecodeError,
+    TokenError,
+)
 from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.retry import Diagnosis, Fault, RetryPolicy, diagnose, wait_before
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import Request, Response, build_request
 
-__all__ = ["Attempts", "DeliveryState", "Failure"]
+__all__ = ["UNREADABLE_RESPONSES", "Attempts", "DeliveryState", "Failure"]
 
+UNREADABLE_RESPONSES: Final = 3
+"""Unreadable responses to one batch or look-up, after which it is not sent again."""
+
+_MOST_WITHOUT_PROOF: Final = 15
 _BACKOFF: Final = RetryPolicy(cap=30.0)
+# A renewed token is refused: the server has not caught up, or tokens end after a few requests.
+_TOKEN_TOO_NEW: Final = Diagnosis(fault=Fault.THROTTLED, lowers_limit=True)
+_REFUSED_FOR_NOW: Final = Diagnosis(fault=Fault.THROTTLED)
+_WITH_KNOWN_RESULT: Final = (
+    APIConnectionError,
+    APIStatusError,
+    ClientClosedError,
+    ConfigurationError,
+    TokenError,
+)
 
 
 @attrs.define(eq=False)
@@ -35,11 +58,13 @@ class DeliveryState:
         succeeded: Requests that succeeded so far.
         requests: Requests sent so far.
         splits: Requests that splitting batches has cost so far.
+        without_proof: Responses in a row that show nothing about the rows sent.
     """
 
     succeeded: int = 0
     requests: int = 0
     splits: int = 0
+    without_proof: int = 0
 
 
 @attrs.frozen(eq=False)
@@ -53,6 +78,16 @@ class Failure:
 
     error: CleverReachError
     diagnosis: Diagnosis
+
+    @property
+    def perhaps_executed(self) -> bool:
+        """Whether the server may have executed the request."""
+        return _is_perhaps_executed(self.error, self.diagnosis)
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether there is a response that cannot be read."""
+        return isinstance(self.error, ResponseDecodeError)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -99,12 +134,14 @@ class Attempts:
         request = attrs.evolve(request, content=join_rows(rows))
         async with self.limiter.permit(len(rows), self.stop) as permit:
             started: float | None = None
+            sent = 0
 
             def on_send() -> None:
-                nonlocal started
+                nonlocal started, sent
+                result.doubt(rows)  # until they have a result, or are known not to be stored
                 started = self.transport.clock.monotonic()
+                sent += 1
                 permit.sent()
-                result.doubt(rows)
                 result.requests += 1
                 self.state.requests += 1
 
@@ -117,23 +154,23 @@ class Attempts:
                     stop=self.stop,
                 )
             except CleverReachError as error:
-                diagnosis = diagnose(error, call.path)
+                diagnosis = _diagnose(error, call.path, sent)
                 status: int | None = getattr(error, "status_code", None)
                 if started is not None:  # else it waited at the gate for too long
                     self.transport.log_attempt(request, status, result.requests, started, None)
                 if not self.is_paused:  # the limit is lowered when the gate reopens
                     permit.failed(diagnosis)
-                if not diagnosis.perhaps_executed:
+                # No variable holds the failure: its traceback and this frame would be a cycle.
+                if not _is_perhaps_executed(error, diagnosis):
                     result.clear_doubt(rows)
                 return Failure(error, diagnosis)
-            result.clear_doubt(rows)
             if started is not None:
                 self.transport.log_attempt(
                     request, response.status_code, result.requests, started, None
                 )
             permit.succeeded(len(rows))
             self.state.succeeded += 1
-            self.body_size.accepted()
+            self.body_size.accepted(rows)
             return response
 
     async def query(self, request: Request) -> Response:
@@ -145,18 +182,51 @@ class Attempts:
         """
         streak = self.new_streak()
         while True:
+            sent = 0
+
+            def on_send() -> None:
+                nonlocal sent
+                sent += 1
+
             try:
                 return await self.transport.call_once(
-                    request, timeout=self.timeout, max_wait=self.max_outage, stop=self.stop
+                    request,
+                    timeout=self.timeout,
+                    max_wait=self.max_outage,
+                    on_send=on_send,
+                    stop=self.stop,
                 )
             except CleverReachError as error:
                 if self.stop.aborted:
                     raise StopRequestedError from error
-                diagnosis = diagnose(error, request.template)
+                diagnosis = _diagnose(error, request.template, sent)
                 if diagnosis.fault is None:
                     raise
                 wait = self._backoff(error, diagnosis, streak)
             await self.sleep(wait)
+
+    def proved_nothing(self, error: ResponseDecodeError) -> None:
+        """Count a response that shows nothing about its rows, such as a web page.
+
+        Args:
+            error: What is wrong with it.
+
+        Raises:
+            ResponseDecodeError: There were many in a row, so that no batch can succeed.
+        """
+        self.state.without_proof += 1
+        if self.gets_no_proof:
+            reason = (
+                f"{'; '.join(error.problems)}, and so were the {_MOST_WITHOUT_PROOF - 1} responses"
+                " before: check base_url, and whether a proxy or a login page of the network"
+                " responds instead of the API"
+            )
+            raise ResponseDecodeError([reason], method=error.method, path=error.path)
+
+    @property
+    def gets_no_proof(self) -> bool:
+        """Whether so many responses in a row show nothing that no batch can succeed."""
+        return self.state.without_proof >= _MOST_WITHOUT_PROOF
 
     def new_streak(self, suspected_at: int | None = None) -> FailureStreak:
         """Return an empty streak of failures, for one batch or one look-up."""
@@ -169,8 +239,10 @@ class Attempts:
             StopRequestedError: The import is to stop.
             CleverReachError: The failures last for ``max_outage``.
         """
-        least = self.settle if failure.diagnosis.perhaps_executed else 0.0
-        await self.sleep(max(self._backoff(failure.error, failure.diagnosis, streak), least))
+        least = self.settle if failure.perhaps_executed else 0.0
+        is_temporary = failure.diagnosis.fault is not None
+        diagnosis = failure.diagnosis if is_temporary else _REFUSED_FOR_NOW
+        await self.sleep(max(self._backoff(failure.error, diagnosis, streak), least))
 
     async def sleep(self, seconds: float) -> None:
         """Wait.
@@ -208,3 +280,22 @@ class Attempts:
             _BACKOFF, fault, attempt=streak.failures, retry_after=None, rng=self.transport.rng
         )
         return wait if self.transport.spend(diagnosis) else max(wait, _BACKOFF.cap / 2)
+
+
+def _diagnose(error: CleverReachError, path: str, sent: int) -> Diagnosis:
+    """Return what an error means for an import.
+
+    Args:
+        error: The error of one attempt.
+        path: Path template of the call.
+        sent: How often the request was sent; more than once after the token was renewed.
+    """
+    diagnosis = diagnose(error, path)
+    if isinstance(error, AuthenticationError) and sent > 1 and not diagnosis.in_token_call:
+        return _TOKEN_TOO_NEW
+    return diagnosis
+
+
+def _is_perhaps_executed(error: CleverReachError, diagnosis: Diagnosis) -> bool:
+    # A response that cannot be read may report a success.
+    return diagnosis.perhaps_executed or not isinstance(error, _WITH_KNOWN_RESULT)

@@ -4,12 +4,14 @@ from typing import Final
 
 import attrs
 
-from cleverreach_async.errors import CleverReachError
+from cleverreach_async.errors import AuthenticationError, CleverReachError
 from cleverreach_async.transport.retry import Diagnosis
 
 __all__ = ["FailureStreak"]
 
 _ERRORS_TO_SUSPECT: Final = 3
+_REFUSED_TOKENS: Final = 6
+_REFUSED_TOKENS_WHILE_OTHERS_SUCCEED: Final = 25
 
 
 @attrs.define(eq=False)
@@ -29,6 +31,8 @@ class FailureStreak:
     _since: float = 0.0
     _server_errors: int = 0
     _succeeded: int = 0
+    _refused_tokens: int = 0
+    _succeeded_before: int = 0
 
     def add(
         self, error: CleverReachError, diagnosis: Diagnosis, *, now: float, succeeded: int
@@ -43,10 +47,10 @@ class FailureStreak:
 
         Raises:
             CleverReachError: The same error, when the failures last for ``max_outage``, or the
-                server asks for a longer wait than that.
+                server asks for a longer wait than that, or refuses one renewed token after another.
         """
         if not self.failures:
-            self._since = now
+            self._since, self._succeeded_before = now, succeeded
         self.failures += 1
         if not diagnosis.server_error:
             self._server_errors = 0
@@ -56,6 +60,16 @@ class FailureStreak:
             self._server_errors += 1
         if max(now - self._since, diagnosis.retry_after or 0.0) >= self.max_outage:
             error.add_note(f"gave up: max_outage allows failures for {self.max_outage:g} s")
+            raise error
+        if isinstance(error, AuthenticationError):
+            self._count_refused_token(error, succeeded)
+
+    def _count_refused_token(self, error: CleverReachError, succeeded: int) -> None:
+        self._refused_tokens += 1
+        others_succeed = succeeded > self._succeeded_before
+        most = _REFUSED_TOKENS_WHILE_OTHERS_SUCCEED if others_succeed else _REFUSED_TOKENS
+        if self._refused_tokens >= most:
+            error.add_note(f"gave up: the server refused {self._refused_tokens} renewed tokens")
             raise error
 
     def suspects_rows(self, succeeded: int) -> bool:

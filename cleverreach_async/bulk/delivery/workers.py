@@ -1,6 +1,7 @@
 """The workers of an import: each delivers one batch after another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import anyio
 import anyio.abc
@@ -81,13 +82,19 @@ class Workers:
         on_taken: Callable[[Batch], None],
         on_done: Callable[[Batch], None],
     ) -> None:
-        # Shielded: after a cancellation the import stops in order, and no result is lost.
-        with anyio.CancelScope(shield=True), batches:
-            async for batch in batches:
-                on_taken(batch)
-                await self._deliver(batch)
-                on_done(batch)
-                self.accounting.emit_progress()
+        try:
+            # Shielded: after a cancellation the import stops in order, and no result is lost.
+            with anyio.CancelScope(shield=True), batches:
+                async for batch in batches:
+                    with self._errors():
+                        on_taken(batch)
+                        await self._deliver(batch)
+                        on_done(batch)
+                        self.accounting.emit_progress()
+        finally:
+            self._worker_ended()
+
+    def _worker_ended(self) -> None:
         self._running -= 1
         if not self._running:
             self._drain_scope.cancel()
@@ -96,28 +103,46 @@ class Workers:
 
     async def _deliver(self, batch: Batch) -> None:
         """Deliver a batch; an error stops the import but never the accounting."""
-        accounting, result = self.accounting, BatchResult()
-        has_begun = False
+        accounting = self.accounting
+        result, has_begun = BatchResult(), False
         try:
-            if not self.stop.requested:
-                has_begun = True
-                self.delivering += 1
-                await accounting.checkpoint.record_sending(batch)
-                await self.delivery.deliver(batch, result)
-                accounting.report.batches += 1
+            with self._errors():
+                if not self.stop.requested:
+                    self.delivery.begin(batch, result)
+                    has_begun = True
+                    self.delivering += 1
+                    await accounting.checkpoint.record_sending(batch)
+                    await self.delivery.deliver(batch, result)
+                    accounting.report.batches += 1
+        finally:
+            self.delivering -= has_begun
+            with self._errors():
+                accounting.record(batch, result)
+        if not has_begun:
+            return  # what an earlier run has written about these rows is still valid
+        with self._errors():
+            await accounting.checkpoint.record(batch, result)
+
+    @contextmanager
+    def _errors(self) -> Generator[None, None, None]:
+        """Let an error of the block end the import in order.
+
+        Workers are shielded, so a cancellation comes from code of the caller, such as a callback or
+        a token store. It would end only this worker, and nobody would notice.
+        """
+        try:
+            yield
         except StopRequestedError:
             pass
         except Exception as error:  # noqa: BLE001 - any error ends the import in order
-            accounting.fail(error)
-        finally:
-            self.delivering -= has_begun
-            accounting.record(batch, result)
-        if not has_begun:
-            return  # what an earlier run has written about these rows is still valid
-        try:
-            await accounting.checkpoint.record(batch, result)
-        except Exception as error:  # noqa: BLE001 - as above
-            accounting.fail(error)
+            self.accounting.fail(error)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as above
+            name = type(error).__name__
+            failure = RuntimeError(f"{name} came out of a callback, a token store or other code")
+            failure.__cause__ = error
+            self.accounting.fail(failure)
 
     def _abort_after_drain(self) -> None:
         if self._tasks is not None and self._running and not self.stop.aborted:

@@ -59,7 +59,7 @@ class Accounting:
     _read_at_event: int = attrs.field(default=0, init=False)
     _started: float = attrs.field(init=False)
     _failure: Exception | None = attrs.field(default=None, init=False)
-    _callback_failure: Exception | None = attrs.field(default=None, init=False)
+    _callback_failure: BaseException | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Start to measure the time."""
@@ -136,7 +136,10 @@ class Accounting:
         elapsed = self.clock.monotonic() - self._started
         try:
             self.on_progress(self.report.progress(elapsed, finished=finished, **self.activity()))
-        except Exception as error:  # noqa: BLE001 - see close()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - see close()
+            # Nothing is awaited here, so even a cancellation is an error of the callback.
             self._callback_failure = self._callback_failure or error
 
     def gate_switched(self) -> None:
@@ -174,7 +177,10 @@ class Accounting:
             report.stopped = report.stopped or "the caller failed"
         report.pending += unsent
         report.elapsed = self.clock.monotonic() - self._started
-        report.assert_balanced()
+        try:
+            report.assert_balanced()
+        except AssertionError as bug:
+            self.fail(bug)  # an earlier error, which may be the cause, is the one to raise
         if isinstance(self._failure, TooManyRejectsError) and all_taken and not report.pending:
             # The limit was exceeded by the last rows: there was nothing left to stop.
             self._failure, report.stopped = None, ""

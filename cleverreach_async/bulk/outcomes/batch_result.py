@@ -24,6 +24,10 @@ class BatchResult:
         splits: Requests that splitting has cost.
         unexpected: Items of responses that match no row sent.
         remarks: Values of accepted rows that the server did not store.
+        refused_at: Requests of the import that had succeeded when a body of the batch was first
+            refused as too large; ``None`` if none was.
+        perhaps_shown: Numbers of rows that one of the unexpected items may mean.
+        ids: The server's ids of accepted rows, by number; ``None`` if they are not needed.
     """
 
     accepted: list[EncodedRow] = attrs.field(factory=list[EncodedRow])
@@ -35,13 +39,16 @@ class BatchResult:
     splits: int = 0
     unexpected: int = 0
     remarks: list[tuple[EncodedRow, Remark]] = attrs.field(factory=list[tuple[EncodedRow, Remark]])
+    perhaps_shown: set[int] = attrs.field(factory=set[int])
+    ids: dict[int, int] | None = None
+    refused_at: int | None = None
 
     def doubt(self, rows: Iterable[EncodedRow]) -> None:
         """Record that it is unknown whether these rows were stored."""
         self.in_doubt.update(row.number for row in rows)
 
     def clear_doubt(self, rows: Iterable[EncodedRow]) -> None:
-        """Record that the last request with these rows has a known result."""
+        """Record that no request so far has stored these rows, as far as it is known."""
         self.in_doubt.difference_update([row.number for row in rows])
 
     def without_result(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:

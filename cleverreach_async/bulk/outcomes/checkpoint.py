@@ -18,7 +18,7 @@ from cleverreach_async.bulk.journal.journal import Journal
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
-from cleverreach_async.bulk.rows import EncodedRow, RowResult
+from cleverreach_async.bulk.rows import EncodedRow, RowResult, sent_address
 from cleverreach_async.errors import JournalError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.shield import uninterrupted
@@ -119,7 +119,7 @@ class Checkpoint:
     async def record(self, batch: Sequence[EncodedRow], result: BatchResult) -> None:
         """Write the results of a batch down."""
         if result.accepted:
-            self.on_accepted([row.key for row in result.accepted])
+            self.on_accepted(list(map(sent_address, result.accepted)))
         if self.journal is None:
             self.rejects.write(result.results)
             return
@@ -165,16 +165,27 @@ class Checkpoint:
         self, journal: Journal, change: Callable[[JournalState], Sequence[RowResult]]
     ) -> None:
         async with self._turn:
-            buffered, self._buffered = self._buffered, []
-            state = self._state
-            results = [*buffered, *change(state)]
-            for result in results:
-                state.done.add(result.row)
-                name = result.outcome.value
-                setattr(state, name, getattr(state, name) + 1)
-            self._advance(state)
-            state.ceiling = self.known_body_size()
-            await run_in_thread(self._commit, journal, results, state.snapshot())
+            if self._broken:
+                raise JournalError(f"{journal.path}: not written after an earlier failure")
+            try:
+                results = self._apply(change)
+                await run_in_thread(self._commit, journal, results, self._state.snapshot())
+            except BaseException:
+                self._broken = True  # the state may have changed in part
+                raise
+
+    def _apply(self, change: Callable[[JournalState], Sequence[RowResult]]) -> Sequence[RowResult]:
+        """Change the state; returns all results that belong to it."""
+        state = self._state
+        buffered, self._buffered = self._buffered, []
+        results = [*buffered, *change(state)]
+        for result in results:
+            state.done.add(result.row)
+            name = result.outcome.value
+            setattr(state, name, getattr(state, name) + 1)
+        self._advance(state)
+        state.ceiling = self.known_body_size()
+        return results
 
     def _advance(self, state: JournalState) -> None:
         """Move the place at which to resume up to the first row without a result."""
@@ -188,15 +199,9 @@ class Checkpoint:
 
     def _commit(self, journal: Journal, results: Sequence[RowResult], state: JournalState) -> None:
         with self._writing:
-            if self._broken:
-                raise JournalError(f"{journal.path}: not written after an earlier failure")
-            try:
-                self.rejects.write(results, sync=True)
-                state.rejects_bytes = self.rejects.size
-                journal.save(state, now=self.clock.now())
-            except BaseException:
-                self._broken = True
-                raise
+            self.rejects.write(results, sync=True)
+            state.rejects_bytes = self.rejects.size
+            journal.save(state, now=self.clock.now())
 
 
 def _no_change(state: JournalState) -> Sequence[RowResult]:

@@ -1,0 +1,98 @@
+"""What a receiver that was read back shows about a row in doubt: pure functions."""
+
+import enum
+import html
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.resources.values import read_attributes
+from cleverreach_async.transport.wire import as_list, as_object, is_numbered
+
+__all__ = ["Evidence", "Profile", "evidence_of"]
+
+Profile = Mapping[str, Any]
+
+
+class Evidence(enum.Enum):
+    """What a look-up shows about a row."""
+
+    STORED = "stored"
+    """The server has the data of the row."""
+    ABSENT = "absent"
+    """The server does not have it; the row can be sent again."""
+    UNCLEAR = "unclear"
+    """The server has other data, or does not say."""
+
+
+def evidence_of(row: EncodedRow, profile: Profile | None, *, is_certain: bool = True) -> Evidence:
+    """Compare a receiver as read back with its row.
+
+    Args:
+        row: The row.
+        profile: The receiver; ``None`` if there is none.
+        is_certain: Whether it is that of the row's address; if not, its address has another
+            spelling, and may be that of another receiver.
+    """
+    if profile is None:
+        return Evidence.ABSENT
+    sent = cast("dict[str, Any]", msgspec.json.decode(row.body))
+    if sent.get("orders"):
+        return _evidence_of_orders(sent["orders"], profile.get("orders"))
+    if row.relative or not is_certain:
+        return Evidence.UNCLEAR  # what a relative number was before is not known
+    return Evidence.STORED if _has_values_of(sent, profile) else Evidence.UNCLEAR
+
+
+def _evidence_of_orders(sent: Sequence[Any], stored: Any) -> Evidence:
+    """Compare order lines. An order whose id the server has is never absent.
+
+    The server may have changed the text of its lines; or an earlier request has stored other lines.
+    """
+    if not isinstance(stored, list) and not is_numbered(stored):
+        return Evidence.UNCLEAR  # a response without orders says nothing about them
+    lines = as_list(stored)
+    if not Counter(map(_order_line, sent)) - Counter(map(_order_line, lines)):
+        return Evidence.STORED
+    ids = {_order_id(line) for line in lines}
+    is_absent = "" not in ids and ids.isdisjoint(map(_order_id, sent))
+    return Evidence.ABSENT if is_absent else Evidence.UNCLEAR
+
+
+def _order_line(order: Any) -> tuple[str, str]:
+    fields = as_object(order)
+    return str(fields.get("order_id")), str(fields.get("product"))
+
+
+def _order_id(order: Any) -> str:
+    """Return the id of an order line in a form that hardly depends on how a server writes it.
+
+    It is empty if the line has none.
+    """
+    value = as_object(order).get("order_id")
+    text = unicodedata.normalize("NFKC", html.unescape("" if value is None else str(value)))
+    return "".join(filter(str.isalnum, text.casefold())).lstrip("0")
+
+
+def _has_values_of(sent: Mapping[str, Any], profile: Profile) -> bool:
+    """Whether the receiver has all values of the row."""
+    for field in ("registered", "activated", "deactivated", "source"):
+        if field in sent and str(sent[field]) != str(profile.get(field)):
+            return False
+    for field in ("attributes", "global_attributes"):
+        stored = _attributes_in(profile.get(field))
+        for name, value in as_object(sent.get(field)).items():
+            if str("" if value is None else value) != str(stored.get(name) or ""):
+                return False
+    return True
+
+
+def _attributes_in(value: Any) -> Mapping[str, Any]:
+    try:
+        return read_attributes(value)
+    except (ValueError, TypeError):
+        return {}
