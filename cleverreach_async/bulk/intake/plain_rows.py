@@ -130,7 +130,7 @@ def _are_usual_times(times: Sequence[Any]) -> bool:
 def _have_plain_values(maps: Sequence[Any]) -> bool:
     if not _MAPS.issuperset(map(type, maps)):
         return False
-    values = list(chain.from_iterable(map(dict.values, maps)))
+    values = list(chain.from_iterable([it.values() for it in maps]))
     return _are_texts(values) or are_simple(values)
 
 
