@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -41,7 +42,7 @@ class Group:
         rows = _decode(body)
         if mode == "upsertplus":
             stored = [row["email"] for row in rows if self._write(row)]
-            return b"[" + b",".join(b'{"email":"%s"}' % email.encode() for email in stored) + b"]"
+            return _encode([{"id": crc32(it.encode()) or 1, "email": it} for it in stored])
         return _encode([{"status": self._status(row, mode)} for row in rows])
 
     def _status(self, row: dict[str, Any], mode: str) -> str:

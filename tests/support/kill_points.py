@@ -188,8 +188,8 @@ def _at_read(_: Countdown) -> None:
 def response_matched(countdown: Countdown) -> None:
     """The outcomes of a batch are known, and only in memory."""
 
-    def match_rows(original: Any, *args: Any) -> Any:
-        matched = original(*args)
+    def match_rows(original: Any, *args: Any, **options: Any) -> Any:
+        matched = original(*args, **options)
         countdown.count_and_kill()
         return matched
 
