@@ -32,6 +32,7 @@ _FIRST: Final = (
 
 _SUSPECT: Final = re.compile(_FIRST + rb"[\xc2-\xe2]")
 _RUN: Final = re.compile(rb"([\x20-\x7e]{0,3})([\xc2-\xf4][\x80-\xf4]+)(?=([\x20-\x7e]{0,2}))")
+_BLANKS: Final = bytes.maketrans(ASCII, b" " * len(ASCII))
 _LONGEST: Final = 1 << 6
 _CHANCE: Final = 3
 _ALL_OF_THE_FIRST: Final = 32
@@ -78,8 +79,9 @@ class Suspects:
         if is_left_out or self.first is not None or chunk.isascii():
             return
         part = tail + chunk
-        # Without ASCII little is left to search, and it seldom holds a suspect.
-        if _SUSPECT.search(part.translate(None, ASCII)) and _SUSPECT.search(part):
+        # The other letters of a file are few, and most of them repeat.
+        runs = {*part.translate(_BLANKS).split()}
+        if any(map(_SUSPECT.search, runs)):
             self.first = _find(part, self._end - len(part))
 
 
