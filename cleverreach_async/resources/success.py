@@ -12,11 +12,11 @@ from typing import Any, Final
 from cleverreach_async.transport.error_bodies import words_in
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
-__all__ = ["failure_in", "is_word_of_success", "looks_like_trouble"]
+__all__ = ["failure_in", "is_word_of_success", "looks_like_trouble", "says_success"]
 
 _SUCCESS: Final = re.compile(
     r"(?:(?:insert|update|upsert|delete|remove|activate|deactivate)d? )?success(?:ful(?:ly)?)?"
-    r"|ok|true|done|1|inserted|updated|deleted|created|removed|activated|deactivated",
+    r"|ok|yes|true|done|1|inserted|updated|deleted|created|removed|activated|deactivated",
     re.IGNORECASE,
 )
 _TROUBLE: Final = re.compile(
@@ -34,6 +34,15 @@ _NOTHING: Final = "the response does not show that it was done"
 def is_word_of_success(text: str) -> bool:
     """Whether a status is a word of success, such as ``insert success``; ``no success`` is none."""
     return bool(_SUCCESS.fullmatch(text.strip().rstrip(".!")))
+
+
+def says_success(flag: Any) -> bool:
+    """Whether a flag, a status or a code is a word or a number of success: ``true``, 1 or 2xx."""
+    if isinstance(flag, str):
+        if flag.isdecimal():
+            return says_success(int(flag[:_MOST_DIGITS]))
+        return is_word_of_success(flag)
+    return flag is True or flag == 1 or _is_status(flag, HTTPStatus.OK)
 
 
 def looks_like_trouble(text: str) -> bool:
@@ -63,10 +72,10 @@ def failure_in(value: Any) -> str | None:
 def _failure_in_object(fields: Mapping[str, Any]) -> str | None:
     flags = [fields[name] for name in ("success", "ok") if name in fields]
     status, message = fields.get("status"), words_in(fields.get("message"))
-    says_so = bool(flags) or _is_success(status)
+    says_so = bool(flags) or says_success(status)
     problems = (
         (any(fields.get(it) for it in ("error", "errors")), "it has an error"),
-        (not all(map(_is_success, flags)), "success is not true"),
+        (not all(map(says_success, flags)), "success is not true"),
         (_is_bad_status(status), "its status is no success"),
         (_is_code_of_error(fields.get("code"), message), "it has the code of an error"),
         (not says_so and looks_like_trouble(message), "its message is an error"),
@@ -82,17 +91,14 @@ def _failure_in_object(fields: Mapping[str, Any]) -> str | None:
     return words or f"the response shows a failure: {problem}"
 
 
-def _is_success(flag: Any) -> bool:
-    if isinstance(flag, str):
-        return is_word_of_success(flag)
-    return flag is True or flag == 1 or _is_status(flag, HTTPStatus.OK)
-
-
 def _is_bad_status(status: Any) -> bool:
-    if status is None or _is_success(status):
+    if status is None or says_success(status):
         return False
     if isinstance(status, str):
-        return not status.strip() or status.strip() == "0" or looks_like_trouble(status)
+        text = status.strip()
+        if text.isdecimal():
+            return _is_bad_status(int(text[:_MOST_DIGITS]))
+        return not text or looks_like_trouble(text)
     return not status or not isinstance(status, int | float) or status >= HTTPStatus.BAD_REQUEST
 
 

@@ -67,6 +67,7 @@ IN_LISTS: dict[str, bytes] = {
     "status of an error": b'{"status": "error"}',
     "status false": b'{"status": false, "email": "ann@mail.example"}',
     "no success": b'{"status": "no success"}',
+    "a status of an error in digits": b'{"id": 5, "status": "404"}',
     "an id of 0 in a list": b'[{"id": 0, "email": "ann@mail.example"}]',
 }
 
@@ -136,6 +137,7 @@ DONE: dict[str, bytes] = {
     "words": b'"update success"',
     "words in an object": b'{"status": "success"}',
     "a status in numbers": b'{"status": 200, "message": "OK"}',
+    "a status in digits": b'{"status": "200", "message": "OK"}',
     "an id and a state": b'{"id": 5, "status": "draft", "state": "waiting"}',
     "an order": b'{"order_id": "A-7", "product": "Not a Mug", "id": null}',
     "a flow": b'{"id": "3b241101-e2bb-4255-8caf-4136c566a962"}',

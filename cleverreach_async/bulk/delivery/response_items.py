@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from cleverreach_async.bulk.rows import cut_message
+from cleverreach_async.resources.success import says_success
 from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.wire import Response, as_list, as_object
 
@@ -19,8 +20,8 @@ __all__ = ["SUCCESSES", "ResponseItem", "has_no_failure", "is_success", "read_it
 SUCCESSES: Final = frozenset(
     {"success", "insert success", "update success", "upsert success", "delete success"}
 )
+"""The usual words, which are recognised fastest."""
 
-_YES: Final = frozenset({"true", "1", "ok", "yes"}) | SUCCESSES
 _USUAL: Final = (None, *SUCCESSES)
 _FAILED: Final = "the server reports a failure"
 _MOST_WORDS: Final = 5
@@ -105,7 +106,7 @@ def is_success(item: ResponseItem) -> bool:
     """Whether an item that contains no refusal proves that its row is stored."""
     if item.status is None or isinstance(item.status, int):
         return item.id > 0 and bool(item.email)
-    return _is_in(item.status, SUCCESSES)
+    return says_success(item.status)
 
 
 def refusal_in(item: ResponseItem) -> str:
@@ -114,32 +115,20 @@ def refusal_in(item: ResponseItem) -> str:
         return ""
     if item.error or item.errors:
         return _words(item.error) or _words(item.errors) or _FAILED
-    words = "" if _is_in(item.message, _YES) else _words(item.message)
-    status = "" if _is_in(item.status, _YES) else _words(item.status)
+    words = "" if says_success(item.message) else _words(item.message)
+    status = "" if says_success(item.status) else _words(item.status)
     if _reports_failure(item):
         return words or status or _FAILED
-    return status or ("" if _is_in(item.status, SUCCESSES) else words)
+    return status or ("" if isinstance(item.status, str) and not status else words)
 
 
 def _reports_failure(item: ResponseItem) -> bool:
     """Whether an item says that it is no success, without a text."""
-    if item.success is not None and not _is_in(item.success, _YES):
+    if item.success is not None and not says_success(item.success):
         return True
-    if item.code and not _is_good_number(item.code):
+    if item.code and not says_success(item.code):
         return True
-    return isinstance(item.status, int) and not _is_good_number(item.status)
-
-
-def _is_in(value: Any, words: frozenset[str]) -> bool:
-    return str(value).strip().lower() in words if isinstance(value, str | int) else False
-
-
-def _is_good_number(value: Any) -> bool:
-    """Whether a code is the HTTP status of a success, or ``true``."""
-    if value is True:
-        return True
-    text = str(value) if isinstance(value, str | int) else ""
-    return len(text) == len("200") and text.isdecimal() and text.startswith("2")
+    return isinstance(item.status, int) and not says_success(item.status)
 
 
 def _words(value: Any, depth: int = 3) -> str:
