@@ -52,8 +52,8 @@ class Access:
 
     @property
     def host(self) -> str:
-        """Host and port of the server, without a password that the URL may contain."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+        """Host and port of the server."""
+        return urlsplit(self.base_url).netloc
 
 
 def find_access(

@@ -80,12 +80,14 @@ def test_the_base_url_has_a_default(given: Mapping[str, str], expected: str) -> 
     assert expected == find_access({}, {TOKEN: "t", **given}, None).base_url
 
 
-def test_a_password_in_the_base_url_is_not_shown() -> None:
-    """Only host and port are."""
+def test_a_password_in_the_base_url_is_refused_and_not_shown() -> None:
+    """The error says what to pass instead."""
     url = "https://proxy:geheim-5@api.example:8443/v3"
-    access = find_access({}, {TOKEN: "t", "CLEVERREACH_BASE_URL": url}, None)
 
-    assert "api.example:8443" == access.host
+    with pytest.raises(ConfigurationError) as caught:
+        find_access({}, {TOKEN: "t", "CLEVERREACH_BASE_URL": url}, None)
+
+    assert "base_url contains a user or password; pass the server's root" == str(caught.value)
 
 
 @pytest.mark.parametrize(
