@@ -39,6 +39,17 @@ class Client:
     client_secret: Secret
     base_url: str | None = None
 
+    @property
+    def basic(self) -> Masked:
+        """The ``Authorization`` header of RFC 6749 §2.3.1: form-encoded, then Basic."""
+        pair = f"{quote(self.client_id, safe='')}:{quote(self.client_secret.reveal(), safe='')}"
+        return Masked("Basic " + base64.b64encode(pair.encode()).decode())
+
+    @property
+    def secrets(self) -> tuple[Masked, ...]:
+        """What the server may quote and no message may show."""
+        return (Masked(self.client_secret.reveal()), Masked(self.basic.removeprefix("Basic ")))
+
 
 @attrs.frozen
 class ClientCredentials:
@@ -56,7 +67,7 @@ class ClientCredentials:
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
         """Return the source of tokens for a client."""
-        return RenewingTokens(self, self.store, call, clock)
+        return RenewingTokens(self, self.store, call, clock, self.client.secrets)
 
     async def fetch(self, call: Call, previous: Token | None, *, now: float) -> Token:
         """Request a token. A repeated request returns another one, so it is retried."""
@@ -81,7 +92,7 @@ class UserToken:
 
     def bind(self, call: Call, clock: Clock) -> TokenSource:
         """Return the source of tokens for a client."""
-        return RenewingTokens(self, self.store, call, clock)
+        return RenewingTokens(self, self.store, call, clock, self.client.secrets)
 
     async def fetch(self, call: Call, previous: Token | None, *, now: float) -> Token:
         """Use the refresh token.
@@ -127,7 +138,12 @@ async def fetch_by_code(
 
 
 async def _post(
-    call: Call, client: Client, form: Mapping[str, str], *, now: float, idempotent: bool
+    call: Call,
+    client: Client,
+    form: Mapping[str, str],
+    *,
+    now: float,
+    idempotent: bool,
 ) -> Token:
     request = Request(
         method="POST",
@@ -135,8 +151,8 @@ async def _post(
         template=TOKEN_PATH,
         content=MaskedBytes(urlencode(form).encode()),
         content_type=FORM,
-        headers=(("authorization", _basic(client)),),
-        secrets=_secrets(client, form),
+        headers=(("authorization", client.basic),),
+        secrets=(*client.secrets, *_masked_in(form)),
         idempotent=idempotent,
         authenticated=False,
     )
@@ -154,14 +170,6 @@ def _token_error(error: APIStatusError) -> TokenError:
     return TokenError(code, description, status_code=error.status_code)
 
 
-def _secrets(client: Client, form: Mapping[str, str]) -> tuple[Masked, ...]:
-    """Return what the server may quote and no error may show."""
-    in_form = [value for value in form.values() if isinstance(value, Masked)]
-    basic = Masked(_basic(client).removeprefix("Basic "))
-    return (Masked(client.client_secret.reveal()), basic, *in_form)
-
-
-def _basic(client: Client) -> Masked:
-    """Return the ``Authorization`` header of RFC 6749 §2.3.1: form-encoded, then Basic."""
-    pair = f"{quote(client.client_id, safe='')}:{quote(client.client_secret.reveal(), safe='')}"
-    return Masked("Basic " + base64.b64encode(pair.encode()).decode())
+def _masked_in(form: Mapping[str, str]) -> list[Masked]:
+    """Return the credentials in a form."""
+    return [value for value in form.values() if isinstance(value, Masked)]

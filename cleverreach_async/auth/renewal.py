@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -11,13 +12,14 @@ import attrs
 
 from cleverreach_async.auth.guarded_store import GuardedStore
 from cleverreach_async.auth.stores import TokenStore
-from cleverreach_async.auth.tokens import Token
+from cleverreach_async.auth.tokens import Token, secrets_of
 from cleverreach_async.errors import APITimeoutError, CleverReachError, TokenError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.token_source import Credential, Renewal
 from cleverreach_async.transport.transport import Call
+from cleverreach_async.transport.wire import Request, Response
 
 __all__ = ["TOKEN_PATH", "Grant", "RenewingTokens", "StaticToken"]
 
@@ -30,6 +32,7 @@ _MARGIN_SHARE: Final = 0.1
 _FRESH_SHARE: Final = 0.8
 _EARLY_RETRY: Final = 60.0
 _EARLY_PATIENCE: Final = 1.0
+_TOKENS_SEEN: Final = 12
 
 
 class Grant(Protocol):
@@ -61,6 +64,11 @@ class StaticToken:
         """Never, because it is unknown when it expires."""
         return False
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """None but the token, which is sent with each request."""
+        return ()
+
     async def credential(self, *, max_wait: float | None = None) -> Credential:
         """Return the token."""
         del max_wait
@@ -86,13 +94,29 @@ class RenewingTokens:
     or an error. With a shared store this holds across processes. A new token is stored before it
     is used. Neither is interrupted when the caller is cancelled, because its refresh token may be
     the only valid one. Waiting for another task or process can be cancelled.
+
+    Args:
+        grant: How to get tokens.
+        store: Where the token is kept.
+        call: Sends a request to the token endpoint.
+        clock: Source of time.
+        secrets: Credentials of the app, which no message may show.
     """
 
-    def __init__(self, grant: Grant, store: TokenStore, call: Call, clock: Clock) -> None:
+    def __init__(
+        self,
+        grant: Grant,
+        store: TokenStore,
+        call: Call,
+        clock: Clock,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
         self._grant = grant
         self._store = GuardedStore(store)
         self._call = call
         self._clock = clock
+        self._secrets = secrets
+        self._tokens_seen: deque[str] = deque(maxlen=_TOKENS_SEEN)
         self._lock = anyio.Lock()
         self._token: Token | None = None
         self._unsaved: _Unsaved | None = None
@@ -108,6 +132,12 @@ class RenewingTokens:
     def stale(self) -> bool:
         """Whether the token still works but should be renewed soon."""
         return self._clock.monotonic() >= self._stale_at
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The credentials of the app, and the latest tokens, which may still be quoted."""
+        waiting = None if self._unsaved is None else self._unsaved.lease.token
+        return (*self._secrets, *self._tokens_seen, *secrets_of(waiting))
 
     async def credential(self, *, max_wait: float | None = None) -> Credential:
         """Return the current token. Get one first if there is none or it is about to expire.
@@ -218,13 +248,18 @@ class RenewingTokens:
         began, now = self._clock.monotonic(), self._clock.now()
         self._fetches += 1
         try:
-            token = await self._grant.fetch(self._call, self._token, now=now)
+            token = await self._grant.fetch(self._call_for_token, self._token, now=now)
         except TokenError:
             # A process that does not hold the lock may have been faster.
             if await self._use_stored():
                 return None
             raise
         return _Unsaved(_lease(token, began, now), replaces=self._token)
+
+    async def _call_for_token(self, request: Request) -> Response:
+        """Send a request for a token; the response may quote earlier ones."""
+        secrets = (*request.secrets, *self.secrets)
+        return await self._call(attrs.evolve(request, secrets=secrets))
 
     async def _is_overtaken(self, unsaved: "_Unsaved") -> bool:
         """Whether another process has stored a token since one of ours could not be stored.
@@ -240,7 +275,7 @@ class RenewingTokens:
         token = await self._store.load()
         if token is None or _is_same(token, self._token):
             return False
-        self._token = token
+        self._keep(token)
         lease = self._lease(token)
         if lease.use_until <= self._clock.monotonic():
             return False
@@ -261,8 +296,12 @@ class RenewingTokens:
             self._use(self._unsaved.lease)
             self._unsaved = None
 
+    def _keep(self, token: Token) -> None:
+        self._token = token
+        self._tokens_seen += (it for it in secrets_of(token) if it not in self._tokens_seen)
+
     def _use(self, lease: "_Lease") -> None:
-        self._token = lease.token
+        self._keep(lease.token)
         self._use_until = lease.use_until
         self._stale_at = lease.stale_at
         self._current = _credential(lease.token.access_token, self._current.generation + 1)

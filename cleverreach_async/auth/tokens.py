@@ -15,7 +15,7 @@ from cleverreach_async.auth.credentials import (
     set_fields,
 )
 from cleverreach_async.errors import ConfigurationError, TokenError
-from cleverreach_async.transport.redaction import Secret
+from cleverreach_async.transport.redaction import Masked, Secret
 from cleverreach_async.transport.wire import as_list, as_object
 
 __all__ = ["Token", "parse_token", "read_token"]
@@ -100,6 +100,12 @@ class Token:
             del text  # It may be half a token, which no error report of this frame may show.
             raise ConfigurationError(f"{token}: authorise again")
         return token
+
+
+def secrets_of(token: Token | None) -> tuple[Masked, ...]:
+    """Return what no message may show of a token."""
+    found = () if token is None else (token.access_token, token.refresh_token)
+    return tuple(Masked(it.reveal()) for it in found if it is not None)
 
 
 def _check_expiry(expires_at: object) -> None:

@@ -106,19 +106,24 @@ def _error(
     retry_after: float | None = None,
 ) -> APIStatusError:
     return status_error(status)(
-        excerpt(message, MAX_MESSAGE),
+        excerpt(message, MAX_MESSAGE, secrets=response.secrets),
         status_code=status,
         code=code,
         method=request.method,
         path=mask_emails(request.template),
         headers={
-            excerpt(name, _MAX_HEADER): excerpt(value, _MAX_HEADER)
+            excerpt(name, _MAX_HEADER, secrets=response.secrets): excerpt(
+                value, _MAX_HEADER, secrets=response.secrets
+            )
             for name, value in response.headers.items()
             if name not in _HIDDEN_HEADERS
         },
         # A character has up to four bytes, and masking makes a text shorter.
         body=excerpt(
-            response.content[: 8 * MAX_BODY].decode("utf-8", "replace"), MAX_BODY, lines=True
+            response.content[: 8 * MAX_BODY].decode("utf-8", "replace"),
+            MAX_BODY,
+            lines=True,
+            secrets=response.secrets,
         ),
         retry_after=retry_after,
     )

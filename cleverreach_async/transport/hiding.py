@@ -1,58 +1,143 @@
-"""Hide the credentials of a request in what comes back: a library's error, a server's answer.
+"""Hide credentials in what comes back: in a library's error, in a server's answer.
 
-Libraries quote headers that they refuse, and servers quote what they were sent.
+Libraries quote headers that they refuse, and servers quote what they were sent, as it is or in a
+notation of theirs. So texts are compared without the notations of JSON, PHP, Python, URLs and HTML,
+and without line breaks, and credentials are looked for in Base64 too.
 """
 
-from collections.abc import Iterable, Sequence
+import html
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import takewhile
 from typing import Final, TypeVar
-from urllib.parse import quote
 
-import attrs
-
-from cleverreach_async.transport.wire import Response
-
-__all__ = ["hide", "hide_in_error", "hide_in_response"]
+__all__ = ["hide", "hide_in_error"]
 
 E = TypeVar("E", bound=BaseException)
 
 _HIDDEN: Final = "<hidden>"
 _SHORTEST: Final = 4
 _BEGINNING: Final = 8
+_MOST_LAYERS: Final = 7
+_MOST_FOUND: Final = 500
+"""A text with more of them is hidden as a whole, for it would take long."""
+_BITS_PER_BYTE: Final = 8
+_BITS_IN_BASE64: Final = 6
+
+_NOTATION: Final = re.compile(
+    r"\\+(?:u00(?P<unicode>[0-9a-fA-F]{2})|x(?P<byte>[0-9a-fA-F]{2}))?"
+    r"|%(?P<url>[0-9a-fA-F]{2})|&(?:\#[xX]?[0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});|[ \t]*[\r\n]\s*"
+)
+_SIGNS: Final = "\\%&\n\r"
+_REST_OF_WORD: Final = re.compile(r"[\w+~-]*(?:\.[\w+~-]+)*=*")
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
     """Return a text without secrets, nor the beginnings of secrets that were cut.
 
+    A word that begins like a secret is hidden to its end, because it may be an older one. The time
+    that it takes grows with the length of the text, whatever is in it.
+
     Args:
         text: The text.
         secrets: Credentials. Those below four letters may be part of any word, and stay.
     """
+    layers = "\0".join(_layers(text))
     for secret in secrets:
         if len(secret) >= _SHORTEST:
-            forms = _forms(secret)
-            for beginning in {form[:_BEGINNING] for form in forms}:
-                text = _without(text, beginning, forms)
+            forms = [form for beginning, form in _forms_of(secret) if beginning in layers]
+            if forms:
+                text = _without(text, forms)
+                layers = "\0".join(_layers(text))
     return text
 
 
-def _forms(secret: str) -> set[str]:
-    """Return a credential as it is, and as URLs, PHP's JSON and Python write it."""
-    return {secret, quote(secret, safe=""), secret.replace("/", r"\/"), repr(secret)[1:-1]}
+@lru_cache(maxsize=64)
+def _forms_of(secret: str) -> tuple[tuple[str, str], ...]:
+    """Return a credential and what it looks like in Base64, after any other text, and in hex.
+
+    Each has its beginning before it.
+    """
+    content = secret.encode("utf-8", "replace")
+    forms = [secret, content.hex(), content.hex().upper()]
+    for before in range(3):
+        # Of the first and the last digit only some of the bits are those of the secret.
+        first = -(-_BITS_PER_BYTE * before // _BITS_IN_BASE64)
+        last = _BITS_PER_BYTE * (before + len(content)) // _BITS_IN_BASE64
+        digits = b64encode(b"\0" * before + content).decode()[first:last]
+        forms += [digits, digits.replace("+", "-").replace("/", "_")]
+    forms += [_layers(form)[-1] for form in forms]
+    usable = (form for form in dict.fromkeys(forms) if len(form) >= _SHORTEST)
+    return tuple((form[:_BEGINNING], form) for form in usable)
 
 
-def _without(text: str, beginning: str, forms: Iterable[str]) -> str:
-    """Remove what begins like a credential, as far as it goes on like one."""
-    rests = [form[len(beginning) :] for form in forms if form.startswith(beginning)]
-    first, *others = text.split(beginning)
-    return first + "".join(
-        _HIDDEN + part[max(_same(part, rest) for rest in rests) :] for part in others
-    )
+def _layers(text: str) -> list[str]:
+    """Return a text, and what it is without one notation after the other."""
+    layers = [text]
+    while len(layers) < _MOST_LAYERS and any(sign in text for sign in _SIGNS):
+        text, before = _NOTATION.sub(_decoded, text), text
+        if text == before:
+            break
+        layers.append(text)
+    return layers
 
 
-def _same(text: str, other: str) -> int:
-    """Return the length of the beginning that two texts have in common."""
-    pairs = zip(text, other, strict=False)
+def _decoded(match: re.Match[str]) -> str:
+    digits = match["unicode"] or match["byte"] or match["url"]
+    if digits:
+        return chr(int(digits, 16))
+    return html.unescape(match[0]) if match[0].startswith("&") else ""
+
+
+def _layers_with_places(text: str) -> Iterator[tuple[str, list[int], list[int]]]:
+    """Yield the layers of a text, and where in the text each character begins and ends."""
+    starts, ends = [*range(len(text))], [*range(1, len(text) + 1)]
+    for _ in range(_MOST_LAYERS):
+        yield text, starts, ends
+        parts: list[str] = []
+        new_starts: list[int] = []
+        new_ends: list[int] = []
+        done = 0
+        for match in _NOTATION.finditer(text):
+            place, end = match.span()
+            decoded = _decoded(match)
+            parts += (text[done:place], decoded)
+            new_starts += starts[done:place] + [starts[place]] * len(decoded)
+            new_ends += ends[done:place] + [ends[end - 1]] * len(decoded)
+            done = end
+        if not parts:
+            break
+        starts, ends = new_starts + starts[done:], new_ends + ends[done:]
+        text = "".join(parts) + text[done:]
+
+
+def _without(text: str, forms: Sequence[str]) -> str:
+    """Remove what begins like one of the forms of a credential, as far as it goes on like one."""
+    beginnings = re.compile("|".join(re.escape(form[:_BEGINNING]) for form in forms))
+    spans: list[tuple[int, int]] = []
+    for plain, starts, ends in _layers_with_places(text):
+        place = 0
+        while found := beginnings.search(plain, place):
+            place = found.start() + max(_same(plain, found.start(), form) for form in forms)
+            end = ends[place - 1]
+            rest = _REST_OF_WORD.match(text, end)
+            spans.append((starts[found.start()], end if rest is None else rest.end()))
+            if len(spans) > _MOST_FOUND:
+                return _HIDDEN
+    parts: list[str] = []
+    done = 0
+    for start, end in sorted(spans):
+        if start >= done:
+            parts += (text[done:start], _HIDDEN)
+        done = max(done, end)
+    return "".join(parts) + text[done:]
+
+
+def _same(text: str, start: int, form: str) -> int:
+    """Return how many characters of a text are those of a form."""
+    pairs = zip(text[start : start + len(form)], form, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
@@ -78,13 +163,3 @@ def _hidden(value: object, secrets: Sequence[str]) -> object:
     if isinstance(value, bytes):
         return hide(value.decode("latin-1"), secrets).encode("latin-1")
     return value
-
-
-def hide_in_response(response: Response, secrets: Sequence[str]) -> Response:
-    """Return a response without secrets in its body and headers."""
-    text = response.content.decode("latin-1")
-    return attrs.evolve(
-        response,
-        headers={name: hide(value, secrets) for name, value in response.headers.items()},
-        content=hide(text, secrets).encode("latin-1"),
-    )

@@ -1,7 +1,10 @@
 """Keep secrets and e-mail addresses out of logs, errors and reports."""
 
 import re
+from collections.abc import Iterable
 from typing import Final, TypeVar, final
+
+from cleverreach_async.transport.hiding import hide
 
 __all__ = ["Masked", "MaskedBytes", "Secret", "drop_tracebacks", "excerpt", "mask_emails"]
 
@@ -91,7 +94,7 @@ def _masked_word(match: re.Match[str]) -> str:
     return "<e-mail>" if _SIGN.search(word) else word
 
 
-def excerpt(text: str, limit: int, *, lines: bool = False) -> str:
+def excerpt(text: str, limit: int, *, lines: bool = False, secrets: Iterable[str] = ()) -> str:
     """Return the beginning of a text from outside, fit for an error or a log.
 
     E-mail addresses are masked. Characters that could manipulate a terminal, or forge a line of a
@@ -101,10 +104,11 @@ def excerpt(text: str, limit: int, *, lines: bool = False) -> str:
         text: The text.
         limit: Most characters.
         lines: Whether line breaks and tabs stay; otherwise they become blanks.
+        secrets: Credentials that the text may quote, and that are hidden.
     """
     # Masking makes texts shorter, so more is read than is returned.
     part = text[: _READ_PER_SHOWN * limit]
-    shown = mask_emails(part)
+    shown = mask_emails(hide(part, secrets))
     if len(part) < len(text) and len(shown) <= limit:
         shown = shown.rpartition(" ")[0]  # the last word may be the beginning of an address
     shown = shown[:limit]

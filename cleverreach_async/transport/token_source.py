@@ -47,6 +47,11 @@ class TokenSource(Protocol):
         """Whether the token is still valid but should be renewed soon."""
         ...
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What a server that was asked for tokens may quote; each is :class:`Masked`."""
+        ...
+
     async def credential(self, *, max_wait: float | None = None) -> Credential:
         """Return the current token, fetching one first if necessary.
 

@@ -19,7 +19,7 @@ from cleverreach_async.errors import (
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.error_bodies import error_in
 from cleverreach_async.transport.gate import AccountGate
-from cleverreach_async.transport.hiding import hide_in_error, hide_in_response
+from cleverreach_async.transport.hiding import hide_in_error
 from cleverreach_async.transport.http import Sender
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.retry import (
@@ -236,6 +236,7 @@ class Transport:
             headers.append(("content-type", request.content_type))
         if credential is not None:
             headers.append(("authorization", credential.authorization))
+        secrets = self._secrets_of(request, credential)
         on_send()
         try:
             response = await self.sender.send(
@@ -247,17 +248,25 @@ class Transport:
                 stop=stop,
             )
         except APIConnectionError as error:
-            error = hide_in_error(error, _secrets_of(request, credential))
+            error = hide_in_error(error, secrets)
             raise _placed(error, request) from error.__cause__
+        response = attrs.evolve(response, secrets=secrets)
         refusal = error_in(response, request, now=self.clock.now())
         if refusal is None:
             return response
-        shown = hide_in_response(response, _secrets_of(request, credential))
         try:
-            raise error_in(shown, request, now=self.clock.now()) or refusal
+            raise refusal
         finally:
             # Otherwise the error, its traceback and this frame would be a reference cycle.
             del refusal
+
+    def _secrets_of(self, request: Request, credential: Credential | None) -> tuple[str, ...]:
+        """Return what the server may quote: what it is sent now, or was sent to get the token."""
+        known = () if self.account is None else self.account.tokens.secrets
+        if credential is None:
+            return (*request.secrets, *known)
+        sent = Masked(credential.authorization.removeprefix("Bearer "))
+        return tuple({*request.secrets, *known, sent})
 
     def spend(self, diagnosis: Diagnosis) -> bool:
         """Pay for one retry from the account's budget; ``False`` when too little is left."""
@@ -318,12 +327,6 @@ class Transport:
             except Exception:  # noqa: BLE001
                 # An observer must not change the result of the call.
                 _log.exception("on_event failed")
-
-
-def _secrets_of(request: Request, credential: Credential | None) -> tuple[str, ...]:
-    if credential is None:
-        return request.secrets
-    return (*request.secrets, Masked(credential.authorization.removeprefix("Bearer ")))
 
 
 def _status(error: CleverReachError) -> int | None:

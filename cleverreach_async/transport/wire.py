@@ -91,11 +91,20 @@ class Response:
         headers: Headers, with lower-case names.
         content: Body bytes after content decoding such as gzip, without a byte-order mark and
             blanks around them.
+        secrets: Credentials that it may quote, and that no message may show. The content is not
+            changed, since it may be a token that was asked for.
     """
 
     status_code: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     content: bytes = attrs.field(repr=False, converter=_stripped)
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
+
+    @property
+    def kind(self) -> str:
+        """The media type that it says it has, for a message."""
+        told = self.headers.get("content-type", "no content type")
+        return excerpt(told, _MAX_KIND, secrets=self.secrets)
 
 
 class RequestParts(TypedDict, total=False):
@@ -268,9 +277,8 @@ def decode_json(response: Response, request: Request) -> Any:
     except ValueError as error:
         reason = "" if isinstance(error, msgspec.DecodeError) else f" {error},"
     # Not raised while the other error is handled, because the variables of that hold the content.
-    kind = excerpt(response.headers.get("content-type", "no content type"), _MAX_KIND)
     raise ResponseDecodeError(
-        [f"not JSON ({kind},{reason} {len(response.content)} bytes)"],
+        [f"not JSON ({response.kind},{reason} {len(response.content)} bytes)"],
         method=request.method,
         path=request.template,
     )

@@ -104,6 +104,11 @@ class StepTokens:
         """Never."""
         return False
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     async def renew_early(self) -> None:
         """Do nothing."""
 

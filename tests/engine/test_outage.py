@@ -45,6 +45,11 @@ class ConstantToken:
         """Never."""
         return False
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     async def renew_early(self) -> None:
         """Do nothing."""
 

@@ -28,6 +28,7 @@ from cleverreach_async.bulk.rows import (
 )
 from cleverreach_async.bulk.strategies import UPSERT, UPSERTPLUS, Strategy
 from cleverreach_async.errors import ResponseDecodeError
+from cleverreach_async.transport.hiding import hide
 from cleverreach_async.transport.wire import Response
 
 __all__ = ["Delivery"]
@@ -195,8 +196,8 @@ class Delivery:
         else:
             items = read_items(response)
             if items is None:
-                kind = response.headers.get("content-type", "no content type")
-                self._proved_nothing(call, f"not JSON ({kind}, {len(response.content)} bytes)")
+                size = len(response.content)
+                self._proved_nothing(call, f"not JSON ({response.kind}, {size} bytes)")
                 return None
             matched = match_rows(rows, items, with_ids=result.ids is not None)
         self._record(matched, call, response, result)
@@ -215,7 +216,8 @@ class Delivery:
             if call.shows_earlier_execution(words) and row.number in result.resent:
                 result.accepted.append(row)
             else:
-                result.results.append(rejected(row, code_of(words), words))
+                shown = hide(words, response.secrets)
+                result.results.append(rejected(row, code_of(words), shown))
         if result.ids is not None:
             result.ids |= matched.ids
         if self.notes_lost_values and call is UPSERTPLUS:
