@@ -1,6 +1,6 @@
 """The base of every resource: calls and lists."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar, Unpack
 
 import anyio.lowlevel
@@ -82,8 +82,9 @@ class Resource:
             APIStatusError: The response to a write does not show success.
         """
         request = build_request(method, template, **parts)
-        value = await (self._json(request) if method == "GET" else self._done(request))
-        return structure(unwrap(value, request), kind, method=method, path=template)
+        decoded = self._json(request) if method == "GET" else self._done(request)
+        # No variable holds what the server sent, since error reports show variables.
+        return structure(unwrap(await decoded, request), kind, method=method, path=template)
 
     async def _do(
         self,
@@ -118,9 +119,12 @@ class Resource:
         response = await self._send(request)
         value = decode_json(response, request)
         failure = None if shows_success(value) else failure_in(value)
-        if failure is not None:
+        if failure is None:
+            return value
+        try:
             raise refusal(response, request, value, failure)
-        return value
+        finally:
+            del value, failure  # An error report of this frame shows its variables.
 
     def _list(
         self,
@@ -158,8 +162,7 @@ class Resource:
             request = build_request(
                 "GET", template, path=path, query={**(query or {}), **paging}, accepts_false=True
             )
-            raw = read(await self._json(request))
-            items = await decode_in_steps(raw, kind, template)
+            items = await decode_in_steps(read(await self._json(request)), kind, template)
             is_last = size_param is None or len(items) < page_size
             return Page(items, number, is_last, template)
 
@@ -182,18 +185,28 @@ def decode_list(
         ResponseDecodeError: An item lacks what identifies it; the error names item and field. Read
             such a list with ``cr.request()``, which returns it as it is.
     """
+    items = as_list(value) if value else []
+    found, problems = _decode_items(items, kind, method=method, path=path, first=first)
+    if problems:
+        del value, items, found  # An error report of this frame shows its variables.
+        raise ResponseDecodeError(problems, method=method, path=path)
+    return tuple(found)
+
+
+def _decode_items(
+    items: Sequence[Any], kind: type[T], *, method: str, path: str, first: int
+) -> tuple[list[T], list[str]]:
+    """Return items as models, and the problems of those that are none."""
     found: list[T] = []
     problems: list[str] = []
-    for number, item in enumerate(as_list(value) if value else (), start=first):
+    for number, item in enumerate(items, start=first):
         try:
             found.append(structure(item, kind, method=method, path=path))
         except ResponseDecodeError as error:
             problems += [it.replace("@ $", f"@ $[{number}]") for it in error.problems]
             if len(problems) >= _MOST_PROBLEMS:
                 break
-    if problems:
-        raise ResponseDecodeError(problems, method=method, path=path)
-    return tuple(found)
+    return found, problems
 
 
 async def decode_in_steps(value: Any, kind: type[T], path: str) -> tuple[T, ...]:
@@ -202,7 +215,11 @@ async def decode_in_steps(value: Any, kind: type[T], path: str) -> tuple[T, ...]
     found: list[T] = []
     for start in range(0, len(items), _ITEMS_AT_ONCE):
         part = items[start : start + _ITEMS_AT_ONCE]
-        found += decode_list(part, kind, method="GET", path=path, first=start)
+        try:
+            found += decode_list(part, kind, method="GET", path=path, first=start)
+        except ResponseDecodeError:
+            del value, items, part, found  # An error report of this frame shows its variables.
+            raise
         if len(items) > _ITEMS_AT_ONCE:
             await anyio.lowlevel.checkpoint()
     return tuple(found)

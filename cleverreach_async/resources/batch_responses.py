@@ -27,9 +27,12 @@ def items_of(value: Any, response: Response, request: Request) -> Sequence[Any]:
     if isinstance(value, list) or is_numbered(value) or is_row:
         return as_list(value)
     failure = failure_in(value)
-    if failure is not None:
+    if failure is None:
+        return [value]
+    try:
         raise refusal(response, request, value, failure)
-    return [value]
+    finally:
+        del value, failure  # An error report of this frame shows its variables.
 
 
 def is_profile(item: Any) -> bool:
@@ -39,18 +42,18 @@ def is_profile(item: Any) -> bool:
     return bool(fields.get("email")) and failure_in({"id": 1, **fields}) is None
 
 
-def raise_first_failure(items: Iterable[Any], method: str, path: str) -> None:
+def raise_first_failure(items: Iterable[Any], response: Response, method: str, path: str) -> None:
     """Raise why rows were refused, if a response says so.
 
     Raises:
         UnprocessableEntityError: It does.
     """
-    for item in items:
-        failure = failure_in(item)
-        if failure is not None:
-            raise UnprocessableEntityError(
-                excerpt(failure, MAX_MESSAGE), status_code=422, method=method, path=path
-            )
+    failure = next(filter(None, map(failure_in, items)), None)
+    if failure is None:
+        return
+    words = excerpt(failure, MAX_MESSAGE, secrets=response.secrets)
+    del items, failure  # An error report of this frame shows its variables.
+    raise UnprocessableEntityError(words, status_code=422, method=method, path=path)
 
 
 def all_are_gone(value: Any) -> bool:

@@ -66,7 +66,9 @@ def structure(value: Any, kind: type[T], *, method: str, path: str) -> T:
         problems = [
             excerpt(it, _MAX_PROBLEM) for it in cattrs.transform_error(error)[:_MOST_PROBLEMS]
         ]
-        raise ResponseDecodeError(problems, method=method, path=path) from None
+    # Not raised while the other error is handled: its frames and this one hold the value.
+    del value
+    raise ResponseDecodeError(problems, method=method, path=path)
 
 
 @functools.cache

@@ -78,7 +78,10 @@ class Forms(Resource):
         query = {"badget": badge, "embedded": embedded}
         request = build_request("GET", template, path={"form_id": form_id}, query=query)
         html = await self._json(request)
-        return structure("" if html is None else html, str, method="GET", path=template)
+        try:
+            return structure("" if html is None else html, str, method="GET", path=template)
+        finally:
+            del html  # An error report of this frame shows its variables.
 
     async def create_from_template(
         self,

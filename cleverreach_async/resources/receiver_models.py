@@ -1,7 +1,7 @@
 """Models of a receiver: as written, as read, and as an item of a batch response."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -12,6 +12,7 @@ from cleverreach_async.resources.converter import AttributeValues, Extra, Number
 from cleverreach_async.resources.orders import Order, OrderInput
 from cleverreach_async.resources.success import failure_in, is_word_of_success
 from cleverreach_async.transport.error_bodies import words_in
+from cleverreach_async.transport.hiding import hide
 from cleverreach_async.transport.wire import as_object
 
 __all__ = [
@@ -168,15 +169,20 @@ class BatchItem:
         return is_word_of_success(self.status)
 
 
-def read_batch_item(raw: Any) -> BatchItem:
-    """Read one item of a batch response: an object, an error text, or a full profile."""
+def read_batch_item(raw: Any, secrets: Iterable[str] = ()) -> BatchItem:
+    """Read one item of a batch response: an object, an error text, or a full profile.
+
+    Args:
+        raw: The item.
+        secrets: Credentials that it may quote.
+    """
     if isinstance(raw, str):
-        return BatchItem(raw)
+        return BatchItem(hide(raw, secrets))
     fields = as_object(raw)
     number = str(fields.get("id") or "")
     email = fields.get("email")
     return BatchItem(
-        _status_in(fields),
+        hide(_status_in(fields), secrets),
         int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else None,
         email if isinstance(email, str) else None,
     )

@@ -37,7 +37,7 @@ from cleverreach_async.resources.receiver_models import (
 from cleverreach_async.resources.receiver_wire import receiver_on_wire
 from cleverreach_async.resources.relative import has_relative_values
 from cleverreach_async.transport.paths import check_ids, check_receiver_ids
-from cleverreach_async.transport.wire import as_object, build_request, decode_json
+from cleverreach_async.transport.wire import Response, as_object, build_request, decode_json
 
 __all__ = ["Receivers"]
 
@@ -228,8 +228,8 @@ class Receivers(Resource):
 
         ``POST /groups/{group_id}/receivers/insert``
         """
-        items = await self._batch("POST", "insert", receivers, group_id)
-        return tuple(read_batch_item(item) for item in items)
+        items, response = await self._batch("POST", "insert", receivers, group_id)
+        return tuple(read_batch_item(item, response.secrets) for item in items)
 
     async def update_many(
         self, receivers: Iterable[ReceiverLike], *, group_id: int
@@ -238,8 +238,8 @@ class Receivers(Resource):
 
         ``PUT /groups/{group_id}/receivers/update``
         """
-        items = await self._batch("PUT", "update", receivers, group_id)
-        return tuple(read_batch_item(item) for item in items)
+        items, response = await self._batch("PUT", "update", receivers, group_id)
+        return tuple(read_batch_item(item, response.secrets) for item in items)
 
     async def upsert_many(
         self, receivers: Iterable[ReceiverLike], *, group_id: int
@@ -248,8 +248,8 @@ class Receivers(Resource):
 
         ``POST /groups/{group_id}/receivers/upsert``
         """
-        items = await self._batch("POST", "upsert", receivers, group_id)
-        return tuple(read_batch_item(item) for item in items)
+        items, response = await self._batch("POST", "upsert", receivers, group_id)
+        return tuple(read_batch_item(item, response.secrets) for item in items)
 
     async def updateplus_many(
         self, receivers: Iterable[ReceiverLike], *, group_id: int
@@ -307,25 +307,31 @@ class Receivers(Resource):
         """Send one receiver and return it as the server shows it."""
         request = build_request(method, template, path=path, json=receiver, idempotent=idempotent)
         stored = unwrap(await self._done(request), request)
-        _warn_of_lost_values([(receiver, stored)])
-        return structure(stored, Receiver, method=method, path=template)
+        try:
+            _warn_of_lost_values([(receiver, stored)])
+            return structure(stored, Receiver, method=method, path=template)
+        finally:
+            del stored  # An error report of this frame shows its variables.
 
     async def _batch_profiles(
         self, method: str, verb: str, receivers: Iterable[ReceiverLike], group_id: int
     ) -> tuple[Receiver, ...]:
         sent = as_receivers(receivers)
         path = f"/groups/{{group_id}}/receivers/{verb}"
-        items = await self._batch(method, verb, sent, group_id)
+        items, response = await self._batch(method, verb, sent, group_id)
         stored = {str(as_object(it).get("email")).lower(): it for it in items if is_profile(it)}
-        if not stored:
-            raise_first_failure(items, method, path)
-        _warn_of_lost_values((it, stored.get(str(it.email).strip().lower())) for it in sent)
-        return decode_list([*filter(is_profile, items)], Receiver, method=method, path=path)
+        try:
+            if not stored:
+                raise_first_failure(items, response, method, path)
+            _warn_of_lost_values((it, stored.get(str(it.email).strip().lower())) for it in sent)
+            return decode_list([*filter(is_profile, items)], Receiver, method=method, path=path)
+        finally:
+            del items, stored  # An error report of this frame shows its variables.
 
     async def _batch(
         self, method: str, verb: str, receivers: Iterable[ReceiverLike], group_id: int
-    ) -> Sequence[Any]:
-        """Send up to 1000 receivers and return the items of the response."""
+    ) -> tuple[Sequence[Any], Response]:
+        """Send up to 1000 receivers and return the items of the response, and the response."""
         creates = verb not in {"update", "updateplus"}
         rows = [receiver_on_wire(receiver, creates=creates) for receiver in as_receivers(receivers)]
         if len(rows) > MAX_BATCH:
@@ -342,7 +348,7 @@ class Receivers(Resource):
             idempotent=verb != "insert" and all(map(_is_repeatable, rows)),
         )
         response = await self._send(request)
-        return items_of(decode_json(response, request), response, request)
+        return items_of(decode_json(response, request), response, request), response
 
 
 def _is_repeatable(receiver: ReceiverInput) -> bool:

@@ -261,3 +261,59 @@ def test_no_invalid_environment_shows_a_secret(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(cleverreach_async.ConfigurationError) as caught:
             CleverReach.from_env()
         assert_hidden(left_behind(caught.value))
+
+
+ROW = {"email": "ada@example.org"}
+CALLS: dict[str, Callable[[CleverReach], Awaitable[Any]]] = {
+    "get": lambda cr: cr.groups.get(7),
+    "list": lambda cr: cr.groups.list(),
+    "create": lambda cr: cr.groups.create(name="x"),
+    "delete": lambda cr: cr.groups.delete(7),
+    "code": lambda cr: cr.forms.code(7),
+    "whoami": lambda cr: cr.debug.whoami(),
+    "one receiver": lambda cr: cr.receivers.upsert(ROW, group_id=7),
+    "profiles": lambda cr: cr.receivers.upsertplus_many([ROW], group_id=7),
+    "results": lambda cr: cr.receivers.insert_many([ROW], group_id=7),
+    "delete many": lambda cr: cr.receivers.delete_many([7]),
+}
+BODIES: dict[str, Callable[[str], Any]] = {
+    "text": lambda said: said,
+    "texts": lambda said: [said, {"error": said}],
+    "failure": lambda said: {"success": False, "message": said, "debug": said},
+    "error": lambda said: {"error": {"message": said}},
+    "odd id": lambda said: {"id": said, "name": said},
+    "odd object": lambda said: [{"id": {said: said}, "name": [said], said: said}],
+    "refused row": lambda said: [{"email": "ada@example.org", "status": f"invalid {said}"}],
+    "odd receiver": lambda said: [{"email": "ada@example.org", "id": said, "tags": {said: 1}}],
+    "number": lambda said: {"0": said, "1": {"id": [said]}},
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("body", BODIES)
+async def test_no_success_that_is_none_shows_a_secret(
+    call: str, body: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A response with status 200 may quote what was sent in what shows that the call failed."""
+    caplog.set_level(logging.DEBUG)
+    is_answer_data = call == "code"
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "oauth" in request.url.path:
+            return httpx.Response(200, json={"access_token": ACCESS})
+        said = f"no: {CLIENT} {BASIC} {request.headers['authorization']}"
+        return httpx.Response(200, json=BODIES[body](said))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client:
+        cr = CleverReach(
+            APP.client_credentials(), http_client=http_client, retry=RetryPolicy(attempts=1)
+        )
+        try:
+            result = await CALLS[call](cr)
+        except CleverReachError as error:
+            assert_hidden(left_behind(error))
+        else:
+            assert_hidden("" if is_answer_data else repr(getattr(result, "status", result)))
+    assert_hidden("".join(repr(it.__dict__) for it in caplog.records))
