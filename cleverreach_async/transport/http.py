@@ -11,6 +11,7 @@ This is the only file that imports an HTTP library. Three defects of httpx 0.28.
   share one TLS context.
 """
 
+import importlib
 import math
 import ssl
 import sys
@@ -46,6 +47,9 @@ _POOL_SIZE: Final = 10
 _CONNECT_TIMEOUT: Final = 10.0
 _CONNECT_SHARE: Final = 0.9
 _MAX_REASON: Final = 300
+
+# httpx does so in the first call, which would block the event loop for 0.1 to 0.3 s.
+importlib.import_module("httpcore")
 
 
 class Sender(Protocol):

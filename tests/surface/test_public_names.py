@@ -105,3 +105,31 @@ def test_the_client_loads_neither_command_nor_sandbox() -> None:
     """The client does not need the modules of the extras."""
     unwanted = {"typer", "starlette", "uvicorn", "cleverreach_async.sandbox"}
     assert set() == loaded_by("from cleverreach_async import CleverReach") & unwanted
+
+
+FIRST_CALL = """
+import sys
+import anyio
+from cleverreach_async import CleverReach, CleverReachError, RetryPolicy
+
+async def call():
+    cr = CleverReach("token", base_url="http://127.0.0.1:1", retry=RetryPolicy(attempts=1))
+    before = set(sys.modules)
+    try:
+        await cr.groups.list()
+    except CleverReachError:
+        print(len(before) > 0, *sorted(set(sys.modules) - before))
+    await cr.aclose()
+
+anyio.run(call)
+"""
+
+
+def test_the_first_call_loads_no_library() -> None:
+    """Loading one would block the event loop. Each has been loaded with the client."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", FIRST_CALL], check=True, capture_output=True, text=True
+    )
+    was_run, *loaded = done.stdout.split()
+    assert "True" == was_run
+    assert [] == [name for name in loaded if not name.startswith(("anyio.", "encodings."))]
