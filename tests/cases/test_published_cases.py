@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from cases.published_cases import CASES, FILES, Case, result_of
+from cases.case_files import FILES
+from cases.published_cases import CASES, Case, result_of
 
 
 @pytest.mark.anyio

@@ -10,7 +10,7 @@ import httpx
 from cleverreach_async import CleverReach, ImportReport, OAuthApp, Outcome, Receiver, RowResult
 from cleverreach_async.sandbox import Sandbox
 
-__all__ = ["Account", "an_account"]
+__all__ = ["Account", "an_account", "attribute"]
 
 
 @attrs.frozen
@@ -65,6 +65,12 @@ class Loaded:
             "accepted" if it.outcome is Outcome.ACCEPTED else f"{it.outcome.value}: {it.code}"
             for it in rows
         ]
+
+
+def attribute(receiver: Receiver, *names: str) -> Any:
+    """Return the values of attributes; one as it is."""
+    values = [receiver.global_attributes.get(name, "") for name in names]
+    return values[0] if len(values) == 1 else values
 
 
 @asynccontextmanager
