@@ -21,3 +21,9 @@ def test_every_file_is_used() -> None:
     names = {case.name.partition(",")[0] for case in CASES}
     assert {path.name for path in FILES.iterdir()} <= names
     assert Path(__file__).with_name("files") == FILES
+
+
+def test_names_are_unique() -> None:
+    """A failure names one case."""
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names))
