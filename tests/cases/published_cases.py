@@ -6,27 +6,25 @@
 import sys
 from pathlib import Path
 
-import anyio
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cases import case_answers, case_files, case_hostile, case_writes
+from cases import case_answers, case_files, case_hostile, case_use, case_writes
 from cases.registry import CASES, Case, result_of
 
 __all__ = ["CASES", "KINDS", "Case", "result_of"]
 
-KINDS = (case_files, case_writes, case_answers, case_hostile)
+KINDS = (case_files, case_writes, case_answers, case_hostile, case_use)
 """Each registers its cases, which are of one kind."""
 
 
-async def show() -> int:
+def show() -> int:
     """Print every case by kind; returns how many are not right."""
     wrong = 0
     for kind in KINDS:
         print(f"\n{kind.__doc__}\n")  # noqa: T201
         for chosen in CASES:
             if chosen.kind == kind.__name__:
-                found = await result_of(chosen)
+                found = result_of(chosen)
                 is_right = found == chosen.expected
                 wrong += not is_right
                 word = "right" if is_right else "WRONG"
@@ -35,4 +33,4 @@ async def show() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(anyio.run(show) > 0)
+    sys.exit(show() > 0)

@@ -7,13 +7,12 @@ from cases.case_files import FILES
 from cases.published_cases import CASES, Case, result_of
 
 
-@pytest.mark.anyio
 # The generators of httpx cannot be closed from outside when a response is discarded.
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_the_result_is_right(case: Case) -> None:
+def test_the_result_is_right(case: Case, anyio_backend: str) -> None:
     """In an empty account, unless the case says otherwise."""
-    assert case.expected == await result_of(case)
+    assert case.expected == result_of(case, backend=anyio_backend)
 
 
 def test_every_file_is_used() -> None:

@@ -9,6 +9,7 @@ import httpx
 
 from cleverreach_async import CleverReach, ImportReport, OAuthApp, Outcome, Receiver, RowResult
 from cleverreach_async.sandbox import Sandbox
+from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 
 __all__ = ["Account", "an_account", "attribute"]
 
@@ -74,14 +75,19 @@ def attribute(receiver: Receiver, *names: str) -> Any:
 
 
 @asynccontextmanager
-async def an_account(**options: Any) -> AsyncGenerator[Account]:
-    """Open an empty account with a group."""
+async def an_account(clock: Clock = SYSTEM_CLOCK, **options: Any) -> AsyncGenerator[Account]:
+    """Open an empty account with a group.
+
+    Args:
+        clock: That of the client.
+        options: Those of the sandbox.
+    """
     with Sandbox(**options) as sandbox:
         app = OAuthApp("sandbox", "sandbox-secret")
         transport = httpx.ASGITransport(app=sandbox.app)
         async with (
             httpx.AsyncClient(transport=transport) as http_client,
-            CleverReach(app.client_credentials(), http_client=http_client) as client,
+            CleverReach(app.client_credentials(), http_client=http_client, clock=clock) as client,
         ):
             group = await client.groups.create(name="N")
             yield Account(sandbox, client, group.id)
