@@ -48,6 +48,8 @@ __all__ = ["CleverReach"]
 
 DEFAULT_TIMEOUT: Final = 30.0
 
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
 
 class ClientOptions(TypedDict, total=False):
     """Options of a client; see :class:`CleverReach`."""
@@ -242,8 +244,8 @@ class CleverReach:
             The decoded JSON, or ``None`` for an empty response.
 
         Raises:
-            ConfigurationError: The method is no word, an id is not one, a value cannot be sent, or
-                the path would address something else.
+            ConfigurationError: There is no such method, an id is not one, a value cannot be sent,
+                or the path would address something else.
             CleverReachError: As for any other call.
         """
         _check_operation(method, path)
@@ -308,8 +310,8 @@ def _with_auth(transport: Transport, auth: Auth) -> Transport:
 
 
 def _check_operation(method: object, path: object) -> None:
-    if not (isinstance(method, str) and method.isascii() and method.isalpha()):
-        raise ConfigurationError(f"method is {method!r}; pass a word such as GET")
+    if not isinstance(method, str) or method.upper() not in _METHODS:
+        raise ConfigurationError(f"method is {method!r}; use GET, POST, PUT or DELETE")
     if not isinstance(path, str):
         raise ConfigurationError(f"path is {kind_of(path)}; pass text such as /groups")
 

@@ -185,10 +185,12 @@ async def test_query_in_a_path(cr: CleverReach, sender: ScriptedSender) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("method", ["", "GET\r\nX: y", "GET /", "GÉT"])
-async def test_method_that_is_no_word(cr: CleverReach, sender: ScriptedSender, method: str) -> None:
-    """It could add a header."""
-    with pytest.raises(ConfigurationError, match="method is"):
+@pytest.mark.parametrize("method", ["", "GET\r\nX: y", "GET /", "GÉT", "GTE", "UPDATE", None])
+async def test_a_method_that_does_not_exist(
+    cr: CleverReach, sender: ScriptedSender, method: Any
+) -> None:
+    """A typing error is not sent, nor what could add a header."""
+    with pytest.raises(ConfigurationError, match=r"method is .*; use GET, POST, PUT or DELETE"):
         await cr.request(method, "/groups")
     assert [] == sender.sent
 
