@@ -8,12 +8,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cases import case_answers, case_files, case_hostile, case_use, case_writes
+from cases import case_answers, case_files, case_hostile, case_mistakes, case_use, case_writes
 from cases.registry import CASES, Case, result_of
 
 __all__ = ["CASES", "KINDS", "Case", "result_of"]
 
-KINDS = (case_files, case_writes, case_answers, case_hostile, case_use)
+KINDS = (case_files, case_writes, case_answers, case_hostile, case_use, case_mistakes)
 """Each registers its cases, which are of one kind."""
 
 
