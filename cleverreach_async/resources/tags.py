@@ -10,6 +10,7 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import UNSET, Resource, Unset, body, optional_ids, refuse_none
 from cleverreach_async.resources.converter import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.receiver_arguments import split_tags
 from cleverreach_async.resources.success import looks_like_trouble
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import as_list
@@ -100,7 +101,7 @@ class Tags(Resource):
 
         Args:
             receiver_id: Pool id or e-mail address.
-            tags: ``name`` or ``origin.name``, one or several.
+            tags: ``name`` or ``origin.name``, a list or one text with commas.
             group_id: The group in which to add them.
 
         Raises:
@@ -129,7 +130,7 @@ class Tags(Resource):
 
         Args:
             receiver_id: Pool id or e-mail address.
-            tags: ``name``, ``origin.name`` or ``origin.*``, one or several.
+            tags: ``name``, ``origin.name`` or ``origin.*``, a list or one text with commas.
             group_id: The group in which to remove them.
 
         Raises:
@@ -154,7 +155,7 @@ class Tags(Resource):
 
 
 def _names(tags: str | Sequence[str]) -> Sequence[str]:
-    names = [tags] if isinstance(tags, str) else [*tags]
+    names = split_tags(tags) if isinstance(tags, str) else [*tags]
     if not names or not all(name.strip() for name in names):
         raise ConfigurationError("tags must have at least one tag and no empty one")
     return names

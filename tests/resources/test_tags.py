@@ -54,6 +54,22 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
         ["shop.customer"],
         None,
     ),
+    "add one text of several": (
+        lambda it: it.add(7, 'vip, shop.gold;"x"'),
+        "POST",
+        "/v3/receivers/7/tags",
+        {"tags": ["vip", "shop.gold", "x"]},
+        ["vip"],
+        None,
+    ),
+    "remove one text of several": (
+        lambda it: it.remove(7, "vip, gold"),
+        "DELETE",
+        "/v3/receivers/7/tags/vip%2Cgold",
+        None,
+        True,
+        None,
+    ),
     "add by address in a group": (
         lambda it: it.add("ann+a@mail.example", ["a", "b"], group_id=7),
         "POST",
@@ -107,6 +123,7 @@ REFUSED: dict[str, Act] = {
     "no receiver": lambda it: it.remove("", "a"),
     "nothing to add": lambda it: it.add(7, ()),
     "empty to add": lambda it: it.add(7, ""),
+    "only commas to add": lambda it: it.add(7, ", ;"),
     "no limit": lambda it: it.list(limit=0),
     "too large a limit": lambda it: it.list(limit=5001),
 }
