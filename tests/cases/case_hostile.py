@@ -6,7 +6,7 @@ import random
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ HOUR = 3600.0
 
 
 @asynccontextmanager
-async def client_of(answer: Answer, **options: Any) -> AsyncIterator[CleverReach]:
+async def client_of(answer: Answer, **options: Any) -> AsyncGenerator[CleverReach]:
     """Open a client of a server that answers so."""
     async with (
         httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client,

@@ -191,6 +191,13 @@ async def dup(it: Group) -> Any:
     await it.cr.attributes.create(name="dup", type="text")
 
 
+async def tagged(it: Group, tags: str) -> Any:
+    """Add tags to a receiver, and return those that the account has."""
+    await it.cr.receivers.upsert(ROW, group_id=it.id)
+    await it.cr.tags.add(ANN, tags)
+    return (await it.account.person(ANN)).tags
+
+
 LINE = {"order_id": "3", "product": "p"}
 mistakes(
     "call",
@@ -198,6 +205,7 @@ mistakes(
     ("attribute twice", "409 Conflict: attribute already exists", dup),
     ("group without a name", "missing name", lambda it: it.cr.groups.create(name="")),
     ("state", "one of all, active", lambda it: it.cr.receivers.list(group_id=it.id, state="on")),
+    ("several tags as text", ("vip", "gold"), lambda it: tagged(it, "vip,gold")),
     ("order as a mapping", ("3", 0.0), lambda it: order(it, LINE)),
     ("order id as a number", ("3", 0.0), lambda it: order(it, {**LINE, "order_id": 3})),
     ("price", ("3", 9.99), lambda it: order(it, OrderInput("3", "p", price=9.99, currency="EUR"))),

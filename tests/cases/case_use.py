@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +32,7 @@ APP = OAuthApp("sandbox", "sandbox-secret", base_url=LOCAL)
 # base_url_mismatch: where the secret goes.
 
 
-async def asked_by(make: Any) -> list[str]:
+async def asked_by(make: Callable[[httpx.AsyncClient], CleverReach]) -> list[str]:
     """List groups, and return the URLs that were requested."""
     asked: list[str] = []
 
@@ -80,7 +80,7 @@ async def _(account: Account) -> Any:
 
 
 @contextmanager
-def environment(variables: dict[str, str]) -> Iterator[None]:
+def environment(variables: dict[str, str]) -> Generator[None]:
     """Set these variables, and no other ones of ours."""
     others = {name: it for name, it in os.environ.items() if not name.startswith("CLEVERREACH_")}
     with patch.dict(os.environ, {**others, **variables}, clear=True):
@@ -149,7 +149,7 @@ def _() -> Any:
 
 
 @contextmanager
-def a_folder() -> Iterator[Path]:
+def a_folder() -> Generator[Path]:
     """Work in an empty folder, which is the home too."""
     with (
         TemporaryDirectory() as folder,
