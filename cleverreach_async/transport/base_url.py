@@ -56,7 +56,8 @@ def server_root(base_url: str, *, allow_http: bool = False) -> str:
     if scheme == "http" and not allow_http and not _stays_here(host):
         raise ConfigurationError(
             f"base_url is {shown}: secrets and tokens would be readable on the way; use https://,"
-            " or allow it with allow_http=True (CLEVERREACH_ALLOW_HTTP=1 in the environment)"
+            " or allow it with allow_http=True (for the command and from_env(), with"
+            " CLEVERREACH_ALLOW_HTTP=1 in the environment)"
         )
     return f"{scheme}://{host}{'' if port is None else f':{port}'}{path}"
 
