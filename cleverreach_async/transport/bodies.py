@@ -13,6 +13,7 @@ from cleverreach_async.transport.wire import Response
 __all__ = ["read_response"]
 
 MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+_LARGE: Final = 1024 * 1024
 _STEPS_AT_ONCE: Final = 4
 """Steps of decompression, of 256 KiB at most, before other tasks run."""
 
@@ -29,7 +30,10 @@ async def read_response(response: Any) -> Response:
     except ContentError as error:
         problem = str(error)
     else:
-        return Response(response.status_code, headers, b"".join(chunks))
+        content = b"".join(chunks)
+        if len(content) > _LARGE:  # what follows goes through all of it once more
+            await anyio.lowlevel.checkpoint()
+        return Response(response.status_code, headers, content)
     finally:
         await response.aclose()
     raise APIConnectionError(problem, sent=True)
