@@ -31,7 +31,7 @@ from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.relative import body_has_relative_values
 from cleverreach_async.resources.reports import Reports
 from cleverreach_async.resources.tags import Tags
-from cleverreach_async.transport.base_url import server_root
+from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http import make_sender
@@ -74,7 +74,8 @@ class CleverReach:
         base_url: The server's root; ``/v3`` and ``/oauth`` are below it. By default that of the
             app whose credentials these are, or else https://rest.cleverreach.com.
         allow_http: Whether ``base_url`` may be ``http://`` on another computer. The token and all
-            data are then readable on the way.
+            data are then readable on the way. It may always be with an ``http_client`` over
+            ``MockTransport`` or ``ASGITransport``, which sends nothing.
         timeout: Seconds that one attempt may take from connecting to the last byte; ``None`` for
             no limit.
         retry: How ordinary calls are retried.
@@ -120,7 +121,7 @@ class CleverReach:
         # No frame shows a credential when a check fails.
         auth, base_url = masked(auth), masked(base_url)
         auth = as_auth(auth)
-        root = _root_of(auth, base_url, allow_http=allow_http)
+        root = _root_of(auth, base_url, allow_http=allow_http or stays_in_process(http_client))
         _check_timeout(timeout)
         if max_connections < 1:
             raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")

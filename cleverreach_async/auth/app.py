@@ -26,7 +26,7 @@ from cleverreach_async.auth.renewal import StaticToken
 from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError, TokenError
-from cleverreach_async.transport.base_url import server_root
+from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.http import make_sender
 from cleverreach_async.transport.redaction import Secret
@@ -121,7 +121,8 @@ class OAuthApp:
         if redirect_uri is not None:
             check_text(redirect_uri, "redirect_uri")
         if base_url is not None:
-            set_fields(self, _base_url=server_root(base_url, allow_http=allow_http))
+            is_allowed = allow_http or stays_in_process(http_client)
+            set_fields(self, _base_url=server_root(base_url, allow_http=is_allowed))
 
     @property
     def base_url(self) -> str:

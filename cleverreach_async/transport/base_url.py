@@ -2,20 +2,21 @@
 
 import re
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.wire import DEFAULT_BASE_URL
 
-__all__ = ["server_root"]
+__all__ = ["server_root", "stays_in_process"]
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})+")
 _INVISIBLE: Final = re.compile(r"[\x00-\x20\x7f]")  # some of which urlsplit() removes
+_IN_PROCESS: Final = frozenset({"MockTransport", "ASGITransport"})
 _OF_THE_API: Final = frozenset({"v3", "oauth", "hooks"})
 
 
@@ -114,3 +115,17 @@ def _stays_here(host: str) -> bool:
         return False
     # Systems connect to the unspecified address, which servers print, on the loopback interface.
     return address.is_loopback or address.is_unspecified
+
+
+def stays_in_process(http_client: Any) -> bool:
+    """Whether nothing that a client of httpx or httpx2 sends leaves this process, as in tests."""
+    transports = getattr(http_client, "_transport", None), *_mounts_of(http_client)
+    return all(
+        type(it).__name__ in _IN_PROCESS and type(it).__module__.startswith("httpx")
+        for it in transports
+    )
+
+
+def _mounts_of(http_client: Any) -> list[Any]:
+    mounts: dict[Any, Any] = getattr(http_client, "_mounts", {})
+    return list(mounts.values())

@@ -1,8 +1,10 @@
 """``base_url`` is parsed: what is no root of a server, or would show credentials, is refused."""
 
 import traceback
+from contextlib import nullcontext
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,6 +180,40 @@ def test_the_environment_may_allow_it(
         with pytest.raises(ConfigurationError, match="allow_http=True"):
             CleverReach.from_env()
         assert "http://sandbox:8800" in repr(CleverReach.from_env(allow_http=True))
+
+
+async def _no_app(*_: Any) -> None:
+    """Stand for an ASGI application."""
+
+
+@pytest.mark.parametrize(
+    ("options", "is_accepted"),
+    [
+        ({"transport": httpx.MockTransport(lambda _: httpx.Response(200))}, True),
+        ({"transport": httpx.ASGITransport(_no_app)}, True),
+        ({}, False),
+        (
+            {
+                "transport": httpx.ASGITransport(_no_app),
+                "mounts": {"http://": httpx.AsyncHTTPTransport()},
+            },
+            False,
+        ),
+    ],
+)
+def test_http_that_stays_in_the_process_is_accepted(
+    options: dict[str, Any], is_accepted: bool
+) -> None:
+    """Clients of tests send nothing over a network; a mounted transport may."""
+    client, url = httpx.AsyncClient(**options), "http://cr.example"
+    for make in (
+        lambda: CleverReach("token", base_url=url, http_client=client),
+        lambda: OAuthApp("id", "secret", base_url=url, http_client=client),
+    ):
+        with (
+            nullcontext() if is_accepted else pytest.raises(ConfigurationError, match="allow_http")
+        ):
+            make()
 
 
 def test_the_environment_says_yes_or_no(monkeypatch: pytest.MonkeyPatch) -> None:
