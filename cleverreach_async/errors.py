@@ -13,6 +13,7 @@
     ├── ResponseDecodeError       a 2xx response that does not fit the model: .problems
     ├── APIStatusError            .status_code .code .message .headers .body .method .path
     │   ├── BadRequestError           400
+    │   │   └── DuplicateReceiverError    the group has a receiver with this address
     │   ├── AuthenticationError       401
     │   ├── PermissionDeniedError     403
     │   ├── NotFoundError             404
@@ -43,6 +44,7 @@ __all__ = [
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
+    "DuplicateReceiverError",
     "ImportFailedError",
     "InternalServerError",
     "JournalError",
@@ -210,6 +212,18 @@ class APIStatusError(CleverReachError):
 
 class BadRequestError(APIStatusError):
     """400: the server rejected the input. The message names the field."""
+
+
+class DuplicateReceiverError(BadRequestError):
+    """The group has a receiver with this address, who may be active, inactive or unsubscribed.
+
+    ``cr.receivers.get()`` tells which; ``cr.receivers.upsert()`` changes receivers that exist.
+    """
+
+    _advice = (
+        "the group has a receiver with this address: look with receivers.get() whether they are"
+        " active, and change them with receivers.upsert()"
+    )
 
 
 class AuthenticationError(APIStatusError):

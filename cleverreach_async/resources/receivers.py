@@ -135,9 +135,12 @@ class Receivers(Resource):
         return await self._call(Receiver, "GET", template, path=path)
 
     async def create(self, receiver: ReceiverLike, *, group_id: int) -> Receiver:
-        """Add one receiver. If the address is in the group already, the API returns an error.
+        """Add one receiver.
 
         Values of attributes that the answer does not have are logged as a warning, by name.
+
+        Raises:
+            DuplicateReceiverError: The group has a receiver with this address.
 
         ``POST /groups/{group_id}/receivers``
         """

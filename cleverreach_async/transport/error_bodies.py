@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from cleverreach_async.errors import APIStatusError, status_error
+from cleverreach_async.errors import APIStatusError, DuplicateReceiverError, status_error
 from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.redaction import excerpt, mask_emails
 from cleverreach_async.transport.wire import Request, Response, as_list, as_object
@@ -29,6 +29,7 @@ _HIDDEN_HEADERS: Final = frozenset({"authorization", "set-cookie", "www-authenti
 _ERROR_STATUSES: Final = range(400, 600)
 _STATUS_OF_PHRASE: Final = {s.phrase.lower(): int(s) for s in HTTPStatus if s in _ERROR_STATUSES}
 
+_DUPLICATE: Final = re.compile(r"\bduplicate (?:address|data)\b", re.IGNORECASE)
 _FAILED: Final = re.compile(rb'false|\{\s*"success"\s*:\s*false\s*\}')
 _LONGEST_FAILED: Final = 100
 
@@ -105,7 +106,7 @@ def _error(
     *,
     retry_after: float | None = None,
 ) -> APIStatusError:
-    return status_error(status)(
+    return _class_of(status, message, request)(
         excerpt(message, MAX_MESSAGE, secrets=response.secrets),
         status_code=status,
         code=code,
@@ -127,6 +128,15 @@ def _error(
         ),
         retry_after=retry_after,
     )
+
+
+def _class_of(status: int, message: str, request: Request) -> type[APIStatusError]:
+    """Return the class of an error. The status of a duplicate is not known for certain."""
+    creates = request.method == "POST" and request.template.endswith("/receivers")
+    is_refusal = status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if creates and is_refusal and _DUPLICATE.search(message[:MAX_MESSAGE]):
+        return DuplicateReceiverError
+    return status_error(status)
 
 
 def _json_object(content: bytes) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from support.virtual_time import VirtualClock
 from typer.testing import CliRunner
 
 from cleverreach_async import (
+    APIStatusError,
     CleverReach,
     ConfigurationError,
     ImportProgress,
@@ -200,3 +201,22 @@ class Warnings(logging.Handler):
 @case("silent_attributes, name", "the name that the server gave is returned", "first_name")
 async def _(account: Account) -> Any:
     return (await account.client.attributes.create(name="First Name", type="text")).name
+
+
+# guide_doi: somebody signs up twice.
+
+
+@case(
+    "guide_doi, again",
+    "an error of its own, which says how to go on",
+    ["DuplicateReceiverError", True, True, False],
+)
+async def _(account: Account) -> Any:
+    receiver = ReceiverInput(ANN, registered=1_767_225_600, activated=0)
+    await account.client.receivers.create(receiver, group_id=account.group_id)
+    try:
+        await account.client.receivers.create(receiver, group_id=account.group_id)
+    except APIStatusError as error:
+        text = str(error)
+        return [type(error).__name__, "receivers.get()" in text, "upsert()" in text, ANN in text]
+    return "created twice"

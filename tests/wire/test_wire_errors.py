@@ -15,6 +15,7 @@ from cleverreach_async.errors import (
     AuthenticationError,
     BadRequestError,
     ConflictError,
+    DuplicateReceiverError,
     InternalServerError,
     NotFoundError,
     PayloadTooLargeError,
@@ -28,6 +29,9 @@ from cleverreach_async.transport.wire import Response, build_request
 
 GET = build_request("GET", "/receivers/{receiver_id}", path={"receiver_id": "ann@mail.example"})
 LIST = build_request("GET", "/receivers", accepts_false=True)
+
+
+RECEIVERS = "/groups/{group_id}/receivers"
 
 
 def error_of(
@@ -344,3 +348,26 @@ def test_an_address_at_the_cut_is_not_shown_in_part() -> None:
         content = json.dumps({"message": "x " * (length // 2) + "ann.smith@mail.example"}).encode()
         message = error_of(content, status=400).message
         assert ("ann" in message, len(message) <= 2000) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "method", "template", "expected"),
+    [
+        (400, {"message": "Duplicate address 'x'"}, "POST", RECEIVERS, DuplicateReceiverError),
+        (409, {"error": {"message": "duplicate data"}}, "POST", RECEIVERS, DuplicateReceiverError),
+        (200, {"error": "duplicate address"}, "POST", RECEIVERS, DuplicateReceiverError),
+        (400, {"message": "duplicate name"}, "POST", RECEIVERS, BadRequestError),
+        (500, {"message": "duplicate address"}, "POST", RECEIVERS, InternalServerError),
+        (409, {"message": "duplicate address"}, "POST", "/blacklist", ConflictError),
+        (400, {"message": "duplicate address"}, "GET", RECEIVERS, BadRequestError),
+    ],
+)
+def test_a_duplicate_has_an_error_of_its_own(
+    status: int, body: dict[str, Any], method: str, template: str, expected: type
+) -> None:
+    """Whatever the status; only creating a receiver can be refused for it."""
+    path = {"group_id": 7} if template == RECEIVERS else {}
+    request = build_request(method, template, path=path)
+    response = Response(status, {}, json.dumps(body).encode())
+
+    assert expected is type(error_in(response, request, now=0))
