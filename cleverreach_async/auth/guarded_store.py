@@ -7,10 +7,9 @@ from typing import Final
 import anyio
 
 from cleverreach_async.auth.stores import TokenStore
-from cleverreach_async.auth.tokens import Token
+from cleverreach_async.auth.tokens import Token, secrets_of
 from cleverreach_async.errors import ConfigurationError, TokenStoreError
 from cleverreach_async.transport.hiding import hide_in_error
-from cleverreach_async.transport.redaction import Masked
 
 __all__ = ["GuardedStore"]
 
@@ -56,7 +55,7 @@ class GuardedStore:
                 await self._store.save(token)
         except Exception as error:
             # A database quotes what it could not store.
-            hide_in_error(error, _secrets_of(token))
+            hide_in_error(error, secrets_of(token))
             raise
 
     @asynccontextmanager
@@ -109,11 +108,6 @@ class GuardedStore:
             yield
         if scope.cancelled_caught:
             raise TokenStoreError(f"{self._name} cannot {action} within {_PATIENCE:g} s")
-
-
-def _secrets_of(token: Token) -> list[str]:
-    held = (token.access_token, token.refresh_token)
-    return [Masked(secret.reveal()) for secret in held if secret is not None]
 
 
 def _other_type(loaded: object) -> str:
