@@ -51,10 +51,20 @@ def encode_plain_rows(
     """
     try:
         receivers, lines, are_checked = _parts_of(items)
+        of_account = [it.global_attributes for it in receivers if it.global_attributes]
+        of_group = [it.attributes for it in receivers if it.attributes]
         if not (
             receivers
-            and _are_sent_as_they_are(receivers, known)
-            and (are_checked or _have_plain_types(receivers, strategy))
+            and _are_sent_as_they_are(receivers)
+            and (known is None or known.are_fitting(of_account, of_group))
+            and (
+                are_checked
+                or (
+                    _have_plain_types(receivers, strategy)
+                    and _have_plain_values(of_account)
+                    and _have_plain_values(of_group)
+                )
+            )
         ):
             return None
         bodies = map(encode_json, receivers)
@@ -86,35 +96,23 @@ def _parts_of(
     return (), no_lines, False
 
 
-def _are_sent_as_they_are(
-    receivers: Sequence[ReceiverInput], known: KnownAttributes | None
-) -> bool:
-    """Whether nothing has to be changed, or rejected, in receivers whose types are checked."""
+def _are_sent_as_they_are(receivers: Sequence[ReceiverInput]) -> bool:
+    """Whether addresses and times need no change, and nobody is unsubscribed."""
     return (
         are_addresses([it.email for it in receivers])
         and _NOT_SENT.issuperset([type(it.deactivated) for it in receivers])
         and _are_usual_times([it.activated for it in receivers])
-        and (known is None or known.are_fitting(_of_account(receivers), _of_group(receivers)))
     )
 
 
 def _have_plain_types(receivers: Sequence[ReceiverInput], strategy: Strategy) -> bool:
+    """Whether the other fields, apart from attributes, have the types that are sent."""
     return (
         _are_usual_times([it.registered for it in receivers])
         and _TEXTS.issuperset([type(it.source) for it in receivers])
-        and _have_plain_values(_of_account(receivers))
-        and _have_plain_values(_of_group(receivers))
         and _are_plain_tags([it.tags for it in receivers])
         and _are_plain_orders([it.orders for it in receivers if it.orders], strategy)
     )
-
-
-def _of_account(receivers: Iterable[ReceiverInput]) -> Sequence[Any]:
-    return [it.global_attributes for it in receivers if it.global_attributes]
-
-
-def _of_group(receivers: Iterable[ReceiverInput]) -> Sequence[Any]:
-    return [it.attributes for it in receivers if it.attributes]
 
 
 def _are_usual_times(times: Sequence[Any]) -> bool:
