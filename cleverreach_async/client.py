@@ -34,7 +34,7 @@ from cleverreach_async.resources.tags import Tags
 from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
-from cleverreach_async.transport.http import make_sender
+from cleverreach_async.transport.http.choice import make_sender
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
 from cleverreach_async.transport.wire import (

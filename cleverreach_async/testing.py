@@ -56,7 +56,7 @@ def cleverreach(cleverreach_sandbox: "Sandbox") -> "CleverReach":
     """A client of the account, in process: it opens no socket and need not be closed."""
     from cleverreach_async.auth.app import OAuthApp  # noqa: PLC0415
     from cleverreach_async.client import CleverReach  # noqa: PLC0415
-    from cleverreach_async.transport.http import asgi_client  # noqa: PLC0415
+    from cleverreach_async.transport.http.choice import asgi_client  # noqa: PLC0415
 
     return CleverReach(
         OAuthApp(_CLIENT_ID, _CLIENT_SECRET).client_credentials(),

@@ -28,7 +28,7 @@ from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
-from cleverreach_async.transport.http import make_sender
+from cleverreach_async.transport.http.choice import make_sender
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.token_source import TokenSource

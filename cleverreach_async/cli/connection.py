@@ -13,7 +13,7 @@ from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.signals import Interrupts, Reaction
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import AuthenticationError, ConfigurationError
-from cleverreach_async.transport.http import asgi_client
+from cleverreach_async.transport.http.choice import asgi_client
 from cleverreach_async.transport.transport import RequestEvent
 
 __all__ = ["connect", "run", "sandbox_extra", "signals_ignored"]

@@ -3,7 +3,7 @@
 import anyio.lowlevel
 
 from cleverreach_async.errors import ClientClosedError
-from cleverreach_async.transport.http import Headers, Sender
+from cleverreach_async.transport.http.sender import Headers, Sender
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 

@@ -20,7 +20,7 @@ from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from cleverreach_async.transport.error_bodies import error_in
 from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.hiding import hide_in_error
-from cleverreach_async.transport.http import Sender
+from cleverreach_async.transport.http.sender import Sender
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.retry import (
     Diagnosis,

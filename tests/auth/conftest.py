@@ -21,7 +21,7 @@ from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.auth.redis_store import RedisTokenStore
 from cleverreach_async.auth.stores import MemoryTokenStore, TokenStore
 from cleverreach_async.sandbox import Sandbox
-from cleverreach_async.transport.http import asgi_client
+from cleverreach_async.transport.http.choice import asgi_client
 from cleverreach_async.transport.transport import Auth
 
 CALLBACK = "https://shop.example/callback"

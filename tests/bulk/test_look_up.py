@@ -11,7 +11,7 @@ from cleverreach_async import ImportReport, OrderInput, ReceiverInput
 from cleverreach_async.bulk.delivery.evidence import Evidence, evidence_of
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.rows import EncodedRow
-from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 

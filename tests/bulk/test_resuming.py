@@ -25,7 +25,7 @@ from cleverreach_async import (
     read_csv,
 )
 from cleverreach_async.bulk.importer import Bulk
-from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 

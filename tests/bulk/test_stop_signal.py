@@ -12,7 +12,7 @@ from support.clocks import FakeClock, FixedRandom
 
 from cleverreach_async import APIConnectionError, APITimeoutError
 from cleverreach_async.transport.gate import AccountGate
-from cleverreach_async.transport.http import ClientSender
+from cleverreach_async.transport.http.httpx_sender import HttpxSender
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 
 pytestmark = pytest.mark.anyio
@@ -172,7 +172,7 @@ async def test_the_sender_aborts_a_request(library: Any, when: str) -> None:
 
     async def send() -> None:
         try:
-            await ClientSender(client).send(
+            await HttpxSender(client).send(
                 "POST", URL, headers=[], content=b"{}", timeout=60.0, stop=stop
             )
         except APIConnectionError as error:

@@ -13,7 +13,7 @@ from cleverreach_async.bulk.delivery.response_items import read_items
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import STRATEGIES, find_strategy
-from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 

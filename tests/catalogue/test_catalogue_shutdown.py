@@ -22,7 +22,7 @@ import os, sys
 import anyio
 from cleverreach_async import CleverReach, ClientClosedError
 from cleverreach_async.sandbox import Sandbox
-from cleverreach_async.transport.http import asgi_client
+from cleverreach_async.transport.http.choice import asgi_client
 
 sandbox = Sandbox()
 cr = CleverReach("token", base_url="https://sandbox.invalid", http_client=asgi_client(sandbox.app))

@@ -21,7 +21,7 @@ from support.clocks import FakeClock
 from cleverreach_async import CleverReach, CleverReachError, OAuthApp
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.sandbox.server import running
-from cleverreach_async.transport.http import PooledSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 pytestmark = [
     pytest.mark.anyio,
@@ -84,8 +84,8 @@ async def check(cr: CleverReach) -> None:
     assert (False, False) == (account.gate.closed, account.gate._probing)
     sender = cr._connections._sender
     if isinstance(sender, PooledSender):
-        assert CONNECTIONS == sender._limit.value
-        assert 0 == sum(pool.in_flight for pool in sender._pools)
+        assert 0 == sender.pool.in_use
+        assert CONNECTIONS == sender.pool._limit.value
 
 
 @pytest.mark.parametrize("state", ["token to fetch", "token known", "gate closed"])

@@ -25,7 +25,8 @@ from chaos.chaos_proxy import CountingServer, Gathering, at_once, settled
 from support.checkpoints import cancelled_at
 
 from cleverreach_async import APITimeoutError
-from cleverreach_async.transport.http import Sender, make_sender
+from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.http.sender import Sender
 
 pytestmark = [
     pytest.mark.anyio,

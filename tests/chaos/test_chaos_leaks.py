@@ -28,7 +28,8 @@ from chaos.chaos_proxy import (
 )
 
 from cleverreach_async import APIConnectionError
-from cleverreach_async.transport.http import Sender, make_sender
+from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.http.sender import Sender
 
 pytestmark = [
     pytest.mark.anyio,

@@ -161,7 +161,7 @@ async def test_both_addresses_of_localhost_are_served(host: str) -> None:
 async def test_a_program_on_the_other_address_is_reported() -> None:
     """It would get the code."""
     async with await anyio.create_tcp_listener(local_host="::1") as other:
-        port = other.extra(SocketAttribute.local_port)  # noqa: S610 - no Django
+        port = other.extra(SocketAttribute.local_port)
         with pytest.raises(ConfigurationError, match=f"cannot listen on ::1 port {port}"):
             async with listening(port, "s"):
                 pytest.fail("it listens")

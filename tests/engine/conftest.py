@@ -16,7 +16,7 @@ from support.clocks import FakeClock, FixedRandom
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, Token
 from cleverreach_async.sandbox import Sandbox
-from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.token_source import Credential, Renewal, TokenSource
 from cleverreach_async.transport.transport import Account, Auth, Call, Transport

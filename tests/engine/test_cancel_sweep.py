@@ -16,7 +16,7 @@ from support.checkpoints import cancelled_at
 
 from cleverreach_async import CleverReach, OAuthApp
 from cleverreach_async.sandbox import Fault, Sandbox
-from cleverreach_async.transport.http import PooledSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 from cleverreach_async.transport.transport import Auth
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def test_a_send_may_be_cancelled_anywhere() -> None:
     """Each cancelled request returns the only permit and its connection."""
     counter = ConnectionCounter()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no Django here
+    port = listener.extra(SocketAttribute.local_port)
     url = f"http://127.0.0.1:{port}"
     number, was_reached = 0, True
     async with listener, anyio.create_task_group() as tasks:

@@ -83,7 +83,7 @@ def test_an_invalid_token_is_refused(auth: str) -> None:
 
 def test_an_http_client_of_another_library_is_refused() -> None:
     """The message names the type of the value."""
-    with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient .* not dict"):
+    with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient.* not dict"):
         CleverReach("token", http_client={})
 
 

@@ -11,7 +11,7 @@ import trio.testing
 from cleverreach_async import Token
 from cleverreach_async.errors import APIConnectionError, CleverReachError
 from cleverreach_async.transport.clock import Clock
-from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.token_source import Credential, Renewal, TokenSource

@@ -81,7 +81,7 @@ async def server() -> AsyncGenerator[RawServer]:
     """A server that responds to everything, until a test sets another behaviour."""
     server = RawServer()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", backlog=256)
-    server.port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no Django here
+    server.port = listener.extra(SocketAttribute.local_port)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, server.handle)
         yield server

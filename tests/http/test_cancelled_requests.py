@@ -1,6 +1,4 @@
-"""Cancelled callers and timeouts do not break the pools."""
-
-# pyright: reportPrivateUsage=false
+"""Cancelled callers and timeouts do not break the pool."""
 
 from __future__ import annotations
 
@@ -14,7 +12,8 @@ import httpx
 import pytest
 
 from cleverreach_async.errors import APIConnectionError, APITimeoutError
-from cleverreach_async.transport.http import ClientSender, PooledSender
+from cleverreach_async.transport.http.httpx_sender import HttpxSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 from cleverreach_async.transport.stop import Stop
 
 if TYPE_CHECKING:
@@ -34,13 +33,13 @@ async def sender(server: RawServer) -> Any:
     await sender.aclose()
 
 
-async def send(sender: PooledSender | ClientSender, url: str, timeout: float = 20.0) -> int:
+async def send(sender: PooledSender | HttpxSender, url: str, timeout: float = 20.0) -> int:
     """Send a request and return the status."""
     response = await sender.send("GET", url, headers=[], content=b"", timeout=timeout)
     return response.status_code
 
 
-async def assert_all_served(sender: PooledSender | ClientSender, server: RawServer) -> None:
+async def assert_all_served(sender: PooledSender | HttpxSender, server: RawServer) -> None:
     """Check that more requests than there are connections get a response."""
     answers: list[int] = []
 
@@ -60,7 +59,7 @@ async def test_cancelled_scopes_break_nothing(
 ) -> None:
     """Callers are cancelled after every number of steps: nothing leaks and nothing hangs."""
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=CALLERS)) as client:
-        ours = ClientSender(client) if library_client else sender
+        ours = HttpxSender(client) if library_client else sender
         for steps in range(MOST_CHECKPOINTS):
             async with anyio.create_task_group() as tasks:
                 for _ in range(CALLERS):
@@ -70,7 +69,7 @@ async def test_cancelled_scopes_break_nothing(
                 tasks.cancel_scope.cancel()
         await assert_all_served(ours, server)
     assert server.accepted <= CALLERS
-    assert 0 == sum(pool.in_flight for pool in sender._pools)
+    assert 0 == sender.pool.in_use
 
 
 async def test_a_cancelled_caller_waits_for_its_response(
@@ -109,7 +108,7 @@ async def test_a_cancelled_caller_waits_for_its_response(
 async def test_cancelled_asyncio_tasks_break_nothing(
     sender: PooledSender, server: RawServer
 ) -> None:
-    """Asyncio cancels through every shield. The pool is retired then."""
+    """Asyncio cancels through every shield. The connections are closed then."""
     for steps in range(MOST_CHECKPOINTS):
         async with asyncio.TaskGroup() as tasks:
             calls = [tasks.create_task(send(sender, server.url)) for _ in range(CALLERS)]
@@ -117,17 +116,17 @@ async def test_cancelled_asyncio_tasks_break_nothing(
                 await anyio.lowlevel.checkpoint()
             for call in calls:
                 call.cancel()
-    assert 0 == sum(pool.in_flight for pool in sender._pools)
+    assert 0 == sender.pool.in_use
     await assert_all_served(sender, server)
     await anyio.wait_all_tasks_blocked()
     assert server.open <= CALLERS
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_retired_pool_serves_its_other_requests(
+async def test_a_cancelled_task_closes_its_own_connection_only(
     sender: PooledSender, server: RawServer
 ) -> None:
-    """It takes no new request, and is closed after its last one."""
+    """Another request in flight gets its response, and its connection is used again."""
     go_on = anyio.Event()
     arrived = 0
 
@@ -145,17 +144,17 @@ async def test_a_retired_pool_serves_its_other_requests(
         leaving = tasks.create_task(send(sender, server.url))
         while arrived < 2:
             await anyio.lowlevel.checkpoint()
-        [pool] = sender._pools
         leaving.cancel()
         await anyio.wait_all_tasks_blocked()
-        assert ([], True, 1) == (sender._pools, pool.retired, pool.in_flight)
+        assert (1, 0) == (sender.pool.in_use, sender.pool.idle)
         go_on.set()
     assert 200 == staying.result()
-    assert 0 == pool.in_flight
+    assert 200 == await send(sender, server.url)
+    assert 2 == server.accepted
 
 
-async def test_a_deadline_retires_the_pool(sender: PooledSender, server: RawServer) -> None:
-    """The deadline cancels inside the library, so the pool is not used again."""
+async def test_a_deadline_closes_the_connection(sender: PooledSender, server: RawServer) -> None:
+    """Nobody knows what would arrive on it, so the next request opens another."""
 
     async def stay_silent(connection: Connection) -> None:
         await connection.request()
@@ -164,17 +163,12 @@ async def test_a_deadline_retires_the_pool(sender: PooledSender, server: RawServ
     server.behaviour = stay_silent
     with pytest.raises(APITimeoutError):
         await send(sender, server.url, 0.1)
-    assert [] == sender._pools
-    server.behaviour = server.respond_to_all
-    assert 200 == await send(sender, server.url)
-    assert 2 == server.accepted
-    with anyio.fail_after(5):
-        while server.open > 1:
-            await anyio.lowlevel.checkpoint()
+    assert (0, 0) == (sender.pool.in_use, sender.pool.idle)
+    await assert_only_a_new_connection_is_open(sender, server)
 
 
-async def test_an_abort_retires_the_pool(sender: PooledSender, server: RawServer) -> None:
-    """It cancels inside the library too. The next request gets a pool of its own."""
+async def test_an_abort_closes_the_connection(sender: PooledSender, server: RawServer) -> None:
+    """Nobody knows what would arrive on it, so the next request opens another."""
     arrived = anyio.Event()
 
     async def stay_silent(connection: Connection) -> None:
@@ -184,8 +178,7 @@ async def test_an_abort_retires_the_pool(sender: PooledSender, server: RawServer
 
     server.behaviour = stay_silent
     stop = Stop()
-    errors: list[Exception] = []
-    pools: list[Any] = []
+    errors: list[APIConnectionError] = []
 
     async def call() -> None:
         try:
@@ -196,11 +189,17 @@ async def test_an_abort_retires_the_pool(sender: PooledSender, server: RawServer
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(call)
         await arrived.wait()
-        pools += sender._pools
         stop.abort()
-    assert (1, [], [True]) == (len(errors), sender._pools, [pool.retired for pool in pools])
+    assert [True] == [error.sent for error in errors]
+    assert (0, 0) == (sender.pool.in_use, sender.pool.idle)
+    await assert_only_a_new_connection_is_open(sender, server)
+
+
+async def assert_only_a_new_connection_is_open(sender: PooledSender, server: RawServer) -> None:
+    """Check that the next request opens a second connection, and that the first gets closed."""
     server.behaviour = server.respond_to_all
     assert 200 == await send(sender, server.url)
+    assert 2 == server.accepted
     with anyio.fail_after(5):
         while server.open > 1:
             await anyio.lowlevel.checkpoint()

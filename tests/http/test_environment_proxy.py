@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cleverreach_async.transport.http import PooledSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 if TYPE_CHECKING:
     from http.conftest import RawServer

@@ -16,7 +16,8 @@ import pytest
 
 from cleverreach_async import APIConnectionError, APIStatusError, CleverReach, RetryPolicy
 from cleverreach_async.errors import CleverReachError, ConfigurationError
-from cleverreach_async.transport.http import ClientSender, PooledSender
+from cleverreach_async.transport.http.httpx_sender import HttpxSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 if TYPE_CHECKING:
     from http.conftest import Connection, RawServer
@@ -134,7 +135,7 @@ async def test_a_request_that_cannot_be_built(server: RawServer, *, library_clie
     """The error does not repeat a header, and nothing of the library is in its context."""
     async with httpx.AsyncClient() as client:
         pools = PooledSender(base_url=server.url)
-        sender = ClientSender(client) if library_client else pools
+        sender = HttpxSender(client) if library_client else pools
         for url, headers in (
             ("http://[::1", []),
             (server.url + "/\x00", []),
@@ -156,7 +157,7 @@ async def test_whatever_the_library_raises_is_translated(fault: Exception) -> No
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
         with pytest.raises(APIConnectionError) as caught:
-            await ClientSender(client).send(
+            await HttpxSender(client).send(
                 "GET", "https://api.example", headers=[], content=b"", timeout=1.0
             )
     assert (True, True) == (caught.value.sent, str(caught.value).isprintable())

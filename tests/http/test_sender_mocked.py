@@ -22,8 +22,10 @@ from cleverreach_async import (
     ConfigurationError,
     OAuthApp,
 )
-from cleverreach_async.transport import bodies
-from cleverreach_async.transport.http import ClientSender, PooledSender, make_sender
+from cleverreach_async.transport.http import bodies
+from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.http.httpx_sender import HttpxSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +49,7 @@ def client(router: respx.MockRouter) -> httpx.AsyncClient:
 async def send(client: Any, *, method: str = "GET", content: bytes = b"") -> Any:
     """Send one request."""
     headers = [("accept", "application/json"), ("authorization", "Bearer token")]
-    return await ClientSender(client).send(
+    return await HttpxSender(client).send(
         method, URL, headers=headers, content=content, timeout=12.0
     )
 
@@ -81,7 +83,7 @@ async def test_connecting_ends_before_the_deadline(
 ) -> None:
     """Otherwise a request that was never sent would be reported as sent."""
     route = router.get(URL).respond(200)
-    await ClientSender(client).send("GET", URL, headers=[], content=b"", timeout=timeout)
+    await HttpxSender(client).send("GET", URL, headers=[], content=b"", timeout=timeout)
     timeouts = route.calls.last.request.extensions["timeout"]
     assert {"connect": connect, "read": timeout, "write": timeout, "pool": None} == timeouts
 

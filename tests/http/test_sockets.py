@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from cleverreach_async.errors import APIConnectionError, APITimeoutError
-from cleverreach_async.transport import bodies
-from cleverreach_async.transport.http import ClientSender, PooledSender
+from cleverreach_async.transport.http import bodies
+from cleverreach_async.transport.http.httpx_sender import HttpxSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 from cleverreach_async.transport.wire import Response
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 async def send(
-    sender: PooledSender | ClientSender, url: str, *, timeout: float | None = 10.0
+    sender: PooledSender | HttpxSender, url: str, *, timeout: float | None = 10.0
 ) -> Response:
     """Send a small POST."""
     headers = [("authorization", "Bearer token")]
@@ -106,7 +107,7 @@ async def test_a_trickling_server_runs_into_the_deadline(
     server.behaviour = trickle
     async with httpx.AsyncClient() as client:
         pools = PooledSender(base_url=server.url)
-        sender = ClientSender(client) if library_client else pools
+        sender = HttpxSender(client) if library_client else pools
         with pytest.raises(APITimeoutError) as caught:
             await send(sender, server.url, timeout=0.2)
         assert caught.value.sent
@@ -245,16 +246,37 @@ async def test_a_second_round_opens_no_connection(sender: PooledSender, server: 
     assert 25 == server.accepted
 
 
-async def test_many_requests_spread_over_small_pools(
-    sender: PooledSender, server: RawServer
-) -> None:
-    """A pool takes ten requests, and further pools are opened beyond that."""
-    rounds = Rounds(sender, server)
-    counts: list[int] = []
-    for number in (1, 10, 11, 25):
-        await rounds.play(number)
-        counts.append(len(sender._pools))
-    assert [1, 1, 2, 3] == counts
+async def test_the_connection_used_last_is_used_next(server: RawServer) -> None:
+    """So that those which a busier time has left behind expire, and are closed one by one."""
+    sender = PooledSender(base_url=server.url)
+    await Rounds(sender, server).play(5)
+    connections: list[int] = []
+
+    class Expiring:
+        def __init__(self, connection: Any, number: int) -> None:
+            self.connection = connection
+            self.number = number
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.connection, name)
+
+        def has_expired(self) -> bool:
+            return self.number < 2
+
+        async def handle_async_request(self, request: Any) -> Any:
+            connections.append(self.number)
+            return await self.connection.handle_async_request(request)
+
+    idle: Any = sender.pool._idle
+    for number in range(5):
+        idle.append(Expiring(idle.popleft(), number))
+    server.behaviour = server.respond_to_all
+    for _ in range(4):
+        server.accepted = 0
+        await send(sender, server.url)
+    assert ([4, 4, 4, 4], 3) == (connections, sender.pool.idle)
+    await sender.aclose()
+    assert 0 == sender.pool.idle
 
 
 async def test_no_more_connections_than_allowed(server: RawServer) -> None:
@@ -277,4 +299,4 @@ async def test_closing_closes_the_sockets(server: RawServer) -> None:
     with anyio.fail_after(5):
         while server.open:
             await anyio.lowlevel.checkpoint()
-    assert [] == sender._pools
+    assert 0 == sender.pool.idle

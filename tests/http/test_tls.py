@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from cleverreach_async import APIConnectionError, CleverReach
-from cleverreach_async.transport.http import PooledSender
+from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 
 from cleverreach_async import APIConnectionError
-from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 from support.model_server import ModelServer, Script

@@ -16,7 +16,7 @@ from cleverreach_async import APIConnectionError, ImportReport, ReceiverInput, R
 from cleverreach_async.auth.app import as_auth
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.transport.clock import Clock, Random
-from cleverreach_async.transport.http import Headers
+from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import Response

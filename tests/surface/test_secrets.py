@@ -28,7 +28,7 @@ from cleverreach_async import (
     Secret,
     Token,
 )
-from cleverreach_async.transport.http import PooledSender
+from cleverreach_async.transport.http import pooled_sender
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.token_source import Credential
 from cleverreach_async.transport.wire import Request
@@ -150,14 +150,6 @@ class BreakingNetwork(httpcore.AsyncNetworkBackend):
         return BreakingStream()
 
 
-def broken_pool(sender: PooledSender) -> httpx.AsyncHTTPTransport:
-    """Create a pool on that network."""
-    del sender
-    transport = httpx.AsyncHTTPTransport(verify=False)
-    transport._pool = httpcore.AsyncConnectionPool(network_backend=BreakingNetwork())
-    return transport
-
-
 async def handle(request: httpx.Request) -> httpx.Response:
     """Send a token, or the response for the path."""
     await anyio.lowlevel.checkpoint()
@@ -228,7 +220,7 @@ async def test_no_traceback_of_a_hanging_connection_shows_a_secret(
     auth: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library's frames have the bytes as sent, so its errors are raised without tracebacks."""
-    monkeypatch.setattr(PooledSender, "_open_pool", broken_pool)
+    monkeypatch.setattr(pooled_sender, "NetworkBackend", BreakingNetwork)
     async with CleverReach(auth, retry=RetryPolicy(attempts=1)) as cr:
         shown = await report_of(cr.groups.list())
     assert "WriteTimeout" in shown

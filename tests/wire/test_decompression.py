@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async.transport.decompression import ContentError, Decompressor, codings_of
+from cleverreach_async.transport.http.decompression import ContentError, Decompressor, codings_of
 
 MEGABYTE = 2**20
 STEP = 256 * 1024

@@ -221,5 +221,5 @@ async def _listen_on(host: str, port: int) -> MultiListener[SocketStream]:
 
 
 def _port_of(listener: MultiListener[SocketStream]) -> int:
-    port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no Django
+    port: int = listener.extra(SocketAttribute.local_port)
     return port

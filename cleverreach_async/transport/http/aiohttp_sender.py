@@ -1,0 +1,111 @@
+"""Send requests over a session of aiohttp that the user made. Only imported for one."""
+
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
+
+from cleverreach_async.errors import ClientClosedError
+from cleverreach_async.transport.http.bodies import read_response
+from cleverreach_async.transport.http.exchange import Failures, connect_seconds, exchange
+from cleverreach_async.transport.http.sender import Headers
+from cleverreach_async.transport.stop import Stop
+from cleverreach_async.transport.wire import Response
+
+__all__ = ["AiohttpSender", "is_session"]
+
+_FAILURES: Final = Failures(
+    not_connected=(
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientHttpProxyError,
+        aiohttp.NonHttpUrlClientError,
+    ),
+    not_connected_in_time=(aiohttp.ConnectionTimeoutError,),
+    timeout=TimeoutError,
+)
+
+
+def is_session(client: object) -> bool:
+    """Whether it is a session of aiohttp."""
+    return isinstance(client, aiohttp.ClientSession)
+
+
+class AiohttpSender:
+    """Sends over the user's session, which is never closed or changed. It needs asyncio.
+
+    Its proxies, TLS settings, default headers, cookies and middlewares apply; its own
+    authentication, redirects, retries and time limits do not.
+
+    Args:
+        session: The session.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        timeout: float | None,
+        stop: Stop | None = None,
+    ) -> Response:
+        """See :meth:`Sender.send`."""
+        if self._session.closed:
+            raise ClientClosedError("the http_client is closed; keep it open while this client is")
+        connect = connect_seconds(timeout)
+        options: dict[str, Any] = {
+            "headers": headers,
+            "allow_redirects": False,
+            "auto_decompress": False,
+            "raise_for_status": False,
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=connect),
+        }
+        if content or method != "GET":
+            options["data"] = _SentOnce(content)
+            options["skip_auto_headers"] = ("Content-Type",)
+
+        async def respond() -> Response:
+            async with self._session.request(method, url, **options) as response:
+                return await read_response(
+                    response.status, response.headers.items(), response.content.iter_any()
+                )
+
+        return await exchange(respond, _FAILURES, url, timeout, stop=stop)
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever made the session closes it."""
+
+
+class _SentOnce(Payload):
+    """A body that aiohttp does not send a second time on its own.
+
+    It would do so with ``PUT`` and ``DELETE`` when a connection breaks. Whether a request may be
+    repeated is decided in one place, and not here.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._content = content
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self._content)
+
+    @property
+    def consumed(self) -> bool:
+        """Whether it must not be sent again."""
+        return True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return it as text."""
+        return self._content.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send it."""
+        await writer.write(self._content)
