@@ -80,8 +80,9 @@ class CleverReach:
             no limit.
         retry: How ordinary calls are retried.
         http_client: Your own ``httpx.AsyncClient`` or ``httpx2.AsyncClient``, for proxy, TLS and
-            HTTP/2 settings. It is neither closed nor changed. httpx logs full URLs, which may
-            contain e-mail addresses, at INFO.
+            HTTP/2 settings, or ``aiohttp.ClientSession``, which needs the least CPU time. It is
+            neither closed nor changed. httpx logs full URLs, which may contain e-mail addresses,
+            at INFO.
         max_connections: Maximum number of connections; ignored with ``http_client``.
         on_event: Called with a :class:`RequestEvent` for each attempt, for metrics.
         clock: Source of time, for tests.

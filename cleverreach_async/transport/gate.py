@@ -5,9 +5,9 @@ that failed. When the wait is over, one call goes first as the probe. If it succ
 follow, spread over half a second; if it fails, the gate stays closed for longer.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import Final
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final, Self
 
 import anyio
 import attrs
@@ -27,18 +27,33 @@ _SPREAD: Final = 0.5
 
 @attrs.define(eq=False)
 class Passage:
-    """One call that has passed the gate; reports how the call went.
+    """One call that passes the gate, and reports how the call went. Enter it with ``async with``.
 
     Attributes:
-        probe: Whether this call goes first to test the server.
-        gate: The gate it passed.
+        gate: The gate.
+        max_wait: Longest wait in seconds, including that for probes of other calls.
         max_pause: Longest time in seconds for which a ``Retry-After`` closes the gate.
+        stop: Ends the wait.
+        probe: Whether this call goes first to test the server.
     """
 
-    probe: bool
     gate: "AccountGate"
-    max_pause: float
+    max_wait: float
+    max_pause: float = MAX_PAUSE
+    stop: Stop | None = None
+    probe: bool = False
     _reported: bool = False
+
+    async def __aenter__(self) -> Self:
+        if self.gate.closed:
+            with (self.stop or Stop()).ending_waits():
+                self.probe = await self.gate.wait(self.max_wait)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self.probe and not self._reported:
+            # Otherwise no other call would become the probe.
+            self.gate.release_probe()
 
     def succeeded(self) -> None:
         """Record that the server responded, whatever the response says."""
@@ -56,11 +71,6 @@ class Passage:
             return
         self._reported = True
         self.gate.push_back(diagnosis.retry_after, probe=self.probe, max_pause=self.max_pause)
-
-    def leave(self) -> None:
-        """Let another call be the probe if this one ended without a report."""
-        if self.probe and not self._reported:
-            self.gate.release_probe()
 
 
 class AccountGate:
@@ -111,11 +121,10 @@ class AccountGate:
         finally:
             self._watchers.remove(callback)
 
-    @asynccontextmanager
-    async def passage(
+    def passage(
         self, *, max_wait: float, max_pause: float = MAX_PAUSE, stop: Stop | None = None
-    ) -> AsyncGenerator[Passage, None]:
-        """Wait for the gate and pass it.
+    ) -> Passage:
+        """Return a passage, which waits for the gate when it is entered.
 
         Args:
             max_wait: Longest wait in seconds, including that for probes of other calls.
@@ -124,19 +133,17 @@ class AccountGate:
             stop: Ends the wait.
 
         Raises:
-            RateLimitError: The gate stays closed for longer than ``max_wait``.
-            StopRequestedError: A stop was requested while the gate was closed.
+            RateLimitError: Entering it: the gate stays closed for longer than ``max_wait``.
+            StopRequestedError: Entering it: a stop was requested while the gate was closed.
         """
-        with (stop or Stop()).ending_waits() if self._closed else nullcontext():
-            probe = await self._enter(max_wait)
-        passage = Passage(probe=probe, gate=self, max_pause=max_pause)
-        try:
-            yield passage
-        finally:
-            passage.leave()
+        return Passage(self, max_wait, max_pause, stop)
 
-    async def _enter(self, max_wait: float) -> bool:
-        """Wait for the gate; returns whether the call is the probe."""
+    async def wait(self, max_wait: float) -> bool:
+        """Wait for the gate; returns whether the call is the probe.
+
+        Raises:
+            RateLimitError: It stays closed for longer than ``max_wait`` seconds.
+        """
         give_up_at = self._clock.monotonic() + max_wait
         has_waited = False
         while self._closed or has_waited:
@@ -228,6 +235,8 @@ class AccountGate:
 
     def release_probe(self) -> None:
         """Wake the waiting calls, so that one of them becomes the next probe."""
+        if not self._probing:
+            return
         self._probing = False
         self._probe_ended.set()
         self._probe_ended = anyio.Event()

@@ -7,6 +7,7 @@ segment, an id is a number, and a path that is written out cannot leave its plac
 import operator
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -40,9 +41,7 @@ def fill_path(template: str, values: Mapping[str, str | int]) -> str:
         ConfigurationError: A value is missing, has no placeholder or is not what its name says, or
             the path would address something else.
     """
-    _check_written(template)
-    names = _PLACEHOLDER.findall(template)
-    for name in values.keys() - set(names):
+    for name in values.keys() - _placeholders_of(template):
         raise ConfigurationError(
             f"{mask_emails(template)}: the path has no {{{name}}}, so it would address something"
             " else"
@@ -54,7 +53,7 @@ def fill_path(template: str, values: Mapping[str, str | int]) -> str:
             raise ConfigurationError(f"{mask_emails(template)}: no value for {{{name}}}")
         return quote(_segment(name, values[name]), safe="")
 
-    return _PLACEHOLDER.sub(fill, template)
+    return _PLACEHOLDER.sub(fill, template) if values or "{" in template else template
 
 
 def check_id(name: str, value: Any) -> int:
@@ -166,6 +165,13 @@ def _shown(value: Any) -> str:
         return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
     name = type(value).__name__
     return f"a {name} (pass its .id)" if hasattr(value, "id") else f"a {name}"
+
+
+@lru_cache(maxsize=256)
+def _placeholders_of(template: str) -> frozenset[str]:
+    """Return the names of the placeholders of a template that is written correctly."""
+    _check_written(template)
+    return frozenset(_PLACEHOLDER.findall(template))
 
 
 def _check_written(template: str) -> None:

@@ -239,8 +239,13 @@ class RetryBudget:
         self.level -= cost
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing was spent lately."""
+        return self.level >= self.capacity
+
     def succeeded(self, now: float) -> None:
-        """Return a share of a token for a successful call."""
+        """Return a share of a token for a successful call. A full budget need not be told."""
         self._refill(now)
         self.level = min(self.capacity, self.level + self.refund)
 

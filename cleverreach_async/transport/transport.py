@@ -217,7 +217,8 @@ class Transport:
                     passage.failed(diagnose(error, request.template))
                     raise
                 passage.succeeded()
-                account.budget.succeeded(self.clock.monotonic())
+                if not account.budget.is_full:
+                    account.budget.succeeded(self.clock.monotonic())
                 return response
 
         return await send_with_token(account.tokens, send, max_wait=seconds)
@@ -250,7 +251,7 @@ class Transport:
         except APIConnectionError as error:
             error = hide_in_error(error, secrets)
             raise _placed(error, request) from error.__cause__
-        response = attrs.evolve(response, secrets=secrets)
+        response = response.quoting(secrets)
         refusal = error_in(response, request, now=self.clock.now())
         if refusal is None:
             return response

@@ -100,6 +100,10 @@ class Response:
     content: bytes = attrs.field(repr=False, converter=_stripped)
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
 
+    def quoting(self, secrets: tuple[str, ...]) -> "Response":
+        """Return the same response, which may quote these credentials."""
+        return Response(self.status_code, self.headers, self.content, secrets)
+
     @property
     def kind(self) -> str:
         """The media type that it says it has, for a message."""

@@ -1,23 +1,16 @@
 """Fixtures of the chaos tests: a server, a proxy in front of it, and clients of the proxy."""
 
-import ssl
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 import anyio
 import anyio.abc
-import httpx
-import httpx2
 import pytest
 from chaos.chaos_proxy import ChaosProxy, CountingServer
 from support.clocks import FakeClock, FixedRandom
+from support.http_clients import CLIENTS, opened
 
 from cleverreach_async import CleverReach, RequestEvent, RetryPolicy
-
-# Creating a context takes long, and no test here uses TLS.
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-CLIENTS = {"own pools": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
 
 
 @pytest.fixture(autouse=True)
@@ -110,10 +103,6 @@ async def connect(clock: FakeClock, events: list[RequestEvent]) -> AsyncGenerato
 
 @pytest.fixture(params=CLIENTS)
 async def http_client(request: pytest.FixtureRequest) -> AsyncGenerator[Any]:
-    """The injected HTTP client: none, or one of either library."""
-    make: Any = CLIENTS[request.param]
-    if make is None:
-        yield None
-        return
-    async with make(verify=_NO_TLS, trust_env=False) as client:
+    """The injected HTTP client: none, or one of each library."""
+    async with opened(request.param) as client:
         yield client

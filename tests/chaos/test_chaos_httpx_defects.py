@@ -19,10 +19,10 @@ import anyio
 import anyio.lowlevel
 import httpcore
 import httpx
-import httpx2
 import pytest
 from chaos.chaos_proxy import CountingServer, Gathering, at_once, settled
 from support.checkpoints import cancelled_at
+from support.http_clients import CLIENTS, opened
 
 from cleverreach_async import APITimeoutError
 from cleverreach_async.transport.http.choice import make_sender
@@ -64,18 +64,13 @@ def ask_with(sender: Sender, url: str) -> Ask:
     return ask
 
 
-@pytest.fixture(params=["own pools", "httpx", "httpx2"])
+@pytest.fixture(params=CLIENTS)
 async def ask(request: pytest.FixtureRequest, server: CountingServer) -> AsyncGenerator[Ask]:
     """A function that sends a request with our sender, over ten connections of any library."""
-    if request.param == "own pools":
-        sender = make_sender(None, base_url=server.url, max_connections=CALLERS)
+    async with opened(request.param, connections=CALLERS) as client:
+        sender = make_sender(client, base_url=server.url, max_connections=CALLERS)
         yield ask_with(sender, server.url)
         await sender.aclose()
-        return
-    library: Any = httpx if request.param == "httpx" else httpx2
-    limits = library.Limits(max_connections=CALLERS, max_keepalive_connections=CALLERS)
-    async with library.AsyncClient(verify=NO_TLS, trust_env=False, limits=limits) as client:
-        yield ask_with(make_sender(client, base_url=server.url, max_connections=100), server.url)
 
 
 async def send_together(ask: Ask, number: int, *path: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -13,9 +14,11 @@ import msgspec
 import pytest
 from support.asgi import with_checkpoints
 from support.clocks import FakeClock, FixedRandom
+from support.http_clients import CLIENTS, opened
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, RetryPolicy, Token
 from cleverreach_async.sandbox import Sandbox
+from cleverreach_async.sandbox.server import running
 from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.token_source import Credential, Renewal, TokenSource
@@ -200,33 +203,46 @@ def app() -> OAuthApp:
     return OAuthApp("sandbox", "sandbox-secret")
 
 
-@pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
-def http_library(request: pytest.FixtureRequest) -> Any:
-    """The HTTP libraries of injected clients."""
-    return request.param
+@pytest.fixture(params=CLIENTS)
+def http_library(request: pytest.FixtureRequest) -> str:
+    """The HTTP library of the client."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def http_server(sandbox: Sandbox, http_library: str) -> AsyncGenerator[tuple[str, Any]]:
+    """The root of the sandbox, and the HTTP client to inject: in this process, or on a socket."""
+    if http_library in {"httpx", "httpx2"}:
+        library: Any = {"httpx": httpx, "httpx2": httpx2}[http_library]
+        transport = library.ASGITransport(app=with_checkpoints(sandbox.app))
+        async with library.AsyncClient(transport=transport) as client:
+            yield "https://sandbox.example", client
+        return
+    async with opened(http_library) as client:
+        with running(sandbox) as url:
+            yield url, client
 
 
 @pytest.fixture
 async def connect(
-    sandbox: Sandbox,
-    clock: FakeClock,
-    rng: FixedRandom,
-    events: list[RequestEvent],
-    http_library: Any,
+    http_server: tuple[str, Any], clock: FakeClock, rng: FixedRandom, events: list[RequestEvent]
 ) -> AsyncGenerator[Callable[[Auth | str], CleverReach]]:
     """Return a function that creates clients of the sandbox."""
-    transport = http_library.ASGITransport(app=with_checkpoints(sandbox.app))
-    async with http_library.AsyncClient(transport=transport) as http_client:
+    base_url, http_client = http_server
+    async with AsyncExitStack() as made:
 
         def make(auth: Auth | str) -> CleverReach:
-            return CleverReach(
+            cr = CleverReach(
                 auth,
-                base_url="https://sandbox.example",
+                base_url=base_url,
                 http_client=http_client,
                 on_event=events.append,
                 clock=clock,
                 rng=rng,
             )
+            made.push_async_callback(cr.aclose)
+            return cr
 
         yield make
 

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
-from cleverreach_async import APIConnectionError, CleverReach
+from cleverreach_async import APIConnectionError, CleverReach, ConfigurationError
 from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
@@ -97,3 +98,40 @@ async def test_there_is_no_switch() -> None:
     """The only way is a client of the user's own."""
     options = set(inspect.signature(CleverReach).parameters)
     assert set() == {"verify", "ssl", "cert", "trust_env", "proxy", "proxies", "http2"} & options
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+async def test_certificates_are_loaded_in_a_thread_once(
+    server: str,
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    """It takes 20 ms or more, which would block the event loop. All clients share them."""
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv(variable, str(bundle if variable == "SSL_CERT_FILE" else tmp_path))
+    threads: list[int] = []
+    create = ssl.create_default_context
+
+    def create_and_record(**options: Any) -> ssl.SSLContext:
+        threads.append(threading.get_ident())
+        return create(**options)
+
+    monkeypatch.setattr(ssl, "create_default_context", create_and_record)
+    for _ in range(2):
+        with suppress(APIConnectionError):  # a folder needs names made of hashes
+            await get(server)
+    assert 1 == len(threads)
+    assert threading.get_ident() not in threads
+
+
+async def test_a_missing_file_of_certificates_is_named(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable has to be corrected."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        await get(server)

@@ -60,14 +60,13 @@ class AiohttpSender:
         connect = connect_seconds(timeout)
         options: dict[str, Any] = {
             "headers": headers,
+            "data": _SentOnce(content),
+            "skip_auto_headers": ("Content-Type",),
             "allow_redirects": False,
             "auto_decompress": False,
             "raise_for_status": False,
             "timeout": aiohttp.ClientTimeout(total=None, sock_connect=connect),
         }
-        if content or method != "GET":
-            options["data"] = _SentOnce(content)
-            options["skip_auto_headers"] = ("Content-Type",)
 
         async def respond() -> Response:
             async with self._session.request(method, url, **options) as response:
@@ -84,8 +83,8 @@ class AiohttpSender:
 class _SentOnce(Payload):
     """A body that aiohttp does not send a second time on its own.
 
-    It would do so with ``PUT`` and ``DELETE`` when a connection breaks. Whether a request may be
-    repeated is decided in one place, and not here.
+    It would do so with ``GET``, ``PUT`` and ``DELETE`` when a connection breaks. Whether a request
+    may be repeated is decided in one place, and not here.
     """
 
     def __init__(self, content: bytes) -> None:

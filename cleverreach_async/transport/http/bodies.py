@@ -37,11 +37,12 @@ async def read_response(
         APIConnectionError: The body is too large, damaged, or compressed in an unknown way.
     """
     by_name = {name.lower(): value for name, value in headers}
-    received = aiter(chunks)
+    received = pieces = aiter(chunks)
     try:
         codings = [] if is_decompressed else codings_of(by_name.get("content-encoding", ""))
-        pieces = _decompressed(received, codings) if codings else _limited(received)
-        content = b"".join([piece async for piece in pieces])
+        if codings:
+            pieces = _decompressed(received, codings)
+        content = await _joined(pieces)
     except ContentError as error:
         problem = str(error)
     else:
@@ -52,13 +53,15 @@ async def read_response(
     raise APIConnectionError(problem, sent=True)
 
 
-async def _limited(received: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(pieces: AsyncIterator[bytes]) -> bytes:
     size = 0
-    async for chunk in received:
-        size += len(chunk)
+    joined: list[bytes] = []
+    async for piece in pieces:
+        size += len(piece)
         if size > MAX_RESPONSE_BYTES:
             raise ContentError(f"the response is larger than {MAX_RESPONSE_BYTES} bytes")
-        yield chunk
+        joined.append(piece)
+    return b"".join(joined)
 
 
 async def _decompressed(received: AsyncIterator[bytes], codings: list[str]) -> AsyncIterator[bytes]:

@@ -19,8 +19,8 @@ def make_sender(http_client: Any, *, base_url: str, max_connections: int) -> Sen
         max_connections: Most connections at a time; ignored with ``http_client``.
 
     Raises:
-        ConfigurationError: ``http_client`` is of no known kind, or the environment names
-            certificates or a proxy that cannot be used.
+        ConfigurationError: ``http_client`` is of no known kind, or the environment names a proxy
+            that cannot be used.
     """
     if http_client is None:
         return PooledSender(base_url=base_url, max_connections=max_connections)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import httpcore
 
 from cleverreach_async.transport.http.bodies import read_response
@@ -43,7 +44,7 @@ class PooledSender:
         max_connections: Most connections at a time.
 
     Raises:
-        ConfigurationError: Certificates or a proxy that the environment names cannot be used.
+        ConfigurationError: The environment names a proxy that cannot be used.
     """
 
     def __init__(self, *, base_url: str, max_connections: int = 100) -> None:
@@ -56,10 +57,11 @@ class PooledSender:
             "port": server.port,
         }
         self._options: dict[str, Any] = {
-            "ssl_context": tls_context() if server.scheme == "https" else None,
+            "ssl_context": None,
             "keepalive_expiry": _KEEP_ALIVE,
             "network_backend": NetworkBackend(),
         }
+        self._needs_tls = server.scheme == "https"
         self._proxy = environment_proxy(base_url)
         self.pool = ConnectionPool(self._open_connection, max_connections)
         if self._proxy:
@@ -77,6 +79,9 @@ class PooledSender:
     ) -> Response:
         """See :meth:`Sender.send`."""
         request = built(lambda: self._request(method, url, headers, content, timeout))
+        if self._needs_tls and self._options["ssl_context"] is None:
+            # Loading the certificates would block the event loop.
+            self._options["ssl_context"] = await anyio.to_thread.run_sync(tls_context)
 
         async def send_over(connection: _Connection) -> Response:
             return await exchange(
