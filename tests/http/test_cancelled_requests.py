@@ -53,7 +53,7 @@ async def assert_all_served(sender: PooledSender | HttpxSender, server: RawServe
     assert [200] * 3 * CALLERS == answers
 
 
-@pytest.mark.parametrize("library_client", [False, True], ids=["own pools", "client"])
+@pytest.mark.parametrize("library_client", [False, True], ids=["own pool", "client"])
 async def test_cancelled_scopes_break_nothing(
     sender: PooledSender, server: RawServer, *, library_client: bool
 ) -> None:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 
 
 async def fetch(base_url: str) -> int:
-    """Send one request over new pools in the current environment."""
+    """Send one request over a new pool in the current environment."""
     sender = PooledSender(base_url=base_url)
     try:
         url = f"{base_url}/v3/groups"

@@ -130,12 +130,12 @@ async def test_a_deadline_ends_a_decompression(server: RawServer) -> None:
     assert "within 0.05 s" in str(error)
 
 
-@pytest.mark.parametrize("library_client", [False, True], ids=["own pools", "client"])
+@pytest.mark.parametrize("library_client", [False, True], ids=["own pool", "client"])
 async def test_a_request_that_cannot_be_built(server: RawServer, *, library_client: bool) -> None:
     """The error does not repeat a header, and nothing of the library is in its context."""
     async with httpx.AsyncClient() as client:
-        pools = PooledSender(base_url=server.url)
-        sender = HttpxSender(client) if library_client else pools
+        own = PooledSender(base_url=server.url)
+        sender = HttpxSender(client) if library_client else own
         for url, headers in (
             ("http://[::1", []),
             (server.url + "/\x00", []),
@@ -144,7 +144,7 @@ async def test_a_request_that_cannot_be_built(server: RawServer, *, library_clie
             with pytest.raises(ConfigurationError, match="check base_url") as caught:
                 await sender.send("GET", url, headers=headers, content=b"", timeout=1.0)
             assert (None, False) == (caught.value.__context__, "größe" in str(caught.value))
-        await pools.aclose()
+        await own.aclose()
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("odd\x1b"), KeyError("x"), ValueError()], ids=repr)

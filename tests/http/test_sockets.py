@@ -1,4 +1,4 @@
-"""The sender's own pools on real sockets: failures, their errors, and reused connections."""
+"""The sender's own pool on real sockets: failures, their errors, and reused connections."""
 
 # pyright: reportPrivateUsage=false
 
@@ -91,7 +91,7 @@ async def test_a_silent_server_runs_into_the_deadline(
     assert (True, 1) == (caught.value.sent, len(server.requests))
 
 
-@pytest.mark.parametrize("library_client", [False, True], ids=["own pools", "client"])
+@pytest.mark.parametrize("library_client", [False, True], ids=["own pool", "client"])
 async def test_a_trickling_server_runs_into_the_deadline(
     server: RawServer, *, library_client: bool
 ) -> None:
@@ -106,12 +106,12 @@ async def test_a_trickling_server_runs_into_the_deadline(
 
     server.behaviour = trickle
     async with httpx.AsyncClient() as client:
-        pools = PooledSender(base_url=server.url)
-        sender = HttpxSender(client) if library_client else pools
+        own = PooledSender(base_url=server.url)
+        sender = HttpxSender(client) if library_client else own
         with pytest.raises(APITimeoutError) as caught:
             await send(sender, server.url, timeout=0.2)
         assert caught.value.sent
-        await pools.aclose()
+        await own.aclose()
 
 
 BROKEN = {

@@ -57,7 +57,7 @@ def respond_to_all(listener: socket.socket, context: ssl.SSLContext) -> None:
 
 
 async def get(url: str) -> int:
-    """Send one request over pools of the sender's own."""
+    """Send one request over the sender's own pool."""
     sender = PooledSender(base_url=url)
     try:
         return (await sender.send("GET", url, headers=[], content=b"", timeout=5)).status_code

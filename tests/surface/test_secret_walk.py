@@ -242,7 +242,7 @@ async def test_no_failing_store_shows_a_secret(
 
 @pytest.mark.anyio
 async def test_no_dead_server_shows_a_secret() -> None:
-    """A refused connection, with the pools of the library itself."""
+    """A refused connection, with the pool of the library itself."""
     for auth in (ACCESS, APP.client_credentials(), APP.user(EXPIRED)):
         cr = CleverReach(auth, base_url="http://127.0.0.1:1", retry=RetryPolicy(attempts=1))
         async with cr:
