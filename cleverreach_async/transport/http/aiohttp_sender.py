@@ -1,19 +1,23 @@
 """Send requests over a session of aiohttp that the user made. Only imported for one."""
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
+import anyio.to_thread
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-from cleverreach_async.errors import ClientClosedError
+from cleverreach_async.errors import ClientClosedError, ConfigurationError
 from cleverreach_async.transport.http.bodies import read_response
 from cleverreach_async.transport.http.exchange import Failures, connect_seconds, exchange
+from cleverreach_async.transport.http.proxies import environment_proxy
 from cleverreach_async.transport.http.sender import Headers
+from cleverreach_async.transport.http.tls import tls_context
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 
-__all__ = ["AiohttpSender", "is_session"]
+__all__ = ["AiohttpSender", "is_session", "open_session"]
 
 _FAILURES: Final = Failures(
     not_connected=(
@@ -29,6 +33,23 @@ _FAILURES: Final = Failures(
 def is_session(client: object) -> bool:
     """Whether it is a session of aiohttp."""
     return isinstance(client, aiohttp.ClientSession)
+
+
+async def open_session(base_url: str) -> aiohttp.ClientSession:
+    """Open a session with the proxy and the certificates of the environment, for the command.
+
+    Args:
+        base_url: The server's root.
+
+    Raises:
+        ConfigurationError: The environment names certificates that cannot be read, or a proxy that
+            aiohttp cannot use.
+    """
+    proxy = environment_proxy(base_url)
+    if proxy is not None and urlsplit(proxy).scheme not in {"http", "https"}:
+        raise ConfigurationError("aiohttp cannot use the proxy of the environment; use httpx")
+    context = await anyio.to_thread.run_sync(tls_context)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), proxy=proxy)
 
 
 class AiohttpSender:
