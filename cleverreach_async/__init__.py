@@ -4,9 +4,9 @@ Every public name is imported from here. Each is loaded when it is first used, s
 the package costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from cleverreach_async.lazy_names import lazy_names
 from cleverreach_async.version import __version__
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
     )
     from cleverreach_async.resources.attributes import Attribute
-    from cleverreach_async.resources.base import UNSET, Unset
     from cleverreach_async.resources.debug import TokenTTL, Whoami
     from cleverreach_async.resources.forms import Form
     from cleverreach_async.resources.groups import Group, GroupStats
     from cleverreach_async.resources.mailings import Mailing
-    from cleverreach_async.resources.orders import Order, OrderInput
+    from cleverreach_async.resources.order_models import Order, OrderInput
     from cleverreach_async.resources.pages import Page, Paginator
     from cleverreach_async.resources.receiver_models import (
         BatchItem,
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.resources.reports import Report
     from cleverreach_async.resources.tags import Tag
+    from cleverreach_async.resources.unset import UNSET, Unset
     from cleverreach_async.sources import (
         in_thread,
         read_arrow,
@@ -132,22 +132,22 @@ _HOMES: Final = {
         "UnprocessableEntityError",
     ),
     "resources.attributes": ("Attribute",),
-    "resources.base": ("UNSET", "Unset"),
     "resources.debug": ("TokenTTL", "Whoami"),
     "resources.forms": ("Form",),
     "resources.groups": ("Group", "GroupStats"),
     "resources.mailings": ("Mailing",),
-    "resources.orders": ("Order", "OrderInput"),
+    "resources.order_models": ("Order", "OrderInput"),
     "resources.pages": ("Page", "Paginator"),
     "resources.receiver_models": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
     "resources.reports": ("Report",),
     "resources.tags": ("Tag",),
+    "resources.unset": ("UNSET", "Unset"),
     "sources.rows": ("BadRow", "SourceRow"),
     "transport.redaction": ("Secret",),
     "transport.retry": ("Fault", "RetryPolicy"),
     "transport.transport": ("RequestEvent",),
 }
-_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 __all__ = [
     "UNSET",
@@ -232,16 +232,3 @@ __all__ = [
     "read_records",
     "read_rows",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME_OF})

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypedDict, Unpack
 
 import attrs
@@ -16,21 +18,10 @@ from cleverreach_async.auth.environment import (
     find_value,
     missing_credentials,
 )
-from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.arguments import kind_of
-from cleverreach_async.resources.attributes import Attributes
-from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.debug import Debug
-from cleverreach_async.resources.forms import Forms
-from cleverreach_async.resources.groups import Groups
-from cleverreach_async.resources.mailings import Mailings
-from cleverreach_async.resources.oauth import OAuth
-from cleverreach_async.resources.orders import Orders
-from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.relative import body_has_relative_values
-from cleverreach_async.resources.reports import Reports
-from cleverreach_async.resources.tags import Tags
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
@@ -43,6 +34,19 @@ from cleverreach_async.transport.wire import (
     build_request,
     decode_json,
 )
+
+if TYPE_CHECKING:
+    from cleverreach_async.bulk.importer import Bulk
+    from cleverreach_async.resources.attributes import Attributes
+    from cleverreach_async.resources.debug import Debug
+    from cleverreach_async.resources.forms import Forms
+    from cleverreach_async.resources.groups import Groups
+    from cleverreach_async.resources.mailings import Mailings
+    from cleverreach_async.resources.oauth import OAuth
+    from cleverreach_async.resources.orders import Orders
+    from cleverreach_async.resources.receivers import Receivers
+    from cleverreach_async.resources.reports import Reports
+    from cleverreach_async.resources.tags import Tags
 
 __all__ = ["CleverReach"]
 
@@ -87,19 +91,6 @@ class CleverReach:
         on_event: Called with a :class:`RequestEvent` for each attempt, for metrics.
         clock: Source of time, for tests.
         rng: Source of random numbers, for tests.
-
-    Attributes:
-        groups: Recipient lists.
-        receivers: Contacts in the groups.
-        attributes: Further fields of receivers.
-        orders: Orders of receivers.
-        tags: Labels of receivers.
-        forms: Sign-up forms and double opt-in mails.
-        mailings: Drafts and their release.
-        reports: Reports of sent mailings.
-        debug: The account, its token, and the state of the API.
-        oauth: The client's own token.
-        bulk: The importer for any number of receivers.
 
     Raises:
         ConfigurationError: An argument is invalid, or the credentials are for another server.
@@ -165,18 +156,86 @@ class CleverReach:
         self._connections = connections
         self._transport = transport
         self._is_owner = is_owner
-        call = transport.call
-        self.groups = Groups(call)
-        self.receivers = Receivers(call)
-        self.attributes = Attributes(call)
-        self.orders = Orders(call)
-        self.tags = Tags(call)
-        self.forms = Forms(call)
-        self.mailings = Mailings(call)
-        self.reports = Reports(call)
-        self.debug = Debug(call)
-        self.oauth = OAuth(call, transport.own_account().tokens, transport.clock)
-        self.bulk = Bulk(transport)
+        # Shared by all nouns, and slow to load: not in a call, which would block the event loop.
+        import_module("cleverreach_async.resources.base")
+
+    @cached_property
+    def groups(self) -> "Groups":
+        """Recipient lists."""
+        from cleverreach_async.resources.groups import Groups
+
+        return Groups(self._transport.call)
+
+    @cached_property
+    def receivers(self) -> "Receivers":
+        """Contacts in the groups."""
+        from cleverreach_async.resources.receivers import Receivers
+
+        return Receivers(self._transport.call)
+
+    @cached_property
+    def attributes(self) -> "Attributes":
+        """Further fields of receivers."""
+        from cleverreach_async.resources.attributes import Attributes
+
+        return Attributes(self._transport.call)
+
+    @cached_property
+    def orders(self) -> "Orders":
+        """Orders of receivers."""
+        from cleverreach_async.resources.orders import Orders
+
+        return Orders(self._transport.call)
+
+    @cached_property
+    def tags(self) -> "Tags":
+        """Labels of receivers."""
+        from cleverreach_async.resources.tags import Tags
+
+        return Tags(self._transport.call)
+
+    @cached_property
+    def forms(self) -> "Forms":
+        """Sign-up forms and double opt-in mails."""
+        from cleverreach_async.resources.forms import Forms
+
+        return Forms(self._transport.call)
+
+    @cached_property
+    def mailings(self) -> "Mailings":
+        """Drafts and their release."""
+        from cleverreach_async.resources.mailings import Mailings
+
+        return Mailings(self._transport.call)
+
+    @cached_property
+    def reports(self) -> "Reports":
+        """Reports of sent mailings."""
+        from cleverreach_async.resources.reports import Reports
+
+        return Reports(self._transport.call)
+
+    @cached_property
+    def debug(self) -> "Debug":
+        """The account, its token, and the state of the API."""
+        from cleverreach_async.resources.debug import Debug
+
+        return Debug(self._transport.call)
+
+    @cached_property
+    def oauth(self) -> "OAuth":
+        """The client's own token."""
+        from cleverreach_async.resources.oauth import OAuth
+
+        transport = self._transport
+        return OAuth(transport.call, transport.own_account().tokens, transport.clock)
+
+    @cached_property
+    def bulk(self) -> "Bulk":
+        """The importer for any number of receivers."""
+        from cleverreach_async.bulk.importer import Bulk
+
+        return Bulk(self._transport)
 
     def with_auth(self, auth: Auth | str) -> "CleverReach":
         """Return a client of another account over the same connections; closing it does nothing.

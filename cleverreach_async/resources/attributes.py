@@ -7,16 +7,10 @@ from typing import Any, ClassVar, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import (
-    UNSET,
-    Resource,
-    Unset,
-    body,
-    group_path,
-    refuse_none,
-)
-from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.base import Resource, body, group_path, refuse_none
+from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.unset import UNSET, Unset
 
 __all__ = [
     "RESERVED_NAMES",

@@ -5,12 +5,12 @@ from typing import Any, Final, TypeVar, Unpack
 
 import anyio.lowlevel
 import attrs
-import msgspec
 
 from cleverreach_async.errors import ConfigurationError, NotFoundError, ResponseDecodeError
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.pages import Page, Paginator
 from cleverreach_async.resources.success import failure_in
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.error_bodies import refusal
 from cleverreach_async.transport.paths import check_id, fill_path
 from cleverreach_async.transport.transport import Call
@@ -24,10 +24,8 @@ from cleverreach_async.transport.wire import (
 )
 
 __all__ = [
-    "UNSET",
     "Created",
     "Resource",
-    "Unset",
     "body",
     "decode_in_steps",
     "decode_list",
@@ -42,11 +40,6 @@ T = TypeVar("T")
 
 _ITEMS_AT_ONCE: Final = 200
 _MOST_PROBLEMS: Final = 10
-
-UNSET: Final = msgspec.UNSET
-"""Not sent. ``None`` is sent as ``null``."""
-
-Unset = msgspec.UnsetType
 
 
 @attrs.frozen(kw_only=True)

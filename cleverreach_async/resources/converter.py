@@ -9,13 +9,14 @@ import types
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn
 
 from cleverreach_async.errors import ResponseDecodeError
+from cleverreach_async.resources.field_types import AttributeValues, Extra, Number
 from cleverreach_async.resources.values import (
     read_attributes,
     read_flag,
@@ -28,18 +29,10 @@ from cleverreach_async.resources.values import (
 from cleverreach_async.transport.redaction import excerpt
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
-__all__ = ["AttributeValues", "Extra", "Number", "structure"]
+__all__ = ["structure"]
 
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
-
-Extra = Mapping[str, Any]
-
-Number = int | float
-"""A whole number is an ``int``, any other a ``float``."""
-
-AttributeValues = Annotated[Mapping[str, Any], "attributes of a receiver"]
-"""Values by name: text, except where the API sends a truth value, a list or an object."""
 
 _MAX_PROBLEM: Final = 200
 _MOST_PROBLEMS: Final = 10

@@ -6,7 +6,7 @@ import attrs
 
 from cleverreach_async.errors import AuthenticationError
 from cleverreach_async.resources.base import Resource
-from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.values import read_flag
 from cleverreach_async.transport.wire import build_request, decode_json
 

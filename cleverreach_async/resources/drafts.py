@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Unset
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.paths import check_id, check_ids
 
 __all__ = ["MailingSettings", "audience", "content"]

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import attrs
 
-from cleverreach_async.resources.base import UNSET, Resource, Unset, body
-from cleverreach_async.resources.converter import Extra, Number
+from cleverreach_async.resources.base import Resource, body
+from cleverreach_async.resources.field_types import Extra, Number
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.unset import UNSET, Unset
 
 __all__ = ["Group", "GroupStats", "Groups"]
 

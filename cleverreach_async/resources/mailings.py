@@ -7,11 +7,12 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Created, Resource, Unset, body, optional_ids
-from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.base import Created, Resource, body, optional_ids
 from cleverreach_async.resources.drafts import MailingSettings, audience, content
-from cleverreach_async.resources.orders import Order
+from cleverreach_async.resources.field_types import Extra
+from cleverreach_async.resources.order_models import Order
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered, to_unix
 
 __all__ = [

@@ -7,10 +7,10 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.converter import AttributeValues, Extra, Number
-from cleverreach_async.resources.orders import Order, OrderInput
+from cleverreach_async.resources.field_types import AttributeValues, Extra, Number
+from cleverreach_async.resources.order_models import Order, OrderInput
 from cleverreach_async.resources.success import failure_in, is_word_of_success
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.error_bodies import words_in
 from cleverreach_async.transport.hiding import hide
 from cleverreach_async.transport.wire import as_object

@@ -9,10 +9,10 @@ from typing import Any, Final
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.orders import order_on_wire
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.times import seconds_on_wire
+from cleverreach_async.resources.unset import UNSET, Unset
 
 __all__ = ["UNSUBSCRIBED", "receiver_on_wire"]
 

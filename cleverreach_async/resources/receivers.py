@@ -6,9 +6,7 @@ from typing import Any, Final
 
 from cleverreach_async.errors import ConfigurationError, UnprocessableEntityError
 from cleverreach_async.resources.base import (
-    UNSET,
     Resource,
-    Unset,
     decode_list,
     group_path,
     receiver_path,
@@ -36,6 +34,7 @@ from cleverreach_async.resources.receiver_models import (
 )
 from cleverreach_async.resources.receiver_wire import receiver_on_wire
 from cleverreach_async.resources.relative import has_relative_values
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.paths import check_ids, check_receiver_ids
 from cleverreach_async.transport.wire import Response, as_object, build_request, decode_json
 

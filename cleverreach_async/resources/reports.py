@@ -8,7 +8,8 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import Resource, optional_ids
-from cleverreach_async.resources.converter import Extra, structure
+from cleverreach_async.resources.converter import structure
+from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.mailings import MailingLink
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import Detail, Receiver

@@ -7,11 +7,12 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Resource, Unset, body, optional_ids, refuse_none
-from cleverreach_async.resources.converter import Extra
+from cleverreach_async.resources.base import Resource, body, optional_ids, refuse_none
+from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_arguments import split_tags
 from cleverreach_async.resources.success import looks_like_trouble
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import as_list
 

@@ -5,28 +5,69 @@ file once, to detect its encoding and to refuse a file that is not text: about o
 gigabyte, before any row is sent.
 """
 
-from cleverreach_async.sources.arrow import (
-    ArrowSource,
-    ParquetSource,
-    read_arrow,
-    read_parquet,
-)
-from cleverreach_async.sources.columns import ColumnMapping
-from cleverreach_async.sources.csv_file import CsvSource
-from cleverreach_async.sources.database import CursorSource, QuerySource, read_cursor
-from cleverreach_async.sources.excel import ExcelSource, read_excel
-from cleverreach_async.sources.file_source import FileSource
-from cleverreach_async.sources.files import (
-    RowFile,
-    read_csv,
-    read_json_lines,
-    read_json_list,
-    read_rows,
-)
-from cleverreach_async.sources.json_lines import JsonLinesSource
-from cleverreach_async.sources.json_list import JsonListSource
-from cleverreach_async.sources.records import AsyncRecordSource, RecordSource, read_records
-from cleverreach_async.sources.threads import in_thread
+from typing import TYPE_CHECKING, Final
+
+from cleverreach_async.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from cleverreach_async.sources.arrow import (
+        ArrowSource,
+        ParquetSource,
+        read_arrow,
+        read_parquet,
+    )
+    from cleverreach_async.sources.columns import ColumnMapping
+    from cleverreach_async.sources.csv_file import CsvSource
+    from cleverreach_async.sources.database import CursorSource, QuerySource, read_cursor
+    from cleverreach_async.sources.excel import ExcelSource, read_excel
+    from cleverreach_async.sources.file_source import FileSource
+    from cleverreach_async.sources.files import (
+        RowFile,
+        read_csv,
+        read_json_lines,
+        read_json_list,
+        read_rows,
+    )
+    from cleverreach_async.sources.json_lines import JsonLinesSource
+    from cleverreach_async.sources.json_list import JsonListSource
+    from cleverreach_async.sources.records import AsyncRecordSource, RecordSource, read_records
+    from cleverreach_async.sources.threads import in_thread
+
+_HOMES: Final = {
+    "arrow": (
+        "ArrowSource",
+        "ParquetSource",
+        "read_arrow",
+        "read_parquet",
+    ),
+    "columns": ("ColumnMapping",),
+    "csv_file": ("CsvSource",),
+    "database": (
+        "CursorSource",
+        "QuerySource",
+        "read_cursor",
+    ),
+    "excel": (
+        "ExcelSource",
+        "read_excel",
+    ),
+    "file_source": ("FileSource",),
+    "files": (
+        "RowFile",
+        "read_csv",
+        "read_json_lines",
+        "read_json_list",
+        "read_rows",
+    ),
+    "json_lines": ("JsonLinesSource",),
+    "json_list": ("JsonListSource",),
+    "records": (
+        "AsyncRecordSource",
+        "RecordSource",
+        "read_records",
+    ),
+    "threads": ("in_thread",),
+}
 
 __all__ = [
     "ArrowSource",
@@ -53,3 +94,5 @@ __all__ = [
     "read_records",
     "read_rows",
 ]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

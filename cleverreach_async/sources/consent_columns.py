@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.times import FIRST_SECOND
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.consent import CONSENT_TARGETS, PENDING, read_word
 from cleverreach_async.sources.rows import BadValueError

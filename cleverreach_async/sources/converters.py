@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from cleverreach_async.resources.attributes import AttributeType
-from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.receiver_arguments import split_tags
 from cleverreach_async.resources.times import FIRST_SECOND
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping
 from cleverreach_async.sources.consent import read_word

@@ -10,8 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.times import EARLIEST, LATEST, is_never
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = [

@@ -10,9 +10,9 @@ from typing import Any, Final, TextIO, cast
 import msgspec
 
 from cleverreach_async.errors import SourceError
-from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.orders import OrderInput
+from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.addresses import address_remarks, strip_address
 from cleverreach_async.sources.converters import missing_email
 from cleverreach_async.sources.dates import TimeParser, time_parser

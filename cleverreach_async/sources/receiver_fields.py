@@ -12,10 +12,10 @@ from uuid import UUID
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.orders import OrderInput
+from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
 from cleverreach_async.resources.times import seconds_on_wire
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.consent import read_word
 from cleverreach_async.sources.converters import is_missing, missing_email, tags
 from cleverreach_async.sources.rows import BadValueError

@@ -5,8 +5,8 @@ from datetime import tzinfo
 from operator import itemgetter
 from typing import Any
 
-from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.addresses import address_remarks
 from cleverreach_async.sources.columns import GROUP_PREFIX, TIME_TARGETS, ColumnMapping
 from cleverreach_async.sources.consent import PENDING

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async.errors import ResponseDecodeError
-from cleverreach_async.resources.converter import AttributeValues, Extra, structure
+from cleverreach_async.resources.converter import structure
+from cleverreach_async.resources.field_types import AttributeValues, Extra
 
 Color = Literal["red", "green"]
 

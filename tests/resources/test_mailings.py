@@ -14,7 +14,7 @@ from cleverreach_async.resources.mailings import (
     MailingLink,
     Mailings,
 )
-from cleverreach_async.resources.orders import Order
+from cleverreach_async.resources.order_models import Order
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
 

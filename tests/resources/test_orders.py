@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.orders import Order, OrderInput, Orders
+from cleverreach_async.resources.order_models import Order, OrderInput
+from cleverreach_async.resources.orders import Orders
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
 

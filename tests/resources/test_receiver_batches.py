@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cleverreach_async.errors import APIStatusError, ConfigurationError
-from cleverreach_async.resources.orders import OrderInput
+from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.receiver_models import (
     BatchItem,
     Receiver,

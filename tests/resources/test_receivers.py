@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from cleverreach_async.errors import ConfigurationError, NotFoundError, UnprocessableEntityError
-from cleverreach_async.resources.orders import Order, OrderInput
+from cleverreach_async.resources.order_models import Order, OrderInput
 from cleverreach_async.resources.receiver_models import Detail, Event, Receiver, ReceiverInput
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.transport.transport import Call

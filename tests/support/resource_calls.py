@@ -9,7 +9,8 @@ from cleverreach_async.resources.debug import Debug
 from cleverreach_async.resources.forms import Forms
 from cleverreach_async.resources.groups import Groups
 from cleverreach_async.resources.mailings import Mailings
-from cleverreach_async.resources.orders import OrderInput, Orders
+from cleverreach_async.resources.order_models import OrderInput
+from cleverreach_async.resources.orders import Orders
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.receivers import Receivers

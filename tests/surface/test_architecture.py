@@ -14,6 +14,7 @@ ROOT = Path(cleverreach_async.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 LAYERS: tuple[str, ...] = (
     "version",
+    "lazy_names",
     "errors",
     "files",
     "transport",

@@ -11,26 +11,30 @@ from typing import Any
 import pytest
 
 import cleverreach_async
+from cleverreach_async import sources
 
 FRONT = ast.parse(Path(cleverreach_async.__file__).read_text("utf-8"))
+FRONT_OF_SOURCES = ast.parse(Path(sources.__file__).read_text("utf-8"))
 NAMES = [name for name in cleverreach_async.__all__ if name != "__version__"]
+NOUNS = ("attributes", "bulk", "debug", "forms", "groups", "mailings", "oauth", "orders")
+NOUNS += ("receivers", "reports", "tags")
 HEAVY = ("anyio", "attrs", "cattrs", "httpx", "msgspec", "rich", "ssl", "starlette", "typer")
 
 
-def table() -> dict[str, str]:
+def table(front: ast.Module = FRONT) -> dict[str, str]:
     """The table of lazy imports, read from the source: modules by name."""
-    for node in FRONT.body:
+    for node in front.body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_HOMES":
             homes: dict[str, tuple[str, ...]] = ast.literal_eval(ast.unparse(node.value or node))
             return {name: home for home, names in homes.items() for name in names}
     pytest.fail("no table")
 
 
-def for_type_checkers() -> dict[str, str]:
+def for_type_checkers(front: ast.Module = FRONT, package: str = "") -> dict[str, str]:
     """The imports for type checkers: modules by name."""
-    [block] = [node for node in FRONT.body if isinstance(node, ast.If)]
+    [block] = [node for node in front.body if isinstance(node, ast.If)]
     return {
-        alias.name: (node.module or "").removeprefix("cleverreach_async.")
+        alias.name: (node.module or "").removeprefix(f"cleverreach_async.{package}")
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
@@ -108,28 +112,97 @@ def test_the_client_loads_neither_command_nor_sandbox() -> None:
 
 
 FIRST_CALL = """
+import socket
 import sys
+from threading import Thread
+
 import anyio
-from cleverreach_async import CleverReach, CleverReachError, RetryPolicy
+from cleverreach_async import CleverReach
+
+def answer():
+    connection, _ = listener.accept()
+    connection.recv(65536)
+    body = b'[{"id": "7", "name": "Newsletter", "stamp": 1700000000}]'
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%b" % (len(body), body))
+    connection.recv(1)
 
 async def call():
-    cr = CleverReach("token", base_url="http://127.0.0.1:1", retry=RetryPolicy(attempts=1))
-    before = set(sys.modules)
-    try:
-        await cr.groups.list()
-    except CleverReachError:
-        print(len(before) > 0, *sorted(set(sys.modules) - before))
-    await cr.aclose()
+    async with CleverReach("token", base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as cr:
+        made = set(sys.modules)
+        groups = cr.groups
+        found = set(sys.modules)
+        [group] = await groups.list()
+        print(group.id, *sorted(found - made), "|", *sorted(set(sys.modules) - found))
 
+listener = socket.create_server(("127.0.0.1", 0))
+Thread(target=answer, daemon=True).start()
 anyio.run(call)
 """
 
 
-def test_the_first_call_loads_no_library() -> None:
-    """Loading one would block the event loop. Each has been loaded with the client."""
+@pytest.mark.socket
+def test_the_first_call_loads_nothing() -> None:
+    """Loading would block the event loop. A noun is loaded when it is named, the rest before."""
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", FIRST_CALL], check=True, capture_output=True, text=True
     )
-    was_run, *loaded = done.stdout.split()
-    assert "True" == was_run
-    assert [] == [name for name in loaded if not name.startswith(("anyio.", "encodings."))]
+    group_id, *loaded = done.stdout.split()
+    assert "7" == group_id
+    assert ["cleverreach_async.resources.groups", "|"] == loaded
+
+
+def modules_after(code: str) -> set[str]:
+    """The modules of this package and the heavy ones, loaded after some code."""
+    show = "print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", f"import sys\n{code}\n{show}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_the_client_class_loads_neither_nouns_nor_importer() -> None:
+    """Their models and readers would take most of the time of the import."""
+    loaded = modules_after("from cleverreach_async import CleverReach")
+    layers = {name.split(".")[1] for name in loaded if name.startswith("cleverreach_async.")}
+    assert set() == {"bulk", "sources", "sandbox", "cli"} & layers
+    nouns = {"base", "converter", "groups", "receivers", "orders", "mailings", "receiver_models"}
+    assert set() == {f"cleverreach_async.resources.{noun}" for noun in nouns} & loaded
+    assert set() == {"cattrs", "csv", "sqlite3", "zoneinfo"} & loaded
+
+
+def test_a_receiver_to_write_loads_no_transport() -> None:
+    """A program that only prepares rows needs no HTTP library and no decoder of responses."""
+    loaded = modules_after("from cleverreach_async import ReceiverInput, OrderInput, UNSET")
+    assert set() == {"anyio", "cattrs", "h11", "httpcore", "httpx", "ssl"} & loaded
+    sends = {"connections", "gate", "http", "transport"}
+    assert set() == {f"cleverreach_async.transport.{name}" for name in sends} & loaded
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_noun_is_made_once_and_listed(noun: str) -> None:
+    """Completion shows it before it is loaded, and it stays the same object."""
+    client = cleverreach_async.CleverReach("token")
+    assert noun in dir(client)
+    assert getattr(client, noun) is getattr(client, noun)
+
+
+def test_a_sibling_has_nouns_of_its_own() -> None:
+    """They belong to the other account."""
+    client = cleverreach_async.CleverReach("token")
+    groups = client.groups
+    assert client.with_auth("other").groups is not groups
+    assert client.with_options(timeout=1).groups is not groups
+
+
+def test_the_lists_of_sources_agree() -> None:
+    """Each name is loaded from where it is defined, when it is first used."""
+    homes = table(FRONT_OF_SOURCES)
+    assert set(sources.__all__) == set(homes)
+    assert homes == for_type_checkers(FRONT_OF_SOURCES, "sources.")
+    for name, home in homes.items():
+        assert name in dir(sources)
+        value: Any = getattr(sources, name)
+        assert value is getattr(sys.modules[f"cleverreach_async.sources.{home}"], name)

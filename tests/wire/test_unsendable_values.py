@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
-from cleverreach_async.resources.orders import OrderInput
+from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.transport.wire import Response, build_request, decode_json
 
 HALF = "ann\ud83d@mail.example"

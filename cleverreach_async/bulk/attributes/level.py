@@ -11,8 +11,8 @@ import attrs
 
 from cleverreach_async.bulk.attributes.definitions import Types
 from cleverreach_async.resources.attributes import AttributeType, stored_name
-from cleverreach_async.resources.base import UNSET, Unset
 from cleverreach_async.resources.receiver_models import AttributeValue
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.converters import Convert, attribute_converters
 from cleverreach_async.sources.dates import find_zone
 from cleverreach_async.sources.rows import BadValueError, Remark

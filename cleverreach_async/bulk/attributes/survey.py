@@ -8,8 +8,8 @@ from typing import Final
 
 from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.resources.attributes import AttributeType, stored_name
-from cleverreach_async.resources.base import Unset
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
+from cleverreach_async.resources.unset import Unset
 from cleverreach_async.sources.headers import KNOWN_TARGETS
 from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.records import as_receiver_fields

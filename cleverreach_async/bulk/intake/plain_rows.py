@@ -12,10 +12,10 @@ from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.intake.valid_addresses import are_addresses
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import Strategy
-from cleverreach_async.resources.base import UNSET, Unset
-from cleverreach_async.resources.orders import OrderInput
+from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.times import EARLIEST, LATEST
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.receiver_fields import are_simple
 from cleverreach_async.sources.rows import Item, SourceRow
 from cleverreach_async.transport.wire import encode_json

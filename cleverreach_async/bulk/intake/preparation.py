@@ -7,10 +7,10 @@ import attrs
 from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.strategies import UPSERTPLUS, Strategy
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.base import UNSET
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.receiver_wire import UNSUBSCRIBED, receiver_on_wire
 from cleverreach_async.resources.times import EARLIEST, LATEST
+from cleverreach_async.resources.unset import UNSET
 from cleverreach_async.sources.receiver_fields import is_plain, read_fields
 from cleverreach_async.sources.rows import BadValueError, SourceRow
 

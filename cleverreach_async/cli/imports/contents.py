@@ -7,7 +7,7 @@ import attrs
 from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.bulk.attributes.survey import AttributeSurvey
 from cleverreach_async.cli.output import Output
-from cleverreach_async.resources.base import UNSET
+from cleverreach_async.resources.unset import UNSET
 from cleverreach_async.sources import (
     ColumnMapping,
     ExcelSource,
