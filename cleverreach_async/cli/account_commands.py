@@ -7,6 +7,7 @@ import attrs
 
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
+from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
 from cleverreach_async.resources.debug import Whoami
 from cleverreach_async.resources.groups import Group
@@ -14,15 +15,19 @@ from cleverreach_async.resources.groups import Group
 __all__ = ["show_account", "show_groups"]
 
 
-def show_groups(access: Access | None, output: Output, *, as_json: bool) -> None:
+def show_groups(output: Output, *, as_json: AsJson = False, account: AccountOptions) -> None:
     """List the groups of the account.
 
     Args:
-        access: Credentials and server; ``None`` for a sandbox in this process.
         output: Where to print.
         as_json: Whether to print JSON.
+        account: The account.
+
+    Raises:
+        ConfigurationError: There are no credentials.
+        CleverReachError: A call failed.
     """
-    groups = run(partial(_groups, access))
+    groups = run(partial(_groups, account.access(output)))
     if as_json:
         output.result_json([_fields(group) for group in groups])
     elif not groups:
@@ -52,15 +57,19 @@ def _day(moment: datetime | None) -> str:
     return f"{moment.astimezone():%Y-%m-%d}" if moment else "-" + " " * 9
 
 
-def show_account(access: Access | None, output: Output, *, as_json: bool) -> None:
+def show_account(output: Output, *, as_json: AsJson = False, account: AccountOptions) -> None:
     """Show the account that the credentials belong to.
 
     Args:
-        access: Credentials and server; ``None`` for a sandbox in this process.
         output: Where to print.
         as_json: Whether to print JSON.
+        account: The account.
+
+    Raises:
+        ConfigurationError: There are no credentials.
+        CleverReachError: A call failed.
     """
-    fields = _fields(run(partial(_whoami, access)))
+    fields = _fields(run(partial(_whoami, account.access(output))))
     if as_json:
         output.result_json(fields)
         return

@@ -5,25 +5,19 @@ from typing import Annotated, Final
 
 import typer
 
-from cleverreach_async import __version__
-from cleverreach_async.cli.account_commands import show_account, show_groups
-from cleverreach_async.cli.failures import CommandGroup
-from cleverreach_async.cli.imports.arguments import ImportArguments, RetryArguments
-from cleverreach_async.cli.imports.command import import_file
-from cleverreach_async.cli.login.command import LoginOptions, TokenFile, log_in, log_out
-from cleverreach_async.cli.options import AccountOptions, AsJson, EnvFile, command
-from cleverreach_async.cli.output import Output
-from cleverreach_async.cli.sandbox_command import SandboxOptions, serve_sandbox
+from cleverreach_async.cli.commands import Command, CommandGroup, Run
+from cleverreach_async.version import __version__
 
 __all__ = ["app"]
 
-# Typer's own tracebacks would show local variables, secrets among them.
+# Typer's own tracebacks would show local variables, secrets among them. Its help in boxes would
+# load rich and a reader of Markdown, which takes as long as everything else.
 app: Final = typer.Typer(
     cls=CommandGroup,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -54,10 +48,10 @@ def root(*, version: Version = False) -> None:
 
 @app.command(
     "import",
+    cls=Command,
     epilog="Try it: cleverreach import customers.csv --group Newsletter --create --sandbox",
 )
-@command
-def import_(output: Output, arguments: ImportArguments, account: AccountOptions) -> int:
+def import_() -> Run:
     """Import receivers from a file into a group.
 
     Receivers that exist already are updated. Rows that are not accepted are written to the rejects
@@ -66,40 +60,45 @@ def import_(output: Output, arguments: ImportArguments, account: AccountOptions)
     Ctrl-C stops the import when the requests in flight have completed. If it was started with
     --journal, the same command with --resume continues it.
     """
-    return import_file(arguments, account, output)
+    from cleverreach_async.cli.imports.command_line import run_import
+
+    return run_import
 
 
 @app.command(
-    epilog="First run an import, then repair the rows in its rejects file, then run this command."
+    cls=Command,
+    epilog="First run an import, then repair the rows in its rejects file, then run this command.",
 )
-@command
-def retry_rejects(output: Output, arguments: RetryArguments, account: AccountOptions) -> int:
+def retry_rejects() -> Run:
     """Send the repaired rows of a rejects file.
 
     The `receiver` of each line is sent. Lines that only have a `record`, a row that could not be
     converted, are copied to the new rejects file. Rows of unknown outcome that have orders, or
     numbers like +1 that are added, are sent only with --only unknown.
     """
-    return import_file(arguments, account, output)
+    from cleverreach_async.cli.imports.command_line import run_retry
+
+    return run_retry
 
 
-@app.command()
-@command
-def groups(output: Output, *, as_json: AsJson = False, account: AccountOptions) -> None:
+@app.command(cls=Command)
+def groups() -> Run:
     """List the groups of the account."""
-    show_groups(account.access(output), output, as_json=as_json)
+    from cleverreach_async.cli.account_commands import show_groups
+
+    return show_groups
 
 
-@app.command()
-@command
-def whoami(output: Output, *, as_json: AsJson = False, account: AccountOptions) -> None:
+@app.command(cls=Command)
+def whoami() -> Run:
     """Show the account that the credentials belong to."""
-    show_account(account.access(output), output, as_json=as_json)
+    from cleverreach_async.cli.account_commands import show_account
+
+    return show_account
 
 
-@app.command()
-@command
-def login(output: Output, options: LoginOptions) -> None:
+@app.command(cls=Command)
+def login() -> Run:
     """Log in to an account in the browser and store the token.
 
     The redirect URI `http://localhost:8765/callback` has to be registered with the app; with
@@ -109,24 +108,28 @@ def login(output: Output, options: LoginOptions) -> None:
     The client secret is not stored. If CLEVERREACH_CLIENT_SECRET is set, and CLEVERREACH_CLIENT_ID
     is not, they renew the token; without the secret they use it until it expires.
     """
-    log_in(options, output)
+    from cleverreach_async.cli.login.command import log_in
+
+    return log_in
 
 
-@app.command()
-@command
-def logout(output: Output, *, store: TokenFile = None, env_file: EnvFile = None) -> None:
+@app.command(cls=Command)
+def logout() -> Run:
     """Revoke and delete the stored token.
 
     It is deleted even if the server cannot be reached.
     """
-    log_out(store, env_file, output)
+    from cleverreach_async.cli.login.command import log_out
+
+    return log_out
 
 
-@app.command()
-@command
-def sandbox(output: Output, options: SandboxOptions) -> None:
+@app.command(cls=Command, short_help="Run a local CleverReach server, to try and to test.")
+def sandbox() -> Run:
     """Run a local CleverReach server, to try imports and to test programs.
 
     It prints the environment variables for a client. Ctrl-C stops it with status 0.
     """
-    serve_sandbox(options, output)
+    from cleverreach_async.cli.sandbox_command import serve_sandbox
+
+    return serve_sandbox

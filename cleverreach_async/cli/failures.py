@@ -1,12 +1,12 @@
-"""Messages and exit statuses of errors."""
+"""Messages of errors."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import typer
-from typer.core import TyperGroup
 
+from cleverreach_async.cli.exit_statuses import INTERRUPTED, STOPPED, USAGE
 from cleverreach_async.cli.output import Output
 from cleverreach_async.errors import (
     APIConnectionError,
@@ -17,27 +17,12 @@ from cleverreach_async.errors import (
     TokenError,
 )
 
-__all__ = [
-    "INCOMPLETE",
-    "INTERRUPTED",
-    "STOPPED",
-    "USAGE",
-    "CommandGroup",
-    "explain",
-    "report_errors",
-]
-
-USAGE: Final = 1
-INCOMPLETE: Final = 2
-STOPPED: Final = 3
-INTERRUPTED: Final = 130
+__all__ = ["explain", "report_errors"]
 
 _FIXED_BY_LOGIN: Final = {
     *("access_denied", "invalid_callback", "invalid_grant"),
     *("no_refresh_token", "state_mismatch"),
 }
-
-_UsageError: Final = typer.BadParameter.__bases__[0]
 
 
 def explain(error: CleverReachError) -> str:
@@ -78,32 +63,3 @@ def report_errors(output: Output) -> Generator[None, None, None]:
     except KeyboardInterrupt:
         output.info("interrupted")
         raise typer.Exit(INTERRUPTED) from None
-
-
-class CommandGroup(TyperGroup):
-    """The command line. Its usage errors end with status 1: status 2 means rejected rows.
-
-    Ctrl-C ends with the same status here as in a running command.
-    """
-
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Parse the arguments before the subcommand."""
-        with _own_statuses():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Parse the subcommand's arguments and run it."""
-        with _own_statuses():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _own_statuses() -> Generator[None, None, None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:
-        if isinstance(error, _UsageError):
-            error.__dict__["exit_code"] = USAGE
-        raise

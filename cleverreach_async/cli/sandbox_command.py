@@ -58,12 +58,12 @@ class SandboxOptions:
         return [*latency, *(self.fault or ())]
 
 
-def serve_sandbox(options: SandboxOptions, output: Output) -> None:
+def serve_sandbox(output: Output, options: SandboxOptions) -> None:
     """Run a sandbox until Ctrl-C.
 
     Args:
-        options: The command line.
         output: Where to print.
+        options: The command line.
 
     Raises:
         ConfigurationError: An option is not valid, or the sandbox's extra is not installed.

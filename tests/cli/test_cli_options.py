@@ -37,7 +37,7 @@ OPTIONS = (
 
 @pytest.mark.parametrize("command", PANELS)
 def test_the_help_fits_a_terminal(command: str) -> None:
-    """Every option is shown in full, in panels, within 80 columns."""
+    """Every option is shown in full, by subject, within 80 columns."""
     result = CliRunner(env={"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)}).invoke(
         app, [command, "--help"]
     )
@@ -46,8 +46,7 @@ def test_the_help_fits_a_terminal(command: str) -> None:
     assert [] == [line for line in lines if len(line) > WIDTH]
     assert [] == [name for name in OPTIONS if f" {name} " not in result.output]
     assert "…" not in result.output.replace("TOKEN=…", "")
-    panels = [line.split("─ ")[1].split(" ─")[0] for line in lines if line.startswith("╭")]
-    assert [] == [name for name in PANELS[command] if name not in panels]
+    assert [] == [name for name in PANELS[command] if f"{name}:" not in lines]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -169,23 +169,24 @@ sys.meta_path.insert(0, Finder())
 
 @posix
 @pytest.mark.parametrize(
-    "module",
+    ("module", "words"),
     [
-        "cleverreach_async.cli.app",
-        "typer",
-        "httpx",
-        "rich.console",
-        "cleverreach_async.cli.imports.command",
-        "cleverreach_async.cli.sandbox_command",
+        ("cleverreach_async.cli.app", ["--version"]),
+        ("typer", ["--version"]),
+        ("rich.console", ["whoami"]),
+        ("cleverreach_async.client", ["whoami"]),
+        ("cleverreach_async.cli.imports.arguments", IMPORT),
+        ("cleverreach_async.cli.imports.command", IMPORT),
+        ("cleverreach_async.cli.sandbox_command", ["sandbox"]),
     ],
 )
 def test_ctrl_c_while_the_command_is_loaded_prints_no_traceback(
-    workdir: Path, module: str, spawn: Spawn
+    workdir: Path, module: str, words: Sequence[str], spawn: Spawn
 ) -> None:
     """Nothing has been done, so nothing is to be explained."""
     (workdir / "sitecustomize.py").write_text(INTERRUPTING)
 
-    done = spawn("--version", INTERRUPT_AT=module, PYTHONPATH=str(workdir))
+    done = spawn(*words, INTERRUPT_AT=module, PYTHONPATH=str(workdir))
 
     assert (130, "", "interrupted\n") == (done.returncode, done.stdout, done.stderr)
 

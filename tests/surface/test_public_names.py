@@ -206,3 +206,19 @@ def test_the_lists_of_sources_agree() -> None:
         assert name in dir(sources)
         value: Any = getattr(sources, name)
         assert value is getattr(sys.modules[f"cleverreach_async.sources.{home}"], name)
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_the_help_of_the_command_loads_no_command(word: str) -> None:
+    """Neither the client nor the importer, and no formatter of Markdown."""
+    loaded = modules_after(
+        f"sys.argv = ['cleverreach', {word!r}]\n"
+        "from cleverreach_async.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
+    )
+    heavy = {"anyio", "attrs", "cattrs", "httpcore", "httpx", "markdown_it", "msgspec", "pydantic"}
+    assert set() == (heavy | {"rich", "sqlite3", "ssl"}) & loaded
+    own = {name for name in loaded if name.startswith("cleverreach_async.")}
+    allowed = {"app", "commands", "exit_statuses", "loading"}
+    allowed = {f"cleverreach_async.cli.{name}" for name in allowed}
+    assert {"cli", "lazy_names", "version"} == {it.split(".")[1] for it in own - allowed}

@@ -30,8 +30,9 @@ class ImportArguments:
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             help="CSV, Excel, JSON or Parquet file, or - for standard input; format, encoding and"
-            " column separator are detected, and .gz is decompressed."
+            " column separator are detected, and .gz is decompressed.",
         ),
     ]
     group: Group

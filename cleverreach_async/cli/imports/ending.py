@@ -3,7 +3,8 @@
 import signal
 from typing import Final
 
-from cleverreach_async.cli.failures import INCOMPLETE, INTERRUPTED, STOPPED, explain
+from cleverreach_async.cli.exit_statuses import INCOMPLETE, INTERRUPTED, STOPPED
+from cleverreach_async.cli.failures import explain
 from cleverreach_async.cli.imports.html_report import write_html_report
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.paths import same_command

@@ -80,12 +80,12 @@ class LoginOptions:
     env_file: EnvFile = None
 
 
-def log_in(options: LoginOptions, output: Output) -> None:
+def log_in(output: Output, options: LoginOptions) -> None:
     """Let a user log in, and store the token.
 
     Args:
-        options: The command line.
         output: Where to print.
+        options: The command line.
 
     Raises:
         ConfigurationError: The port or the file cannot be used, or the login timed out.
@@ -174,13 +174,13 @@ async def _whoami(app: OAuthApp, token: Token) -> Whoami:
         return await client.debug.whoami()
 
 
-def log_out(store: Path | None, env_file: Path | None, output: Output) -> None:
+def log_out(output: Output, *, store: TokenFile = None, env_file: EnvFile = None) -> None:
     """Revoke the stored token if the server can be reached, and delete it in any case.
 
     Args:
+        output: Where to print.
         store: File of the token; ``None`` for the default.
         env_file: File with environment variables.
-        output: Where to print.
 
     Raises:
         ConfigurationError: The file cannot be deleted.
