@@ -5,10 +5,11 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import Any, TextIO, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from rich.console import Console
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["LastingStream", "Output", "printable"]
 
@@ -84,8 +85,7 @@ class LastingStream:
 class Output:
     """Both streams of one run of the command. Control characters never reach a terminal.
 
-    Attributes:
-        console: The console on stderr.
+    Without a terminal there are neither colours nor live lines, and rich is not loaded.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,13 @@ class Output:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
         self._results, self._messages = LastingStream(sys.stdout), LastingStream(sys.stderr)
-        self.console = Console(
+
+    @cached_property
+    def console(self) -> "Console":
+        """The console on stderr."""
+        from rich.console import Console  # noqa: PLC0415
+
+        return Console(
             file=cast("TextIO", self._messages), markup=False, highlight=False, emoji=False
         )
 
@@ -121,6 +127,12 @@ class Output:
         self._print("error: ", "bold red", text)
 
     def _print(self, prefix: str, style: str, text: str, *, wrap: bool = True) -> None:
+        if not (self._messages.isatty() or _are_colours_forced()):
+            self._messages.write(f"{prefix}{printable(text)}\n")
+            self._messages.flush()
+            return
+        from rich.text import Text  # noqa: PLC0415
+
         line = Text.assemble((prefix, style), printable(text))
         self.console.print(line, soft_wrap=not (wrap and self.is_terminal))
 
@@ -136,3 +148,8 @@ class Output:
     def result_json(self, value: Any) -> None:
         """Print a result as JSON, in ASCII so that every console can show it."""
         self.result(json.dumps(value, indent=2))
+
+
+def _are_colours_forced() -> bool:
+    """Whether rich would use colours without a terminal, as for the log of a build server."""
+    return bool(os.environ.get("FORCE_COLOR")) or os.environ.get("TTY_COMPATIBLE") == "1"

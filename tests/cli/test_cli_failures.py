@@ -269,12 +269,12 @@ def test_a_port_in_use_is_reported(run: Run, account: str) -> None:
 )
 @pytest.mark.usefixtures("customers")
 def test_a_missing_extra_is_named(spawn: Spawn, workdir: Path, missing: str, extra: str) -> None:
-    """The message contains the command that installs it."""
+    """The message contains the command that installs it. Colours need rich."""
     (workdir / "sitecustomize.py").write_text(
         f"import sys\nsys.modules[{missing!r}] = None\n", "utf-8"
     )
 
-    done = spawn(*IMPORT, "--sandbox", PYTHONPATH=str(workdir))
+    done = spawn(*IMPORT, "--sandbox", PYTHONPATH=str(workdir), FORCE_COLOR="1")
 
     assert (1, "") == (done.returncode, done.stdout)
     assert f"pip install 'cleverreach-async[{extra}]'" in done.stderr.splitlines()[-1]

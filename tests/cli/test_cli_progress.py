@@ -12,13 +12,8 @@ from rich.control import Control
 
 from cleverreach_async import ImportProgress
 from cleverreach_async.cli.imports.estimates import Estimator, RecentRate, fraction_done
-from cleverreach_async.cli.imports.progress import (
-    LineDisplay,
-    Part,
-    ScreenDisplay,
-    fit,
-    make_display,
-)
+from cleverreach_async.cli.imports.progress import LineDisplay, Part, fit, make_display
+from cleverreach_async.cli.imports.screen import ScreenDisplay
 from cleverreach_async.cli.output import Output, printable
 
 

@@ -16,8 +16,10 @@ from cleverreach_async import sources
 FRONT = ast.parse(Path(cleverreach_async.__file__).read_text("utf-8"))
 FRONT_OF_SOURCES = ast.parse(Path(sources.__file__).read_text("utf-8"))
 NAMES = [name for name in cleverreach_async.__all__ if name != "__version__"]
-NOUNS = ("attributes", "bulk", "debug", "forms", "groups", "mailings", "oauth", "orders")
-NOUNS += ("receivers", "reports", "tags")
+NOUNS = (
+    *("attributes", "bulk", "debug", "forms", "groups", "mailings", "oauth", "orders"),
+    *("receivers", "reports", "tags"),
+)
 HEAVY = ("anyio", "attrs", "cattrs", "httpx", "msgspec", "rich", "ssl", "starlette", "typer")
 
 
@@ -222,3 +224,17 @@ def test_the_help_of_the_command_loads_no_command(word: str) -> None:
     allowed = {"app", "commands", "exit_statuses", "loading"}
     allowed = {f"cleverreach_async.cli.{name}" for name in allowed}
     assert {"cli", "lazy_names", "version"} == {it.split(".")[1] for it in own - allowed}
+
+
+def test_an_import_without_a_terminal_loads_no_screen(tmp_path: Path) -> None:
+    """A job at night has neither colours nor live lines, and no page of a report."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("email\nbruce@wayne.example\n", "utf-8")
+    loaded = modules_after(
+        f"sys.argv = ['cleverreach', 'import', {str(rows)!r}, '--group', '7', '--dry-run']\n"
+        "from cleverreach_async.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code"
+    )
+    assert "cleverreach_async.cli.imports.command" in loaded
+    own = {"cli.imports.screen", "cli.imports.html_report", "cli.report.page"}
+    assert set() == {f"cleverreach_async.{name}" for name in own} & loaded

@@ -5,7 +5,6 @@ from typing import Final
 
 from cleverreach_async.cli.exit_statuses import INCOMPLETE, INTERRUPTED, STOPPED
 from cleverreach_async.cli.failures import explain
-from cleverreach_async.cli.imports.html_report import write_html_report
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.paths import same_command
 from cleverreach_async.cli.imports.summary import Result, as_json, as_text
@@ -33,7 +32,11 @@ def finish_import(job: Job, error: ImportFailedError | None, caught: signal.Sign
         output.result_json(as_json(result))
     else:
         output.result(as_text(result))
-    write_html_report(job, result)
+    page = job.arguments.send.report
+    if page is not None:
+        from cleverreach_async.cli.imports.html_report import write_html_report  # noqa: PLC0415
+
+        write_html_report(page, job, result)
     if result.stopped:
         advice = _advice(result, error)
         if error is not None:

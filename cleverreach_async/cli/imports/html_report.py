@@ -1,6 +1,7 @@
 """``cleverreach import --report``: the report of an import as an HTML page."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from cleverreach_async.cli.imports.job import Job
@@ -16,18 +17,16 @@ _SETTINGS: Final = (
 )
 
 
-def write_html_report(job: Job, result: Result) -> None:
-    """Write the page if it was requested; if that fails, only warn.
+def write_html_report(path: Path, job: Job, result: Result) -> None:
+    """Write the page; if that fails, only warn.
 
     The rows have been sent, so the exit status is that of the import.
 
     Args:
+        path: The page.
         job: The import, which has ended.
         result: Its result.
     """
-    path = job.arguments.send.report
-    if path is None:
-        return
     mapping = result.source.mapping
     facts = RunFacts(
         file=result.source.path,

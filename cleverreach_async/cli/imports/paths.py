@@ -10,7 +10,6 @@ import msgspec
 
 from cleverreach_async.bulk.journal.journal import is_journal
 from cleverreach_async.cli.imports.arguments import Arguments
-from cleverreach_async.cli.report.page import check_report_path
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import remove_if_empty
 
@@ -70,6 +69,8 @@ def check_files(arguments: Arguments) -> None:
     if not send.resume:
         _check_rejects(rejects, overwrite=send.dry_run or arguments.overwrite)
     if report is not None:
+        from cleverreach_async.cli.report.page import check_report_path  # noqa: PLC0415
+
         check_report_path(report, others=filter(None, (file, rejects, journal)))
 
 
