@@ -127,16 +127,18 @@ def run(words: list[str], folder: Path, port: int) -> tuple[float, float, str]:
 
 def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
     """Run every case in every round, forwards and backwards; the first round warms up."""
-    found: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as name, sandbox(Path(name)) as port:
         programs = cases(port, Path(name))
+        found: dict[str, dict[str, list[float]]] = {
+            case: {"wall": [], "cpu": [], "blocked": []} for case in programs
+        }
         for number in range(-1, rounds):
             order = list(programs) if number % 2 else list(programs)[::-1]
             for case in order:
                 wall, cpu, output = run(programs[case], Path(name), port)
                 if number < 0:
                     continue
-                values = found.setdefault(case, {"wall": [], "cpu": [], "blocked": []})
+                values = found[case]
                 values["wall"].append(wall)
                 values["cpu"].append(cpu)
                 if case == "first call":
