@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 
@@ -43,12 +43,16 @@ def sandbox_extra() -> Generator[None, None, None]:
 
 @asynccontextmanager
 async def connect(
-    access: Access | None, *, on_event: Callable[[RequestEvent], None] | None = None
+    access: Access | None,
+    *,
+    http_client: Any = None,
+    on_event: Callable[[RequestEvent], None] | None = None,
 ) -> AsyncGenerator[CleverReach, None]:
     """Open a client.
 
     Args:
         access: Credentials and server; ``None`` for an empty sandbox in this process.
+        http_client: A session of aiohttp, for the account only.
         on_event: Called for each request.
 
     Raises:
@@ -56,7 +60,11 @@ async def connect(
     """
     if access is not None:
         async with CleverReach(
-            access.auth, base_url=access.base_url, allow_http=True, on_event=on_event
+            access.auth,
+            base_url=access.base_url,
+            allow_http=True,
+            http_client=http_client,
+            on_event=on_event,
         ) as client:
             try:
                 yield client
@@ -70,10 +78,10 @@ async def connect(
     app = OAuthApp("command", "sandbox", base_url="https://sandbox.invalid")
     with Sandbox(client_id=app.client_id, client_secret=app.client_secret.reveal()) as sandbox:
         async with (
-            asgi_client(sandbox.app) as http_client,
+            asgi_client(sandbox.app) as in_process,
             CleverReach(
                 app.client_credentials(),
-                http_client=http_client,
+                http_client=in_process,
                 on_event=on_event,
             ) as client,
         ):

@@ -6,7 +6,6 @@ Error bodies come in four shapes, some of them with HTTP 200. Only this file kno
 import math
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -204,6 +203,8 @@ def parse_retry_after(headers: Mapping[str, str], *, now: float) -> float | None
 
 
 def _http_date(value: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - takes long, and is rarely needed
+
     try:
         return parsedate_to_datetime(value).timestamp()
     except (TypeError, ValueError, OverflowError):

@@ -10,6 +10,7 @@ import typer
 from cleverreach_async.bulk.options import AUTO_CONCURRENCY, MAX_CONCURRENCY, Settings
 from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.cli.imports.http_library import HttpLibrary
 from cleverreach_async.cli.options import AsJson
 from cleverreach_async.errors import ConfigurationError
 
@@ -250,6 +251,15 @@ class SendOptions:
             min=1, metavar="N", help="Maximum number of rows per second.", rich_help_panel=_SPEED
         ),
     ] = None
+    http: Annotated[
+        HttpLibrary,
+        typer.Option(
+            metavar="auto|httpx|aiohttp",
+            help="HTTP library: aiohttp needs less processor time and is an extra; auto uses it"
+            " for large files if it is installed.",
+            rich_help_panel=_SPEED,
+        ),
+    ] = "auto"
     new_receivers: NewReceiverOptions
     max_rejects: Annotated[
         int | None,

@@ -4,7 +4,6 @@ from typing import Any
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.http.httpx_sender import HttpxSender, is_httpx_client
-from cleverreach_async.transport.http.pooled_sender import PooledSender
 from cleverreach_async.transport.http.sender import Sender
 
 __all__ = ["asgi_client", "make_sender"]
@@ -22,7 +21,10 @@ def make_sender(http_client: Any, *, base_url: str, max_connections: int) -> Sen
         ConfigurationError: ``http_client`` is of no known kind, or the environment names a proxy
             that cannot be used.
     """
+    # Each library is loaded only where it is needed.
     if http_client is None:
+        from cleverreach_async.transport.http.pooled_sender import PooledSender  # noqa: PLC0415
+
         return PooledSender(base_url=base_url, max_connections=max_connections)
     if is_httpx_client(http_client):
         return HttpxSender(http_client)
