@@ -9,7 +9,7 @@ from typing import cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, request_response
 
 from . import (
@@ -27,7 +27,7 @@ from . import (
 )
 from .call import AccountState
 from .errors import REFUSALS, ApiError, OAuthError, error_body
-from .routing import unknown_operation
+from .routing import JsonAnswer, OperationRoutes, unknown_operation
 
 _NOUNS = (
     oauth,
@@ -45,7 +45,10 @@ _NOUNS = (
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
 """The routes of all operations; the first match is used."""
 
-_ROUTES: tuple[BaseRoute, ...] = (*OPERATIONS, Mount("/", request_response(unknown_operation)))
+_ROUTES: tuple[BaseRoute, ...] = (
+    OperationRoutes(OPERATIONS),
+    Mount("/", request_response(unknown_operation)),
+)
 
 
 def make_api(account: AccountState) -> Starlette:
@@ -63,9 +66,9 @@ async def refuse(request: Request, error: Exception) -> Response:
     )
     body = error_body(refusal.code, refusal.message, behaviour.error_shape)
     # M: error bodies were seen with HTTP 200 too; then the code in the body is right.
-    return JSONResponse(body, 200 if as_success else refusal.code)
+    return JsonAnswer(body, 200 if as_success else refusal.code)
 
 
 async def refuse_grant(_request: Request, error: Exception) -> Response:
     """Make the response of a refused OAuth request."""
-    return JSONResponse(cast("OAuthError", error).body(), 400)
+    return JsonAnswer(cast("OAuthError", error).body(), 400)

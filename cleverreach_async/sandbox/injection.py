@@ -8,14 +8,14 @@ from typing import Any
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .call import AccountState, token_of
 from .errors import error_body, phrase
 from .faults import Fault, Faults
 from .recording import RequestLog
-from .routing import encode_path, split_path
+from .routing import JsonAnswer, clean_path
 from .tokens import expire_token
 from .values import as_list, parse_json
 
@@ -55,22 +55,27 @@ class FaultInjection:
         except ClientDisconnect:
             return
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        segments = split_path(raw_path.decode("latin-1"))
-        path = "/" + "/".join(segments)
-        routed = {**scope, "path": encode_path(segments)}
+        path, encoded_path = clean_path(raw_path)
+        routed = {**scope, "path": encoded_path}
         self._log.received(request.method, path)
         status: int | None = None
         try:
             wait, fault = self._faults().decide(request.method, path)
             if wait:
                 await anyio.sleep(wait)
-            respond = partial(call_app, self._api, routed, body, receive)
-            response = await (respond() if fault is None else self._inject(fault, request, respond))
+            if fault is None:
+                messages = await call_app(self._api, routed, body, receive)
+                status = messages[0]["status"]
+                for message in messages:
+                    await send(message)
+                return
+            respond = partial(response_of, self._api, routed, body, receive)
+            response = await self._inject(fault, request, respond)
             if response is None:
                 await drop_connection(receive, send)
                 return
             status = response.status_code
-            if fault is not None and fault.kind == "cut":
+            if fault.kind == "cut":
                 await send_cut(response, fault.at, receive, send)
             else:
                 await response(scope, receive, send)
@@ -97,8 +102,8 @@ class FaultInjection:
                 return await respond()
 
 
-async def call_app(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> Response:
-    """Call an application with a body that was already read, and return its response."""
+async def call_app(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> list[Message]:
+    """Call an application with a body that was already read, and return what it sent."""
     unread = [body]
     sent: list[Message] = []
 
@@ -111,7 +116,12 @@ async def call_app(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) ->
         sent.append(message)
 
     await app(scope, receive_again, keep)
-    start, *parts = sent
+    return sent
+
+
+async def response_of(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> Response:
+    """Call an application as :func:`call_app` does, and return its response."""
+    start, *parts = await call_app(app, scope, body, receive)
     response = Response(b"".join(part["body"] for part in parts), start["status"])
     response.raw_headers = start["headers"]
     return response
@@ -147,7 +157,7 @@ def fault_response(fault: Fault) -> Response:
     if fault.body == "html":
         response = HTMLResponse(f"<html>{reason}</html>", fault.code)
     else:
-        response = JSONResponse(error_body(fault.code, reason), fault.code)
+        response = JsonAnswer(error_body(fault.code, reason), fault.code)
     if fault.retry_after is not None:
         response.headers["retry-after"] = str(fault.retry_after)
     return response
@@ -161,7 +171,7 @@ def without_items(response: Response, items: int, random: Random) -> Response:
         return response
     for _ in range(min(items, len(answer))):
         del answer[random.randrange(len(answer))]
-    return JSONResponse(answer)
+    return JsonAnswer(answer)
 
 
 async def send_cut(response: Response, at: int, receive: Receive, send: Send) -> None:

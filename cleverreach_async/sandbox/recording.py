@@ -9,14 +9,14 @@ from starlette.requests import Request
 
 KEPT_HEADERS = frozenset(
     {
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-type",
-        "idempotency-key",
-        "user-agent",
-        "x-request-id",
+        b"accept",
+        b"accept-encoding",
+        b"connection",
+        b"content-encoding",
+        b"content-type",
+        b"idempotency-key",
+        b"user-agent",
+        b"x-request-id",
     }
 )
 """The headers that are recorded; the one with the token is not."""
@@ -45,6 +45,11 @@ class RecordedRequest:
     body_sha256: str
 
 
+def _query(request: Request) -> dict[str, str]:
+    """Return the query parameters, except the token."""
+    return {name: value for name, value in request.query_params.items() if name != "token"}
+
+
 class RequestLog:
     """Stores the last requests and counts all requests."""
 
@@ -62,8 +67,12 @@ class RequestLog:
             method=request.method,
             path=path,
             status_code=status_code,
-            query={k: value for k, value in request.query_params.items() if k != "token"},
-            headers={k: value for k, value in request.headers.items() if k in KEPT_HEADERS},
+            query=_query(request) if request.scope["query_string"] else {},
+            headers={
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in request.headers.raw
+                if name in KEPT_HEADERS
+            },
             body_size=len(body),
             body_sha256=sha256(body).hexdigest(),
         )

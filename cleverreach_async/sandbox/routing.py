@@ -1,19 +1,32 @@
 """Routes of operations, the checks before each operation, and decoding of paths."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
 from .call import AccountState, Call, token_of
 from .errors import ApiError, not_found
 from .tokens import check_token
-from .values import Json
+from .values import Json, encode_json
 
 Operation = Callable[[Call], Json]
+
+
+class JsonAnswer(Response):
+    """A response with JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: Json) -> bytes:
+        """Encode the content."""
+        return encode_json(content)
 
 
 class _SegmentConvertor(Convertor[str]):
@@ -33,24 +46,75 @@ class _SegmentConvertor(Convertor[str]):
 register_url_convertor("segment", _SegmentConvertor())
 
 
+class Endpoint:
+    """An ASGI application that checks a request and runs an operation.
+
+    As an application instead of a function, it needs none of the wrappers that Starlette puts
+    around a function.
+
+    Args:
+        operation: Returns a response, or the JSON for it.
+        needs_token: Whether a valid access token is required.
+    """
+
+    def __init__(self, operation: Operation, *, needs_token: bool) -> None:
+        self._operation = operation
+        self._needs_token = needs_token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        call = await admit(Request(scope, receive), needs_token=self._needs_token)
+        result = self._operation(call)
+        response = result if isinstance(result, Response) else JsonAnswer(result)
+        await response(scope, receive, send)
+
+
 def route(method: str, path: str, operation: Operation, *, needs_token: bool = True) -> Route:
     """Make the route of an operation.
 
     Args:
         method: The HTTP method.
-        path: The path; ``{name}`` is a variable segment.
+        path: The path; ``{name}`` is a variable segment. The second segment is none.
         operation: Returns a response, or the JSON for it.
         needs_token: Whether a valid access token is required.
     """
-
-    async def endpoint(request: Request) -> Response:
-        """Check the request and run the operation."""
-        result = operation(await admit(request, needs_token=needs_token))
-        return result if isinstance(result, Response) else JSONResponse(result)
-
+    endpoint = Endpoint(operation, needs_token=needs_token)
     made = Route(path.replace("}", ":segment}"), endpoint, methods=[method])
     made.methods = {method}  # U: HEAD, which Starlette adds to GET
     return made
+
+
+class OperationRoutes(BaseRoute):
+    """The routes of all operations as one, which compares a request with a few of them only.
+
+    Args:
+        routes: The routes; the first match is used.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = defaultdict[tuple[str, int, str], list[Route]](list)
+        for operation in routes:
+            for method in operation.methods or ():
+                self._routes[_shape(method, operation.path)].append(operation)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return the match of the first route that matches."""
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        for operation in self._routes.get(_shape(scope["method"], path), ()):
+            match, child_scope = operation.matches(scope)
+            if match is Match.FULL:
+                return match, child_scope
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request that matches."""
+        await scope["endpoint"](scope, receive, send)
+
+
+def _shape(method: str, path: str) -> tuple[str, int, str]:
+    """Return what paths of the same operation have in common: their length and second segment."""
+    second = path.partition("/")[2].partition("/")[2].partition("/")[0]
+    return method, path.count("/"), second
 
 
 async def unknown_operation(request: Request) -> Response:
@@ -72,7 +136,15 @@ async def admit(request: Request, *, needs_token: bool = True) -> Call:
         raise ApiError(413, "Request Entity Too Large")  # U: whether the limit is in bytes
     if needs_token:
         check_token(account, token)
-    return Call(account, request.path_params, request.query_params, request.headers, body, token)
+    query = request.query_params if request.scope["query_string"] else {}
+    return Call(account, request.path_params, query, request.headers, body, token)
+
+
+@lru_cache(maxsize=1000)
+def clean_path(raw_path: bytes) -> tuple[str, str]:
+    """Return the decoded path for the record, and the encoded one that the routes match."""
+    segments = split_path(raw_path.decode("latin-1"))
+    return "/" + "/".join(segments), encode_path(segments)
 
 
 def split_path(raw_path: str) -> list[str]:

@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
+
+import msgspec
 
 Json = Any
 """A JSON value."""
@@ -20,12 +22,20 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.\d{1,9})?")
 
 def as_map(value: object) -> dict[str, Json] | None:
     """Return the value if it is a JSON object, else None."""
-    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def as_list(value: object) -> list[Json] | None:
     """Return the value if it is a JSON list, else None."""
     return value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+_decode = msgspec.json.Decoder().decode
+_decode_map = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
+_decode_list = msgspec.json.Decoder(list[Any]).decode
+encode_json = msgspec.json.Encoder().encode
+"""Encode a value as UTF-8."""
 
 
 def parse_json(raw: bytes) -> Json:
@@ -34,6 +44,14 @@ def parse_json(raw: bytes) -> Json:
     Raises:
         ValueError: The body is not JSON, or has NaN, lone surrogates or too deep nesting.
     """
+    try:
+        return _decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _parse_unusual_json(raw)
+
+
+def _parse_unusual_json(raw: bytes) -> Json:
+    """Decode a body with Python's decoder, which knows more encodings and larger numbers."""
     try:
         value = json.loads(raw, parse_constant=_refuse_constant)
         if b"\\ud" in raw.lower():
@@ -48,30 +66,32 @@ def _refuse_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def dump_text(value: Json) -> str:
     """Encode a value for a JSON column."""
-    return _encode(value)
+    return encode_json(value).decode()
 
 
 def load_map(text: str) -> dict[str, Json]:
     """Decode a JSON object column."""
-    return {} if text == "{}" else cast("dict[str, Json]", json.loads(text))
+    return {} if text == "{}" else _decode_map(text)
+
+
+def load_texts(text: str) -> dict[str, str]:
+    """Decode a JSON object column whose values are strings."""
+    return {} if text == "{}" else _decode_texts(text)
 
 
 def load_list(text: str) -> list[Json]:
     """Decode a JSON list column."""
-    return [] if text == "[]" else cast("list[Json]", json.loads(text))
+    return [] if text == "[]" else _decode_list(text)
 
 
 def is_email(text: str) -> bool:
     """Whether a string is a valid e-mail address."""
     if len(text) > _EMAIL_LENGTH or _EMAIL.fullmatch(text) is None:
         return False
-    local = text.partition("@")[0]
-    return not (local.startswith(".") or local.endswith(".") or ".." in local)
+    # The pattern allows dots anywhere in front of the only @, and single ones after it.
+    return not (text[0] == "." or ".@" in text or ".." in text)
 
 
 def to_int(value: object) -> int | None:
@@ -126,7 +146,7 @@ def change_tags(tags: list[str], changes: Iterable[str]) -> list[str]:
     result = dict.fromkeys(tags)
     for change in changes:
         if not change.startswith("-"):
-            if tag := clean_tag(change):
+            if change not in result and (tag := clean_tag(change)):
                 result[tag] = None
         elif change.endswith(".*"):
             prefix = clean_tag(change[1:-1])
