@@ -6,6 +6,7 @@ from .behaviour import Behaviour
 from .call import Call, check_group, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .routing import route
+from .rows import AttributeRules, SentRow
 from .store import Row, Store
 from .values import Json, as_map
 
@@ -20,6 +21,11 @@ def definitions(store: Store, group_id: int) -> dict[str, str]:
         "SELECT name, type FROM attributes WHERE group_id = ? ORDER BY id", group_id
     )
     return dict(rows)
+
+
+def attribute_rules(call: Call, group_id: int) -> AttributeRules:
+    """Return what values of the attributes of a group, or of the account for group 0, may be."""
+    return AttributeRules(definitions(call.store, group_id), call.behaviour)
 
 
 def attribute_json(row: Row) -> dict[str, Json]:
@@ -58,17 +64,15 @@ def stored_name(name: str, behaviour: Behaviour) -> str:
     return _NOT_IN_NAME[behaviour.attribute_letters].sub("_", name.lower())
 
 
-def in_stored_spelling(item: Json, behaviour: Behaviour) -> Json:
+def in_stored_spelling(sent: SentRow, behaviour: Behaviour) -> SentRow:
     """Return a receiver of a request with the stored names, if other spellings are accepted."""
-    fields = as_map(item)
-    if fields is None or behaviour.attribute_spelling == "stored":
-        return item
-    changed: dict[str, Json] = {}
-    for field in ("attributes", "global_attributes"):
-        values = as_map(fields.get(field)) or {}
-        if values:
-            changed[field] = {stored_name(key, behaviour): it for key, it in values.items()}
-    return {**fields, **changed}
+    if behaviour.attribute_spelling == "any":
+        for field in ("attributes", "global_attributes"):
+            values = as_map(getattr(sent, field)) or {}
+            if values:
+                renamed = {stored_name(name, behaviour): it for name, it in values.items()}
+                setattr(sent, field, renamed)
+    return sent
 
 
 def _name(fields: dict[str, Json], behaviour: Behaviour) -> str:

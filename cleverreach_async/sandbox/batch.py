@@ -1,14 +1,16 @@
 """Batch calls: insert, update, upsert, the "plus" calls and delete."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from .attributes import definitions, in_stored_spelling
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .attributes import attribute_rules, in_stored_spelling
 from .behaviour import RowText
 from .blacklist import blacklisted
-from .call import AccountState, Call
+from .call import Call
 from .errors import ApiError
 from .members import (
     Member,
@@ -20,27 +22,24 @@ from .members import (
     join_group,
     leave_group,
     receiver_without_group,
-    save_members,
-    save_orders,
 )
 from .profiles import ORDERS, TAGS, profiles
 from .routing import route
-from .rows import InputRow, RowRefusedError, parse_row
+from .rows import InputRow, RowParser, RowRefusedError, SentRow, sent_row, sent_rows
+from .saving import save_members, save_orders
 from .values import Json, as_list, as_map
 
 Mode = Literal["insert", "update", "upsert"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(Struct, frozen=True, gc=False):
     """A row that was stored."""
 
     member: Member
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
+class RefusedRow(Struct, frozen=True, gc=False):
     """A row that was refused."""
 
     text: str
@@ -59,14 +58,18 @@ def batch_group(call: Call) -> int:
         raise ApiError(405, "Method Not Allowed: invalid group") from error
 
 
-def check_size(call: Call, items: Sequence[Json]) -> None:
+def check_size(call: Call, items: Sequence[object]) -> None:
     """Refuse a batch with too many rows with 413; clients send up to 1000 (M)."""
     if len(items) > call.behaviour.max_rows:
         raise ApiError(413, "Request Entity Too Large")
 
 
-def batch_items(call: Call) -> tuple[list[Json], bool]:
+def batch_rows(call: Call) -> tuple[Sequence[SentRow | RefusedRow], bool]:
     """Return the rows of a batch and whether they are a list (H); an object is one row (M)."""
+    rows = None if call.is_form else sent_rows(call.raw)
+    if rows is not None:
+        check_size(call, rows)
+        return rows, True
     body = call.body()
     wrapped = as_map(body)
     if wrapped is not None and "postdata" in wrapped:
@@ -74,73 +77,91 @@ def batch_items(call: Call) -> tuple[list[Json], bool]:
     items = as_list(body)
     if items is not None:
         check_size(call, items)
-        return items, True
+        return [_row(item) for item in items], True
     if as_map(body) is None:
         raise ApiError(400, "Bad Request: list of receivers expected")
-    return [body], False
+    return [_row(body)], False
+
+
+def _row(item: Json) -> SentRow | RefusedRow:
+    """Return a row of a batch, which must be an object."""
+    fields = as_map(item)
+    return RefusedRow("invalid receiver") if fields is None else sent_row(fields)
 
 
 class BatchWriter:
     """Writes the rows of a call to a group, in order and in one transaction."""
 
-    def __init__(self, account: AccountState, group_id: int, mode: Mode, *, plus: bool) -> None:
-        self._store = account.store
-        self._behaviour = account.behaviour
+    def __init__(self, call: Call, group_id: int, mode: Mode, *, plus: bool) -> None:
+        self._store = call.store
+        self._behaviour = call.behaviour
         self._group_id = group_id
         self._mode = mode
-        self._plus = plus
-        self._now = account.now()
-        self._local = definitions(self._store, group_id)
-        self._shared = definitions(self._store, 0)
+        self._ignore_pending = plus and not call.behaviour.doi_state_in_one_call
+        self._now = call.now()
+        self._local = attribute_rules(call, group_id)
+        self._shared = attribute_rules(call, 0)
         self._blocked = set[str]()
         self._members: dict[str, Member] = {}
         self._touched: dict[str, Member] = {}
         self._orders: list[tuple[int, dict[str, Json]]] = []
 
-    def write(self, items: Sequence[Json]) -> list[BatchEntry]:
-        """Write the rows; a refused row does not affect the others (M)."""
-        rows = [self._parse(item) for item in items]
+    def write(self, sent: Sequence[SentRow | RefusedRow]) -> list[BatchEntry]:
+        """Write the rows; a refused row does not affect the others (M).
+
+        One statement reads what is stored of all receivers, and a few save all changes. Between
+        them the rows are applied one after the other, so a receiver may be in several of them.
+        """
+        rows = self._parse(sent)
         keys = [row.key for row in rows if isinstance(row, InputRow)]
         with self._store.transaction():
             self._members = find_members(self._store, self._group_id, keys)
-            known = len(self._members)
+            known = {member.id: replace(member) for member in self._members.values()}
             self._new_ids = iter(ids_after(self._store))
             if self._behaviour.blacklisted_row == "refuse":
                 self._blocked = blacklisted(self._store, self._group_id)
             entries = [self._apply(row) if isinstance(row, InputRow) else row for row in rows]
-            self._check_limit(len(self._members) - known)
-            save_members(self._store, list(self._touched.values()))
+            self._check_limit(len(self._members) - len(known))
+            save_members(self._store, list(self._touched.values()), known)
             save_orders(self._store, self._orders, dedupe=self._behaviour.dedupe_orders)
         return entries
 
-    def _parse(self, item: Json) -> InputRow | RefusedRow:
-        """Check one row."""
-        try:
-            row = in_stored_spelling(item, self._behaviour)
-            return parse_row(row, self._local, self._shared, self._now)
-        except RowRefusedError as error:
-            return RefusedRow(error.message)
+    def _parse(self, sent: Sequence[SentRow | RefusedRow]) -> list[InputRow | RefusedRow]:
+        """Check the rows."""
+        parser = RowParser(self._local, self._shared, self._now)
+        rows: list[InputRow | RefusedRow] = []
+        for item in sent:
+            if isinstance(item, RefusedRow):
+                rows.append(item)
+                continue
+            try:
+                rows.append(parser.parse(in_stored_spelling(item, self._behaviour)))
+            except RowRefusedError as error:
+                rows.append(RefusedRow(error.message))
+        return rows
 
     def _apply(self, row: InputRow) -> BatchEntry:
         """Apply one row to its receiver."""
-        member = self._members.get(row.key)
+        key = row.key
+        member = self._members.get(key)
         present = member is not None and member.group_id != 0
-        if row.key in self._blocked:
+        if key in self._blocked:
             return RefusedRow(f"blacklisted address '{row.email}'")
         if present and self._mode == "insert":
             return RefusedRow(f"duplicate address '{row.email}'")  # M: prefix seen on v2 and v3
         if not present and self._mode == "update":
             return RefusedRow(f"invalid receiver '{row.email}'")
         if member is None:
-            member = self._members[row.key] = receiver_without_group(next(self._new_ids), row.email)
-        if present:
-            change_times(member, row.times, self._behaviour)
+            member = self._members[key] = receiver_without_group(next(self._new_ids), row.email)
+        if not present:
+            ignore_pending = self._ignore_pending
+            join_group(member, self._group_id, row, self._now, ignore_pending=ignore_pending)
         else:
-            pending = self._plus and not self._behaviour.doi_state_in_one_call
-            join_group(member, self._group_id, row.times, self._now, ignore_pending=pending)
-        change_data(member, row, self._local, self._shared, self._now, self._behaviour)
-        self._touched[row.key] = member
-        self._orders.extend((member.id, order) for order in row.orders)
+            change_times(member, row, self._behaviour)
+        change_data(member, row, self._local, self._shared, self._now)
+        self._touched[key] = member
+        for order in row.orders:
+            self._orders.append((member.id, order))
         # H: the texts `insert success` and `update success` were recorded on v3.
         return StoredRow(member, "update success" if present else "insert success")
 
@@ -197,8 +218,8 @@ def plus_response(call: Call, entries: Sequence[BatchEntry]) -> list[Json]:
 def write(call: Call, mode: Mode, *, plus: bool = False) -> Json:
     """The five batch calls: …/receivers/insert, update, updateplus, upsert and upsertplus."""
     group_id = batch_group(call)
-    items, is_list = batch_items(call)
-    entries = BatchWriter(call.account, group_id, mode, plus=plus).write(items)
+    rows, is_list = batch_rows(call)
+    entries = BatchWriter(call, group_id, mode, plus=plus).write(rows)
     answer = plus_response(call, entries) if plus else lean_response(call, entries)
     nothing_stored = bool(entries) and not any(isinstance(entry, StoredRow) for entry in entries)
     if plus and nothing_stored and call.behaviour.plus_nothing_stored == "false":
@@ -211,8 +232,8 @@ def write(call: Call, mode: Mode, *, plus: bool = False) -> Json:
 def create(call: Call) -> Json:
     """POST /groups/{id}/receivers: one receiver (H), or a list of them (M)."""
     group_id = call.group()
-    items, is_list = batch_items(call)
-    entries = BatchWriter(call.account, group_id, "insert", plus=False).write(items)
+    rows, is_list = batch_rows(call)
+    entries = BatchWriter(call, group_id, "insert", plus=False).write(rows)
     first = entries[0] if entries else None
     if not is_list and isinstance(first, RefusedRow):
         # U: the status of a duplicate. M: its message contains `duplicate address`.

@@ -79,12 +79,18 @@ class Call:
         """Return the time in unix seconds."""
         return self.account.now()
 
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is a form instead of JSON."""
+        content_type = self.headers.get("content-type", "")
+        return content_type.startswith("application/x-www-form-urlencoded")
+
     def body(self) -> Json:
         """Return the JSON body, or form fields as an object (M: forms work on POST receivers)."""
         if not self.raw:
             return None
         try:
-            if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            if self.is_form:
                 return dict(parse_qsl(self.raw.decode(), keep_blank_values=True))
             return parse_json(self.raw)
         except ValueError as error:

@@ -1,12 +1,15 @@
 """Forms and double opt-in e-mails."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
+
+from msgspec.structs import replace
 
 from .call import AccountState, Call, required, whole
 from .errors import ApiError, not_found
-from .members import find_member, save_members
+from .members import find_member
 from .routing import route
+from .saving import save_members
 from .store import Row
 from .values import Json, as_map, dump_text, load_map
 

@@ -3,11 +3,11 @@
 from .batch import check_size
 from .call import Call, text, whole
 from .errors import not_found
-from .members import save_orders
 from .profiles import MAX_EVENTS, order_json, records_of
 from .receivers import path_receiver
 from .routing import route
 from .rows import parse_order, parse_order_changes
+from .saving import save_orders
 from .values import Json, as_list, dump_text, load_map
 
 

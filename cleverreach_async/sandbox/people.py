@@ -1,7 +1,8 @@
 """Receivers of the account, across groups."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .attributes import definitions
 from .blacklist import blacklisted
@@ -17,11 +18,11 @@ from .members import (
     load_members,
     memberships,
     receiver_without_group,
-    save_members,
 )
 from .profiles import profiles
 from .receivers import MAX_PAGE, ORDERABLE, find_receiver, one_receiver, path_receiver
 from .routing import route
+from .saving import save_members
 from .store import ACTIVE
 from .values import Json, is_email, to_bool
 

@@ -1,7 +1,9 @@
 """The JSON of receivers."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
 
 from .attributes import definitions
 from .behaviour import Behaviour
@@ -32,7 +34,39 @@ def attributes_json(values: dict[str, str], behaviour: Behaviour) -> Json:
     return values if values or behaviour.empty_map == "object" else []
 
 
-def profile(member: Member, shared_names: Collection[str], behaviour: Behaviour) -> dict[str, Json]:
+class Profile(Struct, gc=False):
+    """The JSON of a receiver; what is UNSET is left out.
+
+    Its fields are in the order of recorded responses (H).
+    """
+
+    id: str
+    email: str
+    imported: int | UnsetType
+    bounced: int | UnsetType
+    group_id: str
+    activated: int
+    registered: int
+    deactivated: int
+    last_changed: int | UnsetType
+    last_ip: str
+    last_location: str
+    last_client: str
+    points: int
+    stars: int
+    source: str
+    active: bool | UnsetType
+    conversion_rate: int | UnsetType
+    open_rate: int | UnsetType
+    click_rate: int | UnsetType
+    attributes: Json
+    global_attributes: Json
+    events: list[dict[str, Json]] | UnsetType = UNSET
+    orders: list[dict[str, Json]] | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
+
+
+def profile(member: Member, shared_names: Sequence[str], behaviour: Behaviour) -> Profile:
     """Return the JSON of a receiver without events, orders and tags.
 
     Args:
@@ -40,37 +74,31 @@ def profile(member: Member, shared_names: Collection[str], behaviour: Behaviour)
         shared_names: The names of all attributes of the account.
         behaviour: The current behaviour.
     """
-    stored = member.global_attributes
-    answer: dict[str, Json] = {
-        # H: ids of receivers and groups are strings, as recorded.
-        "id": str(member.id),
-        "email": member.key if behaviour.email_case == "lower" else member.email,
-        "imported": member.imported,
-        "bounced": member.bounced,
-        "group_id": str(member.group_id) if member.group_id else "",
-        "activated": member.activated,
-        "registered": member.registered,
-        "deactivated": member.deactivated,
-        "last_changed": member.last_changed,
-        "last_ip": "",
-        "last_location": "",
-        "last_client": "",
-        "points": 0,
-        "stars": 0,
-        "source": member.source,
-        "active": member.active,
-        "conversion_rate": 0,
-        "open_rate": 0,
-        "click_rate": 0,
-        "attributes": attributes_json(member.attributes, behaviour),
+    shared = member.global_attributes
+    if list(shared) != shared_names:
         # H: all attributes of the account are present; an unset one is an empty string.
-        "global_attributes": attributes_json(
-            {name: stored.get(name, "") for name in shared_names}, behaviour
-        ),
-    }
+        shared = {name: shared.get(name, "") for name in shared_names}
+    answer = Profile(
+        str(member.id),  # H: ids of receivers and groups are strings, as recorded.
+        member.key if behaviour.email_case == "lower" else member.email,
+        member.imported,
+        member.bounced,
+        str(member.group_id) if member.group_id else "",
+        member.activated,
+        member.registered,
+        member.deactivated,
+        member.last_changed,
+        *("", "", ""),
+        *(0, 0),
+        member.source,
+        member.active,
+        *(0, 0, 0),
+        attributes_json(member.attributes, behaviour),
+        attributes_json(shared, behaviour),
+    )
     if behaviour.sparse_profiles:
         for name in _UNSURE:
-            del answer[name]
+            setattr(answer, name, UNSET)
     return answer
 
 
@@ -92,19 +120,19 @@ def records_of(
     return found
 
 
-def profiles(call: Call, members: Collection[Member], detail: int) -> list[dict[str, Json]]:
+def profiles(call: Call, members: Collection[Member], detail: int) -> list[Profile]:
     """Return the JSON of receivers, with the parts that the bits of ``detail`` select (H)."""
     store, behaviour = call.store, call.behaviour
-    shared_names = definitions(store, 0)
+    shared_names = list(definitions(store, 0))
     answers = [profile(member, shared_names, behaviour) for member in members]
     ids = [member.id for member in members]
     events = records_of(store, "events", ids) if detail & EVENTS else {}
     orders = records_of(store, "orders", ids) if detail & ORDERS else {}
     for member, answer in zip(members, answers, strict=True):
         if detail & EVENTS:
-            answer["events"] = events.get(member.id, [])[-MAX_EVENTS:]
+            answer.events = events.get(member.id, [])[-MAX_EVENTS:]
         if detail & ORDERS:
-            answer["orders"] = [order_json(line, behaviour) for line in orders.get(member.id, [])]
+            answer.orders = [order_json(line, behaviour) for line in orders.get(member.id, [])]
         if detail & TAGS:
-            answer["tags"] = member.tags
+            answer.tags = member.tags
     return answers

@@ -1,9 +1,10 @@
 """Lists of receivers in a group, and single receivers in a group or in the account."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from .attributes import definitions, in_stored_spelling, load_attribute
+from msgspec.structs import replace
+
+from .attributes import attribute_rules, in_stored_spelling, load_attribute
 from .call import Call, text, whole
 from .errors import ApiError, bad_value, not_found
 from .groups import order_clause
@@ -18,14 +19,13 @@ from .members import (
     leave_group,
     load_members,
     memberships,
-    save_members,
-    save_orders,
 )
 from .profiles import EVENTS, ORDERS, TAGS, profiles
 from .routing import route
-from .rows import merge_attributes, parse_fields
+from .rows import AttributeRules, RowParser, sent_row
+from .saving import save_members, save_orders
 from .store import ACTIVE
-from .values import Json, as_map, dump_text, split_csv
+from .values import Json, dump_text, split_csv
 
 EVERYTHING = EVENTS | ORDERS | TAGS
 MAX_PAGE = 5000
@@ -121,13 +121,13 @@ def get_receiver(call: Call) -> Json:
 def update_receiver(call: Call) -> Json:
     """PUT /groups/{id}/receivers/{id or address}: omitted fields are kept (H)."""
     member = path_receiver(call)
-    fields = as_map(in_stored_spelling(call.fields(), call.behaviour)) or {}
-    local, shared = definitions(call.store, member.group_id), definitions(call.store, 0)
-    row = parse_fields(fields, member.email, local, shared, call.now())
+    sent = in_stored_spelling(sent_row(call.fields()), call.behaviour)
+    local, shared = attribute_rules(call, member.group_id), attribute_rules(call, 0)
+    row = RowParser(local, shared, call.now()).parse_fields(sent, member.email)
     if row.tags is not None and call.behaviour.put_tags == "replace":
         member = replace(member, tags=[])  # L: one client names this call "replace tags"
-    change_times(member, row.times, call.behaviour)
-    change_data(member, row, local, shared, call.now(), call.behaviour)
+    change_times(member, row, call.behaviour)
+    change_data(member, row, local, shared, call.now())
     with call.store.transaction():
         save_members(call.store, [member])
         lines = [(member.id, order) for order in row.orders]
@@ -181,12 +181,12 @@ def set_value(call: Call) -> Json:
     if row["group_id"] not in {0, member.group_id}:
         raise not_found("attribute")
     change = {row["name"]: text(call.fields(), "value")}
-    types = {row["name"]: row["type"]}
+    rules = AttributeRules({row["name"]: row["type"]}, call.behaviour)
     if row["group_id"]:
-        values = merge_attributes(member.attributes, change, types, call.behaviour)
+        values = rules.merge(member.attributes, change)
         save_members(call.store, [replace(member, attributes=values, last_changed=call.now())])
     else:
-        values = merge_attributes(member.global_attributes, change, types, call.behaviour)
+        values = rules.merge(member.global_attributes, change)
         call.store.run(
             "UPDATE receivers SET global_attributes = ? WHERE id = ?", dump_text(values), member.id
         )

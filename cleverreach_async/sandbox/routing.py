@@ -1,7 +1,7 @@
 """Routes of operations, the checks before each operation, and decoding of paths."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
@@ -136,7 +136,7 @@ async def admit(request: Request, *, needs_token: bool = True) -> Call:
         raise ApiError(413, "Request Entity Too Large")  # U: whether the limit is in bytes
     if needs_token:
         check_token(account, token)
-    query = request.query_params if request.scope["query_string"] else {}
+    query: Mapping[str, str] = request.query_params if request.scope["query_string"] else {}
     return Call(account, request.path_params, query, request.headers, body, token)
 
 

@@ -1,18 +1,22 @@
 """The SQLite database of the sandbox; no other module uses :mod:`sqlite3`."""
 
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from .schema import FIRST_IDS, SCHEMA
 from .values import load_list, load_map
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 ACTIVE = "(m.activated > 0 AND m.deactivated = 0 AND m.bounced = 0)"
 """SQL for a member that gets mailings (H: the rule that clients use)."""
+
+_ROWS_OF_AN_INSERT = 50
+"""Old versions of SQLite allow 999 values in a statement."""
 
 
 class Store:
@@ -74,6 +78,26 @@ class Store:
         with self._lock:
             return cast("int", self._db.execute(sql, tuple(values.values())).lastrowid)
 
+    def insert_all(
+        self, table: str, columns: str, values: Sequence[object], on_conflict: str = ""
+    ) -> None:
+        """Insert rows, many with one statement: that takes a third less time than one by one.
+
+        Args:
+            table: The table.
+            columns: The names of its columns, separated by commas.
+            values: The values of the first row, of the second, and so on.
+            on_conflict: The rest of the statement.
+        """
+        width = columns.count(",") + 1
+        head = f"INSERT INTO {table} ({columns}) VALUES"
+        row, step = f"({','.join('?' * width)})", width * _ROWS_OF_AN_INSERT
+        with self._lock:
+            for start in range(0, len(values), step):
+                part = values[start : start + step]
+                rows = ",".join([row] * (len(part) // width))
+                self._db.execute(f"{head} {rows} {on_conflict}", part)
+
     def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Execute one statement for many rows."""
         with self._lock:
@@ -90,6 +114,11 @@ class Store:
         """Return every result row as a tuple, which is faster."""
         with self._lock:
             return self._db.execute(sql, values).fetchall()
+
+    def each(self, make: Callable[[tuple[Any, ...]], T], sql: str, *values: object) -> list[T]:
+        """Return what a function makes of every result row; at no time do all rows exist."""
+        with self._lock:
+            return [make(row) for row in self._db.execute(sql, values)]
 
     def one(self, sql: str, *values: object) -> Row | None:
         """Return the first result row, or None."""

@@ -1,13 +1,15 @@
 """Tags of the account and of receivers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .call import Call, required_list, text, whole
 from .errors import ApiError, bad_value
-from .members import Member, memberships, save_members
+from .members import Member, memberships
 from .receivers import find_receiver
 from .routing import route
+from .saving import save_members
 from .store import ACTIVE
 from .values import MAX_INT, Json, change_tags, clean_tag, to_bool
 

@@ -219,6 +219,39 @@ async def test_body_that_is_not_a_batch(api: httpx.AsyncClient, group: int, body
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+async def test_encodings(
+    api: httpx.AsyncClient, group: int, sandbox: Sandbox, encoding: str
+) -> None:
+    """Every encoding of JSON works."""
+    row = {"email": "ann@müller.example", "unknown": {"fields": ["are", 10**30]}}
+    body = json.dumps([row], ensure_ascii=False).encode(encoding)
+    answer = await api.post(f"groups/{group}/receivers/upsert", content=body)
+    assert answer.json() == [{"status": "insert success", "id": 1}]
+    assert sandbox.store.emails(group) == ["ann@müller.example"]
+
+
+async def test_numbers_beyond_64_bits(api: httpx.AsyncClient, group: int) -> None:
+    """A large integer keeps its digits; a number that no float can hold refuses its row only."""
+    await api.post("attributes", json={"name": "city", "type": "text"})
+    line = '{"order_id": "1", "product": "Lamp", "price": 1e999}'
+    body = (
+        '[{"email": "ann@example.org", "global_attributes": {"city": 123456789012345678901234}},'
+        f' {{"email": "bob@example.org", "orders": [{line}]}}]'
+    )
+    await api.post(f"groups/{group}/receivers/upsert", content=body)
+    answer = (await api.get(f"groups/{group}/receivers")).json()
+    assert [it["global_attributes"] for it in answer] == [{"city": "123456789012345678901234"}]
+
+
+async def test_a_list_sent_as_a_form_is_a_form(api: httpx.AsyncClient, group: int) -> None:
+    """The content type decides how a body is read, as with curl's default."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    path = f"groups/{group}/receivers/upsert"
+    answer = await api.post(path, content=json.dumps([GOOD]), headers=headers)
+    assert answer.json() == "invalid address 'None'"
+
+
 async def test_attribute_values(api: httpx.AsyncClient, group: int) -> None:
     """Known names are stored as strings, others ignored; null and "" unset a value, +n adds."""
     await api.post("attributes", json={"name": "city", "type": "text"})
