@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from numbers import Integral
 from typing import Any, Final, cast
 from uuid import UUID
@@ -79,7 +79,7 @@ def converters(mapping: ColumnMapping, zone: tzinfo, *, only_text: bool) -> dict
         "activated": partial(_confirmed, to_time),
         "deactivated": partial(_unsubscribed, to_time),
         "source": to_text,
-        "tags": tags,
+        "tags": _tags_in_text if only_text else tags,
         **{target: of_attributes.get(target, to_text) for target in mapping.types},
     }
 
@@ -309,6 +309,15 @@ def tags(value: Any) -> list[str] | Unset:
     found = [text for label in labels if (text := str(label).strip())]
     # A set has no order, but the same row must always make the same request.
     return (sorted(found) if isinstance(value, set | frozenset) else found) or UNSET
+
+
+def _tags_in_text(text: str) -> list[str] | Unset:
+    return ([*_cached_tags(text)] or UNSET) if text else UNSET
+
+
+@lru_cache(1024)
+def _cached_tags(text: str) -> tuple[str, ...]:
+    return tuple(split_tags(text))
 
 
 def is_missing(value: Any) -> bool:

@@ -1,10 +1,10 @@
 """Dates and times, as spreadsheets and databases write them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from numbers import Integral
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -40,6 +40,7 @@ _TIMES_ACCEPTED: Final = (
 # Days repeat within a file and are cached; times to the second rarely do.
 _CACHED: Final = 16384
 _DAY: Final = len("31.12.2025")
+_SECOND: Final = len("31.12.2025 14:30")
 _COMMON_LENGTHS: Final = frozenset({_DAY, len("31.12.2025 14:30"), len("31.12.2025 14:30:05")})
 _BEFORE_TIME: Final = frozenset({"", " ", "T"})
 _AFTER_HOUR: Final = frozenset({"", ":"})
@@ -93,6 +94,8 @@ def time_parser(zone: tzinfo, today: date | None = None) -> TimeParser:
     """
     latest = today or datetime.now(zone).date()
     offset_all_day = lru_cache(_CACHED)(partial(_offset_all_day, zone))
+    midnights: dict[str, int] = {}
+    minutes, seconds = _clock()
 
     def parse(text: str) -> int | Unset:
         text = text.strip()
@@ -104,17 +107,40 @@ def time_parser(zone: tzinfo, today: date | None = None) -> TimeParser:
         offset = offset_all_day(days) if 1 <= days < _LAST_DAY else None
         if offset is None:
             return unix_seconds(moment, zone)
-        return days * _SECONDS_A_DAY + since_epoch.seconds - offset
+        if len(midnights) >= _CACHED:
+            midnights.clear()
+        midnight = midnights[text[:_DAY]] = days * _SECONDS_A_DAY - offset
+        return midnight + since_epoch.seconds
 
     parse_cached = lru_cache(_CACHED)(parse)
 
     def parse_or_explain(text: str) -> int | Unset:
+        if len(text) > _DAY:
+            try:
+                return (
+                    midnights[text[:_DAY]] + minutes[text[_DAY:_SECOND]] + seconds[text[_SECOND:]]
+                )
+            except KeyError:
+                pass  # the first time of a day, or one in another form
         try:
             return parse_cached(text) if len(text) <= _DAY else parse(text)
         except ValueError as error:
             raise bad_time(_shown(text), error) from None
 
     return parse_or_explain
+
+
+@cache
+def _clock() -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Return the seconds of every hour with its minutes, such as ``T14:30``, and of ``:05``."""
+    minutes = {
+        f"{sign}{hour:02}:{minute:02}": hour * 3600 + minute * 60
+        for sign in _BEFORE_TIME
+        for hour in range(24)
+        for minute in range(60)
+        if sign
+    }
+    return minutes, {"": 0, **{f":{second:02}": second for second in range(60)}}
 
 
 def bad_time(shown: str, reason: object) -> BadValueError:

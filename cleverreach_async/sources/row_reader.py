@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
-from operator import itemgetter
 from typing import Any
 
 from cleverreach_async.resources.receiver_models import AttributeValue, ReceiverInput
@@ -94,21 +93,17 @@ def _attribute_reader(
     names: Iterable[str], prefix: str, index_of: Mapping[str, int], convert: Mapping[str, Convert]
 ) -> _ReadAttributes | None:
     """Build the function from values to attributes; ``None`` where no column holds one."""
-    to_text = convert["source"]
     columns = [(name, index_of[prefix + name], convert[prefix + name]) for name in names]
-    texts = [name for name, _, to_value in columns if to_value is to_text]
-    others = [column for column in columns if column[2] is not to_text]
-    indices = [index for _, index, to_value in columns if to_value is to_text]
-    pick: Callable[[Sequence[Any]], Iterable[Any]] = (
-        itemgetter(*indices)
-        if len(indices) > 1  # with one index itemgetter would return the value itself
-        else lambda values: [values[index] for index in indices]
-    )
+    texts = [(name, index) for name, index, to_value in columns if to_value is str.strip]
+    others = [column for column in columns if column[2] is not str.strip]
 
     def read(values: Sequence[Any]) -> Mapping[str, AttributeValue] | Unset:
-        # strict= would add a fifth to the time; the lengths are equal.
-        pairs = zip(texts, map(to_text, pick(values)))  # noqa: B905
-        found: dict[str, AttributeValue] = {name: text for name, text in pairs if text}
+        # A loop with a call of the method is faster than map(), zip() or a comprehension.
+        found: dict[str, AttributeValue] = {}
+        for name, index in texts:
+            text = values[index].strip()
+            if text:
+                found[name] = text
         for name, index, to_value in others:
             value = to_value(values[index])
             if value is not UNSET:

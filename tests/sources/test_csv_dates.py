@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleverreach_async import UNSET, BadRow, ConfigurationError, SourceRow
+from cleverreach_async import UNSET, BadRow, ConfigurationError, SourceRow, Unset
 from cleverreach_async.sources import read_csv
 from cleverreach_async.sources.converters import gender, tags
 from cleverreach_async.sources.dates import day_parser, time_parser
@@ -243,3 +243,44 @@ def test_tags_are_split() -> None:
     """At commas and bars; blanks around them are removed."""
     assert tags(" a b , c|d,,-e ") == ["a b", "c", "d", "-e"]
     assert tags(" , ") is UNSET
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2025-06-30 14:3", "2025-06-30 14:30:5", "2025-06-30 14:60", "2025-06-30 24:00"),
+        *("2025-06-30-14:30", "2025-06-30 14:30:60", "2025-06-30 14", "2025-06-30 14:30 Uhr"),
+        *("2025-06-30T14:30Z", "2025-06-30 14:30,5", " 2025-06-30 14:30", "2025-06-30 14:30:05.5"),
+    ],
+)
+def test_a_time_is_read_alike_on_a_day_that_was_read_before(text: str) -> None:
+    """The seconds of the day are remembered; what is no common form is read without them."""
+    parse = time_parser(BERLIN, date(2026, 11, 29))
+
+    def outcome() -> int | Unset | str:
+        try:
+            return parse(text)
+        except BadValueError as error:
+            return str(error)
+
+    first = outcome()
+    assert parse("2025-06-30 12:00:00") == 1_751_277_600
+    assert parse("2025-06-30T23:59") == 1_751_320_740
+    assert first == outcome()
+
+
+@pytest.mark.parametrize("day", ["2025-03-30", "2025-10-26"])
+def test_the_day_on_which_the_clock_changes(day: str) -> None:
+    """It has two offsets, so no second of it is computed from its midnight."""
+    parse = time_parser(BERLIN, date(2026, 11, 29))
+    for hour in (0, 5, 1, 4):
+        moment = datetime.fromisoformat(f"{day} {hour:02}:10:20").replace(tzinfo=BERLIN)
+        assert int(moment.timestamp()) == parse(f"{day} {hour:02}:10:20")
+
+
+def test_the_days_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of more days than that is read all the same."""
+    monkeypatch.setattr("cleverreach_async.sources.dates._CACHED", 2)
+    parse = time_parser(BERLIN, date(2026, 11, 29))
+    found = [parse(f"2025-06-{day:02} 00:00") for day in (1, 2, 3, 1, 2, 3)]
+    assert found[:3] == found[3:]

@@ -133,3 +133,10 @@ def test_messages_count_cells_and_columns(tmp_path: Path) -> None:
     *_, bad = read_csv(path)
     assert isinstance(bad, BadRow)
     assert bad.message.endswith("2 columns; other rows have 3 cells, the last of them empty")
+
+
+def test_a_blank_line_where_rows_have_different_numbers_of_empty_cells(tmp_path: Path) -> None:
+    """It is skipped, although no number of cells is the usual one."""
+    rows = "a@x.example;Ann;\nb@x.example;Ben;;\n", "c@x.example;Cem;\nd@x.example;Dora;;\n"
+    found = outcomes(tmp_path, "E-Mail;Vorname\n" + rows[0] + "\n" + rows[1])
+    assert len(found) == 4
