@@ -18,6 +18,7 @@ from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.sources.later import inspect_source
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 
@@ -65,6 +66,7 @@ class Bulk:
             ImportFailedError: The import stopped early; ``.report`` contains the counters.
             ConfigurationError: An argument is out of range or unknown, ``group_id`` is not an id,
                 or ``source`` is none, such as a path.
+            SourceError: The file of ``source`` was not inspected yet, and cannot be read as rows.
 
         ``POST /groups/{group_id}/receivers/upsertplus``, ``POST …/upsert``
         """
@@ -128,6 +130,7 @@ class Bulk:
         self, source: Source, group_id: int, strategy: StrategyName, options: ImportOptions
     ) -> ImportReport:
         check_source(source)
+        await inspect_source(source)
         async with self._open(source, group_id, strategy, options) as run:
             await run.import_all(source)
         return run.report

@@ -19,6 +19,7 @@ from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.errors import CleverReachError, ConfigurationError
 from cleverreach_async.sources.column_options import TakesTypes, columns_of
 from cleverreach_async.sources.counted_rows import as_resumable
+from cleverreach_async.sources.later import inspect_source
 from cleverreach_async.sources.resumable import Resumable
 from cleverreach_async.sources.rows import Item
 from cleverreach_async.transport.stop import Stop, StopRequestedError, is_stop
@@ -73,6 +74,7 @@ class ImportRun:
         Raises:
             StopRequestedError: The import is stopping; leave the block to get the reason.
         """
+        await inspect_source(source)
         await self._feed(source, columns_of(source))
 
     async def _feed(self, source: Source, columns: TakesTypes | None) -> None:
@@ -85,6 +87,7 @@ class ImportRun:
         await self._take_slice()
         await self._adapt(columns)
         self._seek(source)
+        await inspect_source(source)  # to skip rows may take long
         position = _ignore_position
         if isinstance(source, Resumable):
             position = partial(self._record_position, source)

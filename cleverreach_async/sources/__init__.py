@@ -1,8 +1,8 @@
 """Sources of customers as rows: files, databases, data frames and any iterable.
 
-A source is read lazily and holds few rows in memory. Creating a source for a text file reads the
-file once, to detect its encoding and to refuse a file that is not text: about one second per
-gigabyte, before any row is sent.
+A source is read lazily and holds few rows in memory. A file is inspected once before any row is
+sent, to detect its encoding and to refuse one that is not text, about two seconds per gigabyte:
+when the source is created, or, if that happens in a coroutine, later in a worker thread.
 """
 
 from typing import TYPE_CHECKING, Final

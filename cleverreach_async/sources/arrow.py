@@ -37,6 +37,8 @@ def read_parquet(
 ) -> "ParquetSource":
     """Read receivers from a Parquet file. Only the mapped columns are read.
 
+    The file is inspected at once; in a coroutine later, as :class:`FileSource` does.
+
     Args:
         path: The file.
         **columns: See :class:`ColumnParameters`.
@@ -47,11 +49,15 @@ def read_parquet(
     """
     options = ColumnOptions(**columns)
     name = os.fsdecode(path)
-    with _open_parquet(name) as file:
-        schema = file.schema_arrow
-        counts = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    found = with_types(options.map(schema.names, name), schema)
-    return ParquetSource(name, counts, found, options)
+
+    def inspect() -> ParquetSource:
+        with _open_parquet(name) as file:
+            schema = file.schema_arrow
+            counts = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        found = with_types(options.map(schema.names, name), schema)
+        return ParquetSource(name, counts, found, options)
+
+    return ParquetSource.of_file(name, inspect)
 
 
 def read_arrow(

@@ -8,6 +8,7 @@ import attrs
 
 from cleverreach_async.sources.column_options import ColumnOptions
 from cleverreach_async.sources.columns import ColumnMapping
+from cleverreach_async.sources.later import InspectsLater
 from cleverreach_async.sources.row_repair import ReadRow
 from cleverreach_async.sources.rows import BadRow, SourceRow
 from cleverreach_async.sources.threads import ThreadedRows, in_thread
@@ -35,7 +36,7 @@ class RowChunk:
     lines: Sequence[int] | None = None
 
 
-class ChunkedRows(abc.ABC):
+class ChunkedRows(InspectsLater, abc.ABC):
     """Rows that are read in chunks. An ``async for`` loop reads them in a worker thread.
 
     Attributes:
@@ -68,7 +69,7 @@ class ChunkedRows(abc.ABC):
         return self._all_rows(self.chunks())
 
     def __aiter__(self) -> "AsyncChunkedRows":
-        return AsyncChunkedRows(self, self.chunks())
+        return AsyncChunkedRows(self)
 
     def rows_of(self, chunk: RowChunk) -> Iterator[SourceRow | BadRow]:
         """Convert the rows of a chunk, and record where the row after each begins."""
@@ -93,9 +94,9 @@ class ChunkedRows(abc.ABC):
 class AsyncChunkedRows:
     """One loop over rows, read by chunks in a worker thread."""
 
-    def __init__(self, source: ChunkedRows, chunks: Iterator[RowChunk]) -> None:
+    def __init__(self, source: ChunkedRows) -> None:
         self._source = source
-        self._chunks: ThreadedRows[RowChunk] = in_thread(chunks, chunk_size=1)
+        self._chunks: ThreadedRows[RowChunk] | None = None
         self._rows: Iterator[SourceRow | BadRow] = iter(())
 
     def __aiter__(self) -> Self:
@@ -105,9 +106,13 @@ class AsyncChunkedRows:
         while True:
             for row in self._rows:
                 return row
+            if self._chunks is None:
+                await self._source.inspect()
+                self._chunks = in_thread(self._source.chunks(), chunk_size=1)
             self._rows = self._source.rows_of(await anext(self._chunks))
 
     async def aclose(self) -> None:
         """Stop reading, and close what is read."""
         self._rows = iter(())
-        await self._chunks.aclose()
+        if self._chunks is not None:
+            await self._chunks.aclose()

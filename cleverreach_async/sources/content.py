@@ -10,6 +10,7 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import PurePath
 from threading import Lock
@@ -24,6 +25,8 @@ __all__ = [
     "FilePath",
     "Spool",
     "StoredFile",
+    "check_file",
+    "first_bytes",
     "open_content",
     "spool",
     "spool_input",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 GZIP: Final = b"\x1f\x8b"
+_HEAD: Final = 1 << 12
 _CHUNK: Final = 1 << 20
 _FREE: Final = 256 << 20
 """Bytes that are left free on the disk for others."""
@@ -148,6 +152,43 @@ class _SpoolReader(io.RawIOBase):
 
     def tell(self) -> int:
         return self._offset
+
+
+def check_file(path: FilePath | Content) -> str:
+    """Return what error messages call a file, without reading it.
+
+    Raises:
+        SourceError: There is no such file, or it cannot be opened.
+    """
+    if not isinstance(path, str | os.PathLike):
+        return path.path
+    stored = StoredFile(os.fsdecode(path))
+    try:
+        stored.size()
+        stored.open().close()
+    except OSError as error:
+        raise SourceError(error.strerror or "cannot be read", path=stored.path) from None
+    return stored.path
+
+
+def first_bytes(path: FilePath | Content) -> tuple[bytes, bool]:
+    """Return the first bytes of a file, decompressed, and whether it is compressed.
+
+    Raises:
+        SourceError: The file cannot be read.
+    """
+    content = StoredFile(os.fsdecode(path)) if isinstance(path, str | os.PathLike) else path
+    try:
+        content.size()
+        with content.open() as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise SourceError(error.strerror or "cannot be read", path=content.path) from None
+    if content is path or not head.startswith(GZIP):
+        return head, False
+    with suppress(zlib.error):  # who reads the content says what is wrong
+        head = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _HEAD)
+    return head, True
 
 
 def open_content(path: FilePath | Content) -> Content:

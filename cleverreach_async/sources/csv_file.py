@@ -32,6 +32,7 @@ class CsvSource(FileSource):
         self._header = header
         self._options = options
         self._use(mapping, options)
+        self._table = CsvTable(text, header, mapping, has_marks=self._has_marks)
 
     @property
     def has_group_attributes(self) -> bool:
@@ -42,11 +43,15 @@ class CsvSource(FileSource):
         """See :class:`TakesTypes`."""
         options = attrs.evolve(self._options, types=types, relative=relative)
         self._use(options.with_types(self._mapping), options)
+        self._table.take_types(self._mapping)
 
     def _use(self, mapping: ColumnMapping, options: ColumnOptions) -> None:
         self.mapping = self._mapping = mapping
         self._read_cells = options.reader(mapping, only_text=True)
-        self._table = CsvTable(self._text, self._header, mapping, has_marks=self._has_marks)
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._table.look()
 
     def identity(self) -> Mapping[str, Any]:
         """Return what every file has, and how cells become receivers: delimiter and columns."""

@@ -60,10 +60,18 @@ class CsvTable:
         self._text = text
         self._header = header
         self._targets = dict(mapping.pairs)
-        self._times = {*TIME_TARGETS, *(it for it, kind in mapping.types.items() if kind == "date")}
+        self._times = _times(mapping)
         self._has_marks = has_marks
         address = next(name for name, target in mapping.pairs if target == "email")
         self._address = header.names.index(address)
+
+    def take_types(self, mapping: ColumnMapping) -> None:
+        """Take the types of the attributes from a mapping with the same columns and targets."""
+        self._times = _times(mapping)
+
+    def look(self) -> tuple[Layout, dict[int, Wrapping]]:
+        """Find out what every row needs; of some files all rows are read for that."""
+        return self.layout, self.wrappings
 
     @cached_property
     def layout(self) -> Layout:
@@ -194,6 +202,11 @@ class CsvTable:
         if len(cells) > address and "@" in cells[address]:
             return ""
         return self._header.found_in(cells, address)
+
+
+def _times(mapping: ColumnMapping) -> set[str]:
+    """Return the targets that hold a time or a day."""
+    return {*TIME_TARGETS, *(target for target, kind in mapping.types.items() if kind == "date")}
 
 
 def width_message(count: int, width: int) -> str:

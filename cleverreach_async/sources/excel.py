@@ -39,6 +39,7 @@ def read_excel(
 
     The first row with a value names the columns. Of a formula the value is read that Excel stored;
     a cell with an error, such as ``#N/A``, is empty. The sheet is held in memory as a whole.
+    The file is read at once; in a coroutine later, as :class:`FileSource` does.
 
     Args:
         path: The file.
@@ -52,10 +53,14 @@ def read_excel(
             several sheets have rows.
     """
     options = ColumnOptions(**columns)
-    content = open_content(path)
-    table = _read_sheet(content, sheet)
-    found = options.map(table.headers, content.path)
-    return ExcelSource(content, table, found, options)
+
+    def inspect() -> ExcelSource:
+        content = open_content(path)
+        table = _read_sheet(content, sheet)
+        found = options.map(table.headers, content.path)
+        return ExcelSource(content, table, found, options)
+
+    return ExcelSource.of_file(path, inspect)
 
 
 @attrs.frozen
@@ -104,7 +109,8 @@ class ExcelSource(ChunkedRows):
         self._texts = {place for place, (_, target) in enumerate(mapping.pairs) if target == "tags"}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.path!r}, {self.sheet!r})"
+        sheet = f", {self.sheet!r}" if self.is_inspected else ""
+        return f"{type(self).__name__}({self.path!r}{sheet})"
 
     @property
     def bytes_read(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, ClassVar, TextIO
 
 from cleverreach_async.errors import SourceError
 from cleverreach_async.sources.columns import ColumnMapping
+from cleverreach_async.sources.later import InspectsLater
 from cleverreach_async.sources.line_marks import has_marks
 from cleverreach_async.sources.line_offsets import Lines, LineStart, byte_counter, line_start
 from cleverreach_async.sources.resumable import Position, check_size, no_row_at, zone_name
@@ -19,10 +20,13 @@ from cleverreach_async.sources.text_file import TextFile
 __all__ = ["FileSource"]
 
 
-class FileSource(abc.ABC):
+class FileSource(InspectsLater, abc.ABC):
     """Rows of a file, in its order.
 
-    Every loop begins at the start of the file, except the one after :meth:`seek`.
+    Every loop begins at the start of the file, except the one after :meth:`seek`. The whole file
+    is inspected before: when the source is created, or, if that happens in a coroutine, by
+    :meth:`inspect` in a worker thread, which an import awaits. Anything but ``path`` and ``kind``
+    inspects it in place if that has not happened.
 
     Attributes:
         kind: Name of the format.
@@ -57,6 +61,7 @@ class FileSource(abc.ABC):
         self._start = LineStart(text.bom, 1)
         self._lines = self._lines_from(self._start)
         self._is_sought = False
+        self._after_skipped: Generator[SourceRow | BadRow] | None = None
         self._bytes_read = 0
         self._file: BinaryIO | None = None
 
@@ -103,15 +108,21 @@ class FileSource(abc.ABC):
             raise no_row_at(position, self.path)
         self._lines = found
         self._is_sought = True
+        self._after_skipped = None
+        self._is_ready = self._count_bytes is not None
 
     def __iter__(self) -> Iterator[SourceRow | BadRow]:
         if not self._is_sought:
             self._lines = self._lines_from(self._start)
         self._is_sought = False
-        rows = self._read(self._lines)
-        return rows if self._count_bytes else self._count_rows(self._lines, rows)
+        if self._count_bytes:
+            return self._read(self._lines)
+        after, self._after_skipped = self._after_skipped, None
+        return self._count_rows(self._lines, after)
 
     def __repr__(self) -> str:
+        if not self.is_inspected:
+            return f"{type(self).__name__}({self.path!r})"
         return f"{type(self).__name__}({self.path!r}, encoding={self.encoding!r})"
 
     @abc.abstractmethod
@@ -140,18 +151,27 @@ class FileSource(abc.ABC):
     def _check_size(self, file: BinaryIO) -> None:
         check_size(self.path, self.size, os.fstat(file.fileno()).st_size)
 
+    def _prepare(self) -> None:
+        if self._is_sought and self._count_bytes is None:
+            self._after_skipped = self._skip(self._lines)
+
+    def _skip(self, lines: Lines) -> Generator[SourceRow | BadRow]:
+        """Read the rows that are counted already, and return those after them."""
+        rows = self._read(lines)
+        skipped = sum(1 for _ in islice(rows, lines.rows))
+        if skipped < lines.rows:
+            raise SourceError(
+                f"the file has {skipped:,} rows, and reading was to begin after"
+                f" {lines.rows:,}; it is another file. Begin at the start",
+                path=self.path,
+            )
+        return rows
+
     def _count_rows(
-        self, lines: Lines, rows: Generator[SourceRow | BadRow]
+        self, lines: Lines, after: Generator[SourceRow | BadRow] | None
     ) -> Iterator[SourceRow | BadRow]:
-        """Count rows, and skip those that are counted already."""
-        with contextlib.closing(rows):
-            skipped = sum(1 for _ in islice(rows, lines.rows))
-            if skipped < lines.rows:
-                raise SourceError(
-                    f"the file has {skipped:,} rows, and reading was to begin after"
-                    f" {lines.rows:,}; it is another file. Begin at the start",
-                    path=self.path,
-                )
+        """Count rows, and skip those that are counted already, unless that was done."""
+        with contextlib.closing(after or self._skip(lines)) as rows:
             for row in rows:
                 lines.rows += 1
                 yield row

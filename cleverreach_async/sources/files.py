@@ -1,6 +1,7 @@
 """Read a file of customers: text, or the format that name and content suggest."""
 
 import codecs
+import os
 import sys
 from collections.abc import Sequence
 from datetime import tzinfo
@@ -10,7 +11,13 @@ from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.sources.arrow import ParquetSource, read_parquet
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.consent_check import check_file_name
-from cleverreach_async.sources.content import Content, FilePath, StoredFile, open_content, suffix_of
+from cleverreach_async.sources.content import (
+    Content,
+    FilePath,
+    check_file,
+    first_bytes,
+    suffix_of,
+)
 from cleverreach_async.sources.csv_columns import find_columns
 from cleverreach_async.sources.csv_file import CsvSource
 from cleverreach_async.sources.csv_header import check_options
@@ -19,8 +26,7 @@ from cleverreach_async.sources.excel import EXCEL_SUFFIXES, ExcelSource, read_ex
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.json_lines import JsonLinesSource
 from cleverreach_async.sources.json_list import JsonListSource
-from cleverreach_async.sources.text_defects import MAX_LINE
-from cleverreach_async.sources.text_file import TextFile, inspect_text
+from cleverreach_async.sources.text_file import check_encoding, inspect_text
 
 __all__ = ["RowFile", "read_csv", "read_json_lines", "read_json_list", "read_rows"]
 
@@ -31,7 +37,6 @@ Format = Literal["CSV", "JSON Lines", "a JSON list", "Parquet", "Excel"]
 
 _CSV: Final = frozenset({".csv", ".txt", ".tsv", ".tab"})
 _JSON: Final = frozenset({".jsonl", ".ndjson", ".json", ".jsonlines"})
-_HEAD: Final = 1 << 12
 _MAGIC: Final[Sequence[tuple[bytes, Format]]] = (
     (b"PK\x03\x04", "Excel"),
     (b"\xd0\xcf\x11\xe0", "Excel"),
@@ -53,6 +58,8 @@ def read_csv(
     Common German and English headers are recognised; ``.mapping`` of the result shows the target of
     each column. An empty cell is not sent, so the server keeps its value.
 
+    The file is inspected at once; in a coroutine later, see :class:`FileSource`.
+
     Args:
         path: The file, which may be compressed by gzip. Its first line names the columns; of two
             columns of one name the second is called ``NAME (2)``.
@@ -68,19 +75,21 @@ def read_csv(
         SourceError: The file cannot be read as rows; the message says why and on which line.
     """
     check_options(delimiter, skip_lines)
+    check_encoding(encoding)
     options = ColumnOptions(**columns)
-    text = inspect_text(path, encoding)
-    header, mapping = find_columns(text, options, delimiter=delimiter, skip_lines=skip_lines)
-    return CsvSource(text, header, mapping, options)
+
+    def inspect() -> CsvSource:
+        text = inspect_text(path, encoding)
+        header, mapping = find_columns(text, options, delimiter=delimiter, skip_lines=skip_lines)
+        return CsvSource(text, header, mapping, options)
+
+    return CsvSource.of_file(path, inspect)
 
 
-def _inspect_json(
-    path: FilePath | Content, *, check_consent: bool, max_line: int = MAX_LINE
-) -> TextFile:
-    content = open_content(path)
+def _check_name(path: FilePath | Content, *, check_consent: bool) -> None:
+    name = check_file(path)
     if check_consent:
-        check_file_name(content.path)
-    return inspect_text(content, "utf-8", max_line=max_line)
+        check_file_name(name)
 
 
 def read_json_lines(
@@ -94,6 +103,8 @@ def read_json_lines(
     Times are unix seconds or text such as ``2025-12-31T14:30:05+01:00``. The lines of a rejects
     file can be read too, so a repaired one can be imported.
 
+    The file is inspected at once; in a coroutine later, see :class:`FileSource`.
+
     Args:
         path: The file, in UTF-8; it may be compressed by gzip.
         timezone: Time zone of dates without an offset.
@@ -105,7 +116,8 @@ def read_json_lines(
         SourceError: The file is not UTF-8 text, or not JSON Lines.
     """
     zone = find_zone(timezone)
-    return JsonLinesSource(_inspect_json(path, check_consent=check_consent), zone)
+    _check_name(path, check_consent=check_consent)
+    return JsonLinesSource.of_file(path, lambda: JsonLinesSource(inspect_text(path, "utf-8"), zone))
 
 
 def read_json_list(
@@ -116,7 +128,8 @@ def read_json_list(
 ) -> JsonListSource:
     """Read receivers from a file with one JSON list of objects, shaped as ``ReceiverInput``.
 
-    The list is read item by item, whether it stands on one line or on many.
+    The list is read item by item, whether it stands on one line or on many. The file is inspected
+    at once; in a coroutine later, see :class:`FileSource`.
 
     Args:
         path: The file, in UTF-8; it may be compressed by gzip.
@@ -129,8 +142,10 @@ def read_json_list(
         SourceError: The file is not UTF-8 text, or not a JSON list; the message names the line.
     """
     zone = find_zone(timezone)
-    text = _inspect_json(path, check_consent=check_consent, max_line=sys.maxsize)
-    return JsonListSource(text, zone)
+    _check_name(path, check_consent=check_consent)
+    return JsonListSource.of_file(
+        path, lambda: JsonListSource(inspect_text(path, "utf-8", max_line=sys.maxsize), zone)
+    )
 
 
 def read_rows(
@@ -145,7 +160,8 @@ def read_rows(
     """Read receivers from a file of any format, which suffix and first bytes tell.
 
     The formats are CSV, JSON Lines, a JSON list, Excel and Parquet. All but Parquet may be
-    compressed by gzip.
+    compressed by gzip. The file is inspected at once; in a coroutine only its first bytes, and the
+    rest later, see :class:`FileSource`.
 
     Args:
         path: The file.
@@ -161,27 +177,30 @@ def read_rows(
             name that looks like consent means, or the package that reads the format is missing.
         SourceError: The file cannot be read as rows.
     """
-    content = open_content(path)
-    kind = _format_of(content)
-    _refuse_options(
-        content.path, kind, has_dialect=bool(delimiter or encoding or skip_lines), sheet=sheet
-    )
+    name = check_file(path)
+    head, is_compressed = first_bytes(path)
+    kind = _format_of(name, head)
+    _refuse_options(name, kind, has_dialect=bool(delimiter or encoding or skip_lines), sheet=sheet)
     if kind == "CSV":
         return read_csv(
-            content, delimiter=delimiter, encoding=encoding, skip_lines=skip_lines, **columns
+            path, delimiter=delimiter, encoding=encoding, skip_lines=skip_lines, **columns
         )
     if kind == "Excel":
-        return read_excel(content, sheet, **columns)
+        return read_excel(path, sheet, **columns)
     if kind == "Parquet":
-        return read_parquet(_stored(content), **columns)
+        if is_compressed or not isinstance(path, str | os.PathLike):
+            raise SourceError(
+                "Parquet is read from a file only, and not compressed; save it as one", path=name
+            )
+        return read_parquet(path, **columns)
     if columns.get("mapping") or columns.get("date_attributes"):
         raise ConfigurationError(
-            f"{content.path} is {kind}: mapping and date_attributes are for files with columns;"
+            f"{name} is {kind}: mapping and date_attributes are for files with columns;"
             " name the receiver's fields in the file itself"
         )
     read = read_json_lines if kind == "JSON Lines" else read_json_list
     return read(
-        content,
+        path,
         timezone=columns.get("timezone", "Europe/Berlin"),
         check_consent=columns.get("check_consent", True),
     )
@@ -197,27 +216,14 @@ def _refuse_options(path: str, kind: Format, *, has_dialect: bool, sheet: str | 
         raise ConfigurationError(f"{path} is {kind}: sheet is for Excel files; leave it out")
 
 
-def _stored(content: Content) -> str:
-    if isinstance(content, StoredFile):
-        return content.path
-    raise SourceError(
-        "Parquet is read from a file only, and not compressed; save it as one", path=content.path
-    )
-
-
-def _format_of(content: Content) -> Format:
-    suffix = suffix_of(content.path)
+def _format_of(name: str, head: bytes) -> Format:
+    suffix = suffix_of(name)
     if suffix in _PARQUET:
         return "Parquet"
     if suffix in EXCEL_SUFFIXES:
         return "Excel"
     if suffix in _CSV:
         return "CSV"
-    try:
-        with content.open() as file:
-            head = file.read(_HEAD)
-    except OSError as error:
-        raise SourceError(error.strerror or "cannot be read", path=content.path) from None
     if suffix not in _JSON:
         for magic, kind in _MAGIC:
             if head.startswith(magic):

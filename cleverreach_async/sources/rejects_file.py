@@ -113,6 +113,8 @@ def read_rejects(
 ) -> RejectsSource:
     """Read the rows of a rejects file.
 
+    The file is inspected at once; in a coroutine later, see :class:`FileSource`.
+
     Args:
         path: The file.
         only: Outcome of the rows to read. By default rows of unknown outcome are left out if they
@@ -123,4 +125,7 @@ def read_rejects(
         ConfigurationError: There is no such time zone.
         SourceError: The file is not UTF-8 text.
     """
-    return RejectsSource(inspect_text(path, "utf-8"), find_zone(timezone), only)
+    zone = find_zone(timezone)
+    return RejectsSource.of_file(
+        path, lambda: RejectsSource(inspect_text(path, "utf-8"), zone, only)
+    )

@@ -17,7 +17,7 @@ from cleverreach_async.sources.text_defects import MAX_LINE
 from cleverreach_async.sources.text_inspection import Inspection
 from cleverreach_async.sources.unchanged_file import Stamp, changed, open_unchanged
 
-__all__ = ["TextFile", "inspect_text"]
+__all__ = ["TextFile", "check_encoding", "inspect_text"]
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -110,7 +110,7 @@ def inspect_text(
         ConfigurationError: Python has no such encoding.
         SourceError: The file cannot be read, is not text, or has another encoding.
     """
-    codec = None if encoding is None else _codec_name(encoding)
+    codec = check_encoding(encoding)
     content = open_content(path)
     try:
         size = content.size()
@@ -140,7 +140,14 @@ def _unreadable(path: str, error: OSError) -> SourceError:
     return SourceError(error.strerror or "cannot be read", path=path)
 
 
-def _codec_name(encoding: str) -> str:
+def check_encoding(encoding: str | None) -> str | None:
+    """Return Python's name of an encoding.
+
+    Raises:
+        ConfigurationError: Python has no such encoding.
+    """
+    if encoding is None:
+        return None
     try:
         # A text stream refuses codecs such as rot13, which lookup() accepts.
         io.TextIOWrapper(io.BytesIO(), encoding=encoding).close()
