@@ -180,7 +180,7 @@ async def test_what_the_first_row_needs_is_found_in_a_thread(
     path = tmp_path / "customers.csv"
     path.write_text("email;city\n" + "".join(f"{name};Kiel;\n" for name in NAMES))
     found: list[int] = []
-    records: Callable[[CsvTable], Any] = CsvTable._records
+    records: Callable[[CsvTable], Any] = vars(CsvTable)["_records"]
 
     def recorded(table: CsvTable) -> Any:
         found.append(threading.get_ident())
@@ -199,7 +199,7 @@ async def test_rows_that_are_done_are_skipped_in_a_thread(
     """Where a position is a number of rows."""
     read = reader_of("json list", tmp_path)
     found: list[int] = []
-    skip: Callable[..., Any] = file_source.FileSource._skip
+    skip: Callable[..., Any] = vars(file_source.FileSource)["_skip"]
 
     def recorded(*arguments: Any) -> Any:
         found.append(threading.get_ident())
