@@ -92,13 +92,12 @@ def _is_usual(rows: Sequence[EncodedRow], items: Sequence[ResponseItem]) -> bool
         return False
     # No call for each item, which would take most of the time.
     emails = [item.email for item in items]
-    statuses = [item.status for item in items]
     if emails == [row.key for row in rows]:
-        return statuses.count(None) == len(rows) and min([item.id for item in items]) > 0
+        return not [1 for item in items if item.status is not None or item.id <= 0]
     if any(emails):
         return False
     try:
-        return SUCCESSES.issuperset(statuses)
+        return SUCCESSES.issuperset([item.status for item in items])
     except TypeError:
         return False
 

@@ -145,10 +145,10 @@ class KeyQueue:
 
     def release(self, keys: Iterable[str]) -> None:
         """Record that the rows of these keys have a result."""
-        gone = set(keys)
-        self._in_flight -= gone
+        gone = list(keys)
+        self._in_flight.difference_update(gone)
         if self._waiting:
-            self._ready.extend(key for key in self._waiting.keys() & gone)
+            self._ready.extend(self._waiting.keys() & gone)
 
     def take_ready(self, *, max_rows: int, max_bytes: int) -> list[EncodedRow]:
         """Return waiting rows whose turn has come, as many as fit."""

@@ -45,7 +45,7 @@ class BatchResult:
 
     def doubt(self, rows: Iterable[EncodedRow]) -> None:
         """Record that it is unknown whether these rows were stored."""
-        self.in_doubt.update(row.number for row in rows)
+        self.in_doubt.update([row.number for row in rows])
 
     def clear_doubt(self, rows: Iterable[EncodedRow]) -> None:
         """Record that no request so far has stored these rows, as far as it is known."""

@@ -118,19 +118,20 @@ class Checkpoint:
 
     async def record(self, batch: Sequence[EncodedRow], result: BatchResult) -> None:
         """Write the results of a batch down."""
-        if result.accepted:
+        if result.accepted and self.on_accepted is not noop:
             self.on_accepted(list(map(sent_address, result.accepted)))
         if self.journal is None:
             self.rejects.write(result.results)
             return
-        open_rows = {row.number for row in result.without_result(batch)}
-        # Of rows that were sent again it is unknown which request will have stored them.
-        perhaps_stored = open_rows & (result.in_doubt | result.resent)
-        over = [row.number for row in batch if row.number not in perhaps_stored]
+        over = [row.number for row in batch]
+        if open_rows := {row.number for row in result.without_result(batch)}:
+            # Of rows that were sent again it is unknown which request will have stored them.
+            perhaps_stored = open_rows & (result.in_doubt | result.resent)
+            over = [number for number in over if number not in perhaps_stored]
 
         def change(state: JournalState) -> Sequence[RowResult]:
             state.sent.difference_update(over)
-            state.done.update(row.number for row in result.accepted)
+            state.done.update([row.number for row in result.accepted])
             state.accepted += len(result.accepted)
             return result.results
 
