@@ -9,8 +9,10 @@ from typing import Any, cast
 import pytest
 
 from cleverreach_async import BadRow, OrderInput, ReceiverInput, SourceRow
+from cleverreach_async.bulk.intake import encoding
 from cleverreach_async.bulk.intake.encoding import Encoder
 from cleverreach_async.bulk.rows import EncodedRow, RowResult, email_key, join_rows, repeatable_part
+from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.rows import Item
 
 
@@ -249,3 +251,106 @@ def test_an_unusual_address_does_not_affect_other_rows(unusual: str) -> None:
     ]
     assert expected == [row.key for row in rows]
     assert isinstance(alone, RowResult) == bool(rejected)
+
+
+def orders_of(**values: Any) -> dict[str, Any]:
+    """Return a row as a mapping, with one order."""
+    return {
+        "email": "a@example.org",
+        "orders": [{"order_id": "A-1", "product": "Lamp", **values}],
+    }
+
+
+PLAIN_ORDERS: list[dict[str, Any]] = [
+    {},
+    {"price": 49.9, "quantity": 2, "mailing_id": "7"},
+    {"price": 49, "currency": "EUR", "mailing_id": 7, "product_category": "light"},
+]
+OTHER_ORDERS: list[dict[str, Any]] = [
+    {"price": "49.90"},
+    {"quantity": 2.0},
+    {"product_id": 17},
+    {"brand": None},
+    {"stamp": "2025-12-31T12:00:00+00:00"},
+]
+
+
+@pytest.mark.parametrize("values", [*PLAIN_ORDERS, *OTHER_ORDERS])
+def test_orders_in_mappings_are_sent_like_orders(values: dict[str, Any]) -> None:
+    """Whether or not their values have to be converted."""
+    row = encode_one(orders_of(**values))
+    receiver = read_fields(orders_of(**values))
+    assert isinstance(receiver.orders, list)
+    expected = encode_one(ReceiverInput("a@example.org", orders=receiver.orders))
+
+    assert isinstance(row, EncodedRow)
+    assert isinstance(expected, EncodedRow)
+    assert json.loads(expected.body) == json.loads(row.body)
+    assert not row.repeatable
+
+
+@pytest.mark.parametrize("values", PLAIN_ORDERS)
+def test_orders_in_mappings_need_no_look_at_each_row(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row of a slice that is looked at by itself makes all of them several times slower."""
+    monkeypatch.setattr(encoding, "read_fields", None)
+
+    assert isinstance(encode_one(orders_of(**values)), EncodedRow)
+
+
+@pytest.mark.parametrize(
+    "values", [{"colour": "red"}, {"price": float("inf")}, {"quantity": True}, {"price": "much"}]
+)
+def test_orders_in_mappings_that_cannot_be_sent_are_rejected(values: dict[str, Any]) -> None:
+    """A name or a value that no order has."""
+    result = encode_one(orders_of(**values))
+
+    assert isinstance(result, RowResult)
+
+
+@pytest.mark.parametrize("field", ["attributes", "global_attributes", "orders", "tags", "source"])
+def test_nothing_is_not_sent(field: str) -> None:
+    """A field that is ``None`` is left out: sent as null it might delete what the server has."""
+    row = encode_one({"email": "a@example.org", field: None})
+
+    assert isinstance(row, EncodedRow)
+    assert {"email": "a@example.org"} == json.loads(row.body)
+
+
+NAMES = [
+    ({"a": "1", "b": "2"}, {"b": "3", "a": "4"}),  # in another order
+    ({"a": "1", "b": "2"}, {"a": "3", "c": "4"}),  # other names
+    ({"a": "1", "b": "2"}, {"a": "3"}),
+    ({"a": 1, "b": None}, {"a": 2.5, "b": "4"}),
+]
+
+
+@pytest.mark.parametrize("maps", NAMES)
+def test_rows_have_the_names_that_they_have(maps: tuple[dict[str, Any], ...]) -> None:
+    """Values are picked by the names of the first row only while all rows have these names."""
+    items: list[Item] = [
+        ReceiverInput(f"{number}@example.org", attributes=values)
+        for number, values in enumerate(maps)
+    ]
+    rows, rejected = Encoder().encode(items, range(1, 3))
+
+    assert list(maps) == [json.loads(row.body)["attributes"] for row in rows]
+    assert not rejected
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"), [(True, 1), (date(2025, 12, 31), "2025-12-31"), (Decimal("1.5"), "1.5")]
+)
+def test_a_value_to_convert_among_texts_is_found(value: Any, sent: Any) -> None:
+    """Wherever it is in a slice of rows with the same names."""
+    values = [{"a": "1", "b": "2"} for _ in range(4)]
+    items: list[Item] = [
+        ReceiverInput(
+            f"{number}@example.org", attributes={**it, "b": value if number == 2 else "2"}
+        )
+        for number, it in enumerate(values)
+    ]
+    rows, _ = Encoder().encode(items, range(1, 5))
+
+    assert ["2", "2", sent, "2"] == [json.loads(row.body)["attributes"]["b"] for row in rows]

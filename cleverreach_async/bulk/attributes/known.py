@@ -1,12 +1,12 @@
 """What is known of the account's attributes, and rows made to fit it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from cleverreach_async.bulk.attributes.definitions import Definitions, Types
 from cleverreach_async.bulk.attributes.level import AttributeLevel, attribute_level
+from cleverreach_async.bulk.attributes.slice_values import SliceValues
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.sources.columns import GROUP_PREFIX
 from cleverreach_async.sources.rows import Remark
@@ -77,18 +77,11 @@ class KnownAttributes:
         for types in (self.definitions.account, self.definitions.group):
             self.numbers |= {name for name, kind in types.items() if kind == "number"}
 
-    def are_fitting(
-        self, of_account: Sequence[Mapping[str, Any]], of_group: Sequence[Mapping[str, Any]]
-    ) -> bool:
-        """Return whether rows can be sent as they are.
-
-        Args:
-            of_account: The values of each row that has attributes of the account.
-            of_group: The same of the group.
-        """
+    def are_fitting(self, of_account: SliceValues, of_group: SliceValues) -> bool:
+        """Return whether rows with these attributes can be sent as they are."""
         return all(
-            not maps or (level is not None and level.are_fitting(maps))
-            for maps, level in ((of_account, self._of_account), (of_group, self._of_group))
+            not found.rows or (level is not None and level.are_fitting(found))
+            for found, level in ((of_account, self._of_account), (of_group, self._of_group))
         )
 
     def fit(self, receiver: ReceiverInput, row: int) -> ReceiverInput:

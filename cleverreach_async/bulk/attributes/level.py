@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
 from typing import Any, Final, cast
@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import attrs
 
 from cleverreach_async.bulk.attributes.definitions import Types
+from cleverreach_async.bulk.attributes.slice_values import SliceValues
 from cleverreach_async.resources.attributes import AttributeType, stored_name
 from cleverreach_async.resources.receiver_models import AttributeValue
 from cleverreach_async.resources.unset import UNSET, Unset
@@ -61,13 +62,11 @@ class AttributeLevel:
                 self._own_names[name] = own
         return own
 
-    def are_fitting(self, maps: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether rows have only own names, and values that fit.
-
-        A union with the names is the fastest comparison.
-        """
-        return len(self.names.union(*maps)) == len(self.names) and all(
-            check([it[name] for it in maps if name in it]) for name, check in self.checks.items()
+    def are_fitting(self, found: SliceValues) -> bool:
+        """Return whether rows have only own names, and values that fit."""
+        return self.names.issuperset(found.names) and all(
+            check([it[name] for it in found.rows if name in it])
+            for name, check in self.checks.items()
         )
 
     def unknown(self, values: Values) -> Types:

@@ -15,7 +15,7 @@ from cleverreach_async.bulk.intake.plain_rows import encode_plain_rows
 from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.intake.relative_rows import mark_relative_rows
 from cleverreach_async.bulk.intake.valid_addresses import is_address
-from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
+from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult, email_key
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.sources.addresses import strip_address
@@ -155,7 +155,7 @@ class Encoder:
         except _UNENCODABLE as error:
             return _rejected(number, line, "invalid_value", str(error))
         repeatable = self._strategy.repeatable and not sent.orders
-        return EncodedRow(email.lower(), body, number, line, repeatable)
+        return EncodedRow(email_key(email), body, number, line, repeatable)
 
     def _encode_unusual_address(
         self, receiver: ReceiverInput, number: int, line: int | None, not_subscribed: bool

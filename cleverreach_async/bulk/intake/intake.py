@@ -11,7 +11,6 @@ from cleverreach_async.bulk.attributes.account import AccountAttributes
 from cleverreach_async.bulk.attributes.known import AttributesNeededError
 from cleverreach_async.bulk.intake.batching import KeyQueue, Window
 from cleverreach_async.bulk.intake.encoding import Encoder
-from cleverreach_async.bulk.intake.unified_keys import unify_keys
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.rows import (
@@ -176,7 +175,6 @@ class Intake:
             results = [result for result in results if not resumed.has_done(result.row)]
             report.skipped += sum(map(resumed.has_done, numbers))
             report.remark_rows(taken, numbers, but_not=resumed.has_done)
-        unify_keys(rows)
         for number, remark in self.encoder.take_remarks():
             if not self._has_done(number):
                 report.remark([remark], _line(taken[number - first]) or number)

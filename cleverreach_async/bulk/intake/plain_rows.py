@@ -1,22 +1,25 @@
 """Encode rows that need no conversion, a slice at a time.
 
-To check a whole slice takes a small part of the time of checks for each row.
+One loop looks at the fields that only some rows have. What every row has is checked for the whole
+slice at once, which takes a small part of the time of checks for each row.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
 
+import attrs
+
 from cleverreach_async.bulk.attributes.known import KnownAttributes
-from cleverreach_async.bulk.intake.valid_addresses import are_addresses
+from cleverreach_async.bulk.attributes.slice_values import SliceValues
+from cleverreach_async.bulk.intake.plain_orders import are_plain_orders
+from cleverreach_async.bulk.intake.valid_addresses import keys_of
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import Strategy
-from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.times import EARLIEST, LATEST
-from cleverreach_async.resources.unset import UNSET, Unset
-from cleverreach_async.sources.receiver_fields import are_simple
+from cleverreach_async.resources.unset import UNSET
 from cleverreach_async.sources.rows import Item, SourceRow
 from cleverreach_async.transport.wire import encode_json
 
@@ -25,11 +28,9 @@ __all__ = ["encode_plain_rows"]
 _said: Final = attrgetter("not_subscribed")
 _line: Final = attrgetter("line")
 _is_checked: Final = attrgetter("is_checked")
-_NOT_SENT: Final = frozenset({Unset})
-_TIMES: Final = frozenset({int, Unset})
-_TEXTS: Final = frozenset({str, Unset})
-_MAPS: Final = frozenset({dict})
-_LISTS: Final = frozenset({list, tuple, Unset})
+_LISTS: Final = frozenset({list, tuple})
+_TIMES: Final = frozenset({int})
+_join: Final = "".join
 
 
 def encode_plain_rows(
@@ -51,25 +52,21 @@ def encode_plain_rows(
     """
     try:
         receivers, lines, are_checked = _parts_of(items)
-        of_account = [it.global_attributes for it in receivers if it.global_attributes]
-        of_group = [it.attributes for it in receivers if it.attributes]
+        keys = keys_of([it.email for it in receivers]) if receivers else None
+        fields = None if keys is None else _fields_of(receivers, are_checked=are_checked)
+        if keys is None or fields is None:
+            return None
+        of_account, of_group = SliceValues.of(fields.of_account), SliceValues.of(fields.of_group)
         if not (
-            receivers
-            and _are_sent_as_they_are(receivers)
-            and (known is None or known.are_fitting(of_account, of_group))
-            and (
-                are_checked
-                or (
-                    _have_plain_types(receivers, strategy)
-                    and _have_plain_values(of_account)
-                    and _have_plain_values(of_group)
-                )
-            )
+            (known is None or known.are_fitting(of_account, of_group))
+            and (are_checked or (of_account.are_plain and of_group.are_plain))
+            and (not fields.orders or (strategy.takes_orders and are_plain_orders(fields.orders)))
         ):
             return None
+        repeatable: Iterable[bool] = repeat(strategy.repeatable)
+        if fields.orders:
+            repeatable = [not it.orders and strategy.repeatable for it in receivers]
         bodies = map(encode_json, receivers)
-        keys = [it.email.lower() for it in receivers]
-        repeatable = [not it.orders and strategy.repeatable for it in receivers]
         return list(map(EncodedRow, keys, bodies, numbers, lines, repeatable))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
         return None
@@ -96,62 +93,51 @@ def _parts_of(
     return (), no_lines, False
 
 
-def _are_sent_as_they_are(receivers: Sequence[ReceiverInput]) -> bool:
-    """Whether addresses and times need no change, and nobody is unsubscribed."""
-    return (
-        are_addresses([it.email for it in receivers])
-        and _NOT_SENT.issuperset([type(it.deactivated) for it in receivers])
-        and _are_usual_times([it.activated for it in receivers])
-    )
+@attrs.frozen
+class _PlainFields:
+    """Fields of a slice that are left to check, of the rows that have them."""
+
+    of_account: list[Mapping[str, Any]]
+    of_group: list[Mapping[str, Any]]
+    orders: list[Sequence[Any]]
 
 
-def _have_plain_types(receivers: Sequence[ReceiverInput], strategy: Strategy) -> bool:
-    """Whether the other fields, apart from attributes, have the types that are sent."""
-    return (
-        _are_usual_times([it.registered for it in receivers])
-        and _TEXTS.issuperset([type(it.source) for it in receivers])
-        and _are_plain_tags([it.tags for it in receivers])
-        and _are_plain_orders([it.orders for it in receivers if it.orders], strategy)
-    )
+def _fields_of(receivers: Sequence[Any], *, are_checked: bool) -> _PlainFields | None:  # noqa: C901, PLR0912 - one loop
+    """Look at all fields but the address; ``None`` if one of them needs a conversion."""
+    times: list[Any] = []
+    tags: list[Sequence[Any]] = []
+    fields = _PlainFields([], [], [])
+    of_account, of_group, orders = fields.of_account, fields.of_group, fields.orders
+    for it in receivers:
+        if it.deactivated is not UNSET:
+            return None
+        if it.activated is not UNSET:
+            times.append(it.activated)
+        if it.global_attributes is not UNSET:
+            of_account.append(it.global_attributes)
+        if it.attributes is not UNSET:
+            of_group.append(it.attributes)
+        if it.orders is not UNSET:
+            orders.append(it.orders)
+        if are_checked:
+            continue
+        if it.registered is not UNSET:
+            times.append(it.registered)
+        if it.source is not UNSET and type(it.source) is not str:
+            return None
+        if it.tags is not UNSET:
+            tags.append(it.tags)
+    if not _are_usual_times(times):
+        return None
+    if {*map(type, tags), *map(type, orders)} - _LISTS:
+        return None
+    for labels in tags:
+        _join(labels)  # raises an error if one is no text
+    return fields
 
 
 def _are_usual_times(times: Sequence[Any]) -> bool:
-    kinds = {*map(type, times)}
-    if kinds <= _NOT_SENT:
+    """Whether times are Unix seconds that need no conversion."""
+    if not times:
         return True
-    if not kinds <= _TIMES:
-        return False
-    seconds = times if len(kinds) == 1 else [it for it in times if it is not UNSET]
-    return bool(min(seconds) >= EARLIEST and max(seconds) <= LATEST)
-
-
-def _have_plain_values(maps: Sequence[Any]) -> bool:
-    if not _MAPS.issuperset(map(type, maps)):
-        return False
-    values = list(chain.from_iterable([it.values() for it in maps]))
-    return _are_texts(values) or are_simple(values)
-
-
-def _are_plain_tags(tags: Sequence[Any]) -> bool:
-    return _LISTS.issuperset(map(type, tags)) and _are_texts(
-        chain.from_iterable([it for it in tags if it])
-    )
-
-
-def _are_texts(values: Iterable[Any]) -> bool:
-    try:
-        # No other check of many values is nearly as fast.
-        "".join(values)
-    except TypeError:
-        return False
-    return True
-
-
-def _are_plain_orders(orders: Sequence[Any], strategy: Strategy) -> bool:
-    """Whether orders are sent, and have no time that has to be checked."""
-    if not orders:
-        return True
-    lines: list[Any] = list(chain.from_iterable(orders))
-    return strategy.takes_orders and all(
-        type(line) is OrderInput and line.stamp is UNSET for line in lines
-    )
+    return {*map(type, times)} == _TIMES and min(times) >= EARLIEST and max(times) <= LATEST
