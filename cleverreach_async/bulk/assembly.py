@@ -16,6 +16,7 @@ from cleverreach_async.bulk.delivery.workers import Workers
 from cleverreach_async.bulk.intake.encoding import Encoder
 from cleverreach_async.bulk.intake.intake import Intake
 from cleverreach_async.bulk.intake.reading import Source
+from cleverreach_async.bulk.intake.slices import SliceLimit
 from cleverreach_async.bulk.journal.journal import Journal
 from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.journal.state import JournalState
@@ -202,6 +203,7 @@ def assemble(
         workers=workers,
         accounting=accounting,
         stop=stop,
+        limit=SliceLimit(clock),
         attributes=attributes,
         resumed=resumed,
     )

@@ -11,7 +11,8 @@ import attrs
 from cleverreach_async.bulk.attributes.account import AccountAttributes
 from cleverreach_async.bulk.delivery.workers import Workers
 from cleverreach_async.bulk.intake.intake import Intake
-from cleverreach_async.bulk.intake.reading import SLICE_ROWS, Source, read_source
+from cleverreach_async.bulk.intake.reading import Source, read_source
+from cleverreach_async.bulk.intake.slices import SliceLimit
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.outcomes.accounting import Accounting
 from cleverreach_async.bulk.outcomes.results import ResultStream
@@ -44,6 +45,7 @@ class ImportRun:
     _workers: Workers = attrs.field(alias="workers")
     _accounting: Accounting = attrs.field(alias="accounting")
     _stop: Stop = attrs.field(alias="stop")
+    _limit: SliceLimit = attrs.field(alias="limit")
     _attributes: AccountAttributes | None = attrs.field(default=None, alias="attributes")
     _resumed: JournalState | None = attrs.field(default=None, alias="resumed")
     _slice: list[Item] = attrs.field(factory=list[Item], init=False)
@@ -65,7 +67,7 @@ class ImportRun:
         if self._has_ended:
             raise ConfigurationError("put() was called after end(); open another import")
         self._slice.append(row)
-        if len(self._slice) >= SLICE_ROWS:
+        if len(self._slice) >= self._limit.rows:
             await self._take_slice()
 
     async def feed(self, source: Source) -> None:
@@ -96,7 +98,7 @@ class ImportRun:
             take = self._adapting_first(columns, take)
         # A source may block for longer than a stop can wait.
         with self._stop.ending_waits():
-            await read_source(source, self._slice, take)
+            await read_source(source, self._slice, take, self._limit)
 
     def _adapting_first(
         self, columns: TakesTypes, take: Callable[[], Awaitable[None]]
@@ -260,8 +262,17 @@ class ImportRun:
         if self._accounting.results.is_full:
             with self._stop.ending_waits():
                 await self._accounting.results.wait_for_room()
-        await self._intake.add(self._slice, position)
-        await anyio.lowlevel.checkpoint()
+        rows, limit = len(self._slice), self._limit
+        limit.start()
+
+        def encoded(next_row: int) -> None:
+            position(next_row)
+            limit.stop(rows)
+
+        await self._intake.add(self._slice, encoded)
+        if limit.must_yield or not rows:
+            await anyio.lowlevel.checkpoint()
+            limit.yielded()
 
     async def _flush_for_reader(self) -> bool:
         """Send the rows at hand for a waiting reader; returns whether more results will come."""

@@ -6,6 +6,7 @@ a body is not blamed if a larger one was accepted, and a limit is learned from t
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import Final, Self
 
 import attrs
@@ -13,6 +14,8 @@ import attrs
 from cleverreach_async.bulk.rows import EncodedRow
 
 __all__ = ["BodySizeLimit"]
+
+_body: Final = attrgetter("body")
 
 _ACCEPTED_BEFORE_GROWTH: Final = 25
 _MOST_ACCEPTED_BEFORE_GROWTH: Final = 800
@@ -139,12 +142,12 @@ class BodySizeLimit:
 
 
 def _size(rows: Sequence[EncodedRow]) -> int:
-    return sum([len(row.body) for row in rows])
+    return sum(map(len, map(_body, rows)))
 
 
 def _sizes(rows: Sequence[EncodedRow]) -> Iterator[int]:
     """Return the bytes of the first row, of the first two, and so on."""
-    return accumulate([len(row.body) for row in rows])
+    return accumulate(map(len, map(_body, rows)))
 
 
 def _divide(rows: Sequence[EncodedRow], max_bytes: int) -> Sequence[Sequence[EncodedRow]]:

@@ -14,7 +14,7 @@ from cleverreach_async.bulk.delivery.attempts import UNREADABLE_RESPONSES, Attem
 from cleverreach_async.bulk.delivery.look_up import LookUps
 from cleverreach_async.bulk.delivery.lost_values import lost_values
 from cleverreach_async.bulk.delivery.matching import Matched, code_of, match_rows
-from cleverreach_async.bulk.delivery.response_items import read_items
+from cleverreach_async.bulk.delivery.response_items import read_in_steps
 from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.rows import (
@@ -57,6 +57,7 @@ class Delivery:
     group_id: int
     strategy: Strategy = UPSERTPLUS
     doubtful: RowSet = attrs.field(factory=RowSet)
+    _turn: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     notes_lost_values: bool = False
 
     def begin(self, rows: Sequence[EncodedRow], result: BatchResult) -> None:
@@ -140,7 +141,9 @@ class Delivery:
                         return await self._split(rows, call, outcome, result)
                     continue
             else:
-                missing = self._match(rows, call, outcome, result)
+                # One response after the other: several that arrive together would block the loop.
+                async with self._turn:
+                    missing = await self._match(rows, call, outcome, result)
                 if missing is not None:
                     return missing
             unreadable += 1
@@ -183,7 +186,7 @@ class Delivery:
             raise failure.error  # the server refuses everything
         return True
 
-    def _match(
+    async def _match(
         self, rows: Sequence[EncodedRow], call: Strategy, response: Response, result: BatchResult
     ) -> list[EncodedRow] | None:
         """Record what a response shows; returns the rows it does not, ``None`` if unreadable.
@@ -194,7 +197,7 @@ class Delivery:
         if call.true_is_all and response.content.strip() == b"true":
             matched = Matched(accepted=list(rows))
         else:
-            items = read_items(response)
+            items = await read_in_steps(response)
             if items is None:
                 size = len(response.content)
                 self._proved_nothing(call, f"not JSON ({response.kind}, {size} bytes)")

@@ -1,4 +1,4 @@
-"""The items of a response to a batch call, and what each of them proves: pure functions.
+"""The items of a response to a batch call, and what each of them proves.
 
 Success is shown by an exact word of success, or by an address with an id and nothing that looks
 like an error. Anything else is no proof.
@@ -8,14 +8,24 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import anyio.lowlevel
 import msgspec
 
+from cleverreach_async.bulk.delivery.response_parts import parts_of
 from cleverreach_async.bulk.rows import cut_message
 from cleverreach_async.resources.success import says_success
 from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.wire import Response, as_list, as_object
 
-__all__ = ["SUCCESSES", "ResponseItem", "has_no_failure", "is_success", "read_items", "refusal_in"]
+__all__ = [
+    "SUCCESSES",
+    "ResponseItem",
+    "has_no_failure",
+    "is_success",
+    "read_in_steps",
+    "read_items",
+    "refusal_in",
+]
 
 SUCCESSES: Final = frozenset(
     {"success", "insert success", "update success", "upsert success", "delete success"}
@@ -54,6 +64,18 @@ class ResponseItem(msgspec.Struct, gc=False):
 
 # Ids are numbers or texts with digits.
 _decode_fast: Final = msgspec.json.Decoder(list[ResponseItem], strict=False).decode
+
+
+async def read_in_steps(response: Response) -> Sequence[ResponseItem] | None:
+    """Return what :func:`read_items` does; other tasks run while a long response is decoded."""
+    items: list[ResponseItem] = []
+    with suppress(ValueError, RecursionError):
+        for part in parts_of(response.content):
+            if items:
+                await anyio.lowlevel.checkpoint()
+            items += _decode_fast(part)
+        return items
+    return read_items(response)
 
 
 def read_items(response: Response) -> Sequence[ResponseItem] | None:

@@ -79,7 +79,7 @@ class Intake:
 
         Args:
             items: The rows; they are removed, and counted as read, when their turn has come.
-            position: Called with the number of the row that follows them.
+            position: Called when they are encoded, with the number of the row that follows them.
 
         Raises:
             StopRequestedError: The import is to stop, or an attribute of a row does not exist; then

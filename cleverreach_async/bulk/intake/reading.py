@@ -2,22 +2,20 @@
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
+from cleverreach_async.bulk.intake.slices import SliceLimit
 from cleverreach_async.sources.rows import Item
 
-__all__ = ["SLICE_ROWS", "Source", "read_source"]
-
-SLICE_ROWS: Final = 64
-"""Rows that are encoded at once: enough to be fast, few enough not to block the event loop."""
+__all__ = ["Source", "read_source"]
 
 Source = Iterable[Item] | AsyncIterable[Item]
 
 
 async def read_source(
-    source: Source, rows: list[Item], take: Callable[[], Awaitable[None]]
+    source: Source, rows: list[Item], take: Callable[[], Awaitable[None]], limit: SliceLimit
 ) -> None:
     """Read a source to its end.
 
@@ -25,15 +23,17 @@ async def read_source(
         source: The rows.
         rows: Filled with the rows; those read before an error of the source stay there.
         take: Called for every slice; empties ``rows``.
+        limit: How many rows a slice has.
     """
     if isinstance(source, AsyncIterable):
-        await _read_async(source, rows, take)
+        await _read_async(source, rows, take, limit)
         return
     reader = iter(source)
     try:
         is_last = False
         while not is_last:
-            is_last = _read_slice(reader, rows)
+            limit.start()
+            is_last = _read_slice(reader, rows, limit.rows)
             await take()
     finally:
         close: Callable[[], None] | None = getattr(reader, "close", None)
@@ -42,13 +42,16 @@ async def read_source(
 
 
 async def _read_async(
-    source: AsyncIterable[Item], rows: list[Item], take: Callable[[], Awaitable[None]]
+    source: AsyncIterable[Item],
+    rows: list[Item],
+    take: Callable[[], Awaitable[None]],
+    limit: SliceLimit,
 ) -> None:
     reader = aiter(source)
     try:
         async for row in reader:
             rows.append(row)
-            if len(rows) >= SLICE_ROWS:
+            if len(rows) >= limit.rows:
                 await take()
         await take()
     finally:
@@ -58,8 +61,8 @@ async def _read_async(
                 await close()
 
 
-def _read_slice(reader: Iterator[Item], rows: list[Item]) -> bool:
+def _read_slice(reader: Iterator[Item], rows: list[Item], most: int) -> bool:
     """Read one slice; returns whether it is the last."""
     before = len(rows)
-    rows.extend(islice(reader, SLICE_ROWS))
-    return len(rows) - before < SLICE_ROWS
+    rows.extend(islice(reader, most))
+    return len(rows) - before < most

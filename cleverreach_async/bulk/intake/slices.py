@@ -1,0 +1,65 @@
+"""How many rows are encoded at once, and when other tasks have to run: pure, with a given clock.
+
+Slices are bounded by time, so that large rows hold the event loop no longer than small ones.
+"""
+
+from typing import Final
+
+import attrs
+
+from cleverreach_async.transport.clock import Clock
+
+__all__ = ["MAX_SLICE_ROWS", "SliceLimit"]
+
+MAX_SLICE_ROWS: Final = 64
+"""Most rows that are encoded at once: more are no faster, and more objects would be alive."""
+
+_MOST_SECONDS: Final = 0.0005
+_MOST_SLICES: Final = 16
+"""Slices after which other tasks run in any case, whatever the clock says."""
+
+
+@attrs.define(eq=False)
+class SliceLimit:
+    """Measures slices: the next one is as large as half a millisecond allows.
+
+    Attributes:
+        clock: Source of time.
+        rows: Most rows of the next slice.
+    """
+
+    clock: Clock
+    rows: int = MAX_SLICE_ROWS
+    _started: float | None = attrs.field(default=None, init=False)
+    _held: float = attrs.field(default=0.0, init=False)
+    _last: float = attrs.field(default=0.0, init=False)
+    _slices: int = attrs.field(default=0, init=False)
+
+    def start(self) -> None:
+        """Start to measure a slice, unless that has been done."""
+        if self._started is None:
+            self._started = self.clock.monotonic()
+
+    def stop(self, rows: int) -> None:
+        """Take the measure of a slice.
+
+        Args:
+            rows: Its rows.
+        """
+        started, self._started = self._started, None
+        if started is None or not rows:
+            return
+        self._last = seconds = self.clock.monotonic() - started
+        self._held += seconds
+        self._slices += 1
+        most = int(rows * _MOST_SECONDS / seconds) if seconds > 0 else MAX_SLICE_ROWS
+        self.rows = min(max(most, 1), MAX_SLICE_ROWS)
+
+    @property
+    def must_yield(self) -> bool:
+        """Whether other tasks have to run, since another slice would hold the event loop longer."""
+        return self._slices >= _MOST_SLICES or self._held + self._last > _MOST_SECONDS
+
+    def yielded(self) -> None:
+        """Record that other tasks have run."""
+        self._held, self._slices = 0.0, 0
