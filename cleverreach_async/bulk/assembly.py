@@ -184,6 +184,7 @@ def assemble(
         clock=clock,
         count=settings.most_in_flight + SPARE_SLOTS,
         drain=settings.drain,
+        canary=settings.canary,
     )
     intake = Intake(
         encoder=_encoder(settings, strategy, int(clock.now()), attributes),

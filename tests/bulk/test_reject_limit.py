@@ -1,5 +1,7 @@
 """Imports that stop because too many rows are rejected."""
 
+from collections.abc import Iterator
+
 import anyio
 import attrs
 import pytest
@@ -15,6 +17,7 @@ from cleverreach_async import (
     ReceiverInput,
     TooManyRejectsError,
 )
+from cleverreach_async.bulk.assembly import SPARE_SLOTS
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.outcomes.reject_limit import RejectLimit
 from cleverreach_async.bulk.rows import CANARY_ROWS
@@ -129,14 +132,16 @@ async def test_a_wrong_mapping_stops_after_the_first_batch() -> None:
     """Of many bad rows only a hundred are sent."""
     server = ModelServer()
     with pytest.raises(TooManyRejectsError) as caught:
-        await upsert(server, iter(refused(5000)), canary=True)
+        await upsert(server, iter(refused(30_000)), canary=True, concurrency=4)
 
     report = caught.value.report
     report.assert_balanced()
     assert CANARY_ROWS == report.rejected == len(server.requests[0][1])
     assert {"upsertplus", "upsert"} == {verb for verb, _ in server.requests}
     assert 2 == len(server.requests)
-    assert report.read < 1000
+    # Read meanwhile: a batch for each worker, one that waits for a worker, and the next window.
+    assert report.read <= CANARY_ROWS + (4 + SPARE_SLOTS + 2) * 1000
+    assert report.read == report.rejected + report.pending
 
 
 @asynchronous
@@ -183,6 +188,39 @@ async def test_the_first_batch_is_sent_alone() -> None:
     assert seen[1][0] > 1
     assert 1000 >= seen[1][1] > CANARY_ROWS
     assert 5000 == run.report.accepted
+
+
+@asynchronous
+async def test_batches_are_ready_when_the_first_one_has_a_result() -> None:
+    """Rows are read and encoded while it is in flight, as many as workers can hold."""
+    server = HeldServer()
+    clock = FakeClock()
+    clock.hold()
+    seen: list[int] = []
+    taken = 0
+
+    def source() -> Iterator[ReceiverInput]:
+        nonlocal taken
+        for receiver in receivers(30_000):
+            taken += 1
+            yield receiver
+
+    async def respond() -> None:
+        await wait_all_tasks_blocked()
+        seen.extend((server.held, taken))
+        server.release()
+        await wait_all_tasks_blocked()
+        seen.append(server.held)
+        server.stop_holding()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(respond)
+        bulk = Bulk(transport_to(server, clock=clock))
+        report = await bulk.upsert(source(), group_id=7, concurrency=4)
+
+    assert [1, 4] == [seen[0], seen[2]]
+    assert 4000 < seen[1] <= CANARY_ROWS + (4 + SPARE_SLOTS + 2) * 1000
+    assert 30_000 == report.accepted
 
 
 @asynchronous

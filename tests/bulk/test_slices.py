@@ -58,16 +58,13 @@ def test_small_slices_follow_one_another() -> None:
     assert not limit.must_yield
 
 
-def test_a_clock_that_stands_still_does_not_stop_other_tasks() -> None:
-    """They run after some slices in any case."""
+def test_a_coarse_clock_does_not_stop_other_tasks() -> None:
+    """Slices that it cannot measure do not follow one another."""
     clock = FakeClock()
     limit = SliceLimit(clock)
-    slices = 0
-    while not limit.must_yield:
-        measured(limit, clock, rows=64, seconds=0.0)
-        slices += 1
+    measured(limit, clock, rows=64, seconds=0.0)
 
-    assert 16 == slices
+    assert limit.must_yield
 
 
 def test_time_between_slices_is_not_measured() -> None:

@@ -33,6 +33,7 @@ class Workers:
         clock: Source of time.
         count: Number of workers.
         drain: Seconds that a stop leaves to requests in flight.
+        canary: Whether nothing else is sent before the first batch has a result.
         delivering: Batches being delivered now.
     """
 
@@ -43,8 +44,11 @@ class Workers:
     clock: Clock
     count: int
     drain: float
+    canary: bool = False
     delivering: int = attrs.field(default=0, init=False)
     _running: int = attrs.field(default=0, init=False)
+    _first: Batch | None = attrs.field(default=None, init=False)
+    _first_done: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _tasks: anyio.abc.TaskGroup | None = attrs.field(default=None, init=False)
     _all_ended: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _drain_scope: anyio.CancelScope = attrs.field(
@@ -91,6 +95,8 @@ class Workers:
                         await self._deliver(batch)
                         on_done(batch)
                         self.accounting.emit_progress()
+                    if batch is self._first:
+                        self._first_done.set()
         finally:
             self._worker_ended()
 
@@ -107,6 +113,7 @@ class Workers:
         result, has_begun = BatchResult(), False
         try:
             with self._errors():
+                await self._let_first_pass(batch)
                 if not self.stop.requested:
                     self.delivery.begin(batch, result)
                     has_begun = True
@@ -122,6 +129,20 @@ class Workers:
             return  # what an earlier run has written about these rows is still valid
         with self._errors():
             await accounting.checkpoint.record(batch, result)
+
+    async def _let_first_pass(self, batch: Batch) -> None:
+        """Wait until the first batch has a result: a mistake in all rows shows in it.
+
+        Meanwhile other workers take batches, so that they can be sent immediately after it.
+
+        Raises:
+            StopRequestedError: The import is to stop.
+        """
+        if self._first is None:
+            self._first = batch
+        elif self.canary and not self._first_done.is_set():
+            with self.stop.ending_waits():
+                await self._first_done.wait()
 
     @contextmanager
     def _errors(self) -> Generator[None, None, None]:

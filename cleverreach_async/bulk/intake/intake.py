@@ -44,7 +44,7 @@ class Intake:
         on_refused: Called with the error because of which no more rows are taken.
         attributes: The attributes of the account; ``None`` if those of rows are not checked.
         max_rows: Most rows of a batch.
-        canary: Whether the first batch is small, and its result is waited for.
+        canary: Whether the first batch is small; the workers send the others after it.
         resumed: State of an earlier run.
     """
 
@@ -250,8 +250,7 @@ class Intake:
         admitted = self._keys.admit(self._take_window())
         self.window_starts(next_row)
         if self.canary and admitted:
-            await self._send_canary(admitted)
-            return
+            admitted = await self._submit_canary(admitted)
         if self._keys.waiting:
             size = sum(len(row.body) for row in admitted)
             admitted += self._take_ready(self.max_rows - len(admitted), MAX_BYTES - size)
@@ -259,19 +258,17 @@ class Intake:
         while self._keys.waiting > self.max_rows:
             await self._send_ready()
 
-    async def _send_canary(self, batch: Batch) -> None:
-        """Send the first rows and wait for them: a mistake in all rows shows in them."""
+    async def _submit_canary(self, batch: Batch) -> Batch:
+        """Submit the first rows of the first batch; returns the others."""
         self.canary = False
-        done, rest = self._batch_done, batch[CANARY_ROWS:]
+        rest = batch[CANARY_ROWS:]
         try:
             await self._submit(batch[:CANARY_ROWS])
-            with self.stop.ending_waits():
-                await done.wait()
         except BaseException:
             self.report.pending += len(rest)
             self._keys.release([row.key for row in rest])
             raise
-        await self._submit(rest)
+        return rest
 
     async def _send_ready(self) -> None:
         ready = self._take_ready(self.max_rows, MAX_BYTES)

@@ -15,8 +15,6 @@ MAX_SLICE_ROWS: Final = 64
 """Most rows that are encoded at once: more are no faster, and more objects would be alive."""
 
 _MOST_SECONDS: Final = 0.0005
-_MOST_SLICES: Final = 16
-"""Slices after which other tasks run in any case, whatever the clock says."""
 
 
 @attrs.define(eq=False)
@@ -33,7 +31,6 @@ class SliceLimit:
     _started: float | None = attrs.field(default=None, init=False)
     _held: float = attrs.field(default=0.0, init=False)
     _last: float = attrs.field(default=0.0, init=False)
-    _slices: int = attrs.field(default=0, init=False)
 
     def start(self) -> None:
         """Start to measure a slice, unless that has been done."""
@@ -51,15 +48,17 @@ class SliceLimit:
             return
         self._last = seconds = self.clock.monotonic() - started
         self._held += seconds
-        self._slices += 1
         most = int(rows * _MOST_SECONDS / seconds) if seconds > 0 else MAX_SLICE_ROWS
         self.rows = min(max(most, 1), MAX_SLICE_ROWS)
 
     @property
     def must_yield(self) -> bool:
-        """Whether other tasks have to run, since another slice would hold the event loop longer."""
-        return self._slices >= _MOST_SLICES or self._held + self._last > _MOST_SECONDS
+        """Whether other tasks have to run before another slice like the last one.
+
+        They do after every slice if the clock is too coarse to measure one.
+        """
+        return self._last <= 0 or self._held + self._last > _MOST_SECONDS
 
     def yielded(self) -> None:
         """Record that other tasks have run."""
-        self._held, self._slices = 0.0, 0
+        self._held = 0.0
