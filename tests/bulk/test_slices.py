@@ -48,7 +48,7 @@ def test_small_slices_follow_one_another() -> None:
     """Other tasks run when another slice like the last one would make it half a millisecond."""
     clock = FakeClock()
     limit = SliceLimit(clock)
-    waits = []
+    waits: list[bool] = []
     for _ in range(4):
         measured(limit, clock, rows=64, seconds=0.00015)
         waits.append(limit.must_yield)
@@ -109,9 +109,9 @@ async def test_other_tasks_run_between_large_rows() -> None:
         report = await Bulk(transport_to(ModelServer(), clock=clock)).upsert(
             clock.rows(200, passes), group_id=7
         )
+        assert 200 == report.accepted
         tasks.cancel_scope.cancel()
 
-    assert 200 == report.accepted
     # In one of its rounds trio runs a task before another one, in the next round after it.
     assert len({*clock.seen[MAX_SLICE_ROWS:]}) > (200 - MAX_SLICE_ROWS) // 3
 
@@ -140,16 +140,14 @@ async def test_waiting_for_a_row_does_not_make_slices_small() -> None:
     assert [64, 64, 64, 8] == slices
 
 
-OBJECTS = st.lists(
-    st.fixed_dictionaries(
-        {"email": st.text(max_size=8)},
-        optional={
-            "id": st.integers(0, 9),
-            "note": st.sampled_from(['},{"email":', '"},{"email":"', "\\", '\\"']),
-            "orders": st.just([{"email": "inner"}, {"email": "inner"}]),
-        },
-    ),
-    max_size=30,
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "id": st.integers(0, 9),
+    "note": st.sampled_from(['},{"email":', '"},{"email":"', "\\", '\\"']),
+    "orders": st.just([{"email": "inner"}, {"email": "inner"}]),
+}
+EMAIL: dict[str, st.SearchStrategy[Any]] = {"email": st.text(max_size=8)}
+OBJECTS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
+    st.fixed_dictionaries(EMAIL, optional=FIELDS), max_size=30
 )
 
 
@@ -170,7 +168,7 @@ def test_parts_have_the_same_objects(
     assert objects == found
 
 
-PROFILES = [
+PROFILES: list[dict[str, Any]] = [
     {"id": str(number), "email": f"p{number}@example.org", "events": [], "note": "x" * 700}
     for number in range(1000)
 ]

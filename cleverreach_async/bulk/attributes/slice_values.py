@@ -4,10 +4,10 @@ The rows of most sources have the same names, so their values are picked by thes
 faster than to look at the names and the values of each row.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from operator import itemgetter
-from typing import Any, Final, Self, cast
+from operator import itemgetter, methodcaller
+from typing import Any, Final, Self
 
 import attrs
 
@@ -16,7 +16,7 @@ from cleverreach_async.sources.receiver_fields import are_simple
 __all__ = ["SliceValues"]
 
 _join: Final = "".join
-_values: Final = cast("Callable[[Mapping[str, Any]], Iterable[Any]]", dict.values)
+_values: Final = methodcaller("values")
 
 
 @attrs.frozen

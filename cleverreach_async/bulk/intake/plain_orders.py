@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import chain
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.unset import UNSET
@@ -32,17 +32,18 @@ def are_plain_orders(orders: Iterable[Iterable[Any]]) -> bool:
 
 def _is_plain_mapping(line: Any) -> bool:
     """Whether a mapping has the fields of an order, with values that need no conversion."""
-    return (
-        type(line) is dict
-        and all(name in line for name in _REQUIRED)
-        and all(_is_plain_value(name, value) for name, value in line.items())
+    if type(line) is not dict:
+        return False
+    fields = cast("dict[str, Any]", line)
+    return all(name in fields for name in _REQUIRED) and all(
+        _is_plain_value(name, value) for name, value in fields.items()
     )
 
 
-def _is_plain_value(name: str, value: Any) -> bool:
+def _is_plain_value(name: str, value: object) -> bool:
     kind = type(value)
     if kind is str:
         return name in _TEXTS or name == "mailing_id"
     if kind is int:
         return name in _NUMBERS
-    return kind is float and name == "price" and isfinite(value)
+    return name == "price" and isinstance(value, float) and isfinite(value)

@@ -140,4 +140,5 @@ def _are_usual_times(times: Sequence[Any]) -> bool:
     """Whether times are Unix seconds that need no conversion."""
     if not times:
         return True
-    return {*map(type, times)} == _TIMES and min(times) >= EARLIEST and max(times) <= LATEST
+    are_numbers = _TIMES.issuperset(map(type, times))
+    return are_numbers and min(times) >= EARLIEST and max(times) <= LATEST
