@@ -165,10 +165,8 @@ def assemble(
     resumed = journal.state.snapshot() if journal is not None and settings.resume else None
     if resumed is not None:
         attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
-    rejects = resources.enter_context(_rejects_file(settings, resumed))
-    accounting = _accounting(settings, attempts, rejects, journal, resumed)
+    accounting = _accounting(resources, settings, attempts, journal, resumed)
     resources.enter_context(attempts.gate.on_switched(accounting.gate_switched))
-    accounting.report.pauses += attempts.is_paused
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     workers = Workers(
         delivery=Delivery(
@@ -222,15 +220,16 @@ def _encoder(
 
 
 def _accounting(
+    resources: ExitStack,
     settings: Settings,
     attempts: Attempts,
-    rejects: RejectsFile,
     journal: Journal | None,
     resumed: JournalState | None,
 ) -> Accounting:
+    rejects = resources.enter_context(_rejects_file(settings, resumed))
     clock, limiter = attempts.transport.clock, attempts.limiter
     return Accounting(
-        report=_report(resumed),
+        report=_report(resumed, pauses=int(attempts.is_paused)),
         checkpoint=Checkpoint(
             rejects, journal, lambda: attempts.body_size.max_bytes, clock, settings.on_accepted
         ),
@@ -256,7 +255,7 @@ def _rejects_file(settings: Settings, resumed: JournalState | None) -> RejectsFi
     return RejectsFile(settings.rejects, keep=resumed.rejects_bytes, has_done=resumed.has_done)
 
 
-def _report(resumed: JournalState | None) -> ImportReport:
+def _report(resumed: JournalState | None, *, pauses: int) -> ImportReport:
     if resumed is None:
-        return ImportReport()
-    return ImportReport(earlier={name: getattr(resumed, name) for name in _COUNTED})
+        return ImportReport(pauses=pauses)
+    return ImportReport(earlier={it: getattr(resumed, it) for it in _COUNTED}, pauses=pauses)

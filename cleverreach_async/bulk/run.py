@@ -279,5 +279,5 @@ class ImportRun:
         try:
             await self.flush()
         except StopRequestedError:
-            return self._workers.delivering > 0
+            return self._workers.delivering > 0 or self._intake.is_offering
         return self.report.settled < self.report.read

@@ -134,6 +134,11 @@ class Intake:
         async with self._turn:
             await self._drain()
 
+    @property
+    def is_offering(self) -> bool:
+        """Whether a batch is submitted, and no worker has begun with it."""
+        return self._offered is not None
+
     def batch_taken(self, batch: Batch) -> None:
         """Record that a worker has taken a batch; the worker counts its rows."""
         if self._offered is batch:
@@ -291,6 +296,7 @@ class Intake:
         except BaseException:
             # If asyncio itself cancels the task, a worker may have taken the batch already.
             if self._offered is batch:
+                self._offered = None
                 self.report.pending += len(batch)
                 # The caller may put later rows of these addresses; they must not wait for these.
                 self._keys.release([row.key for row in batch])
