@@ -20,7 +20,7 @@ import attrs
 from benchmarks.cases import peak_memory
 from benchmarks.rows import receivers
 from cleverreach_async import CleverReach, ImportProgress, ImportReport, ReceiverInput
-from cleverreach_async.resources.base import UNSET
+from cleverreach_async.resources.unset import UNSET
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WARM: Final = 100_000

@@ -173,7 +173,7 @@ sys.meta_path.insert(0, Finder())
     [
         ("cleverreach_async.cli.app", ["--version"]),
         ("typer", ["--version"]),
-        ("rich.console", ["whoami"]),
+        ("cleverreach_async.cli.commands", ["whoami"]),
         ("cleverreach_async.client", ["whoami"]),
         ("cleverreach_async.cli.imports.arguments", IMPORT),
         ("cleverreach_async.cli.imports.command", IMPORT),

@@ -6,13 +6,13 @@ import pytest
 
 from cleverreach_async.errors import ConfigurationError, NotFoundError
 from cleverreach_async.resources.base import (
-    UNSET,
     body,
     decode_list,
     receiver_path,
     unwrap,
 )
 from cleverreach_async.resources.groups import Group
+from cleverreach_async.resources.unset import UNSET
 from cleverreach_async.transport.wire import build_request, to_unix
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,7 +12,8 @@ from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.sandbox import Behaviour, Sandbox
-from cleverreach_async.sandbox.batch import BatchWriter
+from cleverreach_async.sandbox.batch import write
+from cleverreach_async.sandbox.call import Call
 from cleverreach_async.sandbox.members import find_member, leave_group
 
 __all__ = ["NOW", "OneByOne", "new_sandbox", "state_of"]
@@ -43,8 +44,15 @@ def new_sandbox(behaviour: Behaviour, existing: Iterable[str] = ()) -> tuple[San
         {"email": email, **old, "attributes": values, "global_attributes": values}
         for email in existing
     ]
-    BatchWriter(sandbox.account, group_id, "upsert", plus=True).write(rows)
+    _write_rows(sandbox, group_id, "upsertplus", msgspec.json.encode(rows))
     return sandbox, group_id
+
+
+def _write_rows(sandbox: Sandbox, group_id: int, strategy: StrategyName, body: bytes) -> None:
+    """Write a list of rows as the sandbox does for a batch call."""
+    mode: Any = "upsert" if strategy == "upsertplus" else strategy
+    call = Call(sandbox.account, {"group": str(group_id)}, {}, {}, body)
+    write(call, mode, plus=strategy == "upsertplus")
 
 
 def state_of(sandbox: Sandbox, group_id: int, email: str) -> dict[str, Any] | None:
@@ -121,8 +129,4 @@ class OneByOne:
             if member is not None:
                 leave_group(sandbox.store, member)
             return
-        name = self._strategy.name
-        plus = name == "upsertplus"
-        mode = "upsert" if name in {"upsert", "upsertplus"} else name
-        writer = BatchWriter(sandbox.account, group_id, mode, plus=plus)  # type: ignore[arg-type]
-        writer.write([msgspec.json.decode(row.body)])
+        _write_rows(sandbox, group_id, self._strategy.name, b"[%b]" % row.body)
