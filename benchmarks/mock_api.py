@@ -1,17 +1,19 @@
 """A replacement for the CleverReach API that uses little CPU, to measure clients with.
 
 It stores nothing and checks nothing: it counts rows by their ``"email"`` and responds as the API
-does, with one profile per row. Run it with ``python -m benchmarks.mock_api --port 8000``; with
-port 0 the system chooses one. The port is the first line of its output.
+does, with one profile or one status per row. Run it with ``python -m benchmarks.mock_api --port
+8000``; with port 0 the system chooses one. The port is the first line of its output.
 """
 
 import argparse
 import asyncio
 import re
 import socket
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import chain, repeat
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import msgspec
 import uvicorn
@@ -21,6 +23,9 @@ __all__ = ["MockAPI", "main", "serve"]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+_KEEP_ALIVE: Final = 600
+"""Seconds for which an unused connection stays open: longer than any case waits for its turn."""
 
 _emails_in: Final = re.compile(rb'"email":\s*"([^"\\]*)"').findall
 
@@ -43,6 +48,11 @@ _ATTRIBUTES: Final = msgspec.json.encode(
         )
     ]
 )
+_FIXED: Final = {
+    ("GET", "/v3/groups"): _GROUPS,
+    ("GET", "/v3/attributes"): _ATTRIBUTES,
+    ("POST", "/oauth/token.php"): _TOKEN,
+}
 _NOT_FOUND: Final = b'{"error":{"code":404,"message":"Not Found"}}'
 
 _PROFILE_TAIL: Final = (
@@ -63,14 +73,18 @@ class MockAPI:
 
     Args:
         latency: Seconds from the last byte of a request to the first byte of its response.
+        receivers: Number of receivers of every group that can be listed.
     """
 
-    def __init__(self, latency: float = 0.0) -> None:
+    def __init__(self, latency: float = 0.0, receivers: int = 0) -> None:
+        self._receivers = receivers
         self._latency = latency
         self._rows = 0
         self._requests = 0
+        self._connections: set[tuple[str, int]] = set()
         self._heads: list[bytes] = []
         self._statuses: list[bytes] = []
+        self._pages: dict[tuple[int, int], bytes] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -78,35 +92,37 @@ class MockAPI:
         due = asyncio.get_running_loop().time() + self._latency
         path: str = scope["path"]
         if path.startswith("/__"):
-            await _answer(send, self._control(path))
+            await _answer(send, self._counters())
             return
         self._requests += 1
-        answer = self._route(scope["method"], path, body)
+        # A port that is used again soon would be counted once; the system avoids that.
+        self._connections.add(scope["client"])
+        answer = self._route(scope, path, body)
         # Creating the response is part of the latency, as it is on any server.
         remaining = due - asyncio.get_running_loop().time()
         if self._latency and remaining > 0:
             await asyncio.sleep(remaining)
         await _answer(send, answer)
 
-    def _control(self, path: str) -> bytes:
-        if path == "/__reset":
-            self._rows = self._requests = 0
-        return msgspec.json.encode({"rows": self._rows, "requests": self._requests})
+    def _counters(self) -> bytes:
+        counters = {
+            "rows": self._rows,
+            "requests": self._requests,
+            "connections": len(self._connections),
+            "cpu": time.process_time(),
+        }
+        return msgspec.json.encode(counters)
 
-    def _route(self, method: str, path: str, body: bytes) -> bytes:
-        match method, path.removesuffix(".json").split("/")[1:]:
+    def _route(self, scope: Message, path: str, body: bytes) -> bytes:
+        match scope["method"], path.removesuffix(".json").split("/")[1:]:
             case "POST", ["v3", "groups", _, "receivers", "upsertplus"]:
                 return self._profiles(_emails_in(body))
             case "POST", ["v3", "groups", _, "receivers", "upsert" | "insert"]:
                 return self._results(len(_emails_in(body)))
-            case "GET", ["v3", "groups"]:
-                return _GROUPS
-            case "GET", ["v3", "attributes"]:
-                return _ATTRIBUTES
-            case "POST", ["oauth", "token.php"]:
-                return _TOKEN
+            case "GET", ["v3", "groups", _, "receivers"]:
+                return self._page(scope["query_string"].decode())
             case _:
-                return _NOT_FOUND
+                return _FIXED.get((scope["method"], path.removesuffix(".json")), _NOT_FOUND)
 
     def _profiles(self, emails: list[bytes]) -> bytes:
         self._rows += len(emails)
@@ -121,6 +137,20 @@ class MockAPI:
         for number in range(len(self._statuses), count):
             self._statuses.append(_STATUS % (100_000 + number))
         return b"[" + b",".join(self._statuses[:count]) + b"]"
+
+    def _page(self, query: str) -> bytes:
+        """Return a page of receivers. Each is created once, to be cheap in the measurement."""
+        values = parse_qs(query)
+        size, page = int(values["pagesize"][0]), int(values["page"][0])
+        numbers = range(page * size, min((page + 1) * size, self._receivers))
+        self._rows += len(numbers)
+        if (page, size) not in self._pages:
+            rows = [
+                b'{"id":"%d","email":"receiver.%d@shop.example%s' % (number, number, _PROFILE_TAIL)
+                for number in numbers
+            ]
+            self._pages[page, size] = b"[" + b",".join(rows) + b"]"
+        return self._pages[page, size]
 
 
 async def _read(receive: Receive) -> bytes:
@@ -145,14 +175,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A cheap replacement for the CleverReach API.")
     parser.add_argument("--port", type=int, default=8000, help="0 chooses a free one")
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS")
+    parser.add_argument("--receivers", type=int, default=0, help="that can be listed")
+    parser.add_argument("--certificate", metavar="PEM", help="key and certificates, for https")
     options = parser.parse_args()
-    serve(MockAPI(options.latency / 1000), options.port)
+    app = MockAPI(options.latency / 1000, options.receivers)
+    serve(app, options.port, certificate=options.certificate)
 
 
-def serve(app: Any, port: int, *, log_level: str = "warning") -> None:
+def serve(
+    app: Any, port: int, *, certificate: str | None = None, log_level: str = "warning"
+) -> None:
     """Serve an application until interrupted, and print its port."""
     # httptools parses requests when it is installed, at a fraction of the cost.
-    config = uvicorn.Config(app, lifespan="off", access_log=False, log_level=log_level)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        access_log=False,
+        log_level=log_level,
+        timeout_keep_alive=_KEEP_ALIVE,
+        ssl_certfile=certificate,
+    )
     # The protocol is given explicitly, unlike in create_server(): only then does asyncio disable
     # Nagle's algorithm, which would delay responses by 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
