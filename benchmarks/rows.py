@@ -59,16 +59,24 @@ def _unix_seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=_ZONE).timestamp())
 
 
-def dicts(count: int) -> Iterator[Row]:
-    """Yield rows as a script would create them: dicts, ready for JSON."""
+def _patterns(*, orders: bool) -> list[Row]:
     patterns = [_pattern(index) for index in range(_PATTERNS)]
+    if not orders:
+        for pattern in patterns:
+            pattern.pop("orders", None)
+    return patterns
+
+
+def dicts(count: int, *, orders: bool = True) -> Iterator[Row]:
+    """Yield rows as a script would create them: dicts, ready for JSON."""
+    patterns = _patterns(orders=orders)
     for number in range(count):
         yield {"email": _email(number), **patterns[number % _PATTERNS]}
 
 
-def receivers(count: int) -> Iterator[ReceiverInput]:
+def receivers(count: int, *, orders: bool = True) -> Iterator[ReceiverInput]:
     """Yield the same rows as receivers."""
-    patterns = [_pattern(index) for index in range(_PATTERNS)]
+    patterns = _patterns(orders=orders)
     for pattern in patterns:
         if "orders" in pattern:
             pattern["orders"] = [OrderInput(**order) for order in pattern["orders"]]

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import attrs
 
-from benchmarks.cases import peak_memory
+from benchmarks.memory import peak_memory
 from benchmarks.rows import receivers
 from cleverreach_async import CleverReach, ImportProgress, ImportReport, ReceiverInput
 from cleverreach_async.resources.unset import UNSET
