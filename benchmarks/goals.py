@@ -26,7 +26,7 @@ class Goal:
         what: The figure in words.
         case: Whose.
         suite: Where it is measured.
-        title: Title of the comparison, or its beginning.
+        title: Title of the comparison.
         figure: How it is computed.
         limit: The limit, which may depend on the comparison.
         at_most: Whether the figure has to be below the limit, not above.
@@ -43,18 +43,21 @@ class Goal:
     form: str = "{:.2f}"
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Verdict:
-    """A goal with what was measured."""
+    """What was measured, beside its limit; the attributes are those of :class:`Goal`."""
 
-    goal: Goal
+    what: str
+    case: str
     measured: float
     limit: float
+    at_most: bool = True
+    form: str = "{:.2f}"
 
     @property
     def is_met(self) -> bool:
         """Whether the figure keeps the limit."""
-        if self.goal.at_most:
+        if self.at_most:
             return self.measured <= self.limit
         return self.measured >= self.limit
 
@@ -97,6 +100,8 @@ def _fixed(limit: float) -> Figure:
 
     return get
 
+
+_MOST_GROWTH: Final = 5.0
 
 _PLUS: Final = "upsertplus, ready rows"
 _SHORT: Final = "upsert, ready rows"
@@ -160,10 +165,26 @@ GOALS: Final = (
 
 def judge(results: Results) -> list[Verdict]:
     """Return a verdict for every goal that was measured."""
-    verdicts: list[Verdict] = []
-    for goal in GOALS:
-        for comparison in results.get(goal.suite, ()):
-            if comparison.title == goal.title and goal.case in comparison.samples:
-                measured = goal.figure(comparison, goal.case)
-                verdicts.append(Verdict(goal, measured, goal.limit(comparison, goal.case)))
-    return verdicts
+    verdicts = [
+        Verdict(
+            what=goal.what,
+            case=goal.case,
+            measured=goal.figure(comparison, goal.case),
+            limit=goal.limit(comparison, goal.case),
+            at_most=goal.at_most,
+            form=goal.form,
+        )
+        for goal in GOALS
+        for comparison in results.get(goal.suite, ())
+        if comparison.title == goal.title and goal.case in comparison.samples
+    ]
+    return verdicts + _growth(results.get("memory", ()))
+
+
+def _growth(memory: Sequence[Comparison]) -> list[Verdict]:
+    if len(memory) < 2:  # noqa: PLR2004
+        return []
+    few, many = memory[0], memory[-1]
+    peaks = [median(one.samples[OURS]["peak"]) for one in (few, many)]
+    what = f"memory from {few.title} to {many.title}: growth in MB"
+    return [Verdict(what=what, case=OURS, measured=peaks[1] - peaks[0], limit=_MOST_GROWTH)]

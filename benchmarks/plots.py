@@ -29,7 +29,7 @@ class _Plot:
     """What a suite's plot shows.
 
     Attributes:
-        label: The axis.
+        label: What the bars are.
         bar: Returns the bar of a case.
         beginning: Only comparisons whose titles begin so.
     """
@@ -92,15 +92,21 @@ def _figure(comparisons: Sequence[Comparison], plot: _Plot) -> Figure:
     columns = min(len(comparisons), 2)
     lines = -(-len(comparisons) // columns)
     figure = Figure(figsize=(4.6 * columns, (0.28 * most + 0.8) * lines), layout="constrained")
+    figure.suptitle(plot.label, fontsize=10)
     axes = figure.subplots(lines, columns, squeeze=False)
     for number, comparison in enumerate(comparisons):
-        _bars(axes[number // columns][number % columns], comparison, plot)
+        _bars(
+            axes[number // columns][number % columns],
+            comparison,
+            plot,
+            has_title=len(comparisons) > 1,
+        )
     for unused in range(len(comparisons), lines * columns):
         axes[unused // columns][unused % columns].set_visible(False)
     return figure
 
 
-def _bars(axis: Any, comparison: Comparison, plot: _Plot) -> None:
+def _bars(axis: Any, comparison: Comparison, plot: _Plot, *, has_title: bool) -> None:
     cases = list(comparison.samples)
     bars = [plot.bar(comparison, case) for case in cases]
     values = [value for _, value, _ in bars]
@@ -111,9 +117,11 @@ def _bars(axis: Any, comparison: Comparison, plot: _Plot) -> None:
     colours = [_OURS if case.startswith(OURS) else _OTHERS for case in cases]
     axis.barh(cases, values, xerr=errors, color=colours, error_kw={"linewidth": 0.8})
     axis.invert_yaxis()
-    axis.set_title(comparison.title, fontsize=9)
-    axis.set_xlabel(plot.label)
-    for side in ("top", "right"):
+    axis.set_title(comparison.title if has_title else "", fontsize=9)
+    # Every bar has its value beside it, which an axis would repeat.
+    axis.xaxis.set_visible(False)
+    axis.tick_params(length=0)
+    for side in ("top", "right", "bottom"):
         axis.spines[side].set_visible(False)
     middle = median(values)
     for position, (value, (_, _, high)) in enumerate(zip(values, bars, strict=True)):

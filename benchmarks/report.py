@@ -63,10 +63,10 @@ def _where(result: SuiteResult) -> str:
 def _goals(compared: Mapping[str, Sequence[Comparison]]) -> str:
     rows: list[list[str]] = []
     for verdict in judge(compared):
-        goal = verdict.goal
-        limit = f"{'≤' if goal.at_most else '≥'} {goal.form.format(verdict.limit)}"
+        limit, measured = map(verdict.form.format, (verdict.limit, verdict.measured))
+        limit = f"{'≤' if verdict.at_most else '≥'} {limit}"
         ending = "met" if verdict.is_met else "**missed**"
-        rows.append([goal.what, goal.case, limit, goal.form.format(verdict.measured), ending])
+        rows.append([verdict.what, verdict.case, limit, measured, ending])
     return table(["what", "case", "goal", "measured", ""], rows)
 
 

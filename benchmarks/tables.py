@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Final
 
+from benchmarks.bulk import RAW
 from benchmarks.latency import cap
 from benchmarks.measure import Comparison, Ratio, ratio
 from benchmarks.ours import OURS, OURS_AIOHTTP
@@ -214,7 +215,7 @@ def wins(comparisons: Sequence[Comparison]) -> str:
             others = {
                 case: ratio(cost, comparison.each(case, "cpu")).value
                 for case in comparison.samples
-                if not case.startswith(OURS)
+                if not case.startswith((OURS, RAW))
             }
             cheaper = [f"{case} {value:.2f}" for case, value in others.items() if value < 1]
             dearer = [f"{case} {value:.2f}" for case, value in others.items() if value >= 1]
