@@ -4,13 +4,15 @@ import argparse
 import asyncio
 import importlib
 import importlib.util
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -52,24 +54,34 @@ def _run(suite: str, settings: Settings) -> SuiteResult | None:
     started = time.perf_counter()
     machine = describe_machine(load=os.getloadavg()[0])
     comparisons: list[Comparison] = []
-    text = ""
+    text, data = "", None
     if suite in SUITES:
         comparisons = asyncio.run(importlib.import_module(f"benchmarks.{suite}").run(settings))
     else:
-        module = SCRIPTS[suite]
-        if importlib.util.find_spec(module) is None:
-            print(f"skipped: there is no {module}")
+        if importlib.util.find_spec(SCRIPTS[suite]) is None:
+            print(f"skipped: there is no {SCRIPTS[suite]}")
             return None
-        text = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", module], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
+        rounds = settings.start_rounds if suite == "start" else settings.sandbox_rounds
+        text, data = _run_script(SCRIPTS[suite], rounds)
     return SuiteResult(
         machine=machine,
         seconds=round(time.perf_counter() - started, 1),
         settings=attrs.asdict(settings),
         comparisons=comparisons,
         text=text,
+        data=data,
     )
+
+
+def _run_script(module: str, rounds: int) -> tuple[str, Any]:
+    """Return what a script prints, and its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "figures.json")
+        command = [sys.executable, "-m", module, "--rounds", str(rounds), "--json", str(path)]
+        done = subprocess.run(  # noqa: S603 - our own module
+            command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout, json.loads(path.read_bytes())
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

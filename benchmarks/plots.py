@@ -87,11 +87,11 @@ def draw(comparisons: Sequence[Comparison], folder: Path) -> None:
             _save(_figure(mine, plot), folder / f"{name}.svg")
 
 
-def _figure(comparisons: Sequence[Comparison], plot: _Plot) -> Figure:
+def _figure(comparisons: Sequence[Comparison], plot: _Plot) -> Any:
     most = max(len(comparison.samples) for comparison in comparisons)
     columns = min(len(comparisons), 2)
     lines = -(-len(comparisons) // columns)
-    figure = Figure(figsize=(4.6 * columns, (0.28 * most + 0.8) * lines), layout="constrained")
+    figure: Any = Figure(figsize=(4.6 * columns, (0.28 * most + 0.8) * lines), layout="constrained")
     figure.suptitle(plot.label, fontsize=10)
     axes = figure.subplots(lines, columns, squeeze=False)
     for number, comparison in enumerate(comparisons):

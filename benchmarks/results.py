@@ -53,6 +53,7 @@ class SuiteResult:
         settings: Sizes and repetitions.
         comparisons: The samples, for suites of this package.
         text: What was printed, for the others.
+        data: Their own figures.
     """
 
     machine: Machine
@@ -60,6 +61,7 @@ class SuiteResult:
     settings: dict[str, Any]
     comparisons: list[Comparison] = attrs.field(factory=list[Comparison])
     text: str = ""
+    data: Any = None
 
 
 def describe_machine(load: float = 0.0) -> Machine:

@@ -28,6 +28,8 @@ class Settings:
         lag_rounds: Rounds of ``lag``.
         memory_rows: Rows of the imports of ``memory``.
         memory_rounds: Rounds of ``memory``.
+        start_rounds: Processes of each case of ``start``.
+        sandbox_rounds: Sandboxes of each case of ``sandbox``.
         receivers: Receivers of the group that ``export`` reads.
         export_rounds: Rounds of ``export``.
     """
@@ -48,6 +50,8 @@ class Settings:
     lag_rounds: int
     memory_rows: tuple[int, ...]
     memory_rounds: int
+    start_rounds: int = 10
+    sandbox_rounds: int = 2
     receivers: int = 10_000
     export_rounds: int
 
@@ -79,6 +83,8 @@ QUICK: Final = attrs.evolve(
     lag_rows=100_000,
     memory_rows=(100_000, 500_000),
     memory_rounds=1,
+    start_rounds=3,
+    sandbox_rounds=1,
     export_rounds=2,
 )
 TINY: Final = Settings(

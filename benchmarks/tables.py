@@ -198,7 +198,8 @@ def body(result: SuiteResult) -> str:
     if result.comparisons:
         parts.append(_TABLES[result.comparisons[0].suite](result.comparisons))
     if result.text:
-        parts.append(f"```\n{result.text.rstrip()}\n```")
+        text = result.text.rstrip()
+        parts.append(text if text.startswith("|") else f"```\n{text}\n```")
     skipped = {case: why for one in result.comparisons for case, why in one.skipped.items()}
     parts += [f"Skipped: {case}, because {why}." for case, why in skipped.items()]
     return "\n\n".join(parts)
