@@ -103,11 +103,9 @@ async def _compare(
     return comparison
 
 
-async def import_rows(
-    cr: CleverReach, rows: Any, call: Call = "upsertplus", concurrency: int = CONCURRENCY
-) -> int:
+async def import_rows(cr: CleverReach, rows: Any, call: Call = "upsertplus") -> int:
     """Import rows with the library."""
-    report = await cr.bulk.upsert(rows, group_id=1, strategy=call, concurrency=concurrency)
+    report = await cr.bulk.upsert(rows, group_id=1, strategy=call, concurrency=CONCURRENCY)
     report.raise_for_failures()
     return report.accepted
 

@@ -67,16 +67,13 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 @asynccontextmanager
-async def open_rival(
-    case: str, server: Server, call: str, concurrency: int = CONCURRENCY
-) -> AsyncGenerator[Import, None]:
+async def open_rival(case: str, server: Server, call: str) -> AsyncGenerator[Import, None]:
     """Open the client of a case.
 
     Args:
         case: Name of the case.
         server: Where to.
         call: The vendor's call, ``upsertplus`` or ``upsert``.
-        concurrency: Requests in flight.
     """
     url = f"{server.url}/v3/groups/1/receivers/{call}"
     if case in {REQUESTS_JSON, REQUESTS_ORJSON}:
@@ -89,11 +86,11 @@ async def open_rival(
         async with httpx.AsyncClient(
             headers=HEADERS, timeout=_TIMEOUT, verify=server.ssl_context, limits=limits
         ) as client:
-            yield lambda rows: _gather_httpx(client, url, rows, concurrency)
+            yield lambda rows: _gather_httpx(client, url, rows)
     elif case == AIOHTTP_MSGSPEC:
         connector = aiohttp.TCPConnector(ssl=server.ssl_context, keepalive_timeout=IDLE)
         async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as session2:
-            yield lambda rows: _gather_aiohttp(session2, url, rows, concurrency)
+            yield lambda rows: _gather_aiohttp(session2, url, rows)
     else:
         raise ValueError(f"there is no case {case!r}")
 
@@ -116,10 +113,8 @@ async def _post_orjson(session: requests.Session, url: str, rows: Iterable[Row])
     return accepted
 
 
-async def _gather_httpx(
-    client: httpx.AsyncClient, url: str, rows: Iterable[Row], concurrency: int
-) -> int:
-    permits = asyncio.Semaphore(concurrency)
+async def _gather_httpx(client: httpx.AsyncClient, url: str, rows: Iterable[Row]) -> int:
+    permits = asyncio.Semaphore(CONCURRENCY)
 
     async def send(batch: list[Row]) -> int:
         async with permits:
@@ -130,10 +125,8 @@ async def _gather_httpx(
     return sum(await asyncio.gather(*map(send, batches(rows))))
 
 
-async def _gather_aiohttp(
-    session: aiohttp.ClientSession, url: str, rows: Iterable[Row], concurrency: int
-) -> int:
-    permits = asyncio.Semaphore(concurrency)
+async def _gather_aiohttp(session: aiohttp.ClientSession, url: str, rows: Iterable[Row]) -> int:
+    permits = asyncio.Semaphore(CONCURRENCY)
 
     async def send(batch: list[Row]) -> int:
         async with permits, session.post(url, data=encode(batch)) as answer:
