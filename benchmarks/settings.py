@@ -104,6 +104,8 @@ TINY: Final = Settings(
     lag_rounds=1,
     memory_rows=(300,),
     memory_rounds=1,
+    start_rounds=2,
+    sandbox_rounds=1,
     receivers=1200,
     export_rounds=1,
 )

@@ -19,8 +19,7 @@ import attrs
 
 from benchmarks.memory import peak_memory
 from benchmarks.rows import receivers
-from cleverreach_async import CleverReach, ImportProgress, ImportReport, ReceiverInput
-from cleverreach_async.resources.unset import UNSET
+from cleverreach_async import UNSET, CleverReach, ImportProgress, ImportReport, ReceiverInput
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WARM: Final = 100_000
