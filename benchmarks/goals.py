@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -12,7 +12,7 @@ from benchmarks.measure import Comparison, ratio
 from benchmarks.ours import OURS, OURS_AIOHTTP
 from benchmarks.rivals import AIOHTTP_MSGSPEC
 
-__all__ = ["GOALS", "Goal", "Verdict", "judge"]
+__all__ = ["GOALS", "Goal", "Verdict", "judge", "judge_start"]
 
 Results = Mapping[str, Sequence[Comparison]]
 Figure = Callable[[Comparison, str], float]
@@ -188,3 +188,22 @@ def _growth(memory: Sequence[Comparison]) -> list[Verdict]:
     peaks = [median(one.samples[OURS]["peak"]) for one in (few, many)]
     what = f"memory from {few.title} to {many.title}: growth in MB"
     return [Verdict(what=what, case=OURS, measured=peaks[1] - peaks[0], limit=_MOST_GROWTH)]
+
+
+def judge_start(data: Mapping[str, Any] | None) -> list[Verdict]:
+    """Return a verdict for every case of ``start`` that has a goal.
+
+    Args:
+        data: The figures of that script, by case; ``None`` if it did not run.
+    """
+    return [
+        Verdict(
+            what=f"start, {case}: ms above a bare interpreter",
+            case=OURS,
+            measured=values["wall"]["median"],
+            limit=values["goal"],
+            form="{:.0f}",
+        )
+        for case, values in (data or {}).items()
+        if "goal" in values
+    ]

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.goals import judge
-from benchmarks.measure import Comparison
+from benchmarks.goals import Verdict, judge, judge_start
 from benchmarks.plots import draw
 from benchmarks.results import SuiteResult, read
 from benchmarks.tables import body, table, wins
@@ -26,7 +25,9 @@ def sections(results: Mapping[str, SuiteResult]) -> dict[str, str]:
     """Return the text of each section of the README, by its mark."""
     texts = {suite: f"{body(result)}\n\n{_where(result)}" for suite, result in results.items()}
     compared = {suite: result.comparisons for suite, result in results.items()}
-    texts["goals"] = _goals(compared)
+    start = results["start"].data if "start" in results else None
+    texts["goals"] = _goals([*judge(compared), *judge_start(start)])
+    texts["machine"] = _machines(results)
     costs = [*compared.get("calls", ()), *compared.get("bulk", ()), *compared.get("export", ())]
     texts["wins"] = wins(costs)
     return texts
@@ -52,17 +53,23 @@ def _between(content: str, marks: re.Match[str]) -> str:
 
 def _where(result: SuiteResult) -> str:
     machine = result.machine
-    names = ("httpx", "httpcore", "httpx2", "aiohttp", "requests", "msgspec", "orjson")
-    packages = ", ".join(f"{name} {machine.packages[name]}" for name in names)
-    return (
-        f"*{machine.date[:10]}, {machine.cores} cores, {machine.cpu}, load {machine.load:.1f} at "
-        f"the start, {machine.python}, {packages}; {result.seconds:.0f} s.*"
-    )
+    return f"*{machine.date[:10]}, load {machine.load:.1f} at the start, {result.seconds:.0f} s.*"
 
 
-def _goals(compared: Mapping[str, Sequence[Comparison]]) -> str:
+def _machines(results: Mapping[str, SuiteResult]) -> str:
+    """Return a line for each machine and set of versions, with the suites that ran there."""
+    suites: dict[str, list[str]] = {}
+    for suite, result in results.items():
+        machine = result.machine
+        packages = ", ".join(f"{name} {number}" for name, number in machine.packages.items())
+        line = f"{machine.cores} cores, {machine.cpu}, {machine.system}, {machine.python}, "
+        suites.setdefault(line + packages, []).append(suite)
+    return "\n\n".join(f"{', '.join(names)}: {line}." for line, names in suites.items())
+
+
+def _goals(verdicts: Sequence[Verdict]) -> str:
     rows: list[list[str]] = []
-    for verdict in judge(compared):
+    for verdict in verdicts:
         limit, measured = map(verdict.form.format, (verdict.limit, verdict.measured))
         limit = f"{'≤' if verdict.at_most else '≥'} {limit}"
         ending = "met" if verdict.is_met else "**missed**"

@@ -75,7 +75,7 @@ def describe_machine(load: float = 0.0) -> Machine:
     models = [line.partition(":")[2].strip() for line in names if line.startswith("model name")]
     return Machine(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        system=platform.platform(),
+        system=f"{platform.system()} {platform.machine()}",
         cpu=models[0] if models else platform.processor(),
         cores=cpu_count() or 1,
         load=load,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.goals import judge
+from benchmarks.goals import judge, judge_start
 from benchmarks.measure import Comparison
 from benchmarks.report import fill_in, sections
 from benchmarks.results import SuiteResult, describe_machine, read, write
@@ -60,10 +60,12 @@ def test_a_section_without_marks_is_an_error() -> None:
 
 def test_skipped_cases_are_named_with_the_reason() -> None:
     """A missing line in a table is explained below it."""
-    text = sections({"calls": result()})["calls"]
+    texts = sections({"calls": result(), "export": result()})
+    text = texts["calls"]
 
     assert "| ours | 200,000 | 0.50 (0.50 to 0.50) | 90 | 100 |" in text
     assert "Skipped: ours on aiohttp, because this version does not take the client." in text
+    assert texts["machine"].startswith("calls, export: ")
 
 
 def test_wins_show_both_sides() -> None:
@@ -89,6 +91,21 @@ def test_memory_may_grow_by_five_megabytes(peak: float, is_met: bool) -> None:
 
     assert is_met is verdict.is_met
     assert "memory from 100 rows to 900 rows: growth in MB" == verdict.what
+
+
+def test_goals_of_start_stand_in_its_own_figures() -> None:
+    """Cases without a goal are not judged, nor is a suite that did not run."""
+    data = {
+        "import": {"wall": {"median": 12.0}, "goal": 20},
+        "one row": {"wall": {"median": 512.0}, "goal": 500},
+        "bare": {"wall": {"median": 9.0}},
+    }
+
+    assert [("start, import: ms above a bare interpreter", True)] == [
+        (verdict.what, verdict.is_met) for verdict in judge_start(data)[:1]
+    ]
+    assert [True, False] == [verdict.is_met for verdict in judge_start(data)]
+    assert [] == judge_start(None)
 
 
 def test_figures_survive_the_file(tmp_path: Path) -> None:
