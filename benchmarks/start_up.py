@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def cases(port: int, folder: Path) -> Mapping[str, list[str]]:
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[int]:
+def sandbox(folder: Path) -> Generator[int, None, None]:
     """Run a sandbox in a process of its own, and give its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -187,7 +187,7 @@ def show(result: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Measure how long a process needs before it does something.")
     parser.add_argument("--rounds", type=int, default=15, help="processes of each case")
     parser.add_argument("--json", type=Path, help="file for the result")
     options = parser.parse_args()
