@@ -187,7 +187,9 @@ def show(result: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Measure how long a process needs before it does something.")
+    parser = argparse.ArgumentParser(
+        description="Measure how long a process needs before it does something."
+    )
     parser.add_argument("--rounds", type=int, default=15, help="processes of each case")
     parser.add_argument("--json", type=Path, help="file for the result")
     options = parser.parse_args()
