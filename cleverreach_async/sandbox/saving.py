@@ -92,13 +92,14 @@ def save_orders(
         orders: Pairs of receiver id and order line.
         dedupe: Whether a line replaces a stored one of the same order_id and product.
     """
-    if dedupe:
-        # U: assume that the real API does not do this: a retry would be a second purchase.
-        store.many(
-            "DELETE FROM orders WHERE receiver_id = ? AND order_id = ? AND product = ?",
-            [(receiver_id, line["order_id"], line["product"]) for receiver_id, line in orders],
+    columns = "receiver_id, order_id, product, data"
+    rows = [(it, line["order_id"], line["product"], dump_text(line)) for it, line in orders]
+    if not dedupe:
+        store.insert_all("orders", columns, [value for row in rows for value in row])
+        return
+    # U: assume that the real API does not do this: a retry would be a second purchase.
+    for row in rows:
+        store.run(
+            "DELETE FROM orders WHERE receiver_id = ? AND order_id = ? AND product = ?", *row[:3]
         )
-    values: list[object] = []
-    for receiver_id, line in orders:
-        values.extend((receiver_id, line["order_id"], line["product"], dump_text(line)))
-    store.insert_all("orders", "receiver_id, order_id, product, data", values)
+        store.insert_all("orders", columns, row)

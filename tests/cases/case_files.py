@@ -197,7 +197,7 @@ for _name, _encoding in {"macroman.csv": "mac_roman", "cp850.csv": "cp850"}.item
     async def _(account: Account, name: str = _name, encoding: str = _encoding) -> Any:
         del account
         try:
-            rows_of(name)
+            await rows_of(name).inspect()
         except SourceError as error:
             text = str(error)
             return encoding if encoding in text else text, "--encoding" in text

@@ -255,6 +255,11 @@ async def test_redirects_are_refused(router: respx.MockRouter, client: httpx.Asy
     assert not elsewhere.called
 
 
+def kind_of(value: object) -> str:
+    """The name of a value's type."""
+    return type(value).__name__
+
+
 class NotAClient:
     """Has a method of that name, but is not a client."""
 
@@ -263,7 +268,7 @@ class NotAClient:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["client", {}, NotAClient(), httpx.AsyncHTTPTransport, object()], ids=repr
+    "wrong", ["client", {}, NotAClient(), httpx.AsyncHTTPTransport, object()], ids=kind_of
 )
 async def test_anything_else_is_refused(wrong: Any) -> None:
     """Before any request, with the name of its type."""

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from anyio.streams.memory import MemoryObjectSendStream
-from httpcore._backends.anyio import AnyIOStream
-from httpcore._backends.trio import TrioStream
 
 from cleverreach_async.auth.file_store import FileTokenStore
 from cleverreach_async.bulk.delivery import delivery
@@ -23,11 +21,11 @@ from cleverreach_async.bulk.journal.journal import Journal
 from cleverreach_async.bulk.outcomes.checkpoint import Checkpoint
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.sources.file_source import FileSource
+from cleverreach_async.transport.http.network import NetworkStream
 
 __all__ = ["POINTS", "install"]
 
 _KILL_AFTER: Final = re.compile(rb"x-kill-after: (\d+)\r\n")
-_STREAMS: Final[tuple[Any, ...]] = (AnyIOStream, TrioStream)
 
 
 def kill_process() -> None:
@@ -162,8 +160,7 @@ def _at_write(countdown: Countdown, share: float) -> None:
         if is_reached:
             kill_process()
 
-    for stream in _STREAMS:
-        _method(stream, "write", write)
+    _method(NetworkStream, "write", write)
 
 
 def _at_read(_: Countdown) -> None:
@@ -181,8 +178,7 @@ def _at_read(_: Countdown) -> None:
             read_so_far[id(stream)] = text
         return data
 
-    for stream in _STREAMS:
-        _method(stream, "read", read)
+    _method(NetworkStream, "read", read)
 
 
 def response_matched(countdown: Countdown) -> None:

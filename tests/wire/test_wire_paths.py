@@ -77,6 +77,9 @@ class Thing:
 
     id = 7
 
+    def __repr__(self) -> str:
+        return "Thing"
+
 
 NO_IDS: dict[str, Any] = {
     "None": None,
@@ -157,6 +160,9 @@ class Index:
 
     def __index__(self) -> int:
         return 7
+
+    def __repr__(self) -> str:
+        return "Index"
 
 
 @pytest.mark.parametrize("value", [7, "7", " 7 ", "007", Index()], ids=repr)

@@ -47,7 +47,7 @@ class Workers:
     canary: bool = False
     delivering: int = attrs.field(default=0, init=False)
     _running: int = attrs.field(default=0, init=False)
-    _first: Batch | None = attrs.field(default=None, init=False)
+    _has_first: bool = attrs.field(default=False, init=False)
     _first_done: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _tasks: anyio.abc.TaskGroup | None = attrs.field(default=None, init=False)
     _all_ended: anyio.Event = attrs.field(factory=anyio.Event, init=False)
@@ -90,12 +90,13 @@ class Workers:
             # Shielded: after a cancellation the import stops in order, and no result is lost.
             with anyio.CancelScope(shield=True), batches:
                 async for batch in batches:
+                    is_first, self._has_first = not self._has_first, True
                     with self._errors():
                         on_taken(batch)
-                        await self._deliver(batch)
+                        await self._deliver(batch, is_first=is_first)
                         on_done(batch)
                         self.accounting.emit_progress()
-                    if batch is self._first:
+                    if is_first:
                         self._first_done.set()
         finally:
             self._worker_ended()
@@ -107,13 +108,14 @@ class Workers:
             self.accounting.results.end()
             self._all_ended.set()
 
-    async def _deliver(self, batch: Batch) -> None:
+    async def _deliver(self, batch: Batch, *, is_first: bool) -> None:
         """Deliver a batch; an error stops the import but never the accounting."""
         accounting = self.accounting
         result, has_begun = BatchResult(), False
         try:
             with self._errors():
-                await self._let_first_pass(batch)
+                if self.canary and not is_first:
+                    await self._wait_for_first()
                 if not self.stop.requested:
                     self.delivery.begin(batch, result)
                     has_begun = True
@@ -130,7 +132,7 @@ class Workers:
         with self._errors():
             await accounting.checkpoint.record(batch, result)
 
-    async def _let_first_pass(self, batch: Batch) -> None:
+    async def _wait_for_first(self) -> None:
         """Wait until the first batch has a result: a mistake in all rows shows in it.
 
         Meanwhile other workers take batches, so that they can be sent immediately after it.
@@ -138,9 +140,7 @@ class Workers:
         Raises:
             StopRequestedError: The import is to stop.
         """
-        if self._first is None:
-            self._first = batch
-        elif self.canary and not self._first_done.is_set():
+        if not self._first_done.is_set():
             with self.stop.ending_waits():
                 await self._first_done.wait()
 

@@ -17,7 +17,7 @@ import httpcore
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-__all__ = ["NetworkBackend"]
+__all__ = ["NetworkBackend", "NetworkStream"]
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class NetworkBackend(httpcore.AsyncNetworkBackend):
         raw_socket = stream.extra(SocketAttribute.raw_socket)
         for option in socket_options or ():
             raw_socket.setsockopt(*option)
-        return _Stream(stream)
+        return NetworkStream(stream)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep."""
@@ -66,7 +66,7 @@ async def _connecting(connect: Callable[[], Awaitable[T]], timeout: float | None
         raise httpcore.ConnectError(str(error)) from error
 
 
-class _Stream(httpcore.AsyncNetworkStream):
+class NetworkStream(httpcore.AsyncNetworkStream):
     """An open connection."""
 
     def __init__(self, stream: ByteStream) -> None:
@@ -134,7 +134,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         except Exception:
             await self.aclose()
             raise
-        return _Stream(stream)
+        return NetworkStream(stream)
 
     def get_extra_info(self, info: str) -> Any:
         """Return what httpcore asks for: the TLS object, or whether something has arrived."""
