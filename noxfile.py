@@ -53,8 +53,11 @@ def readme(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run the README's tests as printed there, and measure their branch coverage."""
-    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov")
+    """Run the README's tests as printed there, and measure their branch coverage.
+
+    Four at a time: many tests wait for a process that they have started.
+    """
+    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=4")
 
 
 @nox.session

@@ -100,7 +100,7 @@ async def test_a_decompression_bomb_is_bounded(server: RawServer, layers: int) -
         error = await error_of(server)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert APIConnectionError is type(error)
-    assert probe.longest < 0.25
+    assert probe.longest < 0.4
     if sys.platform == "linux":  # where it is in KiB
         assert grown < 250 * 1024
 
@@ -111,7 +111,7 @@ async def test_a_long_message_does_not_block_the_event_loop(server: RawServer) -
     async with Probe() as probe:
         error = await error_of(server, timeout=2.0)
     assert isinstance(error, APIStatusError)
-    assert (True, 2000) == (probe.longest < 0.25, len(error.message))
+    assert (True, 2000) == (probe.longest < 0.4, len(error.message))
 
 
 async def test_a_body_that_stays_below_the_limit_is_read_in_steps(server: RawServer) -> None:
@@ -120,7 +120,7 @@ async def test_a_body_that_stays_below_the_limit_is_read_in_steps(server: RawSer
     policy = RetryPolicy(attempts=1)
     async with CleverReach("token", base_url=server.url, retry=policy) as cr, Probe() as probe:
         assert await cr.request("GET", "/groups") is None
-    assert probe.longest < 0.25
+    assert probe.longest < 0.4
 
 
 async def test_a_deadline_ends_a_decompression(server: RawServer) -> None:
