@@ -55,9 +55,9 @@ def readme(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run the README's tests as printed there, and measure their branch coverage.
 
-    Four at a time: many tests wait for a process that they have started.
+    Two at a time: many tests wait for a process that they have started.
     """
-    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=4")
+    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=2")
 
 
 @nox.session

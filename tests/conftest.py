@@ -13,3 +13,9 @@ settings.load_profile("default-without-deadline")
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """The event loop; tests marked ``anyio`` run once on each."""
     return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _long_keep_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep unused connections open: the usual seconds may pass on a busy machine."""
+    monkeypatch.setattr("cleverreach_async.transport.http.pooled_sender._KEEP_ALIVE", 600.0)

@@ -257,7 +257,7 @@ async def test_a_request_without_a_connection_was_not_sent(
         listener.listen(0)
         filler.connect(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        cr = connect(url, http_client=http_client, timeout=0.2, attempts=1)
+        cr = connect(url, http_client=http_client, timeout=1.0, attempts=1)
         with pytest.raises(APITimeoutError, match="no connection to") as caught:
             await call(cr, "POST")
         assert not caught.value.sent

@@ -60,7 +60,7 @@ def test_the_library_is_chosen(
 def test_a_missing_extra_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """``auto`` does without it."""
     monkeypatch.setattr(http_library, "_WORTH_LOADING", 0)
-    monkeypatch.setattr(http_library, "find_spec", lambda _: None)
+    monkeypatch.setattr(http_library, "find_spec", dict[str, Any]().get)
     done = run(*IMPORT, "--http", "aiohttp")
     assert (1, True) == (done.exit_code, "'cleverreach-async[aiohttp]'" in done.output)
     assert 2 == run(*IMPORT).exit_code

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
-import httpx
 import pytest
+from support.http_clients import opened
 
 from cleverreach_async.errors import APIConnectionError, APITimeoutError
 from cleverreach_async.transport.http.httpx_sender import HttpxSender
@@ -58,7 +58,7 @@ async def test_cancelled_scopes_break_nothing(
     sender: PooledSender, server: RawServer, *, library_client: bool
 ) -> None:
     """Callers are cancelled after every number of steps: nothing leaks and nothing hangs."""
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=CALLERS)) as client:
+    async with opened("httpx", connections=CALLERS) as client:
         ours = HttpxSender(client) if library_client else sender
         for steps in range(MOST_CHECKPOINTS):
             async with anyio.create_task_group() as tasks:

@@ -46,10 +46,11 @@ async def test_the_request_for_a_token_is_intercepted() -> None:
 
 async def test_an_import_is_intercepted() -> None:
     """Each batch is one call of the route."""
+    sent: list[int] = []
 
     def store(request: httpx.Request) -> httpx.Response:
-        rows = request.read().count(b'"email"')
-        first = sum(call.request.read().count(b'"email"') for call in stored.calls)
+        rows, first = request.read().count(b'"email"'), sum(sent)
+        sent.append(rows)
         return httpx.Response(
             200,
             json=[
@@ -64,4 +65,4 @@ async def test_an_import_is_intercepted() -> None:
             rows = [ReceiverInput(email=f"{number}@shop.example") for number in range(1500)]
             report = await cr.bulk.upsert(rows, group_id=7, concurrency=1)
     assert (1500, 0) == (report.accepted, report.unknown)
-    assert 3 == stored.call_count
+    assert 3 == stored.call_count == len(sent)

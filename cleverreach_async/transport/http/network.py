@@ -154,7 +154,9 @@ class _LargeReceives(ByteStream):
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         """Those of the stream."""
-        return self._stream.extra_attributes
+        stream: Any = self._stream
+        attributes: Mapping[Any, Callable[[], Any]] = stream.extra_attributes
+        return attributes
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Receive what has arrived."""
