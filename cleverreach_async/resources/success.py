@@ -26,6 +26,7 @@ _TROUBLE: Final = re.compile(
 )
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST_READ: Final = 2000
+_MOST_LEVELS: Final = 10
 _MOST_SHOWN: Final = 10
 _MOST_DIGITS: Final = 40
 _NOTHING: Final = "the response does not show that it was done"
@@ -56,6 +57,10 @@ def failure_in(value: Any) -> str | None:
     Args:
         value: The response to a write, or one item of a response to several.
     """
+    return _failure_in(value, _MOST_LEVELS)
+
+
+def _failure_in(value: Any, levels: int) -> str | None:
     if value is None or value is True:
         return None
     if isinstance(value, str):
@@ -63,8 +68,11 @@ def failure_in(value: Any) -> str | None:
     if isinstance(value, int | float):
         return None if _is_id(value) else f"the response is {value}".lower()
     if isinstance(value, list) or is_numbered(value):
+        if not levels:
+            return "the response is nested too deeply"
         items = as_list(value)
-        problems = dict.fromkeys(filter(None, map(failure_in, items)))
+        found = (_failure_in(item, levels - 1) for item in items)
+        problems = dict.fromkeys(filter(None, found))
         return "; ".join([*problems][:_MOST_SHOWN]) or (None if items else _NOTHING)
     return _failure_in_object(as_object(value))
 

@@ -271,3 +271,12 @@ async def test_a_write_returns_only_what_shows_success(
     except CleverReachError:
         return
     assert failure_in(value) is None
+
+
+def test_lists_within_lists_have_a_limit() -> None:
+    """Otherwise an answer of nothing but brackets would exhaust the stack."""
+    value: Any = [1]
+    for _ in range(900):
+        value = [value]
+    assert "the response is nested too deeply" == failure_in(value)
+    assert failure_in([[1]]) is None
