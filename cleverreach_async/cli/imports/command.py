@@ -1,7 +1,7 @@
 """``cleverreach import`` and ``cleverreach retry-rejects``: send the rows of a file to a group."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 
 from cleverreach_async.bulk.attributes.definitions import Definitions
@@ -93,7 +93,10 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
         output.info("sandbox: nothing leaves this computer, and no data is kept")
     else:
         output.info(f"connecting to {access.host}")
-    async with _connected(job, access) as client:
+    async with (
+        opened_client(arguments.send.http, arguments.content, access) as http_client,
+        connect(access, http_client=http_client, on_event=job.on_event) as client,
+    ):
         form = await look_up_form(client, arguments)
         group_id = (await _prepare_destination(job, client)).group.id
         deliver = partial(_deliver, job, client, group_id, interrupts.watch)
@@ -105,21 +108,6 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
         return await job.opt_ins.run(
             client, deliver, should_stop=lambda: interrupts.caught is not None
         )
-
-
-@asynccontextmanager
-async def _connected(job: Job, access: Access | None) -> AsyncGenerator[CleverReach, None]:
-    """Open a client over the HTTP library of the command line."""
-    if access is None:
-        async with connect(None, on_event=job.on_event) as client:
-            yield client
-        return
-    arguments = job.arguments
-    async with (
-        opened_client(arguments.send.http, arguments.content, access.base_url) as http_client,
-        connect(access, http_client=http_client, on_event=job.on_event) as client,
-    ):
-        yield client
 
 
 async def _prepare_destination(job: Job, client: CleverReach) -> Destination:

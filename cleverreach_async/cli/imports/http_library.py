@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from cleverreach_async.cli.credentials import Access
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.content import Content
 
@@ -19,23 +20,24 @@ _WORTH_LOADING: Final = 8 * 1024 * 1024
 
 @asynccontextmanager
 async def opened_client(
-    library: HttpLibrary, content: Path | Content, base_url: str
+    library: HttpLibrary, content: Path | Content, access: Access | None
 ) -> AsyncGenerator[Any]:
     """Open a session of aiohttp for an import; ``None`` for the connections of the library itself.
 
     Args:
         library: What was asked for. ``auto`` is aiohttp for a large file, if it can be used.
         content: The file.
-        base_url: The server's root.
+        access: The server; ``None`` for a sandbox in this process, which needs no session.
 
     Raises:
         ConfigurationError: aiohttp was asked for, and cannot be used.
     """
-    if library == "httpx" or (library == "auto" and not _is_worth_loading(content)):
+    is_wanted = library == "aiohttp" or (library == "auto" and _is_worth_loading(content))
+    if access is None or not is_wanted:
         yield None
         return
     try:
-        session = await _open_session(base_url)
+        session = await _open_session(access.base_url)
     except ConfigurationError:
         if library == "aiohttp":
             raise

@@ -8,9 +8,14 @@ import anyio.to_thread
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-from cleverreach_async.errors import ClientClosedError, ConfigurationError
+from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.http.bodies import read_response
-from cleverreach_async.transport.http.exchange import Failures, connect_seconds, exchange
+from cleverreach_async.transport.http.exchange import (
+    Failures,
+    check_open,
+    connect_seconds,
+    exchange,
+)
 from cleverreach_async.transport.http.proxies import environment_proxy
 from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.http.tls import tls_context
@@ -76,8 +81,7 @@ class AiohttpSender:
         stop: Stop | None = None,
     ) -> Response:
         """See :meth:`Sender.send`."""
-        if self._session.closed:
-            raise ClientClosedError("the http_client is closed; keep it open while this client is")
+        check_open(is_closed=self._session.closed)
         connect = connect_seconds(timeout)
         options: dict[str, Any] = {
             "headers": headers,

@@ -12,13 +12,14 @@ from cleverreach_async.errors import (
     APIConnectionError,
     APITimeoutError,
     CleverReachError,
+    ClientClosedError,
     ConfigurationError,
 )
 from cleverreach_async.transport.redaction import drop_tracebacks, excerpt
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.wire import Response
 
-__all__ = ["Failures", "built", "connect_seconds", "exchange", "timed_out"]
+__all__ = ["Failures", "built", "check_open", "connect_seconds", "exchange", "timed_out"]
 
 _CONNECT_TIMEOUT: Final = 10.0
 _CONNECT_SHARE: Final = 0.9
@@ -38,6 +39,16 @@ class Failures:
     not_connected: tuple[type[Exception], ...]
     not_connected_in_time: tuple[type[Exception], ...]
     timeout: type[Exception]
+
+
+def check_open(*, is_closed: bool) -> None:
+    """Check that the user's client can send.
+
+    Raises:
+        ClientClosedError: It is closed.
+    """
+    if is_closed:
+        raise ClientClosedError("the http_client is closed; keep it open while this client is")
 
 
 def connect_seconds(timeout: float | None) -> float:

@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 
-from cleverreach_async.errors import ClientClosedError
 from cleverreach_async.transport.http.bodies import read_response
 from cleverreach_async.transport.http.exchange import (
     Failures,
     built,
+    check_open,
     connect_seconds,
     exchange,
     timed_out,
@@ -66,8 +66,7 @@ class HttpxSender:
         stop: Stop | None = None,
     ) -> Response:
         """See :meth:`Sender.send`."""
-        if self._client.is_closed:
-            raise ClientClosedError("the http_client is closed; keep it open while this client is")
+        check_open(is_closed=self._client.is_closed)
         phases = {"connect": connect_seconds(timeout), "read": timeout, "write": timeout}
         extensions: dict[str, Any] = {"timeout": {**phases, "pool": None}}
         request = built(lambda: self._request(method, url, headers, content, extensions))

@@ -29,9 +29,9 @@ class ConnectionPool(Generic[C]):
 
     def __init__(self, open_connection: Callable[[], C], max_connections: int) -> None:
         self._open = open_connection
+        self._most = max_connections
         self._limit = anyio.Semaphore(max_connections, fast_acquire=True)
         self._idle: deque[C] = deque()
-        self._in_use = 0
 
     @property
     def idle(self) -> int:
@@ -41,7 +41,7 @@ class ConnectionPool(Generic[C]):
     @property
     def in_use(self) -> int:
         """The number of connections in use."""
-        return self._in_use
+        return self._most - self._limit.value
 
     async def use(self, work: Callable[[C], Awaitable[T]]) -> T:
         """Do some work with a connection.
@@ -52,25 +52,18 @@ class ConnectionPool(Generic[C]):
             work: Uses the connection.
         """
         async with self._limit:
-            self._in_use += 1
+            connection = await self._take()
             try:
-                return await self._use(work)
-            finally:
-                self._in_use -= 1
-
-    async def _use(self, work: Callable[[C], Awaitable[T]]) -> T:
-        connection = await self._take()
-        try:
-            result = await work(connection)
-        except BaseException:
-            await _close(connection)
-            raise
-        if connection.is_idle():
-            self._idle.append(connection)
-            await self._close_oldest_if_expired()
-        else:
-            await _close(connection)
-        return result
+                result = await work(connection)
+            except BaseException:
+                await _close(connection)
+                raise
+            if connection.is_idle():
+                self._idle.append(connection)
+                await self._close_oldest_if_expired()
+            else:
+                await _close(connection)
+            return result
 
     async def _take(self) -> C:
         while self._idle:
