@@ -202,6 +202,7 @@ def assemble(
         workers=workers,
         accounting=accounting,
         stop=stop,
+        turns=attempts.turns,
         limit=SliceLimit(clock),
         attributes=attributes,
         resumed=resumed,

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
-import anyio.lowlevel
 import attrs
 
 from cleverreach_async.bulk.attributes.account import AccountAttributes
@@ -17,6 +16,7 @@ from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.outcomes.accounting import Accounting
 from cleverreach_async.bulk.outcomes.results import ResultStream
 from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.turns import Turns
 from cleverreach_async.errors import CleverReachError, ConfigurationError
 from cleverreach_async.sources.column_options import TakesTypes, columns_of
 from cleverreach_async.sources.counted_rows import as_resumable
@@ -46,6 +46,7 @@ class ImportRun:
     _accounting: Accounting = attrs.field(alias="accounting")
     _stop: Stop = attrs.field(alias="stop")
     _limit: SliceLimit = attrs.field(alias="limit")
+    _turns: Turns = attrs.field(alias="turns")
     _attributes: AccountAttributes | None = attrs.field(default=None, alias="attributes")
     _resumed: JournalState | None = attrs.field(default=None, alias="resumed")
     _slice: list[Item] = attrs.field(factory=list[Item], init=False)
@@ -271,7 +272,7 @@ class ImportRun:
 
         await self._intake.add(self._slice, encoded)
         if limit.must_yield or not rows:
-            await anyio.lowlevel.checkpoint()
+            await self._turns.take()
             limit.yielded()
 
     async def _flush_for_reader(self) -> bool:

@@ -2,7 +2,7 @@
 
 import codecs
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypedDict, TypeGuard, cast
 from urllib.parse import urlencode
@@ -30,6 +30,7 @@ __all__ = [
     "decode_json",
     "encode_body",
     "encode_json",
+    "encode_json_each",
     "is_numbered",
     "to_unix",
 ]
@@ -223,9 +224,15 @@ def to_unix(value: Any) -> Any:
     return int(value.timestamp())
 
 
-encode_json: Final = msgspec.json.Encoder(decimal_format="number").encode
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+encode_json: Final = _encoder.encode
 """Encode attrs classes and plain values to JSON. ``UNSET`` fields are left out, and a ``Decimal``
 is a number."""
+
+
+def encode_json_each(values: Sequence[Any]) -> list[bytes]:
+    """Encode values as :func:`encode_json` does, all at once, which is faster."""
+    return _encoder.encode_lines(values).split(b"\n")[:-1]  # JSON has no line feed in texts
 
 
 def encode_body(value: Any) -> bytes:

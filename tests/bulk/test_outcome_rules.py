@@ -1,5 +1,7 @@
 """Rules of delivery, intake and accounting that only show in the details of an import."""
 
+import gc
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -240,6 +242,38 @@ async def test_a_batch_that_never_began_is_not_written_down() -> None:
         await workers.wait()
 
     assert ["counted"] == log.calls
+
+
+class WatchedBatch(list[EncodedRow]):
+    """A batch whose end can be observed."""
+
+
+async def test_a_worker_that_waits_holds_no_batch() -> None:
+    """All workers at once would free their rows at the end, and hold the event loop."""
+    send, receive = anyio.create_memory_object_stream[Batch](1)
+    unused: Any = None
+    stop = Stop()
+    stop.request()
+    workers = Workers(
+        delivery=unused,
+        accounting=AccountingLog(),  # type: ignore[arg-type]
+        batches=receive,
+        stop=stop,
+        clock=FakeClock(),
+        count=1,
+        drain=0.0,
+    )
+    batch = WatchedBatch()
+    is_alive = weakref.ref(batch)
+    async with anyio.create_task_group() as tasks:
+        workers.start(tasks, on_taken=lambda _: None, on_done=lambda _: None)
+        with send:
+            send.send_nowait(batch)
+            del batch
+            await wait_all_tasks_blocked()
+            gc.collect()
+
+            assert is_alive() is None
 
 
 @attrs.define

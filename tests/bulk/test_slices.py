@@ -18,6 +18,7 @@ from cleverreach_async.bulk.delivery.response_parts import parts_of
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.intake.reading import read_source
 from cleverreach_async.bulk.intake.slices import MAX_SLICE_ROWS, SliceLimit
+from cleverreach_async.bulk.turns import Turns
 from cleverreach_async.sources.rows import Item
 from cleverreach_async.transport.wire import Response
 
@@ -193,7 +194,7 @@ async def test_a_response_is_read_in_steps_as_at_once(content: bytes) -> None:
     """Whatever it is."""
     response = Response(200, {}, content)
 
-    assert read_items(response) == await read_in_steps(response)
+    assert read_items(response) == await read_in_steps(response, Turns())
 
 
 @asynchronous
@@ -209,7 +210,7 @@ async def test_other_tasks_run_while_a_long_response_is_read() -> None:
     content = json.dumps(PROFILES, separators=(",", ":")).encode()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(count)
-        await read_in_steps(Response(200, {}, content))
+        await read_in_steps(Response(200, {}, content), Turns())
         tasks.cancel_scope.cancel()
 
     assert len(passes) >= 3

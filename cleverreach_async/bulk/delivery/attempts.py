@@ -15,6 +15,7 @@ from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
 from cleverreach_async.bulk.rows import EncodedRow, join_rows
 from cleverreach_async.bulk.strategies import Strategy
+from cleverreach_async.bulk.turns import Turns
 from cleverreach_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -102,6 +103,7 @@ class Attempts:
         max_outage: Seconds of failures after which the import stops.
         settle: Seconds after which a request without a response has surely ended on the server.
         body_size: The largest body that the server accepts.
+        turns: Gives each long step a pass of the event loop.
         state: Counters that the batches of the import have in common.
     """
 
@@ -112,6 +114,7 @@ class Attempts:
     max_outage: float
     settle: float
     body_size: BodySizeLimit = attrs.field(factory=BodySizeLimit)
+    turns: Turns = attrs.field(factory=Turns)
     state: DeliveryState = attrs.field(factory=DeliveryState)
 
     async def send(
@@ -130,6 +133,7 @@ class Attempts:
         """
         if self.stop.requested:
             raise StopRequestedError
+        await self.turns.take()
         request = build_request(call.method, call.path, path={"group_id": group_id})
         request = attrs.evolve(request, content=join_rows(rows))
         async with self.limiter.permit(len(rows), self.stop) as permit:

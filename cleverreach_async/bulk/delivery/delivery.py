@@ -57,7 +57,6 @@ class Delivery:
     group_id: int
     strategy: Strategy = UPSERTPLUS
     doubtful: RowSet = attrs.field(factory=RowSet)
-    _turn: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     notes_lost_values: bool = False
 
     def begin(self, rows: Sequence[EncodedRow], result: BatchResult) -> None:
@@ -141,9 +140,8 @@ class Delivery:
                         return await self._split(rows, call, outcome, result)
                     continue
             else:
-                # One response after the other: several that arrive together would block the loop.
-                async with self._turn:
-                    missing = await self._match(rows, call, outcome, result)
+                missing = await self._match(rows, call, outcome, result)
+                await self.attempts.turns.take()  # to count the results takes as long
                 if missing is not None:
                     return missing
             unreadable += 1
@@ -197,11 +195,12 @@ class Delivery:
         if call.true_is_all and response.content.strip() == b"true":
             matched = Matched(accepted=list(rows))
         else:
-            items = await read_in_steps(response)
+            items = await read_in_steps(response, self.attempts.turns)
             if items is None:
                 size = len(response.content)
                 self._proved_nothing(call, f"not JSON ({response.kind}, {size} bytes)")
                 return None
+            await self.attempts.turns.take()
             matched = match_rows(rows, items, with_ids=result.ids is not None)
         self._record(matched, call, response, result)
         if matched.is_foreign:

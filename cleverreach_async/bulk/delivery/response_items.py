@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import anyio.lowlevel
 import msgspec
 
 from cleverreach_async.bulk.delivery.response_parts import parts_of
 from cleverreach_async.bulk.rows import cut_message
+from cleverreach_async.bulk.turns import Turns
 from cleverreach_async.resources.success import says_success
 from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.wire import Response, as_list, as_object
@@ -66,13 +66,12 @@ class ResponseItem(msgspec.Struct, gc=False):
 _decode_fast: Final = msgspec.json.Decoder(list[ResponseItem], strict=False).decode
 
 
-async def read_in_steps(response: Response) -> Sequence[ResponseItem] | None:
+async def read_in_steps(response: Response, turns: Turns) -> Sequence[ResponseItem] | None:
     """Return what :func:`read_items` does; other tasks run while a long response is decoded."""
     items: list[ResponseItem] = []
     with suppress(ValueError, RecursionError):
         for part in parts_of(response.content):
-            if items:
-                await anyio.lowlevel.checkpoint()
+            await turns.take()
             items += _decode_fast(part)
         return items
     return read_items(response)

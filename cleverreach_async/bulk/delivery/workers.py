@@ -96,6 +96,7 @@ class Workers:
                         await self._deliver(batch, is_first=is_first)
                         on_done(batch)
                         self.accounting.emit_progress()
+                    del batch  # else its rows stay in memory until the next one is there
                     if is_first:
                         self._first_done.set()
         finally:

@@ -21,7 +21,7 @@ from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.times import EARLIEST, LATEST
 from cleverreach_async.resources.unset import UNSET
 from cleverreach_async.sources.rows import Item, SourceRow
-from cleverreach_async.transport.wire import encode_json
+from cleverreach_async.transport.wire import encode_json_each
 
 __all__ = ["encode_plain_rows"]
 
@@ -66,7 +66,7 @@ def encode_plain_rows(
         repeatable: Iterable[bool] = repeat(strategy.repeatable)
         if fields.orders:
             repeatable = [not it.orders and strategy.repeatable for it in receivers]
-        bodies = map(encode_json, receivers)
+        bodies = encode_json_each(receivers)
         return list(map(EncodedRow, keys, bodies, numbers, lines, repeatable))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
         return None

@@ -23,7 +23,8 @@ class ResultBuffer:
     """
 
     def __init__(self) -> None:
-        self._results: deque[RowResult] = deque()
+        # Accepted rows become results when they are read: most imports have no reader.
+        self._results: deque[RowResult | EncodedRow] = deque()
         self._reader: weakref.ref[ResultStream] | None = None
         self._discarded = ""
         self.changed = anyio.Event()
@@ -53,10 +54,7 @@ class ResultBuffer:
             self._results.clear()
             return
         self._results += results
-        self._results += [
-            RowResult(row.number, row.line, Outcome.ACCEPTED, receiver=receiver_json(row))
-            for row in accepted
-        ]
+        self._results += accepted
         self._notify()
 
     def end(self) -> None:
@@ -92,7 +90,7 @@ class ResultBuffer:
         result = self._results.popleft()
         if len(self._results) == _MOST_BUFFERED - 1:
             self._notify()
-        return result
+        return _accepted(result) if isinstance(result, EncodedRow) else result
 
     @property
     def is_empty(self) -> bool:
@@ -103,6 +101,10 @@ class ResultBuffer:
         """Wake those who wait for a change."""
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
+
+
+def _accepted(row: EncodedRow) -> RowResult:
+    return RowResult(row.number, row.line, Outcome.ACCEPTED, receiver=receiver_json(row))
 
 
 class ResultStream:
