@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypedDict, Unpack
 
@@ -19,6 +18,7 @@ from cleverreach_async.auth.environment import (
     missing_credentials,
 )
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.nouns import Nouns
 from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.relative import body_has_relative_values
 from cleverreach_async.resources.unset import UNSET, Unset
@@ -34,19 +34,6 @@ from cleverreach_async.transport.wire import (
     build_request,
     decode_json,
 )
-
-if TYPE_CHECKING:
-    from cleverreach_async.bulk.importer import Bulk
-    from cleverreach_async.resources.attributes import Attributes
-    from cleverreach_async.resources.debug import Debug
-    from cleverreach_async.resources.forms import Forms
-    from cleverreach_async.resources.groups import Groups
-    from cleverreach_async.resources.mailings import Mailings
-    from cleverreach_async.resources.oauth import OAuth
-    from cleverreach_async.resources.orders import Orders
-    from cleverreach_async.resources.receivers import Receivers
-    from cleverreach_async.resources.reports import Reports
-    from cleverreach_async.resources.tags import Tags
 
 __all__ = ["CleverReach"]
 
@@ -66,7 +53,7 @@ class ClientOptions(TypedDict, total=False):
     on_event: Callable[[RequestEvent], None] | None
 
 
-class CleverReach:
+class CleverReach(Nouns):
     """A client for one CleverReach account.
 
     Open it with ``async with``, or close it with :meth:`aclose`. Creating one does no I/O and needs
@@ -158,84 +145,6 @@ class CleverReach:
         self._is_owner = is_owner
         # Shared by all nouns, and slow to load: not in a call, which would block the event loop.
         import_module("cleverreach_async.resources.base")
-
-    @cached_property
-    def groups(self) -> "Groups":
-        """Recipient lists."""
-        from cleverreach_async.resources.groups import Groups
-
-        return Groups(self._transport.call)
-
-    @cached_property
-    def receivers(self) -> "Receivers":
-        """Contacts in the groups."""
-        from cleverreach_async.resources.receivers import Receivers
-
-        return Receivers(self._transport.call)
-
-    @cached_property
-    def attributes(self) -> "Attributes":
-        """Further fields of receivers."""
-        from cleverreach_async.resources.attributes import Attributes
-
-        return Attributes(self._transport.call)
-
-    @cached_property
-    def orders(self) -> "Orders":
-        """Orders of receivers."""
-        from cleverreach_async.resources.orders import Orders
-
-        return Orders(self._transport.call)
-
-    @cached_property
-    def tags(self) -> "Tags":
-        """Labels of receivers."""
-        from cleverreach_async.resources.tags import Tags
-
-        return Tags(self._transport.call)
-
-    @cached_property
-    def forms(self) -> "Forms":
-        """Sign-up forms and double opt-in mails."""
-        from cleverreach_async.resources.forms import Forms
-
-        return Forms(self._transport.call)
-
-    @cached_property
-    def mailings(self) -> "Mailings":
-        """Drafts and their release."""
-        from cleverreach_async.resources.mailings import Mailings
-
-        return Mailings(self._transport.call)
-
-    @cached_property
-    def reports(self) -> "Reports":
-        """Reports of sent mailings."""
-        from cleverreach_async.resources.reports import Reports
-
-        return Reports(self._transport.call)
-
-    @cached_property
-    def debug(self) -> "Debug":
-        """The account, its token, and the state of the API."""
-        from cleverreach_async.resources.debug import Debug
-
-        return Debug(self._transport.call)
-
-    @cached_property
-    def oauth(self) -> "OAuth":
-        """The client's own token."""
-        from cleverreach_async.resources.oauth import OAuth
-
-        transport = self._transport
-        return OAuth(transport.call, transport.own_account().tokens, transport.clock)
-
-    @cached_property
-    def bulk(self) -> "Bulk":
-        """The importer for any number of receivers."""
-        from cleverreach_async.bulk.importer import Bulk
-
-        return Bulk(self._transport)
 
     def with_auth(self, auth: Auth | str) -> "CleverReach":
         """Return a client of another account over the same connections; closing it does nothing.

@@ -22,6 +22,7 @@ LAYERS: tuple[str, ...] = (
     "resources",
     "sources",
     "bulk",
+    "nouns",
     "client",
     "cli",
 )

@@ -1,0 +1,104 @@
+"""The nouns of the API, as attributes of the client. Each is loaded when it is first named."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cleverreach_async.bulk.importer import Bulk
+    from cleverreach_async.resources.attributes import Attributes
+    from cleverreach_async.resources.debug import Debug
+    from cleverreach_async.resources.forms import Forms
+    from cleverreach_async.resources.groups import Groups
+    from cleverreach_async.resources.mailings import Mailings
+    from cleverreach_async.resources.oauth import OAuth
+    from cleverreach_async.resources.orders import Orders
+    from cleverreach_async.resources.receivers import Receivers
+    from cleverreach_async.resources.reports import Reports
+    from cleverreach_async.resources.tags import Tags
+    from cleverreach_async.transport.transport import Transport
+
+__all__ = ["Nouns"]
+
+
+class Nouns:
+    """The part of the client that names what the API has."""
+
+    _transport: "Transport"
+
+    @cached_property
+    def groups(self) -> "Groups":
+        """Recipient lists."""
+        from cleverreach_async.resources.groups import Groups
+
+        return Groups(self._transport.call)
+
+    @cached_property
+    def receivers(self) -> "Receivers":
+        """Contacts in the groups."""
+        from cleverreach_async.resources.receivers import Receivers
+
+        return Receivers(self._transport.call)
+
+    @cached_property
+    def attributes(self) -> "Attributes":
+        """Further fields of receivers."""
+        from cleverreach_async.resources.attributes import Attributes
+
+        return Attributes(self._transport.call)
+
+    @cached_property
+    def orders(self) -> "Orders":
+        """Orders of receivers."""
+        from cleverreach_async.resources.orders import Orders
+
+        return Orders(self._transport.call)
+
+    @cached_property
+    def tags(self) -> "Tags":
+        """Labels of receivers."""
+        from cleverreach_async.resources.tags import Tags
+
+        return Tags(self._transport.call)
+
+    @cached_property
+    def forms(self) -> "Forms":
+        """Sign-up forms and double opt-in mails."""
+        from cleverreach_async.resources.forms import Forms
+
+        return Forms(self._transport.call)
+
+    @cached_property
+    def mailings(self) -> "Mailings":
+        """Drafts and their release."""
+        from cleverreach_async.resources.mailings import Mailings
+
+        return Mailings(self._transport.call)
+
+    @cached_property
+    def reports(self) -> "Reports":
+        """Reports of sent mailings."""
+        from cleverreach_async.resources.reports import Reports
+
+        return Reports(self._transport.call)
+
+    @cached_property
+    def debug(self) -> "Debug":
+        """The account, its token, and the state of the API."""
+        from cleverreach_async.resources.debug import Debug
+
+        return Debug(self._transport.call)
+
+    @cached_property
+    def oauth(self) -> "OAuth":
+        """The client's own token."""
+        from cleverreach_async.resources.oauth import OAuth
+
+        transport = self._transport
+        return OAuth(transport.call, transport.own_account().tokens, transport.clock)
+
+    @cached_property
+    def bulk(self) -> "Bulk":
+        """The importer for any number of receivers."""
+        from cleverreach_async.bulk.importer import Bulk
+
+        return Bulk(self._transport)
