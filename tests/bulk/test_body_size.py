@@ -38,7 +38,7 @@ def sizes_while_accepted(limit: BodySizeLimit, times: int) -> list[int | None]:
     """Return each limit, while bodies of 200 bytes are accepted."""
     sizes = [limit.max_bytes]
     for _ in range(times):
-        limit.accepted(ROWS[:20])
+        limit.accepted(20, 200)
         if limit.max_bytes != sizes[-1]:
             sizes.append(limit.max_bytes)
     return sizes
@@ -65,7 +65,7 @@ def test_two_refusals_set_a_limit() -> None:
 def test_the_largest_accepted_body_is_the_limit() -> None:
     """If one is known between half of the refused body and all of it."""
     limit = BodySizeLimit()
-    limit.accepted(ROWS[:70])
+    limit.accepted(70, 700)
     limit.refused(ROWS)
     limit.refused(ROWS)
 
@@ -112,7 +112,7 @@ def test_growth_that_was_refused_is_tried_later() -> None:
 def test_an_accepted_body_of_the_refused_size_ends_the_limit() -> None:
     """So the refusals had another cause."""
     limit = refused_twice()
-    limit.accepted(ROWS)
+    limit.accepted(100, 1000)
 
     assert limit.max_bytes is None
 
@@ -153,7 +153,7 @@ def test_when_the_size_is_blamed(sizes: list[int], accepted: list[int], attempts
     """After one refusal, unless such a body was accepted before, or it is a single row."""
     limit = BodySizeLimit()
     if accepted:
-        limit.accepted(rows_of(*accepted))
+        limit.accepted(len(accepted), sum(accepted))
     rows = rows_of(*sizes)
 
     assert [False, True] == [limit.is_blamed(rows, attempts - 1), limit.is_blamed(rows, attempts)]
@@ -162,7 +162,7 @@ def test_when_the_size_is_blamed(sizes: list[int], accepted: list[int], attempts
 def test_a_body_that_was_accepted_before_may_become_too_large() -> None:
     """What was accepted before counts no more."""
     limit = BodySizeLimit()
-    limit.accepted(ROWS)
+    limit.accepted(100, 1000)
     limit.refused(ROWS)
 
     assert limit.is_blamed(ROWS, 1)

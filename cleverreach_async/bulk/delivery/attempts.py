@@ -174,7 +174,7 @@ class Attempts:
                 )
             permit.succeeded(len(rows))
             self.state.succeeded += 1
-            self.body_size.accepted(rows)
+            self.body_size.accepted(len(rows), len(request.content) - len(rows) - 1)
             return response
 
     async def query(self, request: Request) -> Response:

@@ -93,11 +93,15 @@ class BodySizeLimit:
         lower = good if size // 2 <= good < size else size // 2
         self.max_bytes = min(lower, self.max_bytes or lower)
 
-    def accepted(self, rows: Sequence[EncodedRow]) -> None:
-        """Record that a body was accepted; after many of them try larger ones."""
-        size = _size(rows)
-        if len(rows) >= self._largest[0] and size >= self._largest[1]:
-            self._largest = (len(rows), size)
+    def accepted(self, rows: int, size: int) -> None:
+        """Record that a body was accepted; after many of them try larger ones.
+
+        Args:
+            rows: Number of its rows.
+            size: Bytes of its rows.
+        """
+        if rows >= self._largest[0] and size >= self._largest[1]:
+            self._largest = (rows, size)
         if self.max_bytes is None:
             return
         if self._refused is not None and size >= self._refused:

@@ -200,7 +200,6 @@ class Delivery:
                 size = len(response.content)
                 self._proved_nothing(call, f"not JSON ({response.kind}, {size} bytes)")
                 return None
-            await self.attempts.turns.take()
             matched = match_rows(rows, items, with_ids=result.ids is not None)
         self._record(matched, call, response, result)
         if matched.is_foreign:
