@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
     from cleverreach_async.bulk.rows import Outcome, RowResult
     from cleverreach_async.bulk.run import ImportRun
+    from cleverreach_async.bulk.sync.options import SyncOptions
+    from cleverreach_async.bulk.sync.report import SyncReport
     from cleverreach_async.client import CleverReach
     from cleverreach_async.errors import (
         APIConnectionError,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
         RateLimitError,
         ResponseDecodeError,
         SourceError,
+        SyncFailedError,
+        SyncStateError,
         TokenError,
         TokenStoreError,
         TooManyRejectsError,
@@ -93,6 +97,8 @@ _HOMES: Final = {
     "bulk.outcomes.results": ("ResultStream", "Results"),
     "bulk.rows": ("Outcome", "RowResult"),
     "bulk.run": ("ImportRun",),
+    "bulk.sync.options": ("SyncOptions",),
+    "bulk.sync.report": ("SyncReport",),
     "sources": (
         "in_thread",
         "read_arrow",
@@ -126,6 +132,8 @@ _HOMES: Final = {
         "RateLimitError",
         "ResponseDecodeError",
         "SourceError",
+        "SyncFailedError",
+        "SyncStateError",
         "TokenError",
         "TokenStoreError",
         "TooManyRejectsError",
@@ -207,6 +215,10 @@ __all__ = [
     "Secret",
     "SourceError",
     "SourceRow",
+    "SyncFailedError",
+    "SyncOptions",
+    "SyncReport",
+    "SyncStateError",
     "Tag",
     "Token",
     "TokenError",

@@ -23,6 +23,8 @@
     │   ├── RateLimitError            429 (.retry_after)
     │   └── InternalServerError       5xx
     ├── JournalError              the journal of an import cannot be opened or written
+    ├── SyncStateError            the state of a synchronisation cannot be opened or written
+    ├── SyncFailedError           a synchronisation is not complete: .report
     └── ImportFailedError         an import is not complete: .report
         └── TooManyRejectsError       it stopped because too many rows were rejected
 
@@ -54,6 +56,8 @@ __all__ = [
     "RateLimitError",
     "ResponseDecodeError",
     "SourceError",
+    "SyncFailedError",
+    "SyncStateError",
     "TokenError",
     "TokenStoreError",
     "TooManyRejectsError",
@@ -274,6 +278,22 @@ class ImportFailedError(CleverReachError):
 
 class JournalError(CleverReachError):
     """The journal of an import cannot be opened or written. The message names file and remedy."""
+
+
+class SyncFailedError(CleverReachError):
+    """A synchronisation is not complete. The next run sends what is left.
+
+    Attributes:
+        report: The :class:`~cleverreach_async.SyncReport` with counts and samples.
+    """
+
+    def __init__(self, message: str, report: Any) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class SyncStateError(CleverReachError):
+    """The state of a synchronisation cannot be opened or written. The message names the remedy."""
 
 
 class TooManyRejectsError(ImportFailedError):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Literal, Unpack
 
 from cleverreach_async.bulk.assembly import (
@@ -17,6 +18,15 @@ from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
+from cleverreach_async.bulk.sync.options import (
+    Missing,
+    OnSyncProgress,
+    SyncOptions,
+    check_missing,
+    check_options,
+)
+from cleverreach_async.bulk.sync.report import SyncReport
+from cleverreach_async.bulk.sync.sync import Synchronisation
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.later import inspect_source
 from cleverreach_async.transport.paths import check_id
@@ -105,6 +115,71 @@ class Bulk:
         ``POST /groups/{group_id}/receivers/delete``
         """
         return await self._run(source, group_id, "delete", options)
+
+    async def sync(
+        self,
+        source: Source,
+        *,
+        group_id: int,
+        state: str | Path,
+        missing: Missing = "keep",
+        max_missing_share: float = 0.1,
+        rejects: str | Path | None = None,
+        overwrite: bool = False,
+        on_progress: OnSyncProgress | None = None,
+        **options: Unpack[SyncOptions],
+    ) -> SyncReport:
+        """Send the rows of a source that are new or changed since the last run.
+
+        New rows are sent by ``insert``, changed ones by ``update`` without ``activated``, so that
+        nobody who unsubscribed or bounced becomes active again. What the group has already, but the
+        state does not know, is a change. Orders are not sent. A run that is stopped goes on with
+        the next one: only what the server has accepted is remembered.
+
+        Args:
+            source: Receivers, mappings of their fields, or a source such as :func:`read_csv`: all
+                that the group is to have, in the same order every time.
+            group_id: The group.
+            state: File that says what was accepted, as fingerprints; created by the first run. Keep
+                it for the next one. Whoever has it can find out whether an address is in it.
+            missing: What happens to receivers of earlier runs that the source no longer has:
+                ``"keep"``, ``"deactivate"`` or ``"delete"``. Others in the group are left alone.
+            max_missing_share: Share of them at which nobody is removed, since the source may be
+                incomplete.
+            rejects: File for the rows that were not accepted, as JSON Lines.
+            overwrite: Whether an older rejects file is replaced.
+            on_progress: Called with the :class:`SyncReport` from time to time.
+            **options: See :class:`SyncOptions`.
+
+        Returns:
+            The report. Rejected rows raise nothing; the next run sends them again.
+
+        Raises:
+            SyncFailedError: It is not complete; ``.report`` contains the counters.
+            ConfigurationError: An argument is wrong, or ``state`` belongs to another group.
+            SyncStateError: ``state`` is in use, damaged, or cannot be written.
+            SourceError: The file of ``source`` cannot be read as rows.
+
+        ``POST /groups/{group_id}/receivers/insert``, ``PUT …/update``
+        """
+        check_source(source)
+        check_missing(missing, max_missing_share)
+        check_options(options)
+        Settings(**options).check(find_strategy("insert"))
+        await inspect_source(source)
+        synchronisation = Synchronisation(
+            transport=self._transport,
+            open_import=self.open,
+            group_id=check_id("group_id", group_id),
+            state=state,
+            missing=missing,
+            max_missing_share=max_missing_share,
+            rejects=rejects,
+            overwrite=overwrite,
+            on_progress=on_progress,
+            options=options,
+        )
+        return await synchronisation.run(source)
 
     @asynccontextmanager
     async def open(

@@ -47,6 +47,8 @@ class Behaviour:
     """The status of a single POST of an address that the group already has (U)."""
     lift_deactivation: bool = True
     """Whether ``deactivated: 0`` reactivates an unsubscribed receiver; a policy may refuse (M)."""
+    activated_reactivates: bool = False
+    """Whether ``activated`` alone reactivates an unsubscribed receiver (M that it does not)."""
     doi_state_in_one_call: bool = True
     """False: the plus calls ignore ``activated: 0`` on creation and need a second call (L)."""
     blacklisted_row: Literal["accept", "refuse"] = "accept"

@@ -177,6 +177,8 @@ def change_times(member: Member, row: InputRow, behaviour: Behaviour) -> None:
         member.registered = row.registered
     if row.activated is not None:
         member.activated = row.activated
+        if row.activated and behaviour.activated_reactivates:
+            member.deactivated = 0
     # M: `activated` does not reactivate an unsubscribed receiver; `deactivated: 0` may do so.
     if row.deactivated is not None and (row.deactivated or behaviour.lift_deactivation):
         member.deactivated = row.deactivated

@@ -63,6 +63,10 @@ async def test_state_changes(
     sandbox.behaviour = Behaviour()
     assert await active(deactivated=0)
     assert not await active(activated=0)
+    assert not await active(deactivated=now)
+    sandbox.behaviour = Behaviour(activated_reactivates=True)
+    assert not await active(activated=0)
+    assert await active(activated=now)
 
 
 async def test_pending_state_may_need_two_calls(

@@ -1,0 +1,1 @@
+"""Send only the rows of a source that are new or changed since the last time."""

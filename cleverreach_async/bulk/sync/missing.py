@@ -1,0 +1,135 @@
+"""Receivers that the source no longer has: counted, and deactivated or deleted if asked for."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final, Literal
+
+import attrs
+
+from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
+from cleverreach_async.bulk.rows import Outcome, email_key
+from cleverreach_async.bulk.run import ImportRun
+from cleverreach_async.bulk.sync.selection import Bits
+from cleverreach_async.bulk.sync.state import Entry, SyncState
+from cleverreach_async.resources.receiver_models import Receiver, ReceiverInput
+from cleverreach_async.resources.receivers import Receivers
+
+__all__ = ["count_missing", "remove_missing"]
+
+_PAGE: Final = 1000
+
+
+def count_missing(state: SyncState, seen: Bits) -> int:
+    """Count receivers that were not seen; call it in a worker thread.
+
+    Later rows of an address that the source no longer has are forgotten, and its first row counts
+    as changed: the server has the values of the row that is gone.
+
+    Args:
+        state: The state.
+        seen: Numbers of the entries that the source has.
+    """
+    missing = 0
+    for part in state.entries():
+        gone = [(address, entry) for address, entry in part if entry.id not in seen]
+        missing += sum(_is_receiver(entry) for _, entry in gone)
+        later = [(address, entry.first) for address, entry in gone if entry.first is not None]
+        state.send_again([first for _, first in later])
+        state.remove([address for address, _ in later])
+    return missing
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Found:
+    """A receiver of the group that the source no longer has."""
+
+    receiver: Receiver
+    address: bytes
+
+
+async def remove_missing(
+    state: SyncState,
+    seen: Bits,
+    receivers: Receivers,
+    run: Callable[[], AbstractAsyncContextManager[ImportRun]],
+    *,
+    group_id: int,
+    missing: Literal["deactivate", "delete"],
+    now: int,
+) -> int:
+    """Deactivate or delete receivers that were not seen; returns how many.
+
+    The state has no addresses, so the receivers of the group are listed to find them.
+
+    Args:
+        state: The state; whoever was removed, or is no longer in the group, is forgotten.
+        seen: Numbers of the entries that the source has.
+        receivers: The calls.
+        run: Opens an import that updates or deletes.
+        group_id: The group.
+        missing: What to do.
+        now: Unix time in seconds.
+    """
+    removed = 0
+    while True:
+        # A deletion moves the others to earlier pages, so those left out are found in a next pass.
+        done = await _remove_once(
+            state, seen, receivers, run, group_id=group_id, missing=missing, now=now
+        )
+        removed += done
+        if not done or missing == "deactivate":
+            break
+    await run_in_thread(partial(_forget, state, seen))
+    return removed
+
+
+async def _remove_once(
+    state: SyncState,
+    seen: Bits,
+    receivers: Receivers,
+    run: Callable[[], AbstractAsyncContextManager[ImportRun]],
+    *,
+    group_id: int,
+    missing: Literal["deactivate", "delete"],
+    now: int,
+) -> int:
+    removed = 0
+    pages = receivers.list(group_id=group_id, page_size=_PAGE).pages()
+    async for page in pages:
+        found = await run_in_thread(partial(_find, state, seen, page))
+        if missing == "deactivate":
+            found = [it for it in found if it.receiver.deactivated is None]
+        if not found:
+            continue
+        async with run() as removal:
+            for it in found:
+                email = it.receiver.email
+                gone = email if missing == "delete" else ReceiverInput(email, deactivated=now)
+                await removal.put(gone)
+            results = [result async for result in removal.results()]
+        done = [found[it.row - 1].address for it in results if it.outcome is Outcome.ACCEPTED]
+        await run_in_thread(partial(state.remove, done))
+        removed += len(done)
+    return removed
+
+
+def _find(state: SyncState, seen: Bits, receivers: Sequence[Receiver]) -> list[_Found]:
+    addresses = state.fingerprints.of_addresses([email_key(it.email) for it in receivers])
+    entries = state.find(addresses)
+    return [
+        _Found(receiver=receiver, address=address)
+        for receiver, address in zip(receivers, addresses, strict=True)
+        if address in entries and entries[address].id not in seen and _is_receiver(entries[address])
+    ]
+
+
+def _forget(state: SyncState, seen: Bits) -> None:
+    """Forget who was not seen, and is not in the group, or inactive there already."""
+    for part in state.entries():
+        state.remove([address for address, entry in part if entry.id not in seen])
+
+
+def _is_receiver(entry: Entry) -> bool:
+    """Whether an entry is that of a receiver whom the server has accepted."""
+    return entry.first is None and entry.content is not None

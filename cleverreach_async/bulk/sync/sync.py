@@ -1,0 +1,171 @@
+"""One synchronisation: compare, send, and care for receivers that the source no longer has."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cleverreach_async.bulk.attributes.account import AccountAttributes
+from cleverreach_async.bulk.intake.reading import Source
+from cleverreach_async.bulk.intake.slices import SliceLimit
+from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
+from cleverreach_async.bulk.outcomes.rejects import RejectsFile
+from cleverreach_async.bulk.report import message_of
+from cleverreach_async.bulk.run import ImportRun
+from cleverreach_async.bulk.sync.comparison import Comparison
+from cleverreach_async.bulk.sync.missing import count_missing, remove_missing
+from cleverreach_async.bulk.sync.options import Missing, OnSyncProgress, SyncOptions
+from cleverreach_async.bulk.sync.report import SyncReport
+from cleverreach_async.bulk.sync.selection import Bits
+from cleverreach_async.bulk.sync.state import SyncState
+from cleverreach_async.errors import CleverReachError, SyncFailedError
+from cleverreach_async.resources.attributes import Attributes
+from cleverreach_async.resources.receivers import Receivers
+from cleverreach_async.sources.column_options import columns_of
+from cleverreach_async.transport.redaction import mask_emails
+from cleverreach_async.transport.transport import Transport
+
+__all__ = ["Synchronisation"]
+
+OpenImport = Callable[..., AbstractAsyncContextManager[ImportRun]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Synchronisation:
+    """Brings a group in step with a source.
+
+    Attributes:
+        transport: Sends requests.
+        open_import: ``cr.bulk.open``.
+        group_id: The group.
+        state: File of the state.
+        missing: What happens to receivers that the source no longer has.
+        max_missing_share: Share of them at which nobody is removed.
+        rejects: File for rows that were not accepted.
+        overwrite: Whether an older one is replaced.
+        on_progress: Called with the report from time to time.
+        options: Options of the imports.
+    """
+
+    transport: Transport
+    open_import: OpenImport
+    group_id: int
+    state: str | Path
+    missing: Missing
+    max_missing_share: float
+    rejects: str | Path | None
+    overwrite: bool
+    on_progress: OnSyncProgress | None
+    options: SyncOptions
+
+    async def run(self, source: Source) -> SyncReport:
+        """Send what is new or changed.
+
+        Raises:
+            SyncFailedError: It is not complete.
+            ConfigurationError: An option is wrong, or the state is that of something else.
+            SyncStateError: The state cannot be used.
+        """
+        report = SyncReport()
+        identity: dict[str, str | int] = {
+            "server": self.transport.base_url,
+            "group_id": self.group_id,
+        }
+        with ExitStack() as resources:
+            state = await run_in_thread(partial(SyncState.open, self.state, identity))
+            resources.enter_context(state)
+            rejects = resources.enter_context(RejectsFile(self.rejects, overwrite=self.overwrite))
+            try:
+                seen = await self._send(source, state, report, rejects)
+                rejects.finish()
+                await self._care_for_missing(state, seen, report)
+            except Exception as error:
+                report.stopped = mask_emails(message_of(error))
+                raise SyncFailedError(
+                    f"the synchronisation stopped after {report.read} rows: {report.stopped}",
+                    report,
+                ) from error
+        report.assert_balanced()
+        return report
+
+    async def _send(
+        self, source: Source, state: SyncState, report: SyncReport, rejects: RejectsFile
+    ) -> Bits:
+        """Send what is new or changed; returns the numbers of the entries that the source has."""
+        adapt = self._adapter(source)
+        await adapt()
+        comparison = Comparison(
+            state,
+            report,
+            rejects=rejects,
+            limit=SliceLimit(self.transport.clock),
+            on_progress=self.on_progress,
+        )
+        open_import = partial(self.open_import, group_id=self.group_id)
+        try:
+            async with (
+                open_import(strategy="update", **self._options_of_changes) as changes,
+                open_import(strategy="insert", **self.options) as additions,
+            ):
+                await comparison.run(source, adapt, additions=additions, changes=changes)
+        finally:
+            comparison.refresh()
+        if comparison.failure is not None:
+            raise comparison.failure
+        return comparison.selection.seen
+
+    @property
+    def _options_of_changes(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name != "inactive"}
+
+    def _adapter(self, source: Source) -> Callable[[], Awaitable[None]]:
+        """Return what lets a source with columns convert values to the types of the account."""
+        columns = columns_of(source)
+        mode = self.options.get("attributes", "check")
+        account = AccountAttributes(
+            attributes=Attributes(self.transport.call),
+            group_id=self.group_id,
+            creates=mode == "create",
+            relative=False,
+            has_columns=columns is not None,
+        )
+
+        async def adapt() -> None:
+            if columns is None:
+                return
+            if mode == "ignore":
+                columns.take_types({}, relative=False)
+            else:
+                await account.adapt(columns)
+
+        return adapt
+
+    async def _care_for_missing(self, state: SyncState, seen: Bits, report: SyncReport) -> None:
+        known = await run_in_thread(state.count)
+        report.missing = await run_in_thread(partial(count_missing, state, seen))
+        if self.missing == "keep" or not report.missing:
+            return
+        if report.missing > self.max_missing_share * known:
+            raise CleverReachError(
+                f"the source lacks {report.missing} of {known} receivers of earlier runs, which is"
+                f" more than max_missing_share={self.max_missing_share:g} allows; nobody was"
+                " removed: check that the source is complete"
+            )
+        strategy = "delete" if self.missing == "delete" else "update"
+        report.removed = await remove_missing(
+            state,
+            seen,
+            Receivers(self.transport.call),
+            partial(
+                self.open_import,
+                group_id=self.group_id,
+                strategy=strategy,
+                **self._options_of_changes,
+            ),
+            group_id=self.group_id,
+            missing=self.missing,
+            now=int(self.transport.clock.now()),
+        )
