@@ -169,13 +169,7 @@ def assemble(
     resources.enter_context(attempts.gate.on_switched(accounting.gate_switched))
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
     workers = Workers(
-        delivery=Delivery(
-            attempts=attempts,
-            group_id=group_id,
-            strategy=strategy,
-            doubtful=RowSet() if resumed is None else resumed.sent,
-            notes_lost_values=attributes is None,
-        ),
+        delivery=_delivery(attempts, attributes, resumed, group_id, strategy),
         accounting=accounting,
         batches=batches,
         stop=stop,
@@ -206,6 +200,22 @@ def assemble(
         limit=SliceLimit(clock),
         attributes=attributes,
         resumed=resumed,
+    )
+
+
+def _delivery(
+    attempts: Attempts,
+    attributes: AccountAttributes | None,
+    resumed: JournalState | None,
+    group_id: int,
+    strategy: Strategy,
+) -> Delivery:
+    return Delivery(
+        attempts=attempts,
+        group_id=group_id,
+        strategy=strategy,
+        doubtful=RowSet() if resumed is None else resumed.sent,
+        notes_lost_values=attributes is None,
     )
 
 

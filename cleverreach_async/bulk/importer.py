@@ -18,13 +18,7 @@ from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
-from cleverreach_async.bulk.sync.options import (
-    Missing,
-    OnSyncProgress,
-    SyncOptions,
-    check_missing,
-    check_options,
-)
+from cleverreach_async.bulk.sync.options import SyncOptions, SyncSettings
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.sync import Synchronisation
 from cleverreach_async.errors import ConfigurationError
@@ -122,11 +116,6 @@ class Bulk:
         *,
         group_id: int,
         state: str | Path,
-        missing: Missing = "keep",
-        max_missing_share: float = 0.1,
-        rejects: str | Path | None = None,
-        overwrite: bool = False,
-        on_progress: OnSyncProgress | None = None,
         **options: Unpack[SyncOptions],
     ) -> SyncReport:
         """Send the rows of a source that are new or changed since the last run.
@@ -142,13 +131,6 @@ class Bulk:
             group_id: The group.
             state: File that says what was accepted, as fingerprints; created by the first run. Keep
                 it for the next one. Whoever has it can find out whether an address is in it.
-            missing: What happens to receivers of earlier runs that the source no longer has:
-                ``"keep"``, ``"deactivate"`` or ``"delete"``. Others in the group are left alone.
-            max_missing_share: Share of them at which nobody is removed, since the source may be
-                incomplete.
-            rejects: File for the rows that were not accepted, as JSON Lines.
-            overwrite: Whether an older rejects file is replaced.
-            on_progress: Called with the :class:`SyncReport` from time to time.
             **options: See :class:`SyncOptions`.
 
         Returns:
@@ -163,22 +145,14 @@ class Bulk:
         ``POST /groups/{group_id}/receivers/insert``, ``PUT …/update``
         """
         check_source(source)
-        check_missing(missing, max_missing_share)
-        check_options(options)
-        Settings(**options).check(find_strategy("insert"))
-        await inspect_source(source)
         synchronisation = Synchronisation(
             transport=self._transport,
             open_import=self.open,
             group_id=check_id("group_id", group_id),
             state=state,
-            missing=missing,
-            max_missing_share=max_missing_share,
-            rejects=rejects,
-            overwrite=overwrite,
-            on_progress=on_progress,
-            options=options,
+            settings=SyncSettings.of(options),
         )
+        await inspect_source(source)
         return await synchronisation.run(source)
 
     @asynccontextmanager

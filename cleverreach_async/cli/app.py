@@ -81,6 +81,22 @@ def retry_rejects() -> Run:
     return run_retry
 
 
+@app.command(
+    cls=Command,
+    epilog="Run it every night: cleverreach sync customers.csv --group Newsletter --state"
+    " customers.sync",
+)
+def sync() -> Run:
+    """Send the rows of a file that are new or changed since the last run.
+
+    Nobody who unsubscribed or bounced becomes active again: new receivers are inserted, and
+    existing ones are changed but never activated. A run that was stopped goes on with the next one.
+    """
+    from cleverreach_async.cli.sync_command import synchronise
+
+    return synchronise
+
+
 @app.command(cls=Command)
 def groups() -> Run:
     """List the groups of the account."""

@@ -18,7 +18,6 @@ from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import find_strategy
-from cleverreach_async.bulk.sync.options import OnSyncProgress
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.selection import Selected, Selection
 from cleverreach_async.bulk.sync.state import SyncState
@@ -85,7 +84,7 @@ class Comparison:
         *,
         rejects: RejectsFile,
         limit: SliceLimit,
-        on_progress: OnSyncProgress | None,
+        on_progress: Callable[[SyncReport], None] | None,
     ) -> None:
         self.selection = Selection(state)
         self.failure: Exception | None = None
@@ -184,10 +183,10 @@ class Comparison:
         rows, items, self._rows = self._rows, self._items, []
         selected = await self._in_state(partial(self.selection.select, rows))
         changed = {it.place: it for it in selected}
-        sendable = {row.number for row in rows}
+        unsendable = {*range(len(items))}.difference([row.number for row in rows])
         first = self._report.read - len(items) + 1
         self._report.unchanged += len(rows) - len(selected)
-        passed = [at for at in range(len(items)) if at in changed or at not in sendable]
+        passed = sorted(unsendable.union(changed))
         self._items = [items[at] for at in passed]  # they are pending until they are passed on
         for at in passed:
             row = _Row(first + at, self._items.pop(0), changed.get(at))

@@ -41,7 +41,7 @@ def count_missing(state: SyncState, seen: Bits) -> int:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class _Found:
+class _Missed:
     """A receiver of the group that the source no longer has."""
 
     receiver: Receiver
@@ -114,11 +114,11 @@ async def _remove_once(
     return removed
 
 
-def _find(state: SyncState, seen: Bits, receivers: Sequence[Receiver]) -> list[_Found]:
+def _find(state: SyncState, seen: Bits, receivers: Sequence[Receiver]) -> list[_Missed]:
     addresses = state.fingerprints.of_addresses([email_key(it.email) for it in receivers])
     entries = state.find(addresses)
     return [
-        _Found(receiver=receiver, address=address)
+        _Missed(receiver=receiver, address=address)
         for receiver, address in zip(receivers, addresses, strict=True)
         if address in entries and entries[address].id not in seen and _is_receiver(entries[address])
     ]

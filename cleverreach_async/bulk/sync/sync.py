@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -17,7 +16,7 @@ from cleverreach_async.bulk.report import message_of
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.sync.comparison import Comparison
 from cleverreach_async.bulk.sync.missing import count_missing, remove_missing
-from cleverreach_async.bulk.sync.options import Missing, OnSyncProgress, SyncOptions
+from cleverreach_async.bulk.sync.options import SyncSettings
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.selection import Bits
 from cleverreach_async.bulk.sync.state import SyncState
@@ -42,24 +41,14 @@ class Synchronisation:
         open_import: ``cr.bulk.open``.
         group_id: The group.
         state: File of the state.
-        missing: What happens to receivers that the source no longer has.
-        max_missing_share: Share of them at which nobody is removed.
-        rejects: File for rows that were not accepted.
-        overwrite: Whether an older one is replaced.
-        on_progress: Called with the report from time to time.
-        options: Options of the imports.
+        settings: The options.
     """
 
     transport: Transport
     open_import: OpenImport
     group_id: int
     state: str | Path
-    missing: Missing
-    max_missing_share: float
-    rejects: str | Path | None
-    overwrite: bool
-    on_progress: OnSyncProgress | None
-    options: SyncOptions
+    settings: SyncSettings
 
     async def run(self, source: Source) -> SyncReport:
         """Send what is new or changed.
@@ -77,7 +66,9 @@ class Synchronisation:
         with ExitStack() as resources:
             state = await run_in_thread(partial(SyncState.open, self.state, identity))
             resources.enter_context(state)
-            rejects = resources.enter_context(RejectsFile(self.rejects, overwrite=self.overwrite))
+            rejects = resources.enter_context(
+                RejectsFile(self.settings.rejects, overwrite=self.settings.overwrite)
+            )
             try:
                 seen = await self._send(source, state, report, rejects)
                 rejects.finish()
@@ -102,13 +93,13 @@ class Synchronisation:
             report,
             rejects=rejects,
             limit=SliceLimit(self.transport.clock),
-            on_progress=self.on_progress,
+            on_progress=self.settings.on_progress,
         )
         open_import = partial(self.open_import, group_id=self.group_id)
         try:
             async with (
-                open_import(strategy="update", **self._options_of_changes) as changes,
-                open_import(strategy="insert", **self.options) as additions,
+                open_import(strategy="update", **self.settings.of_changes) as changes,
+                open_import(strategy="insert", **self.settings.imports) as additions,
             ):
                 await comparison.run(source, adapt, additions=additions, changes=changes)
         finally:
@@ -117,14 +108,10 @@ class Synchronisation:
             raise comparison.failure
         return comparison.selection.seen
 
-    @property
-    def _options_of_changes(self) -> dict[str, Any]:
-        return {name: value for name, value in self.options.items() if name != "inactive"}
-
     def _adapter(self, source: Source) -> Callable[[], Awaitable[None]]:
         """Return what lets a source with columns convert values to the types of the account."""
         columns = columns_of(source)
-        mode = self.options.get("attributes", "check")
+        mode = self.settings.imports.get("attributes", "check")
         account = AccountAttributes(
             attributes=Attributes(self.transport.call),
             group_id=self.group_id,
@@ -144,17 +131,18 @@ class Synchronisation:
         return adapt
 
     async def _care_for_missing(self, state: SyncState, seen: Bits, report: SyncReport) -> None:
+        missing, share = self.settings.missing, self.settings.max_missing_share
         known = await run_in_thread(state.count)
         report.missing = await run_in_thread(partial(count_missing, state, seen))
-        if self.missing == "keep" or not report.missing:
+        if missing == "keep" or not report.missing:
             return
-        if report.missing > self.max_missing_share * known:
+        if report.missing > share * known:
             raise CleverReachError(
                 f"the source lacks {report.missing} of {known} receivers of earlier runs, which is"
-                f" more than max_missing_share={self.max_missing_share:g} allows; nobody was"
-                " removed: check that the source is complete"
+                f" more than max_missing_share={share:g} allows; nobody was removed: check that the"
+                " source is complete"
             )
-        strategy = "delete" if self.missing == "delete" else "update"
+        strategy = "delete" if missing == "delete" else "update"
         report.removed = await remove_missing(
             state,
             seen,
@@ -163,9 +151,9 @@ class Synchronisation:
                 self.open_import,
                 group_id=self.group_id,
                 strategy=strategy,
-                **self._options_of_changes,
+                **self.settings.of_changes,
             ),
             group_id=self.group_id,
-            missing=self.missing,
+            missing=missing,
             now=int(self.transport.clock.now()),
         )

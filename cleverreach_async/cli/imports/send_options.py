@@ -43,8 +43,12 @@ def parse_concurrency(text: str) -> int | Literal["auto"]:
     return number
 
 
-def parse_share(text: str) -> float:
-    """Parse the value of ``--max-reject-share``, such as ``10%`` or ``0.1``.
+def parse_share(text: str, option: str = "--max-reject-share") -> float:
+    """Parse a share, such as ``10%`` or ``0.1``.
+
+    Args:
+        text: The value of the option.
+        option: Its name.
 
     Returns:
         The share, from 0 to 1.
@@ -53,7 +57,7 @@ def parse_share(text: str) -> float:
         ConfigurationError: It is not a share, or a 1 that may mean 1 % or 100 %.
     """
     if text == "1":
-        raise ConfigurationError("--max-reject-share 1 is ambiguous; use 1% or 100%")
+        raise ConfigurationError(f"{option} 1 is ambiguous; use 1% or 100%")
     digits, percent = (text[:-1], 100) if text.endswith("%") else (text, 1)
     try:
         share = float(digits) / percent
@@ -61,8 +65,7 @@ def parse_share(text: str) -> float:
         share = -1.0
     if not 0 <= share <= 1:
         raise ConfigurationError(
-            f"--max-reject-share is {text!r}; use a percentage, such as 10%, or a share, such as"
-            " 0.1"
+            f"{option} is {text!r}; use a percentage, such as 10%, or a share, such as 0.1"
         )
     return share
 
