@@ -367,7 +367,7 @@ async def test_a_callback_that_fails_ends_the_run(shop: Shop) -> None:
 )
 async def test_wrong_options_are_refused(shop: Shop, options: Any, message: str) -> None:
     """Before anything is sent or written."""
-    arguments = {"group_id": shop.group_id, "state": shop.state, **options}
+    arguments: dict[str, Any] = {"group_id": shop.group_id, "state": shop.state, **options}
     with pytest.raises(ConfigurationError, match=message):
         await shop.cr.bulk.sync([], **arguments)
 
@@ -416,6 +416,7 @@ async def test_any_series_of_nights_gives_the_last_source(shop: Shop, seed: int)
     """Whatever changed, came twice, left, failed on the server, or was cut off."""
     rng = random.Random(seed)
     people = {number: person(number, f"c{rng.randrange(3)}") for number in range(60)}
+    rows: list[ReceiverInput] = []
     for _ in range(5):
         for number in rng.sample(range(80), 8):
             people[number] = person(number, f"c{rng.randrange(5)}")

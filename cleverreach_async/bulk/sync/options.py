@@ -104,6 +104,6 @@ class SyncSettings:
             raise ConfigurationError(
                 f"missing is {self.missing!r}; use 'keep', 'deactivate' or 'delete'"
             )
-        share: object = self.max_missing_share
+        share: Any = self.max_missing_share
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise ConfigurationError(f"max_missing_share is {share!r}; use 0 to 1")
