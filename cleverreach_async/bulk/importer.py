@@ -56,6 +56,9 @@ class Bulk:
     ) -> ImportReport:
         """Add or change every receiver of a source.
 
+        It sends ``activated`` as the rows have it. Whether that makes people active again who have
+        unsubscribed is not documented; :meth:`sync` never does.
+
         Args:
             source: Receivers, mappings of their fields, or a source such as :func:`read_csv`.
             group_id: The group.
