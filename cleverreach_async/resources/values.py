@@ -12,6 +12,7 @@ from typing import Any, Final
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
 __all__ = [
+    "MILLISECONDS",
     "read_attributes",
     "read_flag",
     "read_float",
@@ -28,7 +29,7 @@ _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d{1,2}", re.ASCII)
 
 _EXACT: Final = 2**53
 """From here on a float skips whole numbers."""
-_MILLISECONDS: Final = 10**11
+MILLISECONDS: Final = 10**11
 """From here on, in the year 5138, a time is in milliseconds rather than in seconds."""
 
 _FLAGS: Final = {
@@ -144,7 +145,7 @@ def read_time(value: Any, _: Any = None) -> datetime | None:
     if value is False or value == "":
         return None
     seconds = value if type(value) is int else read_number(value)
-    if seconds >= _MILLISECONDS:
+    if seconds >= MILLISECONDS:
         raise ValueError("expected a time in seconds")
     return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
 
