@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cleverreach_async.auth.redis_store import RedisTokenStore
     from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
     from cleverreach_async.auth.tokens import Token
+    from cleverreach_async.bulk.export.export import Export, ExportReport
     from cleverreach_async.bulk.options import ImportOptions
     from cleverreach_async.bulk.outcomes.results import Results, ResultStream
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
@@ -92,6 +93,7 @@ _HOMES: Final = {
     "auth.redis_store": ("RedisTokenStore",),
     "auth.stores": ("CallbackTokenStore", "MemoryTokenStore", "TokenStore"),
     "auth.tokens": ("Token",),
+    "bulk.export.export": ("Export", "ExportReport"),
     "bulk.options": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),
     "bulk.outcomes.results": ("ResultStream", "Results"),
@@ -178,6 +180,8 @@ __all__ = [
     "Detail",
     "DuplicateReceiverError",
     "Event",
+    "Export",
+    "ExportReport",
     "Fault",
     "FileTokenStore",
     "Form",

@@ -19,6 +19,7 @@ __all__ = [
     "create_empty",
     "open_locked",
     "open_pipe",
+    "publish",
     "remove_if_empty",
     "replace_file",
 ]
@@ -68,6 +69,20 @@ def replace_file(path: Path, content: Iterable[bytes], *, mode: int = _OWNER_ONL
         draft.replace(path)
     _sync_folder(path.parent)
     _remove_abandoned_drafts(path, written_at)
+
+
+def publish(draft: Path, path: Path) -> None:
+    """Give a finished file that was closed its name in one step, which replaces an older file.
+
+    Args:
+        draft: The file, in the folder of ``path``.
+        path: Its name.
+
+    Raises:
+        OSError: It cannot be renamed, or the last step, the sync of the folder, failed.
+    """
+    draft.replace(path)
+    _sync_folder(path.parent)
 
 
 def check_replaceable(path: Path) -> None:

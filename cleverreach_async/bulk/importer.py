@@ -1,4 +1,4 @@
-"""``cr.bulk``: the calls that import rows."""
+"""``cr.bulk``: the calls that import rows, and the one that exports them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
@@ -12,6 +12,7 @@ from cleverreach_async.bulk.assembly import (
     open_journal,
     start_attempts,
 )
+from cleverreach_async.bulk.export.export import Export, ExportRequest
 from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.intake.source_check import check_source
 from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
@@ -22,6 +23,7 @@ from cleverreach_async.bulk.sync.options import SyncOptions, SyncSettings
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.sync import Synchronisation
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.receiver_models import Detail, ReceiverState
 from cleverreach_async.sources.later import inspect_source
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
@@ -30,14 +32,14 @@ __all__ = ["Bulk"]
 
 
 class Bulk:
-    """``cr.bulk``: imports of any size into a group.
+    """``cr.bulk``: imports of any size into a group, and exports of it.
 
-    All calls share the options of :class:`ImportOptions`. Rows are sent in concurrent batches, and
-    the group ends as if they had been sent one by one. Rows of one address keep their order; one is
-    ``superseded``, and not sent, only if the next one within ``batch_size`` rows fills all its
-    fields. A row that cannot be sent is rejected and never stops the others. After failures of the
-    server (429, 5xx, lost connections) batches are retried; a row that must not be stored twice is
-    looked up when a response is lost, and is ``unknown`` if the look-up does not decide.
+    All imports share the options of :class:`ImportOptions`. Rows are sent in concurrent batches,
+    and the group ends as if they had been sent one by one. Rows of one address keep their order;
+    one is ``superseded``, and not sent, only if the next one within ``batch_size`` rows fills all
+    its fields. A row that cannot be sent is rejected and never stops the others. After failures of
+    the server (429, 5xx, lost connections) batches are retried; a row that must not be stored twice
+    is looked up when a response is lost, and is ``unknown`` if the look-up does not decide.
 
     The server silently drops values of attributes that do not exist, so an import stops at the
     first row that has one; see ``attributes`` in :class:`ImportOptions`.
@@ -177,6 +179,47 @@ class Bulk:
         """
         async with self._open(None, group_id, strategy, options) as run:
             yield run
+
+    def export(
+        self,
+        *,
+        group_id: int,
+        state: ReceiverState = "all",
+        detail: Detail = Detail.TAGS,
+        order_by: str | None = "id ASC",
+        page_size: int = 1000,
+        concurrency: int = 4,
+    ) -> Export:
+        """Read every receiver of a group: ``async for receiver in cr.bulk.export(group_id=7)``.
+
+        ``await cr.bulk.export(group_id=7).write("group.csv")`` writes them to a file. Some pages
+        are requested at the same time. See :class:`Export` for what happens while others write to
+        the group.
+
+        Args:
+            group_id: The group.
+            state: Only receivers in this state (the vendor's ``type``).
+            detail: What to return for each receiver beside the profile.
+            order_by: Field and direction. In the order of ids, receivers who join the group come
+                last, so that pages shift least. ``None`` for the order of the server.
+            page_size: Receivers per request, 1 to 5000.
+            concurrency: Most requests at a time, 1 to 32.
+
+        Raises:
+            ConfigurationError: An argument is out of range, or ``group_id`` is not an id.
+
+        ``GET /groups/{group_id}/receivers``
+        """
+        wanted = ExportRequest(
+            group_id=check_id("group_id", group_id),
+            state=state,
+            detail=detail,
+            order_by=order_by,
+            page_size=page_size,
+            concurrency=concurrency,
+        )
+        wanted.check()
+        return Export(self._transport, wanted)
 
     async def _run(
         self, source: Source, group_id: int, strategy: StrategyName, options: ImportOptions

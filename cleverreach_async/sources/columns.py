@@ -15,6 +15,7 @@ from cleverreach_async.sources.consent_check import check_columns, check_file_na
 from cleverreach_async.sources.consent_headers import KnownHeader, known_headers
 
 __all__ = [
+    "ACCOUNT_PREFIX",
     "GROUP_PREFIX",
     "TIME_TARGETS",
     "ColumnMapping",
@@ -27,6 +28,8 @@ FIELD_TARGETS: Final = ("email", *TIME_TARGETS, *CONSENT_TARGETS, "source", "tag
 STRICT_TARGETS: Final = frozenset({"email", *TIME_TARGETS, *CONSENT_TARGETS})
 """Targets whose values are never left out: a row with one that cannot be used is bad."""
 GROUP_PREFIX: Final = "attributes."
+ACCOUNT_PREFIX: Final = "global_attributes."
+"""Before the names of attributes in the columns of an export."""
 LEAVE_OUT: Final = frozenset({"", "-"})
 
 _NAME: Final = re.compile(r"\w+")
@@ -116,6 +119,7 @@ def map_columns(
     """
     _check_names(headers, path)
     chosen = _chosen(headers, mapping or {})
+    chosen = {**_exported(headers, chosen), **chosen}
     known = known_headers(headers)
     targets = {**_recognised(known, chosen, path), **chosen}
     pairs = tuple((name, target) for name in headers if (target := targets.get(name, "")))
@@ -180,6 +184,26 @@ def _chosen(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str
             )
         chosen[column] = target
     return chosen
+
+
+def _exported(headers: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the targets of columns that are named as in an export, with a prefix."""
+    targets = {name: _exported_target(name) for name in headers if name not in chosen}
+    taken = {*chosen.values()}
+    return {name: it for name, it in targets.items() if it and it not in taken}
+
+
+def _exported_target(header: str) -> str:
+    """Return the target; empty for a column that is not named so."""
+    name = header.removeprefix(ACCOUNT_PREFIX)
+    prefix = ""
+    if name == header:
+        name, prefix = header.removeprefix(GROUP_PREFIX), GROUP_PREFIX
+    is_exported = name != header and _NAME.fullmatch(name) is not None and name == name.lower()
+    is_free = name not in RESERVED_NAMES and (
+        bool(prefix) or name not in {*FIELD_TARGETS, "orders"}
+    )
+    return f"{prefix}{name}" if is_exported and is_free else ""
 
 
 def _column(wanted: str, headers: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from cleverreach_async.sources.line_marks import holds_any
 from cleverreach_async.sources.null_words import NULL_WORDS
 from cleverreach_async.sources.text_file import TextFile
 
-__all__ = ["Wrapping", "find_wrappings", "may_hold_wrapped"]
+__all__ = ["Wrapping", "find_wrappings", "looks_wrapped", "may_hold_wrapped"]
 
 _FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")+)"')
@@ -23,6 +23,7 @@ _APOSTROPHE: Final = re.compile(r"'(?![^\W\d_]{1,2}[\s-])([^'].*)", re.DOTALL)
 """Names such as 't Veld and 's-Hertogenbosch begin with an apostrophe."""
 
 _SIGNS: Final = "+-=@"
+_STARTS: Final = frozenset("=\"'")
 
 
 @attrs.frozen
@@ -51,6 +52,11 @@ _WRAPPINGS: Final = (
     Wrapping("'…'", _BOTH_SIDES, 2),
     Wrapping("'…", _APOSTROPHE, 3),
 )
+
+
+def looks_wrapped(text: str) -> bool:
+    """Whether a value is unwrapped if all of its column look like it."""
+    return text[:1] in _STARTS and any(it.pattern.fullmatch(text) for it in _WRAPPINGS)
 
 
 @attrs.define

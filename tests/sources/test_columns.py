@@ -174,3 +174,31 @@ def test_a_row_in_place_of_the_header_is_not_shown() -> None:
     with pytest.raises(SourceError, match="looks like a row") as caught:
         map_columns(["ann@example.org", "Ann"])
     assert "ann@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "target"),
+    [
+        ("global_attributes.shoe", "shoe"),
+        ("attributes.shoe", "attributes.shoe"),
+        ("attributes.tags", "attributes.tags"),
+        ("attributes.größe", "attributes.größe"),
+        ("global_attributes.newsletter", "newsletter"),
+        ("global_attributes.tags", ""),
+        ("global_attributes.registered", ""),
+        ("attributes.email", ""),
+        ("attributes.", ""),
+        ("attributes.Shoe size", ""),
+        ("Attributes.Shoe", ""),
+    ],
+)
+def test_columns_of_an_export_name_their_attribute(header: str, target: str) -> None:
+    """With a prefix; a name that would mean a field is left out, and shown as such."""
+    assert target == target_of(header)
+
+
+def test_callers_mapping_overrides_a_column_of_an_export() -> None:
+    """Neither the column nor the target is used twice."""
+    headers = ["E-Mail", "global_attributes.shoe", "attributes.size", "Schuh"]
+    mapping = map_columns(headers, {"Schuh": "shoe", "attributes.size": "-"})
+    assert (("E-Mail", "email"), ("Schuh", "shoe")) == mapping.pairs

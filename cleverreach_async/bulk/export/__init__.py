@@ -1,0 +1,1 @@
+"""Write all receivers of a group to a file."""
