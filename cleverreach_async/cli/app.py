@@ -97,6 +97,21 @@ def sync() -> Run:
     return synchronise
 
 
+@app.command(
+    cls=Command, epilog="For example: cleverreach export --group Newsletter -o newsletter.csv"
+)
+def export() -> Run:
+    """Write the receivers of a group to a file.
+
+    A CSV or Parquet file can be imported again. JSON Lines have every field, for archives. The file
+    has its name only when it is complete; an interrupted export goes on with --resume. While others
+    write to the group, a receiver may be missed; nobody is written twice.
+    """
+    from cleverreach_async.cli.export_command import export_group
+
+    return export_group
+
+
 @app.command(cls=Command)
 def groups() -> Run:
     """List the groups of the account."""

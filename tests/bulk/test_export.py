@@ -473,6 +473,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "format": ({}, {"path": "group.csv", "format": "xml"}, "format is 'xml'"),
     "orders in a table": ({"detail": Detail.ALL}, {"path": "group.csv"}, "no place for events"),
     "delimiter": ({}, {"path": "group.csv", "delimiter": '"'}, "delimiter is"),
+    "no delimiter": ({}, {"delimiter": None}, "delimiter is None"),
     "folder": ({}, {"path": "missing/group.csv"}, "does not exist"),
 }
 
@@ -504,3 +505,12 @@ async def test_an_export_works_once(tmp_path: Path) -> None:
         await export.write(tmp_path / "a.csv")
         with pytest.raises(ConfigurationError, match="was used already"):
             await export.write(tmp_path / "b.csv")
+
+
+async def test_empty_group_is_an_empty_file(tmp_path: Path) -> None:
+    """As JSON Lines it has no byte."""
+    async with an_account() as account:
+        report = await write(account, tmp_path / "a.jsonl")
+        await write(account, tmp_path / "a.csv")
+    assert report.receivers == 0
+    assert {"a.jsonl", "a.csv"} == {*names_in(tmp_path)}

@@ -272,10 +272,10 @@ def _checked_path(path: Any) -> Path:
 
 
 def _checked_format(
-    target: Path, wanted: ExportFormat | None, detail: Detail, delimiter: str
+    target: Path, wanted: ExportFormat | None, detail: Detail, delimiter: Any
 ) -> ExportFormat:
     chosen = choose_format(target.suffix, wanted, detail)
-    if len(delimiter) != 1 or delimiter in '"\r\n':
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
         raise ConfigurationError(f"delimiter is {delimiter!r}; it takes one character")
     if chosen == "parquet":
         check_parquet()

@@ -166,19 +166,22 @@ class PartFile:
         Raises:
             ConfigurationError: It cannot be renamed.
         """
-        self.close()
+        self._file.close()
         with explained(self._target):
             publish(draft or self.path, self._target)
             for path in (self.path, self._state_path):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the file, and delete it if nothing was written."""
+        """Close the file, and delete it if an unfinished export has written nothing."""
+        if self._file.closed:
+            return
         with suppress(OSError):
-            is_empty = not self._file.closed and not os.fstat(self._file.fileno()).st_size
+            is_empty = not os.fstat(self._file.fileno()).st_size
             self._file.close()
             if is_empty:
                 self.path.unlink(missing_ok=True)
+                self._state_path.unlink(missing_ok=True)
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:

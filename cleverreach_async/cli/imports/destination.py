@@ -12,7 +12,13 @@ from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.groups import Group
 
-__all__ = ["Destination", "converted_to", "find_group", "prepare_destination"]
+__all__ = [
+    "Destination",
+    "converted_to",
+    "existing_group",
+    "find_group",
+    "prepare_destination",
+]
 
 _NAMES_SHOWN: Final = 10
 _REMEDY: Final = "Create them with --create-attributes, or leave a column out with --map COLUMN=-"
@@ -75,6 +81,18 @@ async def prepare_destination(
     return Destination(
         group=target, is_new=found is None, created=done.created, present=done.present
     )
+
+
+def existing_group(groups: Sequence[Group], wanted: str) -> Group:
+    """Return the group with an id or an exact name.
+
+    Raises:
+        ConfigurationError: It is unknown or ambiguous.
+    """
+    found = find_group(groups, wanted, create=True)
+    if found is None:
+        raise ConfigurationError(f"Unknown group {wanted!r}{_known(groups, wanted)}")
+    return found
 
 
 def find_group(groups: Sequence[Group], wanted: str, *, create: bool) -> Group | None:
