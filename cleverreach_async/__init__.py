@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cleverreach_async.bulk.run import ImportRun
     from cleverreach_async.bulk.sync.options import SyncOptions
     from cleverreach_async.bulk.sync.report import SyncReport
+    from cleverreach_async.bulk.verify.report import Difference, VerifyReport
     from cleverreach_async.client import CleverReach
     from cleverreach_async.errors import (
         APIConnectionError,
@@ -101,6 +102,7 @@ _HOMES: Final = {
     "bulk.run": ("ImportRun",),
     "bulk.sync.options": ("SyncOptions",),
     "bulk.sync.report": ("SyncReport",),
+    "bulk.verify.report": ("Difference", "VerifyReport"),
     "sources": (
         "in_thread",
         "read_arrow",
@@ -178,6 +180,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "Detail",
+    "Difference",
     "DuplicateReceiverError",
     "Event",
     "Export",
@@ -233,6 +236,7 @@ __all__ = [
     "UnprocessableEntityError",
     "Unset",
     "UserToken",
+    "VerifyReport",
     "Whoami",
     "__version__",
     "check_state",

@@ -1,5 +1,6 @@
-"""``cr.bulk``: the calls that import rows, and the one that exports them."""
+"""``cr.bulk``: the calls that import rows, and those that export and compare them."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from cleverreach_async.bulk.assembly import (
     open_journal,
     start_attempts,
 )
-from cleverreach_async.bulk.export.export import Export, ExportRequest
+from cleverreach_async.bulk.export.export import Export, ExportRequest, checked_path
 from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.intake.source_check import check_source
 from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
@@ -22,7 +23,10 @@ from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.bulk.sync.options import SyncOptions, SyncSettings
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.sync import Synchronisation
+from cleverreach_async.bulk.verify.report import VerifyReport
+from cleverreach_async.bulk.verify.verify import Verification, verify
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receiver_models import Detail, ReceiverState
 from cleverreach_async.sources.later import inspect_source
 from cleverreach_async.transport.paths import check_id
@@ -32,7 +36,7 @@ __all__ = ["Bulk"]
 
 
 class Bulk:
-    """``cr.bulk``: imports of any size into a group, and exports of it.
+    """``cr.bulk``: imports of any size into a group, exports of it and comparisons with it.
 
     All imports share the options of :class:`ImportOptions`. Rows are sent in concurrent batches,
     and the group ends as if they had been sent one by one. Rows of one address keep their order;
@@ -220,6 +224,49 @@ class Bulk:
         )
         wanted.check()
         return Export(self._transport, wanted)
+
+    async def verify(
+        self,
+        source: Source,
+        *,
+        group_id: int,
+        differences: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+    ) -> VerifyReport:
+        """Compare a source with a group: what is missing in it, what differs, what is beyond.
+
+        Rows are compared as an import would send them, with later rows of an address after earlier
+        ones, and as the server stores them: names of attributes in lower case, values as text,
+        1.50 equal to 1.5. Fields that a row does not have are not compared, and the group may have
+        more tags. The rows are kept in a temporary file, not in memory.
+
+        Args:
+            source: As for :meth:`upsert`.
+            group_id: The group.
+            differences: File for all differences, as JSON Lines; only its owner can read it.
+            overwrite: Whether to replace an existing file.
+
+        Raises:
+            ConfigurationError: An argument is out of range, ``source`` is none, or the file exists
+                already or cannot be written.
+            SourceError: The source cannot be read.
+            CleverReachError: A call failed.
+
+        ``GET /groups/{group_id}/receivers``, ``GET /attributes``,
+        ``GET /groups/{group_id}/attributes``
+        """
+        check_source(source)
+        path = None if differences is None else checked_path(differences)
+        export = self.export(group_id=group_id)
+        await inspect_source(source)
+        work = Verification(
+            source=source,
+            export=export,
+            attributes=Attributes(self._transport.call),
+            group_id=check_id("group_id", group_id),
+            clock=self._transport.clock,
+        )
+        return await verify(work, path, overwrite=overwrite)
 
     async def _run(
         self, source: Source, group_id: int, strategy: StrategyName, options: ImportOptions

@@ -34,7 +34,7 @@ from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import build_request
 
-__all__ = ["Export", "ExportReport", "ExportRequest"]
+__all__ = ["Export", "ExportReport", "ExportRequest", "checked_path"]
 
 _PATH: Final = "/groups/{group_id}/receivers"
 _STATES: Final = ("all", "active", "inactive", "bounce")
@@ -199,7 +199,7 @@ class Export(AsyncIterator[Receiver]):
         if self._is_used:
             raise ConfigurationError("this export was used already; call cr.bulk.export() again")
         self._is_used = True
-        target = _checked_path(path)
+        target = checked_path(path)
         chosen = _checked_format(target, format, self._wanted.detail, delimiter)
         about = {**self._about(), "format": chosen, "delimiter": delimiter}
         started = self._transport.clock.monotonic()
@@ -261,7 +261,12 @@ class Export(AsyncIterator[Receiver]):
         state.doubles = before + self._pages.doubles
 
 
-def _checked_path(path: Any) -> Path:
+def checked_path(path: Any) -> Path:
+    """Return the path of a file to write.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
     try:
         found = Path(path)
     except TypeError:

@@ -1,0 +1,1 @@
+"""Compare the rows of a source with the receivers of a group."""
