@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
@@ -17,6 +17,12 @@ _TABLE = (
     " fields BLOB NOT NULL, is_excluded INTEGER NOT NULL, is_found INTEGER NOT NULL DEFAULT 0)"
     " WITHOUT ROWID"
 )
+
+_CACHE: Final = 32_000
+"""Kilobytes in memory."""
+_COLUMNS = "rows (key, number, line, fields, is_excluded) VALUES (?, ?, ?, ?, ?)"
+_ADD = f"INSERT OR IGNORE INTO {_COLUMNS}"
+_REPLACE = f"INSERT OR REPLACE INTO {_COLUMNS}"
 
 
 class ExpectedRow(NamedTuple):
@@ -43,6 +49,7 @@ class RowTable:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute(f"PRAGMA cache_size = {-_CACHE}")
         self._database.execute(_TABLE)
         self._database.execute("BEGIN")
 
@@ -57,15 +64,18 @@ class RowTable:
 
         The two make what both leave behind; a row that an import excludes decides alone.
         """
-        earlier = self.find(row.key)
-        if earlier is not None and not row.is_excluded:
-            row = row._replace(fields=merged(earlier.fields, row.fields))
-        self._database.execute(
-            "INSERT OR REPLACE INTO rows (key, number, line, fields, is_excluded)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (row.key, row.number, row.line, encode_json(row.fields), row.is_excluded),
-        )
-        return earlier is not None
+        is_new = self._write(_ADD, row)
+        if not is_new:
+            earlier = self.find(row.key)
+            if earlier is not None and not row.is_excluded:
+                row = row._replace(fields=merged(earlier.fields, row.fields))
+            self._write(_REPLACE, row)
+        return not is_new
+
+    def _write(self, sql: str, row: ExpectedRow) -> bool:
+        fields = encode_json(row.fields)
+        values = (row.key, row.number, row.line, fields, row.is_excluded)
+        return self._database.execute(sql, values).rowcount > 0
 
     def find(self, key: str) -> ExpectedRow | None:
         """Return the row of an address."""
