@@ -128,10 +128,34 @@ def verify() -> Run:
 
 @app.command(cls=Command)
 def groups() -> Run:
-    """List the groups of the account."""
+    """List the groups of the account with their totals, which the server caches."""
     from cleverreach_async.cli.account_commands import show_groups
 
     return show_groups
+
+
+@app.command(cls=Command)
+def receiver() -> Run:
+    """Show a receiver in every group that has them."""
+    from cleverreach_async.cli.receiver_command import show_receiver
+
+    return show_receiver
+
+
+@app.command(cls=Command)
+def attributes() -> Run:
+    """List the attributes of the account, and with --group those of a group too."""
+    from cleverreach_async.cli.account_commands import show_attributes
+
+    return show_attributes
+
+
+@app.command(cls=Command)
+def forms() -> Run:
+    """List the forms of the account or of a group."""
+    from cleverreach_async.cli.account_commands import show_forms
+
+    return show_forms
 
 
 @app.command(cls=Command)

@@ -25,6 +25,7 @@ LAYERS: tuple[str, ...] = (
     "nouns",
     "client",
     "cli",
+    "__main__",
 )
 """Each may import itself and those before it."""
 
