@@ -93,3 +93,19 @@ def test_tabs_between_columns(run: Run, workdir: Path, group: str) -> None:
     """A tab is hard to type."""
     run("export", "--group", group, "-o", "k.csv", "--delimiter", r"\t")
     assert b"id\temail\t" in (workdir / "k.csv").read_bytes()
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_ctrl_c_says_how_to_go_on(
+    run: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch, is_begun: bool
+) -> None:
+    """If anything was written."""
+
+    def interrupted(_work: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cleverreach_async.cli.export_command.run", interrupted)
+    if is_begun:
+        (workdir / "k.csv.part.json").write_text("{}")
+    result = run("export", "--group", "Kunden", "-o", "k.csv", "--sandbox")
+    assert (130, is_begun) == (result.exit_code, "with --resume goes on" in result.stderr)
