@@ -54,10 +54,16 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
     )
     from cleverreach_async.resources.attributes import Attribute
+    from cleverreach_async.resources.blacklist import BlacklistEntry
+    from cleverreach_async.resources.bounces import Bounce
+    from cleverreach_async.resources.clients import ClientAccount, ClientPlan, ClientUser
     from cleverreach_async.resources.debug import TokenTTL, Whoami
+    from cleverreach_async.resources.filters import Filter
+    from cleverreach_async.resources.flows import Flow, FlowSetup
     from cleverreach_async.resources.forms import Form
     from cleverreach_async.resources.groups import Group, GroupStats
     from cleverreach_async.resources.mailings import Mailing
+    from cleverreach_async.resources.my_content import MyContent
     from cleverreach_async.resources.order_models import Order, OrderInput
     from cleverreach_async.resources.pages import Page, Paginator
     from cleverreach_async.resources.receiver_models import (
@@ -68,6 +74,7 @@ if TYPE_CHECKING:
         ReceiverInput,
     )
     from cleverreach_async.resources.reports import Report
+    from cleverreach_async.resources.rules import FieldOf, FilterRule, Operand, Rules, where
     from cleverreach_async.resources.tags import Tag
     from cleverreach_async.resources.unset import UNSET, Unset
     from cleverreach_async.sources import (
@@ -144,6 +151,13 @@ _HOMES: Final = {
         "UnprocessableEntityError",
     ),
     "resources.attributes": ("Attribute",),
+    "resources.rules": ("FieldOf", "FilterRule", "Operand", "Rules", "where"),
+    "resources.my_content": ("MyContent",),
+    "resources.flows": ("Flow", "FlowSetup"),
+    "resources.filters": ("Filter",),
+    "resources.clients": ("ClientAccount", "ClientPlan", "ClientUser"),
+    "resources.bounces": ("Bounce",),
+    "resources.blacklist": ("BlacklistEntry",),
     "resources.debug": ("TokenTTL", "Whoami"),
     "resources.forms": ("Form",),
     "resources.groups": ("Group", "GroupStats"),
@@ -172,11 +186,16 @@ __all__ = [
     "BadRow",
     "BatchItem",
     "BearerToken",
+    "BlacklistEntry",
+    "Bounce",
     "CallbackTokenStore",
     "CleverReach",
     "CleverReachError",
+    "ClientAccount",
     "ClientClosedError",
     "ClientCredentials",
+    "ClientPlan",
+    "ClientUser",
     "ConfigurationError",
     "ConflictError",
     "Detail",
@@ -186,7 +205,12 @@ __all__ = [
     "Export",
     "ExportReport",
     "Fault",
+    "FieldOf",
     "FileTokenStore",
+    "Filter",
+    "FilterRule",
+    "Flow",
+    "FlowSetup",
     "Form",
     "Group",
     "GroupStats",
@@ -199,8 +223,10 @@ __all__ = [
     "JournalError",
     "Mailing",
     "MemoryTokenStore",
+    "MyContent",
     "NotFoundError",
     "OAuthApp",
+    "Operand",
     "Order",
     "OrderInput",
     "Outcome",
@@ -219,6 +245,7 @@ __all__ = [
     "Results",
     "RetryPolicy",
     "RowResult",
+    "Rules",
     "Secret",
     "SourceError",
     "SourceRow",
@@ -251,4 +278,5 @@ __all__ = [
     "read_parquet",
     "read_records",
     "read_rows",
+    "where",
 ]

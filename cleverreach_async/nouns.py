@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cleverreach_async.bulk.importer import Bulk
     from cleverreach_async.resources.attributes import Attributes
+    from cleverreach_async.resources.blacklist import Blacklist
+    from cleverreach_async.resources.bounces import Bounces
+    from cleverreach_async.resources.clients import Clients
     from cleverreach_async.resources.debug import Debug
+    from cleverreach_async.resources.filters import Filters
+    from cleverreach_async.resources.flows import Flows
     from cleverreach_async.resources.forms import Forms
     from cleverreach_async.resources.groups import Groups
     from cleverreach_async.resources.mailings import Mailings
+    from cleverreach_async.resources.my_content import MyContents
     from cleverreach_async.resources.oauth import OAuth
     from cleverreach_async.resources.orders import Orders
     from cleverreach_async.resources.receivers import Receivers
@@ -80,6 +86,48 @@ class Nouns:
         from cleverreach_async.resources.reports import Reports
 
         return Reports(self._transport.call)
+
+    @cached_property
+    def blacklist(self) -> "Blacklist":
+        """Addresses that get no mail."""
+        from cleverreach_async.resources.blacklist import Blacklist
+
+        return Blacklist(self._transport.call)
+
+    @cached_property
+    def bounces(self) -> "Bounces":
+        """Addresses whose mail bounced."""
+        from cleverreach_async.resources.bounces import Bounces
+
+        return Bounces(self._transport.call)
+
+    @cached_property
+    def clients(self) -> "Clients":
+        """The account, and for agencies those of their customers."""
+        from cleverreach_async.resources.clients import Clients
+
+        return Clients(self._transport.call)
+
+    @cached_property
+    def filters(self) -> "Filters":
+        """Segments of a group."""
+        from cleverreach_async.resources.filters import Filters
+
+        return Filters(self._transport.call)
+
+    @cached_property
+    def flows(self) -> "Flows":
+        """The vendor's successor of forms."""
+        from cleverreach_async.resources.flows import Flows
+
+        return Flows(self._transport.call)
+
+    @cached_property
+    def my_content(self) -> "MyContents":
+        """Content sources for the editor of mailings."""
+        from cleverreach_async.resources.my_content import MyContents
+
+        return MyContents(self._transport.call)
 
     @cached_property
     def debug(self) -> "Debug":

@@ -29,6 +29,12 @@ class Group:
         stamp: When it was created.
         last_mailing: When the last mailing was sent to it.
         last_changed: When it last changed.
+        is_mailing: The vendor's flag of this name; like the following, only some responses have it.
+        is_campaign: The vendor's flag of this name.
+        is_dynamic: The vendor's flag of this name.
+        is_fixed: The vendor's flag of this name.
+        position: Its place in the account's list.
+        unsubscribe_link: Where its receivers unsubscribe.
         extra: Fields of the response that this model does not know, and values that it cannot read.
     """
 
@@ -40,6 +46,12 @@ class Group:
     stamp: datetime | None = attrs.field(default=None, repr=False)
     last_mailing: datetime | None = attrs.field(default=None, repr=False)
     last_changed: datetime | None = attrs.field(default=None, repr=False)
+    is_mailing: bool | None = attrs.field(default=None, repr=False)
+    is_campaign: bool | None = attrs.field(default=None, repr=False)
+    is_dynamic: bool | None = attrs.field(default=None, repr=False)
+    is_fixed: bool | None = attrs.field(default=None, repr=False)
+    position: int = attrs.field(default=0, repr=False)
+    unsubscribe_link: str = attrs.field(default="", repr=False)
     extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
 
 
