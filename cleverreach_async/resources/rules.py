@@ -257,10 +257,10 @@ def _on_wire(rule: FilterRule) -> WireRule:
 
 
 def _stored(rules: Any) -> list[FilterRule]:
-    is_one = isinstance(rules, str | bytes | Mapping)
-    if is_one or not isinstance(rules, Iterable):
+    kind = kind_of(rules)
+    if isinstance(rules, str | bytes | Mapping) or not isinstance(rules, Iterable):
         raise ConfigurationError(
-            f'rules is {kind_of(rules)}; pass where("city").eq("Kiel"), or those of a segment'
+            f'rules is {kind}; pass where("city").eq("Kiel"), or those of a segment'
         )
     found = [as_model(it, FilterRule, "a rule", "field") for it in cast("Iterable[object]", rules)]
     if not found or not all(rule.field for rule in found):

@@ -16,13 +16,17 @@ from . import (
     attributes,
     batch,
     blacklist,
+    clients,
+    flows,
     forms,
     groups,
     mailings,
+    my_content,
     oauth,
     orders,
     people,
     receivers,
+    segments,
     tags,
 )
 from .call import AccountState
@@ -41,6 +45,10 @@ _NOUNS = (
     forms,
     mailings,
     blacklist,
+    segments,
+    clients,
+    my_content,
+    flows,
 )
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
 """The routes of all operations; the first match is used."""

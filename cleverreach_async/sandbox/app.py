@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from . import forms, mailings, tokens
+from . import flows, forms, mailings, tokens
 from .api import make_api
 from .behaviour import Behaviour
 from .call import AccountState
@@ -116,6 +116,16 @@ class Sandbox:
     def add_form(self, group_id: int, name: str) -> int:
         """Add a form to a group and return its id."""
         return forms.add_form(self.account, group_id, name)
+
+    def add_flow(self, name: str, *, playbook: str = "unsubscribe", group_id: int = 0) -> str:
+        """Add a flow and return its id.
+
+        Args:
+            name: Its name.
+            playbook: The kind of flow.
+            group_id: The id of its group.
+        """
+        return flows.add_flow(self.account, name, playbook, group_id)
 
     def add_mailing(self, *, name: str, state: str = "draft", **fields: Json) -> int:
         """Add a mailing in any state and return its id.

@@ -111,3 +111,18 @@ class Behaviour:
     """How many sends to a new receiver get 404 before forms find it (M)."""
     suspicious: tuple[str, ...] = ()
     """Addresses for which an opt-in e-mail is refused with a generic 403 (M)."""
+
+    # the account
+    agency: bool = True
+    """Whether the account may create accounts of customers and get their tokens; else 403 (L)."""
+    lone_client: Literal["list", "object"] = "list"
+    """GET /clients of an account without customers: a list of one, or the object (M)."""
+    contingent_answer: Literal["number", "object"] = "number"
+    """The response of /clients/{id}/contingent: a number, or an object with one (U)."""
+    group_blacklist_items: Literal["object", "string"] = "object"
+    """The items of a group's blacklist: entries, or nothing but their addresses (M)."""
+    group_blacklist_answer: Literal["entry", "true"] = "entry"
+    """The response to a new entry in a group's blacklist (U)."""
+    filter_rules: Literal["stored", "sent"] = "stored"
+    """How rules of a segment are returned: with upper-case logic and attributes as
+    ``a<id>.value`` (M), or as they were sent."""

@@ -35,9 +35,10 @@ def _entry(call: Call, email: str) -> Row:
 
 def list_entries(call: Call) -> Json:
     """GET /blacklist, also in a group: all entries, without pages (M)."""
-    rows = call.store.rows(
-        "SELECT * FROM blacklist WHERE group_id = ? ORDER BY email_key", call.scope()
-    )
+    scope = call.scope()
+    rows = call.store.rows("SELECT * FROM blacklist WHERE group_id = ? ORDER BY email_key", scope)
+    if scope and call.behaviour.group_blacklist_items == "string":
+        return [row["email"] for row in rows]  # M: items of a group may be addresses
     return [entry_json(row) for row in rows]
 
 
@@ -56,6 +57,8 @@ def add_entry(call: Call) -> Json:
     )
     if not added:
         raise ApiError(409, "Conflict: email already blacklisted")
+    if scope and call.behaviour.group_blacklist_answer == "true":
+        return True
     return entry_json(_entry(call, email))
 
 

@@ -101,7 +101,7 @@ def delete_group(call: Call) -> Json:
     """DELETE /groups/{id}."""
     group_id = call.group()
     with call.store.transaction():
-        for table in ("members", "attributes", "forms", "blacklist"):
+        for table in ("members", "attributes", "forms", "blacklist", "filters"):
             sql = f"DELETE FROM {table} WHERE group_id = ?"  # noqa: S608 - fixed names
             call.store.run(sql, group_id)
         call.store.run("DELETE FROM recipient_groups WHERE id = ?", group_id)
@@ -150,6 +150,12 @@ def group_stats(call: Call) -> Json:
     }
 
 
+def advanced_stats(call: Call) -> Json:
+    """GET /groups/{id}/advancedstats; its fields are not recorded anywhere (U)."""
+    sql = "SELECT source, count(*) FROM members WHERE group_id = ? GROUP BY source ORDER BY source"
+    return {"sources": dict(call.store.tuples(sql, call.group()))}
+
+
 ROUTES = (
     route("GET", "/v3/groups", list_groups),
     route("POST", "/v3/groups", create_group),
@@ -159,4 +165,5 @@ ROUTES = (
     route("DELETE", "/v3/groups/{group}/clear", clear_group),
     route("DELETE", "/v3/groups/{group}/receivers", delete_empty_id),
     route("GET", "/v3/groups/{group}/stats", group_stats),
+    route("GET", "/v3/groups/{group}/advancedstats", advanced_stats),
 )

@@ -1,6 +1,6 @@
 """Receivers in groups: load, change and save them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any
 
@@ -123,6 +123,14 @@ def find_member(store: Store, group_id: int, receiver: str) -> Member | None:
 def memberships(store: Store, receiver_id: int) -> list[Member]:
     """Return a receiver once for each of its groups."""
     return load_members(store, "WHERE r.id = ? ORDER BY m.group_id", receiver_id)
+
+
+def rule_values(member: Member) -> Mapping[str, Any]:
+    """Return the values of a receiver that rules can refer to."""
+    values: dict[str, Any] = {**member.global_attributes, **member.attributes}
+    for name in ("email", "registered", "activated", "deactivated", "bounced", "source", "tags"):
+        values[name] = getattr(member, name)
+    return values
 
 
 def ids_after(store: Store) -> Iterable[int]:

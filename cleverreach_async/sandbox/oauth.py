@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode
 from starlette.responses import RedirectResponse
 
 from .call import Call
+from .clients import whose_token
 from .errors import OAuthError
 from .routing import route
 from .tokens import check_token, issue, revoke_token
@@ -145,24 +146,7 @@ def return_true(_call: Call) -> Json:
 
 def whoami(call: Call) -> Json:
     """GET /v3/debug/whoami, with the fields of a recorded response (H)."""
-    account_id = str(call.account.id)
-    return {
-        "id": account_id,
-        "salutation": "",
-        "name": "Muster",
-        "firstname": "Mia",
-        "company": "Sandbox",
-        "street": "",
-        "zip": "",
-        "city": "Hamburg",
-        "country": "DE",
-        "email": "mia@example.org",
-        "phone": "",
-        "fax": "",
-        "login_domain": f"{account_id}.eu2.cleverreach.example",
-        "whitelabel_id": "0",
-        "lang": "de",
-    }
+    return whose_token(call)
 
 
 ROUTES = (

@@ -18,6 +18,7 @@ from .members import (
     load_members,
     memberships,
     receiver_without_group,
+    rule_values,
 )
 from .profiles import profiles
 from .receivers import MAX_PAGE, ORDERABLE, find_receiver, one_receiver, path_receiver
@@ -147,17 +148,9 @@ def find_matching(
         raise bad_value("rules", f"a known field, not {unknown}")
     found: dict[int, Member] = {}
     for member in load_members(call.store, rest, wanted, wanted):
-        if member.id not in found and matches_rules(_rule_values(member), rules, any_rule=any_rule):
+        if member.id not in found and matches_rules(rule_values(member), rules, any_rule=any_rule):
             found[member.id] = member
     return list(found.values())
-
-
-def _rule_values(member: Member) -> Mapping[str, Json]:
-    """Return the values of a receiver that rules can refer to."""
-    values: dict[str, Json] = {**member.global_attributes, **member.attributes}
-    for name in ("email", "registered", "activated", "deactivated", "bounced", "source", "tags"):
-        values[name] = getattr(member, name)
-    return values
 
 
 _ONE = "/v3/receivers/{receiver}"

@@ -29,12 +29,13 @@ from .values import Json, dump_text, split_csv
 
 EVERYTHING = EVENTS | ORDERS | TAGS
 MAX_PAGE = 5000
-_STATES = {
+STATES = {
     "all": "",
     "active": f" AND {ACTIVE}",
     "inactive": f" AND NOT {ACTIVE}",
     "bounce": " AND m.bounced > 0",
 }
+"""SQL for the states of receivers."""
 ORDERABLE = {
     "id": "r.id",
     "email": "r.email_key",
@@ -77,7 +78,7 @@ def _query_members(call: Call, source: Mapping[str, Json]) -> Json:
     """Return a page of receivers; the parameters are in the query or the body."""
     group_id = call.group()
     limit, offset = call.page(MAX_PAGE, source=source)
-    state = _STATES.get(text(source, "type", "all") or "all")
+    state = STATES.get(text(source, "type", "all") or "all")
     if state is None:
         raise bad_value("type", "one of all, active, inactive, bounce")
     conditions, values = [f"m.group_id = ?{state}"], list[object]([group_id])

@@ -18,6 +18,9 @@ from .values import Json, encode_json
 
 Operation = Callable[[Call], Json]
 
+_VARIABLE = "{}"
+"""Stands for a last segment that is a variable."""
+
 
 class JsonAnswer(Response):
     """A response with JSON."""
@@ -92,7 +95,7 @@ class OperationRoutes(BaseRoute):
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._routes = defaultdict[tuple[str, int, str], list[Route]](list)
+        self._routes = defaultdict[tuple[str, int, str, str], list[Route]](list)
         for operation in routes:
             for method in operation.methods or ():
                 self._routes[_shape(method, operation.path)].append(operation)
@@ -100,10 +103,12 @@ class OperationRoutes(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return the match of the first route that matches."""
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        for operation in self._routes.get(_shape(scope["method"], path), ()):
-            match, child_scope = operation.matches(scope)
-            if match is Match.FULL:
-                return match, child_scope
+        shape = _shape(scope["method"], path)
+        for last in (shape[-1], _VARIABLE):  # a literal wins over a variable
+            for operation in self._routes.get((*shape[:-1], last), ()):
+                match, child_scope = operation.matches(scope)
+                if match is Match.FULL:
+                    return match, child_scope
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,10 +116,11 @@ class OperationRoutes(BaseRoute):
         await scope["endpoint"](scope, receive, send)
 
 
-def _shape(method: str, path: str) -> tuple[str, int, str]:
-    """Return what paths of the same operation have in common: their length and second segment."""
+def _shape(method: str, path: str) -> tuple[str, int, str, str]:
+    """Return what paths of an operation have in common: length, second and last segment."""
     second = path.partition("/")[2].partition("/")[2].partition("/")[0]
-    return method, path.count("/"), second
+    last = path.rpartition("/")[2]
+    return method, path.count("/"), second, _VARIABLE if last.endswith("}") else last
 
 
 async def unknown_operation(request: Request) -> Response:

@@ -67,7 +67,34 @@ CREATE TABLE IF NOT EXISTS blacklist (
 CREATE TABLE IF NOT EXISTS bounces (
     id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL, data TEXT NOT NULL
 );
+
+CREATE TABLE IF NOT EXISTS filters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, group_id INTEGER NOT NULL, name TEXT NOT NULL,
+    operator TEXT NOT NULL, rules TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS my_content (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, url TEXT NOT NULL UNIQUE,
+    data TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS flows (
+    uuid TEXT PRIMARY KEY, name TEXT NOT NULL, playbook TEXT NOT NULL, group_id INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clients (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, data TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS payments (
+    client_id INTEGER NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (client_id, name)
+) WITHOUT ROWID;
 """
 
-FIRST_IDS = {"recipient_groups": 540_000, "attributes": 80, "forms": 3_000, "mailings": 77_000}
+FIRST_IDS = {
+    "recipient_groups": 540_000,
+    "attributes": 80,
+    "forms": 3_000,
+    "mailings": 77_000,
+    "filters": 12_000,
+    "my_content": 6_000,
+    "clients": 129_000,
+}
 """The first ids of a new database; they differ so that ids of two kinds are never equal."""

@@ -1,11 +1,11 @@
 """Access and refresh tokens: create, check, expire and revoke them."""
 
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from .call import AccountState
 from .errors import ApiError
-from .values import Json, dump_text
+from .values import Json, as_map, dump_text, parse_json
 
 REFRESH_GRACE = 14 * 86_400
 """A refresh token expires two weeks after its access token (M)."""
@@ -23,6 +23,16 @@ def make_jwt(account_id: int, issued_at: int, expires_at: int) -> str:
     header = {"typ": "JWT", "alg": "HS256"}
     parts = dump_text(header).encode(), dump_text(claims).encode(), secrets.token_bytes(32)
     return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def client_in(token: str) -> int | None:
+    """Return the account that a token is for; None if it is not one of :func:`make_jwt`."""
+    try:
+        claims = as_map(parse_json(urlsafe_b64decode(f"{token.split('.')[1]}==")))
+    except (IndexError, ValueError):
+        return None
+    found = (claims or {}).get("client_id")
+    return found if type(found) is int else None
 
 
 def issue(account: AccountState, *, refreshable: bool) -> dict[str, Json]:
