@@ -83,7 +83,9 @@ class Rules:
 
 def _combined(first: Rules, second: object, operator: Joint) -> Rules:
     if not isinstance(second, Rules):
-        raise TypeError(f"rules are combined with {kind_of(second)}; pass where(…)")
+        raise TypeError(
+            f"rules cannot be combined with this, which is {kind_of(second)}; pass where(…)"
+        )
     return Rules((*_parts_in(first, operator), *_parts_in(second, operator)), operator)
 
 

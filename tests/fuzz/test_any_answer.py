@@ -24,7 +24,7 @@ import anyio.lowlevel
 import pytest
 from fuzz.hostile_answers import HostileAnswers
 from support.clocks import FakeClock
-from support.resource_calls import CALLS, arguments
+from support.resource_calls import CALLS, arguments, noun_of
 
 from cleverreach_async import CleverReach, OAuthApp, ReceiverInput, RetryPolicy
 from cleverreach_async.errors import CleverReachError
@@ -176,7 +176,7 @@ async def play(server: HostileServer, seed: int) -> str:
             elif method == "import":
                 await import_rows(cr)
             else:
-                noun = getattr(cr, kind.__name__.lower())
+                noun = getattr(cr, noun_of(kind))
                 given = {} if kind is OAuth else arguments(kind, method)
                 await use(getattr(noun, method)(**given))
     return f"{kind.__name__}.{method}"

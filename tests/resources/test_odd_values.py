@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 from cleverreach_async.errors import ResponseDecodeError
 from cleverreach_async.resources.attributes import Attribute
 from cleverreach_async.resources.base import Created, decode_list
+from cleverreach_async.resources.blacklist import BlacklistEntry
+from cleverreach_async.resources.bounces import Bounce
+from cleverreach_async.resources.clients import ClientAccount, ClientPlan, ClientUser
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.debug import TokenTTL, Whoami
+from cleverreach_async.resources.filters import Filter
+from cleverreach_async.resources.flows import Flow, FlowSetup
 from cleverreach_async.resources.forms import Form
 from cleverreach_async.resources.groups import Group, GroupStats
 from cleverreach_async.resources.mailings import Mailing, MailingGroups, MailingLink
+from cleverreach_async.resources.my_content import MyContent
 from cleverreach_async.resources.order_models import Order
 from cleverreach_async.resources.receiver_models import Event, Receiver
 from cleverreach_async.resources.reports import Report, ReportCounters
+from cleverreach_async.resources.rules import FilterRule
 from cleverreach_async.resources.tags import Tag
 
 MS = 1767225600000
@@ -290,6 +297,16 @@ def test_item_without_an_id() -> None:
 
 MODELS: dict[type[Any], dict[str, Any]] = {
     Attribute: {"id": 1, "name": "a"},
+    BlacklistEntry: {"email": "a@example.org"},
+    Bounce: {"email": "a@example.org"},
+    ClientAccount: {"id": 1},
+    ClientPlan: {},
+    ClientUser: {},
+    Filter: {"id": 1},
+    FilterRule: {},
+    Flow: {"id": "a"},
+    FlowSetup: {},
+    MyContent: {"id": 1},
     Created: {"id": 1},
     Event: {},
     Form: {"id": 1},

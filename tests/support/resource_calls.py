@@ -5,34 +5,63 @@ from typing import Any
 
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource
+from cleverreach_async.resources.blacklist import Blacklist
+from cleverreach_async.resources.bounces import Bounces
+from cleverreach_async.resources.clients import Clients
 from cleverreach_async.resources.debug import Debug
+from cleverreach_async.resources.filters import Filters
+from cleverreach_async.resources.flows import Flows
 from cleverreach_async.resources.forms import Forms
 from cleverreach_async.resources.groups import Groups
 from cleverreach_async.resources.mailings import Mailings
+from cleverreach_async.resources.my_content import MyContents
 from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.orders import Orders
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
+from cleverreach_async.resources.rules import where
 from cleverreach_async.resources.tags import Tags
 
-RESOURCES = (Attributes, Debug, Forms, Groups, Mailings, Orders, Receivers, Reports, Tags)
+RESOURCES = (
+    Attributes,
+    Blacklist,
+    Bounces,
+    Clients,
+    Debug,
+    Filters,
+    Flows,
+    Forms,
+    Groups,
+    Mailings,
+    MyContents,
+    Orders,
+    Receivers,
+    Reports,
+    Tags,
+)
+OTHER_NOUNS: dict[type[Resource], str] = {MyContents: "my_content"}
+"""The nouns of the client that are not called like their class."""
 LISTS = {"ids", "group_ids", "receiver_ids"}
 ARGUMENTS: dict[str, Any] = {
+    "account": {"company": "Wayne"},
     "emails": ["ann@mail.example"],
     "html": "x",
     "mode": "basic",
     "name": "x",
     "order": OrderInput("A", "x"),
     "order_id": "A",
+    "options": {"type": "invoice"},
     "receiver": ReceiverInput("ann@mail.example"),
     "receiver_ids": [7],
     "receivers": [ReceiverInput("ann@mail.example")],
     "referer": "x",
     "email": "ann@mail.example",
+    "rules": where("city").eq("Kiel"),
     "sender_email": "ann@mail.example",
     "sender_name": "x",
+    "source": {"iban": "x"},
     "state": "clicked",
     "subject": "x",
     "tag": "x",
@@ -42,6 +71,11 @@ ARGUMENTS: dict[str, Any] = {
     "user_agent": "x",
     "user_ip": "x",
 }
+
+
+def noun_of(resource: type[Resource]) -> str:
+    """Return the name of a resource at the client."""
+    return OTHER_NOUNS.get(resource, resource.__name__.lower())
 
 
 def is_id(name: str) -> bool:

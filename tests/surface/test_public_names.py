@@ -17,7 +17,8 @@ FRONT = ast.parse(Path(cleverreach_async.__file__).read_text("utf-8"))
 FRONT_OF_SOURCES = ast.parse(Path(sources.__file__).read_text("utf-8"))
 NAMES = [name for name in cleverreach_async.__all__ if name != "__version__"]
 NOUNS = (
-    *("attributes", "bulk", "debug", "forms", "groups", "mailings", "oauth", "orders"),
+    *("attributes", "blacklist", "bounces", "bulk", "clients", "debug", "filters", "flows"),
+    *("forms", "groups", "mailings", "my_content", "oauth", "orders"),
     *("receivers", "reports", "tags"),
 )
 HEAVY = ("anyio", "attrs", "cattrs", "httpx", "msgspec", "rich", "ssl", "starlette", "typer")
