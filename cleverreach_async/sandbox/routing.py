@@ -61,13 +61,13 @@ class Endpoint:
     """
 
     def __init__(self, operation: Operation, *, needs_token: bool) -> None:
-        self._operation = operation
+        self.operation = operation
         self._needs_token = needs_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         call = await admit(Request(scope, receive), needs_token=self._needs_token)
-        result = self._operation(call)
+        result = self.operation(call)
         response = result if isinstance(result, Response) else JsonAnswer(result)
         await response(scope, receive, send)
 
