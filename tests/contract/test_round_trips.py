@@ -1,6 +1,6 @@
 """A round trip of each noun: what one call writes another reads, under the switches of it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import httpx
@@ -13,11 +13,13 @@ from cleverreach_async import (
     CleverReach,
     ConflictError,
     NotFoundError,
+    OAuthApp,
     PermissionDeniedError,
     ReceiverInput,
     where,
 )
 from cleverreach_async.sandbox import Behaviour, Sandbox
+from cleverreach_async.sandbox.server import running
 
 pytestmark = pytest.mark.anyio
 
@@ -35,11 +37,41 @@ BEHAVIOURS = {
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(params=list(BEHAVIOURS.values()), ids=list(BEHAVIOURS))
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+SETTINGS = [
+    pytest.param((Behaviour(), True), id="over a socket", marks=pytest.mark.socket),
+    *(pytest.param((it, False), id=name) for name, it in BEHAVIOURS.items()),
+]
+
+
+@pytest.fixture(params=SETTINGS)
+def setting(request: pytest.FixtureRequest) -> tuple[Behaviour, bool]:
+    """A behaviour, and whether requests go through a socket."""
+    behaviour, over_socket = request.param
+    return behaviour, over_socket
+
+
+@pytest.fixture
+def sandbox(setting: tuple[Behaviour, bool]) -> Iterator[Sandbox]:
     """A sandbox with each behaviour."""
-    with Sandbox(behaviour=request.param, now=NOW.timestamp) as sandbox:
+    with Sandbox(behaviour=setting[0], now=NOW.timestamp) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+async def cr(sandbox: Sandbox, setting: tuple[Behaviour, bool]) -> AsyncIterator[CleverReach]:
+    """A client of the sandbox."""
+    app = OAuthApp("sandbox", "sandbox-secret")
+    if setting[1]:
+        with running(sandbox) as url:
+            async with CleverReach(app.client_credentials(), base_url=url) as client:
+                yield client
+        return
+    transport = httpx.ASGITransport(app=sandbox.app)
+    async with (
+        httpx.AsyncClient(transport=transport) as http_client,
+        CleverReach(app.client_credentials(), http_client=http_client) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

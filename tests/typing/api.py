@@ -13,15 +13,23 @@ from cleverreach_async import (
     APIStatusError,
     BadRow,
     BearerToken,
+    BlacklistEntry,
+    Bounce,
     CleverReach,
     CleverReachError,
+    ClientAccount,
     ClientCredentials,
+    ClientPlan,
+    Filter,
+    FilterRule,
+    Flow,
     Group,
     GroupStats,
     ImportFailedError,
     ImportProgress,
     ImportReport,
     ImportRun,
+    MyContent,
     NotFoundError,
     OAuthApp,
     OrderInput,
@@ -34,12 +42,14 @@ from cleverreach_async import (
     RequestEvent,
     RetryPolicy,
     RowResult,
+    Rules,
     Secret,
     SourceRow,
     TokenTTL,
     Unset,
     Whoami,
     read_csv,
+    where,
 )
 
 
@@ -204,3 +214,30 @@ async def call_anything(cr: CleverReach) -> Any:
     except CleverReachError as error:
         assert_type(str(error), str)
     return None
+
+
+async def work_with_the_account(cr: CleverReach) -> None:
+    """Blacklists, bounces, the account, content sources and flows."""
+    assert_type(await cr.blacklist.add("ann@mail.example"), BlacklistEntry)
+    assert_type(await cr.blacklist.list(group_id=7), Page[BlacklistEntry])
+    assert_type(cr.bounces.list(), Paginator[Bounce])
+    account = await cr.clients.get(129000)
+    assert_type(account, ClientAccount)
+    assert_type(await cr.clients.plan(account.id), ClientPlan)
+    assert_type(await cr.clients.token(account.id), Secret)
+    assert_type(await cr.my_content.get(7), MyContent)
+    assert_type(cr.flows.list(), Paginator[Flow])
+
+
+async def work_with_segments(cr: CleverReach) -> None:
+    """Build rules, and send those of another segment."""
+    rules = where("city").eq("Kiel") & (where("age").gt(17) | where("tags").contains(["a", "b"]))
+    assert_type(rules, Rules)
+    number = await cr.filters.create(group_id=7, name="Kiel", rules=rules)
+    assert_type(number, int)
+    segment = await cr.filters.get(number, group_id=7)
+    assert_type(segment, Filter)
+    assert_type(segment.rules, tuple[FilterRule, ...])
+    await cr.filters.update(number, group_id=7, rules=segment.rules)
+    assert_type(cr.filters.receivers(number, group_id=7), Paginator[Receiver])
+    assert_type(await cr.filters.stats(number, group_id=7), GroupStats)
