@@ -139,9 +139,15 @@ class FieldOf:
         """Contains a text. For ``tags``: has the tag, or any of several."""
         return self._compare("contains", self._one_or_more(value))
 
-    def not_contains(self, value: Operand | Sequence[str]) -> Rules:
-        """Does not contain a text. For ``tags``: does not have the tag."""
-        return self._compare("nocontains", self._one_or_more(value))
+    def not_contains(self, value: Operand) -> Rules:
+        """Does not contain a text. For ``tags``: does not have the one tag."""
+        text = _some(_text(value))
+        if self.name == "tags" and "," in text:
+            raise ConfigurationError(
+                "not_contains takes one tag, since the effect of several is unknown; combine a rule"
+                " for each with &"
+            )
+        return self._compare("nocontains", text)
 
     def gt(self, value: Operand) -> Rules:
         """Greater than a number or a date (the vendor's ``bg``)."""

@@ -222,6 +222,20 @@ async def test_client_calls(
     assert (method, target, body, expected) == await exchange(Clients, act, answer)
 
 
+async def test_accounts_come_in_pages(serve: Callable[..., Call], sent: list[Request]) -> None:
+    """The first page that is not full is the last."""
+    clients = Clients(serve([{"id": 1}, {"id": 2}], [{"id": 3}]))
+    assert [1, 2, 3] == [it.id async for it in clients.list(page_size=2)]
+    assert [f"/v3/clients?page={n}&pagesize=2" for n in (0, 1)] == [it.target for it in sent]
+
+
+@pytest.mark.parametrize("page_size", [0, -1, 101])
+def test_page_size_of_accounts_out_of_range(page_size: int, serve: Callable[..., Call]) -> None:
+    """A larger page than the server returns would look like the last one."""
+    with pytest.raises(ConfigurationError, match="from 1 to 100"):
+        Clients(serve()).list(page_size=page_size)
+
+
 NO_TOKENS: list[object] = [
     *(None, True, 7, "", "short", "Not authorised", "<html>12345678</html>", "a" * 5000 + "\n b"),
     *([TOKEN], {"access_token": TOKEN}, "höhöhöhöhöhö", b"<html>token</html>"),

@@ -39,7 +39,11 @@ COMPARISONS: dict[str, tuple[Rules, dict[str, str]]] = {
         where("tags").contains(["shop.a", " blog "]),
         wire("tags", "contains", "shop.a,blog"),
     ),
-    "not contains": (where("tags").not_contains(("x",)), wire("tags", "nocontains", "x")),
+    "not contains": (where("tags").not_contains("x"), wire("tags", "nocontains", "x")),
+    "not contains a comma": (
+        where("city").not_contains("a,b"),
+        wire("city", "nocontains", "a,b"),
+    ),
     "greater than a number": (where("age").gt(17), wire("age", "bg", "17")),
     "greater than a fraction": (where("age").gt(1.5), wire("age", "bg", "1.5")),
     "smaller than a decimal": (
@@ -158,6 +162,8 @@ REFUSED: dict[str, Callable[[], object]] = {
     "contains an empty tag": lambda: where("tags").contains(["a", " "]),
     "contains a tag with a comma": lambda: where("tags").contains(["a,b"]),
     "contains a list": lambda: where("city").contains(["Kiel", "Bonn"]),
+    "does not contain several tags": lambda: where("tags").not_contains("a,b"),
+    "does not contain a list": lambda: where("tags").not_contains(TEXTS),
     "greater than nothing": lambda: where("age").gt(""),
     "no rules": lambda: rules_of_segment([]),
     "rules that are None": lambda: rules_of_segment(ANY),

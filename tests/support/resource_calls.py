@@ -21,7 +21,6 @@ from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
-from cleverreach_async.resources.rules import where
 from cleverreach_async.resources.tags import Tags
 
 RESOURCES = (
@@ -58,7 +57,7 @@ ARGUMENTS: dict[str, Any] = {
     "receivers": [ReceiverInput("ann@mail.example")],
     "referer": "x",
     "email": "ann@mail.example",
-    "rules": where("city").eq("Kiel"),
+    "rules": [{"field": "email", "logic": "notisnull"}],
     "sender_email": "ann@mail.example",
     "sender_name": "x",
     "source": {"iban": "x"},
