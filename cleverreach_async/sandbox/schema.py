@@ -93,7 +93,7 @@ FIRST_IDS = {
     "attributes": 80,
     "forms": 3_000,
     "mailings": 77_000,
-    "filters": 12_000,
+    "filters": 25_000,
     "my_content": 6_000,
     "clients": 129_000,
 }
