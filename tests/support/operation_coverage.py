@@ -4,7 +4,7 @@
 hand:
 
 * ``operations.txt`` beside this file is the list of operations.
-* A method of the client names its operations in the last line of its docstring.
+* A method of the client names its operations in its docstring, at the beginning of a line.
 * The routes of the sandbox name theirs.
 * The tables of ``tests/resources`` (``ROWS``, or another name that ends with it) have the method
   and the target of each request.
@@ -51,7 +51,7 @@ This page is generated from the code, and a test compares both. Write it anew wi
 """
 _PLACEHOLDER: Final = re.compile(r"\{[^}]*\}")
 _NAMED: Final = re.compile(r"``([A-Z]+) (/[^`\s]*)``")
-_ONLY_NAMED: Final = re.compile(r"(?:``[A-Z]+ /[^`\s]*``(?:, ?| and )?)+\.?")
+_CLAIM: Final = re.compile(r"(?:``[A-Z]+ /[^`\s]*``(?:, | and )?)+")
 
 
 @attrs.frozen(kw_only=True)
@@ -88,8 +88,13 @@ class Operation:
 
     def takes(self, method: str, path: str) -> bool:
         """Whether a request, or a path with placeholders, is one of this operation."""
-        pattern = "[^/]+".join(map(re.escape, _PLACEHOLDER.split(self.path)))
-        return method == self.method and bool(re.fullmatch(pattern, path))
+        return method == self.method and fits(self.path, path)
+
+
+def fits(template: str, path: str) -> bool:
+    """Whether a path is one of a template."""
+    pattern = "[^/]+".join(map(re.escape, _PLACEHOLDER.split(template)))
+    return bool(re.fullmatch(pattern, path))
 
 
 def read_list(text: str) -> list[Operation]:
@@ -105,28 +110,30 @@ def read_list(text: str) -> list[Operation]:
     return found
 
 
-def find(operations: Iterable[Operation], method: str, path: str) -> Operation | None:
-    """Return the operation of a path; one with the fewest placeholders wins."""
+def find(operations: Iterable[Operation], method: str, path: str) -> list[Operation]:
+    """Return the operations of a path: usually one, that with the fewest placeholders.
+
+    A path may have a placeholder where several operations have words, as
+    ``/mailings/templates/{owner}`` has.
+    """
+    known = list(operations)
     bare = path.removeprefix("/v3").partition("?")[0]
     filled = _PLACEHOLDER.sub("{}", bare)
-    found = [it for it in operations if it.takes(method, bare)]
+    found = [it for it in known if it.takes(method, bare)]
     same = [it for it in found if _PLACEHOLDER.sub("{}", it.path) == filled]
-    if same:
-        return same[0]
-    return min(found, key=lambda it: it.path.count("{"), default=None)
+    if found:
+        return same or [min(found, key=lambda it: it.path.count("{"))]
+    return [it for it in known if it.method == method and fits(bare, it.path)]
 
 
 # The client.
 
 
 def paths_in(docstring: str) -> list[tuple[str, str]]:
-    """Return the operations that a docstring names in lines of nothing else."""
-    lines = [line.strip() for line in docstring.splitlines()]
+    """Return the operations that a docstring names at the beginning of a line."""
+    claims = [_CLAIM.match(line.strip()) for line in docstring.splitlines()]
     return [
-        (found[1], found[2])
-        for line in lines
-        if _ONLY_NAMED.fullmatch(line)
-        for found in _NAMED.finditer(line)
+        (found[1], found[2]) for claim in claims if claim for found in _NAMED.finditer(claim[0])
     ]
 
 
@@ -211,8 +218,7 @@ def operations() -> list[Operation]:
         ("test", paths_in_tables()),
     ):
         for name, method, path in paths:
-            operation = find(found, method, path)
-            if operation is not None:
+            for operation in find(found, method, path):
                 getattr(operation, part)[name] = None
     for it in found:
         if it.name in TESTED_ELSEWHERE:
