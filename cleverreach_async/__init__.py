@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.resources.reports import Report
     from cleverreach_async.resources.rules import FieldOf, FilterRule, Operand, Rules, where
+    from cleverreach_async.resources.sign_up import SignUp, SignUpOutcome
     from cleverreach_async.resources.tags import Tag
     from cleverreach_async.resources.unset import UNSET, Unset
     from cleverreach_async.sources import (
@@ -166,6 +167,7 @@ _HOMES: Final = {
     "resources.pages": ("Page", "Paginator"),
     "resources.receiver_models": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
     "resources.reports": ("Report",),
+    "resources.sign_up": ("SignUp", "SignUpOutcome"),
     "resources.tags": ("Tag",),
     "resources.unset": ("UNSET", "Unset"),
     "sources.rows": ("BadRow", "SourceRow"),
@@ -247,6 +249,8 @@ __all__ = [
     "RowResult",
     "Rules",
     "Secret",
+    "SignUp",
+    "SignUpOutcome",
     "SourceError",
     "SourceRow",
     "SyncFailedError",

@@ -43,7 +43,7 @@ class Nouns:
         """Contacts in the groups."""
         from cleverreach_async.resources.receivers import Receivers
 
-        return Receivers(self._transport.call)
+        return Receivers(self._transport.call, self._transport.clock)
 
     @cached_property
     def attributes(self) -> "Attributes":

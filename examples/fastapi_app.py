@@ -32,10 +32,12 @@ from cleverreach_async import (
     AuthenticationError,
     CleverReach,
     CleverReachError,
+    ConfigurationError,
     FileTokenStore,
     OAuthApp,
     OrderInput,
     RateLimitError,
+    ReceiverInput,
     RetryPolicy,
     TokenError,
     TokenStore,
@@ -98,6 +100,13 @@ class Tenants:
             log.exception("tenant %s: order %s was not sent", tenant, order.order_id)
         finally:
             self.free_slots.release()
+
+
+class Visitor(BaseModel):
+    """Somebody who wants the newsletter."""
+
+    email: str
+    firstname: str = ""
 
 
 class Order(BaseModel):
@@ -180,6 +189,27 @@ async def order_placed(tenant: Tenant, tenants: All, order: Order) -> dict[str, 
     return {"order": "accepted"}
 
 
+@router.post("/tenants/{tenant}/forms/{form_id}/sign-ups", status_code=202)
+async def sign_up(
+    tenant: Tenant, tenants: All, form_id: int, visitor: Visitor, request: Request
+) -> dict[str, str]:
+    """Sign a visitor up with double opt-in."""
+    cr = tenants.client(tenant)
+    form = await cr.forms.get(form_id)  # it knows its group
+    done = await cr.receivers.sign_up(
+        ReceiverInput(visitor.email, global_attributes={"firstname": visitor.firstname}),
+        group_id=form.group_id,
+        form_id=form_id,
+        # The proof of consent. Behind a proxy let uvicorn read the visitor's address from it.
+        user_ip=request.client.host if request.client else "unknown",
+        referer=request.headers.get("referer", str(request.url)),
+        user_agent=request.headers.get("user-agent", "unknown"),
+    )
+    log.info("tenant %s: sign-up %s", tenant, done.outcome)
+    # The same for everybody, or anybody could find out who is in the group.
+    return {"sign_up": "please confirm it in the e-mail that we have sent"}
+
+
 async def explain(request: Request, error: Exception) -> Response:
     """Turn errors of the library into responses, for all routes."""
     if isinstance(error, RateLimitError):
@@ -189,6 +219,8 @@ async def explain(request: Request, error: Exception) -> Response:
     if is_lost or isinstance(error, AuthenticationError):
         page = f"/tenants/{request.path_params['tenant']}/connect"
         return JSONResponse({"error": "connect CleverReach first", "connect": page}, 401)
+    if isinstance(error, ConfigurationError):
+        return JSONResponse({"error": "something in the request is invalid"}, 422)
     log.error("%s: %s", type(error).__name__, error)
     return JSONResponse({"error": "CleverReach cannot be used at the moment"}, 502)
 

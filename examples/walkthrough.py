@@ -86,18 +86,16 @@ async def live_order(cr: CleverReach, group_id: int) -> None:
 
 
 async def double_opt_in(cr: CleverReach, group_id: int, form_id: int) -> None:
-    """Create an inactive receiver, then send the activation mail."""
-    await cr.receivers.create(
-        ReceiverInput("new@visitor.example", registered=datetime.now(UTC), activated=0),
+    """Sign a visitor up: they are added as inactive, and get the activation mail."""
+    done = await cr.receivers.sign_up(
+        ReceiverInput("new@visitor.example"),
         group_id=group_id,
-    )
-    await cr.forms.send_activation(
-        form_id,
-        email="new@visitor.example",
+        form_id=form_id,
         user_ip="203.0.113.7",
         referer="https://shop.example/newsletter",
         user_agent="Mozilla/5.0",
     )
+    print(f"sign-up: {done.outcome}")
     inactive = [r.email async for r in cr.receivers.list(group_id=group_id, state="inactive")]
     print(f"not confirmed yet: {', '.join(inactive)}")
 

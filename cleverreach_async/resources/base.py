@@ -11,6 +11,7 @@ from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.pages import Page, Paginator
 from cleverreach_async.resources.success import failure_in
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.error_bodies import refusal
 from cleverreach_async.transport.paths import check_id, fill_path
 from cleverreach_async.transport.transport import Call
@@ -58,10 +59,12 @@ class Resource:
 
     Args:
         call: Sends a request, with authentication and retries.
+        clock: Source of time.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, clock: Clock = SYSTEM_CLOCK) -> None:
         self._send = call
+        self._clock = clock
 
     async def _json(self, request: Request) -> Any:
         return decode_json(await self._send(request), request)

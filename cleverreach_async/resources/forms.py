@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Created, Resource, body, group_path
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
@@ -14,7 +15,7 @@ from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import build_request
 
-__all__ = ["Form", "Forms"]
+__all__ = ["Form", "Forms", "proof_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -152,7 +153,7 @@ class Forms(Resource):
 
         ``POST /forms/{form_id}/send/activate``
         """
-        proof = {"user_ip": user_ip, "referer": referer, "user_agent": user_agent}
+        proof = proof_of(user_ip=user_ip, referer=referer, user_agent=user_agent)
         await self._send_mail("/forms/{form_id}/send/activate", form_id, email, proof, group_id)
 
     async def send_deactivation(
@@ -184,7 +185,7 @@ class Forms(Resource):
 
         ``POST /forms/{form_id}/send/deactivate``
         """
-        proof = {"user_ip": user_ip, "referer": referer, "user_agent": user_agent}
+        proof = proof_of(user_ip=user_ip, referer=referer, user_agent=user_agent)
         await self._send_mail("/forms/{form_id}/send/deactivate", form_id, email, proof, group_id)
 
     async def _send_mail(
@@ -195,9 +196,7 @@ class Forms(Resource):
         proof: Mapping[str, str],
         group_id: int | None,
     ) -> None:
-        for name, text in {"email": email, **proof}.items():
-            if not text.strip():
-                raise ConfigurationError(f"{name} is empty; the API sends no mail without it")
+        _check_text("email", email)
         fields = body(
             email=email,
             groups_id=UNSET if group_id is None else check_id("group_id", group_id),
@@ -210,3 +209,21 @@ class Forms(Resource):
             json=fields,
             shows_success=lambda response: str(response).strip().lower() == email.strip().lower(),
         )
+
+
+def proof_of(**texts: str) -> Mapping[str, str]:
+    """Return the proof of consent: IP address, page and browser of whoever signed up.
+
+    Raises:
+        ConfigurationError: One of the texts is empty, or no text.
+    """
+    for name, text in texts.items():
+        _check_text(name, text)
+    return texts
+
+
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name} is {kind_of(text)}; the API sends no mail without it")
+    if not text.strip():
+        raise ConfigurationError(f"{name} is empty; the API sends no mail without it")

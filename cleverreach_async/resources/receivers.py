@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from cleverreach_async.errors import ConfigurationError, UnprocessableEntityError
 from cleverreach_async.resources.base import (
-    Resource,
     decode_list,
     group_path,
     receiver_path,
@@ -34,6 +33,7 @@ from cleverreach_async.resources.receiver_models import (
 )
 from cleverreach_async.resources.receiver_wire import receiver_on_wire
 from cleverreach_async.resources.relative import has_relative_values
+from cleverreach_async.resources.signing_up import SigningUp
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.paths import check_ids, check_receiver_ids
 from cleverreach_async.transport.wire import Response, as_object, build_request, decode_json
@@ -48,7 +48,7 @@ MAX_PAGE_SIZE: Final = 5000
 _IN_GROUP: Final = "/groups/{group_id}/receivers/{receiver_id}"
 
 
-class Receivers(Resource):
+class Receivers(SigningUp):
     """``cr.receivers``: read and write receivers, one or up to 1000 at a time.
 
     ``receiver_id`` is a pool id or an e-mail address. For more than 1000 receivers use ``cr.bulk``.

@@ -92,12 +92,12 @@ def _row(item: Json) -> SentRow | RefusedRow:
 class BatchWriter:
     """Writes the rows of a call to a group, in order and in one transaction."""
 
-    def __init__(self, call: Call, group_id: int, mode: Mode, *, plus: bool) -> None:
+    def __init__(self, call: Call, group_id: int, mode: Mode, *, ignore_pending: bool) -> None:
         self._store = call.store
         self._behaviour = call.behaviour
         self._group_id = group_id
         self._mode = mode
-        self._ignore_pending = plus and not call.behaviour.doi_state_in_one_call
+        self._ignore_pending = ignore_pending
         self._now = call.now()
         self._local = attribute_rules(call, group_id)
         self._shared = attribute_rules(call, 0)
@@ -219,7 +219,8 @@ def write(call: Call, mode: Mode, *, plus: bool = False) -> Json:
     """The five batch calls: …/receivers/insert, update, updateplus, upsert and upsertplus."""
     group_id = batch_group(call)
     rows, is_list = batch_rows(call)
-    entries = BatchWriter(call, group_id, mode, plus=plus).write(rows)
+    ignore_pending = plus and not call.behaviour.doi_state_in_one_call
+    entries = BatchWriter(call, group_id, mode, ignore_pending=ignore_pending).write(rows)
     answer = plus_response(call, entries) if plus else lean_response(call, entries)
     nothing_stored = bool(entries) and not any(isinstance(entry, StoredRow) for entry in entries)
     if plus and nothing_stored and call.behaviour.plus_nothing_stored == "false":
@@ -233,7 +234,8 @@ def create(call: Call) -> Json:
     """POST /groups/{id}/receivers: one receiver (H), or a list of them (M)."""
     group_id = call.group()
     rows, is_list = batch_rows(call)
-    entries = BatchWriter(call, group_id, "insert", plus=False).write(rows)
+    ignore_pending = not call.behaviour.create_keeps_inactive
+    entries = BatchWriter(call, group_id, "insert", ignore_pending=ignore_pending).write(rows)
     first = entries[0] if entries else None
     if not is_list and isinstance(first, RefusedRow):
         # U: the status of a duplicate. M: its message contains `duplicate address`.

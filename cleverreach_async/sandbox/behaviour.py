@@ -51,6 +51,8 @@ class Behaviour:
     """Whether ``activated`` alone reactivates an unsubscribed receiver (M that it does not)."""
     doi_state_in_one_call: bool = True
     """False: the plus calls ignore ``activated: 0`` on creation and need a second call (L)."""
+    create_keeps_inactive: bool = True
+    """False: so does the single POST; two clients use it, and neither checks the result (M)."""
     blacklisted_row: Literal["accept", "refuse"] = "accept"
     """Whether a blacklisted address can be written into a group (U)."""
     contact_limit: int | None = None
@@ -109,6 +111,8 @@ class Behaviour:
     """The response to an opt-in e-mail: ``true``, ``{"success": true}`` or the address (M)."""
     not_found_after_create: int = 0
     """How many sends to a new receiver get 404 before forms find it (M)."""
+    mail_to_active: Literal["send", "refuse"] = "send"
+    """An opt-in e-mail to somebody active: sent, or refused with 400 "already active" (L)."""
     suspicious: tuple[str, ...] = ()
     """Addresses for which an opt-in e-mail is refused with a generic 403 (M)."""
 

@@ -128,6 +128,9 @@ def _recipient_id(call: Call, form: Row, email: str, group_id: int) -> int:
         raise not_found("receiver")  # H: the receiver must exist
     if email.lower() in map(str.lower, call.behaviour.suspicious):
         raise ApiError(403, "Forbidden")  # M: a generic 403 for suspicious addresses
+    refuses = call.behaviour.mail_to_active == "refuse" and call.params["type"] == "activate"
+    if refuses and member.active:
+        raise ApiError(400, "Bad Request: receiver is already active")  # L: the status is unknown
     pair = form["id"], member.id
     call.account.sends[pair] += 1
     if call.account.sends[pair] <= call.behaviour.not_found_after_create:

@@ -42,6 +42,8 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
     "errors_as_200": ("refusals", "always"),
     "client_credentials_refresh": (True,),
     "form_send_answer": ("success", "email"),
+    "mail_to_active": ("refuse",),
+    "duplicate_status": (409,),
     "batch_delete_answer": ("true",),
 }
 BEHAVIOURS = {
@@ -174,6 +176,34 @@ async def test_double_opt_in(cr: CleverReach, sandbox: Sandbox, group_id: int) -
     confirmed = await cr.receivers.get("new@example.org", group_id=group_id)
 
     assert (None, True) == (created.activated, confirmed.activated is not None)
+
+
+async def test_sign_up(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:
+    """Each state of a receiver has its outcome, and nobody is active who did not confirm."""
+    form_id = await cr.forms.create_from_template(group_id, name="Sign-up")
+
+    async def sign_up(*, again: bool = False) -> tuple[str, bool]:
+        done = await cr.receivers.sign_up(
+            ReceiverInput("new@example.org"),
+            group_id=group_id,
+            form_id=form_id,
+            user_ip="203.0.113.7",
+            referer="https://shop.example/",
+            user_agent="test",
+            again=again,
+        )
+        read = await cr.receivers.get("new@example.org", group_id=group_id)
+        return done.outcome, read.activated is not None and read.deactivated is None
+
+    assert ("mailed", False) == await sign_up()
+    assert ("mailed_again", False) == await sign_up()
+    sandbox.follow_link(sandbox.mails[0])
+    assert ("already_active", True) == await sign_up(again=True)
+    await cr.receivers.deactivate("new@example.org", group_id=group_id)
+    assert ("unsubscribed", False) == await sign_up()
+    assert ("mailed_again", False) == await sign_up(again=True)
+    sandbox.follow_link(sandbox.mails[-1])
+    assert ("already_active", True) == await sign_up()
 
 
 async def test_an_import_into_an_unknown_group(cr: CleverReach) -> None:

@@ -292,6 +292,25 @@ async def test_a_broken_api_is_502(opened: Open) -> None:
         assert (502, ["error"]) == (answer.status_code, list(answer.json()))
 
 
+@pytest.mark.anyio
+async def test_a_visitor_signs_up(opened: Open, sandbox: Sandbox) -> None:
+    """They get the activation mail with the proof, and the same page as somebody active."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        form_id = sandbox.add_form(await add_group(stage, "Newsletter"), "Sign-up")
+        path = f"/tenants/acme/forms/{form_id}/sign-ups"
+        headers = {"user-agent": "Browser/1", "referer": "https://shop.example/"}
+        first = await stage.browser.post(path, json={"email": ORDER["email"]}, headers=headers)
+        [mail] = sandbox.mails
+        sandbox.follow_link(mail)
+        second = await stage.browser.post(path, json={"email": ORDER["email"]}, headers=headers)
+        refused = await stage.browser.post(path, json={"email": "nobody"})
+
+    assert (202, 202, 422) == (first.status_code, second.status_code, refused.status_code)
+    assert (first.json(), 1) == (second.json(), len(sandbox.mails))
+    assert {"user_ip": "127.0.0.1", "user_agent": "Browser/1"} | mail.doidata == mail.doidata
+
+
 @pytest.mark.parametrize("path", ["/tenants/ACME/groups", "/tenants/..%2fx/groups"])
 @pytest.mark.anyio
 async def test_a_tenant_that_is_not_a_file_name_is_404(opened: Open, path: str) -> None:

@@ -108,6 +108,18 @@ async def test_not_found_directly_after_creation(
     assert len(sandbox.mails) == 2
 
 
+async def test_mail_to_somebody_active(api: httpx.AsyncClient, form: str, sandbox: Sandbox) -> None:
+    """It is sent or refused, as the switch says. The e-mail to leave is sent."""
+    assert (await send(api, form)).status_code == 200
+    sandbox.follow_link(sandbox.mails[0])
+    assert (await send(api, form)).status_code == 200
+    sandbox.behaviour = Behaviour(mail_to_active="refuse")
+    refused = await send(api, form)
+    assert (refused.status_code, "already active" in refused.text) == (400, True)
+    assert (await send(api, form, "deactivate")).status_code == 200
+    assert len(sandbox.mails) == 3
+
+
 # Mailings and reports.
 
 DRAFT = {

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -20,6 +19,7 @@ from cleverreach_async.errors import (
     ResponseDecodeError,
 )
 from cleverreach_async.resources.forms import Form, Forms
+from cleverreach_async.resources.sign_up_steps import send_when_found
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.retry import diagnose
@@ -29,9 +29,6 @@ __all__ = ["OptInReport", "find_form", "send_opt_ins", "state_after"]
 MAX_CONCURRENCY: Final = 8
 
 _PATH: Final = "/forms/{form_id}/send/activate"
-_WAITS: Final = (0.5, 1.0, 2.0, 4.0)
-"""Seconds between attempts: a new receiver is not visible to forms immediately."""
-
 _FAILURES_TO_STOP: Final = 10
 """Number of mails in a row that fail for the same reason."""
 
@@ -217,20 +214,13 @@ class _OptInSender:
 
     async def _send(self, mail: OptInMail) -> None:
         try:
-            await self._send_when_visible(mail.email)
+            await send_when_found(partial(self.send, email=mail.email), self.clock)
         except CleverReachError as error:
             self._record_failure(mail, error)
             return
         self.mails.record(mail.number, OptInState.SENT)
         self.report.sent += 1
         self._streak.clear()
-
-    async def _send_when_visible(self, email: str) -> None:
-        for wait in _WAITS:
-            with suppress(NotFoundError):
-                return await self.send(email=email)
-            await self.clock.sleep(wait)
-        return await self.send(email=email)
 
     def _record_failure(self, mail: OptInMail, error: CleverReachError) -> None:
         state, reason = state_after(error), _reason_of(error)

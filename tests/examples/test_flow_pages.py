@@ -1,0 +1,56 @@
+"""The pages about flows: their blocks of Python run in order, in one function, on the sandbox."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import cleverreach_async
+from cleverreach_async import CleverReach, OAuthApp
+from cleverreach_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """An empty account."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+async def run_page(name: str, sandbox: Sandbox) -> int:
+    """Run the blocks of a page with a client, a group and a form; return the id of the group."""
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.joinpath(name).read_text("utf-8"), re.DOTALL)
+    lines = "".join(f"    {line}\n" for block in blocks for line in block.splitlines())
+    space: dict[str, Any] = {
+        it: getattr(cleverreach_async, it) for it in cleverreach_async.__all__ if it[0].isupper()
+    }
+    exec(f"async def use(cr, group_id, form_id):\n{lines}", space)  # noqa: S102 - our own page
+    auth = OAuthApp("sandbox", "sandbox-secret").client_credentials()
+    transport = httpx.ASGITransport(app=sandbox.app)
+    async with (
+        httpx.AsyncClient(transport=transport) as http_client,
+        CleverReach(auth, http_client=http_client) as cr,
+    ):
+        await cr.attributes.create(name="firstname", type="text")
+        group_id = (await cr.groups.create(name="Customers")).id
+        form_id = await cr.forms.create_from_template(group_id, name="Sign-up")
+        await space["use"](cr, group_id, form_id)
+    return group_id
+
+
+async def test_the_page_about_sign_ups(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ann gets two mails, and is not active."""
+    group_id = await run_page("sign-up.md", sandbox)
+    assert "mailed\n" == capsys.readouterr().out
+    assert ["ann@example.org"] * 2 == [mail.email for mail in sandbox.mails]
+    stored = sandbox.store.receiver(group_id, "ann@example.org") or {}
+    assert ("0", {"firstname": "Ann"}) == (str(stored["activated"]), stored["global_attributes"])
