@@ -36,7 +36,7 @@ class Nouns:
         """Recipient lists."""
         from cleverreach_async.resources.groups import Groups
 
-        return Groups(self._transport.call)
+        return Groups(self._transport.call, self._transport.clock)
 
     @cached_property
     def receivers(self) -> "Receivers":

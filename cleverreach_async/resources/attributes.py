@@ -1,12 +1,28 @@
 """Attributes: further fields of receivers, for the whole account or for one group."""
 
-import re
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import attrs
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    ConfigurationError,
+    ConflictError,
+    ResponseDecodeError,
+)
+from cleverreach_async.resources.attribute_names import (
+    ASSUMED_CAP,
+    RESERVED_NAMES,
+    AttributeType,
+    cap_in,
+    check_cap,
+    check_free,
+    stored_name,
+    type_conflicts,
+    wanted_types,
+)
 from cleverreach_async.resources.base import Resource, body, group_path, refuse_none
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
@@ -17,20 +33,12 @@ __all__ = [
     "Attribute",
     "AttributeType",
     "Attributes",
+    "attribute_cap",
     "cap_in",
     "check_free",
+    "create_missing",
     "stored_name",
 ]
-
-AttributeType = Literal["text", "number", "gender", "date"]
-
-RESERVED_NAMES: Final = frozenset(
-    {"email", "activated", "registered", "deactivated", "bounced", "source"}
-)
-"""Names that an attribute cannot have, since receivers have fields of that name."""
-
-_NOT_IN_NAMES: Final = re.compile(r"\W")
-_WORDS_FOR_CAP: Final = ("limit", "max", "maximum")
 
 
 @attrs.frozen(kw_only=True)
@@ -181,6 +189,61 @@ class Attributes(Resource):
         template, path = _attribute_path(attribute_id, group_id)
         await self._do("DELETE", template, path=path)
 
+    async def ensure(
+        self, types: Mapping[str, AttributeType], *, group_id: int | None = None
+    ) -> Mapping[str, Attribute]:
+        """Define the attributes that are missing, and leave the others as they are.
+
+        It is safe on every deploy, and in several processes at once: if another one defines an
+        attribute first, that is a success. One request is sent if none is missing. Nothing is
+        defined unless all can be.
+
+        Args:
+            types: Type by name.
+            group_id: Their group.
+
+        Returns:
+            The definitions by the names of ``types``; ``.name`` is the server's name.
+
+        Raises:
+            ConfigurationError: An attribute has another type, a name or a type is invalid, or the
+                server does not allow that many.
+            CleverReachError: A call failed; attributes defined before it remain.
+
+        ``GET`` and ``POST /attributes``, ``GET`` and ``POST /groups/{group_id}/attributes``,
+        ``GET /attributes/limits``
+        """
+        wanted = wanted_types(types)
+        present = await self._by_name(group_id)
+        type_conflicts(wanted, {name: it.type for name, it in present.items()})
+        missing = [name for name in wanted if name not in present]
+        if missing:
+            used = len(present)
+            if _group(group_id) is not None:
+                used += len(await self.list())
+            check_cap(missing, used, await attribute_cap(self))
+            created = await self._create_all(missing, wanted, group_id)
+            present = created | await self._by_name(group_id)
+            type_conflicts(wanted, {name: it.type for name, it in present.items()})
+        return {given: present[stored_name(given)] for given in types}
+
+    async def _by_name(self, group_id: int | None) -> dict[str, Attribute]:
+        return {stored_name(it.name): it for it in await self.list(group_id=group_id)}
+
+    async def _create_all(
+        self, missing: Sequence[str], types: Mapping[str, AttributeType], group_id: int | None
+    ) -> dict[str, Attribute]:
+        created: dict[str, Attribute] = {}
+        for name in missing:
+            try:
+                created[name], _ = await create_missing(self, name, types[name], group_id)
+            except (APIStatusError, APIConnectionError, ResponseDecodeError) as error:
+                error.add_note(
+                    f"attribute {name!r} was not created; created before it: {len(created)}"
+                )
+                raise
+        return created
+
     async def limits(self) -> Mapping[str, Any]:
         """Return how many attributes the account may define. The fields are not documented.
 
@@ -202,36 +265,50 @@ def _group(group_id: int | Unset | None) -> int | Unset | None:
     return None if is_account else group_id
 
 
-def cap_in(limits: Mapping[str, Any]) -> int | None:
-    """Return the maximum number of attributes from a result of :meth:`Attributes.limits`.
+async def attribute_cap(attributes: Attributes) -> int:
+    """Return the most attributes that the account and one group may have together.
+
+    It is the observed maximum of 40 if the server does not report another one.
+    """
+    try:
+        limits = await attributes.limits()
+    except (APIStatusError, ResponseDecodeError):
+        return ASSUMED_CAP
+    return cap_in(limits) or ASSUMED_CAP
+
+
+async def create_missing(
+    attributes: Attributes, name: str, kind: AttributeType, group_id: int | None
+) -> tuple[Attribute, bool]:
+    """Define an attribute that is missing; if another program does so meanwhile, return that one.
 
     Args:
-        limits: The result. Its fields are not documented, so only plain words for a maximum are
-            looked up.
+        attributes: The calls.
+        name: The name as the server stores it.
+        kind: Its type.
+        group_id: Its group.
 
     Returns:
-        The number, or ``None`` if it is unknown.
-    """
-    for word in _WORDS_FOR_CAP:
-        value = str(limits.get(word, ""))
-        if value.isdecimal() and int(value):
-            return int(value)
-    return None
-
-
-def check_free(name: str) -> str:
-    """Return the name of an attribute, unless it is that of a field that every receiver has.
+        The definition, and whether this call has created it.
 
     Raises:
-        ConfigurationError: It is that of a field.
+        APIStatusError: It was refused and does not exist.
+        APIConnectionError: No response arrived, and it does not exist.
+        ResponseDecodeError: The response cannot be read, and it does not exist.
+        ConfigurationError: The server has given it another name.
     """
-    if name.strip().lower() in RESERVED_NAMES:
+    try:
+        created = await attributes.create(name=name, type=kind, group_id=group_id)
+    except (APIStatusError, APIConnectionError, ResponseDecodeError) as error:
+        # It may exist already, or have been created although the response was lost.
+        present = await attributes.list(group_id=group_id)
+        found = next((it for it in present if stored_name(it.name) == name), None)
+        if found is None:
+            raise
+        return found, not isinstance(error, ConflictError)
+    if stored_name(created.name) != name:
         raise ConfigurationError(
-            f"{name!r} is a field that every receiver has; choose another name for the attribute"
+            f"the server calls the new attribute {name!r} {created.name!r}, and would drop values"
+            " sent under another name; use that name for the column or the field"
         )
-    return name
-
-
-def stored_name(name: str) -> str:
-    """Return the name that the server gives an attribute: ``First Name`` becomes ``first_name``."""
-    return _NOT_IN_NAMES.sub("_", name.strip().lower())
+    return created, True

@@ -1,17 +1,36 @@
 """Groups: recipient lists."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
+from cleverreach_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    ConfigurationError,
+    ResponseDecodeError,
+)
+from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource, body
 from cleverreach_async.resources.field_types import Extra, Number
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.wire import build_request
 
-__all__ = ["Group", "GroupStats", "Groups"]
+__all__ = [
+    "Group",
+    "GroupStats",
+    "Groups",
+    "check_group_name",
+    "groups_named",
+    "only_group",
+    "several_groups",
+]
+
+_WAITS: Final = (0.5, 1.0, 2.0)
+"""Seconds between looks while several groups have a name."""
 
 GroupOrder = Literal["created ASC", "created DESC", "changed ASC", "changed DESC"]
 
@@ -126,6 +145,90 @@ class Groups(Resource):
         fields = body(name=name, receiver_info=receiver_info, locked=locked, backup=backup)
         return await self._call(Group, "POST", "/groups", json=fields)
 
+    async def ensure(
+        self,
+        *,
+        name: str,
+        receiver_info: str | Unset = UNSET,
+        locked: bool | Unset = UNSET,
+        backup: bool | Unset = UNSET,
+    ) -> Group:
+        """Return the group with a name; create it if there is none.
+
+        It is safe on every deploy. Where two processes create a group at the same moment, each
+        looks again: all keep that with the lowest id, and each removes the one that it has just
+        created itself, if it is still empty.
+
+        Args:
+            name: Name as shown in the account. Blanks around it do not count.
+            receiver_info: Text of a new group that explains to receivers why they get mail.
+            locked: Lock flag of a new group.
+            backup: Backup flag of a new group.
+
+        Raises:
+            ConfigurationError: The name is empty, several groups have it (the message lists their
+                ids), or the server gives the new group another one.
+            CleverReachError: A call failed.
+
+        ``GET /groups``, ``POST /groups``
+        """
+        wanted = check_group_name(name)
+        found = await self._settled(wanted)
+        if found is not None:
+            return found
+        try:
+            created = await self.create(
+                name=wanted, receiver_info=receiver_info, locked=locked, backup=backup
+            )
+        except (APIStatusError, APIConnectionError, ResponseDecodeError):
+            # Another process was faster, or the response was lost.
+            found = await self._settled(wanted)
+            if found is None:
+                raise
+            return found
+        return await self._keep_first(created, wanted)
+
+    async def _settled(self, name: str) -> Group | None:
+        """Return the only group with a name; wait a little while there are several.
+
+        Another process may have created one of them just now, and be about to remove it.
+        """
+        for wait in _WAITS:
+            found = groups_named(await self.list(), name)
+            if len(found) <= 1:
+                break
+            await self._clock.sleep(wait)
+        else:
+            found = groups_named(await self.list(), name)
+        return only_group(found, name)
+
+    async def _keep_first(self, created: Group, name: str) -> Group:
+        """Return the first group with the name, and remove that just created if it is another."""
+        if created.name.strip() not in {"", name}:
+            await self.delete(created.id)
+            raise ConfigurationError(
+                f"the server calls a new group {created.name!r} instead of {name!r}, so that every"
+                " call would create another one; pass that name. The new group was removed again"
+            )
+        found = groups_named(await self.list(), name)
+        first = min([created, *found], key=lambda it: it.id)
+        if first.id == created.id:
+            return created
+        if await self._has_receivers(created.id):
+            raise several_groups(found, name)
+        await self.delete(created.id)
+        return first
+
+    async def _has_receivers(self, group_id: int) -> bool:
+        request = build_request(
+            "GET",
+            "/groups/{group_id}/receivers",
+            path={"group_id": group_id},
+            query={"page": 0, "pagesize": 1},
+            accepts_false=True,
+        )
+        return bool(await self._json(request))
+
     async def update(
         self,
         group_id: int,
@@ -182,3 +285,40 @@ class Groups(Resource):
         return await self._call(
             dict[str, Any], "GET", "/groups/{group_id}/advancedstats", path={"group_id": group_id}
         )
+
+
+def check_group_name(name: object) -> str:
+    """Return the name of a group without blanks around it.
+
+    Raises:
+        ConfigurationError: It is empty, or no text.
+    """
+    if not isinstance(name, str):
+        raise ConfigurationError(f"name is {kind_of(name)}; pass the name of a group as text")
+    if not name.strip():
+        raise ConfigurationError("name is empty; a group needs a name")
+    return name.strip()
+
+
+def groups_named(groups: Iterable[Group], name: str) -> Sequence[Group]:
+    """Return the groups with a name, oldest first."""
+    return sorted((it for it in groups if it.name.strip() == name), key=lambda it: it.id)
+
+
+def only_group(groups: Sequence[Group], name: str) -> Group | None:
+    """Return the only one of the groups with a name, or ``None`` if there are none.
+
+    Raises:
+        ConfigurationError: There are several.
+    """
+    if len(groups) > 1:
+        raise several_groups(groups, name)
+    return groups[0] if groups else None
+
+
+def several_groups(groups: Iterable[Group], name: str) -> ConfigurationError:
+    """Return the error for several groups with one name."""
+    ids = ", ".join(str(group.id) for group in groups)
+    return ConfigurationError(
+        f"several groups are called {name!r}: {ids}; pass the id of one, or rename or delete others"
+    )

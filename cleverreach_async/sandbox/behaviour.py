@@ -39,6 +39,10 @@ class Behaviour:
     batch_delete_answer: Literal["objects", "true"] = "objects"
     """The response of a batch delete in a group: ``{"status"}`` per item, or ``true`` (L)."""
 
+    # groups
+    repeated_group_name: Literal["accept", "refuse"] = "accept"
+    """Whether a second group may have the name of another, or gets 409 (U)."""
+
     # receivers
     attribute_spelling: Literal["stored", "any"] = "stored"
     """Whether values are stored under the stored name of an attribute only, or also under another

@@ -1,7 +1,7 @@
 """Groups: the vendor's recipient lists."""
 
 from .call import Call, required, text
-from .errors import bad_value, not_found
+from .errors import ApiError, bad_value, not_found
 from .routing import route
 from .store import ACTIVE, Row, Store
 from .values import Json, to_bool
@@ -50,9 +50,13 @@ def create_group(call: Call) -> Json:
     """POST /groups."""
     fields = call.fields()
     now = call.now()
+    name = required(fields, "name")
+    sql = "SELECT 1 FROM recipient_groups WHERE name = ?"
+    if call.behaviour.repeated_group_name == "refuse" and call.store.value(sql, name):
+        raise ApiError(409, "Conflict: group already exists")  # U: whether names are unique
     group_id = call.store.insert(
         "recipient_groups",
-        name=required(fields, "name"),
+        name=name,
         locked=to_bool(fields.get("locked", False)),
         backup=to_bool(fields.get("backup", True)),
         receiver_info=text(fields, "receiver_info"),

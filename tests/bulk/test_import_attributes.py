@@ -17,8 +17,9 @@ from cleverreach_async import (
     ReceiverInput,
 )
 from cleverreach_async.bulk.attributes.definitions import Definitions
-from cleverreach_async.bulk.attributes.plan import ASSUMED_CAP, Plan, Prepared, plan_attributes
+from cleverreach_async.bulk.attributes.plan import Plan, Prepared, plan_attributes
 from cleverreach_async.bulk.attributes.survey import AttributeSurvey
+from cleverreach_async.resources.attribute_names import ASSUMED_CAP
 from cleverreach_async.resources.attributes import Attribute, Attributes, cap_in
 from cleverreach_async.resources.receiver_models import AttributeValue
 from cleverreach_async.sandbox import Behaviour, Sandbox

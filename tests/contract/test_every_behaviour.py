@@ -13,6 +13,7 @@ from cleverreach_async import (
     OrderInput,
     ReceiverInput,
 )
+from cleverreach_async.resources.attributes import AttributeType
 from cleverreach_async.sandbox import Behaviour, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +45,7 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
     "form_send_answer": ("success", "email"),
     "mail_to_active": ("refuse",),
     "duplicate_status": (409,),
+    "repeated_group_name": ("refuse",),
     "batch_delete_answer": ("true",),
 }
 BEHAVIOURS = {
@@ -176,6 +178,17 @@ async def test_double_opt_in(cr: CleverReach, sandbox: Sandbox, group_id: int) -
     confirmed = await cr.receivers.get("new@example.org", group_id=group_id)
 
     assert (None, True) == (created.activated, confirmed.activated is not None)
+
+
+async def test_set_up(cr: CleverReach, group_id: int) -> None:
+    """What exists is found again, and what is missing is created once."""
+    types: dict[str, AttributeType] = {"firstname": "text", "Alter in Jahren": "number"}
+    first = await cr.attributes.ensure(types)
+    assert ["firstname", "alter_in_jahren"] == [it.name for it in first.values()]
+    assert first == await cr.attributes.ensure(types)
+    assert group_id == (await cr.groups.ensure(name="Newsletter")).id
+    created = await cr.groups.ensure(name="Customers")
+    assert created == await cr.groups.ensure(name="Customers")
 
 
 async def test_sign_up(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:

@@ -54,3 +54,13 @@ async def test_the_page_about_sign_ups(
     assert ["ann@example.org"] * 2 == [mail.email for mail in sandbox.mails]
     stored = sandbox.store.receiver(group_id, "ann@example.org") or {}
     assert ("0", {"firstname": "Ann"}) == (str(stored["activated"]), stored["global_attributes"])
+
+
+async def test_the_page_about_set_up(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """The values are stored, and the conflict is printed."""
+    await run_page("set-up.md", sandbox)
+    group_id = sandbox.store.group_id("Newsletter") or 0
+    stored = sandbox.store.receiver(group_id, "ann@example.org") or {}
+    assert {"branch": "Kiel"} == stored["attributes"]
+    assert "1990-05-17" == stored["global_attributes"]["birthday"]
+    assert "firstname is text, not number" in capsys.readouterr().out

@@ -228,3 +228,12 @@ async def test_attribute_of_another_group(api: httpx.AsyncClient, group: int) ->
     attribute = (await api.post("attributes", json={"name": "a", "type": "text"})).json()
     answer = await api.delete(f"groups/{group}/attributes/{attribute['id']}")
     assert answer.status_code == 404
+
+
+async def test_a_repeated_name(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """It is accepted or refused, as the switch says."""
+    for _ in range(2):
+        assert (await api.post("groups", json={"name": "Twice"})).is_success
+    sandbox.behaviour = Behaviour(repeated_group_name="refuse")
+    assert (await api.post("groups", json={"name": "Twice"})).status_code == 409
+    assert (await api.post("groups", json={"name": "Once"})).is_success

@@ -67,6 +67,7 @@ ARGUMENTS: dict[str, Any] = {
     "tags": ["x"],
     "time": 1,
     "type": "text",
+    "types": {"firstname": "text"},
     "user_agent": "x",
     "user_ip": "x",
 }

@@ -6,31 +6,21 @@ first row is sent.
 
 import difflib
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final
 
 import attrs
 
 from cleverreach_async.bulk.attributes.definitions import Definitions, Types
-from cleverreach_async.errors import (
-    APIConnectionError,
-    APIStatusError,
-    ConfigurationError,
-    ConflictError,
-    ResponseDecodeError,
-)
+from cleverreach_async.errors import APIConnectionError, APIStatusError
+from cleverreach_async.resources.attribute_names import check_cap, check_name
 from cleverreach_async.resources.attributes import (
     Attribute,
     Attributes,
     AttributeType,
-    cap_in,
-    check_free,
-    stored_name,
+    attribute_cap,
+    create_missing,
 )
 
-__all__ = ["ASSUMED_CAP", "Plan", "Prepared", "missing_attributes", "plan_attributes", "types_of"]
-
-ASSUMED_CAP: Final = 40
-"""Most attributes of the account and one group together, if the server does not report a limit."""
+__all__ = ["Plan", "Prepared", "missing_attributes", "plan_attributes", "types_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -114,8 +104,9 @@ async def plan_attributes(
     )
     missing = wanted.without(present)
     if missing.labels and create:
-        _check_names(missing)
-        _check_cap(missing, present, await _cap(attributes))
+        for name in (*missing.account, *missing.group):
+            check_name(name)
+        check_cap(missing.labels, len(present.labels), await attribute_cap(attributes))
     return Plan(present=present, missing=missing)
 
 
@@ -161,58 +152,10 @@ def _with_similar(names: Collection[str], known: Collection[str]) -> Iterator[st
         yield f"{name} (similar: {similar[0]})" if similar else name
 
 
-def _check_names(missing: Definitions) -> None:
-    """Refuse names that no attribute can have."""
-    for name in (*missing.account, *missing.group):
-        check_free(name)
-        if not name.strip("_"):
-            raise ConfigurationError(
-                f"{name!r} is not a valid attribute name; use letters, digits and _"
-            )
-
-
-def _check_cap(missing: Definitions, present: Definitions, cap: int) -> None:
-    used = len(present.labels)
-    free = max(0, cap - used)
-    too_many = missing.labels[free:]
-    if too_many:
-        raise ConfigurationError(
-            f"{len(missing.labels)} attributes are missing, but only {free} can be created: the"
-            f" account and the group have {used} of at most {cap} together. These do not fit:"
-            f" {', '.join(too_many)}. Leave some out, or delete attributes that are not needed"
-        )
-
-
-async def _cap(attributes: Attributes) -> int:
-    try:
-        limits = await attributes.limits()
-    except (APIStatusError, ResponseDecodeError):
-        return ASSUMED_CAP
-    return cap_in(limits) or ASSUMED_CAP
-
-
 async def _create(
     attributes: Attributes, name: str, kind: AttributeType | str, group_id: int | None
 ) -> str | None:
-    """Create an attribute; returns its type if another program has created it meanwhile.
-
-    Raises:
-        APIStatusError: It was refused and does not exist.
-        APIConnectionError: No response arrived, and it does not exist.
-        ConfigurationError: The server has given it another name.
-    """
-    known = kind if kind in ("number", "gender", "date") else "text"
-    try:
-        created = await attributes.create(name=name, type=known, group_id=group_id)
-    except (APIStatusError, APIConnectionError) as error:
-        # It may exist already, or have been created although the response was lost.
-        found = types_of(await attributes.list(group_id=group_id)).get(name)
-        if found is None:
-            raise
-        return found if isinstance(error, ConflictError) else None
-    if stored_name(created.name) != name:
-        raise ConfigurationError(
-            f"the server calls the new attribute {name!r} {created.name!r}, and would drop values"
-            " sent under another name; use that name for the column or the field"
-        )
-    return None
+    """Create an attribute; returns its type if another program has created it meanwhile."""
+    known: AttributeType = kind if kind in ("number", "gender", "date") else "text"
+    found, is_new = await create_missing(attributes, name, known, group_id)
+    return None if is_new else found.type

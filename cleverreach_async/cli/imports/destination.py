@@ -76,7 +76,7 @@ async def prepare_destination(
         raise
     if plan.missing.labels and not may_create:
         raise ConfigurationError(missing_attributes(plan.missing, plan.present, _REMEDY))
-    target = found or await client.groups.create(name=group)
+    target = found or await client.groups.ensure(name=group)
     done = await plan.carry_out(client.attributes, group_id=target.id)
     return Destination(
         group=target, is_new=found is None, created=done.created, present=done.present
