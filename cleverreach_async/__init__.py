@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
     )
     from cleverreach_async.resources.attributes import Attribute
+    from cleverreach_async.resources.background_orders import BackgroundOrders
     from cleverreach_async.resources.blacklist import BlacklistEntry
     from cleverreach_async.resources.bounces import Bounce
     from cleverreach_async.resources.clients import ClientAccount, ClientPlan, ClientUser
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from cleverreach_async.resources.mailings import Mailing
     from cleverreach_async.resources.my_content import MyContent
     from cleverreach_async.resources.order_models import Order, OrderInput
+    from cleverreach_async.resources.order_results import OrderResult, OrderStatus
     from cleverreach_async.resources.pages import Page, Paginator
     from cleverreach_async.resources.receiver_models import (
         BatchItem,
@@ -159,11 +161,13 @@ _HOMES: Final = {
     "resources.clients": ("ClientAccount", "ClientPlan", "ClientUser"),
     "resources.bounces": ("Bounce",),
     "resources.blacklist": ("BlacklistEntry",),
+    "resources.background_orders": ("BackgroundOrders",),
     "resources.debug": ("TokenTTL", "Whoami"),
     "resources.forms": ("Form",),
     "resources.groups": ("Group", "GroupStats"),
     "resources.mailings": ("Mailing",),
     "resources.order_models": ("Order", "OrderInput"),
+    "resources.order_results": ("OrderResult", "OrderStatus"),
     "resources.pages": ("Page", "Paginator"),
     "resources.receiver_models": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
     "resources.reports": ("Report",),
@@ -184,6 +188,7 @@ __all__ = [
     "APITimeoutError",
     "Attribute",
     "AuthenticationError",
+    "BackgroundOrders",
     "BadRequestError",
     "BadRow",
     "BatchItem",
@@ -231,6 +236,8 @@ __all__ = [
     "Operand",
     "Order",
     "OrderInput",
+    "OrderResult",
+    "OrderStatus",
     "Outcome",
     "Page",
     "Paginator",

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from cleverreach_async.resources.flows import Flows
     from cleverreach_async.resources.forms import Forms
     from cleverreach_async.resources.groups import Groups
+    from cleverreach_async.resources.live_orders import LiveOrders
     from cleverreach_async.resources.mailings import Mailings
     from cleverreach_async.resources.my_content import MyContents
     from cleverreach_async.resources.oauth import OAuth
-    from cleverreach_async.resources.orders import Orders
     from cleverreach_async.resources.receivers import Receivers
     from cleverreach_async.resources.reports import Reports
     from cleverreach_async.resources.tags import Tags
@@ -53,11 +53,11 @@ class Nouns:
         return Attributes(self._transport.call)
 
     @cached_property
-    def orders(self) -> "Orders":
+    def orders(self) -> "LiveOrders":
         """Orders of receivers."""
-        from cleverreach_async.resources.orders import Orders
+        from cleverreach_async.resources.live_orders import LiveOrders
 
-        return Orders(self._transport.call)
+        return LiveOrders(self._transport)
 
     @cached_property
     def tags(self) -> "Tags":

@@ -23,19 +23,21 @@ from typing import Annotated, Any
 
 import anyio
 import attrs
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from cleverreach_async import (
     AuthenticationError,
+    BackgroundOrders,
     CleverReach,
     CleverReachError,
     ConfigurationError,
     FileTokenStore,
     OAuthApp,
     OrderInput,
+    OrderResult,
     RateLimitError,
     ReceiverInput,
     RetryPolicy,
@@ -58,9 +60,10 @@ class Tenants:
     store_for: Callable[[str], TokenStore]
     cr: CleverReach
     tasks: TaskGroup
-    checkout_timeout: float
-    free_slots: anyio.Semaphore = attrs.field(factory=lambda: anyio.Semaphore(100))
+    max_wait: float
     clients: dict[str, CleverReach] = attrs.field(factory=dict[str, CleverReach])
+    orders: dict[str, BackgroundOrders] = attrs.field(factory=dict[str, BackgroundOrders])
+    ends: dict[str, anyio.Event] = attrs.field(factory=dict[str, anyio.Event])
 
     def client(self, tenant: str) -> CleverReach:
         """Return the tenant's client. It is kept, with its token and its rate limiting."""
@@ -76,30 +79,37 @@ class Tenants:
         async with store.lock():  # otherwise a renewal in another task could restore the old token
             await store.save(token)
         self.clients.pop(tenant, None)  # the account may have changed
+        self.end_orders(tenant)
 
-    def send_order(self, tenant: str, order: "Order") -> None:
-        """Send an order in the background. It does not wait and does not raise."""
-        try:
-            self.free_slots.acquire_nowait()
-        except anyio.WouldBlock:
-            log.warning("tenant %s: too many orders in flight, %s dropped", tenant, order.order_id)
-        else:
-            self.tasks.start_soon(self._send_order, tenant, order)
+    async def send_order(self, tenant: str, order: "Order") -> None:
+        """Send an order in the background. It does not wait for CleverReach and does not raise."""
+        if tenant not in self.orders:
+            await self.tasks.start(self._deliver_orders, tenant)
+        line = OrderInput(order.order_id, order.product, price=order.price, currency=order.currency)
+        self.orders[tenant].send(order.email, line)
 
-    async def _send_order(self, tenant: str, order: "Order") -> None:
-        try:
-            # One short attempt: the server might store a repeated order twice.
-            checkout = self.client(tenant).with_options(
-                timeout=self.checkout_timeout, retry=RetryPolicy(attempts=1, max_retry_after=0)
-            )
-            line = OrderInput(
-                order.order_id, order.product, price=order.price, currency=order.currency
-            )
-            await checkout.orders.create(order.email, line)
-        except Exception:  # an error in the task group would end the whole application
-            log.exception("tenant %s: order %s was not sent", tenant, order.order_id)
-        finally:
-            self.free_slots.release()
+    async def _deliver_orders(self, tenant: str, *, task_status: TaskStatus[None]) -> None:
+        """Deliver the orders of a tenant until `end_orders` is called."""
+
+        def on_error(failed: OrderResult) -> None:
+            # A shop would keep the order, and send it again later if its status is "failed".
+            order = failed.order_id, failed.status, failed.reason
+            log.warning("tenant %s: order %s %s: %s", tenant, *order)
+
+        cr = self.client(tenant)
+        async with cr.orders.background(
+            on_error=on_error, limit=100, max_wait=self.max_wait
+        ) as orders:
+            self.orders[tenant], end = orders, anyio.Event()
+            self.ends[tenant] = end
+            task_status.started()
+            await end.wait()
+
+    def end_orders(self, tenant: str) -> None:
+        """Let the orders of a tenant end, once those that are pending are delivered."""
+        self.orders.pop(tenant, None)
+        if tenant in self.ends:
+            self.ends.pop(tenant).set()
 
 
 class Visitor(BaseModel):
@@ -185,7 +195,7 @@ async def groups(tenant: Tenant, tenants: All) -> list[dict[str, Any]]:
 @router.post("/tenants/{tenant}/orders", status_code=202)
 async def order_placed(tenant: Tenant, tenants: All, order: Order) -> dict[str, str]:
     """Accept an order. Failures of CleverReach neither delay nor break the checkout."""
-    tenants.send_order(tenant, order)
+    await tenants.send_order(tenant, order)
     return {"order": "accepted"}
 
 
@@ -226,14 +236,14 @@ async def explain(request: Request, error: Exception) -> Response:
 
 
 def create_app(
-    oauth_app: OAuthApp, *, store_for: Callable[[str], TokenStore], checkout_timeout: float = 2.0
+    oauth_app: OAuthApp, *, store_for: Callable[[str], TokenStore], max_wait: float = 60.0
 ) -> FastAPI:
     """Return the application. It uses the server and the HTTP client of the OAuth app.
 
     Args:
         oauth_app: The OAuth app that tenants connect.
         store_for: Returns the token store of a tenant.
-        checkout_timeout: Seconds that sending an order may take.
+        max_wait: Seconds after which an order that cannot be delivered is given up.
     """
 
     @asynccontextmanager
@@ -249,8 +259,10 @@ def create_app(
             ) as cr,
             anyio.create_task_group() as tasks,  # waits for the last orders on shutdown
         ):
-            app.state.tenants = Tenants(oauth_app, store_for, cr, tasks, checkout_timeout)
+            app.state.tenants = tenants = Tenants(oauth_app, store_for, cr, tasks, max_wait)
             yield
+            for tenant in list(tenants.orders):
+                tenants.end_orders(tenant)
 
     app = FastAPI(lifespan=lifespan, exception_handlers={CleverReachError: explain})
     app.include_router(router)

@@ -20,7 +20,6 @@ from cleverreach_async import (
     OAuthApp,
     OrderInput,
     ReceiverInput,
-    RetryPolicy,
 )
 from cleverreach_async.sandbox import Sandbox
 
@@ -52,11 +51,10 @@ def customers(count: int) -> Iterator[ReceiverInput]:
 
 
 async def prepare(cr: CleverReach) -> int:
-    """Create a group and the account's attributes, and return the group's id."""
-    group = await cr.groups.create(name="Newsletter")
+    """Create the group and the account's attributes if they are missing; return the group's id."""
+    group = await cr.groups.ensure(name="Newsletter")
     print(f"group {group.id}: {group.name}")
-    for name, description in {"firstname": "First name", "city": "City"}.items():
-        attribute = await cr.attributes.create(name=name, type="text", description=description)
+    for attribute in (await cr.attributes.ensure({"firstname": "text", "city": "text"})).values():
         print(f"global attribute {attribute.id}: {attribute.tag}")
     return group.id
 
@@ -74,13 +72,12 @@ async def initial_import(cr: CleverReach, group_id: int) -> None:
 
 
 async def live_order(cr: CleverReach, group_id: int) -> None:
-    """Send an order when it is placed, without a long wait at checkout."""
-    checkout = cr.with_options(timeout=2.0, retry=RetryPolicy(attempts=1, max_retry_after=0))
-    await checkout.orders.create(
-        "customer7@shop.example",
-        OrderInput("SO-90001", "Desk lamp", price=Decimal("49.90"), currency="EUR"),
-        group_id=group_id,
-    )
+    """Send an order in the background when it is placed; no failure reaches the checkout."""
+    async with cr.orders.background(on_error=print, group_id=group_id) as orders:
+        orders.send(
+            "customer7@shop.example",
+            OrderInput("SO-90001", "Desk lamp", price=Decimal("49.90"), currency="EUR"),
+        )
     receiver = await cr.receivers.get("customer7@shop.example", group_id=group_id)
     print(f"customer 7 has bought: {', '.join(order.product for order in receiver.orders)}")
 

@@ -11,8 +11,9 @@ from cleverreach_async.resources.order_models import Order, OrderInput
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.times import seconds_on_wire
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.wire import Request, build_request
 
-__all__ = ["OrderLike", "Orders", "order_on_wire"]
+__all__ = ["OrderLike", "Orders", "creation_of", "order_on_wire"]
 
 
 OrderLike = OrderInput | Mapping[str, Any]
@@ -29,6 +30,16 @@ def order_on_wire(order: OrderLike) -> OrderInput:
     if order.stamp is UNSET:
         return order
     return attrs.evolve(order, stamp=seconds_on_wire(order.stamp, "stamp"))
+
+
+def creation_of(receiver_id: int | str, order: OrderLike, group_id: int | None) -> Request:
+    """Return the request that adds an order line.
+
+    Raises:
+        ConfigurationError: The order, or an id, cannot be sent.
+    """
+    template, path = receiver_path(receiver_id, group_id)
+    return build_request("POST", f"{template}/orders", path=path, json=order_on_wire(order))
 
 
 class Orders(Resource):
@@ -55,8 +66,7 @@ class Orders(Resource):
 
         ``POST /receivers/{pool_id}/orders``, ``POST /groups/{group_id}/receivers/{pool_id}/orders``
         """
-        template, path = receiver_path(receiver_id, group_id)
-        await self._do("POST", f"{template}/orders", path=path, json=order_on_wire(order))
+        await self._done(creation_of(receiver_id, order, group_id))
 
     async def update(
         self, receiver_id: int | str, order: OrderLike, *, group_id: int | None = None

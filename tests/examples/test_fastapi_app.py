@@ -336,31 +336,37 @@ async def test_an_order_reaches_the_account(opened: Open, sandbox: Sandbox) -> N
 
 
 @pytest.mark.parametrize(
-    ("fault", "tries"),
+    ("fault", "tries", "status"),
     [
-        pytest.param(Fault("hang", seconds=600, path_suffix="/orders"), 1, id="hangs"),
-        pytest.param(Fault("status", code=500, path_suffix="/orders"), 1, id="fails"),
+        pytest.param(Fault("hang", seconds=600, path_suffix="/orders"), 1, "unknown", id="hangs"),
+        pytest.param(Fault("status", code=500, path_suffix="/orders"), 1, "unknown", id="fails"),
         pytest.param(
-            Fault("status", code=429, retry_after=60, path_suffix="/orders"), 1, id="busy"
+            Fault("status", code=429, retry_after=60, path_suffix="/orders"), 1, "failed", id="busy"
         ),
-        pytest.param(Fault("status", code=429, path_suffix="/orders"), 1, id="throttled"),
-        pytest.param(Fault("reset", path_suffix="/orders"), 1, id="reset"),
-        pytest.param(Fault("status", code=401, path_suffix="/orders"), 2, id="refused"),
+        pytest.param(Fault("status", code=429, path_suffix="/orders"), 1, "failed", id="throttled"),
+        pytest.param(Fault("reset", path_suffix="/orders"), 1, "unknown", id="reset"),
+        pytest.param(Fault("status", code=401, path_suffix="/orders"), 2, "failed", id="refused"),
     ],
 )
 @pytest.mark.anyio
 async def test_no_failure_breaks_the_checkout(
-    opened: Open, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, fault: Fault, tries: int
+    opened: Open,
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+    tries: int,
+    status: str,
 ) -> None:
     """It responds while the order is in flight. A failure is logged without the address."""
-    async with opened(checkout_timeout=0.2) as stage:
+    async with opened(max_wait=0.2) as stage:
         await stage.connect("acme")
         sandbox.faults.add(fault)
         with anyio.fail_after(10):
             answer = await stage.browser.post("/tenants/acme/orders", json=ORDER)
 
     assert (202, tries) == (answer.status_code, sandbox.count("POST", "/v3/receivers/"))
-    assert ["tenant acme: order A-1 was not sent"] == logged_by_example(caplog)
+    [message] = logged_by_example(caplog)
+    assert message.startswith(f"tenant acme: order A-1 {status}: ")
     assert "mia@example.org" not in caplog.text
 
 
@@ -373,13 +379,14 @@ async def test_an_order_of_an_unconnected_tenant_breaks_nothing(
         answer = await stage.browser.post("/tenants/acme/orders", json=ORDER)
 
     assert 202 == answer.status_code
-    assert ["tenant acme: order A-1 was not sent"] == logged_by_example(caplog)
+    [message] = logged_by_example(caplog)
+    assert "tenant acme: order A-1 failed: the token endpoint refused" in message
 
 
 @pytest.mark.anyio
 async def test_orders_do_not_pile_up(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
     """While the API hangs, a limited number of orders waits. The rest is dropped."""
-    async with opened(checkout_timeout=60.0) as stage:
+    async with opened(max_wait=60.0) as stage:
         await stage.connect("acme")
         stage.spy.gate = anyio.Event()
         statuses = [
@@ -390,7 +397,7 @@ async def test_orders_do_not_pile_up(opened: Open, caplog: pytest.LogCaptureFixt
         stage.spy.gate.set()
 
     assert {202} == set(statuses)
-    assert ["tenant acme: too many orders in flight, A-1 dropped"] == dropped
+    assert ["tenant acme: order A-1 failed: 100 orders are pending already"] == dropped
 
 
 @pytest.mark.anyio
@@ -405,7 +412,30 @@ async def test_ended_orders_free_their_slots(
                 await stage.browser.post("/tenants/acme/orders", json=ORDER)
             await anyio.wait_all_tasks_blocked()
 
-    assert {"tenant acme: order A-1 was not sent"} == set(logged_by_example(caplog))
+    assert 120 == len(logged_by_example(caplog))
+    assert "pending already" not in caplog.text
+
+
+@pytest.mark.anyio
+async def test_orders_go_to_the_account_that_was_connected_last(
+    opened: Open, sandbox: Sandbox
+) -> None:
+    """Connecting again ends the sender of the old account, after its orders."""
+    async with opened() as stage:
+        await stage.connect("acme")
+        await add_receiver(stage, ORDER["email"])
+        for number in range(2):
+            await stage.browser.post(
+                "/tenants/acme/orders", json=ORDER | {"order_id": f"B-{number}"}
+            )
+            await anyio.wait_all_tasks_blocked()
+            await stage.connect("acme")
+        await stage.browser.post("/tenants/acme/orders", json=ORDER)
+        await anyio.wait_all_tasks_blocked()
+        assert stage.stored("acme").access_token.reveal() == stage.spy.tokens[-1]
+
+    stored = sandbox.store.orders(ORDER["email"])
+    assert ["B-0", "B-1", "A-1"] == [line["order_id"] for line in stored]
 
 
 def test_the_environment_configures_the_application(

@@ -1,7 +1,7 @@
 """The pages about flows: their blocks of Python run in order, in one function, on the sandbox."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import cleverreach_async
-from cleverreach_async import CleverReach, OAuthApp
+from cleverreach_async import CleverReach, OAuthApp, ReceiverInput
 from cleverreach_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,15 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-async def run_page(name: str, sandbox: Sandbox) -> int:
+async def nothing(cr: CleverReach, group_id: int) -> None:
+    """Do nothing."""
+
+
+async def run_page(
+    name: str,
+    sandbox: Sandbox,
+    before: Callable[[CleverReach, int], Awaitable[None]] = nothing,
+) -> int:
     """Run the blocks of a page with a client, a group and a form; return the id of the group."""
     blocks = re.findall(r"```python\n(.*?)```", DOCS.joinpath(name).read_text("utf-8"), re.DOTALL)
     lines = "".join(f"    {line}\n" for block in blocks for line in block.splitlines())
@@ -41,6 +49,7 @@ async def run_page(name: str, sandbox: Sandbox) -> int:
         await cr.attributes.create(name="firstname", type="text")
         group_id = (await cr.groups.create(name="Customers")).id
         form_id = await cr.forms.create_from_template(group_id, name="Sign-up")
+        await before(cr, group_id)
         await space["use"](cr, group_id, form_id)
     return group_id
 
@@ -64,3 +73,17 @@ async def test_the_page_about_set_up(sandbox: Sandbox, capsys: pytest.CaptureFix
     assert {"branch": "Kiel"} == stored["attributes"]
     assert "1990-05-17" == stored["global_attributes"]["birthday"]
     assert "firstname is text, not number" in capsys.readouterr().out
+
+
+async def test_the_page_about_live_orders(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The orders are stored, and the invalid one is printed."""
+
+    async def add_ann(cr: CleverReach, group_id: int) -> None:
+        await cr.receivers.create(ReceiverInput("ann@example.org"), group_id=group_id)
+
+    await run_page("live-orders.md", sandbox, before=add_ann)
+    orders = {line["order_id"] for line in sandbox.store.orders("ann@example.org")}
+    assert {"A-17", "A-18", "A-20"} == orders
+    assert capsys.readouterr().out.startswith("A-19 refused receiver_id is another text")

@@ -1,0 +1,117 @@
+"""Live orders: those of a checkout, which no failure of the API may break."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.arguments import kind_of
+from cleverreach_async.resources.background_orders import BackgroundOptions, BackgroundOrders
+from cleverreach_async.resources.order_delivery import OrderDelivery, prepared
+from cleverreach_async.resources.order_results import OrderResult
+from cleverreach_async.resources.orders import OrderLike, Orders
+from cleverreach_async.transport.paths import check_id
+from cleverreach_async.transport.transport import Transport
+
+__all__ = ["LiveOrders"]
+
+
+class LiveOrders(Orders):
+    """``cr.orders``: a receiver's orders, in all groups or in one, and the orders of a checkout.
+
+    ``receiver_id`` is a pool id or an e-mail address.
+
+    Args:
+        transport: Sends the requests of the account.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport.call, transport.clock)
+        self._transport = transport
+
+    async def inject(
+        self,
+        receiver_id: int | str,
+        order: OrderLike,
+        *,
+        group_id: int | None = None,
+        timeout: float = 5.0,
+    ) -> OrderResult:
+        """Add an order line, and return a result instead of raising.
+
+        It is sent again within ``timeout`` only if the server has certainly not stored it.
+
+        Args:
+            receiver_id: E-mail address or pool id.
+            order: The order. Without ``stamp`` it gets the current time.
+            group_id: The group.
+            timeout: Seconds for all of it. A renewal of the token that is under way is not cut off.
+
+        Returns:
+            The result, also for an invalid order.
+
+        Raises:
+            ConfigurationError: The timeout is no number above 0.
+
+        ``POST /receivers/{pool_id}/orders``, ``POST /groups/{group_id}/receivers/{pool_id}/orders``
+        """
+        seconds = _positive("timeout", timeout)
+        ready = prepared(receiver_id, order, group_id, now=int(self._clock.now()))
+        if isinstance(ready, OrderResult):
+            return ready
+        return await OrderDelivery(transport=self._transport).deliver(ready, seconds)
+
+    def background(
+        self,
+        *,
+        on_error: Callable[[OrderResult], object],
+        group_id: int | None = None,
+        limit: int = 1000,
+        concurrency: int = 4,
+        max_wait: float = 60.0,
+        drain: float = 10.0,
+    ) -> BackgroundOrders:
+        """Return a sender for ``async with``, whose ``send()`` never waits and never raises.
+
+        Every order is delivered, or handed to ``on_error`` exactly once. See
+        ``docs/live-orders.md``.
+
+        Args:
+            on_error: Called with each order that was not delivered. It must neither block the event
+                loop nor call ``send()``. What it raises is logged.
+            group_id: The group of orders for which ``send()`` names none.
+            limit: Most orders that wait or are in flight.
+            concurrency: Most orders in flight.
+            max_wait: Seconds from ``send()`` until an order is given up.
+            drain: Seconds after the end of the block until the orders in flight are cut off.
+
+        Raises:
+            ConfigurationError: An argument is invalid.
+        """
+        if not callable(on_error):
+            raise ConfigurationError(f"on_error is {kind_of(on_error)}; pass a function")
+        if inspect.iscoroutinefunction(on_error):
+            raise ConfigurationError("on_error is an async function; pass a plain one")
+        options = BackgroundOptions(
+            on_error=on_error,
+            group_id=None if group_id is None else check_id("group_id", group_id),
+            limit=_count("limit", limit),
+            concurrency=_count("concurrency", concurrency),
+            max_wait=_positive("max_wait", max_wait),
+            drain=_positive("drain", drain),
+        )
+        delivery = OrderDelivery(transport=self._transport)
+        return BackgroundOrders(delivery, self._clock, options)
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name} is {value!r}; it must be a whole number of at least 1")
+    return value
+
+
+def _positive(name: str, value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and 0 < value < float("inf")):
+        raise ConfigurationError(f"{name} is {value!r}; it must be a number of seconds above 0")
+    return float(value)
