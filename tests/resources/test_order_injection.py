@@ -1,5 +1,6 @@
 """Orders that are added with a result instead of an error."""
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -18,8 +19,14 @@ from cleverreach_async import (
     OrderResult,
     OrderStatus,
     RequestEvent,
+    Secret,
 )
+from cleverreach_async.auth.renewal import StaticToken
 from cleverreach_async.resources.live_orders import LiveOrders
+from cleverreach_async.resources.order_delivery import LiveOrder, OrderDelivery, prepared
+from cleverreach_async.transport.stop import Stop
+from cleverreach_async.transport.token_source import Credential
+from cleverreach_async.transport.transport import Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -236,3 +243,54 @@ async def test_kinds_of_errors(server: OrderServer, clock: VirtualClock) -> None
     assert isinstance((await inject(server, clock)).error, AuthenticationError)
     server.script = lambda number, order: "unreachable"
     assert isinstance((await inject(server, clock)).error, APIConnectionError)
+
+
+class OwnTokens(StaticToken):
+    """A source of tokens that does something before it returns one."""
+
+    before: Callable[[], None]
+
+    async def credential(self, *, max_wait: float | None = None) -> Credential:
+        """Do it, and return the token."""
+        self.before()
+        return await super().credential(max_wait=max_wait)
+
+
+def with_tokens(server: OrderServer, clock: VirtualClock, before: Callable[[], None]) -> Transport:
+    """Return a transport whose source of tokens does something first."""
+    transport = order_transport(server, clock)
+    tokens = OwnTokens(Secret("token"))
+    tokens.before = before
+    transport.own_account().tokens = tokens
+    return transport
+
+
+async def test_an_unexpected_error_before_the_request(
+    server: OrderServer, clock: VirtualClock
+) -> None:
+    """The order was certainly not sent."""
+
+    def fail() -> None:
+        raise ValueError(ANN)
+
+    live = LiveOrders(with_tokens(server, clock, fail))
+    done = await live.inject(ANN, OrderInput("A-1", "Lamp"))
+    assert ("failed", "unexpected error (ValueError)", []) == (
+        done.status,
+        done.reason,
+        server.bodies,
+    )
+
+
+async def test_a_stop_while_the_token_is_fetched(server: OrderServer, clock: VirtualClock) -> None:
+    """The order is not sent after that, so there is no doubt about it."""
+    stop = Stop()
+    delivery = OrderDelivery(transport=with_tokens(server, clock, stop.abort), stop=stop)
+    order = prepared(ANN, OrderInput("A-1", "Lamp"), None, now=1_700_000_000)
+    assert isinstance(order, LiveOrder)
+    done = await delivery.deliver(order, 5)
+    assert ("failed", "there was no time left to send it", []) == (
+        done.status,
+        done.reason,
+        server.bodies,
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -19,6 +20,7 @@ from cleverreach_async import (
     NotFoundError,
     OAuthApp,
     PermissionDeniedError,
+    Receiver,
     ReceiverInput,
     ResponseDecodeError,
     RetryPolicy,
@@ -27,6 +29,7 @@ from cleverreach_async import (
     UnprocessableEntityError,
 )
 from cleverreach_async.resources.receivers import Receivers
+from cleverreach_async.resources.sign_up import outcome_without_mail
 from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
 from cleverreach_async.sandbox.faults import FaultKind
 from cleverreach_async.transport.transport import Call
@@ -135,6 +138,36 @@ async def desk(between: Between, sandbox: Sandbox) -> AsyncGenerator[Desk]:
     """A client of the sandbox."""
     async with opened(between, sandbox) as desk:
         yield desk
+
+
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
+STATES: dict[str, tuple[dict[str, Any], str | None, str | None]] = {
+    "active": ({"active": True, "activated": TIME}, "already_active", "already_active"),
+    "pending": ({"active": False}, None, None),
+    "left": ({"active": False, "activated": TIME, "deactivated": TIME}, "unsubscribed", None),
+    "left without a time": ({"active": False, "activated": TIME}, "unsubscribed", None),
+    "left before confirming": ({"active": False, "deactivated": TIME}, "unsubscribed", None),
+    "bounced": ({"active": False, "activated": TIME, "bounced": TIME}, "bounced", None),
+    "said active": (
+        {"active": True, "deactivated": TIME},
+        "already_active",
+        "already_active",
+    ),
+    "sparse, active": ({"activated": TIME}, "already_active", "already_active"),
+    "sparse, pending": ({}, None, None),
+    "sparse, left": ({"activated": TIME, "deactivated": TIME}, "unsubscribed", None),
+    "sparse, bounced": ({"activated": TIME, "bounced": TIME}, "bounced", None),
+}
+
+
+@pytest.mark.parametrize(("fields", "outcome", "again"), STATES.values(), ids=STATES)
+async def test_what_each_state_means(
+    fields: dict[str, Any], outcome: str | None, again: str | None
+) -> None:
+    """``None`` is a mail. Somebody active never gets one, somebody pending always does."""
+    receiver = Receiver(id=1, email=ANN, **fields)
+    assert outcome == outcome_without_mail(receiver, again=False)
+    assert again == outcome_without_mail(receiver, again=True)
 
 
 async def test_a_newcomer_is_inactive_until_they_click(desk: Desk) -> None:
