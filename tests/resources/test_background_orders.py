@@ -327,6 +327,7 @@ async def test_a_cancelled_block_hands_orders_over(desk: Desk, answer: str) -> N
                 orders.send(ANN, order(number))
             await anyio.sleep_forever()
 
+    requests = 0
     async with desk.clock.flowing(), anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
         await desk.clock.sleep(1)
