@@ -13,7 +13,8 @@ from cleverreach_async.resources.receiver_models import (
     ReceiverInput,
     read_batch_item,
 )
-from cleverreach_async.resources.receivers import MAX_BATCH, Receivers
+from cleverreach_async.resources.many_receivers import MAX_BATCH
+from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
 
