@@ -17,7 +17,7 @@ from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.debug import TokenTTL, Whoami
 from cleverreach_async.resources.forms import Form
 from cleverreach_async.resources.groups import Group, GroupStats
-from cleverreach_async.resources.mailings import Mailing, MailingGroups, MailingLink
+from cleverreach_async.resources.mailing_models import Mailing, MailingGroups, MailingLink
 from cleverreach_async.resources.order_models import Order
 from cleverreach_async.resources.receiver_models import Event, Receiver
 from cleverreach_async.resources.reports import Report, ReportCounters

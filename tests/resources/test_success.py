@@ -24,7 +24,12 @@ from cleverreach_async.transport.wire import Request, Response
 pytestmark = pytest.mark.anyio
 
 READS = ("list", "get", "stats", "limits", "links", "orders", "count", "code", "counters")
-NOT_WRITES = {*READS, "advanced_stats", "receivers", "whoami", "ttl", "validate", "ping"}
+READS_OF_RECEIVERS = ("list_by_post", "filter", "bounced", "groups", "attributes", "of_receiver")
+OTHER_READS = ("valid_addresses", "random_receiver", "render", "list_agency")
+NOT_WRITES = {
+    *(*READS, *READS_OF_RECEIVERS, *OTHER_READS),
+    *("advanced_stats", "receivers", "whoami", "ttl", "validate", "ping"),
+}
 WRITES = [(kind, method) for kind, method in CALLS if method not in NOT_WRITES]
 MANY = {"insert_many", "update_many", "upsert_many"}
 PER_ROW = MANY | {"updateplus_many", "upsertplus_many"}
