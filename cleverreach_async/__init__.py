@@ -53,11 +53,14 @@ if TYPE_CHECKING:
         TooManyRejectsError,
         UnprocessableEntityError,
     )
+    from cleverreach_async.resources.account_receivers import ReceiverAttribute
     from cleverreach_async.resources.attributes import Attribute
+    from cleverreach_async.resources.automation import AbandonedCart, CartAutomation, CartItem
+    from cleverreach_async.resources.channels import Channel
     from cleverreach_async.resources.debug import TokenTTL, Whoami
     from cleverreach_async.resources.forms import Form
     from cleverreach_async.resources.groups import Group, GroupStats
-    from cleverreach_async.resources.mailings import Mailing
+    from cleverreach_async.resources.mailing_models import Mailing, MailingPreview
     from cleverreach_async.resources.order_models import Order, OrderInput
     from cleverreach_async.resources.pages import Page, Paginator
     from cleverreach_async.resources.receiver_models import (
@@ -69,7 +72,9 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.resources.reports import Report
     from cleverreach_async.resources.tags import Tag
+    from cleverreach_async.resources.templates import MailingTemplate
     from cleverreach_async.resources.unset import UNSET, Unset
+    from cleverreach_async.resources.webhooks import Webhook, WebhookRegistration
     from cleverreach_async.sources import (
         in_thread,
         read_arrow,
@@ -143,17 +148,22 @@ _HOMES: Final = {
         "TooManyRejectsError",
         "UnprocessableEntityError",
     ),
+    "resources.account_receivers": ("ReceiverAttribute",),
     "resources.attributes": ("Attribute",),
+    "resources.automation": ("AbandonedCart", "CartAutomation", "CartItem"),
+    "resources.channels": ("Channel",),
     "resources.debug": ("TokenTTL", "Whoami"),
     "resources.forms": ("Form",),
     "resources.groups": ("Group", "GroupStats"),
-    "resources.mailings": ("Mailing",),
+    "resources.mailing_models": ("Mailing", "MailingPreview"),
     "resources.order_models": ("Order", "OrderInput"),
     "resources.pages": ("Page", "Paginator"),
     "resources.receiver_models": ("BatchItem", "Detail", "Event", "Receiver", "ReceiverInput"),
     "resources.reports": ("Report",),
     "resources.tags": ("Tag",),
+    "resources.templates": ("MailingTemplate",),
     "resources.unset": ("UNSET", "Unset"),
+    "resources.webhooks": ("Webhook", "WebhookRegistration"),
     "sources.rows": ("BadRow", "SourceRow"),
     "transport.redaction": ("Secret",),
     "transport.retry": ("Fault", "RetryPolicy"),
@@ -166,6 +176,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AbandonedCart",
     "Attribute",
     "AuthenticationError",
     "BadRequestError",
@@ -173,6 +184,9 @@ __all__ = [
     "BatchItem",
     "BearerToken",
     "CallbackTokenStore",
+    "CartAutomation",
+    "CartItem",
+    "Channel",
     "CleverReach",
     "CleverReachError",
     "ClientClosedError",
@@ -198,6 +212,8 @@ __all__ = [
     "InternalServerError",
     "JournalError",
     "Mailing",
+    "MailingPreview",
+    "MailingTemplate",
     "MemoryTokenStore",
     "NotFoundError",
     "OAuthApp",
@@ -210,6 +226,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "Receiver",
+    "ReceiverAttribute",
     "ReceiverInput",
     "RedisTokenStore",
     "Report",
@@ -237,6 +254,8 @@ __all__ = [
     "Unset",
     "UserToken",
     "VerifyReport",
+    "Webhook",
+    "WebhookRegistration",
     "Whoami",
     "__version__",
     "check_state",

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cleverreach_async.bulk.importer import Bulk
     from cleverreach_async.resources.attributes import Attributes
+    from cleverreach_async.resources.automation import Automation
+    from cleverreach_async.resources.channels import Channels
     from cleverreach_async.resources.debug import Debug
+    from cleverreach_async.resources.events import Events
     from cleverreach_async.resources.forms import Forms
     from cleverreach_async.resources.groups import Groups
     from cleverreach_async.resources.mailings import Mailings
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from cleverreach_async.resources.receivers import Receivers
     from cleverreach_async.resources.reports import Reports
     from cleverreach_async.resources.tags import Tags
+    from cleverreach_async.resources.templates import Templates
+    from cleverreach_async.resources.webhooks import Webhooks
     from cleverreach_async.transport.transport import Transport
 
 __all__ = ["Nouns"]
@@ -54,6 +59,13 @@ class Nouns:
         return Orders(self._transport.call)
 
     @cached_property
+    def events(self) -> "Events":
+        """Events in the history of receivers."""
+        from cleverreach_async.resources.events import Events
+
+        return Events(self._transport.call)
+
+    @cached_property
     def tags(self) -> "Tags":
         """Labels of receivers."""
         from cleverreach_async.resources.tags import Tags
@@ -75,11 +87,39 @@ class Nouns:
         return Mailings(self._transport.call)
 
     @cached_property
+    def channels(self) -> "Channels":
+        """Categories of mailings."""
+        from cleverreach_async.resources.channels import Channels
+
+        return Channels(self._transport.call)
+
+    @cached_property
+    def templates(self) -> "Templates":
+        """Templates of mailings."""
+        from cleverreach_async.resources.templates import Templates
+
+        return Templates(self._transport.call)
+
+    @cached_property
     def reports(self) -> "Reports":
         """Reports of sent mailings."""
         from cleverreach_async.resources.reports import Reports
 
         return Reports(self._transport.call)
+
+    @cached_property
+    def webhooks(self) -> "Webhooks":
+        """Registrations of webhooks."""
+        from cleverreach_async.resources.webhooks import Webhooks
+
+        return Webhooks(self._transport.call)
+
+    @cached_property
+    def automation(self) -> "Automation":
+        """Automations for abandoned carts."""
+        from cleverreach_async.resources.automation import Automation
+
+        return Automation(self._transport.call)
 
     @cached_property
     def debug(self) -> "Debug":

@@ -4,8 +4,11 @@ import inspect
 from typing import Any
 
 from cleverreach_async.resources.attributes import Attributes
+from cleverreach_async.resources.automation import AbandonedCart, Automation
 from cleverreach_async.resources.base import Resource
+from cleverreach_async.resources.channels import Channels
 from cleverreach_async.resources.debug import Debug
+from cleverreach_async.resources.events import Events
 from cleverreach_async.resources.forms import Forms
 from cleverreach_async.resources.groups import Groups
 from cleverreach_async.resources.mailings import Mailings
@@ -16,11 +19,23 @@ from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
 from cleverreach_async.resources.tags import Tags
+from cleverreach_async.resources.templates import Templates
+from cleverreach_async.resources.webhooks import Webhooks
 
-RESOURCES = (Attributes, Debug, Forms, Groups, Mailings, Orders, Receivers, Reports, Tags)
+RESOURCES = (
+    *(Attributes, Automation, Channels, Debug, Events, Forms, Groups, Mailings, Orders),
+    *(Receivers, Reports, Tags, Templates, Webhooks),
+)
+TEXT_IDS = {"order_id", "external_id", "cart_id", "customer_id", "store_id", "type_id"}
 LISTS = {"ids", "group_ids", "receiver_ids"}
 ARGUMENTS: dict[str, Any] = {
+    "cart": AbandonedCart(
+        store_id="x", return_url="https://shop.example/cart", items=[{"id": "x", "name": "x"}]
+    ),
+    "cart_id": "x",
     "emails": ["ann@mail.example"],
+    "event": "receiver",
+    "fields": {"name": "x"},
     "html": "x",
     "mode": "basic",
     "name": "x",
@@ -30,23 +45,27 @@ ARGUMENTS: dict[str, Any] = {
     "receiver_ids": [7],
     "receivers": [ReceiverInput("ann@mail.example")],
     "referer": "x",
+    "rules": [{"field": "email", "logic": "notisnull"}],
     "email": "ann@mail.example",
     "sender_email": "ann@mail.example",
     "sender_name": "x",
+    "store_id": "x",
     "state": "clicked",
     "subject": "x",
     "tag": "x",
     "tags": ["x"],
     "time": 1,
     "type": "text",
+    "url": "https://shop.example/hook",
     "user_agent": "x",
     "user_ip": "x",
+    "verify": "ten letters",
 }
 
 
 def is_id(name: str) -> bool:
     """Whether a parameter is an id or a list of ids."""
-    return name in LISTS or (name.endswith("_id") and name not in {"order_id", "external_id"})
+    return name in LISTS or (name.endswith("_id") and name not in TEXT_IDS)
 
 
 def parameters(resource: type[Resource], method: str) -> dict[str, inspect.Parameter]:
@@ -58,7 +77,9 @@ def parameters(resource: type[Resource], method: str) -> dict[str, inspect.Param
 CALLS = [
     (resource, method)
     for resource in RESOURCES
-    for method in vars(resource)
+    for base in resource.__mro__
+    if issubclass(base, Resource) and base is not Resource
+    for method in vars(base)
     if not method.startswith("_")
 ]
 
