@@ -22,8 +22,12 @@ from . import (
     oauth,
     orders,
     people,
+    plugins,
     receivers,
+    reports,
+    sending,
     tags,
+    webhooks,
 )
 from .call import AccountState
 from .errors import REFUSALS, ApiError, OAuthError, error_body
@@ -39,8 +43,12 @@ _NOUNS = (
     orders,
     tags,
     forms,
+    sending,  # before the mailings, whose ids would be "channel"
     mailings,
+    reports,
     blacklist,
+    webhooks,
+    plugins,
 )
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
 """The routes of all operations; the first match is used."""
