@@ -7,11 +7,10 @@ from collections.abc import (
     Callable,
     Generator,
     Hashable,
-    Iterable,
     Iterator,
-    Mapping,
     Sequence,
 )
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, overload
 
 import anyio
@@ -250,16 +249,7 @@ async def _fetch_together(
             raise failed[numbers[0]]
         finally:
             failed.clear()  # otherwise the error and this frame would be a reference cycle
-    return [*_until_end(found, numbers)]
-
-
-def _until_end(found: Mapping[int, Page[T]], numbers: Iterable[int]) -> Iterator[Page[T]]:
-    for number in numbers:
-        if number not in found:
-            return
-        yield found[number]
-        if found[number].is_last:
-            return
+    return [found[number] for number in takewhile(found.__contains__, numbers)]
 
 
 def _identity(item: Any) -> Hashable:
