@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.sources.rows import BadRow, SourceRow
     from cleverreach_async.transport.redaction import Secret
+    from cleverreach_async.transport.response_info import ResponseInfo
     from cleverreach_async.transport.retry import Fault, RetryPolicy
     from cleverreach_async.transport.transport import RequestEvent
 
@@ -166,6 +167,7 @@ _HOMES: Final = {
     "resources.webhooks": ("Webhook", "WebhookRegistration"),
     "sources.rows": ("BadRow", "SourceRow"),
     "transport.redaction": ("Secret",),
+    "transport.response_info": ("ResponseInfo",),
     "transport.retry": ("Fault", "RetryPolicy"),
     "transport.transport": ("RequestEvent",),
 }
@@ -232,6 +234,7 @@ __all__ = [
     "Report",
     "RequestEvent",
     "ResponseDecodeError",
+    "ResponseInfo",
     "ResultStream",
     "Results",
     "RetryPolicy",
