@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.virtual_time import VirtualClock
 
 from cleverreach_async.errors import (
     APIStatusError,
@@ -279,3 +281,23 @@ async def test_an_error_status_of_one_page_is_raised() -> None:
     with pytest.raises(APIStatusError) as caught:
         await listing.collect()
     assert "/groups/{group_id}/receivers" == caught.value.path
+
+
+@pytest.mark.parametrize(("prefetch", "seconds"), [(0, 16.5), (4, 4.5), (10, 3.0), (50, 3.0)])
+async def test_pages_ahead_save_latency(prefetch: int, seconds: float) -> None:
+    """Ten full pages and an empty one, at one and a half seconds for each response."""
+    clock = VirtualClock()
+
+    async def call(request: Request) -> Response:
+        await clock.sleep(1.5)
+        number = int(parse_qs(urlsplit(request.target).query)["page"][0])
+        ids = range(5 * number + 1, 5 * number + 6) if number < 10 else ()
+        rows = [{"id": it, "email": f"r{it}@mail.example"} for it in ids]
+        return Response(200, {}, msgspec.json.encode(rows))
+
+    found: list[Receiver] = []
+    async with clock.flowing():
+        listing = Receivers(call).list(group_id=7, page_size=5, prefetch=prefetch)
+        found += await listing.collect()
+    assert [*range(1, 51)] == [receiver.id for receiver in found]
+    assert seconds == clock.elapsed

@@ -19,6 +19,7 @@ NAMES = [name for name in cleverreach_async.__all__ if name != "__version__"]
 NOUNS = (
     *("attributes", "bulk", "debug", "forms", "groups", "mailings", "oauth", "orders"),
     *("receivers", "reports", "tags"),
+    *("automation", "channels", "events", "templates", "webhooks"),
 )
 HEAVY = ("anyio", "attrs", "cattrs", "httpx", "msgspec", "rich", "ssl", "starlette", "typer")
 
