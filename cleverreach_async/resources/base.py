@@ -240,8 +240,10 @@ class Resource:
         async def fetch(number: int) -> Page[T]:
             request = request_of(number)
             method, path = request.method, request.template
-            response = read(await self._json(request))
-            items = await decode_in_steps(response, kind, path, method=method)
+            # No variable holds what the server sent, since error reports show variables.
+            items = await decode_in_steps(
+                read(await self._json(request)), kind, path, method=method
+            )
             return Page(items, number, size is None or len(items) < size, path, method)
 
         return Paginator(fetch, first=page, prefetch=prefetch, repeats_at_end=repeats_at_end)

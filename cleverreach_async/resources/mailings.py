@@ -244,8 +244,9 @@ class Mailings(Resource):
         """
         fields = body(subject=subject, html=html, text=text, receiver=receiver)
         request = build_request("POST", "/gomailer/preview", json=fields, idempotent=True)
-        rendered = await self._json(request)
-        return structure(rendered, MailingPreview, method="POST", path="/gomailer/preview")
+        path = request.template
+        # No variable holds what the server sent, since error reports show variables.
+        return structure(await self._json(request), MailingPreview, method="POST", path=path)
 
     async def send_preview(
         self, mailing_id: int, *, receivers: str | Sequence[str], preview_text: str | Unset = UNSET
