@@ -1,9 +1,10 @@
 """Automations for abandoned carts, as the vendor's shop plugins use them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -18,6 +19,8 @@ from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import as_object, build_request
 
 __all__ = ["AbandonedCart", "Automation", "CartAutomation", "CartItem"]
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Price = Decimal | float | int
 
@@ -162,8 +165,8 @@ class Automation(Resource):
 def _has_id_of_letters(response: Any) -> bool:
     """Whether a response is an automation, whose id need not be a number."""
     fields = as_object(response)
-    number = fields.get("id")
-    is_id = isinstance(number, str) and bool(number.strip()) and not number.strip().isdecimal()
+    word = fields.get("id")
+    is_id = isinstance(word, str) and bool(_ID.fullmatch(word)) and not word.isdecimal()
     return is_id and failure_in({**fields, "id": 1}) is None
 
 

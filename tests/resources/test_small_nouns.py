@@ -368,7 +368,14 @@ async def test_automations_are_not_repeated(
 
 @pytest.mark.parametrize(
     "answer",
-    [{"id": ""}, {"id": "x", "error": "no"}, {"id": "x", "success": False}, {"id": 0}, b"<html>"],
+    [
+        {"id": ""},
+        {"id": "no such shop"},
+        {"id": "x", "error": "no"},
+        {"id": "x", "success": False},
+        {"id": 0},
+        b"<html>",
+    ],
 )
 async def test_no_automation(answer: object, serve: Callable[..., Call]) -> None:
     """An id of letters is one, but not beside an error."""
