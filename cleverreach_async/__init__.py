@@ -53,17 +53,20 @@ if TYPE_CHECKING:
         TooManyRejectsError,
         UnprocessableEntityError,
     )
+    from cleverreach_async.resources.account_receivers import ReceiverAttribute
     from cleverreach_async.resources.attributes import Attribute
+    from cleverreach_async.resources.automation import AbandonedCart, CartAutomation, CartItem
     from cleverreach_async.resources.background_orders import BackgroundOrders
     from cleverreach_async.resources.blacklist import BlacklistEntry
     from cleverreach_async.resources.bounces import Bounce
+    from cleverreach_async.resources.channels import Channel
     from cleverreach_async.resources.clients import ClientAccount, ClientPlan, ClientUser
     from cleverreach_async.resources.debug import TokenTTL, Whoami
     from cleverreach_async.resources.filters import Filter
     from cleverreach_async.resources.flows import Flow, FlowSetup
     from cleverreach_async.resources.forms import Form
     from cleverreach_async.resources.groups import Group, GroupStats
-    from cleverreach_async.resources.mailings import Mailing
+    from cleverreach_async.resources.mailing_models import Mailing, MailingPreview
     from cleverreach_async.resources.my_content import MyContent
     from cleverreach_async.resources.order_models import Order, OrderInput
     from cleverreach_async.resources.order_results import OrderResult, OrderStatus
@@ -79,7 +82,9 @@ if TYPE_CHECKING:
     from cleverreach_async.resources.rules import FieldOf, FilterRule, Operand, Rules, where
     from cleverreach_async.resources.sign_up import SignUp, SignUpOutcome
     from cleverreach_async.resources.tags import Tag
+    from cleverreach_async.resources.templates import MailingTemplate
     from cleverreach_async.resources.unset import UNSET, Unset
+    from cleverreach_async.resources.webhooks import Webhook, WebhookRegistration
     from cleverreach_async.sources import (
         in_thread,
         read_arrow,
@@ -94,6 +99,7 @@ if TYPE_CHECKING:
     )
     from cleverreach_async.sources.rows import BadRow, SourceRow
     from cleverreach_async.transport.redaction import Secret
+    from cleverreach_async.transport.response_info import ResponseInfo
     from cleverreach_async.transport.retry import Fault, RetryPolicy
     from cleverreach_async.transport.transport import RequestEvent
 
@@ -153,6 +159,7 @@ _HOMES: Final = {
         "TooManyRejectsError",
         "UnprocessableEntityError",
     ),
+    "resources.account_receivers": ("ReceiverAttribute",),
     "resources.attributes": ("Attribute",),
     "resources.rules": ("FieldOf", "FilterRule", "Operand", "Rules", "where"),
     "resources.my_content": ("MyContent",),
@@ -162,10 +169,12 @@ _HOMES: Final = {
     "resources.bounces": ("Bounce",),
     "resources.blacklist": ("BlacklistEntry",),
     "resources.background_orders": ("BackgroundOrders",),
+    "resources.automation": ("AbandonedCart", "CartAutomation", "CartItem"),
+    "resources.channels": ("Channel",),
     "resources.debug": ("TokenTTL", "Whoami"),
     "resources.forms": ("Form",),
     "resources.groups": ("Group", "GroupStats"),
-    "resources.mailings": ("Mailing",),
+    "resources.mailing_models": ("Mailing", "MailingPreview"),
     "resources.order_models": ("Order", "OrderInput"),
     "resources.order_results": ("OrderResult", "OrderStatus"),
     "resources.pages": ("Page", "Paginator"),
@@ -173,9 +182,12 @@ _HOMES: Final = {
     "resources.reports": ("Report",),
     "resources.sign_up": ("SignUp", "SignUpOutcome"),
     "resources.tags": ("Tag",),
+    "resources.templates": ("MailingTemplate",),
     "resources.unset": ("UNSET", "Unset"),
+    "resources.webhooks": ("Webhook", "WebhookRegistration"),
     "sources.rows": ("BadRow", "SourceRow"),
     "transport.redaction": ("Secret",),
+    "transport.response_info": ("ResponseInfo",),
     "transport.retry": ("Fault", "RetryPolicy"),
     "transport.transport": ("RequestEvent",),
 }
@@ -186,6 +198,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AbandonedCart",
     "Attribute",
     "AuthenticationError",
     "BackgroundOrders",
@@ -196,6 +209,9 @@ __all__ = [
     "BlacklistEntry",
     "Bounce",
     "CallbackTokenStore",
+    "CartAutomation",
+    "CartItem",
+    "Channel",
     "CleverReach",
     "CleverReachError",
     "ClientAccount",
@@ -229,6 +245,8 @@ __all__ = [
     "InternalServerError",
     "JournalError",
     "Mailing",
+    "MailingPreview",
+    "MailingTemplate",
     "MemoryTokenStore",
     "MyContent",
     "NotFoundError",
@@ -245,11 +263,13 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "Receiver",
+    "ReceiverAttribute",
     "ReceiverInput",
     "RedisTokenStore",
     "Report",
     "RequestEvent",
     "ResponseDecodeError",
+    "ResponseInfo",
     "ResultStream",
     "Results",
     "RetryPolicy",
@@ -275,6 +295,8 @@ __all__ = [
     "Unset",
     "UserToken",
     "VerifyReport",
+    "Webhook",
+    "WebhookRegistration",
     "Whoami",
     "__version__",
     "check_state",

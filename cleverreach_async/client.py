@@ -26,6 +26,7 @@ from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
 from cleverreach_async.transport.wire import (
@@ -51,6 +52,7 @@ class ClientOptions(TypedDict, total=False):
     http_client: Any
     max_connections: int
     on_event: Callable[[RequestEvent], None] | None
+    on_response: Callable[[ResponseInfo], None] | None
 
 
 class CleverReach(Nouns):
@@ -76,6 +78,7 @@ class CleverReach(Nouns):
             at INFO.
         max_connections: Maximum number of connections; ignored with ``http_client``.
         on_event: Called with a :class:`RequestEvent` for each attempt, for metrics.
+        on_response: Called with a :class:`ResponseInfo` for each success, with status and headers.
         clock: Source of time, for tests.
         rng: Source of random numbers, for tests.
 
@@ -94,6 +97,7 @@ class CleverReach(Nouns):
         http_client: Any = None,
         max_connections: int = 100,
         on_event: Callable[[RequestEvent], None] | None = None,
+        on_response: Callable[[ResponseInfo], None] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
@@ -113,6 +117,7 @@ class CleverReach(Nouns):
             retry=retry or RetryPolicy(),
             user_agent=USER_AGENT,
             on_event=on_event,
+            on_response=on_response,
             clock=clock,
             rng=rng,
         )
@@ -163,6 +168,7 @@ class CleverReach(Nouns):
         timeout: float | Unset | None = UNSET,
         retry: RetryPolicy | Unset = UNSET,
         on_event: Callable[[RequestEvent], None] | Unset | None = UNSET,
+        on_response: Callable[[ResponseInfo], None] | Unset | None = UNSET,
     ) -> "CleverReach":
         """Return a client of the same account with other options; closing it does nothing.
 
@@ -170,11 +176,17 @@ class CleverReach(Nouns):
             timeout: Seconds that one attempt may take; ``None`` for no limit.
             retry: How ordinary calls are retried.
             on_event: Called with a :class:`RequestEvent` for each attempt.
+            on_response: Called with a :class:`ResponseInfo` for each success.
 
         Raises:
             ConfigurationError: The timeout is invalid.
         """
-        options = {"timeout": timeout, "retry": retry, "on_event": on_event}
+        options = {
+            "timeout": timeout,
+            "retry": retry,
+            "on_event": on_event,
+            "on_response": on_response,
+        }
         changes: dict[str, Any] = {k: v for k, v in options.items() if v is not UNSET}
         if "timeout" in changes:
             _check_timeout(timeout)

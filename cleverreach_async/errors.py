@@ -213,6 +213,11 @@ class APIStatusError(CleverReachError):
         self.body = body
         self.retry_after = retry_after
 
+    @property
+    def request_id(self) -> str | None:
+        """The id that the server gave to the request (``X-Cr-I``), for the vendor's support."""
+        return self.headers.get("x-cr-i")
+
 
 class BadRequestError(APIStatusError):
     """400: the server rejected the input. The message names the field."""

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cleverreach_async.bulk.importer import Bulk
     from cleverreach_async.resources.attributes import Attributes
+    from cleverreach_async.resources.automation import Automation
     from cleverreach_async.resources.blacklist import Blacklist
     from cleverreach_async.resources.bounces import Bounces
+    from cleverreach_async.resources.channels import Channels
     from cleverreach_async.resources.clients import Clients
     from cleverreach_async.resources.debug import Debug
+    from cleverreach_async.resources.events import Events
     from cleverreach_async.resources.filters import Filters
     from cleverreach_async.resources.flows import Flows
     from cleverreach_async.resources.forms import Forms
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from cleverreach_async.resources.receivers import Receivers
     from cleverreach_async.resources.reports import Reports
     from cleverreach_async.resources.tags import Tags
+    from cleverreach_async.resources.templates import Templates
+    from cleverreach_async.resources.webhooks import Webhooks
     from cleverreach_async.transport.transport import Transport
 
 __all__ = ["Nouns"]
@@ -60,6 +65,13 @@ class Nouns:
         return LiveOrders(self._transport)
 
     @cached_property
+    def events(self) -> "Events":
+        """Events in the history of receivers."""
+        from cleverreach_async.resources.events import Events
+
+        return Events(self._transport.call)
+
+    @cached_property
     def tags(self) -> "Tags":
         """Labels of receivers."""
         from cleverreach_async.resources.tags import Tags
@@ -79,6 +91,20 @@ class Nouns:
         from cleverreach_async.resources.mailings import Mailings
 
         return Mailings(self._transport.call)
+
+    @cached_property
+    def channels(self) -> "Channels":
+        """Categories of mailings."""
+        from cleverreach_async.resources.channels import Channels
+
+        return Channels(self._transport.call)
+
+    @cached_property
+    def templates(self) -> "Templates":
+        """Templates of mailings."""
+        from cleverreach_async.resources.templates import Templates
+
+        return Templates(self._transport.call)
 
     @cached_property
     def reports(self) -> "Reports":
@@ -128,6 +154,20 @@ class Nouns:
         from cleverreach_async.resources.my_content import MyContents
 
         return MyContents(self._transport.call)
+
+    @cached_property
+    def webhooks(self) -> "Webhooks":
+        """Registrations of webhooks."""
+        from cleverreach_async.resources.webhooks import Webhooks
+
+        return Webhooks(self._transport.call)
+
+    @cached_property
+    def automation(self) -> "Automation":
+        """Automations for abandoned carts."""
+        from cleverreach_async.resources.automation import Automation
+
+        return Automation(self._transport.call)
 
     @cached_property
     def debug(self) -> "Debug":

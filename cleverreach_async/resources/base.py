@@ -8,7 +8,7 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError, NotFoundError, ResponseDecodeError
 from cleverreach_async.resources.converter import structure
-from cleverreach_async.resources.pages import Page, Paginator
+from cleverreach_async.resources.pages import Page, Paginator, check_number
 from cleverreach_async.resources.success import failure_in
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
@@ -132,9 +132,11 @@ class Resource:
         size_param: str | None = None,
         page_size: int = 0,
         max_size: int = 0,
+        page: int = 0,
+        prefetch: int = 0,
         read: Callable[[Any], Any] = lambda response: response,
     ) -> Paginator[T]:
-        """Return a paginator.
+        """Return a paginator over a list that is read with GET.
 
         Args:
             kind: Model of one item.
@@ -144,25 +146,110 @@ class Resource:
             size_param: Name of the page-size parameter; ``None`` where the API does not page.
             page_size: Items per page.
             max_size: Maximum page size of the API.
+            page: Zero-based number of the first page.
+            prefetch: Pages that are requested together with the one that is needed.
             read: Turns a decoded response into a list, where it is not one.
 
         Raises:
-            ConfigurationError: The page size is out of range, or an id is not one.
+            ConfigurationError: A number of paging is out of range, or an id is not one.
         """
-        if size_param is not None and not 1 <= page_size <= max_size:
-            raise ConfigurationError(f"page_size is {page_size}; it must be from 1 to {max_size}")
-        fill_path(template, path or {})  # an error here names the line of the call
+        if size_param is not None:
+            check_number("page_size", page_size, least=1, most=max_size)
 
-        async def fetch(number: int) -> Page[T]:
+        def request_of(number: int) -> Request:
             paging = {} if size_param is None else {"page": number, size_param: page_size}
-            request = build_request(
+            return build_request(
                 "GET", template, path=path, query={**(query or {}), **paging}, accepts_false=True
             )
-            items = await decode_in_steps(read(await self._json(request)), kind, template)
-            is_last = size_param is None or len(items) < page_size
-            return Page(items, number, is_last, template)
 
-        return Paginator(fetch)
+        fill_path(template, path or {})  # an error here names the line of the call
+        size = None if size_param is None else page_size
+        return self._paged(kind, request_of, size=size, page=page, prefetch=prefetch, read=read)
+
+    def _list_by_post(
+        self,
+        kind: type[T],
+        template: str,
+        *,
+        path: Mapping[str, str | int] | None = None,
+        json: Mapping[str, Any],
+        page_size: int,
+        max_size: int,
+        page: int = 0,
+        prefetch: int = 0,
+        read: Callable[[Any], Any] = lambda response: response,
+    ) -> Paginator[T]:
+        """Return a paginator over a list that is read with POST, with the paging in the body.
+
+        Args:
+            kind: Model of one item.
+            template: Path template.
+            path: Path values.
+            json: Body without the paging; fields that are ``None`` or ``UNSET`` are left out.
+            page_size: Items per page.
+            max_size: Maximum page size of the API.
+            page: Zero-based number of the first page.
+            prefetch: Pages that are requested together with the one that is needed.
+            read: Turns a decoded response into a list, where it is not one.
+
+        Raises:
+            ConfigurationError: A number of paging is out of range, or an id is not one.
+        """
+        check_number("page_size", page_size, least=1, most=max_size)
+        fields = {name: it for name, it in json.items() if it is not None and it is not UNSET}
+
+        def request_of(number: int) -> Request:
+            return build_request(
+                "POST",
+                template,
+                path=path,
+                json={**fields, "page": number, "pagesize": page_size},
+                idempotent=True,  # it only reads
+                accepts_false=True,
+            )
+
+        fill_path(template, path or {})  # an error here names the line of the call
+        return self._paged(
+            kind, request_of, size=page_size, page=page, prefetch=prefetch, read=read
+        )
+
+    def _paged(
+        self,
+        kind: type[T],
+        request_of: Callable[[int], Request],
+        *,
+        size: int | None,
+        page: int = 0,
+        prefetch: int = 0,
+        read: Callable[[Any], Any] = lambda response: response,
+        repeats_at_end: bool = False,
+    ) -> Paginator[T]:
+        """Return a paginator.
+
+        Args:
+            kind: Model of one item.
+            request_of: Returns the request for the page of a number.
+            size: Items per page, of which the last page has fewer; ``None`` where the API does not
+                page, and 1 where the size is unknown, so that an empty page is the last.
+            page: Zero-based number of the first page.
+            prefetch: Pages that are requested together with the one that is needed.
+            read: Turns a decoded response into a list, where it is not one.
+            repeats_at_end: Whether a page that repeats the one before it is the end of the list.
+
+        Raises:
+            ConfigurationError: A number of paging is out of range.
+        """
+
+        async def fetch(number: int) -> Page[T]:
+            request = request_of(number)
+            method, path = request.method, request.template
+            # No variable holds what the server sent, since error reports show variables.
+            items = await decode_in_steps(
+                read(await self._json(request)), kind, path, method=method
+            )
+            return Page(items, number, size is None or len(items) < size, path, method)
+
+        return Paginator(fetch, first=page, prefetch=prefetch, repeats_at_end=repeats_at_end)
 
 
 def decode_list(
@@ -205,14 +292,16 @@ def _decode_items(
     return found, problems
 
 
-async def decode_in_steps(value: Any, kind: type[T], path: str) -> tuple[T, ...]:
+async def decode_in_steps(
+    value: Any, kind: type[T], path: str, *, method: str = "GET"
+) -> tuple[T, ...]:
     """Return a list response as models. Other tasks run meanwhile, since a long list takes time."""
     items = as_list(value) if value else []
     found: list[T] = []
     for start in range(0, len(items), _ITEMS_AT_ONCE):
         part = items[start : start + _ITEMS_AT_ONCE]
         try:
-            found += decode_list(part, kind, method="GET", path=path, first=start)
+            found += decode_list(part, kind, method=method, path=path, first=start)
         except ResponseDecodeError:
             del value, items, part, found  # An error report of this frame shows its variables.
             raise

@@ -1,135 +1,29 @@
 """Mailings: drafts and their release."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
-import attrs
-
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import Created, Resource, body, optional_ids
+from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.drafts import MailingSettings, audience, content
-from cleverreach_async.resources.field_types import Extra
+from cleverreach_async.resources.mailing_models import (
+    Mailing,
+    MailingLink,
+    MailingPreview,
+    MailingState,
+)
 from cleverreach_async.resources.order_models import Order
-from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.pages import Paginator, check_number
+from cleverreach_async.resources.receiver_models import Receiver
 from cleverreach_async.resources.unset import UNSET, Unset
-from cleverreach_async.transport.wire import as_list, as_object, is_numbered, to_unix
+from cleverreach_async.transport.wire import as_list, as_object, build_request, is_numbered, to_unix
 
-__all__ = [
-    "Mailing",
-    "MailingGroups",
-    "MailingLink",
-    "MailingState",
-    "Mailings",
-]
+__all__ = ["Mailings"]
 
 MAX_PAGE_SIZE: Final = 100
 MAX_UNPAGED: Final = 1000
-
-MailingState = Literal["draft", "waiting", "running", "finished", "automation"]
-
-
-def _derived_state(mailing: "Mailing") -> MailingState:
-    if mailing.finished:
-        return "finished"
-    if mailing.started:
-        return "running"
-    return "waiting" if mailing.ready else "draft"
-
-
-@attrs.frozen(kw_only=True)
-class MailingGroups:
-    """The groups that a mailing goes to.
-
-    Attributes:
-        group_ids: Their ids.
-        extra: Fields of the response that this model does not know, and values that it cannot read.
-    """
-
-    group_ids: tuple[int, ...] = ()
-    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class MailingLink:
-    """A link in a mailing.
-
-    Attributes:
-        id: Link id.
-        link: Its URL.
-        total_clicks: Number of clicks, including repeated ones.
-        extra: Fields of the response that this model does not know, and values that it cannot read.
-    """
-
-    id: int = 0
-    link: str = ""
-    total_clicks: int = 0
-    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class Mailing:
-    """A mailing as the API returns it.
-
-    Attributes:
-        id: Mailing id, also that of its report.
-        name: Name as shown in the account.
-        state: ``draft``, ``waiting``, ``running``, ``finished`` or ``automation``; the API may add
-            others. If the response does not contain it, it is derived from the times.
-        subject: Subject line.
-        sender_name: Name in the From line.
-        sender_email: Address in the From line.
-        body_html: HTML body, if the response contains it.
-        body_text: Text body, if the response contains it.
-        category_id: Id of the channel, or 0.
-        stamp: When it was created.
-        last_changed: When it last changed.
-        ready: When it was released.
-        send_on: When it will be sent.
-        started: When sending began.
-        finished: When sending ended.
-        m_type: 1 for text, 2 for HTML, anything else for both.
-        type_name: Name of the type.
-        is_html: Whether it has an HTML body.
-        is_text: Whether it has a text body.
-        is_splittest: Whether it is a split test.
-        is_trackable: Whether opens and clicks can be tracked.
-        external_id: Id in another system.
-        unsubscribe_form_id: Form id or flow id.
-        last_version_id: Id of the version, or 0.
-        mailing_groups: The groups that it goes to.
-        tags: Tags.
-        extra: Fields of the response that this model does not know, and values that it cannot read.
-    """
-
-    id: int
-    name: str = ""
-    subject: str = attrs.field(default="", repr=False)
-    sender_name: str = attrs.field(default="", repr=False)
-    sender_email: str = attrs.field(default="", repr=False)
-    body_html: str = attrs.field(default="", repr=False)
-    body_text: str = attrs.field(default="", repr=False)
-    category_id: int = attrs.field(default=0, repr=False)
-    stamp: datetime | None = attrs.field(default=None, repr=False)
-    last_changed: datetime | None = attrs.field(default=None, repr=False)
-    ready: datetime | None = attrs.field(default=None, repr=False)
-    send_on: datetime | None = attrs.field(default=None, repr=False)
-    started: datetime | None = attrs.field(default=None, repr=False)
-    finished: datetime | None = attrs.field(default=None, repr=False)
-    # The default needs the times, so this field comes after them.
-    state: MailingState | str = attrs.Factory(_derived_state, takes_self=True)
-    m_type: int = attrs.field(default=0, repr=False)
-    type_name: str = attrs.field(default="", repr=False)
-    is_html: bool = attrs.field(default=False, repr=False)
-    is_text: bool = attrs.field(default=False, repr=False)
-    is_splittest: bool = attrs.field(default=False, repr=False)
-    is_trackable: bool = attrs.field(default=False, repr=False)
-    external_id: str = attrs.field(default="", repr=False)
-    unsubscribe_form_id: str = attrs.field(default="", repr=False)
-    last_version_id: int = attrs.field(default=0, repr=False)
-    mailing_groups: MailingGroups = attrs.field(factory=MailingGroups, repr=False)
-    tags: tuple[str, ...] = attrs.field(default=(), repr=False)
-    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
 
 
 class Mailings(Resource):
@@ -144,6 +38,8 @@ class Mailings(Resource):
         start: datetime | int | None = None,
         end: datetime | int | None = None,
         omit_body: bool = True,
+        page: int = 0,
+        prefetch: int = 0,
     ) -> Paginator[Mailing]:
         """List mailings.
 
@@ -158,19 +54,20 @@ class Mailings(Resource):
             start: Lower bound of the time that belongs to the state, aware or in Unix seconds.
             end: Upper bound.
             omit_body: Whether to leave out the bodies.
+            page: Zero-based number of the page to start with; ``all`` has only one.
+            prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: The page size is out of range, or a time has no time zone.
+            ConfigurationError: A number of paging is out of range, or a time has no time zone.
 
         ``GET /mailings``
         """
         paged = state != "all"
         most = MAX_PAGE_SIZE if paged else MAX_UNPAGED
         size = most if page_size is None else page_size
-        if not 1 <= size <= most:
-            raise ConfigurationError(
-                f"page_size is {page_size}; it must be from 1 to {most} for state {state!r}"
-            )
+        check_number("page_size", size, least=1, most=most)
+        if page and not paged:
+            raise ConfigurationError(f"page is {page!r}; state 'all' has one page, number 0")
         query = {
             "state": state,
             "limit": size,
@@ -187,6 +84,8 @@ class Mailings(Resource):
             size_param="limit" if paged else None,
             page_size=size,
             max_size=most,
+            page=page,
+            prefetch=prefetch,
             read=lambda response: _flatten(response, state),
         )
 
@@ -311,6 +210,43 @@ class Mailings(Resource):
         """
         path = {"mailing_id": mailing_id}
         return self._list(Order, "/mailings/{mailing_id}/orders", path=path)
+
+    async def random_receiver(self, mailing_id: int) -> Receiver:
+        """Return a random receiver of a mailing, for a preview.
+
+        Raises:
+            NotFoundError: The mailing does not exist, or has no receivers.
+
+        ``GET /mailings/{id}/randomreceiver``
+        """
+        path = {"mailing_id": mailing_id}
+        return await self._call(Receiver, "GET", "/mailings/{mailing_id}/randomreceiver", path=path)
+
+    async def render(
+        self,
+        *,
+        subject: str | Unset = UNSET,
+        html: str | Unset = UNSET,
+        text: str | Unset = UNSET,
+        receiver: Mapping[str, Any] | Unset = UNSET,
+    ) -> MailingPreview:
+        """Return subject and bodies with the placeholders filled. Nothing is sent.
+
+        The vendor's editor uses this call; it is not documented.
+
+        Args:
+            subject: Subject line.
+            html: HTML body.
+            text: Text body.
+            receiver: Whose values fill the placeholders, as the API returns receivers.
+
+        ``POST /gomailer/preview``, which is not below ``/v3``
+        """
+        fields = body(subject=subject, html=html, text=text, receiver=receiver)
+        request = build_request("POST", "/gomailer/preview", json=fields, idempotent=True)
+        path = request.template
+        # No variable holds what the server sent, since error reports show variables.
+        return structure(await self._json(request), MailingPreview, method="POST", path=path)
 
     async def send_preview(
         self, mailing_id: int, *, receivers: str | Sequence[str], preview_text: str | Unset = UNSET

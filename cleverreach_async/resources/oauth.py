@@ -1,7 +1,10 @@
-"""The client's own token: exchange it or revoke it."""
+"""The client's own token: exchange it or revoke it. And what the vendor's plugins report."""
+
+from collections.abc import Sequence
 
 from cleverreach_async.auth.tokens import Token, read_token
-from cleverreach_async.resources.base import Resource
+from cleverreach_async.resources.base import Resource, body
+from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.token_source import TokenSource
@@ -49,3 +52,41 @@ class OAuth(Resource):
         ``DELETE /oauth/token``
         """
         await self._do("DELETE", "/oauth/token", idempotent=False)
+
+    async def finish(
+        self,
+        *,
+        finished: bool | Unset = UNSET,
+        name: str | Unset = UNSET,
+        brand: str | Unset = UNSET,
+        client_id: str | Unset = UNSET,
+    ) -> None:
+        """Report the end of a connect wizard, as the vendor's plugins do. It is not documented.
+
+        Args:
+            finished: Whether the user went to the end of it.
+            name: Name of the plugin.
+            brand: Brand of the plugin.
+            client_id: Id of the OAuth app.
+
+        ``POST /oauth/finish``
+        """
+        fields = body(finished=finished, name=name, brand=brand, client_id=client_id)
+        await self._do("POST", "/oauth/finish", json=fields, idempotent=True)
+
+    async def report_synced(
+        self,
+        *,
+        imported: Sequence[str] | Unset = UNSET,
+        not_imported: Sequence[str] | Unset = UNSET,
+    ) -> None:
+        """Report which kinds of contacts are synchronised, as the vendor's plugins do.
+
+        Args:
+            imported: Kinds that are (the vendor's ``import``).
+            not_imported: Kinds that are not (``not_import``).
+
+        ``POST /oauth/settings``
+        """
+        fields = {**body(not_import=not_imported), **body(**{"import": imported})}
+        await self._do("POST", "/oauth/settings", json=fields, idempotent=True)

@@ -1,5 +1,6 @@
 """Paginators: await one for the first page, or iterate over it for every item."""
 
+from collections import deque
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -9,15 +10,19 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, overload
 
+import anyio
 import attrs
 
-from cleverreach_async.errors import ResponseDecodeError
+from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
 
-__all__ = ["Page", "Paginator"]
+__all__ = ["MAX_PREFETCH", "Page", "Paginator", "check_number"]
 
 T = TypeVar("T")
+
+MAX_PREFETCH: Final = 50
 
 _NOT_AWAITED: Final = (
     "this list is not loaded: use `async for item in …` for all items, or `page = await …` for the"
@@ -35,12 +40,14 @@ class Page(Sequence[T], Generic[T]):
         is_last: Whether it is the last page. The API sends no totals, so it is the first page that
             has fewer items than requested.
         path: Path template of the list.
+        method: HTTP method of the list.
     """
 
     items: tuple[T, ...]
     number: int
     is_last: bool
     path: str = ""
+    method: str = "GET"
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -67,19 +74,38 @@ class Page(Sequence[T], Generic[T]):
 class Paginator(Generic[T]):
     """A list in pages. ``await`` it for the first page, or use ``async for`` for every item.
 
-    Pages are requested when they are needed, and a loop may be left at any item. While others write
-    to the account, pages shift: an item may then come twice or not at all. A page that consists of
-    the same items as an earlier one ends the loop with ``ResponseDecodeError``, because a server
-    that ignores the page number would be listed without end.
+    Pages are requested when they are needed, and a loop may be left at any item: then no request is
+    in flight. While others write to the account, pages shift: an item may then come twice or not at
+    all. A page that consists of the same items as an earlier one ends the loop with
+    ``ResponseDecodeError``, because a server that ignores the page number would be listed without
+    end.
 
     Args:
         fetch: Returns the page of a number.
-        first: Number of the first page.
+        first: Zero-based number of the page to start with.
+        prefetch: Pages that are requested together with the one that is needed, 0 to 50; the first
+            page is requested alone. Up to this many requests are sent beyond the end of the list.
+        repeats_at_end: Whether a page that repeats the one before it is the end of the list, where
+            it is unknown whether the API pages it.
+
+    Raises:
+        ConfigurationError: ``first`` or ``prefetch`` is out of range.
     """
 
-    def __init__(self, fetch: Callable[[int], Awaitable[Page[T]]], *, first: int = 0) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[int], Awaitable[Page[T]]],
+        *,
+        first: int = 0,
+        prefetch: int = 0,
+        repeats_at_end: bool = False,
+    ) -> None:
+        check_number("page", first)
+        check_number("prefetch", prefetch, most=MAX_PREFETCH)
         self._fetch = fetch
         self._first = first
+        self._prefetch = prefetch
+        self._repeats_at_end = repeats_at_end
 
     def __repr__(self) -> str:
         return "<Paginator, not loaded: use `async for item in …`, or `page = await …`>"
@@ -102,42 +128,128 @@ class Paginator(Generic[T]):
 
     def pages(self) -> AsyncIterator[Page[T]]:
         """Iterate over the pages from the first to the last."""
-        return _Pages(self._fetch, self._first)
+        return _Pages(self._fetch, self._first, self._prefetch, repeats_at_end=self._repeats_at_end)
+
+    async def collect(self, *, limit: int | None = None) -> list[T]:
+        """Return the items of all pages.
+
+        Args:
+            limit: Return the first items up to this number, and request no page behind them.
+
+        Raises:
+            ConfigurationError: ``limit`` is not a number of 1 or more.
+        """
+        if limit is not None:
+            check_number("limit", limit, least=1)
+        items: list[T] = []
+        async for page in self.pages():
+            items += page
+            if limit is not None and len(items) >= limit:
+                return items[:limit]
+        return items
+
+
+def check_number(name: str, value: int, *, least: int = 0, most: int | None = None) -> None:
+    """Check an argument that is a whole number.
+
+    Raises:
+        ConfigurationError: It is out of range, or no whole number.
+    """
+    if type(value) is not int or value < least or (most is not None and value > most):
+        limits = f"a number of {least} or more" if most is None else f"from {least} to {most}"
+        raise ConfigurationError(f"{name} is {value!r}; it must be {limits}")
 
 
 class _Pages(AsyncIterator[Page[T]]):
     """An iterator instead of a generator, so that leaving a loop early needs no clean-up."""
 
-    def __init__(self, fetch: Callable[[int], Awaitable[Page[T]]], number: int) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[int], Awaitable[Page[T]]],
+        number: int,
+        prefetch: int,
+        *,
+        repeats_at_end: bool,
+    ) -> None:
         self._fetch = fetch
-        self._number = number
+        self._number: int = number
+        self._prefetch = prefetch
+        self._repeats_at_end = repeats_at_end
+        self._ready: deque[Page[T]] = deque()
+        self._ahead = 0  # a list of one page takes one request
         self._done = False
         self._seen: dict[int, int] = {}
 
     async def __anext__(self) -> Page[T]:
         if self._done:
             raise StopAsyncIteration
-        page = await self._fetch(self._number)
-        if page:
-            self._check_new(page)
+        if not self._ready:
+            numbers = range(self._number, self._number + 1 + self._ahead)
+            self._ready += await _fetch_together(self._fetch, numbers)
+            self._ahead = self._prefetch
+        page = self._ready.popleft()
+        if page and self._is_repeated(page):
+            self._done = True
+            raise StopAsyncIteration
         self._number += 1
         self._done = page.is_last
         return page
 
-    def _check_new(self, page: Page[T]) -> None:
-        """Check that the items are not those of an earlier page, in any order.
+    def _is_repeated(self, page: Page[T]) -> bool:
+        """Whether the items are those of an earlier page, in any order, where that is the end.
 
         Raises:
-            ResponseDecodeError: They are.
+            ResponseDecodeError: They are, and it is not.
         """
         # A number per page, because the items of a long list would fill the memory.
         items = hash(frozenset(_identity(item) for item in page))
         earlier = self._seen.setdefault(items, page.number)
-        if earlier != page.number:
-            self._done = True
-            problem = f"page {page.number} has the same items as page {earlier}"
-            problem = f"{problem}: the server repeats itself"
-            raise ResponseDecodeError([problem], method="GET", path=page.path)
+        if earlier == page.number:
+            return False
+        if self._repeats_at_end and earlier == page.number - 1:
+            return True
+        self._done = True
+        problem = f"page {page.number} has the same items as page {earlier}"
+        problem = f"{problem}: the server repeats itself"
+        raise ResponseDecodeError([problem], method=page.method, path=page.path)
+
+
+async def _fetch_together(
+    fetch: Callable[[int], Awaitable[Page[T]]], numbers: range
+) -> list[Page[T]]:
+    """Request pages at once, and return them in order. No request is in flight afterwards.
+
+    Pages behind the last one, or behind one that failed, are not waited for. One that failed is
+    left out unless it is the first; it is requested again when it is needed.
+    """
+    if len(numbers) == 1:
+        return [await fetch(numbers[0])]
+    found: dict[int, Page[T]] = {}
+    failed: dict[int, Exception] = {}
+    scopes = {number: anyio.CancelScope() for number in numbers}
+
+    async def request(number: int) -> None:
+        with scopes[number]:
+            try:
+                page = await fetch(number)
+            except Exception as error:  # noqa: BLE001 - that of a page behind the last is no error
+                failed[number] = error
+            else:
+                found[number] = page
+                if not page.is_last:
+                    return
+            for later in range(number + 1, numbers.stop):
+                scopes[later].cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for number in numbers:
+            tasks.start_soon(request, number)
+    if failed and numbers[0] in failed:
+        try:
+            raise failed[numbers[0]]
+        finally:
+            failed.clear()  # otherwise the error and this frame would be a reference cycle
+    return [found[number] for number in takewhile(found.__contains__, numbers)]
 
 
 def _identity(item: Any) -> Hashable:

@@ -38,6 +38,9 @@ def in_parts(
     path: Mapping[str, str | int],
     query: Mapping[str, Any],
     page_size: int,
+    *,
+    page: int = 0,
+    prefetch: int = 0,
 ) -> Paginator[T]:
     """Return a paginator over the items of more addresses or ids than fit into a URL.
 
@@ -50,6 +53,8 @@ def in_parts(
         path: Path values.
         query: Query parameters other than those of paging.
         page_size: Values per page.
+        page: Zero-based number of the first page.
+        prefetch: Pages that are requested together with the one that is needed.
 
     Raises:
         ConfigurationError: The items are to be sorted, or both addresses and ids are given.
@@ -77,7 +82,7 @@ def in_parts(
             items += found
         return Page(tuple(items), number, end >= len(values), template)
 
-    return Paginator(fetch)
+    return Paginator(fetch, first=page, prefetch=prefetch)
 
 
 def parts_within(values: Iterable[str], most: int) -> list[list[str]]:

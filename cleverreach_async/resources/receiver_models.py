@@ -118,6 +118,13 @@ class Receiver:
         source: Origin of the contact.
         points: The vendor's points.
         stars: The vendor's rating, 0 to 5.
+        last_ip: The IP address that the vendor saw last.
+        last_location: Its place.
+        last_client: The mail program or browser that the vendor saw last.
+        open_rate: Opened mails, as a share of those that were sent; ``None`` if the response does
+            not say, likewise for the other rates.
+        click_rate: Mails in which a link was clicked.
+        conversion_rate: Mails that led to an order.
         attributes: Values of the group's own attributes, by name. They are texts; only a truth
             value, a list or an object that the API sends stays what it is.
         global_attributes: Values of the account's attributes, likewise; empty texts if they are
@@ -141,6 +148,12 @@ class Receiver:
     source: str = attrs.field(default="", repr=False)
     points: Number = attrs.field(default=0, repr=False)
     stars: Number = attrs.field(default=0, repr=False)
+    last_ip: str = attrs.field(default="", repr=False)
+    last_location: str = attrs.field(default="", repr=False)
+    last_client: str = attrs.field(default="", repr=False)
+    open_rate: float | None = attrs.field(default=None, repr=False)
+    click_rate: float | None = attrs.field(default=None, repr=False)
+    conversion_rate: float | None = attrs.field(default=None, repr=False)
     attributes: AttributeValues = attrs.field(factory=dict[str, Any], repr=False)
     global_attributes: AttributeValues = attrs.field(factory=dict[str, Any], repr=False)
     tags: tuple[str, ...] = attrs.field(default=(), repr=False)

@@ -10,7 +10,7 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.base import Resource, optional_ids
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
-from cleverreach_async.resources.mailings import MailingLink
+from cleverreach_async.resources.mailing_models import MailingLink
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import Detail, Receiver
 from cleverreach_async.transport.paths import check_id
@@ -103,6 +103,8 @@ class Reports(Resource):
         end: datetime | int | None = None,
         mode: Literal["full", "basic"] | None = None,
         page_size: int = 50,
+        page: int = 0,
+        prefetch: int = 0,
     ) -> Paginator[Report]:
         """List reports.
 
@@ -113,9 +115,11 @@ class Reports(Resource):
             end: Upper bound; needs ``start``.
             mode: Amount of detail.
             page_size: Reports per page, 1 to 100.
+            page: Zero-based number of the page to start with.
+            prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: Only one of start and end is given, or the page size is out of
+            ConfigurationError: Only one of start and end is given, or a number of paging is out of
                 range.
 
         ``GET /reports``
@@ -135,6 +139,8 @@ class Reports(Resource):
             size_param="pagesize",
             page_size=page_size,
             max_size=MAX_PAGE_SIZE,
+            page=page,
+            prefetch=prefetch,
         )
 
     async def get(self, report_id: int) -> Report:
@@ -165,6 +171,8 @@ class Reports(Resource):
         end: datetime | int | None = None,
         link_id: int | None = None,
         page_size: int = 100,
+        page: int = 0,
+        prefetch: int = 0,
     ) -> Paginator[Receiver]:
         """List the receivers of a mailing who reacted in a certain way.
 
@@ -176,10 +184,12 @@ class Reports(Resource):
             end: Upper bound.
             link_id: Only receivers who clicked this link; needs the state ``clicked``.
             page_size: Receivers per page, 1 to 5000.
+            page: Zero-based number of the page to start with.
+            prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: ``link_id`` is given with another state, or the page size is out of
-                range.
+            ConfigurationError: ``link_id`` is given with another state, or a number of paging is
+                out of range.
 
         ``GET /reports/{id}/receivers/{state}``
         """
@@ -199,6 +209,8 @@ class Reports(Resource):
             size_param="pagesize",
             page_size=page_size,
             max_size=MAX_RECEIVERS_PAGE_SIZE,
+            page=page,
+            prefetch=prefetch,
         )
 
     async def stats(self, report_id: int, mode: str) -> Any:

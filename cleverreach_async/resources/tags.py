@@ -6,15 +6,15 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
 from cleverreach_async.resources.base import Resource, body, optional_ids, refuse_none
 from cleverreach_async.resources.field_types import Extra
-from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.pages import Paginator, check_number
 from cleverreach_async.resources.receiver_arguments import split_tags
 from cleverreach_async.resources.success import looks_like_trouble
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.paths import check_id
-from cleverreach_async.transport.wire import as_list
+from cleverreach_async.transport.wire import Request, as_list, build_request, is_numbered
 
 __all__ = ["Tag", "Tags"]
 
@@ -56,29 +56,66 @@ class Tags(Resource):
         group_id: int | None = None,
         origin: str | None = None,
         order_by: TagOrder | None = None,
-        limit: int = MAX_TAGS,
+        page_size: int = MAX_TAGS,
+        page: int = 0,
+        prefetch: int = 0,
     ) -> Paginator[Tag]:
         """List tags.
 
-        How the API pages tags is unclear, so the list has one page of at most ``limit`` tags.
+        It is unclear whether the API pages tags by ``page`` or by ``offset``, so both are sent.
 
         Args:
             group_id: Only tags of this group.
             origin: Only tags of this origin; ``*`` for any origin, an empty text for none.
             order_by: Sort key.
-            limit: Maximum number of tags, 1 to 5000.
+            page_size: Tags per page (the vendor's ``limit``), 1 to 5000.
+            page: Zero-based number of the page to start with.
+            prefetch: Pages to request together with the one that is needed, 0 to 50.
+
+        Raises:
+            ConfigurationError: A number of paging is out of range, or the group is not an id.
 
         ``GET /tags``
         """
-        if not 1 <= limit <= MAX_TAGS:
-            raise ConfigurationError(f"limit is {limit}; it must be from 1 to {MAX_TAGS}")
-        query = {
-            **optional_ids(group_id=group_id),
-            "origin": origin,
-            "order_by": order_by,
-            "limit": limit,
-        }
-        return self._list(Tag, "/tags", query=query)
+        check_number("page_size", page_size, least=1, most=MAX_TAGS)
+        query = {**optional_ids(group_id=group_id), "origin": origin, "order_by": order_by}
+
+        def request_of(number: int) -> Request:
+            paging = {"limit": page_size, "page": number, "offset": number * page_size}
+            return build_request("GET", "/tags", query={**query, **paging}, accepts_false=True)
+
+        return self._paged(Tag, request_of, size=page_size, page=page, prefetch=prefetch)
+
+    async def of_receiver(
+        self, receiver_id: int | str, *, group_id: int | None = None
+    ) -> tuple[str, ...]:
+        """Return the tags of a receiver, ``name`` or ``origin.name``.
+
+        Args:
+            receiver_id: Pool id or e-mail address.
+            group_id: The group in which the receiver has them; all groups by default.
+
+        Raises:
+            NotFoundError: The receiver does not exist there.
+
+        ``GET /receivers/{id}/tags``
+        """
+        template = "/receivers/{receiver_id}/tags"
+        request = build_request(
+            "GET",
+            template,
+            path={"receiver_id": receiver_id},
+            query=optional_ids(group_id=group_id),
+            accepts_false=True,  # for none
+        )
+        tags = await self._json(request)
+        if tags is None or tags is False:
+            return ()
+        items: list[Any] = as_list(tags) if isinstance(tags, list) or is_numbered(tags) else [None]
+        if not all(isinstance(it, str) for it in items):
+            del tags, items  # An error report of this frame shows its variables.
+            raise ResponseDecodeError(["expected a list of texts"], method="GET", path=template)
+        return tuple(items)
 
     async def count(
         self, tag: str, *, group_id: int | None = None, active: bool | None = None

@@ -25,9 +25,13 @@ from . import (
     oauth,
     orders,
     people,
+    plugins,
     receivers,
+    reports,
     segments,
+    sending,
     tags,
+    webhooks,
 )
 from .call import AccountState
 from .errors import REFUSALS, ApiError, OAuthError, error_body
@@ -43,12 +47,16 @@ _NOUNS = (
     orders,
     tags,
     forms,
+    sending,  # before the mailings, whose ids would be "channel"
     mailings,
+    reports,
     blacklist,
     segments,
     clients,
     my_content,
     flows,
+    webhooks,
+    plugins,
 )
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
 """The routes of all operations; the first match is used."""

@@ -11,8 +11,8 @@ from .call import AccountState
 from .faults import Faults
 from .injection import FaultInjection
 from .recording import RecordedRequest, RequestLog
-from .store import Store
-from .values import Json, dump_text
+from .store import Row, Store
+from .values import Json, dump_text, load_map
 
 
 class Sandbox:
@@ -147,6 +147,20 @@ class Sandbox:
         mailings.store_report(self.account, mailing_id, fields)
         return mailing_id
 
+    def add_channel(self, name: str) -> int:
+        """Add a channel, a category of mailings, and return its id."""
+        return self.store.insert("channels", name=name)
+
+    def add_agency_template(self, name: str, **fields: Json) -> int:
+        """Add a template of the agency and return its id.
+
+        Args:
+            name: Its name.
+            **fields: Further fields, as the API returns them.
+        """
+        data = dump_text({"name": name, **fields})
+        return self.store.insert("templates", owner="agency", data=data)
+
     def add_bounce(self, email: str, *, category: str = "hardbounce", **fields: Json) -> None:
         """Record a bounce: the address is listed by /bounces and inactive in its groups.
 
@@ -165,6 +179,16 @@ class Sandbox:
                 now,
                 email.lower(),
             )
+
+    @property
+    def previews(self) -> list[Row]:
+        """The test mails that were sent: mailing_id, email, note and stamp, oldest first."""
+        return self.store.rows("SELECT mailing_id, email, note, stamp FROM previews ORDER BY id")
+
+    @property
+    def carts(self) -> list[Json]:
+        """The abandoned carts that were reported, as they were sent, oldest first."""
+        return [load_map(data) for (data,) in self.store.tuples("SELECT data FROM carts")]
 
     @property
     def mails(self) -> list[forms.SentMail]:

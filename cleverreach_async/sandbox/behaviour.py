@@ -89,6 +89,24 @@ class Behaviour:
     """The letters that names of attributes keep; others become underscores (U)."""
     attribute_limits: Literal["limit", "max", "other", "missing"] = "limit"
     """The field of the limit in /attributes/limits, or an unknown structure, or 404 (U)."""
+    clone_answer: Literal["receiver", "true", "id"] = "receiver"
+    """The response of a clone: the copy (L), ``true``, or an object with its id (U)."""
+    set_value_answer: Literal["value", "true"] = "value"
+    """The response of writing one attribute value: the value (M), or ``true`` (U)."""
+    event_answer: Literal["event", "true"] = "event"
+    """The response of creating an event: the event, or ``true`` (U)."""
+    bounced_pages: bool = True
+    """Whether /receivers/bounced reads ``page``, or sends everybody for each page (L)."""
+
+    # mailings, webhooks, automations
+    may_release: bool = True
+    """Whether the token has the right to release and stop mailings; else 403 (M)."""
+    no_report_receivers: Literal["list", "false"] = "list"
+    """An empty list of the receivers of a report: ``[]``, or ``false`` as in old responses (M)."""
+    repeated_webhook: Literal["refuse", "replace"] = "refuse"
+    """Whether a second registration of an event and condition gets 409, or replaces (U)."""
+    automation_id: Literal["digits", "letters"] = "digits"
+    """Whether the id of an automation, which is text, is a number (U)."""
 
     # shapes
     empty_map: Literal["object", "list"] = "object"

@@ -82,7 +82,7 @@ def store_report(account: AccountState, mailing_id: int, fields: dict[str, Json]
     )
 
 
-def _load(call: Call) -> tuple[int, str, dict[str, Json]]:
+def load_mailing(call: Call) -> tuple[int, str, dict[str, Json]]:
     """Return id, state and data of the mailing in the path."""
     row = call.store.one("SELECT * FROM mailings WHERE id = ?", call.number("id", "mailing"))
     if row is None:
@@ -160,12 +160,12 @@ def create_mailing(call: Call) -> Json:
 
 def get_mailing(call: Call) -> Json:
     """GET /mailings/{id}."""
-    return _answer(*_load(call))
+    return _answer(*load_mailing(call))
 
 
 def update_mailing(call: Call) -> Json:
     """PUT /mailings/{id}: changes a draft; omitted fields are kept (M)."""
-    mailing_id, state, data = _load(call)
+    mailing_id, state, data = load_mailing(call)
     if state != "draft":
         raise ApiError(403, "Forbidden: mailing is not a draft")
     changed = data | _changes(call, call.fields())
@@ -192,12 +192,17 @@ def list_reports(call: Call) -> Json:
     return [load_map(data) for (data,) in rows]
 
 
-def get_report(call: Call) -> Json:
-    """GET /reports/{id}."""
+def load_report(call: Call) -> dict[str, Json]:
+    """Return the report in the path, which must exist."""
     row = call.store.one("SELECT data FROM reports WHERE id = ?", call.number("id", "report"))
     if row is None:
         raise not_found("report")
     return load_map(row["data"])
+
+
+def get_report(call: Call) -> Json:
+    """GET /reports/{id}."""
+    return load_report(call)
 
 
 def delete_report(call: Call) -> Json:

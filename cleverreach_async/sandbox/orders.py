@@ -86,7 +86,7 @@ def add_event(call: Call) -> Json:
     call.store.insert(
         "events", receiver_id=member.id, group_id=member.group_id, data=dump_text(event)
     )
-    return event
+    return event if call.behaviour.event_answer == "event" else True
 
 
 ROUTES = tuple(

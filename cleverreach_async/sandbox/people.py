@@ -25,7 +25,7 @@ from .receivers import MAX_PAGE, ORDERABLE, find_receiver, one_receiver, path_re
 from .routing import route
 from .saving import save_members
 from .store import ACTIVE
-from .values import Json, is_email, to_bool
+from .values import MAX_INT, Json, is_email, to_bool
 
 
 def delete_people(call: Call) -> Json:
@@ -83,7 +83,8 @@ def clone(call: Call) -> Json:
             for m in memberships(call.store, member.id)
         ]
         save_members(call.store, copies[:1] if group_id else copies)
-    return one_receiver(call, copies[0])
+    answers: dict[str, Json] = {"true": True, "id": {"id": str(blank.id), "success": True}}
+    return answers.get(call.behaviour.clone_answer) or one_receiver(call, copies[0])
 
 
 # Searching.
@@ -91,7 +92,7 @@ def clone(call: Call) -> Json:
 
 def bounced(call: Call) -> Json:
     """GET /receivers/bounced; its page size is unknown (L)."""
-    limit, offset = call.page(MAX_PAGE)
+    limit, offset = call.page(MAX_PAGE) if call.behaviour.bounced_pages else (MAX_INT, 0)
     rest = "WHERE m.bounced > 0 ORDER BY r.id, m.group_id LIMIT ? OFFSET ?"
     return profiles(call, load_members(call.store, rest, limit, offset), 0)
 

@@ -191,6 +191,8 @@ def set_value(call: Call) -> Json:
         call.store.run(
             "UPDATE receivers SET global_attributes = ? WHERE id = ?", dump_text(values), member.id
         )
+    if call.behaviour.set_value_answer == "true":
+        return True
     return {"id": row["id"], "name": row["name"], "value": values.get(row["name"], "")}
 
 

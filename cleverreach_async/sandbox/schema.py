@@ -59,6 +59,26 @@ CREATE TABLE IF NOT EXISTS mailings (
 CREATE TABLE IF NOT EXISTS reports (
     id INTEGER PRIMARY KEY AUTOINCREMENT, finished INTEGER NOT NULL, data TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS previews (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, mailing_id INTEGER NOT NULL, email TEXT NOT NULL,
+    note TEXT NOT NULL, stamp INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS channels (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS templates (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, data TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS webhooks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, condition TEXT NOT NULL,
+    url TEXT NOT NULL, verify TEXT NOT NULL, call_token TEXT NOT NULL, secret TEXT NOT NULL,
+    UNIQUE (event, condition)
+);
+CREATE TABLE IF NOT EXISTS automations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, store_id TEXT NOT NULL, data TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS carts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, receiver_id INTEGER NOT NULL, cart_id TEXT NOT NULL,
+    data TEXT NOT NULL, stamp INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS blacklist (
     group_id INTEGER NOT NULL, email_key TEXT NOT NULL, email TEXT NOT NULL,
     comment TEXT NOT NULL, stamp INTEGER NOT NULL, locked INTEGER NOT NULL DEFAULT 0,
@@ -96,5 +116,8 @@ FIRST_IDS = {
     "filters": 25_000,
     "my_content": 6_000,
     "clients": 129_000,
+    "channels": 900,
+    "templates": 12_000,
+    "automations": 41_000,
 }
 """The first ids of a new database; they differ so that ids of two kinds are never equal."""

@@ -14,7 +14,7 @@ from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.redaction import excerpt, mask_emails
 from cleverreach_async.transport.wire import Request, Response, as_list, as_object
 
-__all__ = ["MAX_MESSAGE", "error_in", "parse_retry_after", "refusal", "words_in"]
+__all__ = ["MAX_MESSAGE", "error_in", "parse_retry_after", "refusal", "shown_headers", "words_in"]
 
 MAX_MESSAGE: Final = 2000
 """Most characters of an error's message, which may be logged or stored once per row."""
@@ -111,13 +111,7 @@ def _error(
         code=code,
         method=request.method,
         path=mask_emails(request.template),
-        headers={
-            excerpt(name, _MAX_HEADER, secrets=response.secrets): excerpt(
-                value, _MAX_HEADER, secrets=response.secrets
-            )
-            for name, value in response.headers.items()
-            if name not in _HIDDEN_HEADERS
-        },
+        headers=shown_headers(response),
         # A character has up to four bytes, and masking makes a text shorter.
         body=excerpt(
             response.content[: 8 * MAX_BODY].decode("utf-8", "replace"),
@@ -127,6 +121,17 @@ def _error(
         ),
         retry_after=retry_after,
     )
+
+
+def shown_headers(response: Response) -> dict[str, str]:
+    """Return the headers of a response without credentials and e-mail addresses."""
+    return {
+        excerpt(name, _MAX_HEADER, secrets=response.secrets): excerpt(
+            value, _MAX_HEADER, secrets=response.secrets
+        )
+        for name, value in response.headers.items()
+        if name not in _HIDDEN_HEADERS
+    }
 
 
 def _class_of(status: int, message: str, request: Request) -> type[APIStatusError]:

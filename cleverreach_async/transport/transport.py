@@ -6,7 +6,7 @@ and decides itself about retries, so that retries never multiply.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
@@ -22,6 +22,7 @@ from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.hiding import hide_in_error
 from cleverreach_async.transport.http.sender import Sender
 from cleverreach_async.transport.redaction import Masked
+from cleverreach_async.transport.response_info import ResponseInfo, info_of
 from cleverreach_async.transport.retry import (
     Diagnosis,
     RetryBudget,
@@ -40,6 +41,8 @@ __all__ = [
     "RequestEvent",
     "Transport",
 ]
+
+E = TypeVar("E")
 
 _log: Final = logging.getLogger("cleverreach_async")
 _log.addHandler(logging.NullHandler())
@@ -111,6 +114,7 @@ class Transport:
         retry: Retry policy of ordinary calls.
         user_agent: Value of the ``User-Agent`` header.
         on_event: Called with one :class:`RequestEvent` per attempt.
+        on_response: Called with one :class:`ResponseInfo` per success, but not for tokens.
         clock: Source of time.
         rng: Source of jitter.
     """
@@ -122,6 +126,7 @@ class Transport:
     retry: RetryPolicy
     user_agent: str
     on_event: Callable[[RequestEvent], None] | None = None
+    on_response: Callable[[ResponseInfo], None] | None = None
     clock: Clock = SYSTEM_CLOCK
     rng: Random = SYSTEM_RANDOM
 
@@ -130,6 +135,7 @@ class Transport:
         token_calls = attrs.evolve(
             self,
             account=None,
+            on_response=None,
             timeout=min(self.timeout or _TOKEN_TIMEOUT, _TOKEN_TIMEOUT),
             retry=attrs.evolve(
                 self.retry,
@@ -254,6 +260,8 @@ class Transport:
         response = response.quoting(secrets)
         refusal = error_in(response, request, now=self.clock.now())
         if refusal is None:
+            if self.on_response is not None:
+                _observe(self.on_response, info_of(response, request), "on_response")
             return response
         try:
             raise refusal
@@ -323,11 +331,15 @@ class Transport:
             event.wait,
         )
         if self.on_event is not None:
-            try:
-                self.on_event(event)
-            except Exception:  # noqa: BLE001
-                # An observer must not change the result of the call.
-                _log.exception("on_event failed")
+            _observe(self.on_event, event, "on_event")
+
+
+def _observe(observer: Callable[[E], None], event: E, name: str) -> None:
+    try:
+        observer(event)
+    except Exception:  # noqa: BLE001
+        # An observer must not change the result of the call.
+        _log.exception("%s failed", name)
 
 
 def _status(error: CleverReachError) -> int | None:

@@ -8,12 +8,8 @@ import pytest
 
 from cleverreach_async.errors import ConfigurationError, PermissionDeniedError
 from cleverreach_async.resources.drafts import MailingSettings
-from cleverreach_async.resources.mailings import (
-    Mailing,
-    MailingGroups,
-    MailingLink,
-    Mailings,
-)
+from cleverreach_async.resources.mailing_models import Mailing, MailingGroups, MailingLink
+from cleverreach_async.resources.mailings import Mailings
 from cleverreach_async.resources.order_models import Order
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
@@ -47,7 +43,11 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
             "mailing_groups": {"group_ids": ["540001", 7]},
             "tags": ["a"],
             "state": "paused",
-            "is_dynamic": False,
+            "is_dynamic": True,
+            "is_campaign": 0,
+            "position": "3",
+            "unsubscribe_link": "https://shop.example/leave",
+            "is_new": False,
         },
         Mailing(
             id=77001,
@@ -61,7 +61,10 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
             mailing_groups=MailingGroups(group_ids=(540001, 7)),
             tags=("a",),
             state="paused",
-            extra={"is_dynamic": False},
+            is_dynamic=True,
+            position=3,
+            unsubscribe_link="https://shop.example/leave",
+            extra={"is_new": False},
         ),
     ),
     "get with an empty map": (
@@ -262,6 +265,7 @@ async def test_all_states_come_at_once(serve: Callable[..., Call], sent: list[Re
 
 
 REFUSED: dict[str, Act] = {
+    "a second page of all": lambda it: it.list(page=1),
     "no page": lambda it: it.list(page_size=0),
     "a page of all too large": lambda it: it.list(page_size=1001),
     "a page of one state too large": lambda it: it.list(state="draft", page_size=101),

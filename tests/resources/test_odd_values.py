@@ -22,7 +22,7 @@ from cleverreach_async.resources.filters import Filter
 from cleverreach_async.resources.flows import Flow, FlowSetup
 from cleverreach_async.resources.forms import Form
 from cleverreach_async.resources.groups import Group, GroupStats
-from cleverreach_async.resources.mailings import Mailing, MailingGroups, MailingLink
+from cleverreach_async.resources.mailing_models import Mailing, MailingGroups, MailingLink
 from cleverreach_async.resources.my_content import MyContent
 from cleverreach_async.resources.order_models import Order
 from cleverreach_async.resources.receiver_models import Event, Receiver

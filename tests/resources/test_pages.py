@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from cleverreach_async.errors import ConfigurationError, InternalServerError, ResponseDecodeError
-from cleverreach_async.resources.receivers import MAX_PAGE_SIZE, Receivers
+from cleverreach_async.resources.receiver_lists import MAX_PAGE_SIZE
+from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request, Response
 

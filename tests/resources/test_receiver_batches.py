@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cleverreach_async.errors import APIStatusError, ConfigurationError
+from cleverreach_async.resources.many_receivers import MAX_BATCH
 from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.receiver_models import (
     BatchItem,
@@ -13,7 +14,7 @@ from cleverreach_async.resources.receiver_models import (
     ReceiverInput,
     read_batch_item,
 )
-from cleverreach_async.resources.receivers import MAX_BATCH, Receivers
+from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
 

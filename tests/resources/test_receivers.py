@@ -37,6 +37,9 @@ RECORDED = {
     "events": [{"stamp": START, "type": "mail_fold", "mailing_id": "0", "hint": 1}],
     "orders": [{"order_id": "A-1", "product": "Mug", "price": "9.9", "product_source": "shop"}],
     "open_rate": 0.4,
+    "click_rate": "0.25",
+    "conversion_rate": None,
+    "last_ip": "203.0.113.7",
 }
 PROFILE = Receiver(
     id=7,
@@ -50,7 +53,9 @@ PROFILE = Receiver(
     tags=("shop.customer",),
     events=(Event(stamp=NEW_YEAR, type="mail_fold", extra={"hint": 1}),),
     orders=(Order(order_id="A-1", product="Mug", price=9.9, source="shop"),),
-    extra={"open_rate": 0.4},
+    last_ip="203.0.113.7",
+    open_rate=0.4,
+    click_rate=0.25,
 )
 INPUT = ReceiverInput(
     "ann@mail.example",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cleverreach_async.errors import ConfigurationError, PermissionDeniedError
-from cleverreach_async.resources.mailings import MailingLink
+from cleverreach_async.resources.mailing_models import MailingLink
 from cleverreach_async.resources.receiver_models import Detail, Receiver
 from cleverreach_async.resources.reports import Report, ReportCounters, Reports
 from cleverreach_async.transport.transport import Call

@@ -17,15 +17,15 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
     "list": (
         lambda it: it.list(),
         "GET",
-        "/v3/tags?limit=5000",
+        "/v3/tags?limit=5000&page=0&offset=0",
         None,
         [{"origin": "shop", "tag": "customer", "count": "3"}, {"tag": "vip", "id": 1}],
         (Tag(origin="shop", tag="customer", count=3), Tag(tag="vip", extra={"id": 1})),
     ),
     "list with everything": (
-        lambda it: it.list(group_id=7, origin="", order_by="count", limit=1),
+        lambda it: it.list(group_id=7, origin="", order_by="count", page_size=1, page=3),
         "GET",
-        "/v3/tags?group_id=7&origin=&order_by=count&limit=1",
+        "/v3/tags?group_id=7&origin=&order_by=count&limit=1&page=3&offset=3",
         None,
         False,
         (),
@@ -124,8 +124,8 @@ REFUSED: dict[str, Act] = {
     "nothing to add": lambda it: it.add(7, ()),
     "empty to add": lambda it: it.add(7, ""),
     "only commas to add": lambda it: it.add(7, ", ;"),
-    "no limit": lambda it: it.list(limit=0),
-    "too large a limit": lambda it: it.list(limit=5001),
+    "no limit": lambda it: it.list(page_size=0),
+    "too large a limit": lambda it: it.list(page_size=5001),
 }
 
 

@@ -4,11 +4,14 @@ import inspect
 from typing import Any
 
 from cleverreach_async.resources.attributes import Attributes
+from cleverreach_async.resources.automation import AbandonedCart, Automation
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.blacklist import Blacklist
 from cleverreach_async.resources.bounces import Bounces
+from cleverreach_async.resources.channels import Channels
 from cleverreach_async.resources.clients import Clients
 from cleverreach_async.resources.debug import Debug
+from cleverreach_async.resources.events import Events
 from cleverreach_async.resources.filters import Filters
 from cleverreach_async.resources.flows import Flows
 from cleverreach_async.resources.forms import Forms
@@ -22,30 +25,27 @@ from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.resources.reports import Reports
 from cleverreach_async.resources.tags import Tags
+from cleverreach_async.resources.templates import Templates
+from cleverreach_async.resources.webhooks import Webhooks
 
 RESOURCES = (
-    Attributes,
-    Blacklist,
-    Bounces,
-    Clients,
-    Debug,
-    Filters,
-    Flows,
-    Forms,
-    Groups,
-    Mailings,
-    MyContents,
-    Orders,
-    Receivers,
-    Reports,
-    Tags,
+    *(Attributes, Automation, Blacklist, Bounces, Channels, Clients, Debug, Events, Filters),
+    *(Flows, Forms, Groups, Mailings, MyContents, Orders, Receivers, Reports, Tags, Templates),
+    Webhooks,
 )
 OTHER_NOUNS: dict[type[Resource], str] = {MyContents: "my_content"}
 """The nouns of the client that are not called like their class."""
+TEXT_IDS = {"order_id", "external_id", "cart_id", "customer_id", "store_id", "type_id"}
 LISTS = {"ids", "group_ids", "receiver_ids"}
 ARGUMENTS: dict[str, Any] = {
     "account": {"company": "Wayne"},
+    "cart": AbandonedCart(
+        store_id="x", return_url="https://shop.example/cart", items=[{"id": "x", "name": "x"}]
+    ),
+    "cart_id": "x",
     "emails": ["ann@mail.example"],
+    "event": "receiver",
+    "fields": {"name": "x"},
     "html": "x",
     "mode": "basic",
     "name": "x",
@@ -61,6 +61,7 @@ ARGUMENTS: dict[str, Any] = {
     "sender_email": "ann@mail.example",
     "sender_name": "x",
     "source": {"iban": "x"},
+    "store_id": "x",
     "state": "clicked",
     "subject": "x",
     "tag": "x",
@@ -68,8 +69,10 @@ ARGUMENTS: dict[str, Any] = {
     "time": 1,
     "type": "text",
     "types": {"firstname": "text"},
+    "url": "https://shop.example/hook",
     "user_agent": "x",
     "user_ip": "x",
+    "verify": "ten letters",
 }
 
 
@@ -80,7 +83,7 @@ def noun_of(resource: type[Resource]) -> str:
 
 def is_id(name: str) -> bool:
     """Whether a parameter is an id or a list of ids."""
-    return name in LISTS or (name.endswith("_id") and name not in {"order_id", "external_id"})
+    return name in LISTS or (name.endswith("_id") and name not in TEXT_IDS)
 
 
 def parameters(resource: type[Resource], method: str) -> dict[str, inspect.Parameter]:
@@ -92,7 +95,9 @@ def parameters(resource: type[Resource], method: str) -> dict[str, inspect.Param
 CALLS = [
     (resource, method)
     for resource in RESOURCES
-    for method in vars(resource)
+    for base in resource.__mro__
+    if issubclass(base, Resource) and base is not Resource
+    for method in vars(base)
     if not method.startswith("_")
 ]
 

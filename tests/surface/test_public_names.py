@@ -20,6 +20,7 @@ NOUNS = (
     *("attributes", "blacklist", "bounces", "bulk", "clients", "debug", "filters", "flows"),
     *("forms", "groups", "mailings", "my_content", "oauth", "orders"),
     *("receivers", "reports", "tags"),
+    *("automation", "channels", "events", "templates", "webhooks"),
 )
 HEAVY = ("anyio", "attrs", "cattrs", "httpx", "msgspec", "rich", "ssl", "starlette", "typer")
 

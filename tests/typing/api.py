@@ -10,11 +10,14 @@ import httpx2
 
 from cleverreach_async import (
     UNSET,
+    AbandonedCart,
     APIStatusError,
     BadRow,
     BearerToken,
     BlacklistEntry,
     Bounce,
+    CartItem,
+    Channel,
     CleverReach,
     CleverReachError,
     ClientAccount,
@@ -29,6 +32,7 @@ from cleverreach_async import (
     ImportProgress,
     ImportReport,
     ImportRun,
+    MailingTemplate,
     MyContent,
     NotFoundError,
     OAuthApp,
@@ -40,6 +44,7 @@ from cleverreach_async import (
     Receiver,
     ReceiverInput,
     RequestEvent,
+    ResponseInfo,
     RetryPolicy,
     RowResult,
     Rules,
@@ -47,6 +52,8 @@ from cleverreach_async import (
     SourceRow,
     TokenTTL,
     Unset,
+    Webhook,
+    WebhookRegistration,
     Whoami,
     read_csv,
     where,
@@ -114,6 +121,31 @@ async def work_with_receivers(cr: CleverReach, group_id: int) -> Receiver:
     assert_type(row.source, str | Unset)
     row.source = UNSET
     return await cr.receivers.upsert(row, group_id=group_id)
+
+
+async def work_with_lists(cr: CleverReach, group_id: int, seen: list[ResponseInfo]) -> None:
+    """Begin at any page, request several at once, collect, and look at the responses."""
+    told = cr.with_options(on_response=seen.append)
+    listing = told.receivers.list(group_id=group_id, page=2, prefetch=4)
+    assert_type(await listing.collect(limit=10), list[Receiver])
+    rules = [{"field": "city", "logic": "eq", "condition": "Gotham"}]
+    assert_type(told.receivers.filter(rules, prefetch=4), Paginator[Receiver])
+    assert_type(await told.receivers.clone(7, "bruce@wayne.example"), Receiver | None)
+    assert_type(await told.receivers.valid_addresses(["x"]), tuple[str, ...])
+    assert_type(seen[0].request_id, str | None)
+
+
+async def work_with_webhooks(cr: CleverReach) -> None:
+    """Register, list, and start an automation."""
+    hook = await cr.webhooks.register("https://shop.example/hook", "receiver", verify="a" * 10)
+    assert_type(hook, WebhookRegistration)
+    assert_type(hook.secret, Secret)
+    assert_type(cr.webhooks.list(), Paginator[Webhook])
+    lamp = CartItem(id="L1", name="Lamp", single_price=Decimal("49.90"))
+    cart = AbandonedCart(store_id="1", return_url="https://shop.example/cart", items=[lamp])
+    await cr.automation.trigger_abandoned_cart(7, cart, group_id=9, cart_id="C-1")
+    assert_type(cr.channels.list(), Paginator[Channel])
+    assert_type(cr.templates.list(), Paginator[MailingTemplate])
 
 
 async def confirm(cr: CleverReach, form_id: int) -> None:

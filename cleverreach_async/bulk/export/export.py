@@ -28,8 +28,8 @@ from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource, decode_in_steps
 from cleverreach_async.resources.pages import Page
+from cleverreach_async.resources.receiver_lists import MAX_PAGE_SIZE
 from cleverreach_async.resources.receiver_models import Detail, Receiver
-from cleverreach_async.resources.receivers import MAX_PAGE_SIZE
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import build_request
