@@ -49,14 +49,18 @@ class Bounce:
 class Bounces(Resource):
     """``cr.bounces``: addresses whose mail bounced."""
 
-    def list(self, *, page_size: int = MAX_PAGE_SIZE) -> Paginator[Bounce]:
+    def list(
+        self, *, page_size: int = MAX_PAGE_SIZE, page: int = 0, prefetch: int = 0
+    ) -> Paginator[Bounce]:
         """List the bounces of the account.
 
         Args:
             page_size: Bounces per page, 1 to 500.
+            page: Zero-based number of the page to start with.
+            prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: The page size is out of range.
+            ConfigurationError: A number of paging is out of range.
 
         ``GET /bounces``
         """
@@ -66,4 +70,6 @@ class Bounces(Resource):
             size_param="pagesize",
             page_size=page_size,
             max_size=MAX_PAGE_SIZE,
+            page=page,
+            prefetch=prefetch,
         )

@@ -113,14 +113,18 @@ class Clients(Resource):
     calls are hardly documented, so some return what the API sends.
     """
 
-    def list(self, *, page_size: int = 50) -> Paginator[ClientAccount]:
+    def list(
+        self, *, page_size: int = 50, page: int = 0, prefetch: int = 0
+    ) -> Paginator[ClientAccount]:
         """List the accounts that the token may see.
 
         Args:
             page_size: Accounts per page, 1 to 100.
+            page: Zero-based number of the page to start with.
+            prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: The page size is out of range.
+            ConfigurationError: A number of paging is out of range.
 
         ``GET /clients``
         """
@@ -130,6 +134,8 @@ class Clients(Resource):
             size_param="pagesize",
             page_size=page_size,
             max_size=MAX_PAGE_SIZE,
+            page=page,
+            prefetch=prefetch,
         )
 
     async def get(self, client_id: int) -> ClientAccount:

@@ -137,6 +137,8 @@ class Filters(Resource):
         group_id: int,
         state: ReceiverState = "all",
         page_size: int = 500,
+        page: int = 0,
+        prefetch: int = 0,
     ) -> Paginator[Receiver]:
         """List the receivers that a segment selects.
 
@@ -145,9 +147,11 @@ class Filters(Resource):
             group_id: Its group.
             state: Only receivers in this state (the vendor's ``type``).
             page_size: Receivers per page, 1 to 5000.
+            page: Zero-based number of the page to start with.
+            prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: The page size is out of range.
+            ConfigurationError: A number of paging is out of range.
 
         ``GET /groups/{group_id}/filters/{filter_id}/receivers``
         """
@@ -159,6 +163,8 @@ class Filters(Resource):
             size_param="pagesize",
             page_size=page_size,
             max_size=MAX_PAGE_SIZE,
+            page=page,
+            prefetch=prefetch,
         )
 
     async def stats(self, filter_id: int, *, group_id: int) -> GroupStats:

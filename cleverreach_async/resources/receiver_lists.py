@@ -9,6 +9,7 @@ from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.parts import fits_into_url, in_parts
 from cleverreach_async.resources.receiver_models import Detail, Receiver, ReceiverState
+from cleverreach_async.resources.rules import Rules, rules_of_search
 from cleverreach_async.transport.paths import check_ids
 from cleverreach_async.transport.wire import Request, as_list, as_object, build_request
 
@@ -129,10 +130,10 @@ class ReceiverLists(Resource):
 
     def filter(
         self,
-        rules: Sequence[Mapping[str, Any]],
+        rules: Rules | Sequence[Mapping[str, Any]],
         *,
         group_ids: Sequence[int] | None = None,
-        operator: Literal["AND", "OR"] = "AND",
+        operator: Literal["AND", "OR"] | None = None,
         active_only: bool = False,
         detail: Detail = Detail.NONE,
         order_by: str | None = None,
@@ -143,14 +144,15 @@ class ReceiverLists(Resource):
         """List the receivers whom rules match, each once, in some or all groups.
 
         Args:
-            rules: Mappings with ``field``, ``logic`` and ``condition``, such as ``{"field":
-                "city", "logic": "eq", "condition": "Gotham"}``. Fields are ``email``, ``tags``,
-                ``registered``, ``activated``, ``deactivated``, ``bounced`` and attributes; known
-                logics are ``eq``, ``neq``, ``contains``, ``nocontains``, ``bg`` (greater), ``sm``
-                (smaller) and ``notisnull``.
+            rules: Made by ``where``, such as ``where("city").eq("Gotham")``, and combined with
+                ``&`` or with ``|``; or mappings with ``field``, ``logic`` and ``condition``, in
+                the API's words. Fields are ``email``, ``tags``, ``registered``, ``activated``,
+                ``deactivated``, ``bounced`` and attributes; known logics are ``eq``, ``neq``,
+                ``contains``, ``nocontains``, ``bg`` (greater), ``sm`` (smaller) and ``notisnull``.
             group_ids: Only receivers of these groups. Without it, the receivers of all groups,
                 without the attributes and tags that belong to a group.
-            operator: Whether all rules have to match, or one of them.
+            operator: Whether all mappings have to match, or one of them (``OR``). Rules of
+                ``where`` say so themselves.
             active_only: Whether to leave out those who get no mail.
             detail: What to return for each receiver beside the profile.
             order_by: Field and direction, such as ``activated desc``.
@@ -159,17 +161,19 @@ class ReceiverLists(Resource):
             prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: There is no rule, a rule is not one, ``group_ids`` is empty or has
-                something that is no id, or a number of paging is out of range.
+            ConfigurationError: There is no rule, a rule is not one, rules combine ``&`` with ``|``
+                or contradict ``operator``, ``group_ids`` is empty or has something that is no id,
+                or a number of paging is out of range.
 
         ``POST /receivers/filter``
         """
         if group_ids is not None and not group_ids:
             raise ConfigurationError("group_ids is empty; leave it out for all groups")
+        joint, sent = _joint_and_rules(rules, operator)
         fields = {
             "groups": [] if group_ids is None else check_ids("group_ids", group_ids),
-            "operator": _operator(operator),
-            "rules": _rules(rules),
+            "operator": joint,
+            "rules": sent,
             "activeonly": active_only,  # its default is not documented
             "orderby": order_by,
             "detail": int(detail),
@@ -252,10 +256,18 @@ def _names_of(receiver: Mapping[str, Any]) -> set[str]:
     return {str(receiver.get(name)).strip().lower() for name in ("id", "email")}
 
 
-def _operator(operator: str) -> str:
-    if operator not in ("AND", "OR"):
+def _joint_and_rules(
+    rules: object, operator: str | None
+) -> tuple[str, Sequence[Mapping[str, str]]]:
+    """Return how rules are combined, and the rules as they are sent."""
+    if operator not in ("AND", "OR", None):
         raise ConfigurationError(f"operator is {operator!r}; pass 'AND' or 'OR'")
-    return operator
+    if not isinstance(rules, Rules):
+        return operator or "AND", _rules(rules)
+    joint, sent = rules_of_search(rules)
+    if operator not in (joint, None) and len(sent) > 1:
+        raise ConfigurationError(f"operator is {operator!r}, but the rules are joined by {joint}")
+    return joint, sent
 
 
 def _rules(rules: object) -> Sequence[Mapping[str, str]]:

@@ -15,6 +15,7 @@ from cleverreach_async.resources.account_receivers import MAX_ADDRESSES, Receive
 from cleverreach_async.resources.groups import Group
 from cleverreach_async.resources.receiver_models import Detail, Receiver
 from cleverreach_async.resources.receivers import Receivers
+from cleverreach_async.resources.rules import where
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
 
@@ -191,6 +192,25 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
         [BARE],
         (ANN,),
     ),
+    "filter by rules": (
+        lambda it: it.filter(where("city").eq("Gotham") | where("tags").contains("a"), page_size=1),
+        "POST",
+        "/v3/receivers/filter",
+        {
+            "groups": [],
+            "operator": "OR",
+            "rules": [
+                {"field": "city", "logic": "eq", "condition": "Gotham"},
+                {"field": "tags", "logic": "contains", "condition": "a"},
+            ],
+            "activeonly": False,
+            "detail": 0,
+            "page": 0,
+            "pagesize": 1,
+        },
+        [BARE],
+        (ANN,),
+    ),
     "filter with everything": (
         lambda it: it.filter(
             [CITY, {"field": "email", "logic": "notisnull"}],
@@ -276,6 +296,15 @@ REFUSED: dict[str, tuple[Act, str]] = {
         "'operator'; rules have .* and operator= of the call joins them",
     ),
     "an operator": (lambda it: it.filter([CITY], operator="XOR"), "operator is 'XOR'"),  # type: ignore[arg-type]
+    "rules with both operators": (
+        lambda it: it.filter(where("a").is_set() & where("b").is_set() | where("c").is_set()),
+        "combines all rules with & or all with",
+    ),
+    "an operator that contradicts the rules": (
+        lambda it: it.filter(where("a").is_set() & where("b").is_set(), operator="OR"),
+        "joined by AND",
+    ),
+    "an unfinished rule": (lambda it: it.filter(where("a")), "rules is of type FieldOf"),  # type: ignore[arg-type]
     "no groups": (lambda it: it.filter([CITY], group_ids=[]), "group_ids is empty"),
     "too large a page": (lambda it: it.filter([CITY], page_size=5001), "page_size is 5001"),
     "a page of text": (lambda it: it.filter([CITY], page="1"), "page is '1'"),  # type: ignore[arg-type]

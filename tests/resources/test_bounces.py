@@ -86,6 +86,14 @@ async def test_bounces_come_in_pages(serve: Callable[..., Call], sent: list[Requ
     assert [f"/v3/bounces?page={n}&pagesize=2" for n in (0, 1, 2)] == [it.target for it in sent]
 
 
+async def test_bounces_from_a_page_on(serve: Callable[..., Call], sent: list[Request]) -> None:
+    """Several pages may be requested together."""
+    bounces = Bounces(serve([{"email": "2@mail.example"}], [], []))
+    listing = bounces.list(page_size=1, page=2, prefetch=1)
+    assert ["2@mail.example"] == [it.email async for it in listing]
+    assert ["2", "3", "4"] == sorted(it.target.partition("page=")[2][0] for it in sent)
+
+
 @pytest.mark.parametrize("page_size", [0, -1, 501])
 def test_page_size_out_of_range(page_size: int, serve: Callable[..., Call]) -> None:
     """A larger page than the server returns would look like the last one."""

@@ -227,6 +227,11 @@ async def test_accounts_come_in_pages(serve: Callable[..., Call], sent: list[Req
     clients = Clients(serve([{"id": 1}, {"id": 2}], [{"id": 3}]))
     assert [1, 2, 3] == [it.id async for it in clients.list(page_size=2)]
     assert [f"/v3/clients?page={n}&pagesize=2" for n in (0, 1)] == [it.target for it in sent]
+    clients = Clients(serve([{"id": 4}], [], []))
+    listing = clients.list(page_size=1, page=3, prefetch=1)
+    assert [4] == [it.id async for it in listing]
+    pages = [it.target.partition("page=")[2][0] for it in sent[2:]]
+    assert ["3", "4", "5"] == sorted(pages)
 
 
 @pytest.mark.parametrize("page_size", [0, -1, 101])

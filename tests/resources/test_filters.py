@@ -163,6 +163,10 @@ async def test_the_receivers_come_in_pages(serve: Callable[..., Call], sent: lis
     listing = Filters(serve(*pages)).receivers(5, group_id=7, page_size=2)
     assert [1, 2, 3] == [it.id async for it in listing]
     assert ["0", "1"] == [it.target.partition("page=")[2][0] for it in sent]
+    filters = Filters(serve([{"id": 4, "email": "4@mail.example"}], [], []))
+    listing = filters.receivers(5, group_id=7, page_size=1, page=4, prefetch=1)
+    assert [4] == [it.id async for it in listing]
+    assert ["4", "5", "6"] == sorted(it.target.partition("page=")[2][0] for it in sent[2:])
 
 
 def test_the_repr_of_a_filter_is_short() -> None:

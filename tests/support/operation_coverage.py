@@ -35,6 +35,8 @@ TESTED_ELSEWHERE: Final = {
     "DELETE /oauth/token": "tests/auth/test_revoke.py",
     "GET /oauth/authorize.php": "tests/auth/test_oauth_app.py",
     "POST /oauth/token.php": "tests/auth/test_exchange.py",
+    "POST /oauth/finish": "tests/resources/test_small_nouns.py",
+    "POST /oauth/settings": "tests/resources/test_small_nouns.py",
 }
 """Tests of what is no plain call of a resource; each file has the path."""
 
