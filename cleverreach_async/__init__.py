@@ -86,6 +86,21 @@ if TYPE_CHECKING:
     from cleverreach_async.transport.redaction import Secret
     from cleverreach_async.transport.retry import Fault, RetryPolicy
     from cleverreach_async.transport.transport import RequestEvent
+    from cleverreach_async.webhooks.asgi import WebhookApp
+    from cleverreach_async.webhooks.django import django_webhook
+    from cleverreach_async.webhooks.endpoint import WebhookEndpoint
+    from cleverreach_async.webhooks.events import (
+        AutomationEvent,
+        FilterEvent,
+        FormEvent,
+        GroupEvent,
+        ReceiverEvent,
+        WebhookEvent,
+    )
+    from cleverreach_async.webhooks.redis_repeats import RedisRepeatStore
+    from cleverreach_async.webhooks.registrations import WebhookRegistration
+    from cleverreach_async.webhooks.repeats import Claim, MemoryRepeatStore, RepeatStore
+    from cleverreach_async.webhooks.requests import WebhookResponse
 
 _HOMES: Final = {
     "auth.app": ("BearerToken", "OAuthApp", "check_state", "new_state"),
@@ -158,6 +173,21 @@ _HOMES: Final = {
     "transport.redaction": ("Secret",),
     "transport.retry": ("Fault", "RetryPolicy"),
     "transport.transport": ("RequestEvent",),
+    "webhooks.asgi": ("WebhookApp",),
+    "webhooks.django": ("django_webhook",),
+    "webhooks.endpoint": ("WebhookEndpoint",),
+    "webhooks.events": (
+        "AutomationEvent",
+        "FilterEvent",
+        "FormEvent",
+        "GroupEvent",
+        "ReceiverEvent",
+        "WebhookEvent",
+    ),
+    "webhooks.redis_repeats": ("RedisRepeatStore",),
+    "webhooks.registrations": ("WebhookRegistration",),
+    "webhooks.repeats": ("Claim", "MemoryRepeatStore", "RepeatStore"),
+    "webhooks.requests": ("WebhookResponse",),
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
@@ -168,11 +198,13 @@ __all__ = [
     "APITimeoutError",
     "Attribute",
     "AuthenticationError",
+    "AutomationEvent",
     "BadRequestError",
     "BadRow",
     "BatchItem",
     "BearerToken",
     "CallbackTokenStore",
+    "Claim",
     "CleverReach",
     "CleverReachError",
     "ClientClosedError",
@@ -187,8 +219,11 @@ __all__ = [
     "ExportReport",
     "Fault",
     "FileTokenStore",
+    "FilterEvent",
     "Form",
+    "FormEvent",
     "Group",
+    "GroupEvent",
     "GroupStats",
     "ImportFailedError",
     "ImportOptions",
@@ -198,6 +233,7 @@ __all__ = [
     "InternalServerError",
     "JournalError",
     "Mailing",
+    "MemoryRepeatStore",
     "MemoryTokenStore",
     "NotFoundError",
     "OAuthApp",
@@ -210,8 +246,11 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "Receiver",
+    "ReceiverEvent",
     "ReceiverInput",
+    "RedisRepeatStore",
     "RedisTokenStore",
+    "RepeatStore",
     "Report",
     "RequestEvent",
     "ResponseDecodeError",
@@ -237,9 +276,15 @@ __all__ = [
     "Unset",
     "UserToken",
     "VerifyReport",
+    "WebhookApp",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookRegistration",
+    "WebhookResponse",
     "Whoami",
     "__version__",
     "check_state",
+    "django_webhook",
     "in_thread",
     "new_state",
     "read_arrow",

@@ -1,0 +1,108 @@
+"""What the vendor returned when a webhook was registered, and which deliveries belong to it."""
+
+from collections.abc import Iterable
+from hmac import compare_digest
+from typing import Any, Final
+
+import attrs
+
+from cleverreach_async.auth.credentials import as_credential, check_credential
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.redaction import Secret
+
+__all__ = ["WebhookRegistration", "as_registrations", "authenticated"]
+
+_MAX_ID: Final = 2**63 - 1
+_NOBODY: Final = b"-" * 64
+
+
+def _condition(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    is_text = isinstance(value, str) and value.isascii() and value.isdigit()
+    if not is_text and (not isinstance(value, int) or isinstance(value, bool)):
+        raise ConfigurationError("condition must be the id of a group or automation, or None")
+    number = int(value[:20]) if isinstance(value, str) else value
+    if not 0 < number <= _MAX_ID:
+        raise ConfigurationError("condition must be the id of a group or automation, or None")
+    return number
+
+
+def _credential(value: Any) -> Secret:
+    return as_credential(value)
+
+
+def _optional_credential(value: Any) -> Secret | None:
+    return None if value is None else as_credential(value)
+
+
+@attrs.frozen(kw_only=True)
+class WebhookRegistration:
+    """One registered webhook: keep what the registration returned, as you keep a password.
+
+    Attributes:
+        calltoken: The ``call_token`` that the registration returned. Each delivery has it.
+        secret: The ``secret`` that it returned, which decrypts addresses; or ``None``.
+        event: The event or family that was registered, such as ``receiver`` or
+            ``receiver.unsubscribed``; ``None`` accepts all.
+        condition: The id of the group or automation that was registered; ``None`` accepts all.
+
+    Raises:
+        ConfigurationError: A value is empty, of another type, or cannot be sent.
+    """
+
+    calltoken: Secret = attrs.field(converter=_credential, repr=False)
+    secret: Secret | None = attrs.field(default=None, converter=_optional_credential, repr=False)
+    event: str | None = None
+    condition: int | None = attrs.field(default=None, converter=_condition)
+
+    def __attrs_post_init__(self) -> None:
+        check_credential(self.calltoken, "calltoken")
+        if self.secret is not None:
+            check_credential(self.secret, "secret")
+        event: Any = self.event
+        if event is not None and (not isinstance(event, str) or not event.strip(". ")):
+            raise ConfigurationError("event must be text such as 'receiver.deleted', or None")
+
+    def covers(self, event: str, condition: int | None) -> bool:
+        """Whether a delivery with this event and condition belongs to the registration."""
+        if (
+            self.event is not None
+            and event != self.event
+            and not event.startswith(self.event + ".")
+        ):
+            return False
+        # A delivery without a condition is not refused: which events have one is undocumented.
+        return self.condition is None or condition is None or condition == self.condition
+
+
+def as_registrations(values: Any) -> tuple[WebhookRegistration, ...]:
+    """Return registrations as a tuple.
+
+    Raises:
+        ConfigurationError: One of them is something else.
+    """
+    try:
+        found: tuple[Any, ...] = tuple(values)
+    except TypeError:
+        found = (None,)
+    if not all(isinstance(it, WebhookRegistration) for it in found):
+        raise ConfigurationError("registrations must be a list of WebhookRegistration")
+    return found
+
+
+def authenticated(
+    registrations: Iterable[WebhookRegistration], given: bytes
+) -> list[WebhookRegistration]:
+    """Return the registrations with a call token.
+
+    All are compared, each in a time that does not depend on where the texts differ.
+
+    Args:
+        registrations: All registrations.
+        given: The call token of a delivery.
+    """
+    compare_digest(given, _NOBODY)  # so that no registration and one take about the same time
+    known = list(registrations)
+    equal = [compare_digest(given, it.calltoken.reveal().encode()) for it in known]
+    return [it for it, is_equal in zip(known, equal, strict=True) if is_equal]
