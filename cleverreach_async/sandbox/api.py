@@ -18,6 +18,7 @@ from . import (
     blacklist,
     forms,
     groups,
+    hooks,
     mailings,
     oauth,
     orders,
@@ -41,6 +42,7 @@ _NOUNS = (
     forms,
     mailings,
     blacklist,
+    hooks,
 )
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
 """The routes of all operations; the first match is used."""

@@ -111,3 +111,33 @@ class Behaviour:
     """How many sends to a new receiver get 404 before forms find it (M)."""
     suspicious: tuple[str, ...] = ()
     """Addresses for which an opt-in e-mail is refused with a generic 403 (M)."""
+
+    # webhooks
+    webhook_url: Literal["any", "https"] = "any"
+    """Whether http is accepted, as tests on one machine need it; the vendor wants https (H)."""
+    webhook_value: Literal["secret", "other"] = "secret"
+    """Whether the value of the verification is the secret that is returned (U)."""
+    webhook_registered: Literal["refuse", "replace"] = "refuse"
+    """A second registration for an event and condition; clients delete the first one before (M)."""
+    webhook_retries: tuple[int, ...] = (60, 300)
+    """The seconds before each further attempt of a failed delivery; empty: none (U)."""
+    webhook_retry_refused: bool = False
+    """Whether a delivery that was answered with a status below 500 is tried again too (U)."""
+    webhook_repeats: int = 0
+    """How often each delivery is sent once more although it was accepted (U; M: it happens)."""
+    webhook_order: Literal["events", "reversed", "shuffled"] = "events"
+    """The order of deliveries that are due (U)."""
+    webhook_ids: Literal["str", "int"] = "str"
+    """The type of ids in a delivery (H)."""
+    webhook_content_type: str = "application/json"
+    """The content type of a delivery; empty: none (U)."""
+    webhook_email: Literal["hex", "base64", "plain", "missing"] = "hex"
+    """How the address of a deleted receiver is written (M-H: hex)."""
+    webhook_key: Literal["sha256", "sha256_text", "secret"] = "sha256"
+    """The key of its encryption: a digest of the secret, as bytes or hex, or the secret (M-H)."""
+    webhook_vector: Literal["front", "zero", "key"] = "front"
+    """The initialisation vector: in front of the data, zeros, or the key's beginning (M-H)."""
+    webhook_email_of: Literal["deleted", "all"] = "deleted"
+    """Which events have the address too (U)."""
+    webhook_deleted_id: Literal["missing", "zero", "stale"] = "missing"
+    """The id of a deleted receiver, which is of no use any more (U)."""

@@ -67,6 +67,17 @@ CREATE TABLE IF NOT EXISTS blacklist (
 CREATE TABLE IF NOT EXISTS bounces (
     id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL, data TEXT NOT NULL
 );
+
+CREATE TABLE IF NOT EXISTS hooks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL, event TEXT NOT NULL,
+    condition TEXT NOT NULL, call_token TEXT NOT NULL, secret TEXT NOT NULL,
+    UNIQUE (event, condition)
+);
+CREATE TABLE IF NOT EXISTS hook_events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, group_id INTEGER NOT NULL,
+    receiver_id INTEGER, email TEXT, form_id INTEGER, shared INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS hook_events_by_receiver ON hook_events (receiver_id);
 """
 
 FIRST_IDS = {"recipient_groups": 540_000, "attributes": 80, "forms": 3_000, "mailings": 77_000}

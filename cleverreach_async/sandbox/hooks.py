@@ -1,0 +1,118 @@
+"""Webhooks: registration with its verification, outside of /v3 (H)."""
+
+from secrets import token_hex
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from .call import Call, required
+from .errors import ApiError, bad_value, not_found
+from .hook_calls import WebhookCall
+from .hook_events import FAMILIES, watch
+from .routing import JsonAnswer, admit, route
+from .values import Json
+
+_PATH = "/hooks/eventhook"
+_VERIFY_LENGTHS = range(10, 51)
+_EVENTS = {
+    *FAMILIES,
+    *(f"{family}.{action}" for family, actions in FAMILIES.items() for action in actions),
+}
+
+
+class _Registration:
+    """The endpoint of a registration, which waits for the verification."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        call = await admit(Request(scope, receive))
+        await JsonAnswer(await register(call))(scope, receive, send)
+
+
+async def register(call: Call) -> Json:
+    """POST /hooks/eventhook: asks the URL for the word, and returns token and secret (H)."""
+    fields = call.fields()
+    if not isinstance(fields.get("condition", ""), str | None):
+        raise ApiError(400, "invalid json")  # M-H: of an integer
+    url, event, verify = (required(fields, name) for name in ("url", "event", "verify"))
+    condition = fields.get("condition") or ""
+    if event not in _EVENTS:
+        raise bad_value("event", f"one of {', '.join(sorted(_EVENTS))}")
+    if len(verify) not in _VERIFY_LENGTHS:
+        raise bad_value("verify", "10 to 50 characters")
+    schemes = {"https"} if call.behaviour.webhook_url == "https" else {"https", "http"}
+    if urlsplit(url).scheme not in schemes or not urlsplit(url).hostname:
+        raise bad_value("url", "https URL")
+    is_known = call.store.value(
+        "SELECT 1 FROM hooks WHERE event = ? AND condition = ?", event, condition
+    )
+    # U: the answer to a second registration. H: clients delete the first one before.
+    if is_known and call.behaviour.webhook_registered == "refuse":
+        raise ApiError(400, "Bad Request: eventhook already exists")
+    if event in {"receiver", "receiver.deleted"}:
+        _check_encryption(call)
+    secret = token_hex(16)
+    await _verify(call, url, verify, secret)
+    call_token = token_hex(32)
+    with call.store.transaction():
+        call.store.run("DELETE FROM hooks WHERE event = ? AND condition = ?", event, condition)
+        call.store.insert(
+            "hooks", url=url, event=event, condition=condition, call_token=call_token, secret=secret
+        )
+        watch(call.store)
+    return {"success": True, "call_token": call_token, "secret": secret}
+
+
+def _check_encryption(call: Call) -> None:
+    """Refuse what cannot be delivered without a library."""
+    if call.behaviour.webhook_email not in {"plain", "missing"}:
+        try:
+            from .hook_secrets import encrypt_address  # noqa: PLC0415 - needs an extra
+        except ModuleNotFoundError as error:
+            raise ApiError(400, str(error)) from error
+        encrypt_address("nobody@example.org", token_hex(16), call.behaviour)
+
+
+async def _verify(call: Call, url: str, verify: str, secret: str) -> None:
+    """Ask the URL to repeat the word and a value as plain text (H); else refuse."""
+    deliver = call.account.hooks.deliver
+    if deliver is None:
+        raise ApiError(400, "the sandbox cannot reach webhooks: pass Sandbox(deliver=...)")
+    # U: whether the value is the secret that is returned.
+    value = secret if call.behaviour.webhook_value == "secret" else token_hex(8)
+    asked = f"{url}{'&' if urlsplit(url).query else '?'}secret={value}"
+    try:
+        answer = await deliver(WebhookCall("GET", asked))
+    except Exception as error:
+        raise ApiError(400, "Bad Request: url could not be verified") from error
+    is_text = answer.headers.get("content-type", "").partition(";")[0].strip() == "text/plain"
+    if answer.status_code != 200 or not is_text or answer.body != f"{verify} {value}".encode():  # noqa: PLR2004 - HTTP
+        raise ApiError(400, "Bad Request: url could not be verified")
+
+
+def list_hooks(call: Call) -> Json:
+    """GET /hooks/eventhook: without token and secret (M)."""
+    return call.store.rows("SELECT event, condition, url FROM hooks ORDER BY id")
+
+
+def remove(call: Call) -> Json:
+    """DELETE /hooks/eventhook/{event}: with all conditions, or with the given one (H)."""
+    sql = "DELETE FROM hooks WHERE event = ?"
+    values = [call.params["event"]]
+    if "condition" in call.query:
+        sql += " AND condition = ?"
+        values.append(call.query["condition"])
+    if not call.store.run(sql, *values):
+        raise not_found("eventhook")  # U: the answer when there is none
+    watch(call.store)
+    return True
+
+
+_register = Route(_PATH, _Registration(), methods=["POST"])
+ROUTES = (
+    route("GET", _PATH, list_hooks),
+    _register,
+    route("DELETE", f"{_PATH}/{{event}}", remove),
+)
