@@ -97,8 +97,8 @@ if TYPE_CHECKING:
         ReceiverEvent,
         WebhookEvent,
     )
+    from cleverreach_async.webhooks.keys import WebhookKeys
     from cleverreach_async.webhooks.redis_repeats import RedisRepeatStore
-    from cleverreach_async.webhooks.registrations import WebhookRegistration
     from cleverreach_async.webhooks.repeats import Claim, MemoryRepeatStore, RepeatStore
     from cleverreach_async.webhooks.requests import WebhookResponse
 
@@ -185,7 +185,7 @@ _HOMES: Final = {
         "WebhookEvent",
     ),
     "webhooks.redis_repeats": ("RedisRepeatStore",),
-    "webhooks.registrations": ("WebhookRegistration",),
+    "webhooks.keys": ("WebhookKeys",),
     "webhooks.repeats": ("Claim", "MemoryRepeatStore", "RepeatStore"),
     "webhooks.requests": ("WebhookResponse",),
 }
@@ -279,7 +279,7 @@ __all__ = [
     "WebhookApp",
     "WebhookEndpoint",
     "WebhookEvent",
-    "WebhookRegistration",
+    "WebhookKeys",
     "WebhookResponse",
     "Whoami",
     "__version__",

@@ -18,13 +18,13 @@ from . import (
     blacklist,
     forms,
     groups,
-    hooks,
     mailings,
     oauth,
     orders,
     people,
     receivers,
     tags,
+    webhooks,
 )
 from .call import AccountState
 from .errors import REFUSALS, ApiError, OAuthError, error_body
@@ -42,7 +42,7 @@ _NOUNS = (
     forms,
     mailings,
     blacklist,
-    hooks,
+    webhooks,
 )
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
 """The routes of all operations; the first match is used."""

@@ -33,7 +33,8 @@ class Sandbox:
         faults: The faults to inject.
         now: Returns the time in unix seconds.
         deliver: Sends the requests of webhooks, as :func:`deliver_to_app` or
-            :func:`deliver_over_http` return it. A server sets the latter by default.
+            :func:`deliver_over_http` return it. A server sets the latter by default. With
+            ``None`` webhooks are registered without verification, and nothing is delivered.
     """
 
     def __init__(

@@ -117,8 +117,8 @@ class Behaviour:
     """Whether http is accepted, as tests on one machine need it; the vendor wants https (H)."""
     webhook_value: Literal["secret", "other"] = "secret"
     """Whether the value of the verification is the secret that is returned (U)."""
-    webhook_registered: Literal["refuse", "replace"] = "refuse"
-    """A second registration for an event and condition; clients delete the first one before (M)."""
+    repeated_webhook: Literal["refuse", "replace"] = "refuse"
+    """Whether a second registration of an event and condition gets 409, or replaces (U)."""
     webhook_retries: tuple[int, ...] = (60, 300)
     """The seconds before each further attempt of a failed delivery; empty: none (U)."""
     webhook_retry_refused: bool = False

@@ -70,7 +70,7 @@ _TRIGGERS = {
 
 def watch(store: Store) -> None:
     """Write down what happens from now on, if a webhook is registered; else stop."""
-    is_needed = store.value("SELECT 1 FROM hooks") is not None
+    is_needed = store.value("SELECT 1 FROM webhooks") is not None
     for name, body in _TRIGGERS.items():
         store.run(f"DROP TRIGGER IF EXISTS temp.{name}")
         if is_needed:

@@ -124,7 +124,7 @@ class HookQueue:
 def _deliveries(store: Store, behaviour: Behaviour, now: int) -> list[_Delivery]:
     """Return the deliveries of what has happened."""
     events = take_events(store)
-    hooks = store.rows("SELECT * FROM hooks ORDER BY id") if events else []
+    hooks = store.rows("SELECT * FROM webhooks ORDER BY id") if events else []
     return [
         _Delivery(hook["url"], hook["call_token"], _body(row, hook, behaviour), now)
         for row in events

@@ -69,7 +69,7 @@ def decrypted(data: bytes, secrets: Iterable[str], decrypt: Decrypt) -> str | No
 
     Args:
         data: The ciphertext.
-        secrets: The secrets of the registrations that it may belong to.
+        secrets: The secrets of the webhooks that it may belong to.
         decrypt: AES.
     """
     known = list(secrets)

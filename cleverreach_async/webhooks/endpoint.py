@@ -24,9 +24,9 @@ from cleverreach_async.webhooks.events import (
     read_name,
 )
 from cleverreach_async.webhooks.json_text import MalformedDeliveryError, read_object
-from cleverreach_async.webhooks.registrations import (
-    WebhookRegistration,
-    as_registrations,
+from cleverreach_async.webhooks.keys import (
+    WebhookKeys,
+    as_keys,
     authenticated,
 )
 from cleverreach_async.webhooks.repeats import MemoryRepeatStore, RepeatStore
@@ -42,21 +42,20 @@ from cleverreach_async.webhooks.requests import (
     read_headers,
 )
 
-__all__ = ["Registrations", "WebhookEndpoint"]
+__all__ = ["Keys", "WebhookEndpoint"]
 
 _log: Final = logging.getLogger("cleverreach_async")
 
 _VERIFY: Final = re.compile(r"[!-~]{10,50}")
 _SETTLE_SECONDS: Final = 5.0
 
-Registrations = (
-    Iterable[WebhookRegistration]
-    | Callable[[], Iterable[WebhookRegistration] | Awaitable[Iterable[WebhookRegistration]]]
+Keys = (
+    Iterable[WebhookKeys] | Callable[[], Iterable[WebhookKeys] | Awaitable[Iterable[WebhookKeys]]]
 )
-"""Registrations, or a function that returns them, which may be async."""
+"""The keys of webhooks, or a function that returns them, which may be async."""
 
 
-_Known = tuple[WebhookRegistration, ...] | Callable[[], Any]
+_Known = tuple[WebhookKeys, ...] | Callable[[], Any]
 
 
 class WebhookEndpoint:
@@ -77,13 +76,13 @@ class WebhookEndpoint:
 
     Args:
         on_event: Called with each event; may be async. It should return fast: the vendor waits.
-        calltoken: The ``call_token`` of your one registration.
-        secret: The ``secret`` of your one registration, which decrypts the address of deleted
-            receivers with the extra ``webhooks``.
-        registrations: Several registrations instead, or a function that returns them, which is
-            called for each delivery and may be async. Several may have one event, so that an old
-            and a new token are valid at the same time.
-        verify: The word of 10 to 50 characters that you register with, for all registrations. It
+        calltoken: The ``call_token`` that the registration of your one webhook returned.
+        secret: The ``secret`` that it returned, which decrypts the address of deleted receivers
+            with the extra ``webhooks``.
+        keys: Call token and secret of several webhooks instead, or a function that returns them,
+            which is called for each delivery and may be async. Several may be of one event, so
+            that an old and a new token are valid at the same time.
+        verify: The word of 10 to 50 characters that you register all webhooks with. It
             is answered while you register; ``None`` answers no verification.
         window: Seconds in which a repeat is refused; 0 refuses none.
         lease: Seconds that your function may take before a repeat is handled beside it.
@@ -102,7 +101,7 @@ class WebhookEndpoint:
         *,
         calltoken: str | Secret | None = None,
         secret: str | Secret | None = None,
-        registrations: Registrations = (),
+        keys: Keys = (),
         verify: str | None = None,
         window: float = 10.0,
         lease: float = 60.0,
@@ -110,15 +109,15 @@ class WebhookEndpoint:
         repeats: RepeatStore | None = None,
         on_error: Callable[[Exception, WebhookEvent], None] | None = None,
     ) -> None:
-        own: list[Any] = [registrations, calltoken, secret]
-        del registrations, calltoken, secret  # no frame of an error below shows them
-        self._registrations: _Known = _registrations(own)
+        own: list[Any] = [keys, calltoken, secret]
+        del keys, calltoken, secret  # no frame of an error below shows them
+        self._keys: _Known = _all_keys(own)
         _check_callable(on_event, "on_event")
         if on_error is not None:
             _check_callable(on_error, "on_error")
         _check_verify(verify)
-        if verify is None and self._registrations == ():
-            raise ConfigurationError("pass calltoken and secret, registrations, or verify")
+        if verify is None and self._keys == ():
+            raise ConfigurationError("pass calltoken and secret, keys, or verify")
         _check_seconds(window, "window", least=0.0)
         _check_seconds(lease, "lease", least=1.0)
         size: Any = max_body
@@ -188,15 +187,15 @@ class WebhookEndpoint:
             raise RefusedError(403, "the call token is that of another event or condition")
         return await self._handle_once(event, _subject(event, senders[0]))
 
-    async def _known(self) -> tuple[WebhookRegistration, ...]:
-        known = self._registrations
+    async def _known(self) -> tuple[WebhookKeys, ...]:
+        known = self._keys
         if not callable(known):
             return known
         try:
             found = known()
-            return as_registrations(await found if isawaitable(found) else found)
+            return as_keys(await found if isawaitable(found) else found)
         except Exception as error:  # noqa: BLE001 - its text may have a token
-            _log.error("webhooks: registrations() raised %s", type(error).__name__)
+            _log.error("webhooks: keys() raised %s", type(error).__name__)
             raise RefusedError(503, "try later", **{"retry-after": "60"}) from None
 
     async def _handle_once(self, event: WebhookEvent, subject: str) -> WebhookResponse:
@@ -253,7 +252,7 @@ def _response(*, is_done: bool) -> WebhookResponse:
     return plain(200, "ok") if is_done else plain(500, "not handled")
 
 
-def _subject(event: WebhookEvent, sender: WebhookRegistration) -> str:
+def _subject(event: WebhookEvent, sender: WebhookKeys) -> str:
     """Return what an event is about: a hash that needs the call token, so it hides addresses."""
     about = dict(event.payload)
     if isinstance(event, ReceiverEvent) and event.email is not None:
@@ -262,24 +261,24 @@ def _subject(event: WebhookEvent, sender: WebhookRegistration) -> str:
     return new_hmac(sender.calltoken.reveal().encode(), text.encode(), sha256).hexdigest()
 
 
-def _registrations(own: list[Any]) -> _Known:
-    """Return all registrations as a tuple, or the function that returns them."""
+def _all_keys(own: list[Any]) -> _Known:
+    """Return all keys as a tuple, or the function that returns them."""
     calltoken, secret = own[1:]
     several: Any = own[0]
     own.clear()
     if callable(several):
         if calltoken is not None or secret is not None:
-            raise ConfigurationError("pass either calltoken and secret, or registrations")
+            raise ConfigurationError("pass either calltoken and secret, or keys")
         ask: Callable[[], Any] = several
         return ask
-    found = as_registrations(several)
+    found = as_keys(several)
     if calltoken is None:
         if secret is not None:
             raise ConfigurationError("calltoken is missing; a secret alone authenticates nobody")
         return found
     if found:
-        raise ConfigurationError("pass either calltoken and secret, or registrations")
-    return (WebhookRegistration(calltoken=calltoken, secret=secret),)
+        raise ConfigurationError("pass either calltoken and secret, or keys")
+    return (WebhookKeys(calltoken=calltoken, secret=secret),)
 
 
 def _check_callable(value: Any, name: str) -> None:

@@ -27,8 +27,8 @@ _MAX_ID: Final = 2**63 - 1
 _NOT_AN_ID: Final = -1
 
 _NO_EXTRA: Final = "decrypting needs cryptography: pip install 'cleverreach-async[webhooks]'"
-_SECRET_MISSING: Final = "decrypting needs the secret of the registration"  # noqa: S105 - a sentence
-_UNREADABLE: Final = "the secret of the registration does not decrypt it"
+_SECRET_MISSING: Final = "decrypting needs the secret of the webhook"  # noqa: S105 - a sentence
+_UNREADABLE: Final = "the secret of the webhook does not decrypt it"
 
 
 @attrs.frozen(kw_only=True)
@@ -176,7 +176,7 @@ def parse_event(
 
     Args:
         envelope: The delivery.
-        secrets: The secrets of the registrations that it belongs to.
+        secrets: The secrets of the webhooks that it belongs to.
         decrypt: AES, or ``None`` where its library is not installed.
 
     Raises:

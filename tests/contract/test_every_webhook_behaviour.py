@@ -20,7 +20,7 @@ from cleverreach_async import (
     WebhookApp,
     WebhookEndpoint,
     WebhookEvent,
-    WebhookRegistration,
+    WebhookKeys,
 )
 from cleverreach_async.sandbox import Behaviour, Sandbox, deliver_over_http, deliver_to_app
 from cleverreach_async.sandbox.server import running
@@ -58,12 +58,10 @@ class Shop:
     """An endpoint that knows the webhooks that it has registered, and keeps their events."""
 
     def __init__(self) -> None:
-        self.registrations: list[WebhookRegistration] = []
+        self.keys: list[WebhookKeys] = []
         self.events: SimpleQueue[WebhookEvent] = SimpleQueue()
         self.fails = False
-        self.endpoint = WebhookEndpoint(
-            self.handle, registrations=lambda: self.registrations, verify=VERIFY
-        )
+        self.endpoint = WebhookEndpoint(self.handle, keys=lambda: self.keys, verify=VERIFY)
 
     async def handle(self, event: WebhookEvent) -> None:
         """Keep an event, or fail."""
@@ -80,8 +78,8 @@ class Shop:
             answer = await api.post("/hooks/eventhook", json=body, headers=headers)
         assert 200 == answer.status_code, answer.text
         made = answer.json()
-        self.registrations.append(
-            WebhookRegistration(
+        self.keys.append(
+            WebhookKeys(
                 calltoken=made["call_token"],
                 secret=made["secret"],
                 event=event,
@@ -128,7 +126,7 @@ async def test_events_of_a_receiver(cr: CleverReach, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("sandbox", [Behaviour()], indirect=True)
 async def test_groups_and_forms(cr: CleverReach, sandbox: Sandbox) -> None:
-    """Several registrations, each with a token of its own, at one endpoint."""
+    """Several webhooks, each with a token of its own, at one endpoint."""
     shop = Shop()
     sandbox.deliver = deliver_to_app(WebhookApp(shop.endpoint))
     for event in ("group", "form.created"):
@@ -183,8 +181,8 @@ def test_over_http() -> None:
         busy.put(event)
         go_on.get(timeout=30)
 
-    known: list[WebhookRegistration] = []
-    endpoint = WebhookEndpoint(handle, registrations=lambda: known, verify=VERIFY)
+    known: list[WebhookKeys] = []
+    endpoint = WebhookEndpoint(handle, keys=lambda: known, verify=VERIFY)
     with (
         Sandbox() as sandbox,
         served(WebhookApp(endpoint)) as url,
@@ -195,7 +193,7 @@ def test_over_http() -> None:
     ):
         body = {"url": f"{url}/hook?shop=7", "event": "group", "verify": VERIFY}
         made = api.post("/hooks/eventhook", json=body).json()
-        known.append(WebhookRegistration(calltoken=made["call_token"], secret=made["secret"]))
+        known.append(WebhookKeys(calltoken=made["call_token"], secret=made["secret"]))
         group_id = int(api.post("/v3/groups", json={"name": "Newsletter"}).json()["id"])
         event = busy.get(timeout=30)
         assert 200 == api.get(f"/v3/groups/{group_id}").status_code
@@ -212,4 +210,4 @@ async def test_over_http_without_an_answer() -> None:
     with Sandbox(deliver=deliver_over_http(timeout=5)) as sandbox:
         with pytest.raises(AssertionError, match="could not be verified"):
             await Shop().register(sandbox, f"http://127.0.0.1:{port}/", "group")
-        assert [] == sandbox.store.rows("SELECT * FROM hooks")
+        assert [] == sandbox.store.rows("SELECT * FROM webhooks")

@@ -38,7 +38,7 @@ def alone(app: WebhookApp) -> Any:
 async def test_an_asgi_application(deliveries: Any, around: Callable[[WebhookApp], Any]) -> None:
     """Verification, a delivery, and refusals, with the headers of the endpoint."""
     app = around(WebhookApp(deliveries.endpoint))
-    token = deliveries.endpoint._registrations[0].calltoken.reveal()  # pyright: ignore[reportPrivateUsage]
+    token = deliveries.endpoint._keys[0].calltoken.reveal()  # pyright: ignore[reportPrivateUsage]
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="https://shop.example") as vendor:
         answer = await vendor.get("/hook", params={"secret": "s-4711"})
@@ -57,7 +57,7 @@ async def test_an_asgi_application(deliveries: Any, around: Callable[[WebhookApp
 
 async def test_a_sender_that_leaves_is_refused(deliveries: Any) -> None:
     """What it sent before is not handled."""
-    token = deliveries.endpoint._registrations[0].calltoken.reveal()  # pyright: ignore[reportPrivateUsage]
+    token = deliveries.endpoint._keys[0].calltoken.reveal()  # pyright: ignore[reportPrivateUsage]
     waiting: list[dict[str, Any]] = [
         {"type": "http.request", "body": b'{"event": "x.y"}', "more_body": True},
         {"type": "http.disconnect"},

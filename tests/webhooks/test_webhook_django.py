@@ -49,7 +49,7 @@ async def test_a_view(deliveries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Verification, a delivery without a CSRF token, and refusals."""
     monkeypatch.setitem(sys.modules, "urls", ModuleType("urls"))
     app = django_app(django_webhook(deliveries.endpoint))
-    token = deliveries.endpoint._registrations[0].calltoken.reveal()  # pyright: ignore[reportPrivateUsage]
+    token = deliveries.endpoint._keys[0].calltoken.reveal()  # pyright: ignore[reportPrivateUsage]
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="https://shop.example") as vendor:
         assert 403 == (await vendor.post("/form", json=BODY)).status_code

@@ -15,7 +15,7 @@ from cleverreach_async import (
     Secret,
     WebhookEndpoint,
     WebhookEvent,
-    WebhookRegistration,
+    WebhookKeys,
     WebhookResponse,
 )
 
@@ -114,7 +114,7 @@ async def test_another_call_token_is_refused(
     deliveries: Any, receiver: Delivery, headers: Any
 ) -> None:
     """The body is not read, not even its length."""
-    token = deliveries.endpoint._registrations[0].calltoken.reveal()
+    token = deliveries.endpoint._keys[0].calltoken.reveal()
     pairs: list[tuple[str, str]] = [*getattr(headers, "items", lambda: headers)()]
     given = [(name, value.replace("TOKEN", token)) for name, value in pairs]
 
@@ -126,7 +126,7 @@ async def test_another_call_token_is_refused(
 
 async def test_headers_may_be_bytes(deliveries: Any, receiver: Delivery) -> None:
     """As in ASGI."""
-    token = deliveries.endpoint._registrations[0].calltoken.reveal().encode()
+    token = deliveries.endpoint._keys[0].calltoken.reveal().encode()
     headers = [(b"x-cr-calltoken", token), (b"content-type", b"application/json")]
     body = b'{"event": "group.created", "payload": {"group_id": 5}}'
     assert 200 == (await deliveries.endpoint.respond("POST", b"", headers, body)).status
@@ -134,12 +134,12 @@ async def test_headers_may_be_bytes(deliveries: Any, receiver: Delivery) -> None
 
 async def test_each_registration_has_its_token(open_endpoint: Open, receiver: Delivery) -> None:
     """A token is valid for its event and condition, and nothing else."""
-    registrations = [
-        WebhookRegistration(calltoken="one", event="receiver", condition="5"),
-        WebhookRegistration(calltoken="two", event="receiver.deleted"),
-        WebhookRegistration(calltoken="new", event="receiver", condition=5),
+    keys = [
+        WebhookKeys(calltoken="one", event="receiver", condition="5"),
+        WebhookKeys(calltoken="two", event="receiver.deleted"),
+        WebhookKeys(calltoken="new", event="receiver", condition=5),
     ]
-    shop = open_endpoint(calltoken=None, secret=None, registrations=registrations)
+    shop = open_endpoint(calltoken=None, secret=None, keys=keys)
     assert 200 == (await shop.send(receiver("created"), calltoken="one")).status
     assert 200 == (await shop.send(receiver("created"), calltoken="new")).status
     assert 200 == (await shop.send(receiver("deleted", group_id=6), calltoken="two")).status
@@ -154,11 +154,11 @@ async def test_one_token_may_belong_to_several_registrations(
     open_endpoint: Open, receiver: Delivery
 ) -> None:
     """It is enough that one of them covers the event."""
-    registrations = [
-        WebhookRegistration(calltoken="same", event="group"),
-        WebhookRegistration(calltoken="same", event="receiver"),
+    keys = [
+        WebhookKeys(calltoken="same", event="group"),
+        WebhookKeys(calltoken="same", event="receiver"),
     ]
-    shop = open_endpoint(calltoken=None, secret=None, registrations=registrations)
+    shop = open_endpoint(calltoken=None, secret=None, keys=keys)
     assert 200 == (await shop.send(receiver(), calltoken="same")).status
 
 
@@ -167,16 +167,14 @@ async def test_registrations_may_be_asked_for(
     open_endpoint: Open, receiver: Delivery, is_async: bool
 ) -> None:
     """Another process may have registered since."""
-    known: list[WebhookRegistration] = []
+    known: list[WebhookKeys] = []
 
-    async def ask() -> list[WebhookRegistration]:
+    async def ask() -> list[WebhookKeys]:
         return known
 
-    shop = open_endpoint(
-        calltoken=None, secret=None, registrations=ask if is_async else lambda: known
-    )
+    shop = open_endpoint(calltoken=None, secret=None, keys=ask if is_async else lambda: known)
     assert 401 == (await shop.send(receiver(), calltoken="one")).status
-    known.append(WebhookRegistration(calltoken="one"))
+    known.append(WebhookKeys(calltoken="one"))
     assert 200 == (await shop.send(receiver(), calltoken="one")).status
 
 
@@ -191,10 +189,10 @@ async def test_registrations_that_cannot_be_read(
             raise returned
         return returned
 
-    shop = open_endpoint(calltoken=None, secret=None, registrations=ask)
+    shop = open_endpoint(calltoken=None, secret=None, keys=ask)
     answer = await shop.send(receiver(), calltoken="one")
     assert (503, []) == (answer.status, shop.events)
-    assert "registrations() raised" in caplog.text
+    assert "keys() raised" in caplog.text
     assert "4711" not in caplog.text
 
 
@@ -282,7 +280,7 @@ async def test_the_length_is_checked_before_the_body_is_read(open_endpoint: Open
     """A declared length that is too long; a body that is longer; a length that is none."""
     shop = open_endpoint(max_body=100)
 
-    headers = {"x-cr-calltoken": shop.endpoint._registrations[0].calltoken.reveal()}
+    headers = {"x-cr-calltoken": shop.endpoint._keys[0].calltoken.reveal()}
     for length, status in (("101", 413), ("-1", 400), ("1e3", 400), ("", 400), ("²", 400)):
         given = headers | {"content-length": length}
         assert status == (await shop.endpoint.respond("POST", "", given, Unread())).status
@@ -301,7 +299,7 @@ async def test_a_body_that_is_too_long_is_not_read_to_its_end(open_endpoint: Ope
             read += 1
             yield b" " * 40
 
-    headers = {"x-cr-calltoken": shop.endpoint._registrations[0].calltoken.reveal()}
+    headers = {"x-cr-calltoken": shop.endpoint._keys[0].calltoken.reveal()}
     assert 413 == (await shop.endpoint.respond("POST", "", headers, endless())).status
     assert 3 == read
 
@@ -313,7 +311,7 @@ async def test_a_body_without_an_end_is_refused(deliveries: Any) -> None:
         yield b'{"event": "x.y"}'
         raise ConnectionError
 
-    headers = {"x-cr-calltoken": deliveries.endpoint._registrations[0].calltoken.reveal()}
+    headers = {"x-cr-calltoken": deliveries.endpoint._keys[0].calltoken.reveal()}
     answer = await deliveries.endpoint.respond("POST", "", headers, cut())
     assert (400, []) == (answer.status, deliveries.events)
 
@@ -517,11 +515,11 @@ async def test_no_secret_is_shown(
 ) -> None:
     """Neither of the registration nor of a refused delivery, in no text and no log."""
     caplog.set_level(logging.DEBUG)
-    [registration] = deliveries.endpoint._registrations
+    [keys] = deliveries.endpoint._keys
     refused = await deliveries.send(receiver(), calltoken="wrong-0042")
     await deliveries.send({"event": "receiver.deleted", "payload": {"email": "mia@example.org"}})
     [event] = deliveries.events
-    shown = f"{registration!r} {deliveries.endpoint!r} {refused!r} {event!r} {caplog.text}"
+    shown = f"{keys!r} {deliveries.endpoint!r} {refused!r} {event!r} {caplog.text}"
     assert [] == [word for word in ("4711", "0815", "0042", "mia@") if word in shown]
     assert "mia@example.org" == event.email
 
@@ -529,18 +527,18 @@ async def test_no_secret_is_shown(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "pass calltoken and secret, registrations, or verify"),
+        ({}, "pass calltoken and secret, keys, or verify"),
         ({"secret": "s"}, "calltoken is missing"),
         ({"calltoken": ""}, "calltoken is empty"),
         ({"calltoken": "a b"}, "calltoken contains"),
         ({"calltoken": 7}, "calltoken is of type int"),
         ({"calltoken": "t", "secret": ""}, "secret is empty"),
         ({"calltoken": "t", "secret": b"x"}, "secret is of type bytes"),
-        ({"calltoken": "t", "registrations": lambda: ()}, "pass either"),
-        ({"calltoken": "t", "registrations": [WebhookRegistration(calltoken="t")]}, "pass either"),
-        ({"registrations": ["token"]}, "registrations must be a list"),
-        ({"registrations": "token"}, "registrations must be a list"),
-        ({"registrations": None}, "registrations must be a list"),
+        ({"calltoken": "t", "keys": lambda: ()}, "pass either"),
+        ({"calltoken": "t", "keys": [WebhookKeys(calltoken="t")]}, "pass either"),
+        ({"keys": ["token"]}, "keys must be a list"),
+        ({"keys": "token"}, "keys must be a list"),
+        ({"keys": None}, "keys must be a list"),
         ({"verify": "short"}, "verify must be"),
         ({"verify": "x" * 51}, "verify must be"),
         ({"verify": "with a blank"}, "verify must be"),
@@ -573,17 +571,17 @@ def test_a_function_is_needed() -> None:
 def test_a_condition_is_an_id(condition: Any) -> None:
     """The vendor's conditions are ids of groups and automations."""
     with pytest.raises(ConfigurationError, match="condition must be the id"):
-        WebhookRegistration(calltoken="t", condition=condition)
+        WebhookKeys(calltoken="t", condition=condition)
 
 
 @pytest.mark.parametrize("event", ["", " ", ".", 7])
 def test_an_event_is_text(event: Any) -> None:
     """An empty one would cover nothing."""
     with pytest.raises(ConfigurationError, match="event must be text"):
-        WebhookRegistration(calltoken="t", event=event)
+        WebhookKeys(calltoken="t", event=event)
 
 
 def test_a_registration_takes_texts_and_secrets() -> None:
     """An empty condition is none, as in the vendor's list."""
-    one = WebhookRegistration(calltoken=Secret("t"), secret="s", condition="")
+    one = WebhookKeys(calltoken=Secret("t"), secret="s", condition="")
     assert (Secret("t"), Secret("s"), None) == (one.calltoken, one.secret, one.condition)

@@ -16,7 +16,7 @@ from cleverreach_async import (
     GroupEvent,
     ReceiverEvent,
     WebhookEvent,
-    WebhookRegistration,
+    WebhookKeys,
 )
 
 pytestmark = pytest.mark.anyio
@@ -99,22 +99,22 @@ async def test_what_does_not_decrypt_is_no_address(deliveries: Any, data: bytes)
     assert 200 == (await deliveries.send(deleted(data.hex()))).status
     [event] = deliveries.events
     assert event.email is None
-    assert "the secret of the registration does not decrypt it" == event.email_problem
+    assert "the secret of the webhook does not decrypt it" == event.email_problem
 
 
 async def test_the_secret_of_the_registration_is_used(open_endpoint: Open) -> None:
     """Of every registration with the token; without any secret the event says so."""
-    registrations = [
-        WebhookRegistration(calltoken="one", secret="other"),
-        WebhookRegistration(calltoken="one", secret=SECRET),
-        WebhookRegistration(calltoken="two"),
+    keys = [
+        WebhookKeys(calltoken="one", secret="other"),
+        WebhookKeys(calltoken="one", secret=SECRET),
+        WebhookKeys(calltoken="two"),
     ]
-    shop = open_endpoint(calltoken=None, secret=None, registrations=registrations)
+    shop = open_endpoint(calltoken=None, secret=None, keys=keys)
     text = (VECTOR + encrypt(b"bruce@wayne.example", KEYS["sha256"], VECTOR)).hex()
     await shop.send(deleted(text), calltoken="one")
     await shop.send(deleted(text), calltoken="two")
     assert ["bruce@wayne.example", None] == [it.email for it in shop.events]
-    assert "decrypting needs the secret of the registration" == shop.events[1].email_problem
+    assert "decrypting needs the secret of the webhook" == shop.events[1].email_problem
 
 
 async def test_without_the_extra_the_event_says_so(

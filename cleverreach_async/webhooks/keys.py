@@ -1,4 +1,4 @@
-"""What the vendor returned when a webhook was registered, and which deliveries belong to it."""
+"""The keys of webhooks, and which deliveries belong to them."""
 
 from collections.abc import Iterable
 from hmac import compare_digest
@@ -10,7 +10,7 @@ from cleverreach_async.auth.credentials import as_credential, check_credential
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.redaction import Secret
 
-__all__ = ["WebhookRegistration", "as_registrations", "authenticated"]
+__all__ = ["WebhookKeys", "as_keys", "authenticated"]
 
 _MAX_ID: Final = 2**63 - 1
 _NOBODY: Final = b"-" * 64
@@ -37,8 +37,8 @@ def _optional_credential(value: Any) -> Secret | None:
 
 
 @attrs.frozen(kw_only=True)
-class WebhookRegistration:
-    """One registered webhook: keep what the registration returned, as you keep a password.
+class WebhookKeys:
+    """What the registration of a webhook returned: store it as you store a password.
 
     Attributes:
         calltoken: The ``call_token`` that the registration returned. Each delivery has it.
@@ -65,7 +65,7 @@ class WebhookRegistration:
             raise ConfigurationError("event must be text such as 'receiver.deleted', or None")
 
     def covers(self, event: str, condition: int | None) -> bool:
-        """Whether a delivery with this event and condition belongs to the registration."""
+        """Whether a delivery with this event and condition belongs to the webhook."""
         if (
             self.event is not None
             and event != self.event
@@ -76,8 +76,8 @@ class WebhookRegistration:
         return self.condition is None or condition is None or condition == self.condition
 
 
-def as_registrations(values: Any) -> tuple[WebhookRegistration, ...]:
-    """Return registrations as a tuple.
+def as_keys(values: Any) -> tuple[WebhookKeys, ...]:
+    """Return keys as a tuple.
 
     Raises:
         ConfigurationError: One of them is something else.
@@ -86,23 +86,21 @@ def as_registrations(values: Any) -> tuple[WebhookRegistration, ...]:
         found: tuple[Any, ...] = tuple(values)
     except TypeError:
         found = (None,)
-    if not all(isinstance(it, WebhookRegistration) for it in found):
-        raise ConfigurationError("registrations must be a list of WebhookRegistration")
+    if not all(isinstance(it, WebhookKeys) for it in found):
+        raise ConfigurationError("keys must be a list of WebhookKeys")
     return found
 
 
-def authenticated(
-    registrations: Iterable[WebhookRegistration], given: bytes
-) -> list[WebhookRegistration]:
-    """Return the registrations with a call token.
+def authenticated(keys: Iterable[WebhookKeys], given: bytes) -> list[WebhookKeys]:
+    """Return the keys with a call token.
 
     All are compared, each in a time that does not depend on where the texts differ.
 
     Args:
-        registrations: All registrations.
+        keys: All keys.
         given: The call token of a delivery.
     """
-    compare_digest(given, _NOBODY)  # so that no registration and one take about the same time
-    known = list(registrations)
+    compare_digest(given, _NOBODY)  # so that no key and one take about the same time
+    known = list(keys)
     equal = [compare_digest(given, it.calltoken.reveal().encode()) for it in known]
     return [it for it, is_equal in zip(known, equal, strict=True) if is_equal]
