@@ -72,7 +72,7 @@ class WebhookEndpoint:
     a token shows who sent them. Read the state of a receiver from the API, and make your function
     safe to call twice. A repeat is the same event about the same receiver within ``window``, with
     no other event about them in between. Two real changes that look the same within the window
-    are indistinguishable from a repeat: the second is answered 409 with ``Retry-After``.
+    are indistinguishable from a repeat: the second is answered 429 with ``Retry-After``.
 
     Args:
         on_event: Called with each event; may be async. It should return fast: the vendor waits.
@@ -213,7 +213,7 @@ class WebhookEndpoint:
             # 5xx: should the other task fail or die, the vendor must repeat this.
             raise RefusedError(503, "this delivery is being handled", **wait)
         if claim.state == "repeat":
-            raise RefusedError(409, "this delivery was handled already", **wait)
+            raise RefusedError(429, "this delivery was handled already", **wait)
         is_done = False
         try:
             is_done = await self._handle(event)

@@ -47,7 +47,7 @@ async def test_an_asgi_application(deliveries: Any, around: Callable[[WebhookApp
         headers = {"X-CR-Calltoken": token}
         assert 200 == (await vendor.post("/hook", json=BODY, headers=headers)).status_code
         repeat = await vendor.post("/hook", json=BODY, headers=headers)
-        assert (409, "10") == (repeat.status_code, repeat.headers["retry-after"])
+        assert (429, "10") == (repeat.status_code, repeat.headers["retry-after"])
         assert 401 == (await vendor.post("/hook", json=BODY)).status_code
         assert 405 == (await vendor.put("/hook", json=BODY)).status_code
         long = await vendor.post("/hook", content=b"x" * 65_537, headers=headers)

@@ -389,10 +389,10 @@ async def test_a_repeat_is_refused_within_the_window(deliveries: Any, receiver: 
     assert 200 == (await deliveries.send(receiver())).status
     deliveries.seconds = 4.5
     answer = await deliveries.send(receiver())
-    assert (409, "6", 1) == (answer.status, answer.headers["retry-after"], len(deliveries.events))
+    assert (429, "6", 1) == (answer.status, answer.headers["retry-after"], len(deliveries.events))
     assert 200 == (await deliveries.send(receiver(pool_id=8))).status
     assert 200 == (await deliveries.send(receiver(group_id=6))).status
-    assert 409 == (await deliveries.send(receiver())).status
+    assert 429 == (await deliveries.send(receiver())).status
     deliveries.seconds = 10.0
     assert 200 == (await deliveries.send(receiver())).status
     assert 4 == len(deliveries.events)
@@ -401,7 +401,7 @@ async def test_a_repeat_is_refused_within_the_window(deliveries: Any, receiver: 
 async def test_a_repeat_may_be_spelled_differently(deliveries: Any) -> None:
     """The order of names and blanks do not matter."""
     assert 200 == (await deliveries.send(b'{"event": "x.y", "payload": {"a": 1, "b": 2}}')).status
-    assert 409 == (await deliveries.send(b'{"payload":{"b":2,"a":1},"event":"x.y"}')).status
+    assert 429 == (await deliveries.send(b'{"payload":{"b":2,"a":1},"event":"x.y"}')).status
 
 
 async def test_the_same_change_after_another_one_is_no_repeat(
@@ -410,7 +410,7 @@ async def test_the_same_change_after_another_one_is_no_repeat(
     """Who leaves, returns and leaves again within the window has left."""
     for action in ("unsubscribed", "subscribed", "unsubscribed"):
         assert 200 == (await deliveries.send(receiver(action))).status
-    assert 409 == (await deliveries.send(receiver("unsubscribed"))).status
+    assert 429 == (await deliveries.send(receiver("unsubscribed"))).status
 
 
 async def test_a_refused_delivery_is_no_first_one(deliveries: Any, receiver: Delivery) -> None:
@@ -456,7 +456,7 @@ async def test_a_delivery_that_is_being_handled_is_repeated_later(
         assert 200 == (await deliveries.send(receiver())).status
         go_on.set()
     assert [200] == [it.status for it in answers]
-    assert 409 == (await deliveries.send(receiver())).status
+    assert 429 == (await deliveries.send(receiver())).status
 
 
 async def test_memory_does_not_grow(deliveries: Any, receiver: Delivery) -> None:

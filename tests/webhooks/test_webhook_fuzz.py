@@ -100,7 +100,7 @@ def test_a_refused_delivery_changes_nothing(pairs: list[tuple[Any, Any]], body: 
             assert json.loads(body)["event"] == event.name
             assert 1 == len(shop.repeats._last)
         elif shop.events:
-            assert (2, 409, 1) == (count, response.status, len(shop.events))
+            assert (2, 429, 1) == (count, response.status, len(shop.events))
         else:
             assert 400 <= response.status < 500
             assert {} == shop.repeats._last
