@@ -46,7 +46,7 @@ class SentWebhook:
 
 
 @dataclass(slots=True)
-class _Delivery:
+class _WaitingWebhook:
     """A delivery that waits."""
 
     url: str
@@ -67,7 +67,7 @@ class HookQueue:
     def __init__(self) -> None:
         self.deliver: Deliver | None = None
         self.sent: deque[SentWebhook] = deque(maxlen=_KEPT)
-        self._waiting: list[_Delivery] = []
+        self._waiting: list[_WaitingWebhook] = []
 
     async def send_due(
         self, store: Store, behaviour: Behaviour, now: Callable[[], int], random: Random
@@ -86,7 +86,7 @@ class HookQueue:
         return [await self._send(self.deliver, it, behaviour, now()) for it in due]
 
     async def _send(
-        self, deliver: Deliver, delivery: _Delivery, behaviour: Behaviour, now: int
+        self, deliver: Deliver, delivery: _WaitingWebhook, behaviour: Behaviour, now: int
     ) -> SentWebhook:
         """Send one delivery; what fails waits for its next attempt, if it has one."""
         headers = {"X-CR-Calltoken": delivery.call_token, "User-Agent": "CleverReach"}
@@ -121,12 +121,12 @@ class HookQueue:
             await anyio.sleep(_POLL_SECONDS)
 
 
-def _deliveries(store: Store, behaviour: Behaviour, now: int) -> list[_Delivery]:
+def _deliveries(store: Store, behaviour: Behaviour, now: int) -> list[_WaitingWebhook]:
     """Return the deliveries of what has happened."""
     events = take_events(store)
     hooks = store.rows("SELECT * FROM webhooks ORDER BY id") if events else []
     return [
-        _Delivery(hook["url"], hook["call_token"], _body(row, hook, behaviour), now)
+        _WaitingWebhook(hook["url"], hook["call_token"], _body(row, hook, behaviour), now)
         for row in events
         for hook in hooks
         if _covers(hook, row)
