@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import anyio
 
+from cleverreach_async.auth.credentials import as_credential
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.webhooks.encryption import load_aes
@@ -109,9 +110,10 @@ class WebhookEndpoint:
         repeats: RepeatStore | None = None,
         on_error: Callable[[Exception, WebhookEvent], None] | None = None,
     ) -> None:
-        own: list[Any] = [keys, calltoken, secret]
-        del keys, calltoken, secret  # no frame of an error below shows them
-        self._keys: _Known = _all_keys(own)
+        # Wrapped before anything can fail: an error report shows the variables of this frame.
+        calltoken = None if calltoken is None else as_credential(calltoken)
+        secret = None if secret is None else as_credential(secret)
+        self._keys: _Known = _all_keys(keys, calltoken, secret)
         _check_callable(on_event, "on_event")
         if on_error is not None:
             _check_callable(on_error, "on_error")
@@ -261,17 +263,14 @@ def _subject(event: WebhookEvent, sender: WebhookKeys) -> str:
     return new_hmac(sender.calltoken.reveal().encode(), text.encode(), sha256).hexdigest()
 
 
-def _all_keys(own: list[Any]) -> _Known:
+def _all_keys(keys: Any, calltoken: Secret | None, secret: Secret | None) -> _Known:
     """Return all keys as a tuple, or the function that returns them."""
-    calltoken, secret = own[1:]
-    several: Any = own[0]
-    own.clear()
-    if callable(several):
+    if callable(keys):
         if calltoken is not None or secret is not None:
             raise ConfigurationError("pass either calltoken and secret, or keys")
-        ask: Callable[[], Any] = several
+        ask: Callable[[], Any] = keys
         return ask
-    found = as_keys(several)
+    found = as_keys(keys)
     if calltoken is None:
         if secret is not None:
             raise ConfigurationError("calltoken is missing; a secret alone authenticates nobody")

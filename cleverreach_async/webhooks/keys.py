@@ -6,7 +6,11 @@ from typing import Any, Final
 
 import attrs
 
-from cleverreach_async.auth.credentials import as_credential, check_credential
+from cleverreach_async.auth.credentials import (
+    as_credential,
+    check_credential,
+    set_fields,
+)
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.redaction import Secret
 
@@ -28,15 +32,7 @@ def _condition(value: Any) -> int | None:
     return number
 
 
-def _credential(value: Any) -> Secret:
-    return as_credential(value)
-
-
-def _optional_credential(value: Any) -> Secret | None:
-    return None if value is None else as_credential(value)
-
-
-@attrs.frozen(kw_only=True)
+@attrs.frozen(init=False)
 class WebhookKeys:
     """What the registration of a webhook returned: store it as you store a password.
 
@@ -51,18 +47,29 @@ class WebhookKeys:
         ConfigurationError: A value is empty, of another type, or cannot be sent.
     """
 
-    calltoken: Secret = attrs.field(converter=_credential, repr=False)
-    secret: Secret | None = attrs.field(default=None, converter=_optional_credential, repr=False)
-    event: str | None = None
-    condition: int | None = attrs.field(default=None, converter=_condition)
+    calltoken: Secret = attrs.field(repr=False)
+    secret: Secret | None = attrs.field(repr=False)
+    event: str | None
+    condition: int | None
 
-    def __attrs_post_init__(self) -> None:
-        check_credential(self.calltoken, "calltoken")
-        if self.secret is not None:
-            check_credential(self.secret, "secret")
-        event: Any = self.event
-        if event is not None and (not isinstance(event, str) or not event.strip(". ")):
+    def __init__(
+        self,
+        *,
+        calltoken: str | Secret,
+        secret: str | Secret | None = None,
+        event: str | None = None,
+        condition: str | int | None = None,
+    ) -> None:
+        calltoken = as_credential(calltoken)
+        secret = None if secret is None else as_credential(secret)
+        set_fields(self, calltoken=calltoken, secret=secret, event=event, condition=None)
+        check_credential(calltoken, "calltoken")
+        if secret is not None:
+            check_credential(secret, "secret")
+        name: Any = event
+        if name is not None and (not isinstance(name, str) or not name.strip(". ")):
             raise ConfigurationError("event must be text such as 'receiver.deleted', or None")
+        set_fields(self, condition=_condition(condition))
 
     def covers(self, event: str, condition: int | None) -> bool:
         """Whether a delivery with this event and condition belongs to the webhook."""

@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 import logging
+import traceback
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -558,6 +559,36 @@ def test_wrong_arguments(options: dict[str, Any], text: str) -> None:
     """They are found when the endpoint is made."""
     with pytest.raises(ConfigurationError, match=text.replace("(", r"\(")):
         WebhookEndpoint(lambda event: None, **options)
+
+
+def make_endpoint(**options: Any) -> WebhookEndpoint:
+    """An endpoint that prints its events."""
+    return WebhookEndpoint(print, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (WebhookKeys, {"calltoken": "token-4711\nx", "secret": "secret-4711"}),
+        (WebhookKeys, {"calltoken": "token-4711", "secret": "secret-4711 ü"}),
+        (WebhookKeys, {"calltoken": b"token-4711"}),
+        (WebhookKeys, {"calltoken": "token-4711", "secret": "secret-4711", "event": ""}),
+        (WebhookKeys, {"calltoken": "token-4711", "secret": "secret-4711", "condition": 0}),
+        (make_endpoint, {"calltoken": "token-4711\nx", "secret": "secret-4711"}),
+        (make_endpoint, {"calltoken": "token-4711", "secret": b"secret-4711"}),
+        (make_endpoint, {"calltoken": "token-4711", "secret": "secret-4711", "window": -1}),
+        (make_endpoint, {"calltoken": "token-4711", "keys": lambda: ()}),
+        (make_endpoint, {"secret": "secret-4711"}),
+    ],
+)
+def test_no_error_shows_a_secret(make: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Neither its text, nor the variables of a frame of the library."""
+    with pytest.raises(ConfigurationError) as caught:
+        make(**options)
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [str(it.locals) for it in report.stack if "/cleverreach_async/" in it.filename]
+    assert ours
+    assert "4711" not in f"{caught.value} {ours}"
 
 
 def test_a_function_is_needed() -> None:
