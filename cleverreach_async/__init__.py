@@ -102,6 +102,21 @@ if TYPE_CHECKING:
     from cleverreach_async.transport.response_info import ResponseInfo
     from cleverreach_async.transport.retry import Fault, RetryPolicy
     from cleverreach_async.transport.transport import RequestEvent
+    from cleverreach_async.webhooks.asgi import WebhookApp
+    from cleverreach_async.webhooks.django import django_webhook
+    from cleverreach_async.webhooks.endpoint import WebhookEndpoint
+    from cleverreach_async.webhooks.events import (
+        AutomationEvent,
+        FilterEvent,
+        FormEvent,
+        GroupEvent,
+        ReceiverEvent,
+        WebhookEvent,
+    )
+    from cleverreach_async.webhooks.keys import WebhookKeys
+    from cleverreach_async.webhooks.redis_repeats import RedisRepeatStore
+    from cleverreach_async.webhooks.repeats import Claim, MemoryRepeatStore, RepeatStore
+    from cleverreach_async.webhooks.requests import WebhookResponse
 
 _HOMES: Final = {
     "auth.app": ("BearerToken", "OAuthApp", "check_state", "new_state"),
@@ -190,6 +205,21 @@ _HOMES: Final = {
     "transport.response_info": ("ResponseInfo",),
     "transport.retry": ("Fault", "RetryPolicy"),
     "transport.transport": ("RequestEvent",),
+    "webhooks.asgi": ("WebhookApp",),
+    "webhooks.django": ("django_webhook",),
+    "webhooks.endpoint": ("WebhookEndpoint",),
+    "webhooks.events": (
+        "AutomationEvent",
+        "FilterEvent",
+        "FormEvent",
+        "GroupEvent",
+        "ReceiverEvent",
+        "WebhookEvent",
+    ),
+    "webhooks.redis_repeats": ("RedisRepeatStore",),
+    "webhooks.keys": ("WebhookKeys",),
+    "webhooks.repeats": ("Claim", "MemoryRepeatStore", "RepeatStore"),
+    "webhooks.requests": ("WebhookResponse",),
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
@@ -201,6 +231,7 @@ __all__ = [
     "AbandonedCart",
     "Attribute",
     "AuthenticationError",
+    "AutomationEvent",
     "BackgroundOrders",
     "BadRequestError",
     "BadRow",
@@ -212,6 +243,7 @@ __all__ = [
     "CartAutomation",
     "CartItem",
     "Channel",
+    "Claim",
     "CleverReach",
     "CleverReachError",
     "ClientAccount",
@@ -231,11 +263,14 @@ __all__ = [
     "FieldOf",
     "FileTokenStore",
     "Filter",
+    "FilterEvent",
     "FilterRule",
     "Flow",
     "FlowSetup",
     "Form",
+    "FormEvent",
     "Group",
+    "GroupEvent",
     "GroupStats",
     "ImportFailedError",
     "ImportOptions",
@@ -247,6 +282,7 @@ __all__ = [
     "Mailing",
     "MailingPreview",
     "MailingTemplate",
+    "MemoryRepeatStore",
     "MemoryTokenStore",
     "MyContent",
     "NotFoundError",
@@ -264,8 +300,11 @@ __all__ = [
     "RateLimitError",
     "Receiver",
     "ReceiverAttribute",
+    "ReceiverEvent",
     "ReceiverInput",
+    "RedisRepeatStore",
     "RedisTokenStore",
+    "RepeatStore",
     "Report",
     "RequestEvent",
     "ResponseDecodeError",
@@ -296,10 +335,16 @@ __all__ = [
     "UserToken",
     "VerifyReport",
     "Webhook",
+    "WebhookApp",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookKeys",
     "WebhookRegistration",
+    "WebhookResponse",
     "Whoami",
     "__version__",
     "check_state",
+    "django_webhook",
     "in_thread",
     "new_state",
     "read_arrow",

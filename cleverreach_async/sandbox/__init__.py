@@ -20,6 +20,21 @@ except ModuleNotFoundError as error:
 from .behaviour import Behaviour
 from .faults import Fault, Faults
 from .forms import SentMail
+from .hook_calls import Deliver, WebhookAnswer, WebhookCall, deliver_over_http, deliver_to_app
+from .hook_queue import SentWebhook
 from .recording import RecordedRequest
 
-__all__ = ["Behaviour", "Fault", "Faults", "RecordedRequest", "Sandbox", "SentMail"]
+__all__ = [
+    "Behaviour",
+    "Deliver",
+    "Fault",
+    "Faults",
+    "RecordedRequest",
+    "Sandbox",
+    "SentMail",
+    "SentWebhook",
+    "WebhookAnswer",
+    "WebhookCall",
+    "deliver_over_http",
+    "deliver_to_app",
+]

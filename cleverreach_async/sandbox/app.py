@@ -9,6 +9,9 @@ from .api import make_api
 from .behaviour import Behaviour
 from .call import AccountState
 from .faults import Faults
+from .hook_calls import Deliver
+from .hook_events import watch
+from .hook_queue import SentWebhook
 from .injection import FaultInjection
 from .recording import RecordedRequest, RequestLog
 from .store import Row, Store
@@ -29,6 +32,9 @@ class Sandbox:
         behaviour: How to act where the real API is undocumented.
         faults: The faults to inject.
         now: Returns the time in unix seconds.
+        deliver: Sends the requests of webhooks, as :func:`deliver_to_app` or
+            :func:`deliver_over_http` return it. A server sets the latter by default. With
+            ``None`` webhooks are registered without verification, and nothing is delivered.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class Sandbox:
         behaviour: Behaviour | None = None,
         faults: Faults | None = None,
         now: Callable[[], float] = time.time,
+        deliver: Deliver | None = None,
     ) -> None:
         self.store = Store(path)
         self.faults = faults or Faults()
@@ -48,6 +55,8 @@ class Sandbox:
         self.account = AccountState(
             self.store, behaviour or Behaviour(), now, client_id, client_secret, token_lifetime
         )
+        self.account.hooks.deliver = deliver
+        watch(self.store)
         self.app = FaultInjection(
             make_api(self.account), self.account, self._log, lambda: self.faults
         )
@@ -82,6 +91,34 @@ class Sandbox:
     def count(self, method: str | None = None, path_prefix: str | None = None) -> int:
         """Return how many requests were received, e.g. ``count("POST", "/v3/groups")``."""
         return self._log.count(method, path_prefix)
+
+    # Webhooks.
+
+    @property
+    def deliver(self) -> Deliver | None:
+        """What sends the requests of webhooks; assign another one at any time."""
+        return self.account.hooks.deliver
+
+    @deliver.setter
+    def deliver(self, deliver: Deliver | None) -> None:
+        """Replace it."""
+        self.account.hooks.deliver = deliver
+
+    async def deliver_webhooks(self) -> list[SentWebhook]:
+        """Send the deliveries that are due; a server does so in the background.
+
+        Returns:
+            The attempts, in the order in which they were made.
+        """
+        account = self.account
+        return await account.hooks.send_due(
+            self.store, account.behaviour, account.now, account.random
+        )
+
+    @property
+    def webhooks(self) -> list[SentWebhook]:
+        """The last 10,000 attempts to deliver an event, oldest first."""
+        return list(self.account.hooks.sent)
 
     # Tokens.
 

@@ -103,8 +103,6 @@ class Behaviour:
     """Whether the token has the right to release and stop mailings; else 403 (M)."""
     no_report_receivers: Literal["list", "false"] = "list"
     """An empty list of the receivers of a report: ``[]``, or ``false`` as in old responses (M)."""
-    repeated_webhook: Literal["refuse", "replace"] = "refuse"
-    """Whether a second registration of an event and condition gets 409, or replaces (U)."""
     automation_id: Literal["digits", "letters"] = "digits"
     """Whether the id of an automation, which is text, is a number (U)."""
 
@@ -152,3 +150,32 @@ class Behaviour:
     filter_rules: Literal["stored", "sent"] = "stored"
     """How rules of a segment are returned: with upper-case logic and attributes as
     ``a<id>.value`` (M), or as they were sent."""
+    # webhooks
+    webhook_url: Literal["any", "https"] = "any"
+    """Whether http is accepted, as tests on one machine need it; the vendor wants https (H)."""
+    webhook_value: Literal["secret", "other"] = "secret"
+    """Whether the value of the verification is the secret that is returned (U)."""
+    repeated_webhook: Literal["refuse", "replace"] = "refuse"
+    """Whether a second registration of an event and condition gets 409, or replaces (U)."""
+    webhook_retries: tuple[int, ...] = (60, 300)
+    """The seconds before each further attempt of a failed delivery; empty: none (U)."""
+    webhook_retry_refused: bool = False
+    """Whether a delivery that was answered with a status below 500 is tried again too (U)."""
+    webhook_repeats: int = 0
+    """How often each delivery is sent once more although it was accepted (U; M: it happens)."""
+    webhook_order: Literal["events", "reversed", "shuffled"] = "events"
+    """The order of deliveries that are due (U)."""
+    webhook_ids: Literal["str", "int"] = "str"
+    """The type of ids in a delivery (H)."""
+    webhook_content_type: str = "application/json"
+    """The content type of a delivery; empty: none (U)."""
+    webhook_email: Literal["hex", "base64", "plain", "missing"] = "hex"
+    """How the address of a deleted receiver is written (M-H: hex)."""
+    webhook_key: Literal["sha256", "sha256_text", "secret"] = "sha256"
+    """The key of its encryption: a digest of the secret, as bytes or hex, or the secret (M-H)."""
+    webhook_vector: Literal["front", "zero", "key"] = "front"
+    """The initialisation vector: in front of the data, zeros, or the key's beginning (M-H)."""
+    webhook_email_of: Literal["deleted", "all"] = "deleted"
+    """Which events have the address too (U)."""
+    webhook_deleted_id: Literal["missing", "zero", "stale"] = "missing"
+    """The id of a deleted receiver, which is of no use any more (U)."""

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from .behaviour import Behaviour
 from .errors import ApiError, bad_value, not_found
+from .hook_queue import HookQueue
 from .store import Store
 from .values import MAX_INT, Json, as_list, as_map, is_email, parse_json, to_bool, to_int
 
@@ -27,6 +28,7 @@ class AccountState:
         token_lifetime: The lifetime of access tokens in seconds.
         random: Shuffles responses.
         sends: How many e-mails were requested per form and receiver.
+        hooks: The deliveries of webhooks.
     """
 
     store: Store
@@ -37,6 +39,7 @@ class AccountState:
     token_lifetime: int
     random: Random = field(default_factory=lambda: Random(1))
     sends: Counter[tuple[int, int]] = field(default_factory=Counter[tuple[int, int]])
+    hooks: HookQueue = field(default_factory=HookQueue)
 
     id: int = 129_000
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from inspect import isawaitable
 from urllib.parse import quote, unquote
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -68,6 +69,8 @@ class Endpoint:
         """Handle one request."""
         call = await admit(Request(scope, receive), needs_token=self._needs_token)
         result = self.operation(call)
+        if isawaitable(result):
+            result = await result
         response = result if isinstance(result, Response) else JsonAnswer(result)
         await response(scope, receive, send)
 

@@ -67,11 +67,6 @@ CREATE TABLE IF NOT EXISTS channels (id INTEGER PRIMARY KEY AUTOINCREMENT, name 
 CREATE TABLE IF NOT EXISTS templates (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, data TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS webhooks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, condition TEXT NOT NULL,
-    url TEXT NOT NULL, verify TEXT NOT NULL, call_token TEXT NOT NULL, secret TEXT NOT NULL,
-    UNIQUE (event, condition)
-);
 CREATE TABLE IF NOT EXISTS automations (
     id INTEGER PRIMARY KEY AUTOINCREMENT, store_id TEXT NOT NULL, data TEXT NOT NULL
 );
@@ -106,6 +101,16 @@ CREATE TABLE IF NOT EXISTS payments (
     client_id INTEGER NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL,
     PRIMARY KEY (client_id, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS webhooks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, condition TEXT NOT NULL,
+    url TEXT NOT NULL, verify TEXT NOT NULL, call_token TEXT NOT NULL, secret TEXT NOT NULL,
+    UNIQUE (event, condition)
+);
+CREATE TABLE IF NOT EXISTS hook_events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, group_id INTEGER NOT NULL,
+    receiver_id INTEGER, email TEXT, form_id INTEGER, shared INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS hook_events_by_receiver ON hook_events (receiver_id);
 """
 
 FIRST_IDS = {

@@ -1,15 +1,18 @@
 """The sandbox behind a socket."""
 
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 import anyio
 import uvicorn
 from anyio.from_thread import start_blocking_portal
 
 from .app import Sandbox
+from .hook_calls import deliver_over_http
 
 
 class _Server(uvicorn.Server):
@@ -62,11 +65,19 @@ async def serve(
             timeout_graceful_shutdown=1,
         )
         server = _Server(config, lambda: on_started(actual_port) if on_started else None)
-        await _run_until_cancelled(server, listener)
+        if sandbox.deliver is None:
+            sandbox.deliver = deliver_over_http()
+        account = sandbox.account
+        send_webhooks = partial(
+            account.hooks.run, sandbox.store, lambda: account.behaviour, account.now
+        )
+        await _run_until_cancelled(server, listener, send_webhooks)
 
 
-async def _run_until_cancelled(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Run a server, and shut it down when the surrounding scope is cancelled."""
+async def _run_until_cancelled(
+    server: uvicorn.Server, listener: socket.socket, beside: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Run a server, and something beside it, and shut it down when the scope is cancelled."""
 
     async def run() -> None:
         """Serve until ``should_exit``, shielded from cancellation."""
@@ -76,6 +87,7 @@ async def _run_until_cancelled(server: uvicorn.Server, listener: socket.socket) 
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
+        tasks.start_soon(beside)
         try:
             await anyio.sleep_forever()
         finally:

@@ -1,12 +1,9 @@
 """Fixtures for authentication: a sandbox, clients of it, a user's token, and a Redis server."""
 
 import secrets
-import shutil
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import PIPE, Popen
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +12,7 @@ import httpx
 import pytest
 from support.asgi import with_checkpoints
 from support.clocks import START, FakeClock, FixedRandom
+from support.redis_server import open_redis, redis_port
 
 from cleverreach_async import CleverReach, OAuthApp, RequestEvent, Token
 from cleverreach_async.auth.file_store import FileTokenStore
@@ -27,6 +25,8 @@ from cleverreach_async.transport.transport import Auth
 CALLBACK = "https://shop.example/callback"
 ROOT = "https://sandbox.example"
 LIFETIME = 1000.0
+
+__all__ = ["open_redis", "redis_port"]
 
 
 @pytest.fixture
@@ -113,49 +113,6 @@ def refreshes(sandbox: Sandbox, token: Token) -> Callable[[], int]:
     """Return a function that counts the token requests since the user's token was issued."""
     before = sandbox.count("POST", "/oauth/token.php")
     return lambda: sandbox.count("POST", "/oauth/token.php") - before
-
-
-@pytest.fixture(scope="session")
-def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
-    """The port of a Redis server without persistence that is stopped after the tests."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    folder: Path = tmp_path_factory.mktemp("redis")
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
-    with Popen(command, stdout=PIPE, encoding="utf-8") as process:  # noqa: S603 - from PATH
-        try:
-            assert process.stdout is not None
-            output: list[str] = []
-            for line in process.stdout:
-                output.append(line)
-                if "ready to accept connections" in line.lower():
-                    break
-            else:
-                pytest.fail(f"redis-server did not start: {''.join(output)}")
-            yield port
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-@pytest.fixture
-async def open_redis(redis_port: int) -> AsyncGenerator[Callable[..., Any]]:
-    """Return a function that creates Redis clients. All are closed afterwards."""
-    from redis.asyncio import Redis  # noqa: PLC0415 - an extra
-
-    clients: list[Any] = []
-
-    def make(**options: Any) -> Any:
-        clients.append(Redis(host="127.0.0.1", port=redis_port, **options))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        await client.aclose()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from cleverreach_async import (
     RetryPolicy,
 )
 from cleverreach_async.sandbox import Behaviour, Sandbox
+from cleverreach_async.sandbox.hook_calls import WebhookAnswer, WebhookCall
 from cleverreach_async.sandbox.server import running
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +54,12 @@ WORD = "a-word-of-mine"
 URL = "https://shop.example/hook"
 
 
+async def verified(call: WebhookCall) -> WebhookAnswer:
+    """Answer the verification of a webhook."""
+    value = call.url.partition("?secret=")[2]
+    return WebhookAnswer(200, {"content-type": "text/plain"}, f"{WORD} {value}".encode())
+
+
 @pytest.fixture(
     params=[
         pytest.param(name, marks=[pytest.mark.socket] if name == "socket" else [])
@@ -67,6 +74,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncGenerator[tuple[Sandbox,
     async with AsyncExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(behaviour=BEHAVIOURS[name]))
         if name == "socket":
+            sandbox.deliver = verified
             options["base_url"] = stack.enter_context(running(sandbox))
             app = OAuthApp("sandbox", "sandbox-secret", base_url=options["base_url"])
         else:

@@ -19,7 +19,7 @@ HOOKS = "http://sandbox.example/hooks/eventhook"
 
 WRONG_HOOKS: dict[str, dict[str, Any]] = {
     "a condition that is a number": {"condition": 540001},
-    "http": {"url": "http://shop.example/hook"},
+    "a url of another kind": {"url": "ftp://shop.example/hook"},
     "no url": {"url": ""},
     "an unknown family": {"event": "mailing"},
     "an unknown event": {"event": "receiver.gone"},

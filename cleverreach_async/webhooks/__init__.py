@@ -1,0 +1,1 @@
+"""Receive the vendor's webhooks: an endpoint free of any framework, and thin adapters."""
