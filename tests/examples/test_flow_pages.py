@@ -87,3 +87,17 @@ async def test_the_page_about_live_orders(
     orders = {line["order_id"] for line in sandbox.store.orders("ann@example.org")}
     assert {"A-17", "A-18", "A-20"} == orders
     assert capsys.readouterr().out.startswith("A-19 refused receiver_id is another text")
+
+
+async def test_the_page_about_synchronisation(
+    sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It prints what the comments say."""
+    monkeypatch.chdir(tmp_path)
+    await run_page("sync.md", sandbox)
+    lines = capsys.readouterr().out.splitlines()
+    assert ["2 added", "2 unchanged, 0 requests", "1 deactivated"] == lines[:3]
+    assert "the source lacks 19 of 39 receivers" in lines[3]

@@ -17,7 +17,7 @@ Probe = Callable[["Group"], Awaitable[str]]
 _SINCE: Final = 1_700_000_000
 _OPERATORS: Final = (
     *("eq", "neq", "contains", "nocontains", "bg", "sm", "isnull", "notisnull"),
-    *("startswith", "endswith", "in", "notin", "bw"),
+    *("startswith", "endswith", "in", "bw"),
 )
 
 
