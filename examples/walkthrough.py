@@ -2,12 +2,16 @@
 
     uv run --all-extras python examples/walkthrough.py
 
-For the real service pass the credentials of your own app to ``CleverReach`` and no ``http_client``.
+It authorises an app, sets up a group, imports customers with their orders, sends a live order,
+signs a visitor up, receives a webhook, reads a report, exports the group, and compares it with the
+shop. For the real service use your own app, and no ``http_client``.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import httpx
@@ -19,9 +23,18 @@ from cleverreach_async import (
     NotFoundError,
     OAuthApp,
     OrderInput,
+    ReceiverEvent,
     ReceiverInput,
+    UserToken,
+    WebhookApp,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookKeys,
+    new_state,
 )
-from cleverreach_async.sandbox import Sandbox
+from cleverreach_async.sandbox import Sandbox, deliver_to_app
+
+VERIFY = "a-word-of-your-own"
 
 
 def customers(count: int) -> Iterator[ReceiverInput]:
@@ -97,25 +110,77 @@ async def double_opt_in(cr: CleverReach, group_id: int, form_id: int) -> None:
     print(f"not confirmed yet: {', '.join(inactive)}")
 
 
-async def look_around(cr: CleverReach, group_id: int) -> None:
-    """List drafts, page through receivers, and handle a typed error."""
+async def receive_webhook(cr: CleverReach, sandbox: Sandbox, group_id: int) -> None:
+    """Register a webhook for unsubscriptions, and receive the event of one."""
+    keys: list[WebhookKeys] = []
+
+    async def handle(event: WebhookEvent) -> None:
+        if isinstance(event, ReceiverEvent) and event.pool_id is not None:
+            receiver = await cr.receivers.get(event.pool_id, group_id=group_id)
+            print(f"webhook: {receiver.email} is {'active' if receiver.active else 'inactive'}")
+
+    endpoint = WebhookEndpoint(handle, keys=lambda: keys, verify=VERIFY)
+    sandbox.deliver = deliver_to_app(WebhookApp(endpoint))
+    made = await cr.webhooks.register(
+        "https://shop.example/cleverreach",
+        "receiver.unsubscribed",
+        verify=VERIFY,
+        condition=group_id,
+    )
+    keys.append(WebhookKeys(calltoken=made.call_token, secret=made.secret))
+    await cr.receivers.deactivate("customer9@shop.example", group_id=group_id)
+    await sandbox.deliver_webhooks()
+
+
+async def read_report(cr: CleverReach, report_id: int) -> None:
+    """List drafts, read the report of a sent mailing, and handle a typed error."""
     drafts = await cr.mailings.list(state="draft")
     print(f"drafts: {', '.join(mailing.name for mailing in drafts)}")
-    page = await cr.receivers.list(group_id=group_id, detail=Detail.TAGS, page_size=2)
-    print(f"first page: {', '.join(f'{r.email} {list(r.tags)}' for r in page)}")
+    counters = (await cr.reports.get(report_id)).counters
+    print(f"delivered {counters.delivered}, opened {counters.unique_opened}")
     try:
         await cr.reports.get(4711)
     except NotFoundError as error:
         print(f"unknown report: {error}")
 
 
+async def export_and_verify(cr: CleverReach, group_id: int, folder: Path) -> None:
+    """Write the group to a file, and compare it with the shop's customers."""
+    written = await cr.bulk.export(group_id=group_id, detail=Detail.TAGS).write(
+        folder / "newsletter.csv"
+    )
+    print(f"exported {written.receivers} receivers")
+    compared = await cr.bulk.verify(customers(3500), group_id=group_id)
+    print(
+        f"compared: {compared.missing} missing, {compared.different} different,"
+        f" {compared.beyond} that the shop does not have"
+    )
+
+
+async def authorise(app: OAuthApp, browser: httpx.AsyncClient) -> UserToken:
+    """Let the user of an account grant access, as in a browser, and exchange the code at once."""
+    state = new_state()
+    answer = await browser.get(app.authorization_url(state=state))
+    returned = app.read_callback(answer.headers["location"], state=state)
+    token = await app.exchange_code(returned)
+    print("authorised")
+    return app.user(token)
+
+
 async def main() -> None:
     """Run every step of the guide."""
     sandbox = Sandbox()
     sandbox.add_mailing(name="Spring sale", state="draft")
-    app = OAuthApp("sandbox", "sandbox-secret")
+    sent = sandbox.add_mailing(name="Winter sale", state="finished")
+    sandbox.add_report(sent, stats={"basic": {"delivered": 3400, "unique_opened": 1200}})
     in_process = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
-    async with CleverReach(app.client_credentials(), http_client=in_process) as cr:
+    app = OAuthApp(
+        "sandbox",
+        "sandbox-secret",
+        redirect_uri="https://shop.example/callback",
+        http_client=in_process,
+    )
+    async with CleverReach(await authorise(app, in_process), http_client=in_process) as cr:
         account = await cr.debug.whoami()
         print(f"token works for account {account.id}")
         group_id = await prepare(cr)
@@ -123,7 +188,10 @@ async def main() -> None:
         await initial_import(cr, group_id)
         await live_order(cr, group_id)
         await double_opt_in(cr, group_id, form_id)
-        await look_around(cr, group_id)
+        await receive_webhook(cr, sandbox, group_id)
+        await read_report(cr, sent)
+        with TemporaryDirectory() as folder:
+            await export_and_verify(cr, group_id, Path(folder))
     sandbox.close()
 
 

@@ -17,6 +17,12 @@ async def test_the_walkthrough_runs(capsys: pytest.CaptureFixture[str]) -> None:
         "customer 7 has bought: Blue mug, Desk lamp",
         "not confirmed yet: new@visitor.example",
         "drafts: Spring sale",
+        "authorised",
+        "sign-up: mailed",
+        "webhook: customer9@shop.example is inactive",
+        "delivered 3400, opened 1200",
         "unknown report: GET /reports/{report_id}: 404",
+        "exported 3501 receivers",
+        "compared: 0 missing, 0 different, 1 that the shop does not have",
     ]
     assert [] == [line for line in expected if line not in printed], printed
