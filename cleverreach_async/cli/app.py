@@ -159,6 +159,22 @@ def forms() -> Run:
 
 
 @app.command(cls=Command)
+def blacklist() -> Run:
+    """List the addresses on the blacklist of the account, or of a group."""
+    from cleverreach_async.cli.lists_command import show_blacklist
+
+    return show_blacklist
+
+
+@app.command(cls=Command)
+def webhooks() -> Run:
+    """List the registered webhooks."""
+    from cleverreach_async.cli.lists_command import show_webhooks
+
+    return show_webhooks
+
+
+@app.command(cls=Command)
 def whoami() -> Run:
     """Show the account that the credentials belong to."""
     from cleverreach_async.cli.account_commands import show_account
