@@ -221,7 +221,9 @@ _HOMES: Final = {
     "webhooks.repeats": ("Claim", "MemoryRepeatStore", "RepeatStore"),
     "webhooks.requests": ("WebhookResponse",),
 }
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+_loaders: Final = lazy_names(__name__, _HOMES)
+__getattr__: Final = _loaders[0]
+__dir__: Final = _loaders[1]
 
 __all__ = [
     "UNSET",

@@ -168,7 +168,7 @@ class ResponseDecodeError(CleverReachError):
 
     def __init__(self, problems: Sequence[str], *, method: str, path: str) -> None:
         super().__init__(f"{method} {path}: unexpected response: {'; '.join(problems)}")
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         self.method = method
         self.path = path
 
@@ -209,7 +209,7 @@ class APIStatusError(CleverReachError):
         self.message = message
         self.method = method
         self.path = path
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         self.body = body
         self.retry_after = retry_after
 

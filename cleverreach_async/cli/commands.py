@@ -36,7 +36,8 @@ class Command(TyperCommand):
             loaded = typer.Typer(add_completion=False)
             loaded.command()(command(find()))
             complete = typer.main.get_command(loaded)
-        self.params, self.callback = complete.params, complete.callback
+        self.params: list[Any] = complete.params
+        self.callback: Any = complete.callback
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options, in one list for each panel."""

@@ -33,7 +33,7 @@ class LastingStream:
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        self.is_gone = stream is None
+        self.is_gone: bool = stream is None
 
     @property
     def encoding(self) -> str:

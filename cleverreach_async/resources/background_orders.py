@@ -72,8 +72,8 @@ class BackgroundOrders:
     """
 
     def __init__(self, delivery: OrderDelivery, clock: Clock, options: BackgroundOptions) -> None:
-        self.delivered = 0
-        self.handed_over = 0
+        self.delivered: int = 0
+        self.handed_over: int = 0
         self._delivery = delivery
         self._clock = clock
         self._options = options

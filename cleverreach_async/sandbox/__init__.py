@@ -12,10 +12,10 @@ and do not give it real addresses or credentials.
 
 try:
     from .app import Sandbox
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] != "starlette":
+except ModuleNotFoundError as _error:
+    if (_error.name or "").partition(".")[0] != "starlette":
         raise
-    error.msg = "the sandbox needs starlette: pip install 'cleverreach-async[sandbox]'"
+    _error.msg = "the sandbox needs starlette: pip install 'cleverreach-async[sandbox]'"
     raise
 from .behaviour import Behaviour
 from .faults import Fault, Faults

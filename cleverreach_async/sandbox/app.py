@@ -49,15 +49,15 @@ class Sandbox:
         now: Callable[[], float] = time.time,
         deliver: Deliver | None = None,
     ) -> None:
-        self.store = Store(path)
-        self.faults = faults or Faults()
+        self.store: Store = Store(path)
+        self.faults: Faults = faults or Faults()
         self._log = RequestLog()
-        self.account = AccountState(
+        self.account: AccountState = AccountState(
             self.store, behaviour or Behaviour(), now, client_id, client_secret, token_lifetime
         )
         self.account.hooks.deliver = deliver
         watch(self.store)
-        self.app = FaultInjection(
+        self.app: FaultInjection = FaultInjection(
             make_api(self.account), self.account, self._log, lambda: self.faults
         )
 

@@ -94,7 +94,7 @@ class Faults:
     """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 1) -> None:
-        self.random = Random(seed)
+        self.random: Random = Random(seed)
         self._faults = list(faults)
         self._seen = Counter[int]()
         self._used = Counter[int]()

@@ -5,7 +5,7 @@ Every way to change a receiver is noticed, and without webhooks nothing takes an
 
 from .store import Row, Store
 
-FAMILIES = {
+FAMILIES: dict[str, tuple[str, ...]] = {
     "receiver": ("subscribed", "unsubscribed", "created", "updated", "deleted"),
     "form": ("created", "updated", "deleted"),
     "filter": ("created", "updated", "deleted"),

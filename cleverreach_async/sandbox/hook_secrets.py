@@ -16,8 +16,10 @@ _KEY = 32
 
 try:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-except ModuleNotFoundError as error:
-    error.msg = "addresses in webhooks need cryptography: pip install 'cleverreach-async[webhooks]'"
+except ModuleNotFoundError as _error:
+    _error.msg = (
+        "addresses in webhooks need cryptography: pip install 'cleverreach-async[webhooks]'"
+    )
     raise
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -34,7 +34,7 @@ _decode = msgspec.json.Decoder().decode
 _decode_map = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 _decode_list = msgspec.json.Decoder(list[Any]).decode
-encode_json = msgspec.json.Encoder().encode
+encode_json: Final = msgspec.json.Encoder().encode
 """Encode a value as UTF-8."""
 
 

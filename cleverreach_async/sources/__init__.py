@@ -95,4 +95,6 @@ __all__ = [
     "read_rows",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+_loaders: Final = lazy_names(__name__, _HOMES)
+__getattr__: Final = _loaders[0]
+__dir__: Final = _loaders[1]

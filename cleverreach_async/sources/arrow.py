@@ -104,7 +104,7 @@ class ParquetSource(ChunkedRows):
         with open(path, "rb") as file:  # noqa: PTH123 - the path as the caller wrote it
             self._stamp = Stamp.of(file.fileno())
             self._digest = fingerprint(file)
-        self.size = self._stamp.size
+        self.size: int = self._stamp.size
         self._counts = counts
         self._is_sought = False
 

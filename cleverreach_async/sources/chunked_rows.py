@@ -45,7 +45,7 @@ class ChunkedRows(InspectsLater, abc.ABC):
 
     def __init__(self, mapping: ColumnMapping, options: ColumnOptions) -> None:
         self.mapping: ColumnMapping = mapping
-        self.options = options
+        self.options: ColumnOptions = options
         self._read = self._reader_of(mapping)
         self._place = (0, 0)
 

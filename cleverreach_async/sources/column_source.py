@@ -25,7 +25,7 @@ class ColumnSource:
 
     def __init__(self, options: ColumnOptions, name: str) -> None:
         self.mapping: ColumnMapping | None = None
-        self.options = options
+        self.options: ColumnOptions = options
         self.name = name
 
     @property

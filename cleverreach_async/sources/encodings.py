@@ -126,7 +126,7 @@ class RunCounts:
     """
 
     def __init__(self) -> None:
-        self.runs = 0
+        self.runs: int = 0
         self._parts = 0
         self._counts: Counter[Run] = Counter()
 

@@ -99,9 +99,9 @@ class ExcelSource(ChunkedRows):
         self, content: Content, table: _Table, mapping: ColumnMapping, options: ColumnOptions
     ) -> None:
         super().__init__(mapping, options)
-        self.path = content.path
+        self.path: str = content.path
         self.sheet: str = table.sheet.name
-        self.size = content.size()
+        self.size: int = content.size()
         self._table = table
         self._rows: int = table.sheet.end[0] + 1
         self._is_sought = False

@@ -49,9 +49,9 @@ class FileSource(InspectsLater, abc.ABC):
         delimiter: str | None = None,
         mapping: ColumnMapping | None = None,
     ) -> None:
-        self.path = text.path
-        self.size = text.size
-        self.encoding = text.encoding
+        self.path: str = text.path
+        self.size: int = text.size
+        self.encoding: str = text.encoding
         self.delimiter = delimiter
         self.mapping = mapping
         self._text = text

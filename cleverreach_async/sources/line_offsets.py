@@ -104,12 +104,12 @@ class Lines:
         *,
         has_marks: bool = False,
     ) -> None:
-        self.line = start.line
-        self.doubtful = start.doubtful
+        self.line: int = start.line
+        self.doubtful: int = start.doubtful
         self.rows = rows
-        self.open_end = ""
-        self.open_line = 0
-        self.is_plain = not start.doubtful
+        self.open_end: str = ""
+        self.open_line: int = 0
+        self.is_plain: bool = not start.doubtful
         self._has_marks = has_marks
         self._count_bytes = count_bytes
         self._kept: list[str] = []

@@ -57,7 +57,7 @@ class RejectsSource(JsonLinesSource):
 
     def __init__(self, text: TextFile, zone: tzinfo, only: Only | None) -> None:
         super().__init__(text, zone)
-        self.skipped = Skipped()
+        self.skipped: Skipped = Skipped()
         self._only = only
 
     def identity(self) -> Mapping[str, Any]:

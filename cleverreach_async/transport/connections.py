@@ -23,7 +23,7 @@ class Connections:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._loop: object = None
-        self.state = "unopened"
+        self.state: str = "unopened"
 
     def check(self) -> None:
         """Check that the connections can be used in the running event loop.

@@ -33,8 +33,8 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self.requested = False
-        self.aborted = False
+        self.requested: bool = False
+        self.aborted: bool = False
         self._waits: set[anyio.CancelScope] = set()
         self._exchanges: set[anyio.CancelScope] = set()
         self._callbacks: list[Callable[[], None]] = []

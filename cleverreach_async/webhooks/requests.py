@@ -61,7 +61,7 @@ class RefusedError(Exception):
 
     def __init__(self, status: int, reason: str, **headers: str) -> None:
         super().__init__(f"{status} {reason}")
-        self.response = plain(status, reason, headers)
+        self.response: WebhookResponse = plain(status, reason, headers)
 
 
 def plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> WebhookResponse:

@@ -232,7 +232,7 @@ mistakes(
         "method is 'GTE'; use GET, POST, PUT or DELETE",
         lambda it: it.cr.request("GTE", "/groups"),
     ),
-    ("no such resource", "no attribute 'webhooks'", lambda it: it.cr.webhooks.list()),
+    ("no such resource", "no attribute 'campaigns'", lambda it: it.cr.campaigns.list()),
 )
 
 # Lists that were not awaited, or once too often.

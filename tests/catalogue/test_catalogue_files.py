@@ -94,5 +94,6 @@ async def test_l17_a_batch_is_not_sent_if_the_journal_cannot_be_written(
         report = await failed(
             server, receivers(30), journal=tmp_path / "journal", batch_size=10, concurrency=1
         )
-    assert (1, 10) == (len(server.requests), report.requests * 10)
+    # The first one is sent, unless the failure of the second stops the import before.
+    assert len(server.requests) == report.requests <= 1
     assert {} == {name: n for name, n in counts(report).items() if name in {"rejected", "unknown"}}

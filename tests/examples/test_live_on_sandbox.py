@@ -25,7 +25,7 @@ def run_live(**environ: str) -> str:
         check=False,
         cwd=ROOT,
         encoding="utf-8",
-        env={**clean, "COLUMNS": "200", **environ},
+        env={**clean, "PYTEST_ADDOPTS": "", "COLUMNS": "200", **environ},
         timeout=120,
     )
     assert 0 == done.returncode, done.stdout + done.stderr

@@ -199,7 +199,7 @@ def test_lines_are_discarded(file: Path) -> None:
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert most < 500_000
+    assert most < 600_000  # the lines alone are 700,000
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-7"])

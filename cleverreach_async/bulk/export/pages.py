@@ -37,7 +37,7 @@ class NewReceivers(AsyncIterator[list[Receiver]]):
     """
 
     def __init__(self, fetch: FetchReceivers, *, concurrency: int, seen: SeenIds) -> None:
-        self.doubles = 0
+        self.doubles: int = 0
         self._fetch = fetch
         self._concurrency = concurrency
         self._seen = seen

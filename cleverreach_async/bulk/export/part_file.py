@@ -87,7 +87,7 @@ class PartFile:
     def __init__(
         self, path: Path, about: Mapping[str, Any], *, resume: bool, overwrite: bool
     ) -> None:
-        self.path = path.with_name(f"{path.name}.part")
+        self.path: Path = path.with_name(f"{path.name}.part")
         self.state: ExportState | None = None
         self._target = path
         self._state_path = path.with_name(f"{path.name}.part.json")

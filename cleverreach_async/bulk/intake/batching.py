@@ -124,7 +124,7 @@ class KeyQueue:
         self._in_flight: set[str] = set()
         self._waiting: dict[str, deque[EncodedRow]] = {}
         self._ready: deque[str] = deque()
-        self.waiting = 0
+        self.waiting: int = 0
         """Number of rows that wait."""
 
     def admit(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:

@@ -90,7 +90,7 @@ class Journal:
     ) -> None:
         self.path = path
         self.meta = meta
-        self.state = state
+        self.state: JournalState = state
         self._database = database
 
     @property

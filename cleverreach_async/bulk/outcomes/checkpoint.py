@@ -29,7 +29,7 @@ OnAccepted = Callable[[Sequence[str]], object]
 
 _MOST_BUFFERED: Final = 1000
 
-run_in_thread = anyio.to_thread.run_sync
+run_in_thread: Final = anyio.to_thread.run_sync
 """Where files are written. Tests in virtual time write in the event loop instead."""
 
 

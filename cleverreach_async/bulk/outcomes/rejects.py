@@ -58,8 +58,8 @@ class RejectsFile:
         self._has_done = has_done
         self._file: IO[bytes] | None = None
         self._is_stream = False
-        self.size = 0
-        self.unwritten = 0
+        self.size: int = 0
+        self.unwritten: int = 0
 
     def __enter__(self) -> Self:
         if self._path is None and self._keep:

@@ -27,9 +27,9 @@ class ResultBuffer:
         self._results: deque[RowResult | EncodedRow] = deque()
         self._reader: weakref.ref[ResultStream] | None = None
         self._discarded = ""
-        self.changed = anyio.Event()
+        self.changed: anyio.Event = anyio.Event()
         """Set, and replaced, when results are added or taken."""
-        self.ended = False
+        self.ended: bool = False
         """Whether no more rows are added."""
 
     @property

@@ -86,7 +86,7 @@ class Comparison:
         limit: SliceLimit,
         on_progress: Callable[[SyncReport], None] | None,
     ) -> None:
-        self.selection = Selection(state)
+        self.selection: Selection = Selection(state)
         self.failure: Exception | None = None
         self._state = state
         self._report = report

@@ -62,7 +62,7 @@ class Selection:
 
     def __init__(self, state: SyncState) -> None:
         self._state = state
-        self.seen = Bits()
+        self.seen: Bits = Bits()
         self._sent = Bits()
         self._rows_of: dict[bytes, int] = {}
         """How many rows each address has so far, if there are several."""

@@ -68,8 +68,8 @@ class SyncState:
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         self.path = path
         self._database = database
-        self.fingerprints = Fingerprints(bytes(self._meta("key")))
-        self.next_id = int(self._meta("next_id"))
+        self.fingerprints: Fingerprints = Fingerprints(bytes(self._meta("key")))
+        self.next_id: int = int(self._meta("next_id"))
 
     @classmethod
     def open(cls, path: str | Path, identity: Mapping[str, str | int]) -> Self:

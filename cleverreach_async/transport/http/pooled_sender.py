@@ -63,7 +63,9 @@ class PooledSender:
         }
         self._needs_tls = server.scheme == "https"
         self._proxy = environment_proxy(base_url)
-        self.pool = ConnectionPool(self._open_connection, max_connections)
+        self.pool: ConnectionPool[_Connection] = ConnectionPool(
+            self._open_connection, max_connections
+        )
         if self._proxy:
             self._open_connection()  # a proxy that cannot be used is an error now
 
