@@ -13,7 +13,7 @@ from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.imports.destination import existing_group
 from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
-from cleverreach_async.cli.tables import day, each, plain_fields, table
+from cleverreach_async.cli.tables import day, each, plain_fields, print_list
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import NotFoundError
 from cleverreach_async.resources.attributes import Attribute
@@ -41,14 +41,15 @@ def show_groups(output: Output, *, as_json: AsJson = False, account: AccountOpti
         CleverReachError: A call failed.
     """
     groups = run(partial(_groups, account.access(output)))
-    if as_json:
-        output.result_json([_group_fields(group, stats) for group, stats in groups])
-    elif not groups:
-        output.info("the account has no groups")
-    else:
-        head = (">ID", ">RECEIVERS", ">ACTIVE", "CREATED", "CHANGED", "NAME")
-        for line in table(head, [_group_cells(group, stats) for group, stats in groups]):
-            output.result(line)
+    print_list(
+        output,
+        groups,
+        as_json=as_json,
+        fields=lambda it: _group_fields(*it),
+        head=(">ID", ">RECEIVERS", ">ACTIVE", "CREATED", "CHANGED", "NAME"),
+        cells=lambda it: _group_cells(*it),
+        empty="the account has no groups",
+    )
     _warn_of_shared_names(output, [group for group, _ in groups])
 
 
@@ -101,17 +102,21 @@ def show_attributes(
         CleverReachError: A call failed.
     """
     found = run(partial(_attributes, account.access(output), group))
-    if as_json:
-        output.result_json([plain_fields(it) for it in found])
-    elif not found:
-        output.info("there are no attributes")
-    else:
-        head = (">ID", "TYPE", "GROUP", "NAME", "DESCRIPTION")
-        rows = [
-            (str(it.id), it.type, str(it.group_id or "-"), it.name, it.description) for it in found
-        ]
-        for line in table(head, rows):
-            output.result(line)
+    print_list(
+        output,
+        found,
+        as_json=as_json,
+        fields=plain_fields,
+        head=(">ID", "TYPE", "GROUP", "NAME", "DESCRIPTION"),
+        cells=lambda it: (
+            str(it.id),
+            it.type,
+            str(it.group_id or "-"),
+            it.name,
+            it.description,
+        ),
+        empty="there are no attributes",
+    )
 
 
 async def _attributes(access: Access | None, group: str | None) -> list[Attribute]:
@@ -141,14 +146,15 @@ def show_forms(
         CleverReachError: A call failed.
     """
     found = run(partial(_forms, account.access(output), group))
-    if as_json:
-        output.result_json([plain_fields(it) for it in found])
-    elif not found:
-        output.info("there are no forms")
-    else:
-        rows = [(str(it.id), str(it.group_id or "-"), it.name) for it in found]
-        for line in table((">ID", "GROUP", "NAME"), rows):
-            output.result(line)
+    print_list(
+        output,
+        found,
+        as_json=as_json,
+        fields=plain_fields,
+        head=(">ID", "GROUP", "NAME"),
+        cells=lambda it: (str(it.id), str(it.group_id or "-"), it.name),
+        empty="there are no forms",
+    )
 
 
 async def _forms(access: Access | None, group: str | None) -> list[Form]:

@@ -8,7 +8,7 @@ from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.imports.destination import existing_group
 from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
-from cleverreach_async.cli.tables import day, plain_fields, table
+from cleverreach_async.cli.tables import day, plain_fields, print_list
 from cleverreach_async.resources.blacklist import BlacklistEntry
 from cleverreach_async.resources.webhooks import Webhook
 
@@ -31,14 +31,15 @@ def show_blacklist(
         CleverReachError: A call failed.
     """
     found = run(partial(_blacklist, account.access(output), group))
-    if as_json:
-        output.result_json([plain_fields(it) for it in found])
-    elif not found:
-        output.info("the blacklist is empty")
-    else:
-        rows = [(day(it.stamp), it.email, it.comment) for it in found]
-        for line in table(("ADDED", "ADDRESS", "COMMENT"), rows):
-            output.result(line)
+    print_list(
+        output,
+        found,
+        as_json=as_json,
+        fields=plain_fields,
+        head=("ADDED", "ADDRESS", "COMMENT"),
+        cells=lambda it: (day(it.stamp), it.email, it.comment),
+        empty="the blacklist is empty",
+    )
 
 
 async def _blacklist(access: Access | None, group: str | None) -> list[BlacklistEntry]:
@@ -62,16 +63,15 @@ def show_webhooks(output: Output, *, as_json: AsJson = False, account: AccountOp
         CleverReachError: A call failed.
     """
     found = run(partial(_webhooks, account.access(output)))
-    if as_json:
-        output.result_json(
-            [{"event": it.event, "condition": it.condition, "url": it.url} for it in found]
-        )
-    elif not found:
-        output.info("there are no webhooks")
-    else:
-        rows = [(it.event, it.condition or "-", it.url) for it in found]
-        for line in table(("EVENT", "CONDITION", "URL"), rows):
-            output.result(line)
+    print_list(
+        output,
+        found,
+        as_json=as_json,
+        fields=lambda it: {"event": it.event, "condition": it.condition, "url": it.url},
+        head=("EVENT", "CONDITION", "URL"),
+        cells=lambda it: (it.event, it.condition or "-", it.url),
+        empty="there are no webhooks",
+    )
 
 
 async def _webhooks(access: Access | None) -> list[Webhook]:

@@ -14,12 +14,12 @@ from cleverreach_async.cli.exit_statuses import INCOMPLETE, STOPPED
 from cleverreach_async.cli.failures import explain
 from cleverreach_async.cli.imports.arguments import Group, Overwrite
 from cleverreach_async.cli.imports.contents import show_mapping
-from cleverreach_async.cli.imports.destination import find_group
+from cleverreach_async.cli.imports.destination import existing_group
 from cleverreach_async.cli.imports.readers import FileOptions
 from cleverreach_async.cli.imports.send_options import parse_concurrency, parse_share
 from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
-from cleverreach_async.errors import ConfigurationError, SyncFailedError
+from cleverreach_async.errors import SyncFailedError
 from cleverreach_async.sources import RowFile
 
 __all__ = ["SyncArguments", "synchronise"]
@@ -137,9 +137,7 @@ async def _sync(
             output.info(f"{report.read:,} rows read, {report.unchanged:,} unchanged")
 
     async with connect(access) as client:
-        found = find_group(await client.groups.list(), group, create=False)
-        if found is None:
-            raise ConfigurationError(f"the account has no group {group!r}")
+        found = existing_group(await client.groups.list(), group)
         output.info(f"group {found.name} ({found.id})")
         return await client.bulk.sync(source, group_id=found.id, on_progress=tell, **settings)
 

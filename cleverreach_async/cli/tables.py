@@ -7,7 +7,9 @@ from typing import Any, Final, TypeVar
 import anyio
 import attrs
 
-__all__ = ["day", "each", "plain_fields", "table"]
+from cleverreach_async.cli.output import Output
+
+__all__ = ["day", "each", "plain_fields", "print_list", "table"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -39,6 +41,36 @@ async def each(items: Sequence[_T], call: Callable[[_T], Awaitable[_R]]) -> list
     for number in sorted(failed):
         raise failed[number]
     return [found[number] for number in range(len(items))]
+
+
+def print_list(
+    output: Output,
+    found: Sequence[_T],
+    *,
+    as_json: bool,
+    fields: Callable[[_T], object],
+    head: Sequence[str],
+    cells: Callable[[_T], Sequence[str]],
+    empty: str,
+) -> None:
+    """Print a list as JSON or as a table.
+
+    Args:
+        output: Where to print.
+        found: The items.
+        as_json: Whether to print JSON.
+        fields: Returns the fields of an item, for JSON.
+        head: The head of the table.
+        cells: Returns the cells of an item, for the table.
+        empty: What to say if there are no items.
+    """
+    if as_json:
+        output.result_json([fields(it) for it in found])
+    elif not found:
+        output.info(empty)
+    else:
+        for line in table(head, [cells(it) for it in found]):
+            output.result(line)
 
 
 def plain_fields(model: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _TOKEN: Final = re.compile(r"[\w.~+/=-]{8,}", re.ASCII)
 
 @attrs.frozen(kw_only=True)
 class ClientAccount:
-    """An account. Its fields are largely those of :class:`Whoami`.
+    """An account. :class:`Whoami` has the same fields.
 
     Attributes:
         id: Account id, the vendor's client id.

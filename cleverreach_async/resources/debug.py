@@ -1,12 +1,10 @@
 """The account of the token, its time to live, and the state of the API."""
 
-from typing import Any
-
 import attrs
 
 from cleverreach_async.errors import AuthenticationError
 from cleverreach_async.resources.base import Resource
-from cleverreach_async.resources.field_types import Extra
+from cleverreach_async.resources.clients import ClientAccount
 from cleverreach_async.resources.values import read_flag
 from cleverreach_async.transport.wire import build_request, decode_json
 
@@ -14,44 +12,8 @@ __all__ = ["Debug", "TokenTTL", "Whoami"]
 
 
 @attrs.frozen(kw_only=True)
-class Whoami:
-    """The account that a token belongs to.
-
-    Attributes:
-        id: Account id, the vendor's client id.
-        company: Company.
-        salutation: Salutation of the account holder.
-        firstname: First name of the account holder.
-        name: Last name of the account holder.
-        street: Street and number.
-        zip: Postcode.
-        city: City.
-        country: Country.
-        phone: Telephone number.
-        fax: Fax number.
-        email: E-mail address of the account holder.
-        login_domain: The host on which users of the account log in.
-        whitelabel_id: Id of the reseller, or 0.
-        lang: Language, such as ``de``.
-        extra: Fields of the response that this model does not know, and values that it cannot read.
-    """
-
-    id: int
-    company: str = attrs.field(default="", repr=False)
-    salutation: str = attrs.field(default="", repr=False)
-    firstname: str = attrs.field(default="", repr=False)
-    name: str = attrs.field(default="", repr=False)
-    street: str = attrs.field(default="", repr=False)
-    zip: str = attrs.field(default="", repr=False)
-    city: str = attrs.field(default="", repr=False)
-    country: str = attrs.field(default="", repr=False)
-    phone: str = attrs.field(default="", repr=False)
-    fax: str = attrs.field(default="", repr=False)
-    email: str = attrs.field(default="", repr=False)
-    login_domain: str = ""
-    whitelabel_id: int = attrs.field(default=0, repr=False)
-    lang: str = attrs.field(default="", repr=False)
-    extra: Extra = attrs.field(factory=dict[str, Any], repr=False)
+class Whoami(ClientAccount):
+    """The account that a token belongs to."""
 
 
 @attrs.frozen(kw_only=True)
