@@ -17,7 +17,7 @@ from cleverreach_async.errors import (
     ResponseDecodeError,
     UnprocessableEntityError,
 )
-from cleverreach_async.resources.base import Resource, unwrap
+from cleverreach_async.resources.blacklist import Blacklist
 from cleverreach_async.resources.forms import Forms
 from cleverreach_async.resources.receiver_models import Receiver, ReceiverInput
 from cleverreach_async.resources.sign_up import (
@@ -31,14 +31,11 @@ from cleverreach_async.resources.sign_up import (
     outcome_without_mail,
 )
 from cleverreach_async.transport.clock import Clock
-from cleverreach_async.transport.wire import as_object, build_request
 
-__all__ = ["AccountBlacklist", "ReceiverCalls", "SignUpSteps", "send_when_found"]
+__all__ = ["ReceiverCalls", "SignUpSteps", "is_blacklisted", "send_when_found"]
 
 _WAITS: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts: a new receiver is not visible to forms immediately."""
-
-_ENTRY: Final = "/blacklist/{email}"
 
 
 async def _nothing() -> None:
@@ -89,35 +86,27 @@ class ReceiverCalls(Protocol):
         ...
 
 
-class AccountBlacklist(Resource):
-    """The account's blacklist, as far as a sign-up needs it."""
+async def is_blacklisted(blacklist: Blacklist, email: str) -> bool:
+    """Return whether an address is on the blacklist of the account.
 
-    async def has(self, email: str) -> bool:
-        """Return whether an address is on the blacklist.
-
-        Raises:
-            ResponseDecodeError: The response is no entry.
-            CleverReachError: The call failed.
-
-        ``GET /blacklist/{email}``
-        """
-        request = build_request("GET", _ENTRY, path={"email": email})
-        try:
-            entry = unwrap(await self._json(request), request)
-        except NotFoundError:
-            return False
-        except CleverReachError as error:
-            allow = isinstance(error, PermissionDeniedError)
-            error.add_note(
-                "Nothing was stored or sent, because it is unknown whether the address is on the"
-                f" blacklist{'. Allow the app to read the blacklist' if allow else ''}"
-            )
-            raise
-        is_entry = bool(as_object(entry).get("email"))
-        del entry  # An error report of this frame shows its variables.
-        if not is_entry:
-            raise ResponseDecodeError(["it is no entry"], method="GET", path=_ENTRY)
-        return True
+    Raises:
+        ResponseDecodeError: The response is no entry.
+        CleverReachError: The call failed; its notes say what it means.
+    """
+    try:
+        entry = await blacklist.get(email)
+    except NotFoundError:
+        return False
+    except CleverReachError as error:
+        allow = isinstance(error, PermissionDeniedError)
+        error.add_note(
+            "Nothing was stored or sent, because it is unknown whether the address is on the"
+            f" blacklist{'. Allow the app to read the blacklist' if allow else ''}"
+        )
+        raise
+    if not entry.email:
+        raise ResponseDecodeError(["it is no entry"], method="GET", path="/blacklist/{email}")
+    return True
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -137,7 +126,7 @@ class SignUpSteps:
 
     receivers: ReceiverCalls
     forms: Forms
-    blacklist: AccountBlacklist
+    blacklist: Blacklist
     clock: Clock
     group_id: int
     form_id: int
@@ -156,7 +145,7 @@ class SignUpSteps:
         found = await self._look(receiver.email)
         if found is not None:
             return await self._ask(found, receiver.email)
-        if await self.blacklist.has(receiver.email):
+        if await is_blacklisted(self.blacklist, receiver.email):
             return SignUp(outcome=SignUpOutcome.BLACKLISTED)
         try:
             created = await self.receivers.create(receiver, group_id=self.group_id)
@@ -177,7 +166,7 @@ class SignUpSteps:
         outcome = outcome_without_mail(found, again=self.again)
         if outcome is not None:
             return SignUp(outcome=outcome, receiver=found, created=created)
-        if not created and await self.blacklist.has(email):
+        if not created and await is_blacklisted(self.blacklist, email):
             return SignUp(outcome=SignUpOutcome.BLACKLISTED, receiver=found)
         return await self._mail(found, email, created=created)
 

@@ -5,10 +5,11 @@ from typing import cast
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource
+from cleverreach_async.resources.blacklist import Blacklist
 from cleverreach_async.resources.forms import Forms, proof_of
 from cleverreach_async.resources.receiver_arguments import ReceiverLike, as_receiver
 from cleverreach_async.resources.sign_up import SignUp, newcomer
-from cleverreach_async.resources.sign_up_steps import AccountBlacklist, ReceiverCalls, SignUpSteps
+from cleverreach_async.resources.sign_up_steps import ReceiverCalls, SignUpSteps
 from cleverreach_async.transport.paths import check_id
 
 __all__ = ["SigningUp"]
@@ -57,7 +58,7 @@ class SigningUp(Resource):
         steps = SignUpSteps(
             receivers=cast("ReceiverCalls", self),  # the class that has this one as a part
             forms=Forms(self._send),
-            blacklist=AccountBlacklist(self._send),
+            blacklist=Blacklist(self._send),
             clock=self._clock,
             group_id=check_id("group_id", group_id),
             form_id=check_id("form_id", form_id),
