@@ -10,6 +10,7 @@ however often the server fails.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain, takewhile
+from operator import is_
 
 from cleverreach_async.bulk.intake.superseding import supersedes
 from cleverreach_async.bulk.journal.rowset import RowSet
@@ -73,13 +74,15 @@ class Window:
 
     def _take_all(self, rows: Sequence[EncodedRow]) -> bool:
         """Add all rows at once if all are new and fit: the usual case, and much faster."""
-        fresh = {row.key: row for row in rows}
-        if len(fresh) < len(rows) or not self._last.keys().isdisjoint(fresh):
-            return False
         size = self._bytes + sum([len(row.body) for row in rows]) + len(rows)
         if self._count + len(rows) > self.max_rows or size > self._max_bytes:
             return False
-        self._last.update(fresh)
+        last = map(self._last.setdefault, [row.key for row in rows], rows)
+        if not all(map(is_, list(last), rows)):  # another row of an address was there before
+            for row in rows:
+                if self._last.get(row.key) is row:
+                    del self._last[row.key]
+            return False
         self._count += len(rows)
         self._bytes = size
         return True
@@ -129,10 +132,13 @@ class KeyQueue:
 
     def admit(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:
         """Return the rows that may be sent now; the others wait for :meth:`release`."""
-        keys = {row.key for row in rows}
-        if len(keys) == len(rows) and not self._waiting and self._in_flight.isdisjoint(keys):
-            self._in_flight |= keys
-            return list(rows)
+        keys = [row.key for row in rows]
+        if not self._waiting and self._in_flight.isdisjoint(keys):
+            count = len(self._in_flight)
+            self._in_flight.update(keys)
+            if len(self._in_flight) == count + len(rows):
+                return list(rows)
+            self._in_flight.difference_update(keys)
         admitted: list[EncodedRow] = []
         for row in rows:
             if row.key in self._in_flight or row.key in self._waiting:
