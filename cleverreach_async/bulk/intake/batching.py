@@ -14,7 +14,7 @@ from operator import is_
 
 from cleverreach_async.bulk.intake.superseding import supersedes
 from cleverreach_async.bulk.journal.rowset import RowSet
-from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.rows import EncodedRow, size_of
 
 __all__ = ["KeyQueue", "Window"]
 
@@ -60,10 +60,11 @@ class Window:
             The index of the row that did not fit, or the number of rows; and each row that was
             superseded, with the later row of the same address that took its place.
         """
-        if self._take_all(rows[start:] if start else rows):
-            return len(rows), []
+        end = min(start + max(self.max_rows - self._count, 0), len(rows))
+        if not self._take_all(rows if end - start == len(rows) else rows[start:end]):
+            end = start
         superseded: list[tuple[EncodedRow, EncodedRow]] = []
-        for position in range(start, len(rows)):
+        for position in range(end, len(rows)):
             row = rows[position]
             replaced = self._replaced_by(row) if row.key in self._last else []
             if not (replaced or self._has_room(row)):
@@ -74,8 +75,8 @@ class Window:
 
     def _take_all(self, rows: Sequence[EncodedRow]) -> bool:
         """Add all rows at once if all are new and fit: the usual case, and much faster."""
-        size = self._bytes + sum([len(row.body) for row in rows]) + len(rows)
-        if self._count + len(rows) > self.max_rows or size > self._max_bytes:
+        size = self._bytes + size_of(rows) + len(rows)
+        if size > self._max_bytes:
             return False
         last = map(self._last.setdefault, [row.key for row in rows], rows)
         if not all(map(is_, list(last), rows)):  # another row of an address was there before
