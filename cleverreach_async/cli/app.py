@@ -14,7 +14,6 @@ __all__ = ["app"]
 # load rich and a reader of Markdown, which takes as long as everything else.
 app: Final = typer.Typer(
     cls=CommandGroup,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
