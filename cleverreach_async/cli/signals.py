@@ -89,7 +89,7 @@ class ImportInterrupts(Interrupts):
             is_decided = is_first or caught == signal.SIGINT
             return reaction if is_decided else Reaction.CONTINUE
         if is_first:
-            self._output.info(_STOPPING)
+            self._output.advise(_STOPPING)
             self._run.stop("interrupted" if caught == signal.SIGINT else "terminated by a signal")
             return Reaction.CONTINUE
         if caught != signal.SIGINT:
@@ -97,6 +97,6 @@ class ImportInterrupts(Interrupts):
         if self._is_aborted:
             return Reaction.ABORT
         self._is_aborted = True
-        self._output.info(_ABORTING)
+        self._output.advise(_ABORTING)
         self._run.abort()
         return Reaction.ABORT_SOON

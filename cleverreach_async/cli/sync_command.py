@@ -119,7 +119,7 @@ def synchronise(output: Output, arguments: SyncArguments, account: AccountOption
     except SyncFailedError as error:
         _show(output, error.report, as_json=arguments.as_json)
         output.error(explain(error))
-        output.info("the same command sends what is left")
+        output.advise("the same command sends what is left")
         return STOPPED
     _show(output, report, as_json=arguments.as_json)
     return INCOMPLETE if report.rejected or report.unknown else 0

@@ -25,7 +25,7 @@ def finish_import(job: Job, error: ImportFailedError | None, caught: signal.Sign
     """
     output = job.output
     if job.report is None:
-        output.info(_progress_until_now(job))
+        output.advise(_progress_until_now(job))
         return _status_of_signal(caught)
     result = Result.of(job, job.report, error)
     if job.arguments.send.as_json:
@@ -41,7 +41,7 @@ def finish_import(job: Job, error: ImportFailedError | None, caught: signal.Sign
         advice = _advice(result, error)
         if error is not None:
             output.error(explain(error))
-        output.info(advice if error else f"{result.stopped}; {advice}")
+        output.advise(advice if error else f"{result.stopped}; {advice}")
     if caught is not None:
         return _status_of_signal(caught)
     status = _finish_mails(job)
