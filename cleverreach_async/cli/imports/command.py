@@ -10,15 +10,15 @@ from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.cli.confirmation import check_yes, confirm
 from cleverreach_async.cli.connection import connect, run, signals_ignored
 from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import announce
 from cleverreach_async.cli.imports.contents import show_attributes, show_mapping, survey
 from cleverreach_async.cli.imports.destination import (
-    Destination,
     converted_to,
-    prepare_destination,
+    plan_destination,
 )
 from cleverreach_async.cli.imports.dry_run import check_rows
 from cleverreach_async.cli.imports.ending import finish_import
@@ -32,6 +32,8 @@ from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.signals import ImportInterrupts
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError, ImportFailedError
+from cleverreach_async.resources.groups import Group
+from cleverreach_async.sources.rows import SourceRow
 
 __all__ = ["import_file"]
 
@@ -54,6 +56,8 @@ def import_file(arguments: Arguments, account: AccountOptions, output: Output) -
             "--resume cannot be used with --sandbox, which is empty at each start; cleverreach"
             " sandbox --store FILE keeps its data"
         )
+    if access is not None and send.strategy == "delete":
+        check_yes(output, "--strategy delete", yes=send.yes)
     job = _prepare(arguments, output)
     interrupts = ImportInterrupts(output)
     work = partial(check_rows, job) if send.dry_run else partial(_send, job, access, interrupts)
@@ -98,7 +102,10 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
         connect(access, http_client=http_client, on_event=job.on_event) as client,
     ):
         form = await look_up_form(client, arguments)
-        group_id = (await _prepare_destination(job, client)).group.id
+        await _prepare_destination(job, client)
+        if job.destination is None:
+            raise ConfigurationError("nobody was deleted")
+        group_id = job.destination.group.id
         deliver = partial(_deliver, job, client, group_id, interrupts.watch)
         if form is None:
             return await deliver()
@@ -110,26 +117,32 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
         )
 
 
-async def _prepare_destination(job: Job, client: CleverReach) -> Destination:
-    """Find or create the group and the attributes."""
+async def _prepare_destination(job: Job, client: CleverReach) -> None:
+    """Find or create the group and the attributes, unless the user does not want to go on."""
     arguments, output = job.arguments, job.output
+    deletes = arguments.send.strategy == "delete"
     # Deleting needs no attributes.
-    wanted = Definitions() if arguments.send.strategy == "delete" else job.contents.attributes
-    job.destination = destination = await prepare_destination(
+    wanted = Definitions() if deletes else job.contents.attributes
+    plan = await plan_destination(
         client,
         arguments.group,
         wanted,
         create=arguments.create,
         create_attributes=arguments.create_attributes,
     )
-    converted = list(converted_to(wanted, destination.present))
+    converted = list(converted_to(wanted, plan.attributes.present))
     if converted:
         output.info(f"  converted to the types of the account: {', '.join(converted)}")
-    group = destination.group
-    output.info(f"{'new ' if destination.is_new else ''}group {group.name} ({group.id})")
-    if destination.created.labels:
-        output.info(f"new attributes: {', '.join(destination.created.labels)}")
-    return destination
+    if not deletes or plan.group is None or _confirm_deletion(job, plan.group):
+        job.destination = await plan.carry_out(client, output)
+
+
+def _confirm_deletion(job: Job, group: Group) -> bool:
+    if job.arguments.send.yes:
+        return True
+    count = sum(isinstance(row, SourceRow) for row in job.source)
+    question = f"Delete the {count:,} receivers of this file from {group.name} ({group.id})?"
+    return confirm(job.output, question, yes=False)
 
 
 async def _deliver(

@@ -10,6 +10,7 @@ import typer
 from cleverreach_async.bulk.options import AUTO_CONCURRENCY, MAX_CONCURRENCY, Settings
 from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.cli.confirmation import Yes
 from cleverreach_async.cli.imports.http_library import HttpLibrary
 from cleverreach_async.cli.options import AsJson
 from cleverreach_async.errors import ConfigurationError
@@ -164,6 +165,7 @@ class SendOptions:
             " update: only update; delete: remove from the group.",
         ),
     ] = "upsertplus"
+    yes: Yes = False
     activate: Annotated[
         bool,
         typer.Option(
