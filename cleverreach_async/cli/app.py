@@ -177,7 +177,7 @@ def webhooks() -> Run:
     return show_webhooks
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="Show the account of the credentials.")
 def whoami() -> Run:
     """Show the account that the credentials belong to."""
     from cleverreach_async.cli.account_commands import show_account
@@ -185,7 +185,7 @@ def whoami() -> Run:
     return show_account
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="Log in in the browser and store the token.")
 def login() -> Run:
     """Log in to an account in the browser and store the token.
 

@@ -177,9 +177,12 @@ class Output:
         """
         self._messages.write(f"{printable(question)} [y/N] ")
         self._messages.flush()
-        answer = sys.stdin.readline()
-        if not answer.endswith("\n"):
-            self._messages.write("\n")  # Ctrl-D leaves the cursor in the line
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):
+                self._messages.write("\n")  # Ctrl-C and Ctrl-D leave the cursor in the line
         return answer.strip().lower() in {"y", "yes"}
 
     def result(self, text: str) -> None:

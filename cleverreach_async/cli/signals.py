@@ -3,10 +3,13 @@
 import enum
 import signal
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.cli.output import Output
+
+if TYPE_CHECKING:
+    # Commands that import nothing need not load the importer.
+    from cleverreach_async.bulk.run import ImportRun
 
 __all__ = ["ImportInterrupts", "Interrupts", "Reaction"]
 
@@ -77,7 +80,7 @@ class ImportInterrupts(Interrupts):
         self._run: ImportRun | None = None
         self._is_aborted = False
 
-    def watch(self, run: ImportRun) -> None:
+    def watch(self, run: "ImportRun") -> None:
         """Pass signals to a run that is about to begin."""
         self._run = run
 

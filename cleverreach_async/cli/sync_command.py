@@ -9,6 +9,7 @@ import typer
 
 from cleverreach_async.bulk.attributes.plan import plan_attributes
 from cleverreach_async.bulk.sync.report import SyncReport
+from cleverreach_async.cli.completion import one_of
 from cleverreach_async.cli.confirmation import Yes, check_yes, confirm
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
@@ -79,7 +80,12 @@ class SyncArguments:
         bool, typer.Option("--inactive", help="Add new receivers as not yet confirmed.")
     ] = False
     concurrency: Annotated[
-        str, typer.Option(metavar="N|auto", help="Requests in flight at a time.")
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Requests in flight at a time.",
+            autocompletion=one_of("auto", "1", "2", "4", "8", "16", "32"),
+        ),
     ] = attrs.field(default=_DEFAULT_CONCURRENCY)
     rejects: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File for rows that are not accepted.")

@@ -13,6 +13,7 @@ from cleverreach_async.bulk.strategies import StrategyName
 from cleverreach_async.cli.confirmation import check_yes, confirm
 from cleverreach_async.cli.connection import connect, run, signals_ignored
 from cleverreach_async.cli.credentials import Access
+from cleverreach_async.cli.imports.account_check import AccountCheck
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import announce
 from cleverreach_async.cli.imports.contents import show_attributes, show_mapping, survey
@@ -50,17 +51,20 @@ def import_file(arguments: Arguments, account: AccountOptions, output: Output) -
         CleverReachError: The import did not begin.
     """
     send = arguments.send
-    access = None if send.dry_run else account.access(output)
+    is_offline = send.dry_run and not send.check_account
+    access = None if is_offline else account.access(output)
     if access is None and send.resume:
         raise ConfigurationError(
             "--resume cannot be used with --sandbox, which is empty at each start; cleverreach"
             " sandbox --store FILE keeps its data"
         )
-    if access is not None and send.strategy == "delete":
+    if access is not None and send.strategy == "delete" and not send.dry_run:
         check_yes(output, "--strategy delete", yes=send.yes)
     job = _prepare(arguments, output)
     interrupts = ImportInterrupts(output)
-    work = partial(check_rows, job) if send.dry_run else partial(_send, job, access, interrupts)
+    work = partial(_send, job, access, interrupts)
+    if send.dry_run:
+        work = partial(check_rows, job) if is_offline else partial(_check, job, access)
     error: ImportFailedError | None = None
     try:
         with no_empty_rejects(arguments):
@@ -91,12 +95,32 @@ def _prepare(arguments: Arguments, output: Output) -> Job:
     return job
 
 
-async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -> ImportReport:
-    arguments, output = job.arguments, job.output
+async def _check(job: Job, access: Access | None) -> ImportReport:
+    """Check the rows, and the account with them."""
+    _announce_server(job.output, access)
+    job.account_check = check = AccountCheck(job.arguments.group)
+    async with connect(access) as client:
+        await check.begin(client, job.arguments, _wanted(job))
+        report = await check_rows(job)
+        await check.finish()
+    return report
+
+
+def _announce_server(output: Output, access: Access | None) -> None:
     if access is None:
         output.info("sandbox: nothing leaves this computer, and no data is kept")
     else:
         output.info(f"connecting to {access.host}")
+
+
+def _wanted(job: Job) -> Definitions:
+    """Return the attributes that the account must have; deleting needs none."""
+    return Definitions() if job.arguments.send.strategy == "delete" else job.contents.attributes
+
+
+async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -> ImportReport:
+    arguments, output = job.arguments, job.output
+    _announce_server(output, access)
     async with (
         opened_client(arguments.send.http, arguments.content, access) as http_client,
         connect(access, http_client=http_client, on_event=job.on_event) as client,
@@ -120,9 +144,7 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
 async def _prepare_destination(job: Job, client: CleverReach) -> None:
     """Find or create the group and the attributes, unless the user does not want to go on."""
     arguments, output = job.arguments, job.output
-    deletes = arguments.send.strategy == "delete"
-    # Deleting needs no attributes.
-    wanted = Definitions() if deletes else job.contents.attributes
+    deletes, wanted = arguments.send.strategy == "delete", _wanted(job)
     plan = await plan_destination(
         client,
         arguments.group,
