@@ -43,7 +43,9 @@ def root(*, version: Version = False, quiet: Quiet = False, verbose: Verbose = F
     """
     del version, quiet, verbose  # a command reads the last two where its own are
     # Without a handler Python prints the library's warnings in the middle of the progress bar.
-    logging.getLogger("cleverreach_async").addHandler(logging.NullHandler())
+    library = logging.getLogger("cleverreach_async")
+    if not library.handlers:
+        library.addHandler(logging.NullHandler())
 
 
 @app.command(

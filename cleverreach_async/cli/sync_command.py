@@ -196,10 +196,11 @@ class _SyncRun:
 
     def _may_remove(self, group: Group, count: int) -> bool:
         arguments = self._arguments
-        receivers = "1 receiver" if count == 1 else f"{count:,} receivers"
+        place, verb = f"{group.name} ({group.id})", arguments.missing.capitalize()
         question = (
-            f"{receivers} of {group.name} ({group.id}) are no longer in the file."
-            f" {arguments.missing.capitalize()} them?"
+            f"1 receiver of {place} is no longer in the file. {verb} it?"
+            if count == 1
+            else f"{count:,} receivers of {place} are no longer in the file. {verb} them?"
         )
         self.has_declined = not confirm(self._output, question, yes=arguments.yes)
         return not self.has_declined

@@ -6,6 +6,7 @@ from functools import partial
 
 from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.intake.valid_addresses import is_address
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
@@ -162,8 +163,10 @@ async def _prepare_destination(job: Job, client: CleverReach) -> None:
 def _confirm_deletion(job: Job, group: Group) -> bool:
     if job.arguments.send.yes:
         return True
-    count = sum(isinstance(row, SourceRow) for row in job.source)
-    question = f"Delete the {count:,} receivers of this file from {group.name} ({group.id})?"
+    emails = (row.receiver.email for row in job.source if isinstance(row, SourceRow))
+    count = sum(type(email) is str and is_address(email) for email in emails)
+    receivers = "1 receiver" if count == 1 else f"{count:,} receivers"
+    question = f"Delete the {receivers} of this file from {group.name} ({group.id})?"
     return confirm(job.output, question, yes=False)
 
 
