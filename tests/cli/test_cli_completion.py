@@ -79,7 +79,11 @@ def test_suggested_values_are_valid() -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell(run: Run, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
     """It asks the command under its own name."""
-    monkeypatch.setattr("shellingham.detect_shell", lambda *args: (shell, f"/bin/{shell}"))
+
+    def detect() -> tuple[str, str]:
+        return shell, f"/bin/{shell}"
+
+    monkeypatch.setattr("shellingham.detect_shell", detect)
     shown = run("--show-completion").stdout
 
     assert "_CLEVERREACH_COMPLETE=complete_" + shell in shown.replace("ROOT", "CLEVERREACH")

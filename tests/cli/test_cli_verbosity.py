@@ -86,8 +86,8 @@ def test_a_quiet_import_shows_no_progress() -> None:
     class Measured:
         """A file of unknown length."""
 
-        size = 0
-        position = 0
+        size: int = 0
+        bytes_read: int = 0
 
     assert Display is type(make_display(Output(quiet=True), Measured()))
 
