@@ -5,9 +5,9 @@ None of them needs a request: completing a word must be quick, and must not fail
 
 import zoneinfo
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, get_args, get_origin, get_type_hints
 
-__all__ = ["ENCODINGS", "FAULTS", "one_of", "time_zones"]
+__all__ = ["ENCODINGS", "FAULTS", "behaviours", "one_of", "time_zones"]
 
 ENCODINGS: Final = (
     *("utf-8", "cp1252", "cp850", "cp437", "iso8859-1", "iso8859-15", "mac_roman", "utf-16"),
@@ -21,6 +21,20 @@ FAULTS: Final = (
 def one_of(*values: str) -> Callable[[], list[str]]:
     """Return a function that completes values, for ``typer.Option(autocompletion=)``."""
     return lambda: list(values)
+
+
+def behaviours() -> list[str]:
+    """Complete a switch of the sandbox with its value."""
+    try:
+        from cleverreach_async.sandbox import Behaviour  # noqa: PLC0415 - it is an extra
+    except ModuleNotFoundError:
+        return []
+    found: list[str] = []
+    for name, kind in get_type_hints(Behaviour).items():
+        values = ("yes", "no") if kind is bool else get_args(kind)
+        is_choice = kind is bool or get_origin(kind) is Literal
+        found += [f"{name}={value}" for value in values] if is_choice else [f"{name}="]
+    return found
 
 
 def time_zones() -> list[str]:

@@ -127,8 +127,9 @@ def command(run: Callable[..., int | None]) -> Callable[..., None]:
     @wraps(run)
     def handle(*, context: typer.Context, quiet: bool, verbose: bool, **values: Any) -> None:
         quiet, verbose = _in_force(context, quiet=quiet, verbose=verbose)
-        output = Output(quiet=quiet)
-        with report_errors(output), logged_requests(output) if verbose else nullcontext():
+        output = Output(quiet=quiet, verbose=verbose)
+        log = logged_requests(output) if output.is_verbose else nullcontext()
+        with report_errors(output), log:
             if quiet and verbose:
                 raise ConfigurationError("use only one of --quiet and --verbose")
             raise typer.Exit(_call(run, {**values, "output": output}) or 0)

@@ -90,10 +90,16 @@ class Output:
 
     Args:
         quiet: Whether neither information nor warnings are printed, nor progress.
+        verbose: Whether requests are logged.
+
+    Attributes:
+        is_quiet: See above.
+        is_verbose: See above.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.is_quiet: bool = quiet
+        self.is_verbose: bool = verbose
         for stream in (sys.stdout, sys.stderr):
             # A Windows console cannot show every character; a question mark is better than a crash.
             if isinstance(stream, io.TextIOWrapper):
@@ -179,7 +185,8 @@ class Output:
         self._messages.flush()
         answer = ""
         try:
-            answer = sys.stdin.readline()
+            with suppress(OSError, ValueError):  # the terminal was closed
+                answer = sys.stdin.readline()
         finally:
             if not answer.endswith("\n"):
                 self._messages.write("\n")  # Ctrl-C and Ctrl-D leave the cursor in the line

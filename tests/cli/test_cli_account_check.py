@@ -130,7 +130,7 @@ def test_receivers_are_counted_if_that_is_cheap(
     text = run(*CHECK, "--create-attributes").stdout
 
     assert expected == found["receivers_existing"]
-    assert ("was not counted" in text) == (expected is None)
+    assert ("not counted, both are large" in text) == (expected is None)
 
 
 @pytest.mark.usefixtures("filled")

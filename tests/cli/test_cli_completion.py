@@ -4,14 +4,15 @@ import io
 import socket
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from typer.testing import Result
 
 from cleverreach_async.cli.app import app
-from cleverreach_async.cli.completion import ENCODINGS, FAULTS
-from cleverreach_async.sandbox import Faults
+from cleverreach_async.cli.completion import ENCODINGS, FAULTS, behaviours
+from cleverreach_async.sandbox import Behaviour, Faults
 
 Run = Callable[..., Result]
 
@@ -74,6 +75,15 @@ def test_suggested_values_are_valid() -> None:
     """A completed word must not be refused."""
     Faults.parse(*FAULTS)
     assert [] == [name for name in ENCODINGS if "ä".encode(name).decode(name) != "ä"]
+
+
+def test_switches_of_the_sandbox() -> None:
+    """A choice with each of its values, a number without one."""
+    found = behaviours()
+
+    assert {"plus_order=input", "plus_order=reversed", "max_rows="} < set(found)
+    assert {"lift_deactivation=yes", "lift_deactivation=no"} < set(found)
+    assert {it.name for it in fields(Behaviour)} == {it.partition("=")[0] for it in found}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -25,10 +25,7 @@ from cleverreach_async.resources.groups import Group
 
 __all__ = ["AccountCheck"]
 
-_NOT_COUNTED: Final = (
-    "how many receivers of the file it has was not counted: both are large, and it would take too"
-    " many requests; cleverreach verify compares them"
-)
+_NOT_COUNTED: Final = "in the group already: not counted, both are large; see cleverreach verify"
 
 
 @attrs.define
