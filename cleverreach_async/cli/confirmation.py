@@ -1,6 +1,7 @@
 """Nobody is deleted or deactivated before somebody has said yes: on the terminal, or with --yes."""
 
 import signal
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -38,12 +39,13 @@ def check_yes(output: Output, option: str, *, yes: bool) -> None:
         )
 
 
-def confirm(output: Output, question: str, *, yes: bool) -> bool:
+def confirm(output: Output, question: Callable[[], str], *, yes: bool) -> bool:
     """Ask whether receivers are to be removed; returns whether they are.
 
     Args:
         output: Where to ask.
-        question: The question, with the number of receivers and the group.
+        question: Returns the question, with the number of receivers and the group. It is called
+            only if there is somebody to ask, since counting them may take a while.
         yes: Whether it is confirmed already.
 
     Raises:
@@ -54,6 +56,6 @@ def confirm(output: Output, question: str, *, yes: bool) -> bool:
     # An event loop may be waiting for this answer, and would not see the signal before it.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return output.ask(question)
+        return output.ask(question())
     finally:
         signal.signal(signal.SIGINT, handler)

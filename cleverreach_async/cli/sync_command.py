@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import attrs
 import typer
 
+from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.bulk.attributes.plan import plan_attributes
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.cli.completion import one_of
@@ -160,6 +161,7 @@ class _SyncRun:
         self._output = output
         self._arguments = arguments
         self._source = source
+        self._wanted = survey(source).attributes if arguments.create_attributes else Definitions()
         self._created: list[str] = []
         self._shown = 0
         self.has_declined: bool = False
@@ -177,7 +179,7 @@ class _SyncRun:
         async with connect(access) as client:
             group = existing_group(await client.groups.list(), self._arguments.group)
             self._output.info(f"group {group.name} ({group.id})")
-            if self._arguments.create_attributes:
+            if self._wanted.labels:
                 await self._create_attributes(client, group)
             return await client.bulk.sync(
                 self._source,
@@ -188,8 +190,9 @@ class _SyncRun:
             )
 
     async def _create_attributes(self, client: CleverReach, group: Group) -> None:
-        wanted = survey(self._source).attributes
-        plan = await plan_attributes(client.attributes, wanted, group_id=group.id, create=False)
+        plan = await plan_attributes(
+            client.attributes, self._wanted, group_id=group.id, create=False
+        )
         await check_missing(client, plan, create=True)
         done = await create_attributes(client, plan, self._output, group_id=group.id)
         self._created = done.created.labels
@@ -197,11 +200,12 @@ class _SyncRun:
     def _may_remove(self, group: Group, count: int) -> bool:
         arguments = self._arguments
         place, verb = f"{group.name} ({group.id})", arguments.missing.capitalize()
-        question = (
-            f"1 receiver of {place} is no longer in the file. {verb} it?"
-            if count == 1
-            else f"{count:,} receivers of {place} are no longer in the file. {verb} them?"
-        )
+
+        def question() -> str:
+            if count == 1:
+                return f"1 receiver of {place} is no longer in the file. {verb} it?"
+            return f"{count:,} receivers of {place} are no longer in the file. {verb} them?"
+
         self.has_declined = not confirm(self._output, question, yes=arguments.yes)
         return not self.has_declined
 

@@ -161,13 +161,13 @@ async def _prepare_destination(job: Job, client: CleverReach) -> None:
 
 
 def _confirm_deletion(job: Job, group: Group) -> bool:
-    if job.arguments.send.yes:
-        return True
-    emails = (row.receiver.email for row in job.source if isinstance(row, SourceRow))
-    count = sum(type(email) is str and is_address(email) for email in emails)
-    receivers = "1 receiver" if count == 1 else f"{count:,} receivers"
-    question = f"Delete the {receivers} of this file from {group.name} ({group.id})?"
-    return confirm(job.output, question, yes=False)
+    def question() -> str:
+        emails = (row.receiver.email for row in job.source if isinstance(row, SourceRow))
+        count = sum(type(email) is str and is_address(email) for email in emails)
+        receivers = "1 receiver" if count == 1 else f"{count:,} receivers"
+        return f"Delete the {receivers} of this file from {group.name} ({group.id})?"
+
+    return confirm(job.output, question, yes=job.arguments.send.yes)
 
 
 async def _deliver(
