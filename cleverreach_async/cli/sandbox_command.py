@@ -10,6 +10,7 @@ import attrs
 import typer
 
 from cleverreach_async.auth.environment import BASE_URL, CLIENT_ID, CLIENT_SECRET
+from cleverreach_async.cli.completion import FAULTS, one_of
 from cleverreach_async.cli.connection import run, sandbox_extra
 from cleverreach_async.cli.output import Output
 from cleverreach_async.errors import ConfigurationError
@@ -34,7 +35,11 @@ class SandboxOptions:
     ] = None
     latency: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Delay of every request, such as 200ms."),
+        typer.Option(
+            metavar="TIME",
+            help="Delay of every request, such as 200ms.",
+            autocompletion=one_of("50ms", "200ms", "1s"),
+        ),
     ] = None
     fault: Annotated[
         list[str] | None,
@@ -42,6 +47,7 @@ class SandboxOptions:
             metavar="SPEC",
             help="Inject faults: 429=5%, 502=2%:committed, reset=1%, cut=1%, hang=30s@1%,"
             " short_answer=1%, expire_token=1%. Can be repeated.",
+            autocompletion=one_of(*FAULTS),
         ),
     ] = None
     seed: Annotated[
