@@ -1,51 +1,16 @@
 """The arguments of an operation: the account and the request."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from .accounts import AccountState
 from .behaviour import Behaviour
 from .errors import ApiError, bad_value, not_found
-from .hook_queue import HookQueue
 from .store import Store
 from .values import MAX_INT, Json, as_list, as_map, is_email, parse_json, to_bool, to_int
-
-
-@dataclass(slots=True, repr=False)
-class AccountState:
-    """The state of the one account.
-
-    Attributes:
-        store: The database.
-        behaviour: The current behaviour.
-        clock: Returns the time in unix seconds.
-        client_id: The id of the one OAuth app.
-        client_secret: The secret of the app.
-        token_lifetime: The lifetime of access tokens in seconds.
-        random: Shuffles responses.
-        sends: How many e-mails were requested per form and receiver.
-        hooks: The deliveries of webhooks.
-    """
-
-    store: Store
-    behaviour: Behaviour
-    clock: Callable[[], float]
-    client_id: str
-    client_secret: str
-    token_lifetime: int
-    random: Random = field(default_factory=lambda: Random(1))
-    sends: Counter[tuple[int, int]] = field(default_factory=Counter[tuple[int, int]])
-    hooks: HookQueue = field(default_factory=HookQueue)
-
-    id: int = 129_000
-
-    def now(self) -> int:
-        """Return the time in unix seconds."""
-        return int(self.clock())
 
 
 @dataclass(slots=True, repr=False)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.sandbox.call import Call
-from cleverreach_async.sandbox.recording import RequestLog
+from cleverreach_async.sandbox.recording import PendingRequest, RequestLog
 from cleverreach_async.sandbox.store import Store
 
 
@@ -103,10 +103,11 @@ def test_dropped_requests_are_counted() -> None:
     log = RequestLog(keep=2)
     request = Request({"type": "http", "method": "GET", "query_string": b"", "headers": []})
     for number in range(5):
-        log.received("GET", f"/{number}")
-        log.completed(request, f"/{number}", b"", 200)
-    assert [request.path for request in log.requests] == ["/3", "/4"]
-    assert log.count() == 5
+        pending = PendingRequest("GET", f"/{number}", 0.0, None)
+        log.received(pending)
+        log.completed(pending, request, b"", 0.0, None)
+    assert [request.path for request in log.requests()] == ["/3", "/4"]
+    assert log.count(None, None) == 5
 
 
 @pytest.mark.anyio
