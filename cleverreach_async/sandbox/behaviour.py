@@ -6,7 +6,9 @@ H several independent or live-tested sources, M one good source, L one weak sour
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from difflib import get_close_matches
+from types import NoneType
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 RowText = Literal["string", "object"]
 
@@ -179,3 +181,63 @@ class Behaviour:
     """Which events have the address too (U)."""
     webhook_deleted_id: Literal["missing", "zero", "stale"] = "missing"
     """The id of a deleted receiver, which is of no use any more (U)."""
+
+    @classmethod
+    def parse(cls, *specs: str) -> Self:
+        """Parse switches of a command line, such as ``put_tags=replace`` or ``agency=no``.
+
+        Lists are separated by commas, as in ``webhook_retries=5,30``; an empty text is an empty
+        list, and ``none`` is no limit.
+
+        Raises:
+            ValueError: A switch is unknown, or has not such a value.
+        """
+        hints = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for spec in specs:
+            name, equals, text = (part.strip() for part in spec.partition("="))
+            name = name.replace("-", "_")
+            if name not in hints:
+                near = get_close_matches(name, hints)
+                raise ValueError(
+                    f"Unknown switch {name!r}: did you mean {', '.join(near)}?"
+                    if near
+                    else f"Unknown switch {name!r}: the fields of Behaviour are the switches"
+                )
+            if not equals:
+                raise ValueError(f"Switch {spec!r} needs a value, such as {name}=VALUE")
+            values[name] = _parse_value(name, text, hints[name])
+        return cls(**values)
+
+
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _parse_value(name: str, text: str, hint: Any) -> Any:
+    """Parse the value of a switch of a type.
+
+    Raises:
+        ValueError: It has not such a value.
+    """
+    expected: str
+    if hint is bool:
+        if text.lower() in _WORDS:
+            return _WORDS[text.lower()]
+        expected = "yes or no"
+    elif get_origin(hint) is Literal:
+        choices = {str(choice): choice for choice in get_args(hint)}
+        if text in choices:
+            return choices[text]
+        expected = ", ".join(choices)
+    elif get_origin(hint) is tuple:
+        item = get_args(hint)[0]
+        return tuple(_parse_value(name, it.strip(), item) for it in text.split(",") if text)
+    elif hint is str:
+        return text
+    else:
+        if text.isascii() and text.isdecimal():
+            return int(text)
+        if NoneType in get_args(hint) and text.lower() == "none":
+            return None
+        expected = "a whole number"
+    raise ValueError(f"Switch {name} needs {expected}, not {text!r}")

@@ -3,12 +3,21 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from .faults import Fault
 
 Outage = tuple[float, float]
 """The first second of an outage and the one after its last, counted from the start."""
+
+
+class LimitOptions(TypedDict, total=False):
+    """The arguments of :class:`AccountLimits` except the clock."""
+
+    rate: float | None
+    max_in_flight: int | None
+    outages: Iterable[Outage]
+    retry_after: bool
 
 
 class LimitHit(NamedTuple):
