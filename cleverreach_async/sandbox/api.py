@@ -9,7 +9,7 @@ from typing import cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, request_response
 from starlette.types import Scope
 
@@ -88,6 +88,8 @@ async def refuse(request: Request, error: Exception) -> Response:
     """Make the response of a refused call, in the shape that the behaviour selects."""
     refusal = cast("ApiError", error)
     behaviour = (request.scope.get(ACCOUNT) or request.app.state.accounts.first).behaviour
+    if behaviour.errors_as_html:
+        return HTMLResponse(f"<html>{refusal.message}</html>")
     as_success = behaviour.errors_as_200 == "always" or (
         behaviour.errors_as_200 == "refusals" and refusal.code in REFUSALS
     )

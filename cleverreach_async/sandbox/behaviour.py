@@ -71,6 +71,14 @@ class Behaviour:
     """True: an order line replaces a stored one of the same order_id and product (U: unlikely)."""
     order_quantity_key: Literal["quantity", "amount"] = "quantity"
     """The name of the quantity in returned order lines; v2 used amount (M)."""
+    order_numbers: Literal["number", "decimal"] = "number"
+    """Whether price and quantity of returned order lines are numbers, or text such as ``1.0000``,
+    which two shop systems send (L)."""
+    order_ids: Literal["text", "number", "decimal"] = "text"
+    """Whether order ids of digits come back as they are (M), as 4711, or as 4711.0 (U)."""
+    product_text: Literal["stored", "escaped", "cut", "collapsed"] = "stored"
+    """The product in returned order lines: as sent, with HTML entities, cut after 30 characters, or
+    with single spaces (U)."""
     sparse_profiles: bool = False
     """True: profiles lack all fields that some responses lacked; id and email are certain (H)."""
     email_case: Literal["stored", "lower"] = "stored"
@@ -111,6 +119,9 @@ class Behaviour:
     # shapes
     empty_map: Literal["object", "list"] = "object"
     """An empty ``attributes``: ``{}`` as recorded (H), or ``[]`` as PHP encodes it."""
+    arrays: Literal["list", "numbered", "keyed"] = "list"
+    """A list that is not empty: a list (H), or as PHP encodes one with gaps: an object whose keys
+    are ``0, 1, …``, or the ids of its items, else ``1, 2, …`` (U; seen for ``empty_map``)."""
     single_read: Literal["object", "list"] = "object"
     """GET of one group or receiver: the object, or a list of one, which the SDK unwraps (M)."""
     missing_receiver_read: Literal["error", "empty_list"] = "error"
@@ -119,6 +130,8 @@ class Behaviour:
     """``{"error": {"code", "message"}}`` (H), ``{"message"}`` (L), ``{"error": "message"}`` (M)."""
     errors_as_200: Literal["never", "refusals", "always"] = "never"
     """Error bodies with HTTP 200: never, for per-call refusals (400, 404, 409), or always (M)."""
+    errors_as_html: bool = False
+    """True: errors are a page with HTTP 200; one client refuses a 200 that is not JSON (L)."""
     exchange_answer: Literal["object", "string"] = "object"
     """The response of debug/exchange: a token object, or only the token (M)."""
 

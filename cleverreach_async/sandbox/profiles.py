@@ -1,6 +1,7 @@
 """The JSON of receivers."""
 
-from collections.abc import Collection, Iterable, Sequence
+import html
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -102,11 +103,27 @@ def profile(member: Member, shared_names: Sequence[str], behaviour: Behaviour) -
     return answer
 
 
+_TEXT_OF_PRODUCT: Mapping[str, Callable[[str], str]] = {
+    "escaped": html.escape,
+    "cut": lambda text: text[:30],
+    "collapsed": lambda text: " ".join(text.split()),
+}
+
+
 def order_json(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]:
     """Return the JSON of an order line."""
+    answer = dict(line)
     if behaviour.order_quantity_key == "amount" and "quantity" in line:
-        return {("amount" if name == "quantity" else name): value for name, value in line.items()}
-    return line
+        answer = {("amount" if name == "quantity" else name): it for name, it in line.items()}
+    if behaviour.order_numbers == "decimal":
+        for name in answer.keys() & {"price", "quantity", "amount"}:
+            answer[name] = f"{answer[name]:.4f}"
+    order_id = line["order_id"]
+    if behaviour.order_ids != "text" and order_id.isascii() and order_id.isdecimal():
+        answer["order_id"] = (int if behaviour.order_ids == "number" else float)(order_id)
+    if change := _TEXT_OF_PRODUCT.get(behaviour.product_text):
+        answer["product"] = change(line["product"])
+    return answer
 
 
 def records_of(

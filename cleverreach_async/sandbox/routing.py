@@ -16,7 +16,7 @@ from .accounts import Accounts
 from .call import Call, token_of
 from .errors import ApiError, not_found
 from .tokens import check_token
-from .values import Json, encode_json
+from .values import Json, encode_json, php_arrays
 
 Operation = Callable[[Call], Json]
 
@@ -78,6 +78,8 @@ class Endpoint:
         if isawaitable(result):
             result = await result
         scope[ACCOUNT] = call.account  # that of a token request is known only now
+        if not isinstance(result, Response) and call.behaviour.arrays != "list":
+            result = php_arrays(result, keyed=call.behaviour.arrays == "keyed")
         response = result if isinstance(result, Response) else JsonAnswer(result)
         await response(scope, receive, send)
 
