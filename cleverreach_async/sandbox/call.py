@@ -128,10 +128,12 @@ class Call:
 
 def token_of(request: Request) -> str:
     """Return the access token, from the header or else from the query (H)."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    return request.query_params.get("token", "")
+    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
+    value = next((value for name, value in headers if name == b"authorization"), b"")
+    scheme, _, token = value.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return token.strip().decode("latin-1")
+    return request.query_params.get("token", "") if request.scope["query_string"] else ""
 
 
 def whole(source: Mapping[str, Json], name: str, default: int = 0) -> int:

@@ -1,11 +1,10 @@
 """The outermost layer of the sandbox: records requests, keeps limits and injects faults."""
 
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
@@ -16,7 +15,7 @@ from .accounts import Accounts, AccountState
 from .call import token_of
 from .errors import error_body, phrase
 from .faults import Fault, Faults, is_call
-from .limits import LimitHit
+from .limits import AccountLimits
 from .recording import PendingRequest, RequestLog
 from .routing import ACCOUNT, JsonAnswer, clean_path
 from .tokens import expire_token
@@ -72,19 +71,37 @@ class FaultInjection:
         pending = PendingRequest(request.method, path, clock(), account.name if account else None)
         self._log.received(pending)
         try:
-            with _limited(account, path) as hit:
-                if hit is None:
-                    await self._respond(pending, routed, request, body, send)
-                    return
-            pending.fault = hit.name
-            response = fault_response(hit.fault)
-            pending.status_code = response.status_code
-            await response(scope, receive, send)
+            if account is None or not (account.limits.are_set and is_call(path)):
+                await self._respond(pending, routed, request, body, send)
+            else:
+                await self._respond_within(account.limits, pending, routed, request, body, send)
         finally:
             pending.route = self._path_of(routed)
-            owner: AccountState | None = routed[ACCOUNT]
+            owner = cast("AccountState | None", routed[ACCOUNT])  # a token request has set it
             name = owner.name if owner else None
             self._log.completed(pending, request, body, clock(), name)
+
+    async def _respond_within(
+        self,
+        limits: AccountLimits,
+        pending: PendingRequest,
+        routed: Scope,
+        request: Request,
+        body: bytes,
+        send: Send,
+    ) -> None:
+        """Send the response, or that of the limit that refuses the request."""
+        try:
+            hit = limits.enter()
+            if hit is None:
+                await self._respond(pending, routed, request, body, send)
+                return
+        finally:
+            limits.leave()
+        pending.fault = hit.name
+        response = fault_response(hit.fault)
+        pending.status_code = response.status_code
+        await response(routed, request.receive, send)
 
     async def _respond(
         self, pending: PendingRequest, routed: Scope, request: Request, body: bytes, send: Send
@@ -131,18 +148,6 @@ class FaultInjection:
                 return without_items(await respond(), fault.items, self._faults().random)
             case _:
                 return await respond()
-
-
-@contextmanager
-def _limited(account: AccountState | None, path: str) -> Generator[LimitHit | None, None, None]:
-    """Count a request of an account while it is in flight, and tell which limit refuses it."""
-    if account is None or not is_call(path):
-        yield None
-        return
-    try:
-        yield account.limits.enter()
-    finally:
-        account.limits.leave()
 
 
 async def call_app(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> list[Message]:

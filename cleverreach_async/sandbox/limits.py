@@ -105,6 +105,11 @@ class AccountLimits:
                 raise ValueError(f"An outage must end after its start, not {first:g}:{end:g}")
         self._outages = outages
 
+    @property
+    def are_set(self) -> bool:
+        """Whether there is any limit."""
+        return bool(self._rate or self._max_in_flight or self._outages)
+
     def enter(self) -> LimitHit | None:
         """Count a request, or return why it is refused; :meth:`leave` must follow in any case."""
         self._in_flight += 1

@@ -57,18 +57,19 @@ def _app_of(call: Call, fields: Mapping[str, str]) -> AccountState:
     return app
 
 
-def _owner(call: Call, row: Row, app: AccountState) -> AccountState | None:
+def _owner(call: Call, row: Row | None, app: AccountState) -> AccountState | None:
     """Return the account that a code or a refresh token is of; None if another app got it."""
-    is_of_app = row["client_id"] in {"", app.client_id}
-    return call.account.accounts.with_id(row["account"]) if is_of_app else None
+    if row is None or row["client_id"] not in {"", app.client_id}:
+        return None
+    return call.account.accounts.with_id(row["account"])
 
 
 def _use_code(call: Call, fields: Mapping[str, str], app: AccountState) -> AccountState:
     """Use up an authorization code, which works once and for a few seconds."""
     code = fields.get("code", "")
     row = call.account.tokens.one("DELETE FROM codes WHERE code = ? RETURNING *", code)
-    owner = row and _owner(call, row, app)
-    if not (row and owner) or row["expires_at"] <= call.now():
+    owner = _owner(call, row, app)
+    if row is None or owner is None or row["expires_at"] <= call.now():
         raise OAuthError(
             "invalid_grant", "Authorization code doesn't exist or is invalid for the client"
         )
@@ -81,9 +82,10 @@ def _use_refresh_token(call: Call, fields: Mapping[str, str], app: AccountState)
     """Use a refresh token; a used one is refused unless the behaviour accepts it (M)."""
     token = fields.get("refresh_token", "")
     row = call.account.tokens.one("SELECT * FROM refresh_tokens WHERE token = ?", token)
-    owner = row and _owner(call, row, app)
-    used_up = row and owner and row["used"] and owner.behaviour.refresh_reuse == "refuse"
-    if not (row and owner) or used_up or row["expires_at"] <= call.now():
+    owner = _owner(call, row, app)
+    if row is None or owner is None or row["expires_at"] <= call.now():
+        raise OAuthError("invalid_grant", "Invalid refresh token")
+    if row["used"] and owner.behaviour.refresh_reuse == "refuse":
         raise OAuthError("invalid_grant", "Invalid refresh token")
     call.account.tokens.run("UPDATE refresh_tokens SET used = 1 WHERE token = ?", token)
     return owner

@@ -1,7 +1,6 @@
 """``cleverreach sandbox``: accounts, limits, switches and the access log."""
 
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -17,14 +16,16 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Sandbox]:
     """The sandboxes that were served; each gets a few requests in process instead of a socket."""
     seen = list[Sandbox]()
 
-    async def serve(sandbox: Sandbox, *_: Any, on_started: Callable[[int], None]) -> None:
+    async def serve(
+        sandbox: Sandbox, _host: str, _port: int, *, on_started: Callable[[int], None]
+    ) -> None:
         seen.append(sandbox)
         on_started(8800)
         transport = httpx.ASGITransport(app=sandbox.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://x.example") as api:
             for account in sandbox.accounts.values():
                 api.headers["authorization"] = f"Bearer {account.add_token()}"
-                for _ in range(2):
+                for _repeat in range(2):
                     await api.get("/v3/receivers/mia@example.org")
 
     monkeypatch.setattr("cleverreach_async.sandbox.server.serve", serve)

@@ -257,7 +257,7 @@ async def test_over_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     authority, stranger = trustme.CA(), trustme.CA()
     key, trusted = tmp_path / "key.pem", ssl.create_default_context()
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(key)
-    authority.configure_trust(trusted)
+    authority.configure_trust(trusted)  # pyright: ignore[reportUnknownMemberType]
     shop = Shop()
 
     def trust(authority: trustme.CA) -> None:

@@ -68,7 +68,8 @@ async def load(
                 await run.put(row)
     except ImportFailedError as error:
         return error.report
-    return run.report
+    report: ImportReport = run.report
+    return report
 
 
 @pytest.mark.parametrize("call", STRATEGIES)
