@@ -86,15 +86,12 @@ class SandboxAccount:
         self.account.hooks.deliver = deliver
 
     async def deliver_webhooks(self) -> list[SentWebhook]:
-        """Send the deliveries that are due; a server does so in the background.
+        """Send the deliveries of this account that are due; a server does so in the background.
 
         Returns:
             The attempts, in the order in which they were made.
         """
-        account = self.account
-        return await account.hooks.send_due(
-            self.store, account.behaviour, account.now, account.random
-        )
+        return await self.account.send_webhooks()
 
     @property
     def webhooks(self) -> list[SentWebhook]:

@@ -2,17 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from .behaviour import Behaviour
 from .hook_events import watch
-from .hook_queue import HookQueue
+from .hook_queue import HookQueue, SentWebhook
 from .limits import AccountLimits
 from .store import Row, Store
-from .values import Json, load_map
 
 FIRST_ID = 129_000
 """The id of the first account."""
@@ -58,6 +57,10 @@ class AccountState:
     def now(self) -> int:
         """Return the time in unix seconds."""
         return int(self.clock())
+
+    async def send_webhooks(self) -> list[SentWebhook]:
+        """Send the deliveries of webhooks that are due."""
+        return await self.hooks.send_due(self.store, self.behaviour, self.now, self.random)
 
     @property
     def tokens(self) -> Store:
@@ -143,11 +146,6 @@ class Accounts:
         """Return the ids of the accounts of an agency's customers."""
         sql = "SELECT id FROM accounts WHERE owner = ? ORDER BY id"
         return [account_id for (account_id,) in self.store.tuples(sql, owner_id)]
-
-    def details(self, account_id: int) -> Mapping[str, Json]:
-        """Return the fields of an account that were written."""
-        row = self.row(account_id)
-        return load_map(row["data"]) if row else {}
 
     def with_id(self, account_id: int) -> AccountState | None:
         """Return an account by its id."""

@@ -95,6 +95,8 @@ def watch(store: Store) -> bool:
         Whether a webhook is registered.
     """
     is_needed = store.value("SELECT 1 FROM webhooks") is not None
+    if not is_needed and store.value("SELECT 1 FROM temp.sqlite_master") is None:
+        return False  # as in most tests
     for name, body in _TRIGGERS.items():
         store.run(f"DROP TRIGGER IF EXISTS temp.{name}")
         if is_needed:

@@ -1,5 +1,8 @@
 """The tables of the sandbox."""
 
+VERSION = 1
+"""The number of the schema; increase it when a table or a column is added."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS access_tokens (
     token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, refresh_token TEXT,

@@ -11,7 +11,7 @@ import anyio
 import uvicorn
 from anyio.from_thread import start_blocking_portal
 
-from .account import SandboxAccount
+from .accounts import AccountState
 from .app import Sandbox
 from .hook_calls import deliver_over_http
 
@@ -76,18 +76,18 @@ async def serve(
 
 async def _send_webhooks(sandbox: Sandbox) -> None:
     """Send the webhooks of all accounts until cancelled; none waits for another account."""
-    busy = set[str]()
+    busy = set[int]()
 
-    async def send(account: SandboxAccount) -> None:
+    async def send(account: AccountState) -> None:
         """Send what is due for one account."""
-        await account.deliver_webhooks()
-        busy.discard(account.name)
+        await account.send_webhooks()
+        busy.discard(account.id)
 
     async with anyio.create_task_group() as tasks:
         while True:
-            for account in sandbox.accounts.values():
-                if account.account.hooks.is_used and account.name not in busy:
-                    busy.add(account.name)
+            for account in sandbox.account.accounts.opened:
+                if account.hooks.is_used and account.id not in busy:
+                    busy.add(account.id)
                     tasks.start_soon(send, account)
             await anyio.sleep(_POLL_SECONDS)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-from .schema import ADDED_COLUMNS, FIRST_IDS, SCHEMA
+from .schema import ADDED_COLUMNS, FIRST_IDS, SCHEMA, VERSION
 from .values import load_list, load_map
 
 Row = dict[str, Any]
@@ -35,12 +35,20 @@ class Store:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(SCHEMA)
-            self._add_columns()
-            self._set_first_ids(first_ids_after)
+            if self.value("PRAGMA user_version") != VERSION:
+                self._create(first_ids_after)
         except BaseException:
             self._db.close()
             raise
+
+    def _create(self, first_ids_after: int) -> None:
+        """Create the tables, or bring those of an earlier version up to date."""
+        is_new = self.value("SELECT 1 FROM sqlite_master") is None
+        self._db.executescript(SCHEMA)
+        if not is_new:
+            self._add_columns()
+        self._set_first_ids(first_ids_after)
+        self.run(f"PRAGMA user_version = {VERSION}")
 
     def _add_columns(self) -> None:
         """Add the columns that a file of an earlier version lacks."""

@@ -35,6 +35,31 @@ async def test_a_file_survives(tmp_path: Path) -> None:
                 assert sandbox.store.emails(group) == ["a@example.org"]
 
 
+def test_a_file_of_an_earlier_version(tmp_path: Path) -> None:
+    """It gets the columns that it lacks, and keeps its tokens for the first account."""
+    path = str(tmp_path / "old.sqlite")
+    with sqlite3.connect(path) as old:
+        old.executescript("""
+            CREATE TABLE access_tokens (
+                token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, refresh_token TEXT);
+            CREATE TABLE refresh_tokens (
+                token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, used INTEGER DEFAULT 0);
+            CREATE TABLE codes (
+                code TEXT PRIMARY KEY, redirect_uri TEXT NOT NULL, expires_at INTEGER NOT NULL);
+            CREATE TABLE hook_events (
+                seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL,
+                group_id INTEGER NOT NULL, receiver_id INTEGER, email TEXT, form_id INTEGER,
+                shared INTEGER NOT NULL DEFAULT 0);
+            INSERT INTO access_tokens VALUES ('kept', 9000000000, NULL);
+        """)
+    old.close()
+    for _ in range(2):
+        with Sandbox(path) as sandbox:
+            owner = sandbox.account.accounts.with_token("kept")
+            assert (owner, None) == (sandbox.account, sandbox.store.one("SELECT * FROM codes"))
+            assert 129_001 <= sandbox.add_account("shop-42").id
+
+
 def test_transaction_is_all_or_nothing() -> None:
     """A failed block is rolled back, with its inner blocks."""
     store = Store()
