@@ -24,6 +24,7 @@ class Call:
         headers: The headers; names are in lower case.
         raw: The body.
         token: The access token, or empty.
+        found: The account that a call without a token has turned out to be for.
     """
 
     account: AccountState
@@ -32,6 +33,7 @@ class Call:
     headers: Mapping[str, str]
     raw: bytes
     token: str = ""
+    found: AccountState | None = None
 
     @property
     def store(self) -> Store:

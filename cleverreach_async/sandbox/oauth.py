@@ -98,16 +98,17 @@ def create_token(call: Call) -> Json:
     refreshable = True
     match fields.get("grant_type"):
         case "client_credentials":
-            call.account, refreshable = app, app.behaviour.client_credentials_refresh
+            owner, refreshable = app, app.behaviour.client_credentials_refresh
         case "authorization_code":
-            call.account = _use_code(call, fields, app)
+            owner = _use_code(call, fields, app)
         case "refresh_token":
-            call.account = _use_refresh_token(call, fields, app)
+            owner = _use_refresh_token(call, fields, app)
         case None:
             raise OAuthError("invalid_request", "The grant type was not specified in the request")
         case other:
             raise OAuthError("unsupported_grant_type", f'Grant type "{other}" not supported')
-    return issue(call.account, app.client_id, refreshable=refreshable)
+    call.found = owner
+    return issue(owner, app.client_id, refreshable=refreshable)
 
 
 def authorize(call: Call) -> Json:
@@ -131,7 +132,7 @@ def authorize(call: Call) -> Json:
         raise OAuthError("invalid_request", "There is no such account in the sandbox")
     if "account" not in query and app is accounts.first and len(accounts.opened) > 1:
         return _page_of_accounts(call)
-    call.account = owner
+    call.found = owner
     code = secrets.token_hex(20)
     owner.tokens.insert(
         "codes",

@@ -77,7 +77,7 @@ class Endpoint:
         result = self.operation(call)
         if isawaitable(result):
             result = await result
-        scope[ACCOUNT] = call.account  # that of a token request is known only now
+        scope[ACCOUNT] = scope.get(ACCOUNT) or call.found
         if not isinstance(result, Response) and call.behaviour.arrays != "list":
             result = php_arrays(result, keyed=call.behaviour.arrays == "keyed")
         response = result if isinstance(result, Response) else JsonAnswer(result)

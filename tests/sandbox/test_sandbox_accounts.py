@@ -159,6 +159,7 @@ async def test_a_page_asks_for_the_account(guest: httpx.AsyncClient, sandbox: Sa
     assert 302 == (await consent(guest, sandbox)).status_code
     sandbox.add_account("shop-42")
     page = await consent(guest, sandbox, state='"><x>')
+    assert ["main", None] == [it.account for it in sandbox.requests]
     assert (200, 2) == (page.status_code, page.text.count("<li>"))
     assert "<x>" not in page.text
     link = page.text.split('href="')[2].split('"')[0].replace("&amp;", "&")
