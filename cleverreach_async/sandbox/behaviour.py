@@ -71,6 +71,9 @@ class Behaviour:
     """True: an order line replaces a stored one of the same order_id and product (U: unlikely)."""
     order_quantity_key: Literal["quantity", "amount"] = "quantity"
     """The name of the quantity in returned order lines; v2 used amount (M)."""
+    orders_visible_after: int = 0
+    """The seconds until a stored order line can be read. A client that looks up an order after a
+    lost response has to wait for longer (U)."""
     order_numbers: Literal["number", "decimal"] = "number"
     """Whether price and quantity of returned order lines are numbers, or text such as ``1.0000``,
     which two shop systems send (L)."""

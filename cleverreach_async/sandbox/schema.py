@@ -46,7 +46,8 @@ CREATE TABLE IF NOT EXISTS members (
 CREATE INDEX IF NOT EXISTS members_by_receiver ON members (receiver_id);
 CREATE TABLE IF NOT EXISTS orders (
     line INTEGER PRIMARY KEY AUTOINCREMENT, receiver_id INTEGER NOT NULL,
-    order_id TEXT NOT NULL, product TEXT NOT NULL, data TEXT NOT NULL
+    order_id TEXT NOT NULL, product TEXT NOT NULL, data TEXT NOT NULL,
+    saved INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS orders_by_receiver ON orders (receiver_id);
 CREATE TABLE IF NOT EXISTS events (
@@ -126,6 +127,7 @@ ADDED_COLUMNS = {
     "access_tokens": (_ACCOUNT,),
     "refresh_tokens": (_ACCOUNT, _APP),
     "codes": (_ACCOUNT, _APP),
+    "orders": (("saved", "INTEGER NOT NULL DEFAULT 0"),),
     "hook_events": (("object_id", "INTEGER"),),
 }
 """Columns that files of earlier versions lack: name and definition by table."""

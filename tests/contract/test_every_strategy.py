@@ -228,6 +228,22 @@ async def test_orders_that_come_back_in_other_words(
     assert (7 - unknown, unknown) == (run.report.accepted, run.report.unknown)
 
 
+@pytest.mark.parametrize("sandbox", [Behaviour(orders_visible_after=4)], ids=str, indirect=True)
+async def test_orders_that_can_be_read_later(cr: CleverReach, sandbox: Sandbox) -> None:
+    """The look-up waits for ``settle`` seconds first, so it finds what the lost answer stored."""
+    clock = FakeClock()
+    sandbox.account.clock = clock.now
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    row = ReceiverInput("ann@example.org", orders=[OrderInput("A-1", "Lamp")])
+    sandbox.faults.add(
+        Fault("status", times=1, path_suffix="/upsertplus", code=502, committed=True)
+    )
+    bulk = Bulk(attrs.evolve(vars(cr.bulk)["_transport"], clock=clock))
+    report = await bulk.upsert([row], group_id=group_id, settle=5)
+
+    assert (1, 1) == (report.accepted, len(sandbox.store.orders("ann@example.org")))
+
+
 @calls
 async def test_a_short_response_loses_no_row(cr: CleverReach, sandbox: Sandbox, call: Any) -> None:
     """Rows that a response omits are queried."""
