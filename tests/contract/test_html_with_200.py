@@ -67,9 +67,9 @@ async def load(
             for row in rows:
                 await run.put(row)
     except ImportFailedError as error:
-        return error.report
-    report: ImportReport = run.report
-    return report
+        report: ImportReport = error.report
+        return report
+    return run.report
 
 
 @pytest.mark.parametrize("call", STRATEGIES)
