@@ -303,7 +303,7 @@ def as_object(value: Any) -> dict[str, Any]:
 def as_list(value: Any) -> list[Any]:
     """Return a decoded JSON list, or a list of one for anything else.
 
-    PHP sends a list with gaps as an object with numbers as keys; its list are the values.
+    PHP sends a list with gaps as an object with numbers or ids as keys; its list are the values.
     """
     if is_numbered(value):
         return [*value.values()]
@@ -311,9 +311,16 @@ def as_list(value: Any) -> list[Any]:
 
 
 def is_numbered(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether decoded JSON is an object with numbers as keys, and not empty."""
+    """Whether decoded JSON is an object that stands for a list, and not empty.
+
+    Its keys are numbers, or the ids of its items.
+    """
     fields = as_object(value)
-    return bool(fields) and all(map(str.isdecimal, fields))
+    if not fields:
+        return False
+    return all(map(str.isdecimal, fields)) or all(
+        str(as_object(item).get("id")) == key for key, item in fields.items()
+    )
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:
