@@ -10,7 +10,7 @@ import attrs
 import typer
 
 from cleverreach_async.auth.environment import BASE_URL, CLIENT_ID, CLIENT_SECRET
-from cleverreach_async.cli.completion import FAULTS, one_of
+from cleverreach_async.cli.completion import FAULTS, behaviours, one_of
 from cleverreach_async.cli.connection import run, sandbox_extra
 from cleverreach_async.cli.output import Output
 from cleverreach_async.errors import ConfigurationError
@@ -64,6 +64,7 @@ class SandboxOptions:
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
+            autocompletion=behaviours,
             help="How to act where the API is undocumented, such as put_tags=replace."
             " Can be repeated.",
         ),
@@ -92,7 +93,10 @@ class SandboxOptions:
         ),
     ] = None
     access_log: Annotated[
-        bool, typer.Option("--access-log", help="Print a line for each request on stderr.")
+        bool,
+        typer.Option(
+            "--access-log", help="Print a line for each request on stderr, as --verbose does."
+        ),
     ] = False
 
     @property
@@ -121,7 +125,7 @@ def serve_sandbox(output: Output, options: SandboxOptions) -> None:
     except sqlite3.Error as error:
         raise ConfigurationError(f"{options.store}: cannot be used as store: {error}") from None
     with sandbox:
-        if options.access_log:
+        if options.access_log or output.is_verbose:
             sandbox.on_request = lambda request: output.info(request.line, wrap=False)
         announce = partial(_announce, options, output, sandbox)
         try:
