@@ -26,6 +26,7 @@ from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.passage import SharedAccount
 from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
@@ -53,6 +54,7 @@ class ClientOptions(TypedDict, total=False):
     max_connections: int
     on_event: Callable[[RequestEvent], None] | None
     on_response: Callable[[ResponseInfo], None] | None
+    shared: SharedAccount | None
 
 
 class CleverReach(Nouns):
@@ -79,6 +81,8 @@ class CleverReach(Nouns):
         max_connections: Maximum number of connections; ignored with ``http_client``.
         on_event: Called with a :class:`RequestEvent` for each attempt, for metrics.
         on_response: Called with a :class:`ResponseInfo` for each success, with status and headers.
+        shared: The account as other processes share it, such as a :class:`RedisAccount`; by default
+            its limits and pauses apply to this process only.
         clock: Source of time, for tests.
         rng: Source of random numbers, for tests.
 
@@ -98,6 +102,7 @@ class CleverReach(Nouns):
         max_connections: int = 100,
         on_event: Callable[[RequestEvent], None] | None = None,
         on_response: Callable[[ResponseInfo], None] | None = None,
+        shared: SharedAccount | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
@@ -121,7 +126,7 @@ class CleverReach(Nouns):
             clock=clock,
             rng=rng,
         )
-        self._set_up(connections, _with_auth(transport, auth), is_owner=True)
+        self._set_up(connections, _with_auth(transport, auth, shared), is_owner=True)
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
@@ -151,16 +156,22 @@ class CleverReach(Nouns):
         # Shared by all nouns, and slow to load: not in a call, which would block the event loop.
         import_module("cleverreach_async.resources.base")
 
-    def with_auth(self, auth: Auth | str) -> "CleverReach":
+    def with_auth(self, auth: Auth | str, *, shared: SharedAccount | None = None) -> "CleverReach":
         """Return a client of another account over the same connections; closing it does nothing.
+
+        Each call returns a client with a gate, a retry budget and a token cache of its own. So keep
+        it, or use :meth:`accounts`, which does: two clients of one account know nothing of each
+        other's pauses.
 
         Args:
             auth: How to authenticate.
+            shared: The account as other processes share it, such as a :class:`RedisAccount`.
 
         Raises:
             ConfigurationError: It is no way to authenticate, or for another server.
         """
-        return self._sibling(_with_auth(self._transport, as_auth(auth)))
+        auth = masked(auth)
+        return self._sibling(_with_auth(self._transport, as_auth(auth), shared))
 
     def with_options(
         self,
@@ -280,7 +291,7 @@ def _root_of(auth: Auth, base_url: str | None, *, allow_http: bool) -> str:
     return server_root(base_url, allow_http=allow_http or was_allowed)
 
 
-def _with_auth(transport: Transport, auth: Auth) -> Transport:
+def _with_auth(transport: Transport, auth: Auth, shared: SharedAccount | None = None) -> Transport:
     """Return a transport with credentials, which are not sent to a server that they are not for."""
     server = server_of(auth)
     if server not in {None, transport.base_url}:
@@ -288,7 +299,7 @@ def _with_auth(transport: Transport, auth: Auth) -> Transport:
             f"the app is for the server {server}, and the client for {transport.base_url}: pass"
             " base_url= to OAuthApp only, or the same to both"
         )
-    return transport.with_auth(auth)
+    return transport.with_auth(auth, shared)
 
 
 def _check_operation(method: object, path: object) -> None:
