@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypedDict, Unpack
 
 import attrs
 
+from cleverreach_async.accounts import Accounts, check_auth
 from cleverreach_async.auth.app import as_auth, server_of
 from cleverreach_async.auth.credentials import masked
 from cleverreach_async.auth.environment import (
@@ -29,7 +30,7 @@ from cleverreach_async.transport.http.choice import make_sender
 from cleverreach_async.transport.passage import SharedAccount
 from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
-from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
+from cleverreach_async.transport.transport import Account, Auth, RequestEvent, Transport
 from cleverreach_async.transport.wire import (
     DEFAULT_BASE_URL,
     USER_AGENT,
@@ -172,6 +173,44 @@ class CleverReach(Nouns):
         """
         auth = masked(auth)
         return self._sibling(_with_auth(self._transport, as_auth(auth), shared))
+
+    def accounts(
+        self,
+        auth_of: Callable[[str], Auth | str],
+        *,
+        keep: int = 10_000,
+        shared: Callable[[str], SharedAccount] | None = None,
+    ) -> Accounts["CleverReach"]:
+        """Return the clients of many accounts over the same connections, one per key. ::
+
+            tenants = cr.accounts(lambda tenant_id: app.user(store=store_of(tenant_id)))
+            groups = await tenants["shop-42"].groups.list()
+
+        Each key has one gate, one retry budget and one token cache, however often it is looked up.
+        The options of this client apply to all, and closing it ends them.
+
+        Args:
+            auth_of: Returns how to authenticate for a key. It is called when the key is first used,
+                and again when its account was dropped since. It must not be asynchronous: a store
+                is read when a token is needed.
+            keep: Most accounts to keep, of about 5 KiB each. Those used longest ago are dropped
+                first, but not while a call uses them, and paused ones only if most are paused.
+            shared: Returns the account as other processes share it, such as a
+                :class:`RedisAccount`.
+
+        Raises:
+            ConfigurationError: ``keep`` is below 1.
+        """
+
+        def make(key: str) -> CleverReach:
+            auth = masked(auth_of(key))
+            check_auth(auth)
+            return self.with_auth(auth, shared=None if shared is None else shared(key))
+
+        def reuse(account: Account) -> CleverReach:
+            return self._sibling(attrs.evolve(self._transport, account=account))
+
+        return Accounts(make, reuse, lambda client: client._transport.own_account(), keep)
 
     def with_options(
         self,

@@ -13,7 +13,7 @@ from cleverreach_async.transport.shared.shared_gate import SharedGate
 __all__ = ["RedisAccount"]
 
 _LEASE: Final = 10.0
-_BLOCKING_CLIENTS: Final = {"redis.client", "redis.cluster"}
+_BLOCKING_CLIENTS: Final = {"redis.client.Redis", "redis.cluster.RedisCluster"}
 
 
 class RedisAccount:
@@ -91,7 +91,7 @@ def _check_client(redis: object) -> None:
             f"redis is of type {type(redis).__name__}; pass a client, such as"
             " redis.asyncio.Redis.from_url(…)"
         )
-    if _BLOCKING_CLIENTS & {kind.__module__ for kind in type(redis).__mro__}:
+    if _BLOCKING_CLIENTS & {f"{it.__module__}.{it.__name__}" for it in type(redis).__mro__}:
         raise ConfigurationError("redis is a blocking client; pass a redis.asyncio.Redis")
 
 
