@@ -29,24 +29,19 @@ class Accounts(Generic[ClientT]):
     call in flight or an import, is never made a second time, however long ago its key was used.
 
     Args:
-        make: Returns a new client for a key.
-        reuse: Returns a client of an account that is still in use.
-        account_of: Returns the account of a client.
+        make: Returns a client and its account for a key. It is passed the account if that is
+            still in use.
         keep: Most accounts that are kept.
     """
 
     def __init__(
         self,
-        make: Callable[[str], ClientT],
-        reuse: Callable[[Account], ClientT],
-        account_of: Callable[[ClientT], Account],
+        make: Callable[[str, Account | None], tuple[ClientT, Account]],
         keep: int,
     ) -> None:
         if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
             raise ConfigurationError(f"keep is {keep!r}; use a whole number above 0")
         self._make = make
-        self._reuse = reuse
-        self._account_of = account_of
         self._keep = keep
         self._kept: OrderedDict[str, ClientT] = OrderedDict()
         self._alive: WeakValueDictionary[str, Account] = WeakValueDictionary()
@@ -66,12 +61,12 @@ class Accounts(Generic[ClientT]):
             self._kept.move_to_end(key)
             return client
         _check_key(key)
-        account = self._alive.get(key)
-        client = self._make(key) if account is None else self._reuse(account)
+        made, account = self._make(key, self._alive.get(key))
         # The function may itself have asked for the same key.
-        client = self._kept.setdefault(key, client)
-        self._alive[key] = self._account_of(client)
-        self._shrink(key)
+        client = self._kept.setdefault(key, made)
+        if client is made:
+            self._alive[key] = account
+            self._shrink(key)
         return client
 
     def forget(self, key: str) -> None:

@@ -181,7 +181,9 @@ class CleverReach(Nouns):
         keep: int = 10_000,
         shared: Callable[[str], SharedAccount] | None = None,
     ) -> Accounts["CleverReach"]:
-        """Return the clients of many accounts over the same connections, one per key. ::
+        """Return the clients of many accounts over the same connections, one per key.
+
+        ::
 
             tenants = cr.accounts(lambda tenant_id: app.user(store=store_of(tenant_id)))
             groups = await tenants["shop-42"].groups.list()
@@ -202,15 +204,17 @@ class CleverReach(Nouns):
             ConfigurationError: ``keep`` is below 1.
         """
 
-        def make(key: str) -> CleverReach:
-            auth = masked(auth_of(key))
-            check_auth(auth)
-            return self.with_auth(auth, shared=None if shared is None else shared(key))
+        def make(key: str, account: Account | None) -> "tuple[CleverReach, Account]":
+            if account is None:
+                auth = masked(auth_of(key))
+                check_auth(auth)
+                own = None if shared is None else shared(key)
+                transport = _with_auth(self._transport, as_auth(auth), own)
+            else:
+                transport = attrs.evolve(self._transport, account=account)
+            return self._sibling(transport), transport.own_account()
 
-        def reuse(account: Account) -> CleverReach:
-            return self._sibling(attrs.evolve(self._transport, account=account))
-
-        return Accounts(make, reuse, lambda client: client._transport.own_account(), keep)
+        return Accounts(make, keep)
 
     def with_options(
         self,
