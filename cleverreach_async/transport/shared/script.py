@@ -44,11 +44,12 @@ local function forget_waiter(id)
   redis.call('ZREM', waiting, id)
 end
 local function grant(verdict)
-  local free_at = math.max(now, get('next', 0))
+  -- One turn that was missed is made up for, as whoever waits wakes a little late.
+  local free_at = math.max(now - interval, get('next', 0))
   if interval > 0 then set('next', free_at + interval) end
   redis.call('ZADD', permits, now + lease, call)
   forget_waiter(call)
-  return answer(verdict, interval > 0 and free_at - now or 0)
+  return answer(verdict, interval > 0 and math.max(0, free_at - now) or 0)
 end
 local function wait_for(seconds)
   local pause = math.min(math.max(seconds, 2000), 1000000)
@@ -75,7 +76,7 @@ local function enter()
     -- A permit that met trouble is not given again before a call succeeds.
     local usable = math.max(1, limit - get('failures', 0))
     local short = rank + 1 - usable + redis.call('ZCARD', permits)
-    if short > 0 then late = (short - 0.5) * get('held', 100000) / limit end
+    if short > 0 then late = (short - 0.7) * get('held', 100000) / limit end
   end
   if interval > 0 then slot = math.max(0, get('next', 0) - now) + rank * interval end
   if late == 0 and slot <= 20000 then return grant(1) end

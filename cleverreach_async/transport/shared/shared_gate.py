@@ -31,7 +31,7 @@ _ASK_AGAIN: Final = 2.0
 """Seconds after which Redis is asked again once it could not be reached."""
 
 _SPREAD: Final = 0.25
-_SHARE: Final = 0.1
+_SHARE: Final = 0.03
 _MOST_WAIT: Final = 1.0
 
 _LONG_TURN: Final = 0.05
