@@ -1,7 +1,7 @@
 """The mock API with limits of the account: requests in flight, requests per second, an outage.
 
-``python -m benchmarks.limited_api --port 0 --max-in-flight 4 --latency 100``. ``/__limits`` has what
-it has counted, and ``/__outage`` begins an outage.
+``python -m benchmarks.limited_api --port 0 --max-in-flight 4 --latency 100``. ``/__limits`` has
+what it has counted, and ``/__outage`` begins an outage.
 """
 
 import argparse
