@@ -27,6 +27,7 @@ class Limits:
         max_in_flight: Requests at a time above which it answers 429; 0 for no limit.
         rate: Requests per second above which it answers 429 with ``Retry-After: 1``; 0 for none.
         outage: Seconds for which it answers 503 after ``/__outage``.
+        started: Requests that were let in.
         accepted: Requests that succeeded.
         refused: Requests answered 429.
         failed: Requests answered 503.
@@ -37,6 +38,7 @@ class Limits:
     max_in_flight: int = 0
     rate: float = 0.0
     outage: float = 0.0
+    started: int = 0
     accepted: int = 0
     refused: int = 0
     failed: int = 0
@@ -85,6 +87,7 @@ class LimitedAPI:
             await _refuse(receive, send, 429)
         else:
             self._in_flight += 1
+            limits.started += 1
             try:
                 await self._app(scope, receive, send)
             finally:

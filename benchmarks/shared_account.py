@@ -1,6 +1,6 @@
 """Several processes of one account: how much of its limits they use, and how often they exceed it.
 
-``python -m benchmarks shared`` runs it, or ``python -m benchmarks.shared_account --tiny``. Each
+``python -m benchmarks.shared_account`` runs all cases, ``--tiny`` small ones in a few seconds. Each
 worker is a process that imports rows; the server and Redis are processes too. It ends with an error
 if a row is missing or a goal is missed.
 """
@@ -87,8 +87,8 @@ class Figures:
     @property
     def refused_share(self) -> float:
         """Share of the requests that were answered 429."""
-        refused: int = self.counted["refused"]
-        return refused / max(1, refused + self.counted["accepted"])
+        refused, accepted = int(self.counted["refused"]), int(self.counted["accepted"])
+        return refused / max(1, refused + accepted)
 
 
 async def _work(options: argparse.Namespace) -> None:
@@ -272,6 +272,12 @@ async def redis_gone(size: Size) -> Figures:
             return await stage.figures(f"Redis stopped for {size.outage / 2:g} s")
 
 
+async def _until_started(stage: Stage, requests: int) -> None:
+    """Wait until the server has let some requests in."""
+    while stage.get("/__limits")["started"] < requests:  # noqa: ASYNC110 - of another process
+        await asyncio.sleep(0.05)
+
+
 async def killed(size: Size) -> Figures:
     """The only permit belongs to a process that is killed."""
     server = ("--max-in-flight", "1", "--latency", "3000")
@@ -280,16 +286,13 @@ async def killed(size: Size) -> Figures:
         first, second = stage.workers
         stage.workers = [first]
         stage.begin()
-        await asyncio.sleep(1.5)
+        await _until_started(stage, 1)
         first.kill()
         await first.wait()
         killed_at = time.monotonic()
-        before = stage.get("/__limits")["accepted"]
         stage.workers = [second]
         stage.begin()
-        # The request of the killed process and the first one of the other.
-        while stage.get("/__limits")["accepted"] < before + 1:  # noqa: ASYNC110 - of a process
-            await asyncio.sleep(0.1)
+        await _until_started(stage, 2)
         seconds = time.monotonic() - killed_at
         return await stage.figures("permit holder killed", seconds=seconds)
 

