@@ -81,8 +81,9 @@ async def check(cr: CleverReach) -> None:
             for _ in range(CONNECTIONS + 1):
                 callers.start_soon(ask)
     assert [0] * (CONNECTIONS + 1) == responses
-    account = cr._transport.own_account()
-    assert (False, False) == (account.gate.closed, account.gate._probing)
+    gate = cr._transport.own_account().gate
+    assert isinstance(gate, AccountGate)
+    assert (False, False) == (gate.closed, gate._probing)
     sender = cr._connections._sender
     if isinstance(sender, PooledSender):
         assert 0 == sender.pool.in_use

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -132,6 +133,7 @@ async def test_an_account_with_a_call_in_flight_is_not_made_twice(
     tenants = cr.accounts(lambda key: key, keep=1)
     server.held, server.answer = anyio.Event(), pausing
     errors: list[Exception] = []
+    later: list[CleverReach] = []
 
     async def call() -> None:
         try:
@@ -145,10 +147,10 @@ async def test_an_account_with_a_call_in_flight_is_not_made_twice(
         tenants["b"]
         gc.collect()
         assert "a" not in tenants
-        again = tenants["a"]
+        later.append(tenants["a"])
         server.held.set()
     with pytest.raises(RateLimitError, match="calls of the account are paused"):
-        await again.groups.list()
+        await later[0].groups.list()
     assert (["a"], 1) == (server.tokens, len(errors))
 
 
@@ -174,8 +176,11 @@ async def test_dropped_accounts_are_freed(cr: CleverReach) -> None:
     tenants = cr.accounts(lambda key: key, keep=3)
     for number in range(100):
         tenants[f"tenant-{number}"]
+    first = weakref.ref(tenants["first"]._transport.own_account())
+    for number in range(3):
+        tenants[f"later-{number}"]
     gc.collect()
-    assert 3 == len(tenants._alive)
+    assert (3, None) == (len(tenants), first())
 
 
 async def test_a_function_that_raises_keeps_nothing(cr: CleverReach, server: Server) -> None:

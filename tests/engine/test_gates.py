@@ -127,10 +127,12 @@ def make_shared(redis: VirtualRedis, clock: FakeClock, rng: FixedRandom) -> Make
 @pytest.fixture(params=["local", "shared"])
 def make(request: pytest.FixtureRequest, clock: FakeClock, rng: FixedRandom) -> Make:
     """Return a function that makes the gates of one account: one, or those of two processes."""
-    if request.param == "local":
-        return lambda **limits: [LimitedGate(clock, rng, **limits)]
+
+    def make_local(**limits: Any) -> list[Gate]:
+        return [LimitedGate(clock, rng, **limits)]
+
     shared: Make = request.getfixturevalue("make_shared")
-    return shared
+    return make_local if request.param == "local" else shared
 
 
 async def test_one_retry_after_holds_all_calls_and_one_probe_goes_first(
@@ -327,14 +329,16 @@ async def test_a_stop_ends_the_wait_for_a_permit(make: Make, calls: Calls) -> No
 
 
 async def test_the_rate_spaces_the_calls(make: Make, calls: Calls, clock: FakeClock) -> None:
-    """Four per second, whichever process they are from."""
+    """Four per second in the long run, whichever process they are from."""
     gates = make(requests_per_second=4.0)
     async with anyio.create_task_group() as tasks:
         await calls.arrive(tasks, gates, "abcdef")
         await clock.advance(2.0)
         instants = [at for _, at, _ in calls.passed]
         assert "abcdef" == "".join(sorted(calls.names))
-        assert [0.0, 0.25, 0.5, 0.75, 1.0, 1.25] == pytest.approx(instants, abs=0.03)
+        # One turn that was missed may be made up for, here that before the first call.
+        late = [at - 0.25 * number for number, at in enumerate(instants)]
+        assert [] == [it for it in late if not -0.26 < it < 0.03]
         tasks.cancel_scope.cancel()
 
 
@@ -426,7 +430,5 @@ async def test_redis_is_asked_few_times(
 
 async def test_keys_of_one_account_are_on_one_node_of_a_cluster(redis: VirtualRedis) -> None:
     """All have one hash tag: the user's, or the whole key."""
-    tags = [
-        RedisAccount(redis, key).tokens._key.partition("}")[0] for key in ("cr:shop-42", "cr:{7}")
-    ]
-    assert ["{cr:shop-42", "cr:{7"] == tags
+    tags = [repr(RedisAccount(redis, key)).partition("}")[0] for key in ("cr:shop-42", "cr:{7}")]
+    assert ["RedisAccount('{cr:shop-42", "RedisAccount('cr:{7"] == tags

@@ -76,7 +76,7 @@ local function enter()
     -- A permit that met trouble is not given again before a call succeeds.
     local usable = math.max(1, limit - get('failures', 0))
     local short = rank + 1 - usable + redis.call('ZCARD', permits)
-    if short > 0 then late = (short - 0.85) * get('held', 100000) / limit end
+    if short > 0 then late = (short - 0.7) * get('held', 100000) / limit end
   end
   if interval > 0 then slot = math.max(0, get('next', 0) - now) + rank * interval end
   if late == 0 and slot <= 20000 then return grant(1) end
