@@ -176,7 +176,7 @@ async def test_dropped_accounts_are_freed(cr: CleverReach) -> None:
     tenants = cr.accounts(lambda key: key, keep=3)
     for number in range(100):
         tenants[f"tenant-{number}"]
-    first = weakref.ref(tenants["first"]._transport.own_account())
+    first = weakref.ref(tenants["first"])
     for number in range(3):
         tenants[f"later-{number}"]
     gc.collect()
