@@ -124,6 +124,12 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *(session.posargs or ["all"]))
 
 
+@nox.session
+def shared(session: nox.Session) -> None:
+    """Measure several processes of one account; ``-- --tiny`` takes a few seconds."""
+    session.run("python", "-m", "benchmarks.shared_account", *session.posargs)
+
+
 @nox.session(name="format")
 def format_(session: nox.Session) -> None:
     """Format the code and fix what ruff can fix."""

@@ -10,9 +10,11 @@ from cleverreach_async.lazy_names import lazy_names
 from cleverreach_async.version import __version__
 
 if TYPE_CHECKING:
+    from cleverreach_async.accounts import Accounts
     from cleverreach_async.auth.app import BearerToken, OAuthApp, check_state, new_state
     from cleverreach_async.auth.file_store import FileTokenStore
     from cleverreach_async.auth.grants import ClientCredentials, UserToken
+    from cleverreach_async.auth.redis_account import RedisAccount
     from cleverreach_async.auth.redis_store import RedisTokenStore
     from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
     from cleverreach_async.auth.tokens import Token
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
         read_rows,
     )
     from cleverreach_async.sources.rows import BadRow, SourceRow
+    from cleverreach_async.transport.passage import SharedAccount
     from cleverreach_async.transport.redaction import Secret
     from cleverreach_async.transport.response_info import ResponseInfo
     from cleverreach_async.transport.retry import Fault, RetryPolicy
@@ -119,9 +122,11 @@ if TYPE_CHECKING:
     from cleverreach_async.webhooks.requests import WebhookResponse
 
 _HOMES: Final = {
+    "accounts": ("Accounts",),
     "auth.app": ("BearerToken", "OAuthApp", "check_state", "new_state"),
     "auth.grants": ("ClientCredentials", "UserToken"),
     "auth.file_store": ("FileTokenStore",),
+    "auth.redis_account": ("RedisAccount",),
     "auth.redis_store": ("RedisTokenStore",),
     "auth.stores": ("CallbackTokenStore", "MemoryTokenStore", "TokenStore"),
     "auth.tokens": ("Token",),
@@ -201,6 +206,7 @@ _HOMES: Final = {
     "resources.unset": ("UNSET", "Unset"),
     "resources.webhooks": ("Webhook", "WebhookRegistration"),
     "sources.rows": ("BadRow", "SourceRow"),
+    "transport.passage": ("SharedAccount",),
     "transport.redaction": ("Secret",),
     "transport.response_info": ("ResponseInfo",),
     "transport.retry": ("Fault", "RetryPolicy"),
@@ -231,6 +237,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AbandonedCart",
+    "Accounts",
     "Attribute",
     "AuthenticationError",
     "AutomationEvent",
@@ -304,6 +311,7 @@ __all__ = [
     "ReceiverAttribute",
     "ReceiverEvent",
     "ReceiverInput",
+    "RedisAccount",
     "RedisRepeatStore",
     "RedisTokenStore",
     "RepeatStore",
@@ -317,6 +325,7 @@ __all__ = [
     "RowResult",
     "Rules",
     "Secret",
+    "SharedAccount",
     "SignUp",
     "SignUpOutcome",
     "SourceError",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypedDict, Unpack
 
 import attrs
 
+from cleverreach_async.accounts import Accounts, check_auth
 from cleverreach_async.auth.app import as_auth, server_of
 from cleverreach_async.auth.credentials import masked
 from cleverreach_async.auth.environment import (
@@ -26,9 +27,10 @@ from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.passage import SharedAccount
 from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
-from cleverreach_async.transport.transport import Auth, RequestEvent, Transport
+from cleverreach_async.transport.transport import Account, Auth, RequestEvent, Transport
 from cleverreach_async.transport.wire import (
     DEFAULT_BASE_URL,
     USER_AGENT,
@@ -53,6 +55,7 @@ class ClientOptions(TypedDict, total=False):
     max_connections: int
     on_event: Callable[[RequestEvent], None] | None
     on_response: Callable[[ResponseInfo], None] | None
+    shared: SharedAccount | None
 
 
 class CleverReach(Nouns):
@@ -79,6 +82,8 @@ class CleverReach(Nouns):
         max_connections: Maximum number of connections; ignored with ``http_client``.
         on_event: Called with a :class:`RequestEvent` for each attempt, for metrics.
         on_response: Called with a :class:`ResponseInfo` for each success, with status and headers.
+        shared: The account as other processes share it, such as a :class:`RedisAccount`; by default
+            its limits and pauses apply to this process only.
         clock: Source of time, for tests.
         rng: Source of random numbers, for tests.
 
@@ -98,6 +103,7 @@ class CleverReach(Nouns):
         max_connections: int = 100,
         on_event: Callable[[RequestEvent], None] | None = None,
         on_response: Callable[[ResponseInfo], None] | None = None,
+        shared: SharedAccount | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
@@ -121,7 +127,7 @@ class CleverReach(Nouns):
             clock=clock,
             rng=rng,
         )
-        self._set_up(connections, _with_auth(transport, auth), is_owner=True)
+        self._set_up(connections, _with_auth(transport, auth, shared), is_owner=True)
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
@@ -151,16 +157,64 @@ class CleverReach(Nouns):
         # Shared by all nouns, and slow to load: not in a call, which would block the event loop.
         import_module("cleverreach_async.resources.base")
 
-    def with_auth(self, auth: Auth | str) -> "CleverReach":
+    def with_auth(self, auth: Auth | str, *, shared: SharedAccount | None = None) -> "CleverReach":
         """Return a client of another account over the same connections; closing it does nothing.
+
+        Each call returns a client with a gate, a retry budget and a token cache of its own. So keep
+        it, or use :meth:`accounts`, which does: two clients of one account know nothing of each
+        other's pauses.
 
         Args:
             auth: How to authenticate.
+            shared: The account as other processes share it, such as a :class:`RedisAccount`.
 
         Raises:
             ConfigurationError: It is no way to authenticate, or for another server.
         """
-        return self._sibling(_with_auth(self._transport, as_auth(auth)))
+        auth = masked(auth)
+        return self._sibling(_with_auth(self._transport, as_auth(auth), shared))
+
+    def accounts(
+        self,
+        auth_of: Callable[[str], Auth | str],
+        *,
+        keep: int = 10_000,
+        shared: Callable[[str], SharedAccount] | None = None,
+    ) -> Accounts["CleverReach"]:
+        """Return the clients of many accounts over the same connections, one per key.
+
+        ::
+
+            tenants = cr.accounts(lambda tenant_id: app.user(store=store_of(tenant_id)))
+            groups = await tenants["shop-42"].groups.list()
+
+        Each key has one gate, one retry budget and one token cache, however often it is looked up.
+        The options of this client apply to all, and closing it ends them.
+
+        Args:
+            auth_of: Returns how to authenticate for a key. It is called when the key is first used,
+                and again when its account was dropped since. It must not be asynchronous: a store
+                is read when a token is needed.
+            keep: Most accounts to keep, of about 5 KiB each. Those used longest ago are dropped
+                first, but not while a call uses them, and paused ones only if most are paused.
+            shared: Returns the account as other processes share it, such as a
+                :class:`RedisAccount`.
+
+        Raises:
+            ConfigurationError: ``keep`` is below 1.
+        """
+
+        def make(key: str, account: Account | None) -> "tuple[CleverReach, Account]":
+            if account is None:
+                auth = masked(auth_of(key))
+                check_auth(auth)
+                own = None if shared is None else shared(key)
+                transport = _with_auth(self._transport, as_auth(auth), own)
+            else:
+                transport = attrs.evolve(self._transport, account=account)
+            return self._sibling(transport), transport.own_account()
+
+        return Accounts(make, keep)
 
     def with_options(
         self,
@@ -280,7 +334,7 @@ def _root_of(auth: Auth, base_url: str | None, *, allow_http: bool) -> str:
     return server_root(base_url, allow_http=allow_http or was_allowed)
 
 
-def _with_auth(transport: Transport, auth: Auth) -> Transport:
+def _with_auth(transport: Transport, auth: Auth, shared: SharedAccount | None = None) -> Transport:
     """Return a transport with credentials, which are not sent to a server that they are not for."""
     server = server_of(auth)
     if server not in {None, transport.base_url}:
@@ -288,7 +342,7 @@ def _with_auth(transport: Transport, auth: Auth) -> Transport:
             f"the app is for the server {server}, and the client for {transport.base_url}: pass"
             " base_url= to OAuthApp only, or the same to both"
         )
-    return transport.with_auth(auth)
+    return transport.with_auth(auth, shared)
 
 
 def _check_operation(method: object, path: object) -> None:

@@ -29,6 +29,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from cleverreach_async import (
+    Accounts,
     AuthenticationError,
     BackgroundOrders,
     CleverReach,
@@ -54,23 +55,15 @@ TENANT = re.compile(r"[a-z0-9-]{1,64}")
 
 @attrs.define
 class Tenants:
-    """The clients of all tenants, which share the connections of one client."""
+    """What the application keeps for all tenants."""
 
     oauth_app: OAuthApp
     store_for: Callable[[str], TokenStore]
-    cr: CleverReach
+    clients: Accounts[CleverReach]  # one per tenant, with its token and its rate limiting
     tasks: TaskGroup
     max_wait: float
-    clients: dict[str, CleverReach] = attrs.field(factory=dict[str, CleverReach])
     orders: dict[str, BackgroundOrders] = attrs.field(factory=dict[str, BackgroundOrders])
     ends: dict[str, anyio.Event] = attrs.field(factory=dict[str, anyio.Event])
-
-    def client(self, tenant: str) -> CleverReach:
-        """Return the tenant's client. It is kept, with its token and its rate limiting."""
-        if tenant not in self.clients:
-            auth = self.oauth_app.user(store=self.store_for(tenant))
-            self.clients[tenant] = self.cr.with_auth(auth)
-        return self.clients[tenant]
 
     async def connect(self, tenant: str, code: str) -> None:
         """Store the token of a tenant who has connected an account."""
@@ -78,7 +71,7 @@ class Tenants:
         store = self.store_for(tenant)
         async with store.lock():  # otherwise a renewal in another task could restore the old token
             await store.save(token)
-        self.clients.pop(tenant, None)  # the account may have changed
+        self.clients.forget(tenant)  # the account may have changed
         self.end_orders(tenant)
 
     async def send_order(self, tenant: str, order: "Order") -> None:
@@ -96,7 +89,7 @@ class Tenants:
             order = failed.order_id, failed.status, failed.reason
             log.warning("tenant %s: order %s %s: %s", tenant, *order)
 
-        cr = self.client(tenant)
+        cr = self.clients[tenant]
         async with cr.orders.background(
             on_error=on_error, limit=100, max_wait=self.max_wait
         ) as orders:
@@ -188,7 +181,7 @@ async def callback(
 @router.get("/tenants/{tenant}/groups")
 async def groups(tenant: Tenant, tenants: All) -> list[dict[str, Any]]:
     """List the groups of the tenant's account."""
-    found = await tenants.client(tenant).groups.list()
+    found = await tenants.clients[tenant].groups.list()
     return [{"id": group.id, "name": group.name} for group in found]
 
 
@@ -204,7 +197,7 @@ async def sign_up(
     tenant: Tenant, tenants: All, form_id: int, visitor: Visitor, request: Request
 ) -> dict[str, str]:
     """Sign a visitor up with double opt-in."""
-    cr = tenants.client(tenant)
+    cr = tenants.clients[tenant]
     form = await cr.forms.get(form_id)  # it knows its group
     done = await cr.receivers.sign_up(
         ReceiverInput(visitor.email, global_attributes={"firstname": visitor.firstname}),
@@ -259,7 +252,8 @@ def create_app(
             ) as cr,
             anyio.create_task_group() as tasks,  # waits for the last orders on shutdown
         ):
-            app.state.tenants = tenants = Tenants(oauth_app, store_for, cr, tasks, max_wait)
+            clients = cr.accounts(lambda tenant: oauth_app.user(store=store_for(tenant)))
+            app.state.tenants = tenants = Tenants(oauth_app, store_for, clients, tasks, max_wait)
             yield
             for tenant in list(tenants.orders):
                 tenants.end_orders(tenant)

@@ -23,7 +23,12 @@ from cleverreach_async.auth.grants import (
     fetch_by_code,
 )
 from cleverreach_async.auth.renewal import StaticToken
-from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
+from cleverreach_async.auth.stores import (
+    CallbackTokenStore,
+    MemoryTokenStore,
+    TokenStore,
+    check_store,
+)
 from cleverreach_async.auth.tokens import Token
 from cleverreach_async.errors import ConfigurationError, TokenError
 from cleverreach_async.transport.base_url import server_root, stays_in_process
@@ -134,7 +139,12 @@ class OAuthApp:
 
         Args:
             store: Where the token is kept; in memory by default.
+
+        Raises:
+            ConfigurationError: The store is none.
         """
+        if store is not None:
+            check_store(store)
         return ClientCredentials(self._client, MemoryTokenStore() if store is None else store)
 
     def user(
@@ -160,13 +170,15 @@ class OAuthApp:
             store: Where the token is kept, and shared with other processes.
 
         Raises:
-            ConfigurationError: Both token and store are given or neither, or ``on_refresh`` with
-                a store.
+            ConfigurationError: Both token and store are given or neither, ``on_refresh`` with a
+                store, or the store is none.
         """
         if (token is None) == (store is None):
             raise ConfigurationError("user() takes a token, or a store that holds one")
         if store is not None and on_refresh is not None:
             raise ConfigurationError("on_refresh goes with a token; a store saves every new token")
+        if store is not None:
+            check_store(store)
         if token is not None and on_refresh is not None:
             store = CallbackTokenStore(token, on_refresh)
         return UserToken(self._client, MemoryTokenStore(token) if store is None else store)

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from cleverreach_async.auth.locks import LoopLock
 from cleverreach_async.auth.tokens import Token
-from cleverreach_async.errors import TokenStoreError
+from cleverreach_async.errors import ConfigurationError, TokenStoreError
 
-__all__ = ["CallbackTokenStore", "MemoryTokenStore", "TokenStore"]
+__all__ = ["CallbackTokenStore", "MemoryTokenStore", "TokenStore", "check_store"]
 
 
 class TokenStore(Protocol):
@@ -88,3 +88,17 @@ class CallbackTokenStore(MemoryTokenStore):
         except Exception as error:
             raise TokenStoreError(f"on_refresh failed: {type(error).__name__}") from error
         await super().save(token)
+
+
+def check_store(store: object) -> None:
+    """Check that an object can be a store; a client of Redis or a path is none.
+
+    Raises:
+        ConfigurationError: It lacks a method.
+    """
+    missing = [name for name in ("load", "save", "lock") if not callable(getattr(store, name, 0))]
+    if missing:
+        raise ConfigurationError(
+            f"store is of type {type(store).__name__}, which has no {missing[0]}(); pass a store,"
+            " such as RedisTokenStore(redis, key) or FileTokenStore(path)"
+        )

@@ -27,7 +27,7 @@ from cleverreach_async.bulk.outcomes.reject_limit import RejectLimit
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.outcomes.results import ResultBuffer
 from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
-from cleverreach_async.bulk.pacing.limits import AdaptiveLimit, FixedLimit, RateLimit
+from cleverreach_async.bulk.pacing.limits import AdaptiveLimit, FixedLimit
 from cleverreach_async.bulk.report import ImportReport, as_import_failure, message_of
 from cleverreach_async.bulk.rows import Batch
 from cleverreach_async.bulk.run import ImportRun
@@ -36,6 +36,7 @@ from cleverreach_async.errors import CleverReachError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.sources.column_options import columns_of
 from cleverreach_async.sources.counted_rows import as_resumable
+from cleverreach_async.transport.rate import RateLimit
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Transport
 

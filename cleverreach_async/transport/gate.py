@@ -5,19 +5,20 @@ that failed. When the wait is over, one call goes first as the probe. If it succ
 follow, spread over half a second; if it fails, the gate stays closed for longer.
 """
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final, Self
 
 import anyio
 import attrs
 
-from cleverreach_async.errors import RateLimitError
 from cleverreach_async.transport.clock import Clock, Random
+from cleverreach_async.transport.passage import paused
 from cleverreach_async.transport.retry import MAX_PAUSE, Diagnosis
 from cleverreach_async.transport.stop import Stop
+from cleverreach_async.transport.switch import Switch
 
-__all__ = ["AccountGate", "Passage"]
+__all__ = ["AccountGate", "LocalPassage"]
 
 _FAILURES_TO_CLOSE: Final = 3
 _FIRST_WAIT: Final = 1.0
@@ -26,7 +27,7 @@ _SPREAD: Final = 0.5
 
 
 @attrs.define(eq=False)
-class Passage:
+class LocalPassage:
     """One call that passes the gate, and reports how the call went. Enter it with ``async with``.
 
     Attributes:
@@ -82,48 +83,38 @@ class AccountGate:
     def __init__(self, clock: Clock, rng: Random) -> None:
         self._clock = clock
         self._rng = rng
-        self._closed = False
+        self._switch = Switch()
         self._until = 0.0
         self._failures = 0
         self._rounds = 0
         self._asked_for = 0.0
         self._probing = False
         self._probe_ended = anyio.Event()
-        self._subscribers: list[Callable[[], None]] = []
-        self._awaiting_reopening: list[Callable[[], None]] = []
-        self._watchers: list[Callable[[], None]] = []
 
     @property
     def closed(self) -> bool:
         """Whether calls have to wait."""
-        return self._closed
+        return self._switch.closed
 
-    @contextmanager
-    def on_reopened(self, callback: Callable[[], None]) -> Generator[None, None, None]:
+    @property
+    def remaining(self) -> float:
+        """Seconds until a probe is sent; 0 when the gate is open or half open."""
+        return max(0.0, self._until - self._clock.monotonic()) if self.closed else 0.0
+
+    def on_reopened(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call back, during the block, each time the gate reopens.
 
         A closing that began before the block is not reported.
         """
-        self._subscribers.append(callback)
-        try:
-            yield
-        finally:
-            self._subscribers.remove(callback)
-            if callback in self._awaiting_reopening:
-                self._awaiting_reopening.remove(callback)
+        return self._switch.on_reopened(callback)
 
-    @contextmanager
-    def on_switched(self, callback: Callable[[], None]) -> Generator[None, None, None]:
+    def on_switched(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call back, during the block, each time after the gate has closed or opened."""
-        self._watchers.append(callback)
-        try:
-            yield
-        finally:
-            self._watchers.remove(callback)
+        return self._switch.on_switched(callback)
 
     def passage(
         self, *, max_wait: float, max_pause: float = MAX_PAUSE, stop: Stop | None = None
-    ) -> Passage:
+    ) -> LocalPassage:
         """Return a passage, which waits for the gate when it is entered.
 
         Args:
@@ -136,7 +127,7 @@ class AccountGate:
             RateLimitError: Entering it: the gate stays closed for longer than ``max_wait``.
             StopRequestedError: Entering it: a stop was requested while the gate was closed.
         """
-        return Passage(self, max_wait, max_pause, stop)
+        return LocalPassage(self, max_wait, max_pause, stop)
 
     async def wait(self, max_wait: float) -> bool:
         """Wait for the gate; returns whether the call is the probe.
@@ -146,8 +137,8 @@ class AccountGate:
         """
         give_up_at = self._clock.monotonic() + max_wait
         has_waited = False
-        while self._closed or has_waited:
-            if not self._closed:
+        while self.closed or has_waited:
+            if not self.closed:
                 # Otherwise all waiting calls would reach a server that has only just recovered.
                 has_waited = False
                 await self._clock.sleep(self._rng.random() * _SPREAD)
@@ -155,7 +146,7 @@ class AccountGate:
             has_waited = True
             remaining = self._until - self._clock.monotonic()
             if self._until > give_up_at:
-                raise self._refusal(remaining)
+                raise paused(remaining, self._asked_for)
             if remaining > 0:
                 await self._clock.sleep(remaining)
             elif self._probing:
@@ -165,32 +156,19 @@ class AccountGate:
                 return True
         return False
 
-    def _refusal(self, remaining: float) -> RateLimitError:
-        reason = "the server throttles or cannot be reached"
-        if self._asked_for:
-            reason = (
-                f"the server asked to wait for {self._asked_for:.12g} s; one call is tried then,"
-                " whatever it asked"
-            )
-        return RateLimitError(
-            f"calls of the account are paused for {remaining:.0f} s more, because {reason}",
-            status_code=429,
-            retry_after=remaining,
-        )
-
     def succeeded(self, *, probe: bool) -> None:
         """Open the gate after a successful probe.
 
         A late success of a call from before the closing changes nothing. Nor does the probe open
         the gate when the server meanwhile asked another call to wait.
         """
-        if self._closed and not probe:
+        if self.closed and not probe:
             return
         self._failures = 0
         self._rounds = 0
         self._asked_for = 0.0
-        if self._closed and self._until <= self._clock.monotonic():
-            self._reopen()
+        if self.closed and self._until <= self._clock.monotonic():
+            self._switch.turn(closed=False)
         self.release_probe()
 
     def push_back(
@@ -208,7 +186,7 @@ class AccountGate:
             wait = retry_after + self._rng.random() * max(0.25, retry_after / 10)
             self._asked_for = retry_after if retry_after > max_pause else 0.0
             self._close_for(min(wait, max_pause))
-        elif probe or (self._failures >= _FAILURES_TO_CLOSE and not self._closed):
+        elif probe or (self._failures >= _FAILURES_TO_CLOSE and not self.closed):
             ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._rounds)
             self._rounds += 1
             self._close_for(ceiling / 2 + self._rng.random() * ceiling / 2)
@@ -216,22 +194,8 @@ class AccountGate:
             self.release_probe()
 
     def _close_for(self, seconds: float) -> None:
-        was_open, self._closed = not self._closed, True
         self._until = max(self._until, self._clock.monotonic() + seconds)
-        if was_open:
-            self._awaiting_reopening = self._subscribers.copy()
-            self._tell_watchers()
-
-    def _reopen(self) -> None:
-        self._closed = False
-        callbacks, self._awaiting_reopening = self._awaiting_reopening, []
-        for callback in callbacks:
-            callback()
-        self._tell_watchers()
-
-    def _tell_watchers(self) -> None:
-        for callback in self._watchers.copy():
-            callback()
+        self._switch.turn(closed=True)
 
     def release_probe(self) -> None:
         """Wake the waiting calls, so that one of them becomes the next probe."""

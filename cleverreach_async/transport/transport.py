@@ -21,6 +21,7 @@ from cleverreach_async.transport.error_bodies import error_in
 from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.hiding import hide_in_error
 from cleverreach_async.transport.http.sender import Sender
+from cleverreach_async.transport.passage import Gate, SharedAccount
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.response_info import ResponseInfo, info_of
 from cleverreach_async.transport.retry import (
@@ -98,7 +99,7 @@ class Account:
     """What all calls of one account share: its tokens, its gate and its retry budget."""
 
     tokens: TokenSource
-    gate: AccountGate
+    gate: Gate
     budget: RetryBudget
 
 
@@ -130,8 +131,13 @@ class Transport:
     clock: Clock = SYSTEM_CLOCK
     rng: Random = SYSTEM_RANDOM
 
-    def with_auth(self, auth: Auth) -> "Transport":
-        """Return a transport of another account over the same connections."""
+    def with_auth(self, auth: Auth, shared: SharedAccount | None = None) -> "Transport":
+        """Return a transport of another account over the same connections.
+
+        Args:
+            auth: How to authenticate.
+            shared: Has the gate that other processes pass too.
+        """
         token_calls = attrs.evolve(
             self,
             account=None,
@@ -145,7 +151,11 @@ class Transport:
         )
         account = Account(
             tokens=auth.bind(token_calls.call, self.clock),
-            gate=AccountGate(self.clock, self.rng),
+            gate=(
+                AccountGate(self.clock, self.rng)
+                if shared is None
+                else shared.gate(self.clock, self.rng)
+            ),
             budget=RetryBudget(),
         )
         return attrs.evolve(self, account=account)

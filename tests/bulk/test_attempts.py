@@ -12,6 +12,7 @@ from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
 from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.stop import Stop
 
 pytestmark = pytest.mark.anyio
@@ -118,6 +119,8 @@ async def test_every_pause_is_counted() -> None:
     assert (3, 2) == (report.accepted, report.pauses)
     assert {(True, 1), (False, 1), (True, 2), (False, 2)} <= {*seen}
 
-    transport.own_account().gate.push_back(2.0, probe=False)
+    gate = transport.own_account().gate
+    assert isinstance(gate, AccountGate)
+    gate.push_back(2.0, probe=False)
     later = await Bulk(transport).upsert(["b@example.org"], group_id=7, canary=False)
     assert (1, 1) == (later.accepted, later.pauses)

@@ -20,6 +20,7 @@ from cleverreach_async import APIConnectionError, CleverReachError, ImportFailed
 from cleverreach_async.bulk.delivery.failure_streak import FailureStreak
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.errors import status_error
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.retry import Diagnosis, Fault, diagnose
 
 asynchronous = pytest.mark.anyio
@@ -180,6 +181,7 @@ async def test_nothing_is_split_while_the_gate_is_closed() -> None:
             return None
         sizes.append(len(rows))
         gate = transport.own_account().gate
+        assert isinstance(gate, AccountGate)
         if next(turns) < 6:
             gate.push_back(30.0, probe=False)  # as another call of the account would
             return Reply(500, executed=False)

@@ -11,7 +11,8 @@ from anyio import wait_all_tasks_blocked
 from support.clocks import FakeClock
 
 from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
-from cleverreach_async.bulk.pacing.limits import ConcurrencyLimit, FixedLimit, RateLimit
+from cleverreach_async.bulk.pacing.limits import ConcurrencyLimit, FixedLimit
+from cleverreach_async.transport.rate import RateLimit
 from cleverreach_async.transport.retry import Diagnosis
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 

@@ -37,6 +37,7 @@ from cleverreach_async.bulk.pacing.limits import FixedLimit
 from cleverreach_async.bulk.report import ImportProgress, ImportReport
 from cleverreach_async.bulk.rows import Batch, EncodedRow, RowResult
 from cleverreach_async.errors import status_error
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.retry import diagnose
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.wire import Response
@@ -71,6 +72,7 @@ async def test_no_rows_are_suspected_while_the_gate_is_closed() -> None:
     attempts.state.succeeded = 1
 
     assert attempts.suspects_rows(streak) is True
+    assert isinstance(attempts.gate, AccountGate)
     attempts.gate.push_back(30.0, probe=False)
     assert attempts.suspects_rows(streak) is False
 

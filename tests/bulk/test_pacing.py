@@ -14,8 +14,8 @@ from cleverreach_async.bulk.pacing.limits import (
     RESPONSES_PER_REQUEST,
     AdaptiveLimit,
     FixedLimit,
-    RateLimit,
 )
+from cleverreach_async.transport.rate import RateLimit
 
 WINDOW = 10.0
 

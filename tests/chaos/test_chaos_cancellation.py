@@ -21,6 +21,7 @@ from support.clocks import FakeClock
 from cleverreach_async import CleverReach, CleverReachError, OAuthApp
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.sandbox.server import running
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 pytestmark = [
@@ -80,8 +81,9 @@ async def check(cr: CleverReach) -> None:
             for _ in range(CONNECTIONS + 1):
                 callers.start_soon(ask)
     assert [0] * (CONNECTIONS + 1) == responses
-    account = cr._transport.own_account()
-    assert (False, False) == (account.gate.closed, account.gate._probing)
+    gate = cr._transport.own_account().gate
+    assert isinstance(gate, AccountGate)
+    assert (False, False) == (gate.closed, gate._probing)
     sender = cr._connections._sender
     if isinstance(sender, PooledSender):
         assert 0 == sender.pool.in_use
@@ -101,7 +103,9 @@ async def test_a_listing_may_be_cancelled_anywhere(
             if state != "token to fetch":
                 await cr.groups.list()
             if state == "gate closed":
-                cr._transport.own_account().gate.push_back(5.0, probe=False)
+                gate = cr._transport.own_account().gate
+                assert isinstance(gate, AccountGate)
+                gate.push_back(5.0, probe=False)
             was_reached = await cancelled_at(number, whole_listing(cr))
             await check(cr)
         assert 1 == sandbox.count("POST", "/oauth") - before
@@ -172,7 +176,9 @@ async def test_cancelled_callers_and_faults_leave_the_client_usable(
                 for _ in range(30):
                     callers.start_soon(list_until, cr, chance.random() * 0.05)
         sandbox_proxy.decide = Exchange
-        cr._transport.own_account().gate.succeeded(probe=True)
+        gate = cr._transport.own_account().gate
+        assert isinstance(gate, AccountGate)
+        gate.succeeded(probe=True)
         await check(cr)
     if http_client is None:
         await settled(sandbox_proxy)

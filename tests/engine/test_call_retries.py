@@ -19,6 +19,7 @@ from cleverreach_async.errors import (
     InternalServerError,
     RateLimitError,
 )
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.retry import Fault, RetryPolicy
 from cleverreach_async.transport.transport import Account, RequestEvent, Transport
 from cleverreach_async.transport.wire import Request, Response, build_request
@@ -235,6 +236,7 @@ async def test_the_token_request_spends_no_budget(
 ) -> None:
     """Calls without a token use neither the gate nor the budget."""
     account.budget.level = 0.0
+    assert isinstance(account.gate, AccountGate)
     account.gate.push_back(1000.0, probe=False)
     sender.script(LOST, OK)
     request = Request(

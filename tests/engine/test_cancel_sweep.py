@@ -16,6 +16,7 @@ from support.checkpoints import cancelled_at
 
 from cleverreach_async import CleverReach, OAuthApp
 from cleverreach_async.sandbox import Fault, Sandbox
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.http.pooled_sender import PooledSender
 from cleverreach_async.transport.transport import Auth
 
@@ -49,9 +50,9 @@ async def close_gate(sandbox: Sandbox, cr: CleverReach) -> None:
     """Make the next call a probe."""
     del sandbox
     await cr.debug.ttl()
-    account = cr._transport.account
-    assert account is not None
-    account.gate.push_back(5.0, probe=False)
+    gate = cr._transport.own_account().gate
+    assert isinstance(gate, AccountGate)
+    gate.push_back(5.0, probe=False)
 
 
 @pytest.mark.parametrize("prepare", [nothing, expire, throttle, close_gate])

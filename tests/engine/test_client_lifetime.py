@@ -18,6 +18,7 @@ from cleverreach_async import (
     RequestEvent,
     RetryPolicy,
 )
+from cleverreach_async.transport.gate import AccountGate
 from cleverreach_async.transport.transport import Auth
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ async def test_another_account_has_its_own_gate(make: Make, sender: ScriptedSend
     """``Retry-After`` for one tenant does not delay another."""
     cr = make("token")
     tenant = cr.with_auth(BearerToken("other"))
-    account = cr._transport.account
-    assert account is not None
+    account = cr._transport.own_account()
+    assert isinstance(account.gate, AccountGate)
     account.gate.push_back(1000.0, probe=False)
     await tenant.groups.list()
     assert ["Bearer other"] == [it.headers["authorization"] for it in sender.sent]

@@ -24,6 +24,7 @@ LAYERS: tuple[str, ...] = (
     "sources",
     "bulk",
     "nouns",
+    "accounts",
     "client",
     "cli",
     "__main__",

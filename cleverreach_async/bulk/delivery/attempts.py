@@ -26,7 +26,7 @@ from cleverreach_async.errors import (
     ResponseDecodeError,
     TokenError,
 )
-from cleverreach_async.transport.gate import AccountGate
+from cleverreach_async.transport.passage import Gate
 from cleverreach_async.transport.retry import Diagnosis, Fault, RetryPolicy, diagnose, wait_before
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
@@ -258,7 +258,7 @@ class Attempts:
             await self.transport.clock.sleep(seconds)
 
     @property
-    def gate(self) -> AccountGate:
+    def gate(self) -> Gate:
         """The account's gate."""
         return self.transport.own_account().gate
 

@@ -8,8 +8,9 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from cleverreach_async.bulk.pacing.limits import ConcurrencyLimit, RateLimit
+from cleverreach_async.bulk.pacing.limits import ConcurrencyLimit
 from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.rate import RateLimit
 from cleverreach_async.transport.retry import Diagnosis
 from cleverreach_async.transport.stop import Stop
 

@@ -1,4 +1,4 @@
-"""How many requests may be in flight, and how many rows may be sent per second: pure decisions.
+"""How many requests may be in flight: pure decisions.
 
 The server does not say how many requests it can handle, so :class:`AdaptiveLimit` tries: one more
 as long as that increases the throughput, fewer when the server throttles. See ``docs/pacing.md``.
@@ -10,7 +10,7 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["AdaptiveLimit", "ConcurrencyLimit", "FixedLimit", "RateLimit"]
+__all__ = ["AdaptiveLimit", "ConcurrencyLimit", "FixedLimit"]
 
 DECREASE: Final = 0.85
 """Factor of the limit after push-back. Close to 1, since it applies once per round trip."""
@@ -288,39 +288,6 @@ class AdaptiveLimit:
         self._before = None
         self._skip = max(self._skip, self._next_skip)
         self._next_skip = min(MOST_SKIPPED, 2 * self._next_skip)
-
-
-class RateLimit:
-    """Limits rows per second in the long run (generic cell rate algorithm).
-
-    At most one reservation exceeds the rate: unused time is not saved up.
-
-    Args:
-        rows_per_second: Most rows per second.
-
-    Raises:
-        ConfigurationError: The rate is not a positive number.
-    """
-
-    def __init__(self, rows_per_second: float) -> None:
-        if not 0 < rows_per_second < float("inf"):
-            raise ConfigurationError(f"rows_per_second is {rows_per_second}; use a positive number")
-        self._rate = rows_per_second
-        self._free_at = float("-inf")
-
-    def reserve(self, rows: int, now: float) -> float:
-        """Reserve the next free turn for rows.
-
-        Args:
-            rows: Number of rows.
-            now: Clock reading in seconds.
-
-        Returns:
-            Seconds to wait before these rows may be sent.
-        """
-        starts_at = max(self._free_at, now)
-        self._free_at = starts_at + rows / self._rate
-        return starts_at - now
 
 
 def _check_least(name: str, value: int, least: int) -> None:

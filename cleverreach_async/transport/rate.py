@@ -1,0 +1,39 @@
+"""How many rows or requests may be sent per second: a pure decision."""
+
+from cleverreach_async.errors import ConfigurationError
+
+__all__ = ["RateLimit"]
+
+
+class RateLimit:
+    """Limits what is sent per second in the long run (generic cell rate algorithm).
+
+    At most one reservation exceeds the rate: unused time is not saved up.
+
+    Args:
+        per_second: Most rows or requests per second.
+        name: What to call it in a message.
+
+    Raises:
+        ConfigurationError: The rate is not a positive number.
+    """
+
+    def __init__(self, per_second: float, name: str = "max_rows_per_second") -> None:
+        if not 0 < per_second < float("inf"):
+            raise ConfigurationError(f"{name} is {per_second}; use a positive number")
+        self._rate = per_second
+        self._free_at = float("-inf")
+
+    def reserve(self, count: int, now: float) -> float:
+        """Reserve the next free turn.
+
+        Args:
+            count: Number of rows or requests.
+            now: Clock reading in seconds.
+
+        Returns:
+            Seconds to wait before they may be sent.
+        """
+        starts_at = max(self._free_at, now)
+        self._free_at = starts_at + count / self._rate
+        return starts_at - now

@@ -1,0 +1,148 @@
+"""Whatever a token store raises, wherever a token is needed, is an error of the library."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from support.clocks import FakeClock
+
+from cleverreach_async import (
+    CleverReach,
+    CleverReachError,
+    ConfigurationError,
+    ImportFailedError,
+    MemoryTokenStore,
+    OAuthApp,
+    OrderInput,
+    OrderStatus,
+    ReceiverInput,
+    Secret,
+    Token,
+    TokenStoreError,
+)
+
+pytestmark = pytest.mark.anyio
+
+OLD = Token(access_token=Secret("old-4711"), refresh_token=Secret("refresh-4711"))
+
+
+class OwnError(Exception):
+    """An error of the user's database."""
+
+
+ERRORS = [
+    OwnError("geheim"),
+    ConnectionError("redis://:geheim@host"),
+    TimeoutError(),
+    KeyError("access_token"),
+    ExceptionGroup("tasks", [OwnError("geheim")]),
+]
+
+
+class BrokenStore(MemoryTokenStore):
+    """A store whose method raises.
+
+    Args:
+        method: load, save, lock or unlock.
+        error: What it raises.
+    """
+
+    def __init__(self, method: str, error: Exception) -> None:
+        super().__init__(OLD)
+        self.method = method
+        self.error = error
+
+    def _fail(self, method: str) -> None:
+        if method == self.method:
+            raise self.error
+
+    async def load(self) -> Token | None:
+        """Return the token."""
+        self._fail("load")
+        return await super().load()
+
+    async def save(self, token: Token) -> None:
+        """Replace the token."""
+        self._fail("save")
+        await super().save(token)
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None, None]:
+        """Hold the lock."""
+        self._fail("lock")
+        async with super().lock():
+            yield
+        self._fail("unlock")
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    """Refuse the old token, and issue others."""
+    if request.url.path.endswith("/oauth/token.php"):
+        new = {"access_token": "new-4711", "refresh_token": "next-4711"}
+        return httpx.Response(200, json=new)
+    is_old = request.headers["authorization"].endswith("old-4711")
+    return httpx.Response(401 if is_old else 200, json=[])
+
+
+@asynccontextmanager
+async def client(store: Any) -> AsyncGenerator[CleverReach]:
+    """A client of a user whose token is in the store."""
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client:
+        auth = OAuthApp("id", "secret").user(store=store)
+        yield CleverReach(auth, http_client=http_client, clock=FakeClock())
+
+
+async def import_one(cr: CleverReach) -> None:
+    """Import a row; the import gives up soon."""
+    await cr.bulk.upsert(
+        [ReceiverInput("mia@example.org")], group_id=7, max_outage=0.01, attributes="ignore"
+    )
+
+
+async def list_groups(cr: CleverReach) -> None:
+    """Make a call."""
+    await cr.groups.list()
+
+
+USES: list[Callable[[CleverReach], Awaitable[None]]] = [list_groups, import_one]
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("method", ["load", "save", "lock", "unlock"])
+async def test_each_error_of_a_store_is_ours(
+    method: str, use: Callable[[CleverReach], Awaitable[None]]
+) -> None:
+    """Its own is the cause, and its text, which may quote a password, is not in the message."""
+    for error in ERRORS[: 1 if use is import_one else None]:
+        async with client(BrokenStore(method, error)) as cr:
+            with pytest.raises(CleverReachError) as caught:
+                await use(cr)
+        found = caught.value.__cause__ if use is import_one else caught.value
+        assert isinstance(caught.value, ImportFailedError if use is import_one else TokenStoreError)
+        assert f"TokenStoreError BrokenStore cannot {method} the token: {type(error).__name__}" == (
+            f"{type(found).__name__} {found}"
+        )
+
+
+async def test_a_background_order_reports_it() -> None:
+    """It never raises; the order was not sent."""
+    results: list[tuple[OrderStatus, str]] = []
+    async with (
+        client(BrokenStore("load", OwnError("geheim"))) as cr,
+        cr.orders.background(
+            on_error=lambda it: results.append((it.status, it.reason)), max_wait=60
+        ) as orders,
+    ):
+        orders.send("mia@example.org", OrderInput("A-1", "Lamp"), group_id=7)
+    assert [(OrderStatus.FAILED, "BrokenStore cannot load the token: OwnError")] == results
+
+
+@pytest.mark.parametrize("store", ["redis://localhost", OLD, object(), httpx.Client])
+def test_what_is_no_store_is_refused(store: Any) -> None:
+    """When it is passed, by an error that names what to pass."""
+    app = OAuthApp("id", "secret")
+    for make in (app.user, app.client_credentials):
+        with pytest.raises(ConfigurationError, match=r"has no load\(\); pass a store, such as"):
+            make(store=store)
