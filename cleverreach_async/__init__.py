@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         InternalServerError,
         JournalError,
         NotFoundError,
+        OutboxError,
         PayloadTooLargeError,
         PermissionDeniedError,
         RateLimitError,
@@ -53,6 +54,9 @@ if TYPE_CHECKING:
         TooManyRejectsError,
         UnprocessableEntityError,
     )
+    from cleverreach_async.outbox.entries import OutboxEntry
+    from cleverreach_async.outbox.outbox import Outbox, PostgresOutbox
+    from cleverreach_async.outbox.settings import SendingOptions
     from cleverreach_async.resources.account_receivers import ReceiverAttribute
     from cleverreach_async.resources.attributes import Attribute
     from cleverreach_async.resources.automation import AbandonedCart, CartAutomation, CartItem
@@ -162,6 +166,7 @@ _HOMES: Final = {
         "InternalServerError",
         "JournalError",
         "NotFoundError",
+        "OutboxError",
         "PayloadTooLargeError",
         "PermissionDeniedError",
         "RateLimitError",
@@ -174,6 +179,9 @@ _HOMES: Final = {
         "TooManyRejectsError",
         "UnprocessableEntityError",
     ),
+    "outbox.entries": ("OutboxEntry",),
+    "outbox.outbox": ("Outbox", "PostgresOutbox"),
+    "outbox.settings": ("SendingOptions",),
     "resources.account_receivers": ("ReceiverAttribute",),
     "resources.attributes": ("Attribute",),
     "resources.rules": ("FieldOf", "FilterRule", "Operand", "Rules", "where"),
@@ -294,11 +302,15 @@ __all__ = [
     "OrderInput",
     "OrderResult",
     "OrderStatus",
+    "Outbox",
+    "OutboxEntry",
+    "OutboxError",
     "Outcome",
     "Page",
     "Paginator",
     "PayloadTooLargeError",
     "PermissionDeniedError",
+    "PostgresOutbox",
     "RateLimitError",
     "Receiver",
     "ReceiverAttribute",
@@ -317,6 +329,7 @@ __all__ = [
     "RowResult",
     "Rules",
     "Secret",
+    "SendingOptions",
     "SignUp",
     "SignUpOutcome",
     "SourceError",

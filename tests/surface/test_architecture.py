@@ -25,13 +25,14 @@ LAYERS: tuple[str, ...] = (
     "bulk",
     "nouns",
     "client",
+    "outbox",
     "cli",
     "__main__",
 )
 """Each may import itself and those before it."""
 
 LAYERS_WITH_ROOMS = (
-    *("transport", "auth", "webhooks", "resources", "sources", "bulk", "cli", "sandbox"),
+    *("transport", "auth", "webhooks", "resources", "sources", "bulk", "outbox", "cli", "sandbox"),
 )
 
 ONLY_HERE = {
