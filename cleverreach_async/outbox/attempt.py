@@ -36,7 +36,7 @@ from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import Request, Response, as_list, build_request, decode_json
 
-__all__ = ["Attempt"]
+__all__ = ["EntryAttempt"]
 
 _BACKOFF: Final = RetryPolicy(wait=1.0, throttled_wait=1.0, cap=60.0)
 _PAUSE: Final = 1.0
@@ -57,7 +57,7 @@ Renew = Callable[[], Awaitable[bool]]
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Attempt:
+class EntryAttempt:
     """An attempt to deliver one entry.
 
     Attributes:

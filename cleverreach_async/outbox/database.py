@@ -207,8 +207,8 @@ class PostgresDatabase(OutboxDatabase):
             try:
                 return self._once(work)
             except (psycopg.OperationalError, psycopg.InterfaceError):
-                # An old connection is lost when the server restarts. What was committed nevertheless
-                # does no harm: lines are known by their keys, and a claim ends.
+                # An old connection is lost when the server restarts. What was committed
+                # nevertheless does no harm: lines are known by their keys, and a claim ends.
                 if is_new or not self._connection.closed:
                     raise
                 self._connection = None

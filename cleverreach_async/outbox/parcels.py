@@ -26,7 +26,15 @@ from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.transport.paths import check_id, check_receiver_id
 from cleverreach_async.transport.wire import Request, build_request, encode_body
 
-__all__ = ["Line", "Parcel", "as_parcel", "order_parcel", "receiver_parcel", "row_of", "write_of"]
+__all__ = [
+    "OrderLine",
+    "Parcel",
+    "as_parcel",
+    "order_parcel",
+    "receiver_parcel",
+    "row_of",
+    "write_of",
+]
 
 _MOST_CHARACTERS: Final = 500
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -34,7 +42,7 @@ _decode_orders: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 @attrs.frozen(order=True)
-class Line:
+class OrderLine:
     """What identifies an order line within a receiver.
 
     Attributes:
@@ -67,7 +75,7 @@ class Parcel:
     group_id: int | None
     creates: bool
     body: str = attrs.field(repr=False)
-    lines: tuple[Line, ...] = attrs.field(repr=False)
+    lines: tuple[OrderLine, ...] = attrs.field(repr=False)
 
     @property
     def receiver_digest(self) -> str:
@@ -75,7 +83,7 @@ class Parcel:
         key = email_key(self.receiver)
         return sha256(f"{self.account}\n{key}".encode()).hexdigest()
 
-    def with_lines(self, lines: Sequence[Line]) -> "Parcel":
+    def with_lines(self, lines: Sequence[OrderLine]) -> "Parcel":
         """Return a parcel with some of the lines only."""
         if len(lines) == len(self.lines):
             return self
@@ -199,17 +207,17 @@ def _checked_account(account: object) -> str:
     return account
 
 
-def _lines_of(orders: Sequence[OrderInput]) -> tuple[Line, ...]:
+def _lines_of(orders: Sequence[OrderInput]) -> tuple[OrderLine, ...]:
     counts: Counter[tuple[str, str]] = Counter()
-    lines: list[Line] = []
+    lines: list[OrderLine] = []
     for order in orders:
         key = (order.order_id, order.product)
         counts[key] += 1
-        lines.append(Line(*key, counts[key]))
+        lines.append(OrderLine(*key, counts[key]))
     return tuple(lines)
 
 
-def as_parcel(fields: Mapping[str, Any], lines: Sequence[Line] = ()) -> Parcel:
+def as_parcel(fields: Mapping[str, Any], lines: Sequence[OrderLine] = ()) -> Parcel:
     """Return a parcel from its stored fields."""
     return Parcel(
         account=fields["account"],

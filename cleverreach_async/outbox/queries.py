@@ -59,7 +59,7 @@ def claim(
         return None
     places = "" if accounts is None else f" AND account IN ({', '.join('?' * len(accounts))})"
     rows = execute(
-        "UPDATE cleverreach_outbox SET state = 'sent', owner = ?, due = ?, changed = ?,"
+        "UPDATE cleverreach_outbox SET state = 'sent', owner = ?, due = ?, changed = ?,"  # noqa: S608 - no values
         " attempts = attempts + 1, doubtful = CASE WHEN state = 'sent' THEN 1 ELSE 0 END"
         " WHERE id = (SELECT id FROM cleverreach_outbox"
         f" WHERE state IN ('waiting', 'sent') AND due <= ?{places}"

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 from cleverreach_async.client import CleverReach, transport_of
 from cleverreach_async.errors import OutboxError
 from cleverreach_async.outbox import queries
-from cleverreach_async.outbox.attempt import Attempt
+from cleverreach_async.outbox.attempt import EntryAttempt
 from cleverreach_async.outbox.database import OutboxDatabase
 from cleverreach_async.outbox.entries import Claimed, OutboxEntry, Verdict
 from cleverreach_async.outbox.queries import Execute
@@ -147,7 +147,7 @@ class OutboxSender:
         async def renew() -> bool:
             return await self.database.run(partial(self._renew, claimed))
 
-        attempt = Attempt(
+        attempt = EntryAttempt(
             transport=transport,
             settings=self.settings,
             claimed=claimed,

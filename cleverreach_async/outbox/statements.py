@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from cleverreach_async.outbox.parcels import Line, Parcel
+from cleverreach_async.outbox.parcels import OrderLine, Parcel
 
 __all__ = [
     "POSTGRES",
@@ -57,13 +57,26 @@ CREATE TABLE IF NOT EXISTS cleverreach_outbox_lines (
     UNIQUE (account, receiver, order_id, product, nth)
 )
 """
-_INDEXES: Final = (
-    "CREATE INDEX IF NOT EXISTS cleverreach_outbox_due ON cleverreach_outbox (due, id)"
-    " WHERE state IN ('waiting', 'sent')",
-    "CREATE INDEX IF NOT EXISTS cleverreach_outbox_done ON cleverreach_outbox (changed)"
-    " WHERE state = 'done' AND body <> ''",
-    "CREATE INDEX IF NOT EXISTS cleverreach_outbox_of_line ON cleverreach_outbox_lines (entry)",
-)
+_DUE: Final = """
+CREATE INDEX IF NOT EXISTS cleverreach_outbox_due ON cleverreach_outbox (due, id)
+    WHERE state IN ('waiting', 'sent')
+"""
+_DONE: Final = """
+CREATE INDEX IF NOT EXISTS cleverreach_outbox_done ON cleverreach_outbox (changed)
+    WHERE state = 'done' AND body <> ''
+"""
+_OF_ENTRY: Final = """
+CREATE INDEX IF NOT EXISTS cleverreach_outbox_of_entry ON cleverreach_outbox_lines (entry)
+"""
+_PUT: Final = """
+INSERT INTO cleverreach_outbox
+    (account, receiver, group_id, creates, body, state, due, since, created, changed)
+    VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?) RETURNING id
+"""
+_PUT_LINES: Final = """
+INSERT INTO cleverreach_outbox_lines (entry, account, receiver, order_id, product, nth)
+    VALUES {places} ON CONFLICT DO NOTHING RETURNING order_id, product, nth
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +94,8 @@ class Dialect:
     @property
     def tables(self) -> tuple[str, ...]:
         """The statements that create the tables where they do not exist."""
-        return (_ENTRIES.format(identity=self.identity).strip(), _LINES.strip(), *_INDEXES)
+        entries = _ENTRIES.format(identity=self.identity)
+        return tuple(text.strip() for text in (entries, _LINES, _DUE, _DONE, _OF_ENTRY))
 
 
 SQLITE: Final = Dialect(identity="INTEGER PRIMARY KEY AUTOINCREMENT")
@@ -96,29 +110,16 @@ def insertion(parcel: Parcel, now: float) -> Generator[Statement, Rows, int]:
 
     Yields each statement and gets its rows. The caller runs them in one transaction.
     """
-    [[entry]] = yield (
-        "INSERT INTO cleverreach_outbox"
-        " (account, receiver, group_id, creates, body, state, due, since, created, changed)"
-        " VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?) RETURNING id",
-        (
-            parcel.account,
-            parcel.receiver,
-            parcel.group_id,
-            int(parcel.creates),
-            parcel.body,
-            *(now, now, now, now),
-        ),
-    )
+    times = (now, now, now, now)
+    creates = int(parcel.creates)
+    fields = (parcel.account, parcel.receiver, parcel.group_id, creates, parcel.body)
+    [[entry]] = yield _PUT, (*fields, *times)
     values: list[Any] = []
     for line in parcel.lines:
         values += (entry, parcel.account, parcel.receiver_digest, *attrs.astuple(line))
     places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(parcel.lines))
-    rows = yield (
-        "INSERT INTO cleverreach_outbox_lines (entry, account, receiver, order_id, product, nth)"
-        f" VALUES {places} ON CONFLICT DO NOTHING RETURNING order_id, product, nth",
-        values,
-    )
-    stored = {Line(*row) for row in rows}
+    rows = yield _PUT_LINES.format(places=places), values
+    stored = {OrderLine(*row) for row in rows}
     new = [line for line in parcel.lines if line in stored]
     if not new:
         yield "DELETE FROM cleverreach_outbox WHERE id = ?", (entry,)

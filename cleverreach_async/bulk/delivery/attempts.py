@@ -221,10 +221,11 @@ class Attempts:
         """
         self.state.without_proof += 1
         if self.gets_no_proof:
+            before = self.most_without_proof - 1
             reason = (
-                f"{'; '.join(error.problems)}, and so were the {self.most_without_proof - 1} responses"
-                " before: check base_url, and whether a proxy or a login page of the network"
-                " responds instead of the API"
+                f"{'; '.join(error.problems)}, and so were the {before} responses before: check"
+                " base_url, and whether a proxy or a login page of the network responds instead of"
+                " the API"
             )
             raise ResponseDecodeError([reason], method=error.method, path=error.path)
 

@@ -2,10 +2,11 @@
 
 import enum
 import html
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -14,6 +15,8 @@ from cleverreach_async.resources.values import read_attributes
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
 __all__ = ["Evidence", "Profile", "evidence_of"]
+
+_is_number: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?").fullmatch
 
 Profile = Mapping[str, Any]
 
@@ -71,10 +74,12 @@ def _order_line(order: Any) -> tuple[str, str]:
 def _order_id(order: Any) -> str:
     """Return the id of an order line in a form that hardly depends on how a server writes it.
 
-    It is empty if the line has none.
+    It is empty if the line has none. A server that keeps numbers may write 17 as 17.0 or 17.00.
     """
     value = as_object(order).get("order_id")
     text = unicodedata.normalize("NFKC", html.unescape("" if value is None else str(value)))
+    if _is_number(text.strip()):
+        return f"{float(text):.15g}"
     return "".join(filter(str.isalnum, text.casefold())).lstrip("0")
 
 
