@@ -4,12 +4,12 @@ Nothing is sent in doubt: only a look-up that finds no order of that number allo
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from cleverreach_async.bulk.delivery.attempts import Attempts
-from cleverreach_async.bulk.delivery.evidence import Evidence, evidence_of
+from cleverreach_async.bulk.delivery.evidence import Evidence, evidence_of, lines_by_order
 from cleverreach_async.bulk.delivery.look_up import LookUps
 from cleverreach_async.bulk.delivery.matching import match_rows
 from cleverreach_async.bulk.delivery.response_items import read_items
@@ -30,6 +30,7 @@ from cleverreach_async.resources.base import receiver_path
 from cleverreach_async.resources.order_delivery import OrderAttempt
 from cleverreach_async.resources.order_results import OrderStatus, status_after
 from cleverreach_async.transport.hiding import hide
+from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.transport.retry import Fault, RetryPolicy, diagnose, wait_before
 from cleverreach_async.transport.stop import Stop, StopRequestedError
@@ -100,8 +101,12 @@ class EntryAttempt:
         parcel = self.claimed.parcel
         try:
             if parcel.creates:
-                return await self._look_up_receiver(parcel)
-            return await self._look_up_orders(parcel)
+                found = await self._look_up_receiver(parcel)
+            else:
+                found = await self._look_up_orders(parcel)
+            if found is Evidence.UNCLEAR and self.claimed.is_whole:
+                return await self._count_lines(parcel)
+            return found
         except StopRequestedError:
             return self._doubt("the block ended")
         except Exception as error:  # noqa: BLE001 - the entry stays in doubt
@@ -125,23 +130,48 @@ class EntryAttempt:
         return Evidence.STORED if result.accepted else Evidence.UNCLEAR
 
     async def _look_up_orders(self, parcel: Parcel) -> Evidence:
+        try:
+            stored = await self._stored_orders(parcel)
+        except NotFoundError:
+            return Evidence.ABSENT  # without the receiver there is no order of it
+        return Evidence.UNCLEAR if stored is None else evidence_of(row_of(parcel), stored)
+
+    async def _count_lines(self, parcel: Parcel) -> Evidence:
+        """Compare the number of lines only: a server may write numbers and texts in its own way.
+
+        The lines of these orders can be from no other entry.
+        """
+        try:
+            stored = await self._stored_orders(parcel)
+        except NotFoundError:
+            return Evidence.UNCLEAR
+        sent = parse_json(row_of(parcel).body)
+        if stored is None or lines_by_order(sent["orders"]) - lines_by_order(stored["orders"]):
+            return Evidence.UNCLEAR
+        return Evidence.STORED
+
+    async def _stored_orders(self, parcel: Parcel) -> dict[str, list[Any]] | None:
+        """Return the orders of the receiver; ``None`` if the server refuses to tell.
+
+        Raises:
+            NotFoundError: There is no such receiver.
+            CleverReachError: It is not known for now.
+        """
         template, path = receiver_path(parcel.receiver, parcel.group_id)
         request = build_request("GET", f"{template}/orders", path=path, accepts_false=True)
         try:
             response = await self.transport.call_once(
                 request, timeout=self.settings.timeout, max_wait=0.0, stop=self.stop
             )
-            stored = decode_json(response, request)
-            if not response.content:
-                raise ResponseDecodeError(["it is empty"], method="GET", path=template)
-        except NotFoundError:
-            return Evidence.ABSENT  # without the receiver there is no order of it
         except APIStatusError as error:
-            is_final = diagnose(error, request.template).fault is None
-            if is_final and not isinstance(error, AuthenticationError):
-                return Evidence.UNCLEAR
-            raise
-        return evidence_of(row_of(parcel), {"orders": as_list(stored) if stored else []})
+            may_pass = diagnose(error, request.template).fault is not None
+            if may_pass or isinstance(error, AuthenticationError | NotFoundError):
+                raise
+            return None
+        if not response.content:
+            raise ResponseDecodeError(["it is empty"], method="GET", path=template)
+        stored = decode_json(response, request)
+        return {"orders": as_list(stored) if stored else []}
 
     async def _send(self, since: float) -> Verdict:
         """Send the entry once. The request ends before the lease does, or does not begin."""

@@ -31,6 +31,12 @@ Execute = Callable[[str, Sequence[Any]], Rows]
 """Runs a statement in the transaction, and returns its rows."""
 
 _CLAIMED: Final = "id, account, receiver, group_id, creates, body, doubtful, attempts, since"
+_LINES_ELSEWHERE: Final = """
+SELECT 1 FROM cleverreach_outbox_lines own JOIN cleverreach_outbox_lines other
+    ON other.account = own.account AND other.receiver = own.receiver
+    AND other.order_id = own.order_id AND other.entry <> own.entry
+    WHERE own.entry = ? LIMIT 1
+"""
 _SHOWN: Final = "id, account, group_id, state, doubtful, attempts, reason, created, changed"
 
 
@@ -73,6 +79,7 @@ def claim(
         id=fields["id"],
         parcel=as_parcel(fields),
         doubtful=bool(fields["doubtful"]),
+        is_whole=not fields["doubtful"] or not execute(_LINES_ELSEWHERE, (fields["id"],)),
         attempts=fields["attempts"],
         since=fields["since"],
         owner=owner,

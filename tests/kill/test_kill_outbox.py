@@ -84,7 +84,9 @@ def test_killed_processes_lose_no_order_and_double_none(outbox: str, tmp_path: P
     report = json.loads(done.stdout)
     times = sorted(map(float, Path(spec["times"]).read_text().split()))
     p99 = times[int(len(times) * 0.99)]
-    print(f"{report} {lost=} {elapsed=:.1f} put p50={times[len(times) // 2] * 1e3:.2f} ms {p99=:.5f}")
+    print(
+        f"{report} {lost=} {elapsed=:.1f} put p50={times[len(times) // 2] * 1e3:.2f} ms {p99=:.5f}"
+    )
 
     assert {"kills": KILLS, "left": 0} == report
     assert sorted(f"A-{number}" for number in range(1, ORDERS + 1)) == sorted(stored)

@@ -17,7 +17,14 @@ from typing import Any
 
 import anyio
 
-from cleverreach_async import CleverReach, OAuthApp, Outbox, OrderInput, PostgresOutbox, ReceiverInput
+from cleverreach_async import (
+    CleverReach,
+    OAuthApp,
+    Outbox,
+    OrderInput,
+    PostgresOutbox,
+    ReceiverInput,
+)
 
 __all__ = ["address_of", "main", "order_of"]
 

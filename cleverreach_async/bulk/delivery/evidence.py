@@ -14,7 +14,7 @@ from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.resources.values import read_attributes
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
-__all__ = ["Evidence", "Profile", "evidence_of"]
+__all__ = ["Evidence", "Profile", "evidence_of", "lines_by_order"]
 
 _is_number: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?").fullmatch
 
@@ -64,6 +64,11 @@ def _evidence_of_orders(sent: Sequence[Any], stored: Any) -> Evidence:
     ids = {_order_id(line) for line in lines}
     is_absent = "" not in ids and ids.isdisjoint(map(_order_id, sent))
     return Evidence.ABSENT if is_absent else Evidence.UNCLEAR
+
+
+def lines_by_order(orders: Sequence[Any]) -> Counter[str]:
+    """Return the number of lines of each order, whatever their text is."""
+    return Counter(map(_order_id, orders))
 
 
 def _order_line(order: Any) -> tuple[str, str]:
