@@ -39,7 +39,7 @@ from cleverreach_async.transport.wire import Request, Response, as_list, build_r
 
 __all__ = ["EntryAttempt"]
 
-_BACKOFF: Final = RetryPolicy(wait=1.0, throttled_wait=1.0, cap=60.0)
+_BACKOFF: Final = RetryPolicy(throttled_wait=1.0, cap=60.0)
 _PAUSE: Final = 1.0
 """Seconds that a look-up waits between responses that are not JSON."""
 _MOST_REASON: Final = 500

@@ -37,6 +37,7 @@ SELECT 1 FROM cleverreach_outbox_lines own JOIN cleverreach_outbox_lines other
     AND other.order_id = own.order_id AND other.entry <> own.entry
     WHERE own.entry = ? LIMIT 1
 """
+_MOST_LEFT_OUT: Final = 1000
 _SHOWN: Final = "id, account, group_id, state, doubtful, attempts, reason, created, changed"
 
 
@@ -48,6 +49,7 @@ def claim(
     now: float,
     until: float,
     accounts: Sequence[str] | None,
+    but_not: Sequence[str] = (),
 ) -> Claimed | None:
     """Store the entry that is due first as sent, and return it; ``None`` if none is due.
 
@@ -60,17 +62,20 @@ def claim(
         now: Unix time.
         until: Unix time from which others may take it.
         accounts: The accounts to look for; ``None`` for all.
+        but_not: Accounts that are left out.
     """
     if accounts is not None and not accounts:
         return None
-    places = "" if accounts is None else f" AND account IN ({', '.join('?' * len(accounts))})"
+    out = but_not[:_MOST_LEFT_OUT]
+    places = "" if accounts is None else f" AND account IN ({_places(accounts)})"
+    places += f" AND account NOT IN ({_places(out)})" if out else ""
     rows = execute(
         "UPDATE cleverreach_outbox SET state = 'sent', owner = ?, due = ?, changed = ?,"  # noqa: S608 - no values
         " attempts = attempts + 1, doubtful = CASE WHEN state = 'sent' THEN 1 ELSE 0 END"
         " WHERE id = (SELECT id FROM cleverreach_outbox"
         f" WHERE state IN ('waiting', 'sent') AND due <= ?{places}"
         f" ORDER BY due, id LIMIT 1{dialect.skip_locked}) RETURNING {_CLAIMED}",
-        (owner, until, now, now, *(accounts or ())),
+        (owner, until, now, now, *(accounts or ()), *out),
     )
     if not rows:
         return None
@@ -84,6 +89,10 @@ def claim(
         since=fields["since"],
         owner=owner,
     )
+
+
+def _places(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def renew(execute: Execute, claimed: Claimed, *, until: float) -> bool:

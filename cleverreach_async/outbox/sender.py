@@ -33,8 +33,22 @@ ClientOf = Callable[[str], CleverReach]
 
 _CLEAN_EVERY: Final = 3600.0
 _BROKEN_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 60.0
 _UNKNOWN_ACCOUNT: Final = 60.0
 """Seconds until an entry is tried again whose account has no client."""
+
+
+@attrs.define
+class AccountPause:
+    """An account whose server or token fails: most of its entries need not be tried.
+
+    Attributes:
+        failures: Attempts in a row that failed.
+        until: Clock reading at which some are tried again.
+    """
+
+    failures: int
+    until: float
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -60,6 +74,7 @@ class OutboxSender:
     _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _next_cleaning: float = attrs.field(default=0.0, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
+    _pauses: dict[str, AccountPause] = attrs.field(factory=dict[str, AccountPause], init=False)
 
     def wake(self) -> None:
         """Look for entries now: one was put, or a request has ended."""
@@ -92,7 +107,7 @@ class OutboxSender:
         claimed_at = self.clock.monotonic()
         try:
             await self._clean()
-            claimed = await self.database.run(self._claim)
+            claimed = await self.database.run(partial(self._claim, self._paused()))
         except OutboxError as error:
             if self.until_idle:
                 raise
@@ -105,7 +120,7 @@ class OutboxSender:
         tasks.start_soon(self._deliver, claimed, claimed_at)
         return True
 
-    def _claim(self, execute: Execute) -> Claimed | None:
+    def _claim(self, paused: list[str], execute: Execute) -> Claimed | None:
         now = self.database.now(execute, self.clock)
         return queries.claim(
             execute,
@@ -114,11 +129,27 @@ class OutboxSender:
             now=now,
             until=now + self.settings.lease + self.settings.settle,
             accounts=self.settings.accounts,
+            but_not=paused,
         )
+
+    def _paused(self) -> list[str]:
+        now = self.clock.monotonic()
+        return [name for name, pause in self._pauses.items() if pause.until > now]
+
+    def _note(self, account: str, verdict: Verdict) -> None:
+        """Pause an account whose entries cannot be sent, whatever is in them."""
+        if verdict.state == "waiting":
+            known = self._pauses.get(account)
+            failures = 1 if known is None else known.failures + 1
+            wait = max(verdict.wait, min(_LONGEST_PAUSE, 2.0 ** min(failures - 1, 10) / 2))
+            self._pauses[account] = AccountPause(failures, self.clock.monotonic() + wait)
+        elif verdict.state == "done":
+            self._pauses.pop(account, None)
 
     async def _deliver(self, claimed: Claimed, claimed_at: float) -> None:
         try:
             verdict = await self._attempt(claimed, claimed_at)
+            self._note(claimed.parcel.account, verdict)
             entry = await self.database.run(partial(self._settle, claimed, verdict))
         except OutboxError as error:
             # It stays stored as sent, and is looked up after the lease.
