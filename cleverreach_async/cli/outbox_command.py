@@ -1,6 +1,8 @@
 """``cleverreach outbox run``, ``list``, ``retry`` and ``drop``."""
 
 import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,6 +18,7 @@ from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.signals import Interrupts
 from cleverreach_async.cli.tables import day, plain_fields, print_list
+from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.outbox.entries import ENTRY_STATES, OutboxEntry, checked_state
 from cleverreach_async.outbox.outbox import DEFAULT_ACCOUNT, OrderStore, Outbox, PostgresOutbox
@@ -85,29 +88,37 @@ def run_outbox(
         dead.append(entry)
         output.warn(f"{entry.id} ({', '.join(entry.order_ids)}): {_reason(entry)}")
 
-    place, access = _open(outbox), account.access(output)
-    run(partial(_run, output, place, options, access, on_dead), interrupts=OutboxInterrupts())
+    access = account.access(output)
+    work = partial(_run, output, outbox, options, access, on_dead)
+    run(work, interrupts=OutboxInterrupts())
     return INCOMPLETE if dead else None
 
 
 async def _run(
-    output: Output, outbox: OrderStore, options: RunOptions, access: Access | None, on_dead: Any
+    output: Output, place: str, options: RunOptions, access: Access | None, on_dead: Any
 ) -> None:
     settings: Any = {
         "accounts": [options.account_name],
         "concurrency": options.concurrency,
         "on_dead": on_dead,
     }
-    await outbox.prepare()
-    async with connect(access) as client:
-        if options.once:
-            await outbox.send_due(lambda _: client, **settings)
-            counts = await outbox.counts()
-            output.info(", ".join(f"{number} {state}" for state, number in counts.items()))
-            return
-        output.info("sending orders; Ctrl-C ends it when the requests in flight have completed")
-        async with outbox.sending(lambda _: client, **settings):
-            await anyio.sleep_forever()
+    with _opened(place) as outbox:
+        await outbox.prepare()
+        async with connect(access) as client:
+            await _send(output, outbox, client, options, settings)
+
+
+async def _send(
+    output: Output, outbox: OrderStore, client: CleverReach, options: RunOptions, settings: Any
+) -> None:
+    if options.once:
+        await outbox.send_due(lambda _: client, **settings)
+        counts = await outbox.counts()
+        output.info(", ".join(f"{number} {state}" for state, number in counts.items()))
+        return
+    output.info("sending orders; Ctrl-C ends it when the requests in flight have completed")
+    async with outbox.sending(lambda _: client, **settings):
+        await anyio.sleep_forever()
 
 
 def list_entries(
@@ -134,20 +145,15 @@ def list_entries(
         ConfigurationError: There is no outbox, or no such state.
         OutboxError: The outbox cannot be used.
     """
-    wanted, place = checked_state(state), _open(outbox)
+    wanted = checked_state(state)
+    states = [it for it in ENTRY_STATES if it == wanted or (wanted is None and it != "done")]
 
-    async def find() -> list[OutboxEntry]:
-        if wanted is not None:
-            return await place.entries(state=wanted, limit=limit)
-        found = [
-            entry
-            for it in ENTRY_STATES
-            if it != "done"
-            for entry in await place.entries(state=it, limit=limit)
-        ]
+    async def find(place: OrderStore) -> list[OutboxEntry]:
+        found = [entry for it in states for entry in await place.entries(state=it, limit=limit)]
         return sorted(found, key=lambda entry: entry.id)[:limit]
 
-    found = run(find)
+    with _opened(outbox) as place:
+        found = run(partial(find, place))
     print_list(
         output,
         found,
@@ -189,8 +195,9 @@ def retry_entries(
         ConfigurationError: There is no outbox, or it is not said which entries are meant.
         OutboxError: The outbox cannot be used.
     """
-    place, chosen = _open(outbox), _chosen(ids, every=every)
-    number = run(partial(place.retry, chosen, resend_doubtful=resend_doubtful))
+    chosen = _chosen(ids, every=every)
+    with _opened(outbox) as place:
+        number = run(partial(place.retry, chosen, resend_doubtful=resend_doubtful))
     output.info(f"{number} to be sent again{_missing(chosen, number)}")
 
 
@@ -207,18 +214,23 @@ def drop_entries(output: Output, outbox: Place, ids: Ids = None, *, every: All =
         ConfigurationError: There is no outbox, or it is not said which entries are meant.
         OutboxError: The outbox cannot be used.
     """
-    place, chosen = _open(outbox), _chosen(ids, every=every)
-    number = run(partial(place.drop, chosen))
+    chosen = _chosen(ids, every=every)
+    with _opened(outbox) as place:
+        number = run(partial(place.drop, chosen))
     output.info(f"{number} deleted{_missing(chosen, number)}")
 
 
-def _open(place: str) -> OrderStore:
-    """Return an outbox that exists: a mistyped name must not become a new one."""
-    if "://" in place:
-        return PostgresOutbox(place)
-    if not Path(place).is_file():
+@contextmanager
+def _opened(place: str) -> Generator[OrderStore]:
+    """Open an outbox that exists: a mistyped name must not become a new one."""
+    is_url = "://" in place
+    if not is_url and not Path(place).is_file():
         raise ConfigurationError(f"there is no outbox {place}; name the file of Outbox(…)")
-    return Outbox(place)
+    outbox = PostgresOutbox(place) if is_url else Outbox(place)
+    try:
+        yield outbox
+    finally:
+        outbox.close()
 
 
 def _chosen(ids: list[int] | None, *, every: bool) -> list[int] | None:

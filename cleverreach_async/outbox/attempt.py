@@ -29,6 +29,7 @@ from cleverreach_async.outbox.settings import SendingSettings
 from cleverreach_async.resources.base import receiver_path
 from cleverreach_async.resources.order_delivery import OrderAttempt
 from cleverreach_async.resources.order_results import OrderStatus, status_after
+from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.hiding import hide
 from cleverreach_async.transport.json_text import parse_json
 from cleverreach_async.transport.redaction import mask_emails
@@ -66,7 +67,8 @@ class EntryAttempt:
         settings: The options.
         claimed: The entry.
         renew: Keeps the claim.
-        claimed_at: Clock reading before it was claimed.
+        clock: Source of time.
+        claimed_at: Reading of that clock before it was claimed.
         stop: Its abort cuts off the requests in flight.
     """
 
@@ -74,6 +76,7 @@ class EntryAttempt:
     settings: SendingSettings
     claimed: Claimed
     renew: Renew
+    clock: Clock
     claimed_at: float
     stop: Stop
 
@@ -91,7 +94,7 @@ class EntryAttempt:
                 return Verdict(state="done")
             if found is Evidence.UNCLEAR:
                 return Verdict(state="dead", doubtful=True, reason=_UNCLEAR)
-            since = self.transport.clock.monotonic()
+            since = self.clock.monotonic()
             if not await self.renew():
                 return self._doubt("another process has taken it")
         return await self._send(since)
@@ -105,12 +108,12 @@ class EntryAttempt:
             else:
                 found = await self._look_up_orders(parcel)
             if found is Evidence.UNCLEAR and self.claimed.is_whole:
-                return await self._count_lines(parcel)
-            return found
+                found = await self._count_lines(parcel)
         except StopRequestedError:
             return self._doubt("the block ended")
         except Exception as error:  # noqa: BLE001 - the entry stays in doubt
             return self._doubt(_reason(error), error)
+        return found
 
     async def _look_up_receiver(self, parcel: Parcel) -> Evidence:
         row, result = row_of(parcel), BatchResult()
@@ -175,7 +178,7 @@ class EntryAttempt:
 
     async def _send(self, since: float) -> Verdict:
         """Send the entry once. The request ends before the lease does, or does not begin."""
-        clock, settings = self.transport.clock, self.settings
+        clock, settings = self.clock, self.settings
         latest = since + settings.lease - settings.timeout
         request = write_of(self.claimed.parcel)
         sent = False
@@ -246,7 +249,7 @@ class EntryAttempt:
 
     @property
     def _is_over(self) -> bool:
-        age = self.transport.clock.now() - self.claimed.since
+        age = self.clock.now() - self.claimed.since
         return age >= self.settings.give_up
 
     def _backoff(self, error: Exception | None) -> float:

@@ -183,6 +183,7 @@ class OutboxSender:
             settings=self.settings,
             claimed=claimed,
             renew=renew,
+            clock=self.clock,
             claimed_at=claimed_at,
             stop=self.stop,
         )

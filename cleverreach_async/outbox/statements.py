@@ -71,7 +71,7 @@ CREATE INDEX IF NOT EXISTS cleverreach_outbox_of_entry ON cleverreach_outbox_lin
 _PUT: Final = """
 INSERT INTO cleverreach_outbox
     (account, receiver, group_id, creates, body, state, due, since, created, changed)
-    VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?) RETURNING id
+    VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?) RETURNING id
 """
 _PUT_LINES: Final = """
 INSERT INTO cleverreach_outbox_lines (entry, account, receiver, order_id, product, nth)
@@ -110,7 +110,8 @@ def insertion(parcel: Parcel, now: float) -> Generator[Statement, Rows, int]:
 
     Yields each statement and gets its rows. The caller runs them in one transaction.
     """
-    times = (now, now, now, now)
+    # It is due at once, whatever the clock of another computer says.
+    times = (now, now, now)
     creates = int(parcel.creates)
     fields = (parcel.account, parcel.receiver, parcel.group_id, creates, parcel.body)
     [[entry]] = yield _PUT, (*fields, *times)

@@ -20,8 +20,8 @@ import anyio
 from cleverreach_async import (
     CleverReach,
     OAuthApp,
-    Outbox,
     OrderInput,
+    Outbox,
     PostgresOutbox,
     ReceiverInput,
 )
@@ -47,19 +47,29 @@ def outbox_of(spec: dict[str, Any]) -> Outbox | PostgresOutbox:
     return PostgresOutbox(url) if "://" in url else Outbox(url)
 
 
+def write(path: str, text: str, mode: str = "w") -> None:
+    """Write a text to a file."""
+    with Path(path).open(mode) as file:
+        file.write(text)
+
+
+def last_order(spec: dict[str, Any]) -> int:
+    """Return the number of the order that a killed shop was putting; 1 if that is not known."""
+    progress = Path(spec["progress"])
+    return int(progress.read_text() or 1) if progress.exists() else 1
+
+
 async def shop(spec: dict[str, Any]) -> None:
     """Put orders; after a kill, go on with the one that was perhaps put."""
-    outbox, progress = outbox_of(spec), Path(spec["progress"])
-    first = int(progress.read_text() or 1) if progress.exists() else 1
-    for number in range(first, spec["orders"] + 1):
-        progress.write_text(str(number))
+    outbox = outbox_of(spec)
+    for number in range(last_order(spec), spec["orders"] + 1):
+        write(spec["progress"], str(number))
         receiver = ReceiverInput(address_of(number), orders=[order_of(number)])
         before = time.perf_counter()
         await outbox.put(receiver, group_id=spec["group"])
-        with Path(spec["times"]).open("a") as times:
-            times.write(f"{time.perf_counter() - before}\n")
+        write(spec["times"], f"{time.perf_counter() - before}\n", mode="a")
         await anyio.sleep(spec["pause"])
-    Path(spec["ended"]).touch()
+    write(spec["ended"], "")
 
 
 async def send(spec: dict[str, Any]) -> None:
@@ -114,7 +124,7 @@ def main() -> None:
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    print(json.dumps({"kills": kills, "left": left(spec)}))
+    sys.stdout.write(json.dumps({"kills": kills, "left": left(spec)}))
 
 
 if __name__ == "__main__":
