@@ -203,7 +203,9 @@ class EntryAttempt:
                 return self._matched(await once(request), request)
             await OrderAttempt(once).send(request)
         except StopRequestedError:
-            return self._doubt("the block ended") if sent else self._again(_TOO_LATE)
+            if sent:
+                return self._doubt("the block ended")
+            return Verdict(state="waiting") if self.stop.requested else self._again(_TOO_LATE)
         except Exception as error:  # noqa: BLE001 - the entry tells what happened
             return self._after(error, request, sent=sent)
         return Verdict(state="done")

@@ -28,9 +28,9 @@ def checked_state(state: str | None) -> EntryState | None:
     Raises:
         ConfigurationError: There is no such state.
     """
-    if state is not None and state not in ENTRY_STATES:
-        raise ConfigurationError(f"state is {state!r}; use one of {', '.join(ENTRY_STATES)}")
-    return cast("EntryState | None", state)
+    if state is None or state in ENTRY_STATES:
+        return cast("EntryState | None", state)
+    raise ConfigurationError(f"state is {state!r}; use one of {', '.join(ENTRY_STATES)}")
 
 
 @attrs.frozen(kw_only=True)

@@ -349,7 +349,8 @@ class Outbox(OrderStore):
     """
 
     def __init__(self, path: str | PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
-        text = fspath(path) if isinstance(path, str | PathLike) else ""
+        given: Any = path
+        text = fspath(given) if isinstance(given, str | PathLike) else ""
         if not text or text == ":memory:":
             raise ConfigurationError("path is no file; pass the name of a file, such as orders.db")
         if "://" in text:

@@ -115,7 +115,8 @@ def receiver_parcel(receiver: ReceiverLike, *, account: str, group_id: int, now:
             " with cr.receivers.upsert() or cr.bulk"
         )
     orders = [_dated(order, now) for order in model.orders]
-    address = strip_address(model.email) if isinstance(model.email, str) else ""
+    given: Any = model.email
+    address = strip_address(given) if isinstance(given, str) else ""
     if not is_address(address):
         raise ConfigurationError("the email of the receiver is no e-mail address")
     wire = receiver_on_wire(attrs.evolve(model, email=address, orders=orders))

@@ -53,6 +53,7 @@ def claim(
 ) -> Claimed | None:
     """Store the entry that is due first as sent, and return it; ``None`` if none is due.
 
+    The entries of one receiver are sent one after the other: the first may create the receiver.
     An entry that was stored as sent already was perhaps sent: it is doubtful.
 
     Args:
@@ -72,8 +73,10 @@ def claim(
     rows = execute(
         "UPDATE cleverreach_outbox SET state = 'sent', owner = ?, due = ?, changed = ?,"  # noqa: S608 - no values
         " attempts = attempts + 1, doubtful = CASE WHEN state = 'sent' THEN 1 ELSE 0 END"
-        " WHERE id = (SELECT id FROM cleverreach_outbox"
-        f" WHERE state IN ('waiting', 'sent') AND due <= ?{places}"
+        " WHERE id = (SELECT id FROM cleverreach_outbox this"
+        f" WHERE state IN ('waiting', 'sent') AND due <= ?{places} AND NOT EXISTS"
+        " (SELECT 1 FROM cleverreach_outbox first WHERE first.digest = this.digest"
+        " AND first.id < this.id AND first.state IN ('waiting', 'sent'))"
         f" ORDER BY due, id LIMIT 1{dialect.skip_locked}) RETURNING {_CLAIMED}",
         (owner, until, now, now, *(accounts or ()), *out),
     )

@@ -170,9 +170,11 @@ class OutboxSender:
                 f"there is no client of account {claimed.parcel.account!r} ({type(error).__name__})"
             )
             _log.warning("%s", reason)
-            state = "sent" if claimed.doubtful else "waiting"
             return Verdict(
-                state=state, doubtful=claimed.doubtful, reason=reason, wait=_UNKNOWN_ACCOUNT
+                state="sent" if claimed.doubtful else "waiting",
+                doubtful=claimed.doubtful,
+                reason=reason,
+                wait=_UNKNOWN_ACCOUNT,
             )
 
         async def renew() -> bool:

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS cleverreach_outbox (
     id {identity},
     account TEXT NOT NULL,
     receiver TEXT NOT NULL,
+    digest TEXT NOT NULL,
     group_id BIGINT,
     creates SMALLINT NOT NULL,
     body TEXT NOT NULL,
@@ -61,6 +62,10 @@ _DUE: Final = """
 CREATE INDEX IF NOT EXISTS cleverreach_outbox_due ON cleverreach_outbox (due, id)
     WHERE state IN ('waiting', 'sent')
 """
+_OF_RECEIVER: Final = """
+CREATE INDEX IF NOT EXISTS cleverreach_outbox_of_receiver ON cleverreach_outbox (digest, id)
+    WHERE state IN ('waiting', 'sent')
+"""
 _DONE: Final = """
 CREATE INDEX IF NOT EXISTS cleverreach_outbox_done ON cleverreach_outbox (changed)
     WHERE state = 'done' AND body <> ''
@@ -70,8 +75,8 @@ CREATE INDEX IF NOT EXISTS cleverreach_outbox_of_entry ON cleverreach_outbox_lin
 """
 _PUT: Final = """
 INSERT INTO cleverreach_outbox
-    (account, receiver, group_id, creates, body, state, due, since, created, changed)
-    VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?) RETURNING id
+    (account, receiver, digest, group_id, creates, body, state, due, since, created, changed)
+    VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?) RETURNING id
 """
 _PUT_LINES: Final = """
 INSERT INTO cleverreach_outbox_lines (entry, account, receiver, order_id, product, nth)
@@ -95,7 +100,9 @@ class Dialect:
     def tables(self) -> tuple[str, ...]:
         """The statements that create the tables where they do not exist."""
         entries = _ENTRIES.format(identity=self.identity)
-        return tuple(text.strip() for text in (entries, _LINES, _DUE, _DONE, _OF_ENTRY))
+        return tuple(
+            text.strip() for text in (entries, _LINES, _DUE, _OF_RECEIVER, _DONE, _OF_ENTRY)
+        )
 
 
 SQLITE: Final = Dialect(identity="INTEGER PRIMARY KEY AUTOINCREMENT")
@@ -112,8 +119,8 @@ def insertion(parcel: Parcel, now: float) -> Generator[Statement, Rows, int]:
     """
     # It is due at once, whatever the clock of another computer says.
     times = (now, now, now)
-    creates = int(parcel.creates)
-    fields = (parcel.account, parcel.receiver, parcel.group_id, creates, parcel.body)
+    owner = (parcel.account, parcel.receiver, parcel.receiver_digest)
+    fields = (*owner, parcel.group_id, int(parcel.creates), parcel.body)
     [[entry]] = yield _PUT, (*fields, *times)
     values: list[Any] = []
     for line in parcel.lines:

@@ -189,7 +189,7 @@ async def test_a_page_of_a_proxy_is_no_look_up(
 ) -> None:
     """The entry stays in doubt until the API responds again."""
     server.script, server.look_up = lambda number: "lost", (200, b"<html>")
-    await outbox.put_order(ANN, LAMP | {"order_id": "18"})
+    await outbox.put_order("bob@example.org", LAMP)
     await outbox.put(receiver(), group_id=GROUP)
     for _ in range(3):
         await server.send_due(outbox)

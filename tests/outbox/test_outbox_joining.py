@@ -2,20 +2,17 @@
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import anyio.to_thread
-import asyncpg
-import django
-import django.conf
 import psycopg
 import pytest
 import sqlalchemy
 import sqlalchemy.orm
-from django.db import connections, transaction
 from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from support.outbox_server import GROUP, LAMP, receiver
@@ -24,6 +21,12 @@ from support.postgres import run_postgres
 from cleverreach_async import ConfigurationError, Outbox, PostgresOutbox
 
 pytestmark = pytest.mark.socket
+
+# They have no types.
+asyncpg: Any = import_module("asyncpg")
+django: Any = import_module("django")
+settings: Any = import_module("django.conf").settings
+django_db: Any = import_module("django.db")
 
 Order = dict[str, Any]
 Shop = Callable[[str, Any, Order, bool], Any]
@@ -93,8 +96,8 @@ def with_session(place: str, outbox: Any, order: Order, commit: bool) -> int:
 
 def with_django(place: str, outbox: Any, order: Order, commit: bool) -> int:
     """Use Django."""
-    if not django.conf.settings.configured:
-        django.conf.settings.configure()
+    if not settings.configured:
+        settings.configure()
     django.setup()
     host, _, rest = place.partition(":")
     port, _, name = rest.partition("/")
@@ -104,9 +107,10 @@ def with_django(place: str, outbox: Any, order: Order, commit: bool) -> int:
         if place.startswith("/")
         else {"ENGINE": "django.db.backends.postgresql", **server}
     )
+    connections, transaction = django_db.connections, django_db.transaction
     connections.settings = connections.configure_settings({"default": database})
     connection = connections["default"]
-    found = 0
+    found: int = 0
     try:
         with transaction.atomic():
             found = outbox.put_in(connection, receiver(order), group_id=GROUP)
@@ -249,9 +253,8 @@ class MySQL:
 async def test_other_connections_are_refused(files: Path) -> None:
     """The error says what to use."""
     outbox = Outbox(files / "none.db")
-    mysql: AbstractAsyncContextManager[Any] | MySQL = MySQL()
     with pytest.raises(ConfigurationError, match="this connection is to mysql"):
-        outbox.put_in(mysql, receiver(), group_id=GROUP)
+        outbox.put_in(MySQL(), receiver(), group_id=GROUP)
     with pytest.raises(ConfigurationError, match="no connection to a database"):
         outbox.put_in("orders.db", receiver(), group_id=GROUP)
     with pytest.raises(ConfigurationError, match="no connection to a database"):

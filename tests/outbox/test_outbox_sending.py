@@ -8,7 +8,7 @@ import pytest
 from support.outbox_server import ANN, GROUP, LAMP, OutboxServer, receiver
 from support.virtual_time import VirtualClock
 
-from cleverreach_async import ConfigurationError, Outbox, OutboxEntry, OutboxError
+from cleverreach_async import CleverReach, ConfigurationError, Outbox, OutboxEntry, OutboxError
 
 pytestmark = pytest.mark.anyio
 
@@ -242,6 +242,42 @@ async def test_a_database_that_fails_stops_nobody(
         await clock.sleep(60)
     assert (["done"], 1) == (await states(outbox), len(server.orders()))
     assert 1 == caplog.text.count("the disk is full")
+
+
+async def test_entries_of_one_receiver_are_sent_one_after_the_other(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock
+) -> None:
+    """The first may create the receiver, so the next waits, also for a look-up. Others do not."""
+    server.script = lambda number: "lost" if number == 0 else "stored"
+    await outbox.put(receiver(), group_id=GROUP)
+    await outbox.put_order("ANN@example.org", LAMP | {"order_id": "18"})
+    await outbox.put(receiver(email="bob@example.org"), group_id=GROUP)
+    await server.send_due(outbox)
+    assert ["sent", "waiting", "done"] == await states(outbox)
+    clock.elapsed += 61
+    await server.send_due(outbox)
+    assert ["done"] * 3 == await states(outbox)
+
+
+async def test_the_end_of_the_block_puts_no_wait_on_an_entry(
+    outbox: Outbox, server: OutboxServer
+) -> None:
+    """An entry that was claimed but not sent is due again at once."""
+    await outbox.put(receiver(), group_id=GROUP)
+    asked = anyio.Event()
+
+    def end_the_block(account: str) -> CleverReach:
+        for sender in outbox._senders:
+            sender.stop.request()
+        asked.set()
+        return cr
+
+    async with server.client() as cr:
+        async with outbox.sending(end_the_block):
+            await asked.wait()
+        assert (["waiting"], []) == (await states(outbox), server.writes)
+        await outbox.send_due(lambda account: cr)
+    assert ["done"] == await states(outbox)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from cleverreach_async import CleverReach, Outbox
+from cleverreach_async import CleverReach, Outbox, PostgresOutbox
 from cleverreach_async.transport.clock import Clock
 
 from .clocks import FixedRandom
@@ -69,7 +69,7 @@ class OutboxServer:
         """Return number and product of the stored order lines."""
         return [(line["order_id"], line["product"]) for _, line in self.lines.get(email, [])]
 
-    async def send_due(self, outbox: Outbox, **options: Any) -> None:
+    async def send_due(self, outbox: Outbox | PostgresOutbox, **options: Any) -> None:
         """Send what is due now, with a client of its own."""
         async with self.client() as cr:
             await outbox.send_due(lambda account: cr, **options)
