@@ -158,13 +158,16 @@ def _entry(execute: Execute, row: Sequence[Any]) -> OutboxEntry:
         (fields["id"],),
     )
     return OutboxEntry(
-        **{
-            **fields,
-            "doubtful": bool(fields["doubtful"]),
-            "created": moment(fields["created"]),
-            "changed": moment(fields["changed"]),
-        },
+        id=fields["id"],
+        account=fields["account"],
+        group_id=fields["group_id"],
+        state=fields["state"],
+        doubtful=bool(fields["doubtful"]),
         order_ids=tuple(str(line[0]) for line in lines),
+        attempts=fields["attempts"],
+        reason=fields["reason"],
+        created=moment(fields["created"]),
+        changed=moment(fields["changed"]),
     )
 
 

@@ -104,10 +104,12 @@ class OutboxSender:
         """Start to deliver one entry; returns whether there was one, and place for it."""
         if self._in_flight >= self.settings.concurrency:
             return False
-        claimed_at = self.clock.monotonic()
+        claimed_at, paused = self.clock.monotonic(), self._paused()
+        if self.settings.accounts is not None and {*self.settings.accounts} <= {*paused}:
+            return False
         try:
             await self._clean()
-            claimed = await self.database.run(partial(self._claim, self._paused()))
+            claimed = await self.database.run(partial(self._claim, paused))
         except OutboxError as error:
             if self.until_idle:
                 raise

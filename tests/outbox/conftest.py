@@ -10,7 +10,8 @@ from support.outbox_server import OutboxServer
 from support.virtual_time import VirtualClock
 
 from cleverreach_async import Outbox
-from cleverreach_async.outbox import database
+from cleverreach_async.outbox import database as outbox_database
+from cleverreach_async.outbox.database import OutboxDatabase
 
 T = TypeVar("T")
 
@@ -37,7 +38,13 @@ def outbox(
         await anyio.lowlevel.checkpoint()
         return function(*args)
 
-    monkeypatch.setattr(database, "run_in_thread", run)
+    monkeypatch.setattr(outbox_database, "run_in_thread", run)
     outbox = Outbox(tmp_path / "orders.db", clock=clock)
     yield outbox
     outbox.close()
+
+
+@pytest.fixture
+def database(outbox: Outbox) -> OutboxDatabase:
+    """The database of the outbox."""
+    return outbox._database  # pyright: ignore[reportPrivateUsage]

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiosqlite
 import anyio.to_thread
@@ -66,7 +66,8 @@ def with_sqlite3(place: str, outbox: Outbox, order: Order, commit: bool) -> int:
 
 def with_psycopg(place: str, outbox: Any, order: Order, commit: bool) -> int:
     """Use psycopg, with rows that are dictionaries."""
-    with psycopg.connect(f"postgresql://postgres@{place}", row_factory=dict_row) as connection:
+    with psycopg.connect(f"postgresql://postgres@{place}") as connection:
+        connection.row_factory = cast("Any", dict_row)
         found: int = outbox.put_in(connection, receiver(order), group_id=GROUP)
         end(connection, commit=commit)
     return found

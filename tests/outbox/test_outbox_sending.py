@@ -1,6 +1,9 @@
 """Send from an outbox: states, failures that pass, accounts, the end of the block."""
 
 import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -9,6 +12,7 @@ from support.outbox_server import ANN, GROUP, LAMP, OutboxServer, receiver
 from support.virtual_time import VirtualClock
 
 from cleverreach_async import CleverReach, ConfigurationError, Outbox, OutboxEntry, OutboxError
+from cleverreach_async.outbox.database import OutboxDatabase
 
 pytestmark = pytest.mark.anyio
 
@@ -22,20 +26,20 @@ async def states(outbox: Outbox) -> list[str]:
 
 
 async def test_an_entry_is_committed_as_sent_before_its_request(
-    outbox: Outbox, server: OutboxServer
+    outbox: Outbox, server: OutboxServer, tmp_path: Path
 ) -> None:
     """So that a process that dies meanwhile leaves it in doubt."""
     seen: list[Any] = []
 
     def look(number: int) -> str:
-        rows = outbox._database._connection.execute("SELECT state FROM cleverreach_outbox")
-        seen.append((outbox._database._connection.in_transaction, rows.fetchall()))
+        with closing(sqlite3.connect(tmp_path / "orders.db")) as other:
+            seen.extend(other.execute("SELECT state FROM cleverreach_outbox"))
         return "stored"
 
     server.script = look
     await outbox.put(receiver(), group_id=GROUP)
     await server.send_due(outbox)
-    assert ([(False, [("sent",)])], ["done"]) == (seen, await states(outbox))
+    assert ([("sent",)], ["done"]) == (seen, await states(outbox))
 
 
 @pytest.mark.parametrize("answer", ["unreachable", BUSY, (401, {"error": {"message": "no"}})])
@@ -222,12 +226,13 @@ async def test_a_database_that_fails_stops_nobody(
     outbox: Outbox,
     server: OutboxServer,
     clock: VirtualClock,
+    database: OutboxDatabase,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The sender says so once, and goes on when it works again."""
     await outbox.put(receiver(), group_id=GROUP)
-    work = outbox._database.transact
+    work = database.transact
     broken = [True]
 
     def transact(step: Any) -> Any:
@@ -235,7 +240,7 @@ async def test_a_database_that_fails_stops_nobody(
             raise OutboxError("the disk is full")
         return work(step)
 
-    monkeypatch.setattr(outbox._database, "transact", transact)
+    monkeypatch.setattr(database, "transact", transact)
     async with clock.flowing(), server.client() as cr, outbox.sending(lambda account: cr):
         await clock.sleep(60)
         broken.clear()
@@ -267,7 +272,7 @@ async def test_the_end_of_the_block_puts_no_wait_on_an_entry(
     asked = anyio.Event()
 
     def end_the_block(account: str) -> CleverReach:
-        for sender in outbox._senders:
+        for sender in outbox._senders:  # pyright: ignore[reportPrivateUsage]
             sender.stop.request()
         asked.set()
         return cr

@@ -41,6 +41,7 @@ class OutboxServer:
         look_up: The answer to a look-up instead of the orders.
         lines: The stored order lines by address, each with the time from which it can be read.
         shown: Changes an order line before it is shown.
+        on_read: Called when a look-up arrives.
         delay: Seconds until a stored order can be read.
         writes: The body of each write.
         reads: The path and query of each look-up.
@@ -52,6 +53,7 @@ class OutboxServer:
         self.look_up: Answer | None = None
         self.lines: dict[str, list[tuple[float, dict[str, Any]]]] = {}
         self.shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda line: line
+        self.on_read: Callable[[], object] = lambda: None
         self.delay = 0.0
         self.writes: list[Any] = []
         self.reads: list[str] = []
@@ -91,27 +93,26 @@ class OutboxServer:
 
     def _response(self, answer: Answer, request: httpx.Request) -> httpx.Response:
         if isinstance(answer, str):
-            body = json.loads(request.content)
-            stored = (
-                [{"id": 1, "email": it["email"]} for it in body] if isinstance(body, list) else body
-            )
+            body: Any = json.loads(request.content)
+            is_batch = request.url.path.endswith("/upsertplus")
+            stored = [{"id": 1, "email": it["email"]} for it in body] if is_batch else body
             return httpx.Response(200, json=stored)
         status, content, *rest = answer
         shown = content if isinstance(content, bytes) else json.dumps(content).encode()
         return httpx.Response(status, content=shown, headers=rest[0] if rest else {})
 
     def _store(self, request: httpx.Request) -> None:
-        body = json.loads(request.content)
-        if isinstance(body, dict):
-            email = request.url.path.split("/receivers/")[1].partition("/")[0]
-            body = [{"email": email, "orders": [body]}]
+        body: Any = json.loads(request.content)
+        if not request.url.path.endswith("/upsertplus"):
+            body = [{"email": _address_in(request), "orders": [body]}]
         readable = self.clock.monotonic() + self.delay
         for it in body:
-            lines = self.lines.setdefault(it["email"].lower(), [])
+            lines = self.lines.setdefault(str(it["email"]).lower(), [])
             lines += [(readable, line) for line in it["orders"]]
 
     def _read(self, request: httpx.Request) -> httpx.Response:
         self.reads.append(request.url.path)
+        self.on_read()
         if isinstance(self.look_up, tuple):
             return self._response(self.look_up, request)
         now = self.clock.monotonic()
@@ -120,8 +121,7 @@ class OutboxServer:
             for email, lines in self.lines.items()
         }
         if request.url.path.endswith("/orders"):
-            email = request.url.path.split("/receivers/")[1].partition("/")[0]
-            return httpx.Response(200, json=found.get(email, []))
+            return httpx.Response(200, json=found.get(_address_in(request), []))
         wanted = request.url.params["email_list"].split(",")
         profiles = [
             {"id": 1, "email": email, "orders": orders}
@@ -129,3 +129,7 @@ class OutboxServer:
             if email in wanted
         ]
         return httpx.Response(200, json=profiles)
+
+
+def _address_in(request: httpx.Request) -> str:
+    return request.url.path.split("/receivers/")[1].partition("/")[0].lower()
