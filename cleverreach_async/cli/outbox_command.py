@@ -20,7 +20,7 @@ from cleverreach_async.cli.signals import Interrupts
 from cleverreach_async.cli.tables import day, plain_fields, print_list
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.outbox.entries import ENTRY_STATES, OutboxEntry, checked_state
+from cleverreach_async.outbox.entries import ENTRY_STATES, EntryState, OutboxEntry, checked_state
 from cleverreach_async.outbox.outbox import DEFAULT_ACCOUNT, OrderStore, Outbox, PostgresOutbox
 
 __all__ = ["drop_entries", "list_entries", "retry_entries", "run_outbox"]
@@ -146,7 +146,9 @@ def list_entries(
         OutboxError: The outbox cannot be used.
     """
     wanted = checked_state(state)
-    states = [it for it in ENTRY_STATES if it == wanted or (wanted is None and it != "done")]
+    states: list[EntryState] = [it for it in ENTRY_STATES if it != "done"]
+    if wanted is not None:
+        states = [wanted]
 
     async def find(place: OrderStore) -> list[OutboxEntry]:
         found = [entry for it in states for entry in await place.entries(state=it, limit=limit)]

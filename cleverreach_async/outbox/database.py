@@ -38,9 +38,6 @@ _ANY_NUMBER: Final = 0x4352_6F62  # the letters CRob
 run_in_thread: Final = anyio.to_thread.run_sync
 """Where transactions run. Tests in virtual time run them in the event loop instead."""
 
-_databases: "Final[WeakSet[OutboxDatabase]]" = WeakSet()
-_connections_of_parents: Final[list[Any]] = []
-
 
 class OutboxDatabase(ABC):
     """A database with the tables of the outbox.
@@ -94,6 +91,10 @@ class OutboxDatabase(ABC):
 
     @abstractmethod
     def _in_transaction(self, work: Callable[[Execute], T]) -> T: ...
+
+
+_databases: Final[WeakSet[OutboxDatabase]] = WeakSet()
+_connections_of_parents: Final[list[Any]] = []
 
 
 class SqliteDatabase(OutboxDatabase):

@@ -1,7 +1,7 @@
 """What the outbox has: an entry as users see it, and one that a sender has claimed."""
 
 from datetime import UTC, datetime
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 import attrs
 
@@ -28,8 +28,11 @@ def checked_state(state: str | None) -> EntryState | None:
     Raises:
         ConfigurationError: There is no such state.
     """
-    if state is None or state in ENTRY_STATES:
-        return cast("EntryState | None", state)
+    for known in ENTRY_STATES:
+        if known == state:
+            return known
+    if state is None:
+        return None
     raise ConfigurationError(f"state is {state!r}; use one of {', '.join(ENTRY_STATES)}")
 
 

@@ -65,7 +65,11 @@ async def join_async(connection: Any, steps: Generator[Statement, Rows, T]) -> T
     """
     library = _library_of(connection)
     if library == "sqlalchemy" and hasattr(connection, "run_sync"):
-        found: T = await connection.run_sync(lambda inner: join(inner, steps))
+
+        def run(inner: Any) -> T:
+            return join(inner, steps)
+
+        found: T = await connection.run_sync(run)
         return found
     if library not in {"asyncpg", "aiosqlite", "psycopg"} or not _is_async(connection):
         if hasattr(connection, "cursor") or hasattr(connection, "exec_driver_sql"):
@@ -158,9 +162,9 @@ def _numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(rest, start=1))
 
 
-def _plain(rows: Sequence[Any]) -> Rows:
+def _plain(rows: Any) -> Rows:
     """Return rows as tuples, whatever factory the connection has for them."""
-    return [tuple(row.values()) if isinstance(row, Mapping) else tuple(row) for row in rows]
+    return [tuple(row.values() if hasattr(row, "values") else row) for row in rows]
 
 
 _MARKS: Final[Mapping[str, Callable[[str], str]]] = {

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from os import PathLike, fspath
+from os import PathLike, fsdecode
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -349,8 +349,7 @@ class Outbox(OrderStore):
     """
 
     def __init__(self, path: str | PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
-        given: Any = path
-        text = fspath(given) if isinstance(given, str | PathLike) else ""
+        text = _text_of(path)
         if not text or text == ":memory:":
             raise ConfigurationError("path is no file; pass the name of a file, such as orders.db")
         if "://" in text:
@@ -360,6 +359,13 @@ class Outbox(OrderStore):
 
     def __repr__(self) -> str:
         return f"<Outbox {self._path}>"
+
+
+def _text_of(path: Any) -> str:
+    try:
+        return fsdecode(path)
+    except TypeError:
+        return ""
 
 
 class PostgresOutbox(OrderStore):

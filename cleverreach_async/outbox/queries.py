@@ -82,7 +82,7 @@ def claim(
     )
     if not rows:
         return None
-    fields = dict(zip(_CLAIMED.split(", "), rows[0], strict=True))
+    fields: dict[str, Any] = dict(zip(_CLAIMED.split(", "), rows[0], strict=True))
     return Claimed(
         id=fields["id"],
         parcel=as_parcel(fields),
