@@ -3,6 +3,7 @@
 Nothing is sent in doubt: only a look-up that finds no order of that number allows it.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import attrs
 from cleverreach_async.bulk.delivery.attempts import Attempts
 from cleverreach_async.bulk.delivery.evidence import Evidence, evidence_of, lines_by_order
 from cleverreach_async.bulk.delivery.look_up import LookUps
+from cleverreach_async.bulk.delivery.lost_values import lost_values
 from cleverreach_async.bulk.delivery.matching import match_rows
 from cleverreach_async.bulk.delivery.response_items import read_items
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
@@ -39,6 +41,8 @@ from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import Request, Response, as_list, build_request, decode_json
 
 __all__ = ["EntryAttempt"]
+
+_log: Final = logging.getLogger("cleverreach_async")
 
 _BACKOFF: Final = RetryPolicy(throttled_wait=1.0, cap=60.0)
 _PAUSE: Final = 1.0
@@ -222,6 +226,9 @@ class EntryAttempt:
             raise ResponseDecodeError([problem], method=request.method, path=request.template)
         matched = match_rows([row_of(self.claimed.parcel)], items)
         if matched.accepted:
+            lost = [remark.text for _, remark in lost_values(matched.accepted, response)]
+            if lost:
+                _log.warning("entry %d of the outbox: %s", self.claimed.id, "; ".join(lost))
             return Verdict(state="done")
         if matched.refused:
             words = hide(matched.refused[0][1], response.secrets)

@@ -215,7 +215,7 @@ class OutboxSender:
             return queries.remove_addresses(execute, before=now - self.settings.keep)
 
         await self.database.run(remove)
-        self._next_cleaning = self.clock.monotonic() + min(_CLEAN_EVERY, self.settings.keep)
+        self._next_cleaning = self.clock.monotonic() + min(_CLEAN_EVERY, 1.0 + self.settings.keep)
 
     async def _pause(self, error: OutboxError) -> None:
         """Wait after a failure of the database, which is logged once until it works again."""

@@ -130,6 +130,20 @@ async def test_a_refused_row_is_dead_with_the_words_of_the_server(
     assert ANN not in entry.reason
 
 
+async def test_values_that_the_server_drops_are_logged(
+    outbox: Outbox, server: OutboxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the name of the attribute, which probably does not exist."""
+    profile = {"id": 1, "email": ANN, "global_attributes": {"firstname": "Ann"}}
+    server.script = lambda number: (200, [profile])
+    ann = receiver() | {"global_attributes": {"firstname": "Ann", "city": "Kiel"}}
+    await outbox.put(ann, group_id=GROUP)
+    await server.send_due(outbox)
+    assert ["done"] == await states(outbox)
+    assert "entry 1 of the outbox: attribute 'city': not stored by the server" in caplog.text
+    assert "firstname" not in caplog.text
+
+
 async def test_an_entry_that_always_fails_is_given_up(
     outbox: Outbox, server: OutboxServer, clock: VirtualClock
 ) -> None:
