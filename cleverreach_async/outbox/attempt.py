@@ -251,9 +251,10 @@ class EntryAttempt:
 
     def _doubt(self, reason: str, error: Exception | None = None) -> Verdict:
         """Let an entry wait for a look-up, because the server may have stored it."""
-        if self._is_over:
-            return Verdict(state="dead", doubtful=True, reason=_shown(f"given up: {reason}"))
         wait = max(self.settings.settle, self._backoff(error))
+        if self._is_over:
+            given_up = _shown(f"given up: {reason}")
+            return Verdict(state="dead", doubtful=True, reason=given_up, wait=wait)
         return Verdict(state="sent", doubtful=True, reason=reason, wait=wait)
 
     @property

@@ -193,9 +193,11 @@ def retry(execute: Execute, ids: Sequence[int] | None, *, now: float, resend_dou
     changed = _change(
         execute,
         "UPDATE cleverreach_outbox SET state = CASE WHEN "  # noqa: S608 - no values
-        f"{doubtful} = 1 THEN 'sent' ELSE 'waiting' END, doubtful = {doubtful}, due = ?,"
+        f"{doubtful} = 1 THEN 'sent' ELSE 'waiting' END, doubtful = {doubtful},"
+        # A request may have begun just now: it is not looked up before it has settled.
+        " due = CASE WHEN due > ? THEN due ELSE ? END,"
         " since = ?, changed = ?, attempts = 0 WHERE state = 'dead'",
-        (now, now, now),
+        (now, now, now, now),
         ids,
     )
     return len(changed)

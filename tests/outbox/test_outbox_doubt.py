@@ -162,6 +162,22 @@ async def test_a_doubtful_entry_is_sent_without_a_look_up_only_if_the_user_says_
     assert ([("done", False)], 2, []) == (await states(outbox), len(server.writes), server.reads)
 
 
+async def test_an_entry_that_is_given_up_in_doubt_settles_before_it_is_tried_again(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock
+) -> None:
+    """The last request may be under way on the server when the user tries it again by hand."""
+    server.script, server.delay = first("lost"), SETTLE - 1
+    await outbox.put(receiver(), group_id=GROUP)
+    await server.send_due(outbox, give_up=0)
+    assert [("dead", True)] == await states(outbox)
+    await outbox.retry()
+    await server.send_due(outbox)
+    assert ([("sent", True)], []) == (await states(outbox), server.reads)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert ([("done", False)], 1) == (await states(outbox), len(server.writes))
+
+
 NO_ORDERS: list[Any] = []
 UNDECIDED: list[tuple[Any, tuple[str, bool]]] = [
     ((503, {}), ("sent", True)),

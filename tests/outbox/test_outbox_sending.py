@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from support.outbox_server import ANN, GROUP, LAMP, OutboxServer, receiver
 from support.virtual_time import VirtualClock
@@ -234,6 +235,22 @@ async def test_the_end_of_the_block_waits_for_requests_in_flight(
                 scope.cancel()
                 await anyio.sleep_forever()
     assert ["done", "done"] == await states(outbox)
+
+
+async def test_requests_that_hang_are_cut_off_after_the_block(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock
+) -> None:
+    """After some seconds; the entry is looked up later, and not sent again."""
+    server.script = lambda number: "hang"
+    await outbox.put(receiver(), group_id=GROUP)
+    async with clock.flowing(), server.client() as cr:
+        async with outbox.sending(lambda account: cr, drain=5, poll=3600):
+            while not server.writes:
+                await anyio.lowlevel.checkpoint()
+        assert (5, ["sent"]) == (clock.elapsed, await states(outbox))
+        clock.elapsed += 61
+        await outbox.send_due(lambda account: cr)
+    assert (["done"], 1) == (await states(outbox), len(server.writes))
 
 
 async def test_a_database_that_fails_stops_nobody(

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import httpx
 
 from cleverreach_async import CleverReach, Outbox, PostgresOutbox
@@ -36,8 +38,9 @@ class OutboxServer:
 
     Attributes:
         script: Returns the answer to a write by its number, from 0: ``stored``, ``lost`` (stored,
-            no response), ``cut`` (not stored, no response), ``unreachable``, ``omitted`` (200
-            without the receiver), or a status with a JSON body and headers.
+            no response), ``hang`` (stored, no response until it is cut off), ``cut`` (not stored,
+            no response), ``unreachable``, ``omitted`` (200 without the receiver), or a status with
+            a JSON body and headers.
         look_up: The answer to a look-up instead of the orders.
         lines: The stored order lines by address, each with the time from which it can be read.
         shown: Changes an order line before it is shown.
@@ -76,15 +79,18 @@ class OutboxServer:
         async with self.client() as cr:
             await outbox.send_due(lambda account: cr, **options)
 
-    def _handle(self, request: httpx.Request) -> httpx.Response:
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
+        await anyio.lowlevel.checkpoint()
         if request.method == "GET":
             return self._read(request)
         self.writes.append(json.loads(request.content))
         answer = self.script(len(self.writes) - 1)
         if answer == "unreachable":
             raise httpx.ConnectError("refused")
-        if answer in ("stored", "lost"):
+        if answer in ("stored", "lost", "hang"):
             self._store(request)
+        if answer == "hang":
+            await anyio.sleep_forever()
         if answer in ("lost", "cut"):
             raise httpx.ReadError("the connection is lost")
         if answer == "omitted":
