@@ -75,7 +75,7 @@ class Claimed:
         id: Number of the entry.
         parcel: What is sent.
         doubtful: Whether an earlier attempt may have been stored, so that it is looked up first.
-        is_whole: Whether no other entry has lines of the same orders.
+        is_whole: Whether it is doubtful, and no other entry has lines of the same orders.
         attempts: How often it was taken, this time included.
         since: Unix time at which it was put, or last given up and tried again by hand.
         owner: The mark of this claim; a later claim has another one.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from cleverreach_async.bulk.delivery.evidence import order_number
 from cleverreach_async.outbox.entries import (
     ENTRY_STATES,
     Claimed,
@@ -11,7 +12,7 @@ from cleverreach_async.outbox.entries import (
     Verdict,
     moment,
 )
-from cleverreach_async.outbox.parcels import as_parcel
+from cleverreach_async.outbox.parcels import Parcel, as_parcel
 from cleverreach_async.outbox.statements import Dialect, Rows
 
 __all__ = [
@@ -31,11 +32,9 @@ Execute = Callable[[str, Sequence[Any]], Rows]
 """Runs a statement in the transaction, and returns its rows."""
 
 _CLAIMED: Final = "id, account, receiver, group_id, creates, body, doubtful, attempts, since"
-_LINES_ELSEWHERE: Final = """
-SELECT 1 FROM cleverreach_outbox_lines own JOIN cleverreach_outbox_lines other
-    ON other.account = own.account AND other.receiver = own.receiver
-    AND other.order_id = own.order_id AND other.entry <> own.entry
-    WHERE own.entry = ? LIMIT 1
+_ORDERS_OF_RECEIVER: Final = """
+SELECT DISTINCT entry, order_id FROM cleverreach_outbox_lines
+    WHERE account = ? AND receiver = ?
 """
 _MOST_LEFT_OUT: Final = 1000
 _SHOWN: Final = "id, account, group_id, state, doubtful, attempts, reason, created, changed"
@@ -83,15 +82,25 @@ def claim(
     if not rows:
         return None
     fields: dict[str, Any] = dict(zip(_CLAIMED.split(", "), rows[0], strict=True))
+    parcel = as_parcel(fields)
     return Claimed(
         id=fields["id"],
-        parcel=as_parcel(fields),
+        parcel=parcel,
         doubtful=bool(fields["doubtful"]),
-        is_whole=not fields["doubtful"] or not execute(_LINES_ELSEWHERE, (fields["id"],)),
+        is_whole=bool(fields["doubtful"]) and _is_whole(execute, fields["id"], parcel),
         attempts=fields["attempts"],
         since=fields["since"],
         owner=owner,
     )
+
+
+def _is_whole(execute: Execute, number: int, parcel: Parcel) -> bool:
+    """Whether no other entry has lines of the same orders, in whatever form of their numbers."""
+    own: set[str] = set()
+    others: set[str] = set()
+    for holder, order_id in execute(_ORDERS_OF_RECEIVER, (parcel.account, parcel.receiver_digest)):
+        (own if holder == number else others).add(order_number(order_id))
+    return own.isdisjoint(others)
 
 
 def _places(values: Sequence[str]) -> str:

@@ -162,6 +162,30 @@ async def test_a_doubtful_entry_is_sent_without_a_look_up_only_if_the_user_says_
     assert ([("done", False)], 2, []) == (await states(outbox), len(server.writes), server.reads)
 
 
+LONG = "1234567890123456"
+
+
+@pytest.mark.parametrize(
+    ("stored", "cut"),
+    [("17", "17.0"), ("017", "17"), ("A-1", "a-1"), (LONG + "1", LONG + "2"), ("A1", "A-1")],
+)
+async def test_an_order_is_not_taken_for_another_one(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock, stored: str, cut: str
+) -> None:
+    """Of two numbers that are nearly the same one is stored: the other is never taken as done."""
+    server.shown = lambda line: line | {"product": "?"}
+    if stored == LONG + "1":
+        server.shown = lambda line: line | {"order_id": float(line["order_id"])}
+    await outbox.put(receiver(LAMP | {"order_id": stored}), group_id=GROUP)
+    await server.send_due(outbox)
+    server.script = lambda number: "cut"
+    await outbox.put(receiver(LAMP | {"order_id": cut}), group_id=GROUP)
+    await server.send_due(outbox)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert [("done", False), ("dead", True)] == await states(outbox)
+
+
 async def test_an_entry_that_is_given_up_in_doubt_settles_before_it_is_tried_again(
     outbox: Outbox, server: OutboxServer, clock: VirtualClock
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, getcontext
 from typing import Any, Final, cast
 
 import msgspec
@@ -14,7 +15,7 @@ from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.resources.values import read_attributes
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
-__all__ = ["Evidence", "Profile", "evidence_of", "lines_by_order"]
+__all__ = ["Evidence", "Profile", "evidence_of", "lines_by_order", "order_number"]
 
 _is_number: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?").fullmatch
 
@@ -68,7 +69,15 @@ def _evidence_of_orders(sent: Sequence[Any], stored: Any) -> Evidence:
 
 def lines_by_order(orders: Sequence[Any]) -> Counter[str]:
     """Return the number of lines of each order, whatever their text is."""
-    return Counter(map(_order_id, orders))
+    return Counter(order_number(as_object(order).get("order_id")) for order in orders)
+
+
+def order_number(value: object) -> str:
+    """Return the number of an order in a form in which two orders are hardly ever the same."""
+    text = unicodedata.normalize("NFKC", html.unescape(str(value))).strip().casefold()
+    # As a float, long numbers would be the same; so would still longer ones as a decimal.
+    is_exact = len(text) <= getcontext().prec and _is_number(text)
+    return str(Decimal(text).normalize()) if is_exact else text
 
 
 def _order_line(order: Any) -> tuple[str, str]:
