@@ -197,7 +197,7 @@ def assemble(
         accounting=accounting,
         stop=stop,
         turns=attempts.turns,
-        limit=SliceLimit(clock),
+        limit=SliceLimit.for_batches(settings.batch_size, clock),
         attributes=attributes,
         resumed=resumed,
     )

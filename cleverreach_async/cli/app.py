@@ -7,6 +7,7 @@ import typer
 
 from cleverreach_async.cli.commands import Command, CommandGroup, Run
 from cleverreach_async.cli.outbox_app import outbox_app
+from cleverreach_async.cli.verbosity import Quiet, Verbose
 from cleverreach_async.version import __version__
 
 __all__ = ["app"]
@@ -15,7 +16,6 @@ __all__ = ["app"]
 # load rich and a reader of Markdown, which takes as long as everything else.
 app: Final = typer.Typer(
     cls=CommandGroup,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -36,15 +36,17 @@ Version = Annotated[
 
 
 @app.callback()
-def root(*, version: Version = False) -> None:
+def root(*, version: Version = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Import receivers into a CleverReach account, or try it in a local sandbox.
 
     Exit status: 0 all rows accepted, 1 usage or configuration error, 2 some rows rejected or
     unknown, 3 stopped before the end (can be run again), 130 interrupted.
     """
-    del version
+    del version, quiet, verbose  # a command reads the last two where its own are
     # Without a handler Python prints the library's warnings in the middle of the progress bar.
-    logging.getLogger("cleverreach_async").addHandler(logging.NullHandler())
+    library = logging.getLogger("cleverreach_async")
+    if not library.handlers:
+        library.addHandler(logging.NullHandler())
 
 
 @app.command(
@@ -84,6 +86,7 @@ def retry_rejects() -> Run:
 
 @app.command(
     cls=Command,
+    short_help="Send the rows of a file that are new or changed.",
     epilog="Run it every night: cleverreach sync customers.csv --group Newsletter --state"
     " customers.sync",
 )
@@ -114,7 +117,9 @@ def export() -> Run:
 
 
 @app.command(
-    cls=Command, epilog="For example, after an import: cleverreach verify customers.csv --group 7"
+    cls=Command,
+    short_help="Compare a file with a group.",
+    epilog="For example, after an import: cleverreach verify customers.csv --group 7",
 )
 def verify() -> Run:
     """Compare a file with a group: what is missing in it, what differs, what is beyond the file.
@@ -127,7 +132,7 @@ def verify() -> Run:
     return verify_file
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="List the groups of the account with their totals.")
 def groups() -> Run:
     """List the groups of the account with their totals, which the server caches."""
     from cleverreach_async.cli.account_commands import show_groups
@@ -143,7 +148,7 @@ def receiver() -> Run:
     return show_receiver
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="List the attributes of the account, or of a group too.")
 def attributes() -> Run:
     """List the attributes of the account, and with --group those of a group too."""
     from cleverreach_async.cli.account_commands import show_attributes
@@ -159,7 +164,7 @@ def forms() -> Run:
     return show_forms
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="List the addresses on the blacklist.")
 def blacklist() -> Run:
     """List the addresses on the blacklist of the account, or of a group."""
     from cleverreach_async.cli.lists_command import show_blacklist
@@ -175,7 +180,7 @@ def webhooks() -> Run:
     return show_webhooks
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="Show the account of the credentials.")
 def whoami() -> Run:
     """Show the account that the credentials belong to."""
     from cleverreach_async.cli.account_commands import show_account
@@ -183,7 +188,7 @@ def whoami() -> Run:
     return show_account
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="Log in in the browser and store the token.")
 def login() -> Run:
     """Log in to an account in the browser and store the token.
 

@@ -5,7 +5,7 @@ none; what a command imports would take most of the time.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -18,10 +18,45 @@ from cleverreach_async.cli.loading import ended_by_ctrl_c
 
 __all__ = ["Command", "CommandGroup", "Run"]
 
+_HYPHEN: Final = "\N{NON-BREAKING HYPHEN}"
+
 Run = Callable[..., int | None]
 """Runs a command; its arguments are ``output`` and options."""
 
 _UsageError: Final = typer.BadParameter.__bases__[0]
+
+
+class _WholeWords:
+    """Writes a help of which no line ends at a hyphen: ``--dry-run`` stays in one line.
+
+    Args:
+        formatter: The formatter of typer, which breaks lines at hyphens.
+    """
+
+    def __init__(self, formatter: Any) -> None:
+        self._formatter = formatter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._formatter, name)
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs."""
+        self._formatter.write_text(text.replace("-", _HYPHEN))
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
+        """Write names and their descriptions."""
+        whole = [(name, text.replace("-", _HYPHEN)) for name, text in rows]
+        self._formatter.write_dl(whole, *args, **kwargs)
+
+    def getvalue(self) -> str:
+        """Return the help."""
+        return str(self._formatter.getvalue()).replace(_HYPHEN, "-")
+
+
+def _help_of(command: TyperCommand | TyperGroup, ctx: Any) -> str:
+    formatter: Any = _WholeWords(ctx.make_formatter())
+    command.format_help(ctx, formatter)
+    return str(formatter.getvalue()).rstrip("\n")
 
 
 class Command(TyperCommand):
@@ -38,6 +73,10 @@ class Command(TyperCommand):
             complete = typer.main.get_command(loaded)
         self.params: list[Any] = complete.params
         self.callback: Any = complete.callback
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help."""
+        return _help_of(self, ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options, in one list for each panel."""
@@ -57,6 +96,10 @@ class CommandGroup(TyperGroup):
 
     Ctrl-C ends with the same status here as in a running command.
     """
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help."""
+        return _help_of(self, ctx)
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Parse the arguments before the subcommand."""

@@ -79,7 +79,7 @@ def export_group(
         group, report = run(partial(_export, access, arguments, output))
     except KeyboardInterrupt:
         if _is_begun(arguments.file):
-            output.info(_RESUMABLE)
+            output.advise(_RESUMABLE)
         raise
     except CleverReachError as error:
         if not isinstance(error, ConfigurationError) and _is_begun(arguments.file):

@@ -61,5 +61,5 @@ def report_errors(output: Output) -> Generator[None, None, None]:
         status = STOPPED if isinstance(error, ImportFailedError) else USAGE
         raise typer.Exit(status) from None
     except KeyboardInterrupt:
-        output.info("interrupted")
+        output.advise("interrupted")
         raise typer.Exit(INTERRUPTED) from None

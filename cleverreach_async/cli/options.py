@@ -6,6 +6,7 @@ An option is declared once: by the annotation and the default of the field that 
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,6 +17,9 @@ import typer
 from cleverreach_async.cli.credentials import Access, find_access
 from cleverreach_async.cli.failures import report_errors
 from cleverreach_async.cli.output import Output
+from cleverreach_async.cli.request_log import logged_requests
+from cleverreach_async.cli.verbosity import Quiet, Verbose
+from cleverreach_async.errors import ConfigurationError
 
 __all__ = [
     "AccountOptions",
@@ -118,18 +122,32 @@ def command(run: Callable[..., int | None]) -> Callable[..., None]:
             class stands for all fields of that class. Returns the exit status, ``None`` for 0.
     """
     options = [option for option in _options(run) if option.name != "output"]
+    context, *of_output = inspect.signature(_in_force).parameters.values()
 
     @wraps(run)
-    def handle(**values: Any) -> None:
-        output = Output()
-        with report_errors(output):
+    def handle(*, context: typer.Context, quiet: bool, verbose: bool, **values: Any) -> None:
+        quiet, verbose = _in_force(context, quiet=quiet, verbose=verbose)
+        output = Output(quiet=quiet, verbose=verbose)
+        log = logged_requests(output) if output.is_verbose else nullcontext()
+        with report_errors(output), log:
+            if quiet and verbose:
+                raise ConfigurationError("use only one of --quiet and --verbose")
             raise typer.Exit(_call(run, {**values, "output": output}) or 0)
 
     # Some versions of Typer read the signature, others the annotations.
     handle.__dict__.pop("__wrapped__")
-    handle.__dict__["__signature__"] = inspect.Signature(options)
-    handle.__annotations__ = {option.name: option.annotation for option in options}
+    parameters = [context, *options, *of_output]
+    handle.__dict__["__signature__"] = inspect.Signature(parameters)
+    handle.__annotations__ = {it.name: it.annotation for it in parameters}
     return handle
+
+
+def _in_force(
+    context: typer.Context, *, quiet: Quiet = False, verbose: Verbose = False
+) -> tuple[bool, bool]:
+    """Return the two options, which may also stand before the subcommand."""
+    before = context.find_root().params
+    return quiet or before["quiet"], verbose or before["verbose"]
 
 
 def _options(function: Callable[..., Any]) -> Iterator[inspect.Parameter]:

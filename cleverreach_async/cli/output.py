@@ -4,7 +4,8 @@ import io
 import json
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -86,9 +87,19 @@ class Output:
     """Both streams of one run of the command. Control characters never reach a terminal.
 
     Without a terminal there are neither colours nor live lines, and rich is not loaded.
+
+    Args:
+        quiet: Whether neither information nor warnings are printed, nor progress.
+        verbose: Whether requests are logged.
+
+    Attributes:
+        is_quiet: See above.
+        is_verbose: See above.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.is_quiet: bool = quiet
+        self.is_verbose: bool = verbose
         for stream in (sys.stdout, sys.stderr):
             # A Windows console cannot show every character; a question mark is better than a crash.
             if isinstance(stream, io.TextIOWrapper):
@@ -116,11 +127,22 @@ class Output:
             text: The information.
             wrap: Whether a terminal may wrap it at words; not for text to be copied.
         """
-        self._print("", "", text, wrap=wrap)
+        if not self.is_quiet:
+            self._print("", "", text, wrap=wrap)
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
-        self._print("warning: ", "yellow", text)
+        if not self.is_quiet:
+            self._print("warning: ", "yellow", text)
+
+    def advise(self, text: str, *, wrap: bool = True) -> None:
+        """Print on stderr what the user has to do or to know next, also if the output is quiet.
+
+        Args:
+            text: The advice.
+            wrap: Whether a terminal may wrap it at words; not for text to be copied.
+        """
+        self._print("", "", text, wrap=wrap)
 
     def error(self, text: str) -> None:
         """Print why the command ends on stderr."""
@@ -135,6 +157,40 @@ class Output:
 
         line = Text.assemble((prefix, style), printable(text))
         self.console.print(line, soft_wrap=not (wrap and self.is_terminal))
+
+    @contextmanager
+    def steps(self) -> Generator[Callable[[str], None], None, None]:
+        """Yield a function that says what is being done, each in its turn.
+
+        A terminal shows the current step until the end of the block, a log has a line for each.
+        """
+        if self.is_quiet or not self.is_terminal:
+            yield self.info
+            return
+        with self.console.status("") as status:
+            yield lambda text: status.update(printable(text))
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody at a terminal can answer a question."""
+        return self._messages.isatty() and LastingStream(sys.stdin).isatty()
+
+    def ask(self, question: str) -> bool:
+        """Ask a question on the terminal; returns whether the answer is yes.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed instead.
+        """
+        self._messages.write(f"{printable(question)} [y/N] ")
+        self._messages.flush()
+        answer = ""
+        try:
+            with suppress(OSError, ValueError):  # the terminal was closed
+                answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):
+                self._messages.write("\n")  # Ctrl-C and Ctrl-D leave the cursor in the line
+        return answer.strip().lower() in {"y", "yes"}
 
     def result(self, text: str) -> None:
         """Print a result, of one line or several, on stdout; on stderr if stdout is gone."""

@@ -4,15 +4,19 @@ import ipaddress
 import sqlite3
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 import typer
 
 from cleverreach_async.auth.environment import BASE_URL, CLIENT_ID, CLIENT_SECRET
+from cleverreach_async.cli.completion import FAULTS, behaviours, one_of
 from cleverreach_async.cli.connection import run, sandbox_extra
 from cleverreach_async.cli.output import Output
 from cleverreach_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cleverreach_async.sandbox import Sandbox
 
 __all__ = ["SandboxOptions", "serve_sandbox"]
 
@@ -34,7 +38,11 @@ class SandboxOptions:
     ] = None
     latency: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Delay of every request, such as 200ms."),
+        typer.Option(
+            metavar="TIME",
+            help="Delay of every request, such as 200ms.",
+            autocompletion=one_of("50ms", "200ms", "1s"),
+        ),
     ] = None
     fault: Annotated[
         list[str] | None,
@@ -42,6 +50,7 @@ class SandboxOptions:
             metavar="SPEC",
             help="Inject faults: 429=5%, 502=2%:committed, reset=1%, cut=1%, hang=30s@1%,"
             " short_answer=1%, expire_token=1%. Can be repeated.",
+            autocompletion=one_of(*FAULTS),
         ),
     ] = None
     seed: Annotated[
@@ -50,6 +59,45 @@ class SandboxOptions:
     token_lifetime: Annotated[
         int, typer.Option(min=1, metavar="N", help="Lifetime of an access token in seconds.")
     ] = 2_592_000
+
+    behaviour: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            autocompletion=behaviours,
+            help="How to act where the API is undocumented, such as put_tags=replace."
+            " Can be repeated.",
+        ),
+    ] = None
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Add an account. Can be repeated."),
+    ] = None
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Requests per second of each account; above it 429."),
+    ] = None
+    max_in_flight: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Requests at once of each account; above it 429."),
+    ] = None
+    retry_after: Annotated[
+        bool,
+        typer.Option("--retry-after", help="Say in a 429 for the rate how long to wait."),
+    ] = False
+    outage: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FROM:TO",
+            help="Answer 503 from one second to another, such as 10:30. Can be repeated.",
+        ),
+    ] = None
+    access_log: Annotated[
+        bool,
+        typer.Option(
+            "--access-log", help="Print a line for each request on stderr, as --verbose does."
+        ),
+    ] = False
 
     @property
     def faults(self) -> list[str]:
@@ -69,23 +117,17 @@ def serve_sandbox(output: Output, options: SandboxOptions) -> None:
         ConfigurationError: An option is not valid, or the sandbox's extra is not installed.
     """
     with sandbox_extra():
-        from cleverreach_async.sandbox import Faults, Sandbox  # noqa: PLC0415
         from cleverreach_async.sandbox.server import serve  # noqa: PLC0415
     try:
-        faults = Faults.parse(*options.faults, seed=options.seed)
-        sandbox = Sandbox(
-            str(options.store or ":memory:"),
-            client_id=_ID,
-            client_secret=_SECRET,
-            token_lifetime=options.token_lifetime,
-            faults=faults,
-        )
+        sandbox = _make(options)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     except sqlite3.Error as error:
         raise ConfigurationError(f"{options.store}: cannot be used as store: {error}") from None
     with sandbox:
-        announce = partial(_announce, options, output)
+        if options.access_log or output.is_verbose:
+            sandbox.on_request = lambda request: output.info(request.line, wrap=False)
+        announce = partial(_announce, options, output, sandbox)
         try:
             run(partial(serve, sandbox, options.host, options.port, on_started=announce))
         except KeyboardInterrupt:
@@ -97,7 +139,41 @@ def serve_sandbox(output: Output, options: SandboxOptions) -> None:
             ) from None
 
 
-def _announce(options: SandboxOptions, output: Output, port: int) -> None:
+def _make(options: SandboxOptions) -> "Sandbox":
+    """Return the sandbox with its accounts.
+
+    Raises:
+        ValueError: An option is not valid.
+        sqlite3.Error: The file cannot be used.
+    """
+    from cleverreach_async.sandbox import Behaviour, Faults, Sandbox  # noqa: PLC0415
+    from cleverreach_async.sandbox.limits import LimitOptions, parse_outage  # noqa: PLC0415
+
+    limits: LimitOptions = {
+        "rate": options.rate,
+        "max_in_flight": options.max_in_flight,
+        "outages": [parse_outage(spec) for spec in options.outage or ()],
+        "retry_after": options.retry_after,
+    }
+    sandbox = Sandbox(
+        str(options.store or ":memory:"),
+        client_id=_ID,
+        client_secret=_SECRET,
+        token_lifetime=options.token_lifetime,
+        behaviour=Behaviour.parse(*options.behaviour or ()),
+        faults=Faults.parse(*options.faults, seed=options.seed),
+        **limits,
+    )
+    try:
+        for name in options.account or ():
+            sandbox.add_account(name, **limits)
+    except BaseException:
+        sandbox.close()
+        raise
+    return sandbox
+
+
+def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port: int) -> None:
     host = f"[{options.host}]" if ":" in options.host else options.host
     output.result(
         f"CleverReach sandbox on http://{host}:{port}\n\n"
@@ -106,6 +182,13 @@ def _announce(options: SandboxOptions, output: Output, port: int) -> None:
         f"export {CLIENT_SECRET}={_SECRET}\n"
         "cleverreach import customers.csv --group Newsletter --create\n"
     )
+    for name in options.account or ():
+        account = sandbox.accounts[name]
+        output.result(
+            f"# account {name}\n"
+            f"export {CLIENT_ID}={account.client_id}\n"
+            f"export {CLIENT_SECRET}={account.client_secret}\n"
+        )
     if not _is_local(options.host):
         output.warn("other computers can connect to it: use invented data only")
     output.info("Ctrl-C stops it" + ("." if options.store else " and deletes its data."))

@@ -3,10 +3,13 @@
 import enum
 import signal
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.cli.output import Output
+
+if TYPE_CHECKING:
+    # Commands that import nothing need not load the importer.
+    from cleverreach_async.bulk.run import ImportRun
 
 __all__ = ["ImportInterrupts", "Interrupts", "Reaction"]
 
@@ -77,7 +80,7 @@ class ImportInterrupts(Interrupts):
         self._run: ImportRun | None = None
         self._is_aborted = False
 
-    def watch(self, run: ImportRun) -> None:
+    def watch(self, run: "ImportRun") -> None:
         """Pass signals to a run that is about to begin."""
         self._run = run
 
@@ -89,7 +92,7 @@ class ImportInterrupts(Interrupts):
             is_decided = is_first or caught == signal.SIGINT
             return reaction if is_decided else Reaction.CONTINUE
         if is_first:
-            self._output.info(_STOPPING)
+            self._output.advise(_STOPPING)
             self._run.stop("interrupted" if caught == signal.SIGINT else "terminated by a signal")
             return Reaction.CONTINUE
         if caught != signal.SIGINT:
@@ -97,6 +100,6 @@ class ImportInterrupts(Interrupts):
         if self._is_aborted:
             return Reaction.ABORT
         self._is_aborted = True
-        self._output.info(_ABORTING)
+        self._output.advise(_ABORTING)
         self._run.abort()
         return Reaction.ABORT_SOON

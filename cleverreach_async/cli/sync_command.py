@@ -7,19 +7,29 @@ from typing import Annotated, Any, Final, Literal
 import attrs
 import typer
 
+from cleverreach_async.bulk.attributes.definitions import Definitions
+from cleverreach_async.bulk.attributes.plan import plan_attributes
 from cleverreach_async.bulk.sync.report import SyncReport
+from cleverreach_async.cli.completion import one_of
+from cleverreach_async.cli.confirmation import Yes, check_yes, confirm
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
 from cleverreach_async.cli.exit_statuses import INCOMPLETE, STOPPED
 from cleverreach_async.cli.failures import explain
-from cleverreach_async.cli.imports.arguments import Group, Overwrite
-from cleverreach_async.cli.imports.contents import show_mapping
-from cleverreach_async.cli.imports.destination import existing_group
+from cleverreach_async.cli.imports.arguments import IntoGroup, Overwrite
+from cleverreach_async.cli.imports.contents import show_mapping, survey
+from cleverreach_async.cli.imports.destination import (
+    check_missing,
+    create_attributes,
+    existing_group,
+)
 from cleverreach_async.cli.imports.readers import FileOptions
 from cleverreach_async.cli.imports.send_options import parse_concurrency, parse_share
 from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
+from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import SyncFailedError
+from cleverreach_async.resources.groups import Group
 from cleverreach_async.sources import RowFile
 
 __all__ = ["SyncArguments", "synchronise"]
@@ -44,7 +54,7 @@ class SyncArguments:
             help="CSV, Excel, JSON or Parquet file with all receivers that the group is to have.",
         ),
     ]
-    group: Group
+    group: IntoGroup
     state: Annotated[
         Path,
         typer.Option(
@@ -56,6 +66,7 @@ class SyncArguments:
         Literal["keep", "deactivate", "delete"],
         typer.Option(help="What to do with receivers of earlier runs that the file no longer has."),
     ] = "keep"
+    yes: Yes = False
     max_missing: Annotated[
         str,
         typer.Option(
@@ -70,7 +81,12 @@ class SyncArguments:
         bool, typer.Option("--inactive", help="Add new receivers as not yet confirmed.")
     ] = False
     concurrency: Annotated[
-        str, typer.Option(metavar="N|auto", help="Requests in flight at a time.")
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Requests in flight at a time.",
+            autocompletion=one_of("auto", "1", "2", "4", "8", "16", "32"),
+        ),
     ] = attrs.field(default=_DEFAULT_CONCURRENCY)
     rejects: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File for rows that are not accepted.")
@@ -80,7 +96,7 @@ class SyncArguments:
     reader: FileOptions
 
     def settings(self) -> dict[str, Any]:
-        """Return the arguments of ``cr.bulk.sync()``.
+        """Return arguments of ``cr.bulk.sync()``.
 
         Raises:
             ConfigurationError: One cannot be read.
@@ -89,7 +105,6 @@ class SyncArguments:
             "state": self.state,
             "missing": self.missing,
             "max_missing_share": parse_share(self.max_missing, "--max-missing"),
-            "attributes": "create" if self.create_attributes else "check",
             "inactive": self.inactive,
             "concurrency": parse_concurrency(self.concurrency),
             "rejects": self.rejects,
@@ -109,52 +124,117 @@ def synchronise(output: Output, arguments: SyncArguments, account: AccountOption
         CleverReachError: It did not begin.
     """
     access = account.access(output)
+    if arguments.missing != "keep" and access is not None:
+        check_yes(output, f"--missing {arguments.missing}", yes=arguments.yes)
     settings = arguments.settings()
     source = arguments.reader.read(arguments.file)
     show_mapping(output, source)
     for remark in arguments.reader.remarks(source):
         output.info(remark)
+    started = _SyncRun(output, arguments, source)
     try:
-        report = run(partial(_sync, output, arguments.group, source, access, settings))
+        report = run(partial(started.run, access, settings))
     except SyncFailedError as error:
-        _show(output, error.report, as_json=arguments.as_json)
+        started.show(error.report)
         output.error(explain(error))
-        output.info("the same command sends what is left")
+        output.advise("the same command sends what is left")
         return STOPPED
-    _show(output, report, as_json=arguments.as_json)
+    started.show(report)
+    if started.has_declined:
+        return STOPPED
     return INCOMPLETE if report.rejected or report.unknown else 0
 
 
-async def _sync(
-    output: Output, group: str, source: RowFile, access: Access | None, settings: dict[str, Any]
-) -> SyncReport:
-    shown = 0
+class _SyncRun:
+    """One run of the command.
 
-    def tell(report: SyncReport) -> None:
-        nonlocal shown
-        if report.read - shown >= _ROWS_PER_LINE:
-            shown = report.read
-            output.info(f"{report.read:,} rows read, {report.unchanged:,} unchanged")
+    Args:
+        output: Where to print.
+        arguments: The command line.
+        source: The rows.
 
-    async with connect(access) as client:
-        found = existing_group(await client.groups.list(), group)
-        output.info(f"group {found.name} ({found.id})")
-        return await client.bulk.sync(source, group_id=found.id, on_progress=tell, **settings)
+    Attributes:
+        has_declined: Whether the user did not want receivers to be removed.
+    """
+
+    def __init__(self, output: Output, arguments: SyncArguments, source: RowFile) -> None:
+        self._output = output
+        self._arguments = arguments
+        self._source = source
+        self._wanted = survey(source).attributes if arguments.create_attributes else Definitions()
+        self._created: list[str] = []
+        self._shown = 0
+        self.has_declined: bool = False
+
+    async def run(self, access: Access | None, settings: dict[str, Any]) -> SyncReport:
+        """Synchronise.
+
+        Args:
+            access: The account.
+            settings: The arguments of ``cr.bulk.sync()``.
+
+        Raises:
+            CleverReachError: It is not complete.
+        """
+        async with connect(access) as client:
+            group = existing_group(await client.groups.list(), self._arguments.group)
+            self._output.info(f"group {group.name} ({group.id})")
+            if self._wanted.labels:
+                await self._create_attributes(client, group)
+            return await client.bulk.sync(
+                self._source,
+                group_id=group.id,
+                before_removal=partial(self._may_remove, group),
+                on_progress=self._tell,
+                **settings,
+            )
+
+    async def _create_attributes(self, client: CleverReach, group: Group) -> None:
+        plan = await plan_attributes(
+            client.attributes, self._wanted, group_id=group.id, create=False
+        )
+        await check_missing(client, plan, create=True)
+        done = await create_attributes(client, plan, self._output, group_id=group.id)
+        self._created = done.created.labels
+
+    def _may_remove(self, group: Group, count: int) -> bool:
+        arguments = self._arguments
+        place, verb = f"{group.name} ({group.id})", arguments.missing.capitalize()
+
+        def question() -> str:
+            if count == 1:
+                return f"1 receiver of {place} is no longer in the file. {verb} it?"
+            return f"{count:,} receivers of {place} are no longer in the file. {verb} them?"
+
+        self.has_declined = not confirm(self._output, question, yes=arguments.yes)
+        return not self.has_declined
+
+    def _tell(self, report: SyncReport) -> None:
+        if report.read - self._shown >= _ROWS_PER_LINE:
+            self._shown = report.read
+            self._output.info(f"{report.read:,} rows read, {report.unchanged:,} unchanged")
+
+    def show(self, report: SyncReport) -> None:
+        """Print the result."""
+        if self._arguments.as_json:
+            self._output.result_json(_as_json(report) | {"attributes_created": self._created})
+            return
+        counts = {name: getattr(report, name) for name in _COUNTS}
+        shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        self._output.result(
+            f"{report.read:,} rows: {shown or 'none'} ({report.requests:,} requests)"
+        )
+        if report.missing:
+            removed = f", {report.removed:,} removed" if report.removed else ""
+            removed = ", nobody was removed" if self.has_declined else removed
+            self._output.result(f"{report.missing:,} receivers are no longer in the file{removed}")
 
 
-def _show(output: Output, report: SyncReport, *, as_json: bool) -> None:
-    if as_json:
-        names = ("read", *_COUNTS, "missing", "removed", "requests")
-        fields: dict[str, object] = {name: getattr(report, name) for name in names}
-        reasons = {**report.additions.reasons}
-        reasons.pop("duplicate", None)  # they became changes
-        for code, count in report.changes.reasons.items():
-            reasons[code] = reasons.get(code, 0) + count
-        output.result_json({**fields, "stopped": report.stopped, "reasons": reasons})
-        return
-    counts = {name: getattr(report, name) for name in _COUNTS}
-    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    output.result(f"{report.read:,} rows: {shown or 'none'} ({report.requests:,} requests)")
-    if report.missing:
-        removed = f", {report.removed:,} removed" if report.removed else ""
-        output.result(f"{report.missing:,} receivers are no longer in the file{removed}")
+def _as_json(report: SyncReport) -> dict[str, object]:
+    names = ("read", *_COUNTS, "missing", "removed", "requests")
+    reasons = {**report.additions.reasons}
+    reasons.pop("duplicate", None)  # they became changes
+    for code, count in report.changes.reasons.items():
+        reasons[code] = reasons.get(code, 0) + count
+    fields: dict[str, object] = {name: getattr(report, name) for name in names}
+    return {**fields, "stopped": report.stopped, "reasons": reasons}

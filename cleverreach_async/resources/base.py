@@ -21,6 +21,7 @@ from cleverreach_async.transport.wire import (
     as_list,
     build_request,
     decode_json,
+    is_numbered,
     to_unix,
 )
 
@@ -316,7 +317,7 @@ def unwrap(value: Any, request: Request) -> Any:
     Raises:
         NotFoundError: The list is empty.
     """
-    if not isinstance(value, list):
+    if not isinstance(value, list) and not is_numbered(value):
         return value
     items = as_list(value)
     if not items:

@@ -201,7 +201,7 @@ def _names(tags: str | Sequence[str]) -> Sequence[str]:
 
 def _are_tags(response: Any, sent: Sequence[str]) -> bool:
     """Whether a response is a list of tags, which may be empty, rather than of errors."""
-    if not isinstance(response, list):
+    if not isinstance(response, list) and not is_numbered(response):
         return False
     texts = [it for it in as_list(response) if isinstance(it, str)]
     if len(texts) < len(as_list(response)):

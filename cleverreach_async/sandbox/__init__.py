@@ -17,20 +17,24 @@ except ModuleNotFoundError as _error:
         raise
     _error.msg = "the sandbox needs starlette: pip install 'cleverreach-async[sandbox]'"
     raise
+from .account import SandboxAccount
 from .behaviour import Behaviour
 from .faults import Fault, Faults
 from .forms import SentMail
 from .hook_calls import Deliver, WebhookAnswer, WebhookCall, deliver_over_http, deliver_to_app
 from .hook_queue import SentWebhook
+from .limits import AccountLimits
 from .recording import RecordedRequest
 
 __all__ = [
+    "AccountLimits",
     "Behaviour",
     "Deliver",
     "Fault",
     "Faults",
     "RecordedRequest",
     "Sandbox",
+    "SandboxAccount",
     "SentMail",
     "SentWebhook",
     "WebhookAnswer",

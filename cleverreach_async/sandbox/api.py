@@ -9,8 +9,9 @@ from typing import cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, request_response
+from starlette.types import Scope
 
 from . import (
     attributes,
@@ -33,9 +34,9 @@ from . import (
     tags,
     webhooks,
 )
-from .call import AccountState
+from .accounts import Accounts
 from .errors import REFUSALS, ApiError, OAuthError, error_body
-from .routing import JsonAnswer, OperationRoutes, unknown_operation
+from .routing import ACCOUNT, Endpoint, JsonAnswer, OperationRoutes, unknown_operation
 
 _NOUNS = (
     oauth,
@@ -61,22 +62,34 @@ _NOUNS = (
 OPERATIONS = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))
 """The routes of all operations; the first match is used."""
 
+_OPERATION_ROUTES = OperationRoutes(OPERATIONS)
 _ROUTES: tuple[BaseRoute, ...] = (
-    OperationRoutes(OPERATIONS),
+    _OPERATION_ROUTES,
     Mount("/", request_response(unknown_operation)),
 )
 
 
-def make_api(account: AccountState) -> Starlette:
-    """Make the application that serves an account."""
+def make_api(accounts: Accounts) -> Starlette:
+    """Make the application that serves all accounts."""
     api = Starlette(routes=_ROUTES, exception_handlers={ApiError: refuse, OAuthError: refuse_grant})
-    api.state.account = account
+    api.state.accounts = accounts
     return api
+
+
+def path_of(scope: Scope) -> str:
+    """Return the template of the path of a request, or an empty string; also if it was not run."""
+    if "endpoint" not in scope:
+        scope = _OPERATION_ROUTES.matches(scope)[1]
+    endpoint = scope.get("endpoint")
+    return endpoint.path if isinstance(endpoint, Endpoint) else ""
 
 
 async def refuse(request: Request, error: Exception) -> Response:
     """Make the response of a refused call, in the shape that the behaviour selects."""
-    refusal, behaviour = cast("ApiError", error), request.app.state.account.behaviour
+    refusal = cast("ApiError", error)
+    behaviour = (request.scope.get(ACCOUNT) or request.app.state.accounts.first).behaviour
+    if behaviour.errors_as_html:
+        return HTMLResponse(f"<html>{refusal.message}</html>")
     as_success = behaviour.errors_as_200 == "always" or (
         behaviour.errors_as_200 == "refusals" and refusal.code in REFUSALS
     )

@@ -1,40 +1,54 @@
-"""The sandbox: one local CleverReach account."""
+"""The sandbox: a local CleverReach with one or more accounts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Self
 
-from . import flows, forms, mailings, tokens
-from .api import make_api
+from .account import SandboxAccount
+from .accounts import Accounts, AccountState
+from .api import make_api, path_of
 from .behaviour import Behaviour
-from .call import AccountState
 from .faults import Faults
 from .hook_calls import Deliver
-from .hook_events import watch
-from .hook_queue import SentWebhook
 from .injection import FaultInjection
+from .limits import AccountLimits, Outage
 from .recording import RecordedRequest, RequestLog
-from .store import Row, Store
-from .values import Json, dump_text, load_map
+from .store import Store
+
+FIRST_NAME = "main"
+"""The name of the first account."""
 
 
-class Sandbox:
-    """A local CleverReach with one account and one OAuth app.
+class Sandbox(SandboxAccount):
+    """A local CleverReach. It is its first account, and has more if :meth:`add_account` adds them.
 
     It is a test double, not a security boundary: it accepts every login, stores tokens unencrypted
     and trusts every client that can connect.
 
     Args:
-        path: The SQLite database: ``:memory:``, or a file that keeps the data.
+        path: The SQLite database: ``:memory:``, or a file that keeps the data. Each further account
+            has a file of its own beside it.
         client_id: The id of the OAuth app.
         client_secret: Its secret.
         token_lifetime: The lifetime of access tokens in seconds.
         behaviour: How to act where the real API is undocumented.
-        faults: The faults to inject.
+        faults: The faults to inject, in requests of all accounts.
         now: Returns the time in unix seconds.
         deliver: Sends the requests of webhooks, as :func:`deliver_to_app` or
             :func:`deliver_over_http` return it. A server sets the latter by default. With
             ``None`` webhooks are registered without verification, and nothing is delivered.
+        rate: The most requests per second of the account; above it 429.
+        max_in_flight: The most requests of the account at once; above it 429.
+        outages: When each request gets 503: pairs of seconds since the start, such as
+            ``[(10, 30)]``.
+        retry_after: Whether a 429 for the rate says how many seconds to wait.
+
+    Attributes:
+        app: The ASGI application, which serves all accounts.
+        faults: The current faults.
+
+    Raises:
+        ValueError: A limit is not valid.
     """
 
     def __init__(
@@ -48,17 +62,35 @@ class Sandbox:
         faults: Faults | None = None,
         now: Callable[[], float] = time.time,
         deliver: Deliver | None = None,
+        rate: float | None = None,
+        max_in_flight: int | None = None,
+        outages: Iterable[Outage] = (),
+        retry_after: bool = False,
     ) -> None:
-        self.store: Store = Store(path)
         self.faults: Faults = faults or Faults()
-        self._log = RequestLog()
-        self.account: AccountState = AccountState(
-            self.store, behaviour or Behaviour(), now, client_id, client_secret, token_lifetime
+        limits = AccountLimits(
+            now, rate=rate, max_in_flight=max_in_flight, outages=outages, retry_after=retry_after
         )
-        self.account.hooks.deliver = deliver
-        watch(self.store)
+        first = (client_id, client_secret, behaviour or Behaviour(), deliver, limits)
+
+        def make(account_id: int, name: str, accounts: Accounts, store: Store) -> AccountState:
+            """Make an account; those that are opened later start like the first one."""
+            if name == FIRST_NAME:
+                app_id, secret, current, send, limited = first
+            else:
+                app_id, secret, limited = name, f"{name}-secret", AccountLimits(now)
+                current, send = self.behaviour, self.deliver
+            account = AccountState(
+                account_id, name, accounts, store, current, now, app_id, secret, token_lifetime,
+                limited,
+            )  # fmt: skip
+            account.hooks.deliver = send
+            return account
+
+        self._accounts = Accounts(path, FIRST_NAME, make)
+        super().__init__(self._accounts.first, RequestLog())
         self.app: FaultInjection = FaultInjection(
-            make_api(self.account), self.account, self._log, lambda: self.faults
+            make_api(self._accounts), path_of, self._accounts, self._log, lambda: self.faults
         )
 
     def __enter__(self) -> Self:
@@ -68,170 +100,81 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Close the database."""
-        self.store.close()
+        """Close the databases."""
+        self._accounts.close()
+
+    # Accounts.
+
+    def add_account(
+        self,
+        name: str,
+        *,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        rate: float | None = None,
+        max_in_flight: int | None = None,
+        outages: Iterable[Outage] = (),
+        retry_after: bool = False,
+    ) -> SandboxAccount:
+        """Add an account with data, tokens, an OAuth app and limits of its own.
+
+        It begins with the behaviour and the ``deliver`` of the sandbox, and an account that a file
+        has already keeps its data. The name of an account selects it when a user consents to an
+        OAuth app: ``/oauth/authorize.php?…&account=NAME``.
+
+        Args:
+            name: Its name: letters, digits, ``-`` and ``_``.
+            client_id: The id of its OAuth app; its name by default.
+            client_secret: The secret of the app; ``NAME-secret`` by default.
+            rate: The most requests per second.
+            max_in_flight: The most requests at once.
+            outages: When each request gets 503, in seconds since the account was added.
+            retry_after: Whether a 429 for the rate says how many seconds to wait.
+
+        Raises:
+            ValueError: The name or the id of the app is in use, or an argument is not valid.
+        """
+        limits = AccountLimits(
+            self.account.clock,
+            rate=rate,
+            max_in_flight=max_in_flight,
+            outages=outages,
+            retry_after=retry_after,
+        )
+        app_id = name if client_id is None else client_id
+        if self._accounts.with_app(app_id) is not None:
+            raise ValueError(f"There is an OAuth app {app_id!r} already: use another client_id")
+        account = self._accounts.add(name)
+        account.client_id, account.limits = app_id, limits
+        if client_secret is not None:
+            account.client_secret = client_secret
+        return SandboxAccount(account, self._log)
 
     @property
-    def behaviour(self) -> Behaviour:
-        """The current behaviour; assign another one at any time."""
-        return self.account.behaviour
-
-    @behaviour.setter
-    def behaviour(self, behaviour: Behaviour) -> None:
-        """Replace the behaviour."""
-        self.account.behaviour = behaviour
+    def accounts(self) -> dict[str, SandboxAccount]:
+        """The accounts by name, this one first. A customer's account of an agency is its id."""
+        return {
+            it.name: self if it is self.account else SandboxAccount(it, self._log)
+            for it in self._accounts.opened
+        }
 
     # Requests.
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last 10,000 requests, in the order in which they were completed."""
-        return self._log.requests
+        """The last 10,000 requests of all accounts, in the order in which they were completed."""
+        return self._log.requests()
 
     def count(self, method: str | None = None, path_prefix: str | None = None) -> int:
-        """Return how many requests were received, e.g. ``count("POST", "/v3/groups")``."""
+        """Return how many requests all accounts sent, e.g. ``count("POST", "/v3/groups")``."""
         return self._log.count(method, path_prefix)
 
-    # Webhooks.
-
     @property
-    def deliver(self) -> Deliver | None:
-        """What sends the requests of webhooks; assign another one at any time."""
-        return self.account.hooks.deliver
+    def on_request(self) -> Callable[[RecordedRequest], None] | None:
+        """Called with each request when it is completed; assign a function at any time."""
+        return self._log.on_completed
 
-    @deliver.setter
-    def deliver(self, deliver: Deliver | None) -> None:
+    @on_request.setter
+    def on_request(self, on_request: Callable[[RecordedRequest], None] | None) -> None:
         """Replace it."""
-        self.account.hooks.deliver = deliver
-
-    async def deliver_webhooks(self) -> list[SentWebhook]:
-        """Send the deliveries that are due; a server does so in the background.
-
-        Returns:
-            The attempts, in the order in which they were made.
-        """
-        account = self.account
-        return await account.hooks.send_due(
-            self.store, account.behaviour, account.now, account.random
-        )
-
-    @property
-    def webhooks(self) -> list[SentWebhook]:
-        """The last 10,000 attempts to deliver an event, oldest first."""
-        return list(self.account.hooks.sent)
-
-    # Tokens.
-
-    def add_token(self, token: str | None = None, *, lifetime: int | None = None) -> str:
-        """Make an access token valid without OAuth.
-
-        Args:
-            token: The token; generated by default.
-            lifetime: Its lifetime in seconds; ``token_lifetime`` by default.
-
-        Returns:
-            The token.
-        """
-        now = self.account.now()
-        expires_at = now + (self.account.token_lifetime if lifetime is None else lifetime)
-        token = token or tokens.make_jwt(self.account.id, now, expires_at)
-        tokens.add_access_token(self.account, token, expires_at)
-        return token
-
-    def expire_tokens(self) -> None:
-        """Expire every access token; refresh tokens still work."""
-        self.store.run("UPDATE access_tokens SET expires_at = 0")
-
-    def revoke_tokens(self) -> None:
-        """Delete every access and refresh token."""
-        with self.store.transaction():
-            self.store.run("DELETE FROM access_tokens")
-            self.store.run("DELETE FROM refresh_tokens")
-
-    # What the API cannot create.
-
-    def add_form(self, group_id: int, name: str) -> int:
-        """Add a form to a group and return its id."""
-        return forms.add_form(self.account, group_id, name)
-
-    def add_flow(self, name: str, *, playbook: str = "unsubscribe", group_id: int = 0) -> str:
-        """Add a flow and return its id.
-
-        Args:
-            name: Its name.
-            playbook: The kind of flow.
-            group_id: The id of its group.
-        """
-        return flows.add_flow(self.account, name, playbook, group_id)
-
-    def add_mailing(self, *, name: str, state: str = "draft", **fields: Json) -> int:
-        """Add a mailing in any state and return its id.
-
-        Args:
-            name: Its name.
-            state: draft, waiting, running, finished or automation.
-            **fields: Further fields, as the API returns them.
-        """
-        return mailings.store_mailing(self.account, state, {"name": name, **fields})
-
-    def add_report(self, mailing_id: int, **fields: Json) -> int:
-        """Add the report of a mailing and return its id, which is the id of the mailing.
-
-        Args:
-            mailing_id: The id of the mailing.
-            **fields: Fields as the API returns them, e.g. ``stats={"basic": {}}``.
-        """
-        mailings.store_report(self.account, mailing_id, fields)
-        return mailing_id
-
-    def add_channel(self, name: str) -> int:
-        """Add a channel, a category of mailings, and return its id."""
-        return self.store.insert("channels", name=name)
-
-    def add_agency_template(self, name: str, **fields: Json) -> int:
-        """Add a template of the agency and return its id.
-
-        Args:
-            name: Its name.
-            **fields: Further fields, as the API returns them.
-        """
-        data = dump_text({"name": name, **fields})
-        return self.store.insert("templates", owner="agency", data=data)
-
-    def add_bounce(self, email: str, *, category: str = "hardbounce", **fields: Json) -> None:
-        """Record a bounce: the address is listed by /bounces and inactive in its groups.
-
-        Args:
-            email: The address.
-            category: The kind of bounce.
-            **fields: Further fields, as the API returns them.
-        """
-        now = self.account.now()
-        bounce = {"email": email, "category": category, "occurences": 1, "last_update": now}
-        with self.store.transaction():
-            self.store.insert("bounces", email=email, data=dump_text(bounce | fields))
-            self.store.run(
-                "UPDATE members SET bounced = ? WHERE receiver_id ="
-                " (SELECT id FROM receivers WHERE email_key = ?)",
-                now,
-                email.lower(),
-            )
-
-    @property
-    def previews(self) -> list[Row]:
-        """The test mails that were sent: mailing_id, email, note and stamp, oldest first."""
-        return self.store.rows("SELECT mailing_id, email, note, stamp FROM previews ORDER BY id")
-
-    @property
-    def carts(self) -> list[Json]:
-        """The abandoned carts that were reported, as they were sent, oldest first."""
-        return [load_map(data) for (data,) in self.store.tuples("SELECT data FROM carts")]
-
-    @property
-    def mails(self) -> list[forms.SentMail]:
-        """The e-mails that forms sent, oldest first."""
-        return forms.sent_mails(self.account)
-
-    def follow_link(self, mail: forms.SentMail) -> None:
-        """Follow the link in an e-mail as its receiver would: confirm, or unsubscribe."""
-        forms.follow_link(self.account, mail)
+        self._log.on_completed = on_request

@@ -123,7 +123,7 @@ class BatchWriter:
             entries = [self._apply(row) if isinstance(row, InputRow) else row for row in rows]
             self._check_limit(len(self._members) - len(known))
             save_members(self._store, list(self._touched.values()), known)
-            save_orders(self._store, self._orders, dedupe=self._behaviour.dedupe_orders)
+            save_orders(self._store, self._orders, self._now, dedupe=self._behaviour.dedupe_orders)
         return entries
 
     def _parse(self, sent: Sequence[SentRow | RefusedRow]) -> list[InputRow | RefusedRow]:

@@ -6,7 +6,9 @@ H several independent or live-tested sources, M one good source, L one weak sour
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from difflib import get_close_matches
+from types import NoneType
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 RowText = Literal["string", "object"]
 
@@ -69,6 +71,17 @@ class Behaviour:
     """True: an order line replaces a stored one of the same order_id and product (U: unlikely)."""
     order_quantity_key: Literal["quantity", "amount"] = "quantity"
     """The name of the quantity in returned order lines; v2 used amount (M)."""
+    orders_visible_after: int = 0
+    """The seconds until a stored order line can be read. A client that looks up an order after a
+    lost response has to wait for longer (U)."""
+    order_numbers: Literal["number", "decimal"] = "number"
+    """Whether price and quantity of returned order lines are numbers, or text such as ``1.0000``,
+    which two shop systems send (L)."""
+    order_ids: Literal["text", "number", "decimal"] = "text"
+    """Whether order ids of digits come back as they are (M), as 4711, or as 4711.0 (U)."""
+    product_text: Literal["stored", "escaped", "cut", "collapsed"] = "stored"
+    """The product in returned order lines: as sent, with HTML entities, cut after 30 characters, or
+    with single spaces (U)."""
     sparse_profiles: bool = False
     """True: profiles lack all fields that some responses lacked; id and email are certain (H)."""
     email_case: Literal["stored", "lower"] = "stored"
@@ -109,6 +122,9 @@ class Behaviour:
     # shapes
     empty_map: Literal["object", "list"] = "object"
     """An empty ``attributes``: ``{}`` as recorded (H), or ``[]`` as PHP encodes it."""
+    arrays: Literal["list", "numbered", "keyed"] = "list"
+    """A list that is not empty: a list (H), or as PHP encodes one with gaps: an object whose keys
+    are ``0, 1, …``, or the ids of its items, else ``1, 2, …`` (U; seen for ``empty_map``)."""
     single_read: Literal["object", "list"] = "object"
     """GET of one group or receiver: the object, or a list of one, which the SDK unwraps (M)."""
     missing_receiver_read: Literal["error", "empty_list"] = "error"
@@ -117,6 +133,8 @@ class Behaviour:
     """``{"error": {"code", "message"}}`` (H), ``{"message"}`` (L), ``{"error": "message"}`` (M)."""
     errors_as_200: Literal["never", "refusals", "always"] = "never"
     """Error bodies with HTTP 200: never, for per-call refusals (400, 404, 409), or always (M)."""
+    errors_as_html: bool = False
+    """True: errors are a page with HTTP 200; one client refuses a 200 that is not JSON (L)."""
     exchange_answer: Literal["object", "string"] = "object"
     """The response of debug/exchange: a token object, or only the token (M)."""
 
@@ -179,3 +197,63 @@ class Behaviour:
     """Which events have the address too (U)."""
     webhook_deleted_id: Literal["missing", "zero", "stale"] = "missing"
     """The id of a deleted receiver, which is of no use any more (U)."""
+
+    @classmethod
+    def parse(cls, *specs: str) -> Self:
+        """Parse switches of a command line, such as ``put_tags=replace`` or ``agency=no``.
+
+        Lists are separated by commas, as in ``webhook_retries=5,30``; an empty text is an empty
+        list, and ``none`` is no limit.
+
+        Raises:
+            ValueError: A switch is unknown, or has not such a value.
+        """
+        hints = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for spec in specs:
+            name, equals, text = (part.strip() for part in spec.partition("="))
+            name = name.replace("-", "_")
+            if name not in hints:
+                near = get_close_matches(name, hints)
+                raise ValueError(
+                    f"Unknown switch {name!r}: did you mean {', '.join(near)}?"
+                    if near
+                    else f"Unknown switch {name!r}: the fields of Behaviour are the switches"
+                )
+            if not equals:
+                raise ValueError(f"Switch {spec!r} needs a value, such as {name}=VALUE")
+            values[name] = _parse_value(name, text, hints[name])
+        return cls(**values)
+
+
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _parse_value(name: str, text: str, hint: Any) -> Any:
+    """Parse the value of a switch of a type.
+
+    Raises:
+        ValueError: It has not such a value.
+    """
+    expected: str
+    if hint is bool:
+        if text.lower() in _WORDS:
+            return _WORDS[text.lower()]
+        expected = "yes or no"
+    elif get_origin(hint) is Literal:
+        choices = {str(choice): choice for choice in get_args(hint)}
+        if text in choices:
+            return choices[text]
+        expected = ", ".join(choices)
+    elif get_origin(hint) is tuple:
+        item = get_args(hint)[0]
+        return tuple(_parse_value(name, it.strip(), item) for it in text.split(",") if text)
+    elif hint is str:
+        return text
+    else:
+        if text.isascii() and text.isdecimal():
+            return int(text)
+        if NoneType in get_args(hint) and text.lower() == "none":
+            return None
+        expected = "a whole number"
+    raise ValueError(f"Switch {name} needs {expected}, not {text!r}")

@@ -1,51 +1,16 @@
 """The arguments of an operation: the account and the request."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from .accounts import AccountState
 from .behaviour import Behaviour
 from .errors import ApiError, bad_value, not_found
-from .hook_queue import HookQueue
 from .store import Store
 from .values import MAX_INT, Json, as_list, as_map, is_email, parse_json, to_bool, to_int
-
-
-@dataclass(slots=True, repr=False)
-class AccountState:
-    """The state of the one account.
-
-    Attributes:
-        store: The database.
-        behaviour: The current behaviour.
-        clock: Returns the time in unix seconds.
-        client_id: The id of the one OAuth app.
-        client_secret: The secret of the app.
-        token_lifetime: The lifetime of access tokens in seconds.
-        random: Shuffles responses.
-        sends: How many e-mails were requested per form and receiver.
-        hooks: The deliveries of webhooks.
-    """
-
-    store: Store
-    behaviour: Behaviour
-    clock: Callable[[], float]
-    client_id: str
-    client_secret: str
-    token_lifetime: int
-    random: Random = field(default_factory=lambda: Random(1))
-    sends: Counter[tuple[int, int]] = field(default_factory=Counter[tuple[int, int]])
-    hooks: HookQueue = field(default_factory=HookQueue)
-
-    id: int = 129_000
-
-    def now(self) -> int:
-        """Return the time in unix seconds."""
-        return int(self.clock())
 
 
 @dataclass(slots=True, repr=False)
@@ -59,6 +24,7 @@ class Call:
         headers: The headers; names are in lower case.
         raw: The body.
         token: The access token, or empty.
+        found: The account that a call without a token has turned out to be for.
     """
 
     account: AccountState
@@ -67,6 +33,7 @@ class Call:
     headers: Mapping[str, str]
     raw: bytes
     token: str = ""
+    found: AccountState | None = None
 
     @property
     def store(self) -> Store:
@@ -163,10 +130,12 @@ class Call:
 
 def token_of(request: Request) -> str:
     """Return the access token, from the header or else from the query (H)."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    return request.query_params.get("token", "")
+    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
+    value = next((value for name, value in headers if name == b"authorization"), b"")
+    scheme, _, token = value.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return token.strip().decode("latin-1")
+    return request.query_params.get("token", "") if request.scope["query_string"] else ""
 
 
 def whole(source: Mapping[str, Json], name: str, default: int = 0) -> int:

@@ -1,14 +1,15 @@
 """The account, and the accounts that an agency created for its customers.
 
-A token of a customer's account sees the groups and receivers of the one account of the sandbox.
+Each of these is an account of the sandbox of its own; its name is its id.
 """
 
 from datetime import UTC, datetime
 
-from .call import AccountState, Call
+from .accounts import AccountState
+from .call import Call
 from .errors import ApiError, not_found
 from .routing import route
-from .tokens import add_access_token, client_in, make_jwt
+from .tokens import add_access_token, make_jwt
 from .values import Json, dump_text, load_map
 
 _FIELDS = (
@@ -33,20 +34,15 @@ MAX_PAGE = 500
 
 
 def client_json(account: AccountState, client_id: int) -> dict[str, Json]:
-    """Return the JSON of an account, which must exist."""
-    row = account.store.one("SELECT data FROM clients WHERE id = ?", client_id)
-    if row is None and client_id != account.id:
+    """Return the JSON of an account: the own one, or that of a customer."""
+    row = account.accounts.row(client_id)
+    if client_id != account.id and (row is None or row["owner"] != account.id):
         raise not_found("client")
-    fields = load_map(row["data"]) if row else _OWN
+    fields = load_map(row["data"]) if row and row["owner"] else _OWN
+    if row and not row["owner"]:
+        fields = _OWN | {"company": row["name"]}
     domain = {"login_domain": f"{client_id}.eu2.cleverreach.example"}
     return {"id": str(client_id), **dict.fromkeys(_FIELDS, ""), **fields, **domain}
-
-
-def whose_token(call: Call) -> dict[str, Json]:
-    """Return the JSON of the account that the token of a call is for."""
-    client_id = client_in(call.token)
-    known = call.store.value("SELECT id FROM clients WHERE id = ?", client_id)
-    return client_json(call.account, known or call.account.id)
 
 
 def _client(call: Call) -> dict[str, Json]:
@@ -68,10 +64,7 @@ def _with_payment(call: Call, client: dict[str, Json]) -> dict[str, Json]:
 def list_clients(call: Call) -> Json:
     """GET /clients: the account, and those of its customers (M)."""
     limit, offset = call.page(MAX_PAGE)
-    ids = [
-        call.account.id,
-        *(i for (i,) in call.store.tuples("SELECT id FROM clients ORDER BY id")),
-    ]
+    ids = [call.account.id, *call.account.accounts.customers(call.account.id)]
     found = [client_json(call.account, client_id) for client_id in ids]
     if len(found) == 1 and not offset and call.behaviour.lone_client == "object":
         return found[0]
@@ -92,8 +85,9 @@ def client_by_domain(call: Call) -> Json:
 
 
 def _count(call: Call, sql: str) -> Json:
-    """Return a count of the one account; the accounts of customers have no receivers."""
-    return call.store.value(sql) if _client_id(call) == call.account.id else 0
+    """Return a count of the account in the path."""
+    account = call.account.accounts.with_id(_client_id(call))
+    return account.store.value(sql) if account else 0
 
 
 def receiver_count(call: Call) -> Json:
@@ -201,17 +195,19 @@ def create_account(call: Call) -> Json:
     fields = call.fields()
     data = {name: str(fields[name]) for name in _FIELDS if name in fields}
     data["whitelabel_id"] = str(call.account.id)
-    client_id = call.store.insert("clients", data=dump_text(data))
-    return {"id": str(client_id), "success": True}
+    account = call.account.accounts.add_customer(call.account.id, dump_text(data))
+    return {"id": str(account.id), "success": True}
 
 
 def create_client_token(call: Call) -> Json:
     """GET /clients/{id}/token: a JSON string with a token for the account (M)."""
     _check_agency(call)
-    client_id, now = _client_id(call), call.now()
-    expires_at = now + call.account.token_lifetime
-    token = make_jwt(client_id, now, expires_at)
-    add_access_token(call.account, token, expires_at)
+    account, now = call.account.accounts.with_id(_client_id(call)), call.now()
+    if account is None:
+        raise not_found("client")
+    expires_at = now + account.token_lifetime
+    token = make_jwt(account.id, now, expires_at)
+    add_access_token(account, token, expires_at)
     return token
 
 

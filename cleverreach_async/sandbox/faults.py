@@ -13,6 +13,12 @@ FaultBody = Literal["json", "html"]
 EXEMPT = ("/v3/debug/ping",)
 """Paths under /v3 without faults, unless a fault has a path prefix."""
 
+
+def is_call(path: str) -> bool:
+    """Whether faults and limits count a request by default."""
+    return path.startswith("/v3/") and path not in EXEMPT
+
+
 _STATUS = re.compile(r"[1-5]\d\d")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
@@ -43,6 +49,7 @@ class Fault:
         committed: Whether the request is applied before ``status``, ``reset`` or ``hang``.
         at: How many bytes of the body ``cut`` sends; a negative number counts from the end.
         items: How many items ``short_answer`` removes.
+        account: Matches only requests of the account with this name.
 
     Raises:
         ValueError: The kind is unknown, or the rate is out of range.
@@ -62,6 +69,7 @@ class Fault:
     committed: bool = False
     at: int = -1
     items: int = 1
+    account: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
@@ -71,13 +79,15 @@ class Fault:
         if not 0 < self.rate <= 1:
             raise ValueError(f"The rate of a fault must be above 0 and up to 1, not {self.rate}")
 
-    def matches(self, method: str, path: str) -> bool:
-        """Whether the method and path of a request match."""
+    def matches(self, method: str, path: str, account: str | None = None) -> bool:
+        """Whether the method, the path and the account of a request match."""
+        if self.account not in {None, account}:
+            return False
         if self.method not in {None, method} or not path.endswith(self.path_suffix):
             return False
         if self.path_prefix is not None:
             return path.startswith(self.path_prefix)
-        return path.startswith("/v3/") and path not in EXEMPT
+        return is_call(path)
 
 
 class Faults:
@@ -109,7 +119,9 @@ class Faults:
         self._seen.clear()
         self._used.clear()
 
-    def decide(self, method: str, path: str) -> tuple[float, Fault | None]:
+    def decide(
+        self, method: str, path: str, account: str | None = None
+    ) -> tuple[float, Fault | None]:
         """Choose the faults of a request.
 
         Every matching fault draws a random number, even if it has reached its limit, so that a
@@ -120,7 +132,7 @@ class Faults:
         """
         wait, chosen = 0.0, None
         for index, fault in enumerate(self._faults):
-            if not fault.matches(method, path):
+            if not fault.matches(method, path, account):
                 continue
             self._seen[index] += 1
             applies = self.random.random() < fault.rate and self._seen[index] > fault.after
@@ -141,7 +153,8 @@ class Faults:
         ``429=5%`` returns that status for 5 % of the requests. ``latency=200ms`` and
         ``hang=30s@1%`` take a duration and an optional rate; ``cut``, ``reset``, ``expire_token``
         and ``short_answer`` take an optional rate. The default rate is 100 %. Options follow a
-        colon: ``429=5%:retry-after=2``, ``502=2%:committed``, ``503:html``, ``reset=1%:times=3``.
+        colon: ``429=5%:retry-after=2``, ``502=2%:committed``, ``503:html``, ``reset=1%:times=3``,
+        ``503:account=shop-42``.
 
         Raises:
             ValueError: A specification is invalid.
@@ -217,10 +230,12 @@ def _option(option: str, spec: str) -> dict[str, object]:
             return {"body": name}
         case "retry-after" if value:
             return {"retry_after": value}
+        case "account" if value:
+            return {"account": value}
         case "times" if value.isascii() and value.isdigit():
             return {"times": int(value)}
         case _:
             raise ValueError(
                 f"Fault {spec!r} has an unknown option {option!r}:"
-                " use committed, html, json, retry-after=SECONDS or times=NUMBER"
+                " use committed, html, json, retry-after=SECONDS, times=NUMBER or account=NAME"
             )

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from .call import AccountState, Call, text
+from .accounts import AccountState
+from .call import Call, text
 from .errors import bad_value, not_found
 from .routing import route
 from .store import Row

@@ -5,7 +5,8 @@ from html import escape
 
 from msgspec.structs import replace
 
-from .call import AccountState, Call, required, whole
+from .accounts import AccountState
+from .call import Call, required, whole
 from .errors import ApiError, not_found
 from .members import find_member
 from .routing import route

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection, HTTPSConnection
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -94,24 +96,31 @@ def _scope(call: WebhookCall) -> dict[str, Any]:
     }
 
 
-def deliver_over_http(timeout: float = 10.0) -> Deliver:
+def deliver_over_http(timeout: float = 10.0, *, context: SSLContext | None = None) -> Deliver:
     """Return a function that sends requests over the network, in a thread. It follows no redirect.
 
     Args:
         timeout: Seconds for each step of the connection.
+        context: Whom to trust over https, such as a certificate authority of your own; by default
+            the authorities of the system.
     """
 
     async def deliver(call: WebhookCall) -> WebhookAnswer:
-        return await anyio.to_thread.run_sync(_send, call, timeout, abandon_on_cancel=True)
+        send = partial(_send, call, timeout, context)
+        return await anyio.to_thread.run_sync(send, abandon_on_cancel=True)
 
     return deliver
 
 
-def _send(call: WebhookCall, timeout: float) -> WebhookAnswer:
+def _send(call: WebhookCall, timeout: float, context: SSLContext | None) -> WebhookAnswer:
     """Send a request and wait for the response."""
     url = urlsplit(call.url)
-    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    connection = kind(url.hostname or "", _port(url), timeout=timeout)
+    host, port = url.hostname or "", _port(url)
+    connection: HTTPConnection = (
+        HTTPSConnection(host, port, timeout=timeout, context=context)
+        if url.scheme == "https"
+        else HTTPConnection(host, port, timeout=timeout)
+    )
     try:
         target = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
         connection.request(call.method, target, call.body or None, dict(call.headers))

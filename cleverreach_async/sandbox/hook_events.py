@@ -26,8 +26,18 @@ def _note(event: str, row: str, condition: str = "1") -> str:
     )
 
 
+def _note_object(noun: str, action: str, row: str, group: str) -> str:
+    """Return SQL that writes down an event about a group, a form or a segment."""
+    return (
+        "INSERT INTO hook_events (event, group_id, object_id)"
+        f" SELECT '{noun}.{action}', {row}.{group}, {row}.id;"
+    )
+
+
 _LEFT = "(OLD.deactivated = 0 AND NEW.deactivated > 0)"
 _JOINED = f"({_ACTIVE.format('NEW')} AND NOT {_ACTIVE.format('OLD')})"
+
+_IS_ACTIVE = "json_extract({0}.data, '$.active')"
 
 _FORGET_SHARED = (
     "DELETE FROM hook_events"
@@ -52,12 +62,13 @@ _TRIGGERS = {
     " SELECT 'receiver.updated', m.group_id, NEW.id, NEW.email, 1"
     " FROM members m WHERE m.receiver_id = NEW.id; END",
     **{
-        f"hook_{noun}_{action}": f"AFTER {change} ON {table} BEGIN"
-        " INSERT INTO hook_events (event, group_id, form_id)"
-        f" SELECT '{noun}.{action}', {row}.{group}, {row}.id; END"
+        f"hook_{noun}_{action}": f"AFTER {change} ON {table} BEGIN "
+        + _note_object(noun, action, row, group)
+        + " END"
         for noun, table, group, columns in (
             ("group", "recipient_groups", "id", "name, locked, backup, receiver_info"),
             ("form", "forms", "group_id", "name"),
+            ("filter", "filters", "group_id", "name, operator, rules"),
         )
         for action, change, row in (
             ("created", "INSERT", "NEW"),
@@ -65,18 +76,34 @@ _TRIGGERS = {
             ("deleted", "DELETE", "OLD"),
         )
     },
+    # The API only creates automations, which are not active then.
+    "hook_automation_changed": "AFTER UPDATE OF data ON automations"
+    f" WHEN {_IS_ACTIVE.format('NEW')} <> {_IS_ACTIVE.format('OLD')} BEGIN"
+    " INSERT INTO hook_events (event, group_id, object_id)"
+    f" SELECT CASE WHEN {_IS_ACTIVE.format('NEW')} THEN 'automation.activated'"
+    " ELSE 'automation.deactivated' END, 0, NEW.id; END",
+    "hook_automation_deleted": "AFTER DELETE ON automations BEGIN"
+    " INSERT INTO hook_events (event, group_id, object_id)"
+    " VALUES ('automation.deleted', 0, OLD.id); END",
 }
 
 
-def watch(store: Store) -> None:
-    """Write down what happens from now on, if a webhook is registered; else stop."""
+def watch(store: Store) -> bool:
+    """Write down what happens from now on, if a webhook is registered; else stop.
+
+    Returns:
+        Whether a webhook is registered.
+    """
     is_needed = store.value("SELECT 1 FROM webhooks") is not None
+    if not is_needed and store.value("SELECT 1 FROM temp.sqlite_master") is None:
+        return False  # as in most tests
     for name, body in _TRIGGERS.items():
         store.run(f"DROP TRIGGER IF EXISTS temp.{name}")
         if is_needed:
             store.run(f"CREATE TEMP TRIGGER {name} {body}")
     if not is_needed:
         store.run("DELETE FROM hook_events")
+    return is_needed
 
 
 def take_events(store: Store) -> list[Row]:

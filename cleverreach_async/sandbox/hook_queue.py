@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from random import Random
 
-import anyio
-
 from .behaviour import Behaviour
 from .hook_calls import Deliver, WebhookCall
 from .hook_events import take_events
 from .store import Row, Store
 from .values import Json, encode_json
 
-_POLL_SECONDS = 0.1
 _KEPT = 10_000
 
 
@@ -61,11 +58,13 @@ class HookQueue:
 
     Attributes:
         deliver: Sends a request to a webhook; None sends nothing.
+        is_used: Whether a webhook was ever registered; without one there is nothing to send.
         sent: The last 10,000 attempts, oldest first.
     """
 
     def __init__(self) -> None:
         self.deliver: Deliver | None = None
+        self.is_used: bool = False
         self.sent: deque[SentWebhook] = deque(maxlen=_KEPT)
         self._waiting: list[_WaitingWebhook] = []
 
@@ -111,15 +110,6 @@ class HookQueue:
             self._waiting.append(delivery)
         return sent
 
-    async def run(
-        self, store: Store, behaviour: Callable[[], Behaviour], now: Callable[[], int]
-    ) -> None:
-        """Send until cancelled, in the background of a server."""
-        random = Random(1)
-        while True:
-            await self.send_due(store, behaviour(), now, random)
-            await anyio.sleep(_POLL_SECONDS)
-
 
 def _deliveries(store: Store, behaviour: Behaviour, now: int) -> list[_WaitingWebhook]:
     """Return the deliveries of what has happened."""
@@ -129,27 +119,51 @@ def _deliveries(store: Store, behaviour: Behaviour, now: int) -> list[_WaitingWe
         _WaitingWebhook(hook["url"], hook["call_token"], _body(row, hook, behaviour), now)
         for row in events
         for hook in hooks
-        if _covers(hook, row)
+        if _covers(hook, row, behaviour)
         for _ in range(1 + behaviour.webhook_repeats)
     ]
 
 
-def _covers(hook: Row, row: Row) -> bool:
+def public_id(automation_id: int, behaviour: Behaviour) -> str:
+    """Return the id of an automation, which is text (U: whether it is a number)."""
+    return str(automation_id) if behaviour.automation_id == "digits" else f"a{automation_id:x}-cart"
+
+
+def _condition(row: Row, behaviour: Behaviour) -> str:
+    """Return what an event is about: the id of an automation (H), or of a group (H)."""
+    if row["event"].startswith("automation."):
+        return public_id(row["object_id"], behaviour)
+    return str(row["group_id"])
+
+
+def _covers(hook: Row, row: Row, behaviour: Behaviour) -> bool:
     """Whether a webhook is registered for an event."""
     is_event = hook["event"] in {row["event"], row["event"].partition(".")[0]}
-    return is_event and hook["condition"] in {"", str(row["group_id"])}
+    return is_event and hook["condition"] in {"", _condition(row, behaviour)}
 
 
 def _body(row: Row, hook: Row, behaviour: Behaviour) -> dict[str, Json]:
     """Return the JSON of a delivery: ids only, as strings (H)."""
     as_id = str if behaviour.webhook_ids == "str" else int
     event: str = row["event"]
-    body: dict[str, Json] = {"event": event, "condition": as_id(row["group_id"])}
-    if event.startswith("form."):
-        return body | {"payload": {"form_id": as_id(row["form_id"])}}
-    payload: dict[str, Json] = {"group_id": as_id(row["group_id"])}
-    if event.startswith("receiver."):
-        payload |= _about_receiver(row, hook["secret"], behaviour)
+    condition = _condition(row, behaviour)
+    is_number = condition.isdecimal()
+    body: dict[str, Json] = {
+        "event": event,
+        "condition": as_id(condition) if is_number else condition,
+    }
+    match event.partition(".")[0]:
+        case "form":
+            payload: dict[str, Json] = {"form_id": as_id(row["object_id"])}
+        case "filter":  # L: the names are not confirmed
+            payload = {"filter_id": as_id(row["object_id"]), "group_id": as_id(row["group_id"])}
+        case "automation":
+            payload = {}  # M: its id is the condition; nothing else is known
+        case "receiver":
+            payload = {"group_id": as_id(row["group_id"])}
+            payload |= _about_receiver(row, hook["secret"], behaviour)
+        case _:
+            payload = {"group_id": as_id(row["group_id"])}
     return body | {"payload": payload}
 
 

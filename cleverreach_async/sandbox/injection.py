@@ -1,21 +1,23 @@
-"""The outermost layer of the sandbox: records requests and injects faults."""
+"""The outermost layer of the sandbox: records requests, keeps limits and injects faults."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .call import AccountState, token_of
+from .accounts import Accounts, AccountState
+from .call import token_of
 from .errors import error_body, phrase
-from .faults import Fault, Faults
-from .recording import RequestLog
-from .routing import JsonAnswer, clean_path
+from .faults import Fault, Faults, is_call
+from .limits import AccountLimits
+from .recording import PendingRequest, RequestLog
+from .routing import ACCOUNT, JsonAnswer, clean_path
 from .tokens import expire_token
 from .values import as_list, parse_json
 
@@ -31,16 +33,23 @@ class FaultInjection:
 
     Args:
         api: The application of the API.
-        account: The account, of which a fault can expire tokens.
+        path_of: Returns the template of the path of a request, or an empty string.
+        accounts: The accounts, each with its limits and tokens.
         log: Records the requests.
         faults: Returns the current faults.
     """
 
     def __init__(
-        self, api: ASGIApp, account: AccountState, log: RequestLog, faults: Callable[[], Faults]
+        self,
+        api: ASGIApp,
+        path_of: Callable[[Scope], str],
+        accounts: Accounts,
+        log: RequestLog,
+        faults: Callable[[], Faults],
     ) -> None:
         self._api = api
-        self._account = account
+        self._path_of = path_of
+        self._accounts = accounts
         self._log = log
         self._faults = faults
 
@@ -56,31 +65,70 @@ class FaultInjection:
             return
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         path, encoded_path = clean_path(raw_path)
-        routed = {**scope, "path": encoded_path}
-        self._log.received(request.method, path)
-        status: int | None = None
+        account = self._accounts.with_token(token_of(request))
+        routed = {**scope, "path": encoded_path, ACCOUNT: account}
+        clock = self._accounts.first.clock
+        pending = PendingRequest(request.method, path, clock(), account.name if account else None)
+        self._log.received(pending)
         try:
-            wait, fault = self._faults().decide(request.method, path)
-            if wait:
-                await anyio.sleep(wait)
-            if fault is None:
-                messages = await call_app(self._api, routed, body, receive)
-                status = messages[0]["status"]
-                for message in messages:
-                    await send(message)
-                return
-            respond = partial(response_of, self._api, routed, body, receive)
-            response = await self._inject(fault, request, respond)
-            if response is None:
-                await drop_connection(receive, send)
-                return
-            status = response.status_code
-            if fault.kind == "cut":
-                await send_cut(response, fault.at, receive, send)
+            if account is None or not (account.limits.are_set and is_call(path)):
+                await self._respond(pending, routed, request, body, send)
             else:
-                await response(scope, receive, send)
+                await self._respond_within(account.limits, pending, routed, request, body, send)
         finally:
-            self._log.completed(request, path, body, status)
+            pending.route = self._path_of(routed)
+            owner = cast("AccountState | None", routed[ACCOUNT])  # a token request has set it
+            name = owner.name if owner else None
+            self._log.completed(pending, request, body, clock(), name)
+
+    async def _respond_within(
+        self,
+        limits: AccountLimits,
+        pending: PendingRequest,
+        routed: Scope,
+        request: Request,
+        body: bytes,
+        send: Send,
+    ) -> None:
+        """Send the response, or that of the limit that refuses the request."""
+        try:
+            hit = limits.enter()
+            if hit is None:
+                await self._respond(pending, routed, request, body, send)
+                return
+        finally:
+            limits.leave()
+        pending.fault = hit.name
+        response = fault_response(hit.fault)
+        pending.status_code = response.status_code
+        await response(routed, request.receive, send)
+
+    async def _respond(
+        self, pending: PendingRequest, routed: Scope, request: Request, body: bytes, send: Send
+    ) -> None:
+        """Send the response, with the fault that is chosen for it."""
+        receive = request.receive
+        wait, fault = self._faults().decide(pending.method, pending.path, pending.account)
+        if wait:
+            pending.fault = "latency"
+            await anyio.sleep(wait)
+        if fault is None:
+            messages = await call_app(self._api, routed, body, receive)
+            pending.status_code = messages[0]["status"]
+            for message in messages:
+                await send(message)
+            return
+        pending.fault = fault.kind
+        respond = partial(response_of, self._api, routed, body, receive)
+        response = await self._inject(fault, request, respond)
+        if response is None:
+            await drop_connection(receive, send)
+            return
+        pending.status_code = response.status_code
+        if fault.kind == "cut":
+            await send_cut(response, fault.at, receive, send)
+        else:
+            await response(routed, receive, send)
 
     async def _inject(self, fault: Fault, request: Request, respond: Respond) -> Response | None:
         """Return the response with a fault, or None to drop the connection."""
@@ -94,7 +142,7 @@ class FaultInjection:
                 connected = await wait_for(fault.seconds, request.receive)
                 return await respond() if connected and early is None else early
             case "expire_token":
-                expire_token(self._account, token_of(request))
+                expire_token(self._accounts.first, token_of(request))
                 return await respond()
             case "short_answer":
                 return without_items(await respond(), fault.items, self._faults().random)

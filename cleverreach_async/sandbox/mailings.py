@@ -1,6 +1,7 @@
 """Mailings and their reports."""
 
-from .call import AccountState, Call, required, text, whole
+from .accounts import AccountState
+from .call import Call, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .routing import route
 from .values import Json, as_list, as_map, dump_text, load_map

@@ -3,7 +3,7 @@
 from .batch import check_size
 from .call import Call, text, whole
 from .errors import not_found
-from .profiles import MAX_EVENTS, order_json, records_of
+from .profiles import MAX_EVENTS, events_of, order_json, orders_of
 from .receivers import path_receiver
 from .routing import route
 from .rows import parse_order, parse_order_changes
@@ -14,8 +14,7 @@ from .values import Json, as_list, dump_text, load_map
 def list_orders(call: Call) -> Json:
     """GET …/orders: orders belong to the receiver, not to a group (M)."""
     member = path_receiver(call)
-    lines = records_of(call.store, "orders", [member.id]).get(member.id, [])
-    return [order_json(line, call.behaviour) for line in lines]
+    return orders_of(call, [member.id]).get(member.id, [])
 
 
 def add_orders(call: Call) -> Json:
@@ -28,7 +27,7 @@ def add_orders(call: Call) -> Json:
     lines = [parse_order(item, call.now()) for item in ([body] if items is None else items)]
     with call.store.transaction():
         pairs = [(member.id, line) for line in lines]
-        save_orders(call.store, pairs, dedupe=call.behaviour.dedupe_orders)
+        save_orders(call.store, pairs, call.now(), dedupe=call.behaviour.dedupe_orders)
     answer = [order_json(line, call.behaviour) for line in lines]
     return answer[0] if items is None else answer
 
@@ -68,7 +67,7 @@ def delete_order(call: Call) -> Json:
 def list_events(call: Call) -> Json:
     """GET …/events: at most the last 250 (M)."""
     member = path_receiver(call)
-    return records_of(call.store, "events", [member.id]).get(member.id, [])[-MAX_EVENTS:]
+    return events_of(call, [member.id]).get(member.id, [])[-MAX_EVENTS:]
 
 
 def add_event(call: Call) -> Json:

@@ -1,7 +1,9 @@
 """Calls of the vendor's shop plugins: automations for abandoned carts, and reports of a set-up."""
 
+from .accounts import AccountState
 from .call import Call, required, text
 from .errors import ApiError, not_found
+from .hook_queue import public_id
 from .members import find_member
 from .routing import route
 from .values import Json, as_list, as_map, dump_text
@@ -20,10 +22,34 @@ def create_cart_automation(call: Call) -> Json:
     automation_id = call.store.insert(
         "automations", store_id=required(fields, "storeid"), data=dump_text(data)
     )
-    answer_id = str(automation_id)
-    if call.behaviour.automation_id == "letters":
-        answer_id = f"a{automation_id:x}-cart"
-    return {"id": answer_id, **data}
+    return {"id": public_id(automation_id, call.behaviour), **data}
+
+
+def set_automation(account: AccountState, public: str, *, active: bool) -> None:
+    """Activate or deactivate an automation; the API cannot.
+
+    Raises:
+        ValueError: There is none with this id.
+    """
+    sql = "UPDATE automations SET data = json_set(data, '$.active', json(?)) WHERE id = ?"
+    account.store.run(sql, "true" if active else "false", _automation(account, public))
+
+
+def delete_automation(account: AccountState, public: str) -> None:
+    """Delete an automation; the API cannot.
+
+    Raises:
+        ValueError: There is none with this id.
+    """
+    account.store.run("DELETE FROM automations WHERE id = ?", _automation(account, public))
+
+
+def _automation(account: AccountState, public: str) -> int:
+    """Return the number of an automation."""
+    for (number,) in account.store.tuples("SELECT id FROM automations"):
+        if public in {str(number), public_id(number, account.behaviour)}:
+            return int(number)
+    raise ValueError(f"There is no automation {public!r}")
 
 
 def trigger_cart(call: Call) -> Json:

@@ -1,7 +1,7 @@
 """The JSON of receivers."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+import html
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -9,8 +9,7 @@ from .attributes import definitions
 from .behaviour import Behaviour
 from .call import Call
 from .members import ANY_OF, Member
-from .store import Store
-from .values import Json, dump_text, load_map
+from .values import MAX_INT, Json, dump_text, load_map
 
 EVENTS, ORDERS, TAGS = 1, 2, 4
 """The bits of ``detail`` (H)."""
@@ -102,21 +101,53 @@ def profile(member: Member, shared_names: Sequence[str], behaviour: Behaviour) -
     return answer
 
 
+_TEXT_OF_PRODUCT: Mapping[str, Callable[[str], str]] = {
+    "escaped": html.escape,
+    "cut": lambda text: text[:30],
+    "collapsed": lambda text: " ".join(text.split()),
+}
+
+
 def order_json(line: dict[str, Json], behaviour: Behaviour) -> dict[str, Json]:
     """Return the JSON of an order line."""
+    answer = dict(line)
     if behaviour.order_quantity_key == "amount" and "quantity" in line:
-        return {("amount" if name == "quantity" else name): value for name, value in line.items()}
-    return line
+        answer = {("amount" if name == "quantity" else name): it for name, it in line.items()}
+    if behaviour.order_numbers == "decimal":
+        for name in answer.keys() & {"price", "quantity", "amount"}:
+            answer[name] = f"{answer[name]:.4f}"
+    order_id = line["order_id"]
+    if behaviour.order_ids != "text" and order_id.isascii() and order_id.isdecimal():
+        answer["order_id"] = (int if behaviour.order_ids == "number" else float)(order_id)
+    if change := _TEXT_OF_PRODUCT.get(behaviour.product_text):
+        answer["product"] = change(line["product"])
+    return answer
 
 
-def records_of(
-    store: Store, table: Literal["orders", "events"], ids: Iterable[int]
-) -> dict[int, list[dict[str, Json]]]:
-    """Return the events or order lines of some receivers by receiver id, oldest first."""
-    found: dict[int, list[dict[str, Json]]] = {}
-    sql = f"SELECT receiver_id, data FROM {table} WHERE receiver_id {ANY_OF} ORDER BY rowid"  # noqa: S608 - fixed names
-    for receiver_id, data in store.tuples(sql, dump_text(list(ids))):
+Records = dict[int, list[dict[str, Json]]]
+"""Events or order lines by receiver id, oldest first."""
+
+
+def events_of(call: Call, ids: Iterable[int]) -> Records:
+    """Return the events of some receivers."""
+    sql = f"SELECT receiver_id, data FROM events WHERE receiver_id {ANY_OF} ORDER BY id"  # noqa: S608 - fixed names
+    found: Records = {}
+    for receiver_id, data in call.store.tuples(sql, dump_text(list(ids))):
         found.setdefault(receiver_id, []).append(load_map(data))
+    return found
+
+
+def orders_of(call: Call, ids: Iterable[int]) -> Records:
+    """Return the JSON of the order lines of some receivers, as far as they can be read yet."""
+    sql = (
+        f"SELECT receiver_id, data FROM orders WHERE receiver_id {ANY_OF} AND saved <= ?"  # noqa: S608 - fixed names
+        " ORDER BY line"
+    )
+    seconds = call.behaviour.orders_visible_after
+    until = call.now() - seconds if seconds else MAX_INT
+    found: Records = {}
+    for receiver_id, data in call.store.tuples(sql, dump_text(list(ids)), until):
+        found.setdefault(receiver_id, []).append(order_json(load_map(data), call.behaviour))
     return found
 
 
@@ -126,13 +157,13 @@ def profiles(call: Call, members: Collection[Member], detail: int) -> list[Profi
     shared_names = list(definitions(store, 0))
     answers = [profile(member, shared_names, behaviour) for member in members]
     ids = [member.id for member in members]
-    events = records_of(store, "events", ids) if detail & EVENTS else {}
-    orders = records_of(store, "orders", ids) if detail & ORDERS else {}
+    events = events_of(call, ids) if detail & EVENTS else {}
+    orders = orders_of(call, ids) if detail & ORDERS else {}
     for member, answer in zip(members, answers, strict=True):
         if detail & EVENTS:
             answer.events = events.get(member.id, [])[-MAX_EVENTS:]
         if detail & ORDERS:
-            answer.orders = [order_json(line, behaviour) for line in orders.get(member.id, [])]
+            answer.orders = orders.get(member.id, [])
         if detail & TAGS:
             answer.tags = member.tags
     return answers

@@ -132,7 +132,7 @@ def update_receiver(call: Call) -> Json:
     with call.store.transaction():
         save_members(call.store, [member])
         lines = [(member.id, order) for order in row.orders]
-        save_orders(call.store, lines, dedupe=call.behaviour.dedupe_orders)
+        save_orders(call.store, lines, call.now(), dedupe=call.behaviour.dedupe_orders)
     return one_receiver(call, member)
 
 

@@ -12,12 +12,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-from .call import AccountState, Call, token_of
+from .accounts import Accounts
+from .call import Call, token_of
 from .errors import ApiError, not_found
 from .tokens import check_token
-from .values import Json, encode_json
+from .values import Json, encode_json, php_arrays
 
 Operation = Callable[[Call], Json]
+
+ACCOUNT = "cleverreach_account"
+"""The key of a scope for the account of the request, None until it is known."""
 
 _VARIABLE = "{}"
 """Stands for a last segment that is a variable."""
@@ -58,11 +62,13 @@ class Endpoint:
 
     Args:
         operation: Returns a response, or the JSON for it.
+        path: The path of the route, with ``{name}`` for a variable segment.
         needs_token: Whether a valid access token is required.
     """
 
-    def __init__(self, operation: Operation, *, needs_token: bool) -> None:
+    def __init__(self, operation: Operation, path: str, *, needs_token: bool) -> None:
         self.operation = operation
+        self.path = path
         self._needs_token = needs_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,6 +77,9 @@ class Endpoint:
         result = self.operation(call)
         if isawaitable(result):
             result = await result
+        scope[ACCOUNT] = scope.get(ACCOUNT) or call.found
+        if not isinstance(result, Response) and call.behaviour.arrays != "list":
+            result = php_arrays(result, keyed=call.behaviour.arrays == "keyed")
         response = result if isinstance(result, Response) else JsonAnswer(result)
         await response(scope, receive, send)
 
@@ -84,7 +93,7 @@ def route(method: str, path: str, operation: Operation, *, needs_token: bool = T
         operation: Returns a response, or the JSON for it.
         needs_token: Whether a valid access token is required.
     """
-    endpoint = Endpoint(operation, needs_token=needs_token)
+    endpoint = Endpoint(operation, path, needs_token=needs_token)
     made = Route(path.replace("}", ":segment}"), endpoint, methods=[method])
     made.methods = {method}  # U: HEAD, which Starlette adds to GET
     return made
@@ -138,7 +147,8 @@ async def admit(request: Request, *, needs_token: bool = True) -> Call:
     Raises:
         ApiError: 413, the body is too large; 401, the token is not valid.
     """
-    account: AccountState = request.app.state.account
+    accounts: Accounts = request.app.state.accounts
+    account = request.scope.get(ACCOUNT) or accounts.first
     body, token = await request.body(), token_of(request)
     limit = account.behaviour.max_body_bytes
     if limit is not None and len(body) > limit:

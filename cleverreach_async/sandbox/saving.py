@@ -83,17 +83,18 @@ def _columns(member: Member) -> tuple[object, ...]:
 
 
 def save_orders(
-    store: Store, orders: Sequence[tuple[int, Mapping[str, Json]]], *, dedupe: bool = False
+    store: Store, orders: Sequence[tuple[int, Mapping[str, Json]]], now: int, *, dedupe: bool
 ) -> None:
     """Append order lines to receivers.
 
     Args:
         store: The database.
         orders: Pairs of receiver id and order line.
+        now: The time in unix seconds.
         dedupe: Whether a line replaces a stored one of the same order_id and product.
     """
-    columns = "receiver_id, order_id, product, data"
-    rows = [(it, line["order_id"], line["product"], dump_text(line)) for it, line in orders]
+    columns = "receiver_id, order_id, product, data, saved"
+    rows = [(it, line["order_id"], line["product"], dump_text(line), now) for it, line in orders]
     if not dedupe:
         store.insert_all("orders", columns, [value for row in rows for value in row])
         return

@@ -1,15 +1,25 @@
 """The tables of the sandbox."""
 
+VERSION = 1
+"""The number of the schema; increase it when a table or a column is added."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS access_tokens (
-    token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, refresh_token TEXT
+    token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, refresh_token TEXT,
+    account INTEGER NOT NULL DEFAULT 129000
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refresh_tokens (
-    token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0
+    token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0,
+    account INTEGER NOT NULL DEFAULT 129000, client_id TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS codes (
-    code TEXT PRIMARY KEY, redirect_uri TEXT NOT NULL, expires_at INTEGER NOT NULL
+    code TEXT PRIMARY KEY, redirect_uri TEXT NOT NULL, expires_at INTEGER NOT NULL,
+    account INTEGER NOT NULL DEFAULT 129000, client_id TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS accounts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
+    owner INTEGER NOT NULL DEFAULT 0, data TEXT NOT NULL DEFAULT '{}'
+);
 
 CREATE TABLE IF NOT EXISTS recipient_groups (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, locked INTEGER NOT NULL,
@@ -36,7 +46,8 @@ CREATE TABLE IF NOT EXISTS members (
 CREATE INDEX IF NOT EXISTS members_by_receiver ON members (receiver_id);
 CREATE TABLE IF NOT EXISTS orders (
     line INTEGER PRIMARY KEY AUTOINCREMENT, receiver_id INTEGER NOT NULL,
-    order_id TEXT NOT NULL, product TEXT NOT NULL, data TEXT NOT NULL
+    order_id TEXT NOT NULL, product TEXT NOT NULL, data TEXT NOT NULL,
+    saved INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS orders_by_receiver ON orders (receiver_id);
 CREATE TABLE IF NOT EXISTS events (
@@ -94,9 +105,6 @@ CREATE TABLE IF NOT EXISTS my_content (
 CREATE TABLE IF NOT EXISTS flows (
     uuid TEXT PRIMARY KEY, name TEXT NOT NULL, playbook TEXT NOT NULL, group_id INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS clients (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, data TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS payments (
     client_id INTEGER NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL,
     PRIMARY KEY (client_id, name)
@@ -108,10 +116,21 @@ CREATE TABLE IF NOT EXISTS webhooks (
 );
 CREATE TABLE IF NOT EXISTS hook_events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, group_id INTEGER NOT NULL,
-    receiver_id INTEGER, email TEXT, form_id INTEGER, shared INTEGER NOT NULL DEFAULT 0
+    receiver_id INTEGER, email TEXT, object_id INTEGER, shared INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS hook_events_by_receiver ON hook_events (receiver_id);
 """
+
+_ACCOUNT = ("account", "INTEGER NOT NULL DEFAULT 129000")
+_APP = ("client_id", "TEXT NOT NULL DEFAULT ''")
+ADDED_COLUMNS = {
+    "access_tokens": (_ACCOUNT,),
+    "refresh_tokens": (_ACCOUNT, _APP),
+    "codes": (_ACCOUNT, _APP),
+    "orders": (("saved", "INTEGER NOT NULL DEFAULT 0"),),
+    "hook_events": (("object_id", "INTEGER"),),
+}
+"""Columns that files of earlier versions lack: name and definition by table."""
 
 FIRST_IDS = {
     "recipient_groups": 540_000,
@@ -120,7 +139,7 @@ FIRST_IDS = {
     "mailings": 77_000,
     "filters": 25_000,
     "my_content": 6_000,
-    "clients": 129_000,
+    "accounts": 129_000,
     "channels": 900,
     "templates": 12_000,
     "automations": 41_000,

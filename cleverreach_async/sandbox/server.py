@@ -11,8 +11,11 @@ import anyio
 import uvicorn
 from anyio.from_thread import start_blocking_portal
 
+from .accounts import AccountState
 from .app import Sandbox
 from .hook_calls import deliver_over_http
+
+_POLL_SECONDS = 0.1
 
 
 class _Server(uvicorn.Server):
@@ -65,13 +68,28 @@ async def serve(
             timeout_graceful_shutdown=1,
         )
         server = _Server(config, lambda: on_started(actual_port) if on_started else None)
-        if sandbox.deliver is None:
-            sandbox.deliver = deliver_over_http()
-        account = sandbox.account
-        send_webhooks = partial(
-            account.hooks.run, sandbox.store, lambda: account.behaviour, account.now
-        )
-        await _run_until_cancelled(server, listener, send_webhooks)
+        over_http = deliver_over_http()
+        for account in sandbox.accounts.values():
+            account.deliver = account.deliver or over_http
+        await _run_until_cancelled(server, listener, partial(_send_webhooks, sandbox))
+
+
+async def _send_webhooks(sandbox: Sandbox) -> None:
+    """Send the webhooks of all accounts until cancelled; none waits for another account."""
+    busy = set[int]()
+
+    async def send(account: AccountState) -> None:
+        """Send what is due for one account."""
+        await account.send_webhooks()
+        busy.discard(account.id)
+
+    async with anyio.create_task_group() as tasks:
+        while True:
+            for account in sandbox.account.accounts.opened:
+                if account.hooks.is_used and account.id not in busy:
+                    busy.add(account.id)
+                    tasks.start_soon(send, account)
+            await anyio.sleep(_POLL_SECONDS)
 
 
 async def _run_until_cancelled(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-from .schema import FIRST_IDS, SCHEMA
+from .schema import ADDED_COLUMNS, FIRST_IDS, SCHEMA, VERSION
 from .values import load_list, load_map
 
 Row = dict[str, Any]
@@ -23,26 +23,50 @@ class Store:
     """One SQLite database, in memory or in a file that keeps the data.
 
     The lock allows a test to read the store while a server thread uses it.
+
+    Args:
+        path: ``:memory:``, or a file.
+        first_ids_after: Is added to the first ids of a new database.
     """
 
-    def __init__(self, path: str = ":memory:") -> None:
+    def __init__(self, path: str = ":memory:", *, first_ids_after: int = 0) -> None:
         self._lock = RLock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(SCHEMA)
-            self._set_first_ids()
+            if self.value("PRAGMA user_version") != VERSION:
+                self._create(first_ids_after)
         except BaseException:
             self._db.close()
             raise
 
-    def _set_first_ids(self) -> None:
-        """Set the first ids of a new database, which differ per kind."""
+    def _create(self, first_ids_after: int) -> None:
+        """Create the tables, or bring those of an earlier version up to date."""
+        is_new = self.value("SELECT 1 FROM sqlite_master") is None
+        self._db.executescript(SCHEMA)
+        if not is_new:
+            self._add_columns()
+        self._set_first_ids(first_ids_after)
+        self.run(f"PRAGMA user_version = {VERSION}")
+
+    def _add_columns(self) -> None:
+        """Add the columns that a file of an earlier version lacks."""
+        for table, columns in ADDED_COLUMNS.items():
+            there = {row["name"] for row in self.rows(f"PRAGMA table_info({table})")}
+            for name, definition in columns:
+                if name not in there:
+                    self.run(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
+
+    def _set_first_ids(self, first_ids_after: int) -> None:
+        """Set the first ids of a new database, which differ per kind and account."""
+        sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
         with self.transaction():
-            for table, first in FIRST_IDS.items():
+            tables = [name for (name,) in self.tuples(sql)] if first_ids_after else FIRST_IDS
+            for table in tables:
                 if self.value("SELECT seq FROM sqlite_sequence WHERE name = ?", table) is None:
-                    self.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", table, first)
+                    first = first_ids_after + FIRST_IDS.get(table, 0)
+                    self.insert("sqlite_sequence", name=table, seq=first)
 
     def close(self) -> None:
         """Close the database; a second call does nothing."""

@@ -66,6 +66,29 @@ def _refuse_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
 
 
+def php_arrays(value: Json, *, keyed: bool) -> Json:
+    """Return a value whose lists are objects, as PHP encodes arrays whose keys have gaps.
+
+    Args:
+        value: The value; its structs become objects.
+        keyed: Whether ids of items are the keys, or else numbers from 1; not numbers from 0.
+    """
+    return _php_array(msgspec.to_builtins(value), keyed=keyed)
+
+
+def _php_array(value: Json, *, keyed: bool) -> Json:
+    """Return a value whose lists are objects."""
+    fields, items = as_map(value), as_list(value)
+    if items:  # an empty one is always a list
+        ids: list[Json] = [(as_map(item) or {}).get("id") for item in items]
+        if not keyed or None in ids or len({*map(str, ids)}) < len(items):
+            ids = list(range(keyed, len(items) + keyed))
+        fields = {str(key): item for key, item in zip(ids, items, strict=True)}
+    if fields is None:
+        return value
+    return {name: _php_array(item, keyed=keyed) for name, item in fields.items()}
+
+
 def dump_text(value: Json) -> str:
     """Encode a value for a JSON column."""
     return encode_json(value).decode()

@@ -54,7 +54,7 @@ async def register(call: Call) -> Json:
             call_token=call_token,
             secret=secret,
         )
-        watch(call.store)
+        call.account.hooks.is_used = watch(call.store)
     return {"success": True, "call_token": call_token, "secret": secret}
 
 

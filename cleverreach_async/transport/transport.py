@@ -323,12 +323,13 @@ class Transport:
         )
         _log.log(
             level,
-            "%s %s -> %s (attempt %d, next in %s s)",
+            "%s %s -> %s in %.0f ms (attempt %d%s)",
             event.method,
             event.path,
-            event.status_code,
+            event.status_code or "no response",
+            event.elapsed * 1000,
             event.attempt,
-            event.wait,
+            "" if event.wait is None else f", next in {event.wait:.1f} s",
         )
         if self.on_event is not None:
             _observe(self.on_event, event, "on_event")

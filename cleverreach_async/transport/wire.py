@@ -30,7 +30,7 @@ __all__ = [
     "decode_json",
     "encode_body",
     "encode_json",
-    "encode_json_each",
+    "encode_json_lines",
     "is_numbered",
     "to_unix",
 ]
@@ -230,9 +230,9 @@ encode_json: Final = _encoder.encode
 is a number."""
 
 
-def encode_json_each(values: Sequence[Any]) -> list[bytes]:
-    """Encode values as :func:`encode_json` does, all at once, which is faster."""
-    return _encoder.encode_lines(values).split(b"\n")[:-1]  # JSON has no line feed in texts
+def encode_json_lines(values: Sequence[Any]) -> bytes:
+    """Encode values as :func:`encode_json` does, each with a line feed behind it."""
+    return _encoder.encode_lines(values)
 
 
 def encode_body(value: Any) -> bytes:
@@ -303,7 +303,7 @@ def as_object(value: Any) -> dict[str, Any]:
 def as_list(value: Any) -> list[Any]:
     """Return a decoded JSON list, or a list of one for anything else.
 
-    PHP sends a list with gaps as an object with numbers as keys; its list are the values.
+    PHP sends a list with gaps as an object with numbers or ids as keys; its list are the values.
     """
     if is_numbered(value):
         return [*value.values()]
@@ -311,9 +311,16 @@ def as_list(value: Any) -> list[Any]:
 
 
 def is_numbered(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether decoded JSON is an object with numbers as keys, and not empty."""
+    """Whether decoded JSON is an object that stands for a list, and not empty.
+
+    Its keys are numbers, or the ids of its items.
+    """
     fields = as_object(value)
-    return bool(fields) and all(map(str.isdecimal, fields))
+    if not fields:
+        return False
+    return all(map(str.isdecimal, fields)) or all(
+        str(as_object(item).get("id")) == key for key, item in fields.items()
+    )
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

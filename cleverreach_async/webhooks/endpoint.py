@@ -18,6 +18,7 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.webhooks.encryption import load_aes
 from cleverreach_async.webhooks.events import (
+    AutomationEvent,
     ReceiverEvent,
     WebhookEvent,
     parse_event,
@@ -259,6 +260,8 @@ def _subject(event: WebhookEvent, sender: WebhookKeys) -> str:
     about = dict(event.payload)
     if isinstance(event, ReceiverEvent) and event.email is not None:
         about["email"] = event.email  # encrypting it twice gives two texts
+    if isinstance(event, AutomationEvent):
+        about["automation_id"] = event.automation_id
     text = json.dumps([event.family, event.condition, about], sort_keys=True)
     return new_hmac(sender.calltoken.reveal().encode(), text.encode(), sha256).hexdigest()
 

@@ -16,12 +16,14 @@ __all__ = [
     "GroupEvent",
     "ReceiverEvent",
     "WebhookEvent",
+    "is_text_id",
     "parse_event",
     "read_condition",
     "read_name",
 ]
 
 _NAME: Final = re.compile(r"[!-~]{1,100}")
+_TEXT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
 _MAX_ID: Final = 2**63 - 1
 _NOT_AN_ID: Final = -1
@@ -122,9 +124,16 @@ class FilterEvent(WebhookEvent):
 
 @attrs.frozen(kw_only=True)
 class AutomationEvent(WebhookEvent):
-    """An automation was activated, deactivated or deleted. ``condition`` is its id."""
+    """An automation was activated, deactivated or deleted.
+
+    Attributes:
+        automation_id: Its id, which is text and may have letters; empty if the vendor sent none.
+            If it is a number, it is the ``condition`` too.
+    """
 
     ACTIONS: ClassVar[tuple[str, ...]] = ("activated", "deactivated", "deleted")
+
+    automation_id: str = ""
 
 
 _IDS: Final[Mapping[type[WebhookEvent], tuple[str, ...]]] = {
@@ -155,17 +164,22 @@ def read_name(envelope: Mapping[str, Any]) -> str:
     return name
 
 
-def read_condition(envelope: Mapping[str, Any]) -> int | None:
+def read_condition(envelope: Mapping[str, Any]) -> int | str | None:
     """Return the condition in a delivery; of events that are not known, only if it is an id.
 
     Raises:
-        MalformedDeliveryError: The condition of an event that is known is no id.
+        MalformedDeliveryError: The condition of an event that is known is no id. Those of
+            automations are text.
     """
-    number = _id(envelope.get("condition"))
+    condition = envelope.get("condition")
+    number = _id(condition)
     if number != _NOT_AN_ID:
         return number
-    if _class_of(read_name(envelope)) is WebhookEvent:
+    kind = _class_of(read_name(envelope))
+    if kind is WebhookEvent:
         return None
+    if kind is AutomationEvent and isinstance(condition, str) and is_text_id(condition):
+        return condition
     raise MalformedDeliveryError("condition is no id")
 
 
@@ -192,7 +206,16 @@ def parse_event(
             raise MalformedDeliveryError(f"{key} is no id")
     if kind is ReceiverEvent:
         fields["email"], fields["email_problem"] = _email(payload, secrets, decrypt)
-    return kind(name=name, condition=read_condition(envelope), payload=payload, **fields)
+    condition = read_condition(envelope)
+    if kind is AutomationEvent:
+        fields["automation_id"] = "" if condition is None else str(condition)
+    number = condition if isinstance(condition, int) else None
+    return kind(name=name, condition=number, payload=payload, **fields)
+
+
+def is_text_id(text: str) -> bool:
+    """Whether a text may be the id of an automation."""
+    return bool(_TEXT_ID.fullmatch(text))
 
 
 def _class_of(name: str) -> type[WebhookEvent]:

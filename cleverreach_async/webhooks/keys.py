@@ -13,6 +13,7 @@ from cleverreach_async.auth.credentials import (
 )
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.redaction import Secret
+from cleverreach_async.webhooks.events import is_text_id
 
 __all__ = ["WebhookKeys", "as_keys", "authenticated"]
 
@@ -20,10 +21,13 @@ _MAX_ID: Final = 2**63 - 1
 _NOBODY: Final = b"-" * 64
 
 
-def _condition(value: Any) -> int | None:
+def _condition(value: Any, event: str | None) -> int | str | None:
     if value is None or value == "":
         return None
     is_text = isinstance(value, str) and value.isascii() and value.isdigit()
+    is_automation = (event or "").partition(".")[0] == "automation"
+    if is_automation and not is_text and isinstance(value, str) and is_text_id(value):
+        return value
     if not is_text and (not isinstance(value, int) or isinstance(value, bool)):
         raise ConfigurationError("condition must be the id of a group or automation, or None")
     number = int(value[:20]) if isinstance(value, str) else value
@@ -41,7 +45,8 @@ class WebhookKeys:
         secret: The ``secret`` that it returned, which decrypts addresses; or ``None``.
         event: The event or family that was registered, such as ``receiver`` or
             ``receiver.unsubscribed``; ``None`` accepts all.
-        condition: The id of the group or automation that was registered; ``None`` accepts all.
+        condition: The id of the group or automation that was registered; ``None`` accepts all. Only
+            that of an automation may have letters.
 
     Raises:
         ConfigurationError: A value is empty, of another type, or cannot be sent.
@@ -50,7 +55,7 @@ class WebhookKeys:
     calltoken: Secret = attrs.field(repr=False)
     secret: Secret | None = attrs.field(repr=False)
     event: str | None
-    condition: int | None
+    condition: int | str | None
 
     def __init__(
         self,
@@ -69,9 +74,9 @@ class WebhookKeys:
         name: Any = event
         if name is not None and (not isinstance(name, str) or not name.strip(". ")):
             raise ConfigurationError("event must be text such as 'receiver.deleted', or None")
-        set_fields(self, condition=_condition(condition))
+        set_fields(self, condition=_condition(condition, event))
 
-    def covers(self, event: str, condition: int | None) -> bool:
+    def covers(self, event: str, condition: int | str | None) -> bool:
         """Whether a delivery with this event and condition belongs to the webhook."""
         if (
             self.event is not None

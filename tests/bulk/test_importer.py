@@ -53,6 +53,16 @@ async def test_no_batch_is_larger_than_a_thousand_rows() -> None:
     assert {"upsertplus"} == {verb for verb, _ in server.requests}
 
 
+async def test_batches_that_wait_for_the_first_are_sent_in_order() -> None:
+    """With one request at a time, the order of rows is the order in which they arrive."""
+    server = ModelServer()
+    await upsert(server, receivers(1000), batch_size=100, concurrency=1, canary=True)
+
+    sent = [row["email"] for _, rows in server.requests for row in rows]
+
+    assert [row.email for row in receivers(1000)] == sent
+
+
 async def test_rows_of_async_sources_and_put_arrive_too() -> None:
     """All rows of an async iterable and of ``put`` are stored."""
 

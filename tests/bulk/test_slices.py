@@ -17,7 +17,7 @@ from cleverreach_async.bulk.delivery.response_items import read_in_steps, read_i
 from cleverreach_async.bulk.delivery.response_parts import parts_of
 from cleverreach_async.bulk.importer import Bulk
 from cleverreach_async.bulk.intake.reading import read_source
-from cleverreach_async.bulk.intake.slices import MAX_SLICE_ROWS, SliceLimit
+from cleverreach_async.bulk.intake.slices import MAX_SLICE_ROWS, SMALL_SLICE_ROWS, SliceLimit
 from cleverreach_async.bulk.turns import Turns
 from cleverreach_async.sources.rows import Item
 from cleverreach_async.transport.wire import Response
@@ -38,11 +38,19 @@ def test_a_slice_is_as_large_as_half_a_millisecond_allows() -> None:
     clock = FakeClock()
     limit = SliceLimit(clock)
 
-    assert MAX_SLICE_ROWS == limit.rows
+    assert SMALL_SLICE_ROWS == limit.rows
     assert measured(limit, clock, rows=64, seconds=0.002) in {15, 16}
-    assert MAX_SLICE_ROWS == measured(limit, clock, rows=16, seconds=0.0001)
+    assert 80 == measured(limit, clock, rows=16, seconds=0.0001)
+    assert MAX_SLICE_ROWS == measured(limit, clock, rows=64, seconds=0.0001)
     assert 1 == measured(limit, clock, rows=64, seconds=60.0)
     assert MAX_SLICE_ROWS == measured(limit, clock, rows=1, seconds=0.0)
+
+
+def test_little_is_read_ahead_of_small_batches() -> None:
+    """A slice is hardly larger than a batch."""
+    assert [64, 64, 100, 200] == [
+        SliceLimit.for_batches(rows, FakeClock()).most for rows in (1, 64, 100, 1000)
+    ]
 
 
 def test_small_slices_follow_one_another() -> None:
@@ -114,7 +122,7 @@ async def test_other_tasks_run_between_large_rows() -> None:
         tasks.cancel_scope.cancel()
 
     # In one of its rounds trio runs a task before another one, in the next round after it.
-    assert len({*clock.seen[MAX_SLICE_ROWS:]}) > (200 - MAX_SLICE_ROWS) // 3
+    assert len({*clock.seen[64:]}) > (200 - 64) // 3
 
 
 @asynchronous
@@ -138,7 +146,7 @@ async def test_waiting_for_a_row_does_not_make_slices_small() -> None:
 
     await read_source(rows(), found, take, limit)
 
-    assert [64, 64, 64, 8] == slices
+    assert [64, 136] == slices
 
 
 FIELDS: dict[str, st.SearchStrategy[Any]] = {

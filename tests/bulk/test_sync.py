@@ -227,6 +227,30 @@ async def test_duplicates_are_not_in_the_rejects_file(shop: Shop, tmp_path: Path
     assert "" == rejects.read_text()
 
 
+@pytest.mark.parametrize(("answer", "left"), [(True, [1]), (False, [1, 2, 3])])
+async def test_before_a_removal_somebody_is_asked(
+    shop: Shop, answer: bool, left: list[int]
+) -> None:
+    """With the count; after a no nobody is removed, and the next run asks again."""
+    asked: list[int] = []
+
+    def ask(count: int) -> bool:
+        asked.append(count)
+        return answer
+
+    options: dict[str, Any] = {"missing": "delete", "max_missing_share": 1, "before_removal": ask}
+    await shop.sync([person(1), person(2), person(3)], **options)
+    report = await shop.sync([person(1)], **options)
+    again = await shop.sync([person(1)], **options)
+
+    removed = 3 - len(left)
+    assert (2, removed, 2 - removed) == (report.missing, report.removed, again.missing)
+    assert ([2] if answer else [2, 2]) == asked
+    assert [f"p{number}@example.org" for number in left] == sorted(
+        shop.sandbox.store.emails(shop.group_id)
+    )
+
+
 @pytest.mark.parametrize(("missing", "left"), [("keep", 20), ("deactivate", 20), ("delete", 18)])
 async def test_receivers_that_the_source_no_longer_has(shop: Shop, missing: str, left: int) -> None:
     """Others in the group are left alone."""

@@ -182,3 +182,22 @@ def test_without_a_request_a_sign_is_only_text(run: Run, workdir: Path) -> None:
     result = run("import", "b.csv", "--group", "N", "--map", "Punkte=points", "--dry-run")
 
     assert 0 == result.exit_code
+
+
+@pytest.mark.parametrize("command", ["import", "sync"])
+def test_each_attribute_that_is_created_is_shown(
+    run: Run, a_file: Path, group: str, command: str
+) -> None:
+    """The server takes a while for each, so that many of them would look like a standstill."""
+    words = (command, str(a_file), "--group", group, "--create-attributes", *PLAN, "--json")
+    state = ("--state", "a.sync") if command == "sync" else ()
+    first, second = run(*words, *state), run(*words, *state)
+    created = [json.loads(it.stdout)["attributes_created"] for it in (first, second)]
+
+    assert [
+        "creating attribute firstname (1 of 2)",
+        "creating attribute attributes.plan (2 of 2)",
+        "new attributes: firstname, attributes.plan",
+    ] == [it for it in first.stderr.splitlines() if it.startswith(("creating", "new attr"))]
+    assert [["firstname", "attributes.plan"], []] == created
+    assert "creating" not in second.stderr

@@ -53,6 +53,7 @@ def test_the_mapping_is_printed_before_anything_is_done(imported: Result) -> Non
         ),
         "sandbox: nothing leaves this computer, and no data is kept",
         "new group Newsletter (540001)",
+        "creating attribute firstname (1 of 1)",
         "new attributes: firstname",
     ] == lines[1:]
 
@@ -124,6 +125,7 @@ def test_json_is_alone_on_stdout(run: Run, customers: Path) -> None:
         "left_out": ["Bemerkung"],
         "new_receivers": "by row",
         "opt_in_mails": None,
+        "account": None,
         "read": 250,
         "accepted": 247,
         "rejected": 2,

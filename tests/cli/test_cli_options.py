@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from cleverreach_async.bulk.options import Settings
@@ -47,6 +48,16 @@ def test_the_help_fits_a_terminal(command: str) -> None:
     assert [] == [name for name in OPTIONS if f" {name} " not in result.output]
     assert "…" not in result.output.replace("TOKEN=…", "")
     assert [] == [name for name in PANELS[command] if f"{name}:" not in lines]
+
+
+@pytest.mark.parametrize("name", sorted(get_group(app).commands))
+def test_no_line_of_a_help_ends_at_a_hyphen(name: str) -> None:
+    """An option can be copied, and found with a search."""
+    environ = {"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)}
+    lines = CliRunner(env=environ).invoke(app, [name, "--help"]).output.splitlines()
+
+    assert len(lines) > 5
+    assert [] == [line for line in lines if line.endswith("-") or "\u2011" in line]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +108,7 @@ def test_a_strategy_is_the_batch_call(
     run: Run, sandbox: Sandbox, two: str, strategy: str, emails: list[str], name: str, summary: str
 ) -> None:
     """It decides who is added, changed and removed, and the text of the summary."""
-    result = run("import", two, "--group", "N", "--strategy", strategy, "--settle", "0")
+    result = run("import", two, "--group", "N", "--strategy", strategy, "--settle", "0", "--yes")
 
     found = sandbox.store.receiver(540001, "old@example.org") or {"global_attributes": {}}
     assert [f"{email}@example.org" for email in emails] == sorted(sandbox.store.emails(540001))

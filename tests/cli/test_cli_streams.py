@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -273,7 +274,7 @@ def test_a_stream_that_has_failed_is_not_used_again(
     output = Output()
 
     for _ in range(3):
-        for show in (output.info, output.warn, output.error, output.result, output.result_json):
+        for show in (output.info, output.warn, output.error, output.advise, output.result):
             show("text")
 
     # Both streams are this one, and each has been used once.
@@ -289,3 +290,30 @@ def test_a_stream_that_was_closed_at_the_start_takes_everything() -> None:
     assert stream.is_gone
     with pytest.raises(OSError, match="fileno"):
         stream.fileno()
+
+
+class Screen(StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        """Whether it is one."""
+        return True
+
+
+@pytest.mark.parametrize(("quiet", "expected"), [(False, True), (True, False)])
+def test_a_terminal_shows_the_step_that_is_being_done(
+    monkeypatch: pytest.MonkeyPatch, quiet: bool, expected: bool
+) -> None:
+    """In one line, that disappears at the end; control characters are replaced."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    output = Output(quiet=quiet)
+    with output.steps() as show:
+        for number in (1, 2):
+            show(f"creating \x07attribute ({number} of 2)")
+    shown = screen.getvalue()
+
+    assert (expected, False) == ("creating \ufffdattribute (2 of 2)" in shown, "\x07" in shown)
+    assert shown.endswith("\x1b[2K") == expected

@@ -53,8 +53,8 @@ def test_receivers_that_the_file_no_longer_has(
     lines = customers_file.read_text().splitlines(keepends=True)
     customers_file.write_text("".join(lines[:-1]))
 
-    refused = sync(run, "--missing", "delete")
-    allowed = sync(run, "--missing", "delete", "--max-missing", "50%")
+    refused = sync(run, "--missing", "delete", "--yes")
+    allowed = sync(run, "--missing", "delete", "--yes", "--max-missing", "50%")
 
     assert 3 == refused.exit_code
     assert "lacks 1 of 3 receivers" in refused.stderr

@@ -34,6 +34,7 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
     "attribute_spelling": ("any",),
     "attribute_letters": ("ascii",),
     "order_quantity_key": ("amount",),
+    "arrays": ("numbered", "keyed"),
     "sparse_profiles": (True,),
     "email_case": ("lower",),
     "empty_map": ("list",),
@@ -54,6 +55,10 @@ BEHAVIOURS = {
         f"{name}={value}": Behaviour(**{name: value})
         for name, values in VARIANTS.items()
         for value in values
+    },
+    **{
+        f"{it} arrays of one": Behaviour(arrays=it, single_read="list", empty_map="list")
+        for it in ("numbered", "keyed")
     },
     "strings as 200": Behaviour(error_shape="string", errors_as_200="always"),
     "strings as 200 for refusals": Behaviour(error_shape="string", errors_as_200="refusals"),

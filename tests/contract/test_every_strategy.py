@@ -30,6 +30,7 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "empty_map": ("list",),
     "dedupe_orders": (True,),
     "order_quantity_key": ("amount",),
+    "arrays": ("numbered", "keyed"),
     "sparse_profiles": (True,),
     "max_rows": (7,),
     "max_body_bytes": (900,),
@@ -179,6 +180,65 @@ async def test_a_lost_response_duplicates_nothing(
     assert 12 == len(sandbox.store.emails(group_id))
     if call == "upsertplus":
         assert [1] * 12 == [len(sandbox.store.orders(row.email)) for row in rows]
+
+
+def expected_unknown(behaviour: Behaviour) -> int:
+    """Return of how many rows the answer does not show that exactly their order is stored."""
+    if behaviour.product_text == "cut":
+        return 7
+    # as numbers, one id loses its zeros, and one of many digits its last ones
+    return {"text": 0, "number": 1, "decimal": 2}[behaviour.order_ids]
+
+
+ORDER_SWITCHES = {
+    "decimal numbers": Behaviour(order_numbers="decimal"),
+    **{f"ids as {it}": Behaviour(order_ids=it) for it in ("text", "number", "decimal")},
+    **{f"{it} products": Behaviour(product_text=it) for it in ("escaped", "cut", "collapsed")},
+    **{f"{it} arrays": Behaviour(arrays=it) for it in ("numbered", "keyed")},
+    "all": Behaviour(order_ids="decimal", order_numbers="decimal", arrays="keyed"),
+}
+
+
+@pytest.mark.parametrize("sandbox", ORDER_SWITCHES.values(), ids=ORDER_SWITCHES, indirect=True)
+@pytest.mark.parametrize("committed", [True, False])
+async def test_orders_that_come_back_in_other_words(
+    cr: CleverReach, sandbox: Sandbox, *, committed: bool
+) -> None:
+    """After a lost response an order is recognised, or its row is unknown; never stored twice."""
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    ids = ("4711", "007", "10", "1", "98765432109876543210", "A-17", "2026.10")
+    product = 'Lamp  <big> & "Äpfel" for the living room of the manor'
+    rows = [
+        ReceiverInput(f"p{n}@example.org", orders=[OrderInput(order_id, product, price=49.9)])
+        for n, order_id in enumerate(ids)
+    ]
+    sandbox.faults.add(
+        Fault("status", times=1, path_suffix="/upsertplus", code=502, committed=committed)
+    )
+    bulk = Bulk(attrs.evolve(vars(cr.bulk)["_transport"], clock=FakeClock()))
+    async with bulk.open(group_id=group_id, strategy="upsertplus") as run:
+        for row in rows:
+            await run.put(row)
+
+    unknown = expected_unknown(sandbox.behaviour) if committed else 0
+    assert [1] * 7 == [len(sandbox.store.orders(row.email)) for row in rows]
+    assert (7 - unknown, unknown) == (run.report.accepted, run.report.unknown)
+
+
+@pytest.mark.parametrize("sandbox", [Behaviour(orders_visible_after=4)], ids=str, indirect=True)
+async def test_orders_that_can_be_read_later(cr: CleverReach, sandbox: Sandbox) -> None:
+    """The look-up waits for ``settle`` seconds first, so it finds what the lost answer stored."""
+    clock = FakeClock()
+    sandbox.account.clock = clock.now
+    group_id = (await cr.groups.create(name="Newsletter")).id
+    row = ReceiverInput("ann@example.org", orders=[OrderInput("A-1", "Lamp")])
+    sandbox.faults.add(
+        Fault("status", times=1, path_suffix="/upsertplus", code=502, committed=True)
+    )
+    bulk = Bulk(attrs.evolve(vars(cr.bulk)["_transport"], clock=clock))
+    report = await bulk.upsert([row], group_id=group_id, settle=5)
+
+    assert (1, 1) == (report.accepted, len(sandbox.store.orders("ann@example.org")))
 
 
 @calls

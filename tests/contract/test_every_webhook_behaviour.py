@@ -1,18 +1,23 @@
 """The endpoint receives the sandbox's webhooks under every switch, in process and over HTTP."""
 
 import socket
+import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 import uvicorn
 
 from cleverreach_async import (
+    AutomationEvent,
     CleverReach,
+    FilterEvent,
     FormEvent,
     GroupEvent,
     ReceiverEvent,
@@ -21,6 +26,7 @@ from cleverreach_async import (
     WebhookEndpoint,
     WebhookEvent,
     WebhookKeys,
+    where,
 )
 from cleverreach_async.sandbox import Behaviour, Sandbox, deliver_over_http, deliver_to_app
 from cleverreach_async.sandbox.server import running
@@ -142,6 +148,38 @@ async def test_groups_and_forms(cr: CleverReach, sandbox: Sandbox) -> None:
     assert (group.id, form_id, group.id) == (created.group_id, form.form_id, deleted.group_id)
 
 
+@pytest.mark.parametrize(
+    "sandbox",
+    [Behaviour(automation_id=it, webhook_ids=ids) for it in ("digits", "letters")
+     for ids in ("str", "int")],
+    ids=str, indirect=True,
+)  # fmt: skip
+async def test_segments_and_automations(cr: CleverReach, sandbox: Sandbox) -> None:
+    """Each is one event, also for an automation whose id has letters."""
+    shop = Shop()
+    sandbox.deliver = deliver_to_app(WebhookApp(shop.endpoint))
+    group = await cr.groups.create(name="Newsletter")
+    ids = [
+        (await cr.automation.create_abandoned_cart(name="Cart", store_id=it)).id
+        for it in ("s1", "s2")
+    ]
+    await shop.register(sandbox, "https://shop.example/hook", "filter", str(group.id))
+    for automation_id in ids:
+        await shop.register(sandbox, "https://shop.example/hook", "automation", automation_id)
+    made = await cr.filters.create(
+        group_id=group.id, name="A", rules=where("email").contains("example")
+    )
+    for automation_id in ids:
+        sandbox.set_automation(automation_id, active=True)
+    assert {200} == {it.status_code for it in await sandbox.deliver_webhooks()}
+
+    segment, *automations = shop.taken()
+    assert isinstance(segment, FilterEvent)
+    assert (group.id, str(made)) == (segment.condition, str(segment.payload["filter_id"]))
+    found = [it.automation_id for it in automations if isinstance(it, AutomationEvent)]
+    assert ids == found
+
+
 async def test_a_failure_is_handled_when_it_is_repeated() -> None:
     """The sandbox repeats what the endpoint answers with 500."""
     time = 1_767_225_600.0
@@ -159,14 +197,14 @@ async def test_a_failure_is_handled_when_it_is_repeated() -> None:
 
 
 @contextmanager
-def served(app: Any) -> Generator[str]:
+def served(app: Any, **tls: str) -> Generator[str]:
     """Serve an application on a free port, and return its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", **tls))  # type: ignore[arg-type]
         thread = Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
@@ -211,3 +249,32 @@ async def test_over_http_without_an_answer() -> None:
         with pytest.raises(AssertionError, match="could not be verified"):
             await Shop().register(sandbox, f"http://127.0.0.1:{port}/", "group")
         assert [] == sandbox.store.rows("SELECT * FROM webhooks")
+
+
+@pytest.mark.socket
+async def test_over_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate is verified: by the context if there is one, else by the system's store."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    key, trusted = tmp_path / "key.pem", ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(key)
+    authority.configure_trust(trusted)  # pyright: ignore[reportUnknownMemberType]
+    shop = Shop()
+
+    def trust(authority: trustme.CA) -> None:
+        """Make an authority the only one of the system."""
+        authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+
+    with served(WebhookApp(shop.endpoint), ssl_certfile=str(key)) as url, Sandbox() as sandbox:
+        sandbox.deliver = deliver_over_http(timeout=10)
+        trust(authority)
+        await shop.register(sandbox, f"{url}/hook", "form.created")
+        trust(stranger)
+        with pytest.raises(AssertionError, match="could not be verified"):
+            await shop.register(sandbox, f"{url}/hook", "group")
+        sandbox.add_form(1, "Sign-up")
+        assert [None] == [it.status_code for it in await sandbox.deliver_webhooks()]
+        sandbox.deliver = deliver_over_http(timeout=10, context=trusted)
+        sandbox.add_form(1, "Sign-up")
+        assert [200] == [it.status_code for it in await sandbox.deliver_webhooks()]
+    assert ["form.created"] == [it.name for it in shop.taken()]

@@ -117,3 +117,4 @@ async def test_the_page_about_synchronisation(
     lines = capsys.readouterr().out.splitlines()
     assert ["2 added", "2 unchanged, 0 requests", "1 deactivated"] == lines[:3]
     assert "the source lacks 19 of 39 receivers" in lines[3]
+    assert ["0 deleted"] == lines[4:]

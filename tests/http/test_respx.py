@@ -1,5 +1,7 @@
 """``respx.mock`` intercepts what is sent, as the tests of many applications rely on."""
 
+import json
+
 import httpx
 import pytest
 import respx
@@ -46,18 +48,10 @@ async def test_the_request_for_a_token_is_intercepted() -> None:
 
 async def test_an_import_is_intercepted() -> None:
     """Each batch is one call of the route."""
-    sent: list[int] = []
 
     def store(request: httpx.Request) -> httpx.Response:
-        rows, first = request.read().count(b'"email"'), sum(sent)
-        sent.append(rows)
-        return httpx.Response(
-            200,
-            json=[
-                {"id": 1, "email": f"{number}@shop.example"}
-                for number in range(first, first + rows)
-            ],
-        )
+        rows = json.loads(request.read())
+        return httpx.Response(200, json=[{"id": 1, "email": row["email"]} for row in rows])
 
     with respx.mock(base_url=ROOT) as router:
         stored = router.post(path="/v3/groups/7/receivers/upsertplus").mock(side_effect=store)
@@ -65,4 +59,4 @@ async def test_an_import_is_intercepted() -> None:
             rows = [ReceiverInput(email=f"{number}@shop.example") for number in range(1500)]
             report = await cr.bulk.upsert(rows, group_id=7, concurrency=1)
     assert (1500, 0) == (report.accepted, report.unknown)
-    assert 3 == stored.call_count == len(sent)
+    assert 3 == stored.call_count

@@ -1,5 +1,6 @@
 """Receivers of a group: lists and single receivers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -236,3 +237,27 @@ async def test_single_attribute_value(api: httpx.AsyncClient, group: int, path: 
     assert (await api.put(f"receivers/1/attributes/{size}", json={"value": 5})).status_code == 404
     assert (await api.put(f"{path}/1/attributes/9", json={"value": 5})).status_code == 404
     assert (await api.put(f"{path}/1/attributes/{size}", json={"value": []})).status_code == 400
+
+
+async def test_orders_that_can_be_read_later(
+    api: httpx.AsyncClient, group: int, sandbox: Sandbox, advance: Callable[[float], None]
+) -> None:
+    """With the switch, stored order lines are not returned for some seconds, in any call."""
+    sandbox.behaviour = Behaviour(orders_visible_after=5)
+    path = f"groups/{group}/receivers"
+    row = {"email": "ann@example.org", "orders": [{"order_id": "1", "product": "Lamp"}]}
+    await api.post(f"{path}/upsertplus", json=[row])
+    await api.post(f"{path}/ann@example.org/orders", json={"order_id": "2", "product": "Mug"})
+
+    async def shown() -> list[list[str]]:
+        """The order ids in both calls."""
+        lines = (await api.get(f"{path}/ann@example.org/orders")).json()
+        [profile] = (await api.get(path, params={"detail": 2})).json()
+        return [[line["order_id"] for line in found] for found in (lines, profile["orders"])]
+
+    assert [[], []] == await shown()
+    assert ["1", "2"] == [line["order_id"] for line in sandbox.store.orders("ann@example.org")]
+    advance(4)
+    assert [[], []] == await shown()
+    advance(1)
+    assert [["1", "2"]] * 2 == await shown()

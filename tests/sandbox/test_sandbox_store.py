@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.sandbox.call import Call
-from cleverreach_async.sandbox.recording import RequestLog
+from cleverreach_async.sandbox.recording import PendingRequest, RequestLog
 from cleverreach_async.sandbox.store import Store
 
 
@@ -33,6 +33,31 @@ async def test_a_file_survives(tmp_path: Path) -> None:
                     await api.post(f"/groups/{group}/receivers", json={"email": "a@example.org"})
                 group = int((await api.get("/groups")).json()[0]["id"])
                 assert sandbox.store.emails(group) == ["a@example.org"]
+
+
+def test_a_file_of_an_earlier_version(tmp_path: Path) -> None:
+    """It gets the columns that it lacks, and keeps its tokens for the first account."""
+    path = str(tmp_path / "old.sqlite")
+    with sqlite3.connect(path) as old:
+        old.executescript("""
+            CREATE TABLE access_tokens (
+                token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, refresh_token TEXT);
+            CREATE TABLE refresh_tokens (
+                token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, used INTEGER DEFAULT 0);
+            CREATE TABLE codes (
+                code TEXT PRIMARY KEY, redirect_uri TEXT NOT NULL, expires_at INTEGER NOT NULL);
+            CREATE TABLE hook_events (
+                seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL,
+                group_id INTEGER NOT NULL, receiver_id INTEGER, email TEXT, form_id INTEGER,
+                shared INTEGER NOT NULL DEFAULT 0);
+            INSERT INTO access_tokens VALUES ('kept', 9000000000, NULL);
+        """)
+    old.close()
+    for _ in range(2):
+        with Sandbox(path) as sandbox:
+            owner = sandbox.account.accounts.with_token("kept")
+            assert (owner, None) == (sandbox.account, sandbox.store.one("SELECT * FROM codes"))
+            assert 129_001 <= sandbox.add_account("shop-42").id
 
 
 def test_transaction_is_all_or_nothing() -> None:
@@ -103,10 +128,11 @@ def test_dropped_requests_are_counted() -> None:
     log = RequestLog(keep=2)
     request = Request({"type": "http", "method": "GET", "query_string": b"", "headers": []})
     for number in range(5):
-        log.received("GET", f"/{number}")
-        log.completed(request, f"/{number}", b"", 200)
-    assert [request.path for request in log.requests] == ["/3", "/4"]
-    assert log.count() == 5
+        pending = PendingRequest("GET", f"/{number}", 0.0, None)
+        log.received(pending)
+        log.completed(pending, request, b"", 0.0, None)
+    assert [request.path for request in log.requests()] == ["/3", "/4"]
+    assert log.count(None, None) == 5
 
 
 @pytest.mark.anyio

@@ -275,6 +275,45 @@ async def test_groups_and_forms(
     assert (str(group), {"form_id": str(form)}) == (form_body["condition"], form_body["payload"])
 
 
+async def test_segments(api: httpx.AsyncClient, sandbox: Sandbox, shop: Shop, group: int) -> None:
+    """Created, updated and deleted, with the ids of segment and group; the condition is a group."""
+    await register(api, event="filter", condition=str(group))
+    await register(api, event="filter.deleted", condition="1")
+    rules = [{"field": "email", "logic": "contains", "condition": "example"}]
+    path = f"groups/{group}/filters"
+    made = (await api.post(path, json={"name": "A", "rules": rules})).json()["id"]
+    await api.put(f"{path}/{made}", json={"name": "B", "rules": rules})
+    await api.delete(f"{path}/{made}")
+    await sandbox.deliver_webhooks()
+    assert ["filter.created", "filter.updated", "filter.deleted"] == shop.events
+    ids = {"filter_id": made, "group_id": str(group)}
+    assert [(str(group), ids)] * 3 == [(it["condition"], it["payload"]) for it in shop.bodies]
+
+
+@pytest.mark.parametrize("automation_id", ["digits", "letters"])
+async def test_automations(
+    api: httpx.AsyncClient, sandbox: Sandbox, shop: Shop, automation_id: Any
+) -> None:
+    """Activated, deactivated and deleted; the condition is the id, and a new one is not active."""
+    sandbox.behaviour = Behaviour(automation_id=automation_id)
+    path = "automation/createfromtemplate/abandonedcart"
+    fields = {"name": "Cart", "description": "", "storeid": "s1"}
+    ids = [(await api.post(path, json=fields)).json()["id"] for _ in range(2)]
+    await register(api, event="automation", condition=ids[0])
+    await register(api, event="automation.deleted")
+    for one in ids:
+        sandbox.set_automation(one, active=True)
+        sandbox.set_automation(one, active=True)
+        sandbox.set_automation(one, active=False)
+        sandbox.delete_automation(one)
+    await sandbox.deliver_webhooks()
+    names = ["automation.activated", "automation.deactivated", *["automation.deleted"] * 3]
+    assert names == shop.events
+    assert [ids[0]] * 4 + [ids[1]] == [it["condition"] for it in shop.bodies]
+    with pytest.raises(ValueError, match="no automation"):
+        sandbox.delete_automation(ids[0])
+
+
 async def test_what_happened_before_is_not_delivered(
     api: httpx.AsyncClient, sandbox: Sandbox, shop: Shop, group: int
 ) -> None:

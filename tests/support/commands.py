@@ -46,13 +46,15 @@ class WatchedFaults(Faults):
         self.batch_arrived = threading.Event()
         self._batches = batches
 
-    def decide(self, method: str, path: str) -> tuple[float, Fault | None]:
+    def decide(
+        self, method: str, path: str, account: str | None = None
+    ) -> tuple[float, Fault | None]:
         """See :meth:`Faults.decide`."""
         if path.endswith("/upsertplus"):
             self._batches -= 1
             if not self._batches:
                 self.batch_arrived.set()
-        return super().decide(method, path)
+        return super().decide(method, path, account)
 
 
 def write_many(path: Path, *, rows: int) -> list[str]:

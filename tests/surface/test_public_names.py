@@ -223,7 +223,7 @@ def test_the_help_of_the_command_loads_no_command(word: str) -> None:
     heavy = {"anyio", "attrs", "cattrs", "httpcore", "httpx", "markdown_it", "msgspec", "pydantic"}
     assert set() == (heavy | {"rich", "sqlite3", "ssl"}) & loaded
     own = {name for name in loaded if name.startswith("cleverreach_async.")}
-    allowed = {"app", "commands", "exit_statuses", "loading"}
+    allowed = {"app", "commands", "exit_statuses", "loading", "verbosity"}
     allowed = {f"cleverreach_async.cli.{name}" for name in allowed}
     assert {"cli", "lazy_names", "version"} == {it.split(".")[1] for it in own - allowed}
 

@@ -94,7 +94,7 @@ def test_a_suite_without_the_fixtures_imports_nothing(run_suite: Suite) -> None:
     heads = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
 
     assert [
-        "from collections.abc import Iterator",
+        "from collections.abc import Callable, Iterator",
         "from typing import TYPE_CHECKING, Final",
         "import pytest",
     ] == heads
@@ -112,6 +112,22 @@ async def test_faults_affect_the_client(
         await cleverreach.with_options(retry=RetryPolicy(attempts=1)).groups.list()
 
     assert 429 == refused.value.status_code
+
+
+@pytest.mark.anyio
+async def test_clients_of_several_accounts(
+    cleverreach: CleverReach,
+    cleverreach_for: Callable[[str], CleverReach],
+    cleverreach_sandbox: Sandbox,
+) -> None:
+    """Each name is an account of its own, and the same one for the same name."""
+    await cleverreach_for("shop-42").groups.create(name="Newsletter")
+
+    assert [[], ["Newsletter"], []] == [
+        [group.name for group in await client.groups.list()]
+        for client in (cleverreach, cleverreach_for("shop-42"), cleverreach_for("shop-43"))
+    ]
+    assert ["main", "shop-42", "shop-43"] == list(cleverreach_sandbox.accounts)
 
 
 @pytest.mark.socket

@@ -605,6 +605,17 @@ def test_a_condition_is_an_id(condition: Any) -> None:
         WebhookKeys(calltoken="t", condition=condition)
 
 
+@pytest.mark.parametrize("condition", ["a2e-cart", "41001"])
+def test_the_id_of_an_automation_is_text(condition: str) -> None:
+    """It may have letters, and covers only the deliveries about it."""
+    keys = WebhookKeys(calltoken="t", event="automation", condition=condition)
+    assert [True, False] == [
+        keys.covers("automation.deleted", it) for it in (keys.condition, "a2f-cart")
+    ]
+    with pytest.raises(ConfigurationError, match="condition must be the id"):
+        WebhookKeys(calltoken="t", event="automation", condition="a b")
+
+
 @pytest.mark.parametrize("event", ["", " ", ".", 7])
 def test_an_event_is_text(event: Any) -> None:
     """An empty one would cover nothing."""

@@ -173,7 +173,11 @@ async def test_the_same_address_in_another_encryption_is_a_repeat(deliveries: An
         ),
         (
             {"event": "automation.activated", "condition": "9", "payload": []},
-            AutomationEvent(name="automation.activated", condition=9),
+            AutomationEvent(name="automation.activated", condition=9, automation_id="9"),
+        ),
+        (
+            {"event": "automation.activated", "condition": "a2e-cart", "payload": {}},
+            AutomationEvent(name="automation.activated", automation_id="a2e-cart"),
         ),
         ({"event": "automation.deleted"}, AutomationEvent(name="automation.deleted")),
     ],

@@ -5,7 +5,7 @@ first row is sent.
 """
 
 import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
@@ -48,38 +48,62 @@ class Plan:
     present: Definitions
     missing: Definitions
 
-    async def carry_out(self, attributes: Attributes, *, group_id: int) -> Prepared:
+    async def check_creation(self, attributes: Attributes) -> None:
+        """Check that all missing attributes can be created.
+
+        Args:
+            attributes: The attributes of the account, ``cr.attributes``.
+
+        Raises:
+            ConfigurationError: A name is invalid, or there are more than the server allows.
+            CleverReachError: A call failed.
+        """
+        if self.missing.labels:
+            for name in (*self.missing.account, *self.missing.group):
+                check_name(name)
+            cap = await attribute_cap(attributes)
+            check_cap(self.missing.labels, len(self.present.labels), cap)
+
+    async def carry_out(
+        self,
+        attributes: Attributes,
+        *,
+        group_id: int,
+        on_create: Callable[[str, int], None] | None = None,
+    ) -> Prepared:
         """Create the missing attributes.
 
         Args:
             attributes: The attributes of the account, ``cr.attributes``.
             group_id: The group.
+            on_create: Called before each is created, with its name as the target of a column, and
+                its number, from 1.
 
         Raises:
             CleverReachError: A call failed; attributes created before it remain.
         """
-        account: dict[str, str] = {}
-        group: dict[str, str] = {}
+        others: dict[int | None, dict[str, str]] = {None: {}, group_id: {}}
+        missing = [
+            *((name, kind, None) for name, kind in self.missing.account.items()),
+            *((name, kind, group_id) for name, kind in self.missing.group.items()),
+        ]
         created = 0
-        for missing, group_of, found in (
-            (self.missing.account, None, account),
-            (self.missing.group, group_id, group),
-        ):
-            for name, kind in missing.items():
-                try:
-                    other = await _create(attributes, name, kind, group_of)
-                except (APIStatusError, APIConnectionError) as error:
-                    error.add_note(
-                        f"attribute {name!r} was not created; created before it: {created}"
-                    )
-                    raise
-                if other is None:
-                    created += 1
-                else:
-                    found[name] = other
+        for number, (name, kind, group_of) in enumerate(missing, 1):
+            if on_create is not None:
+                on_create(self.missing.labels[number - 1], number)
+            try:
+                other = await _create(attributes, name, kind, group_of)
+            except (APIStatusError, APIConnectionError) as error:
+                error.add_note(f"attribute {name!r} was not created; created before it: {created}")
+                raise
+            if other is None:
+                created += 1
+            else:
+                others[group_of][name] = other
+        found = Definitions(others[None], others[group_id])
         return Prepared(
-            created=self.missing.without(Definitions(account, group)),
-            present=self.present.including(Definitions(account, group)),
+            created=self.missing.without(found),
+            present=self.present.including(found),
         )
 
 
@@ -102,12 +126,10 @@ async def plan_attributes(
         types_of(await attributes.list()),
         types_of(await attributes.list(group_id=group_id)) if group_id else {},
     )
-    missing = wanted.without(present)
-    if missing.labels and create:
-        for name in (*missing.account, *missing.group):
-            check_name(name)
-        check_cap(missing.labels, len(present.labels), await attribute_cap(attributes))
-    return Plan(present=present, missing=missing)
+    plan = Plan(present=present, missing=wanted.without(present))
+    if create:
+        await plan.check_creation(attributes)
+    return plan
 
 
 def types_of(attributes: Sequence[Attribute]) -> Types:

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import attrs
 
-from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.rows import EncodedRow, size_of
 
 __all__ = ["BodySizeLimit"]
 
@@ -74,11 +74,11 @@ class BodySizeLimit:
 
     def is_small_row(self, rows: Sequence[EncodedRow]) -> bool:
         """Return whether a body is one row that cannot be too large."""
-        return len(rows) == 1 and _size(rows) < _SMALL_ROW
+        return len(rows) == 1 and size_of(rows) < _SMALL_ROW
 
     def refused(self, rows: Sequence[EncodedRow]) -> None:
         """Record that a body of these rows seems to be too large."""
-        size = _size(rows)
+        size = size_of(rows)
         self._accepted = 0
         if self._was_larger_accepted(rows):
             self._largest = (0, 0)  # the server accepts less than before
@@ -136,17 +136,13 @@ class BodySizeLimit:
         parts = self.parts(rows)
         if len(parts) > 1:
             return parts
-        half = next(at for at, size in enumerate(_sizes(rows), 1) if 2 * size >= _size(rows))
+        half = next(at for at, size in enumerate(_sizes(rows), 1) if 2 * size >= size_of(rows))
         half = min(half, len(rows) - 1)
         return [rows[:half], rows[half:]]
 
     def _was_larger_accepted(self, rows: Sequence[EncodedRow]) -> bool:
         count, size = self._largest
-        return len(rows) <= count and _size(rows) <= _SIMILAR * size
-
-
-def _size(rows: Sequence[EncodedRow]) -> int:
-    return sum(map(len, map(_body, rows)))
+        return len(rows) <= count and size_of(rows) <= _SIMILAR * size
 
 
 def _sizes(rows: Sequence[EncodedRow]) -> Iterator[int]:
@@ -156,7 +152,7 @@ def _sizes(rows: Sequence[EncodedRow]) -> Iterator[int]:
 
 def _divide(rows: Sequence[EncodedRow], max_bytes: int) -> Sequence[Sequence[EncodedRow]]:
     """Divide rows into parts of about the same size."""
-    total = _size(rows)
+    total = size_of(rows)
     count = -(-total // max_bytes)
     parts: list[list[EncodedRow]] = []
     room = before = 0

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal, getcontext
 from typing import Any, Final, cast
 
@@ -15,9 +16,12 @@ from cleverreach_async.bulk.rows import EncodedRow
 from cleverreach_async.resources.values import read_attributes
 from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 
-__all__ = ["Evidence", "Profile", "evidence_of", "lines_by_order", "order_number"]
+_EXACT: Final = 2**53
+"""Above it, decimals do not tell whole numbers from each other."""
 
 _is_number: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?").fullmatch
+
+__all__ = ["Evidence", "Profile", "evidence_of", "lines_by_order", "order_number"]
 
 Profile = Mapping[str, Any]
 
@@ -62,8 +66,9 @@ def _evidence_of_orders(sent: Sequence[Any], stored: Any) -> Evidence:
     lines = as_list(stored)
     if not Counter(map(_order_line, sent)) - Counter(map(_order_line, lines)):
         return Evidence.STORED
-    ids = {_order_id(line) for line in lines}
-    is_absent = "" not in ids and ids.isdisjoint(map(_order_id, sent))
+    ids_of_lines = [_ids_of(line, with_number=_is_decimal(line)) for line in lines]
+    known = set[str]().union(*ids_of_lines)
+    is_absent = all(ids_of_lines) and all(known.isdisjoint(_ids_of(order)) for order in sent)
     return Evidence.ABSENT if is_absent else Evidence.UNCLEAR
 
 
@@ -81,20 +86,35 @@ def order_number(value: object) -> str:
 
 
 def _order_line(order: Any) -> tuple[str, str]:
+    """Return the id and the product of an order line, in which entities and spaces are equal."""
     fields = as_object(order)
-    return str(fields.get("order_id")), str(fields.get("product"))
+    order_id, product = fields.get("order_id"), html.unescape(str(fields.get("product")))
+    if isinstance(order_id, float) and order_id.is_integer() and order_id < _EXACT:
+        order_id = int(order_id)
+    return str(order_id), " ".join(product.split())
 
 
-def _order_id(order: Any) -> str:
-    """Return the id of an order line in a form that hardly depends on how a server writes it.
+def _is_decimal(order: Any) -> bool:
+    """Whether a server sends an id as a decimal: with zeros, or without the last of many digits."""
+    order_id = as_object(order).get("order_id")
+    return isinstance(order_id, float) or "." in str(order_id)
 
-    It is empty if the line has none. A server that keeps numbers may write 17 as 17.0 or 17.00.
+
+def _ids_of(order: Any, *, with_number: bool = True) -> set[str]:
+    """Return the id of an order line in forms that hardly depend on how a server writes it.
+
+    Args:
+        order: The line; without an id it has no form.
+        with_number: Whether its value is one of them, if it is a number.
     """
     value = as_object(order).get("order_id")
-    text = unicodedata.normalize("NFKC", html.unescape("" if value is None else str(value)))
-    if _is_number(text.strip()):
-        return f"{float(text):.15g}"
-    return "".join(filter(str.isalnum, text.casefold())).lstrip("0")
+    text = unicodedata.normalize("NFKC", html.unescape("" if value is None else str(value))).strip()
+    letters = "".join(filter(str.isalnum, text.casefold())).lstrip("0")
+    found = {letters} if letters else set[str]()
+    if with_number:
+        with suppress(ValueError):
+            found.add(f"number {float(text)}")
+    return found
 
 
 def _has_values_of(sent: Mapping[str, Any], profile: Profile) -> bool:

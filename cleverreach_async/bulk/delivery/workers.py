@@ -49,6 +49,7 @@ class Workers:
     _running: int = attrs.field(default=0, init=False)
     _has_first: bool = attrs.field(default=False, init=False)
     _first_done: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _in_order: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     _tasks: anyio.abc.TaskGroup | None = attrs.field(default=None, init=False)
     _all_ended: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _drain_scope: anyio.CancelScope = attrs.field(
@@ -136,13 +137,14 @@ class Workers:
     async def _wait_for_first(self) -> None:
         """Wait until the first batch has a result: a mistake in all rows shows in it.
 
-        Meanwhile other workers take batches, so that they can be sent immediately after it.
+        Meanwhile other workers take batches, so that they can be sent immediately after it, in the
+        order of their rows: an event would wake them in any.
 
         Raises:
             StopRequestedError: The import is to stop.
         """
-        if not self._first_done.is_set():
-            with self.stop.ending_waits():
+        with self.stop.ending_waits():
+            async with self._in_order:
                 await self._first_done.wait()
 
     @contextmanager

@@ -13,7 +13,7 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.receiver_models import Detail, Receiver
 from cleverreach_async.resources.times import EARLIEST
 from cleverreach_async.sources.csv_records import raise_cell_limit
-from cleverreach_async.transport.wire import encode_json_each, to_unix
+from cleverreach_async.transport.wire import encode_json_lines, to_unix
 
 __all__ = ["CsvLines", "ExportFormat", "JsonLines", "LineFormat", "TableLines", "choose_format"]
 
@@ -93,7 +93,7 @@ class JsonLines:
     def lines(self, receivers: Sequence[Receiver], remarks: Remarks) -> bytes:
         """See :class:`LineFormat`."""
         del remarks
-        return b"".join(line + b"\n" for line in encode_json_each(receivers))
+        return encode_json_lines(receivers)
 
     def ids(self, file: IO[bytes]) -> Iterator[int]:
         """See :class:`LineFormat`."""
@@ -114,7 +114,7 @@ class TableLines:
     def lines(self, receivers: Sequence[Receiver], remarks: Remarks) -> bytes:
         """See :class:`LineFormat`."""
         rows = [self._values(receiver, remarks) for receiver in receivers]
-        return b"".join(line + b"\n" for line in encode_json_each(rows))
+        return encode_json_lines(rows)
 
     def _values(self, receiver: Receiver, remarks: Remarks) -> list[Any]:
         cells: list[Any] = [*text_cells(receiver, self.columns, remarks)]

@@ -10,10 +10,11 @@ however often the server fails.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain, takewhile
+from operator import is_
 
 from cleverreach_async.bulk.intake.superseding import supersedes
 from cleverreach_async.bulk.journal.rowset import RowSet
-from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.rows import EncodedRow, size_of
 
 __all__ = ["KeyQueue", "Window"]
 
@@ -59,10 +60,11 @@ class Window:
             The index of the row that did not fit, or the number of rows; and each row that was
             superseded, with the later row of the same address that took its place.
         """
-        if self._take_all(rows[start:] if start else rows):
-            return len(rows), []
+        end = min(start + max(self.max_rows - self._count, 0), len(rows))
+        if not self._take_all(rows if end - start == len(rows) else rows[start:end]):
+            end = start
         superseded: list[tuple[EncodedRow, EncodedRow]] = []
-        for position in range(start, len(rows)):
+        for position in range(end, len(rows)):
             row = rows[position]
             replaced = self._replaced_by(row) if row.key in self._last else []
             if not (replaced or self._has_room(row)):
@@ -73,13 +75,15 @@ class Window:
 
     def _take_all(self, rows: Sequence[EncodedRow]) -> bool:
         """Add all rows at once if all are new and fit: the usual case, and much faster."""
-        fresh = {row.key: row for row in rows}
-        if len(fresh) < len(rows) or not self._last.keys().isdisjoint(fresh):
+        size = self._bytes + size_of(rows) + len(rows)
+        if size > self._max_bytes:
             return False
-        size = self._bytes + sum([len(row.body) for row in rows]) + len(rows)
-        if self._count + len(rows) > self.max_rows or size > self._max_bytes:
+        last = map(self._last.setdefault, [row.key for row in rows], rows)
+        if not all(map(is_, list(last), rows)):  # another row of an address was there before
+            for row in rows:
+                if self._last.get(row.key) is row:
+                    del self._last[row.key]
             return False
-        self._last.update(fresh)
         self._count += len(rows)
         self._bytes = size
         return True
@@ -129,10 +133,13 @@ class KeyQueue:
 
     def admit(self, rows: Sequence[EncodedRow]) -> list[EncodedRow]:
         """Return the rows that may be sent now; the others wait for :meth:`release`."""
-        keys = {row.key for row in rows}
-        if len(keys) == len(rows) and not self._waiting and self._in_flight.isdisjoint(keys):
-            self._in_flight |= keys
-            return list(rows)
+        keys = [row.key for row in rows]
+        if not self._waiting and self._in_flight.isdisjoint(keys):
+            count = len(self._in_flight)
+            self._in_flight.update(keys)
+            if len(self._in_flight) == count + len(rows):
+                return list(rows)
+            self._in_flight.difference_update(keys)
         admitted: list[EncodedRow] = []
         for row in rows:
             if row.key in self._in_flight or row.key in self._waiting:

@@ -56,7 +56,7 @@ class Encoder:
 
         Args:
             items: The rows as the source yielded them.
-            numbers: One-based number of each.
+            numbers: One-based number of each; they are consecutive.
 
         Returns:
             The rows that can be sent, and a rejection for each of the others.

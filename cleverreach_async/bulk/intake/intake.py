@@ -20,6 +20,7 @@ from cleverreach_async.bulk.rows import (
     EncodedRow,
     Outcome,
     RowResult,
+    size_of,
 )
 from cleverreach_async.errors import CleverReachError
 from cleverreach_async.sources.rows import Item, SourceRow
@@ -257,8 +258,8 @@ class Intake:
         if self.canary and admitted:
             admitted = await self._submit_canary(admitted)
         if self._keys.waiting:
-            size = sum(len(row.body) for row in admitted)
-            admitted += self._take_ready(self.max_rows - len(admitted), MAX_BYTES - size)
+            room = MAX_BYTES - size_of(admitted)
+            admitted += self._take_ready(self.max_rows - len(admitted), room)
         await self._submit(admitted)
         while self._keys.waiting > self.max_rows:
             await self._send_ready()

@@ -13,6 +13,7 @@ import attrs
 
 from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.attributes.slice_values import SliceValues
+from cleverreach_async.bulk.encoded_lines import EncodedLines
 from cleverreach_async.bulk.intake.plain_orders import are_plain_orders
 from cleverreach_async.bulk.intake.valid_addresses import keys_of
 from cleverreach_async.bulk.rows import EncodedRow
@@ -21,7 +22,7 @@ from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.resources.times import EARLIEST, LATEST
 from cleverreach_async.resources.unset import UNSET
 from cleverreach_async.sources.rows import Item, SourceRow
-from cleverreach_async.transport.wire import encode_json_each
+from cleverreach_async.transport.wire import encode_json_lines
 
 __all__ = ["encode_plain_rows"]
 
@@ -35,7 +36,7 @@ _join: Final = "".join
 
 def encode_plain_rows(
     items: Sequence[Item],
-    numbers: Iterable[int],
+    numbers: Sequence[int],
     strategy: Strategy,
     known: KnownAttributes | None = None,
 ) -> list[EncodedRow] | None:
@@ -43,7 +44,7 @@ def encode_plain_rows(
 
     Args:
         items: The rows as the source yielded them.
-        numbers: One-based number of each.
+        numbers: One-based number of each; they are consecutive.
         strategy: The batch call.
         known: The attributes of the account; ``None`` if those of rows are not checked.
 
@@ -66,8 +67,8 @@ def encode_plain_rows(
         repeatable: Iterable[bool] = repeat(strategy.repeatable)
         if fields.orders:
             repeatable = [not it.orders and strategy.repeatable for it in receivers]
-        bodies = encode_json_each(receivers)
-        return list(map(EncodedRow, keys, bodies, numbers, lines, repeatable))
+        encoded = EncodedLines(numbers[0], len(receivers), encode_json_lines(receivers))
+        return list(map(EncodedRow, keys, repeat(encoded), numbers, lines, repeatable))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
         return None
 

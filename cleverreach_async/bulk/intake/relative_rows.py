@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from cleverreach_async.bulk.rows import EncodedRow
+from cleverreach_async.bulk.rows import EncodedRow, join_rows
 from cleverreach_async.resources.relative import has_relative_values
 from cleverreach_async.transport.wire import as_object
 
@@ -25,7 +25,7 @@ def mark_relative_rows(rows: Sequence[EncodedRow], names: Collection[str] | None
     if names is not None and not names:
         return
     # To look at all bytes of a slice at once takes a small part of the time of a look at each row.
-    if not _may_have_relative_values(b"".join([row.body for row in rows])):
+    if not _may_have_relative_values(join_rows(rows)):
         return
     for row in rows:
         if _may_have_relative_values(row.body) and _has_relative_values(row.body, names):

@@ -3,16 +3,19 @@
 Slices are bounded by time, so that large rows hold the event loop no longer than small ones.
 """
 
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
 from cleverreach_async.transport.clock import Clock
 
-__all__ = ["MAX_SLICE_ROWS", "SliceLimit"]
+__all__ = ["MAX_SLICE_ROWS", "SMALL_SLICE_ROWS", "SliceLimit"]
 
-MAX_SLICE_ROWS: Final = 64
+MAX_SLICE_ROWS: Final = 200
 """Most rows that are encoded at once: more are no faster, and more objects would be alive."""
+
+SMALL_SLICE_ROWS: Final = 64
+"""Rows of the first slice, since it is not known how long a row takes."""
 
 _MOST_SECONDS: Final = 0.0005
 
@@ -23,11 +26,13 @@ class SliceLimit:
 
     Attributes:
         clock: Source of time.
+        most: Most rows of a slice.
         rows: Most rows of the next slice.
     """
 
     clock: Clock
-    rows: int = MAX_SLICE_ROWS
+    most: int = MAX_SLICE_ROWS
+    rows: int = attrs.field(default=SMALL_SLICE_ROWS, init=False)
     _started: float | None = attrs.field(default=None, init=False)
     _held: float = attrs.field(default=0.0, init=False)
     _last: float = attrs.field(default=0.0, init=False)
@@ -48,8 +53,13 @@ class SliceLimit:
             return
         self._last = seconds = self.clock.monotonic() - started
         self._held += seconds
-        most = int(rows * _MOST_SECONDS / seconds) if seconds > 0 else MAX_SLICE_ROWS
-        self.rows = min(max(most, 1), MAX_SLICE_ROWS)
+        fitting = int(rows * _MOST_SECONDS / seconds) if seconds > 0 else self.most
+        self.rows = min(max(fitting, 1), self.most)
+
+    @classmethod
+    def for_batches(cls, rows: int, clock: Clock) -> Self:
+        """Return the limit for batches of so many rows: little is read ahead of small ones."""
+        return cls(clock, most=min(max(rows, SMALL_SLICE_ROWS), MAX_SLICE_ROWS))
 
     @property
     def must_yield(self) -> bool:

@@ -31,6 +31,8 @@ class SyncOptions(TypedDict, total=False):
             alone.
         max_missing_share: Share of them, 0 to 1, above which nobody is removed, since the source
             may be incomplete; 0.1 by default.
+        before_removal: Called with the number of receivers that the source no longer has, before
+            any is removed; if it returns false, nobody is.
         rejects: File for the rows that were not accepted, as JSON Lines.
         overwrite: Whether an older rejects file is replaced.
         on_progress: Called with the :class:`SyncReport` after every 1000 rows.
@@ -40,6 +42,7 @@ class SyncOptions(TypedDict, total=False):
 
     missing: Literal["keep", "deactivate", "delete"]
     max_missing_share: float
+    before_removal: Callable[[int], bool] | None
     rejects: str | Path | None
     overwrite: bool
     on_progress: Callable[[SyncReport], None] | None
@@ -68,6 +71,7 @@ class SyncSettings:
 
     missing: Literal["keep", "deactivate", "delete"] = "keep"
     max_missing_share: float = 0.1
+    before_removal: Callable[[int], bool] | None = None
     rejects: str | Path | None = None
     overwrite: bool = False
     on_progress: Callable[[SyncReport], None] | None = None

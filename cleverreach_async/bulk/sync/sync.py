@@ -131,7 +131,8 @@ class Synchronisation:
         return adapt
 
     async def _care_for_missing(self, state: SyncState, seen: Bits, report: SyncReport) -> None:
-        missing, share = self.settings.missing, self.settings.max_missing_share
+        settings = self.settings
+        missing, share = settings.missing, settings.max_missing_share
         known = await run_in_thread(state.count)
         report.missing = await run_in_thread(partial(count_missing, state, seen))
         if missing == "keep" or not report.missing:
@@ -142,6 +143,8 @@ class Synchronisation:
                 f" more than max_missing_share={share:g} allows; nobody was removed: check that the"
                 " source is complete"
             )
+        if settings.before_removal is not None and not settings.before_removal(report.missing):
+            return
         strategy = "delete" if missing == "delete" else "update"
         report.removed = await remove_missing(
             state,
@@ -151,7 +154,7 @@ class Synchronisation:
                 self.open_import,
                 group_id=self.group_id,
                 strategy=strategy,
-                **self.settings.of_changes,
+                **settings.of_changes,
             ),
             group_id=self.group_id,
             missing=missing,

@@ -8,7 +8,7 @@ from typing import IO, Self
 from cleverreach_async.bulk.verify.report import Difference
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import open_locked, publish
-from cleverreach_async.transport.wire import encode_json_each
+from cleverreach_async.transport.wire import encode_json_lines
 
 __all__ = ["DifferencesFile"]
 
@@ -60,7 +60,7 @@ class DifferencesFile:
         """
         if self._file is None or not found:
             return
-        rest = memoryview(b"".join(line + b"\n" for line in encode_json_each(found)))
+        rest = memoryview(encode_json_lines(found))
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]

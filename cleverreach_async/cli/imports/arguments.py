@@ -13,9 +13,9 @@ from cleverreach_async.cli.imports.send_options import SendOptions
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.content import Content, spool_input
 
-__all__ = ["Arguments", "ImportArguments", "RetryArguments"]
+__all__ = ["Arguments", "ImportArguments", "IntoGroup", "Overwrite", "RetryArguments"]
 
-Group = Annotated[str, typer.Option(help="Id or exact name of the group.", metavar="ID|NAME")]
+IntoGroup = Annotated[str, typer.Option(help="Id or exact name of the group.", metavar="ID|NAME")]
 
 Overwrite = Annotated[
     bool,
@@ -35,7 +35,7 @@ class ImportArguments:
             " column separator are detected, and .gz is decompressed.",
         ),
     ]
-    group: Group
+    group: IntoGroup
     create: Annotated[
         bool, typer.Option("--create", help="Create the group and attributes if they are missing.")
     ] = False
@@ -86,7 +86,7 @@ class RetryArguments:
     file: Annotated[
         Path, typer.Argument(metavar="REJECTS", help="Rejects file of an import, repaired.")
     ]
-    group: Group
+    group: IntoGroup
     reader: RejectsFileOptions
     new_rejects: Annotated[
         Path | None,

@@ -6,19 +6,21 @@ from functools import partial
 
 from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.bulk.importer import Bulk
+from cleverreach_async.bulk.intake.valid_addresses import is_address
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.cli.confirmation import check_yes, confirm
 from cleverreach_async.cli.connection import connect, run, signals_ignored
 from cleverreach_async.cli.credentials import Access
+from cleverreach_async.cli.imports.account_check import AccountCheck
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import announce
 from cleverreach_async.cli.imports.contents import show_attributes, show_mapping, survey
 from cleverreach_async.cli.imports.destination import (
-    Destination,
     converted_to,
-    prepare_destination,
+    plan_destination,
 )
 from cleverreach_async.cli.imports.dry_run import check_rows
 from cleverreach_async.cli.imports.ending import finish_import
@@ -32,6 +34,8 @@ from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.signals import ImportInterrupts
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError, ImportFailedError
+from cleverreach_async.resources.groups import Group
+from cleverreach_async.sources.rows import SourceRow
 
 __all__ = ["import_file"]
 
@@ -48,15 +52,20 @@ def import_file(arguments: Arguments, account: AccountOptions, output: Output) -
         CleverReachError: The import did not begin.
     """
     send = arguments.send
-    access = None if send.dry_run else account.access(output)
+    is_offline = send.dry_run and not send.check_account
+    access = None if is_offline else account.access(output)
     if access is None and send.resume:
         raise ConfigurationError(
             "--resume cannot be used with --sandbox, which is empty at each start; cleverreach"
             " sandbox --store FILE keeps its data"
         )
+    if access is not None and send.strategy == "delete" and not send.dry_run:
+        check_yes(output, "--strategy delete", yes=send.yes)
     job = _prepare(arguments, output)
     interrupts = ImportInterrupts(output)
-    work = partial(check_rows, job) if send.dry_run else partial(_send, job, access, interrupts)
+    work = partial(_send, job, access, interrupts)
+    if send.dry_run:
+        work = partial(check_rows, job) if is_offline else partial(_check, job, access)
     error: ImportFailedError | None = None
     try:
         with no_empty_rejects(arguments):
@@ -87,18 +96,41 @@ def _prepare(arguments: Arguments, output: Output) -> Job:
     return job
 
 
-async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -> ImportReport:
-    arguments, output = job.arguments, job.output
+async def _check(job: Job, access: Access | None) -> ImportReport:
+    """Check the rows, and the account with them."""
+    _announce_server(job.output, access)
+    job.account_check = check = AccountCheck(job.arguments.group)
+    async with connect(access) as client:
+        await check.begin(client, job.arguments, _wanted(job))
+        report = await check_rows(job)
+        await check.finish()
+    return report
+
+
+def _announce_server(output: Output, access: Access | None) -> None:
     if access is None:
         output.info("sandbox: nothing leaves this computer, and no data is kept")
     else:
         output.info(f"connecting to {access.host}")
+
+
+def _wanted(job: Job) -> Definitions:
+    """Return the attributes that the account must have; deleting needs none."""
+    return Definitions() if job.arguments.send.strategy == "delete" else job.contents.attributes
+
+
+async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -> ImportReport:
+    arguments, output = job.arguments, job.output
+    _announce_server(output, access)
     async with (
         opened_client(arguments.send.http, arguments.content, access) as http_client,
         connect(access, http_client=http_client, on_event=job.on_event) as client,
     ):
         form = await look_up_form(client, arguments)
-        group_id = (await _prepare_destination(job, client)).group.id
+        await _prepare_destination(job, client)
+        if job.destination is None:
+            raise ConfigurationError("nobody was deleted")
+        group_id = job.destination.group.id
         deliver = partial(_deliver, job, client, group_id, interrupts.watch)
         if form is None:
             return await deliver()
@@ -110,26 +142,32 @@ async def _send(job: Job, access: Access | None, interrupts: ImportInterrupts) -
         )
 
 
-async def _prepare_destination(job: Job, client: CleverReach) -> Destination:
-    """Find or create the group and the attributes."""
+async def _prepare_destination(job: Job, client: CleverReach) -> None:
+    """Find or create the group and the attributes, unless the user does not want to go on."""
     arguments, output = job.arguments, job.output
-    # Deleting needs no attributes.
-    wanted = Definitions() if arguments.send.strategy == "delete" else job.contents.attributes
-    job.destination = destination = await prepare_destination(
+    deletes, wanted = arguments.send.strategy == "delete", _wanted(job)
+    plan = await plan_destination(
         client,
         arguments.group,
         wanted,
         create=arguments.create,
         create_attributes=arguments.create_attributes,
     )
-    converted = list(converted_to(wanted, destination.present))
+    converted = list(converted_to(wanted, plan.attributes.present))
     if converted:
         output.info(f"  converted to the types of the account: {', '.join(converted)}")
-    group = destination.group
-    output.info(f"{'new ' if destination.is_new else ''}group {group.name} ({group.id})")
-    if destination.created.labels:
-        output.info(f"new attributes: {', '.join(destination.created.labels)}")
-    return destination
+    if not deletes or plan.group is None or _confirm_deletion(job, plan.group):
+        job.destination = await plan.carry_out(client, output)
+
+
+def _confirm_deletion(job: Job, group: Group) -> bool:
+    def question() -> str:
+        emails = (row.receiver.email for row in job.source if isinstance(row, SourceRow))
+        count = sum(type(email) is str and is_address(email) for email in emails)
+        receivers = "1 receiver" if count == 1 else f"{count:,} receivers"
+        return f"Delete the {receivers} of this file from {group.name} ({group.id})?"
+
+    return confirm(job.output, question, yes=job.arguments.send.yes)
 
 
 async def _deliver(

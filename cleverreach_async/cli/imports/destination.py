@@ -7,17 +7,26 @@ from typing import Final
 import attrs
 
 from cleverreach_async.bulk.attributes.definitions import Definitions
-from cleverreach_async.bulk.attributes.plan import missing_attributes, plan_attributes
+from cleverreach_async.bulk.attributes.plan import (
+    Plan,
+    Prepared,
+    missing_attributes,
+    plan_attributes,
+)
+from cleverreach_async.cli.output import Output
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.groups import Group
 
 __all__ = [
     "Destination",
+    "DestinationPlan",
+    "check_missing",
     "converted_to",
+    "create_attributes",
     "existing_group",
     "find_group",
-    "prepare_destination",
+    "plan_destination",
 ]
 
 _NAMES_SHOWN: Final = 10
@@ -41,15 +50,50 @@ class Destination:
     present: Definitions
 
 
-async def prepare_destination(
+@attrs.frozen(kw_only=True)
+class DestinationPlan:
+    """Where the rows are to go, and what has to be created for that. Nothing has been created yet.
+
+    Attributes:
+        name: Name of the group.
+        group: The group; ``None`` if it is to be created.
+        attributes: The attributes that exist, and those that are to be created.
+    """
+
+    name: str
+    group: Group | None
+    attributes: Plan
+
+    async def carry_out(self, client: CleverReach, output: Output) -> Destination:
+        """Create what is missing, and say so.
+
+        Args:
+            client: The account.
+            output: Where to print.
+
+        Raises:
+            CleverReachError: A call failed.
+        """
+        target = self.group or await client.groups.ensure(name=self.name)
+        output.info(f"{'' if self.group else 'new '}group {target.name} ({target.id})")
+        created = await create_attributes(client, self.attributes, output, group_id=target.id)
+        return Destination(
+            group=target,
+            is_new=self.group is None,
+            created=created.created,
+            present=created.present,
+        )
+
+
+async def plan_destination(
     client: CleverReach,
     group: str,
     wanted: Definitions,
     *,
     create: bool,
     create_attributes: bool = False,
-) -> Destination:
-    """Find or create the group and the attributes; the server silently drops values of others.
+) -> DestinationPlan:
+    """Find the group and the attributes; the server silently drops values of others.
 
     Nothing is created until it is certain that everything can be created.
 
@@ -64,23 +108,61 @@ async def prepare_destination(
         ConfigurationError: The group is unknown or ambiguous, or attributes are missing.
         CleverReachError: A call failed.
     """
-    groups = await client.groups.list()
-    found = find_group(groups, group, create=create)
-    may_create = create or create_attributes
+    found = find_group(await client.groups.list(), group, create=create)
+    plan = await plan_attributes(
+        client.attributes, wanted, group_id=found.id if found else None, create=False
+    )
+    await check_missing(client, plan, create=create or create_attributes)
+    return DestinationPlan(name=group, group=found, attributes=plan)
+
+
+async def check_missing(client: CleverReach, plan: Plan, *, create: bool) -> None:
+    """Check that no attribute is missing, or that those that are can be created.
+
+    Args:
+        client: The account.
+        plan: The attributes.
+        create: Whether missing ones are to be created.
+
+    Raises:
+        ConfigurationError: They cannot, or are not to be created.
+        CleverReachError: A call failed.
+    """
+    if plan.missing.labels and not create:
+        raise ConfigurationError(missing_attributes(plan.missing, plan.present, _REMEDY))
     try:
-        plan = await plan_attributes(
-            client.attributes, wanted, group_id=found.id if found else None, create=may_create
-        )
+        await plan.check_creation(client.attributes)
     except ConfigurationError as error:
         error.add_note("--map COLUMN=- leaves a column out")
         raise
-    if plan.missing.labels and not may_create:
-        raise ConfigurationError(missing_attributes(plan.missing, plan.present, _REMEDY))
-    target = found or await client.groups.ensure(name=group)
-    done = await plan.carry_out(client.attributes, group_id=target.id)
-    return Destination(
-        group=target, is_new=found is None, created=done.created, present=done.present
-    )
+
+
+async def create_attributes(
+    client: CleverReach, plan: Plan, output: Output, *, group_id: int
+) -> Prepared:
+    """Create missing attributes, and say so, since each may take the server seconds.
+
+    Args:
+        client: The account.
+        plan: The attributes.
+        output: Where to print.
+        group_id: The group.
+
+    Raises:
+        CleverReachError: A call failed; attributes created before it remain.
+    """
+    count = len(plan.missing.labels)
+    if not count:
+        return await plan.carry_out(client.attributes, group_id=group_id)
+    with output.steps() as show:
+        done = await plan.carry_out(
+            client.attributes,
+            group_id=group_id,
+            on_create=lambda name, number: show(f"creating attribute {name} ({number} of {count})"),
+        )
+    if done.created.labels:
+        output.info(f"new attributes: {', '.join(done.created.labels)}")
+    return done
 
 
 def existing_group(groups: Sequence[Group], wanted: str) -> Group:

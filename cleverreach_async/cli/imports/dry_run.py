@@ -26,13 +26,18 @@ async def check_rows(job: Job) -> ImportReport:
     send = job.arguments.send
     settings = Settings(**send.settings())
     now = int(SYSTEM_CLOCK.now())
-    encoder = Encoder(settings.preparation(find_strategy(send.strategy), now=now))
+    columns, check = columns_of(job.source), job.account_check
+    known = None
+    if check is not None and send.strategy != "delete":
+        known = check.known_attributes(has_columns=columns is not None)
+    preparation = settings.preparation(find_strategy(send.strategy), now=now, attributes=known)
+    encoder = Encoder(preparation, relative_names=None if known is None else known.numbers)
     report = ImportReport()
     started = SYSTEM_CLOCK.monotonic()
-    columns = columns_of(job.source)
     if columns is not None:
         # The types of the account are not known without a request.
-        columns.take_types({}, relative=send.relative)
+        types = {} if known is None else known.definitions.by_target
+        columns.take_types(types, relative=send.relative)
     rows = iter(job.source)
     job.display = make_display(job.output, job.source, accepted="valid")
     with RejectsFile(job.arguments.rejects, overwrite=True) as rejects, job.display:
@@ -42,6 +47,11 @@ async def check_rows(job: Job) -> ImportReport:
             numbers = range(report.read + 1, report.read + len(chunk) + 1)
             good, bad = encoder.encode(chunk, numbers)
             report.remark_rows(chunk, numbers)
+            for number, remark in encoder.take_remarks():
+                line = getattr(chunk[number - numbers.start], "line", None)
+                report.remark([remark], line or number)
+            if check is not None:
+                check.add(good)
             report.read += len(chunk)
             report.pending += len(good)
             report.count(bad)

@@ -3,7 +3,7 @@
 import signal
 from typing import Final
 
-from cleverreach_async.cli.exit_statuses import INCOMPLETE, INTERRUPTED, STOPPED
+from cleverreach_async.cli.exit_statuses import INCOMPLETE, INTERRUPTED, STOPPED, USAGE
 from cleverreach_async.cli.failures import explain
 from cleverreach_async.cli.imports.job import Job
 from cleverreach_async.cli.imports.paths import same_command
@@ -25,7 +25,7 @@ def finish_import(job: Job, error: ImportFailedError | None, caught: signal.Sign
     """
     output = job.output
     if job.report is None:
-        output.info(_progress_until_now(job))
+        output.advise(_progress_until_now(job))
         return _status_of_signal(caught)
     result = Result.of(job, job.report, error)
     if job.arguments.send.as_json:
@@ -37,13 +37,18 @@ def finish_import(job: Job, error: ImportFailedError | None, caught: signal.Sign
         from cleverreach_async.cli.imports.html_report import write_html_report  # noqa: PLC0415
 
         write_html_report(page, job, result)
+    problems = job.account_check.problems if job.account_check else []
+    for problem in problems:
+        output.error(f"a run would not begin: {problem}")
     if result.stopped:
         advice = _advice(result, error)
         if error is not None:
             output.error(explain(error))
-        output.info(advice if error else f"{result.stopped}; {advice}")
+        output.advise(advice if error else f"{result.stopped}; {advice}")
     if caught is not None:
         return _status_of_signal(caught)
+    if problems:
+        return USAGE
     status = _finish_mails(job)
     if result.stopped or status == STOPPED:
         return STOPPED

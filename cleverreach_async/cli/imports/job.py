@@ -7,6 +7,7 @@ import attrs
 
 from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.report import ImportProgress, ImportReport
+from cleverreach_async.cli.imports.account_check import AccountCheck
 from cleverreach_async.cli.imports.arguments import Arguments
 from cleverreach_async.cli.imports.consent import Consent, consent_of
 from cleverreach_async.cli.imports.contents import Contents
@@ -35,6 +36,7 @@ class Job:
         output: Where to print.
         source: The rows.
         contents: What the rows contain.
+        account_check: What a dry run has found in the account, if it is to look there.
         destination: Where the rows go, once it is known.
         display: What shows the progress, once the import has begun.
         report: The counters, once the import has ended.
@@ -47,6 +49,7 @@ class Job:
     output: Output
     source: RowFile
     contents: Contents
+    account_check: AccountCheck | None = None
     destination: Destination | None = None
     display: Display | None = None
     report: ImportReport | None = None

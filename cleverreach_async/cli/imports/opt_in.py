@@ -121,7 +121,9 @@ class OptInMails:
         is_complete = self._arguments.send.journal is not None and self.result is not None
         command = same_command(self._arguments)
         command += " without --journal and --resume" if is_complete else ""
-        self._output.info(f"{count:,} activation mails are pending in {path}; {command} sends them")
+        self._output.advise(
+            f"{count:,} activation mails are pending in {path}; {command} sends them"
+        )
 
     def as_json(self) -> dict[str, Any] | None:
         """Return the result as plain values; ``None`` until the mails are sent."""

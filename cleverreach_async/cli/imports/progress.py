@@ -95,7 +95,7 @@ def _clock(seconds: float) -> str:
 
 
 class Display:
-    """Shows progress events.
+    """Takes progress events, and shows nothing of them: for a quiet command.
 
     Args:
         estimator: Estimates percentage, rate and time left.
@@ -131,6 +131,8 @@ def make_display(output: Output, source: MeasuredSource, *, accepted: str = "acc
         accepted: The word for accepted rows.
     """
     estimator = Estimator(source)
+    if output.is_quiet:
+        return Display(estimator, accepted)
     if output.is_terminal:
         from cleverreach_async.cli.imports.screen import ScreenDisplay  # noqa: PLC0415
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import attrs
 import typer
 
+from cleverreach_async.cli.completion import ENCODINGS, one_of, time_zones
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources import RowFile, read_rows
 from cleverreach_async.sources.content import Content
@@ -18,7 +19,12 @@ _PANEL: Final = "File"
 
 Timezone = Annotated[
     str,
-    typer.Option(metavar="ZONE", help="Time zone of dates in the file.", rich_help_panel=_PANEL),
+    typer.Option(
+        metavar="ZONE",
+        help="Time zone of dates in the file.",
+        rich_help_panel=_PANEL,
+        autocompletion=time_zones,
+    ),
 ]
 _TIMEZONE: Final = "Europe/Berlin"
 
@@ -61,6 +67,7 @@ class FileOptions:
             metavar="NAME",
             help="Encoding of the file, such as cp1252 or mac_roman; it is taken as it is.",
             rich_help_panel=_PANEL,
+            autocompletion=one_of(*ENCODINGS),
         ),
     ] = None
     delimiter: Annotated[

@@ -10,6 +10,8 @@ import typer
 from cleverreach_async.bulk.options import AUTO_CONCURRENCY, MAX_CONCURRENCY, Settings
 from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.strategies import StrategyName
+from cleverreach_async.cli.completion import one_of
+from cleverreach_async.cli.confirmation import Yes
 from cleverreach_async.cli.imports.http_library import HttpLibrary
 from cleverreach_async.cli.options import AsJson
 from cleverreach_async.errors import ConfigurationError
@@ -152,7 +154,15 @@ class SendOptions:
     """How rows are sent, and when the import stops itself."""
 
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check every row, but send nothing.")
+        bool, typer.Option("--dry-run", help="Check every row, but send nothing; offline.")
+    ] = False
+    check_account: Annotated[
+        bool,
+        typer.Option(
+            "--check-account",
+            help="With --dry-run: also look into the account for the group, the attributes, the"
+            " form, and receivers that exist already. Nothing is changed there.",
+        ),
     ] = False
     as_json: AsJson = False
     requested_strategy: Annotated[
@@ -164,6 +174,7 @@ class SendOptions:
             " update: only update; delete: remove from the group.",
         ),
     ] = "upsertplus"
+    yes: Yes = False
     activate: Annotated[
         bool,
         typer.Option(
@@ -236,6 +247,7 @@ class SendOptions:
             help=f"Requests in flight at a time, 1 to {MAX_CONCURRENCY}; auto searches how many the"
             f" server can handle, up to {AUTO_CONCURRENCY}.",
             rich_help_panel=_SPEED,
+            autocompletion=one_of("auto", "1", "2", "4", "8", "16", "32"),
         ),
     ] = attrs.field(default=_DEFAULTS.concurrency, converter=parse_concurrency)
     batch_size: Annotated[
@@ -292,6 +304,10 @@ class SendOptions:
     ] = not _DEFAULTS.canary
 
     def __attrs_post_init__(self) -> None:
+        if self.check_account and not self.dry_run:
+            raise ConfigurationError(
+                "--check-account needs --dry-run: an import checks the account anyway"
+            )
         if self.resume and self.journal is None:
             raise ConfigurationError("--resume needs a journal; name it with --journal FILE")
         if self.resume and self.dry_run:

@@ -132,7 +132,7 @@ class Result:
 def as_json(result: Result) -> dict[str, Any]:
     """Return a result as plain values."""
     report, mapping, opt_ins = result.report, result.source.mapping, result.job.opt_ins
-    destination = result.job.destination
+    destination, check = result.job.destination, result.job.account_check
     return {
         "file": result.source.path,
         "dry_run": result.is_dry_run,
@@ -159,6 +159,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "changed_values": report.changed_values,
         "remarks": _as_dicts(find_remarks(report)),
         "opt_in_mails": opt_ins and opt_ins.as_json(),
+        "account": check and check.as_json(),
     }
 
 
@@ -172,9 +173,11 @@ def _as_dicts(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
 def as_text(result: Result) -> str:
     """Return a result for people."""
     report, opt_ins = result.report, result.job.opt_ins
+    check = result.job.account_check
     lines = [
         _headline(result),
         *(_counts_of_runs(result) if report.earlier else _counts(result)),
+        *(check.lines() if check else ()),
         *_reasons(result),
         *_list("Rows that were left out:", find_exclusions(report)),
         *_list("Values that were left out or changed:", find_remarks(report)),

@@ -122,8 +122,8 @@ async def _log_in(app: OAuthApp, path: Path, options: LoginOptions, output: Outp
         app = attrs.evolve(app, redirect_uri=loopback.url)
         url = app.authorization_url(state=state)
         output.info(f"{loopback.url} has to be registered as redirect URI with the app.")
-        output.info("Open this page:" if options.no_browser else "Opening the login page:")
-        output.info(url, wrap=False)
+        output.advise("Open this page:" if options.no_browser else "Opening the login page:")
+        output.advise(url, wrap=False)
         query = await _wait_for_browser(url, loopback, options, output)
         try:
             token = await app.exchange_code(app.read_callback(query, state=state))
@@ -164,7 +164,7 @@ async def _open_browser(url: str, output: Output) -> None:
     except webbrowser.Error:
         opened = False
     if not opened:
-        output.info("no browser found; open the page yourself")
+        output.advise("no browser found; open the page yourself")
 
 
 async def _whoami(app: OAuthApp, token: Token) -> Whoami:
