@@ -74,6 +74,12 @@ def kill(session: nox.Session) -> None:
 
 
 @nox.session
+def outbox(session: nox.Session) -> None:
+    """Kill the processes of an outbox: 1,000 orders, 24 kills, an outage of 5 s; prints figures."""
+    session.run("pytest", "-s", "tests/kill/test_kill_outbox.py", env={"LONG_OUTBOX": "1"})
+
+
+@nox.session
 def hunt(session: nox.Session) -> None:
     """Search for failures with many random examples; ``-- 20`` runs twenty rounds."""
     for _ in range(int(session.posargs[0]) if session.posargs else 5):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         InternalServerError,
         JournalError,
         NotFoundError,
+        OutboxError,
         PayloadTooLargeError,
         PermissionDeniedError,
         RateLimitError,
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
         TooManyRejectsError,
         UnprocessableEntityError,
     )
+    from cleverreach_async.outbox.entries import OutboxEntry
+    from cleverreach_async.outbox.outbox import Outbox, PostgresOutbox
+    from cleverreach_async.outbox.settings import SendingOptions
     from cleverreach_async.resources.account_receivers import ReceiverAttribute
     from cleverreach_async.resources.attributes import Attribute
     from cleverreach_async.resources.automation import AbandonedCart, CartAutomation, CartItem
@@ -167,6 +171,7 @@ _HOMES: Final = {
         "InternalServerError",
         "JournalError",
         "NotFoundError",
+        "OutboxError",
         "PayloadTooLargeError",
         "PermissionDeniedError",
         "RateLimitError",
@@ -179,6 +184,9 @@ _HOMES: Final = {
         "TooManyRejectsError",
         "UnprocessableEntityError",
     ),
+    "outbox.entries": ("OutboxEntry",),
+    "outbox.outbox": ("Outbox", "PostgresOutbox"),
+    "outbox.settings": ("SendingOptions",),
     "resources.account_receivers": ("ReceiverAttribute",),
     "resources.attributes": ("Attribute",),
     "resources.rules": ("FieldOf", "FilterRule", "Operand", "Rules", "where"),
@@ -301,11 +309,15 @@ __all__ = [
     "OrderInput",
     "OrderResult",
     "OrderStatus",
+    "Outbox",
+    "OutboxEntry",
+    "OutboxError",
     "Outcome",
     "Page",
     "Paginator",
     "PayloadTooLargeError",
     "PermissionDeniedError",
+    "PostgresOutbox",
     "RateLimitError",
     "Receiver",
     "ReceiverAttribute",
@@ -325,6 +337,7 @@ __all__ = [
     "RowResult",
     "Rules",
     "Secret",
+    "SendingOptions",
     "SharedAccount",
     "SignUp",
     "SignUpOutcome",

@@ -38,7 +38,7 @@ from cleverreach_async.transport.wire import (
     decode_json,
 )
 
-__all__ = ["CleverReach"]
+__all__ = ["CleverReach", "transport_of"]
 
 DEFAULT_TIMEOUT: Final = 30.0
 
@@ -323,6 +323,18 @@ class CleverReach(Nouns):
         if not hasattr(self, "_transport"):  # an error reporter shows it after a failed check
             return "<CleverReach without valid arguments>"
         return f"<CleverReach {self._transport.base_url} {self._connections.state}>"
+
+
+def transport_of(client: CleverReach) -> Transport:
+    """Return what sends the requests of a client, for the layers above.
+
+    Raises:
+        ConfigurationError: It is no client.
+    """
+    transport: Any = getattr(client, "_transport", None)
+    if not isinstance(transport, Transport):
+        raise ConfigurationError(f"the client is {kind_of(client)}; pass a CleverReach")
+    return transport
 
 
 def _root_of(auth: Auth, base_url: str | None, *, allow_http: bool) -> str:

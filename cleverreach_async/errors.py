@@ -23,6 +23,7 @@
     │   ├── RateLimitError            429 (.retry_after)
     │   └── InternalServerError       5xx
     ├── JournalError              the journal of an import cannot be opened or written
+    ├── OutboxError               the database of an outbox cannot be opened or written
     ├── SyncStateError            the state of a synchronisation cannot be opened or written
     ├── SyncFailedError           a synchronisation is not complete: .report
     └── ImportFailedError         an import is not complete: .report
@@ -51,6 +52,7 @@ __all__ = [
     "InternalServerError",
     "JournalError",
     "NotFoundError",
+    "OutboxError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "RateLimitError",
@@ -283,6 +285,10 @@ class ImportFailedError(CleverReachError):
 
 class JournalError(CleverReachError):
     """The journal of an import cannot be opened or written. The message names file and remedy."""
+
+
+class OutboxError(CleverReachError):
+    """The database of an outbox cannot be opened or written. The message names the remedy."""
 
 
 class SyncFailedError(CleverReachError):

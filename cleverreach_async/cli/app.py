@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from cleverreach_async.cli.commands import Command, CommandGroup, Run
+from cleverreach_async.cli.outbox_app import outbox_app
 from cleverreach_async.cli.verbosity import Quiet, Verbose
 from cleverreach_async.version import __version__
 
@@ -223,3 +224,6 @@ def sandbox() -> Run:
     from cleverreach_async.cli.sandbox_command import serve_sandbox
 
     return serve_sandbox
+
+
+app.add_typer(outbox_app, name="outbox")

@@ -10,19 +10,20 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import anyio
 import attrs
 from anyio.abc import TaskGroup
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.order_delivery import LiveOrder, OrderDelivery, prepared
+from cleverreach_async.resources.order_delivery import LiveOrder, prepared
 from cleverreach_async.resources.order_results import OrderResult, OrderStatus
 from cleverreach_async.resources.orders import OrderLike
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import mask_emails
+from cleverreach_async.transport.stop import Stop
 
 __all__ = ["BackgroundOptions", "BackgroundOrders"]
 
@@ -58,6 +59,19 @@ class _Waiting:
     until: float
 
 
+class BackgroundDelivery(Protocol):
+    """Delivers one order: sends it, or hands it to an outbox."""
+
+    @property
+    def stop(self) -> Stop:
+        """Ends it; its abort cuts off the requests in flight."""
+        ...
+
+    async def deliver(self, order: LiveOrder, seconds: float) -> OrderResult:
+        """Deliver an order within some seconds. It raises nothing but cancellation."""
+        ...
+
+
 class BackgroundOrders:
     """Sends orders in the background; see ``cr.orders.background()``. Use it in ``async with``.
 
@@ -68,11 +82,15 @@ class BackgroundOrders:
 
     Attributes:
         delivered: Orders that the server has stored.
+        kept: Orders that the outbox has stored, if there is one.
         handed_over: Orders that were handed to ``on_error``.
     """
 
-    def __init__(self, delivery: OrderDelivery, clock: Clock, options: BackgroundOptions) -> None:
+    def __init__(
+        self, delivery: BackgroundDelivery, clock: Clock, options: BackgroundOptions
+    ) -> None:
         self.delivered: int = 0
+        self.kept: int = 0
         self.handed_over: int = 0
         self._delivery = delivery
         self._clock = clock
@@ -196,6 +214,8 @@ class BackgroundOrders:
     def _settle(self, result: OrderResult) -> None:
         if result.delivered:
             self.delivered += 1
+        elif result.status is OrderStatus.KEPT:
+            self.kept += 1
         else:
             self._hand_over(result)
 

@@ -6,7 +6,12 @@ from typing import Any
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.arguments import kind_of
-from cleverreach_async.resources.background_orders import BackgroundOptions, BackgroundOrders
+from cleverreach_async.resources.background_orders import (
+    BackgroundDelivery,
+    BackgroundOptions,
+    BackgroundOrders,
+)
+from cleverreach_async.resources.kept_orders import KeptOrders, OrderKeeper
 from cleverreach_async.resources.order_delivery import OrderDelivery, prepared
 from cleverreach_async.resources.order_results import OrderResult
 from cleverreach_async.resources.orders import OrderLike, Orders
@@ -70,10 +75,12 @@ class LiveOrders(Orders):
         concurrency: int = 4,
         max_wait: float = 60.0,
         drain: float = 10.0,
+        outbox: OrderKeeper | None = None,
+        account: str = "default",
     ) -> BackgroundOrders:
         """Return a sender for ``async with``, whose ``send()`` never waits and never raises.
 
-        Every order is delivered, or handed to ``on_error`` exactly once. See
+        Each order is delivered, stored in the outbox, or handed to ``on_error`` exactly once. See
         ``docs/live-orders.md``.
 
         Args:
@@ -84,6 +91,9 @@ class LiveOrders(Orders):
             concurrency: Most orders in flight.
             max_wait: Seconds from ``send()`` until an order is given up.
             drain: Seconds after the end of the block until the orders in flight are cut off.
+            outbox: Where the orders are stored, within milliseconds, instead of being sent from
+                memory. They are sent by ``outbox.sending()``.
+            account: Name of the account in the outbox.
 
         Raises:
             ConfigurationError: An argument is invalid.
@@ -100,7 +110,11 @@ class LiveOrders(Orders):
             max_wait=_positive("max_wait", max_wait),
             drain=_positive("drain", drain),
         )
-        delivery = OrderDelivery(transport=self._transport)
+        delivery: BackgroundDelivery = (
+            OrderDelivery(transport=self._transport)
+            if outbox is None
+            else KeptOrders(outbox=outbox, account=account)
+        )
         return BackgroundOrders(delivery, self._clock, options)
 
 

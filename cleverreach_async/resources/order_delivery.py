@@ -19,7 +19,7 @@ from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import Request, Response
 
-__all__ = ["LiveOrder", "OrderDelivery", "prepared"]
+__all__ = ["LiveOrder", "OrderAttempt", "OrderDelivery", "prepared"]
 
 _LEAST: Final = 1.0
 """Seconds that a further attempt needs at least; a shorter one would only end in doubt."""

@@ -23,6 +23,8 @@ class OrderStatus(enum.StrEnum):
 
     DELIVERED = "delivered"
     """The server has stored it."""
+    KEPT = "kept"
+    """The outbox has it, and will send it."""
     REFUSED = "refused"
     """It was not stored, and would be refused again: the receiver does not exist, for example."""
     FAILED = "failed"

@@ -89,6 +89,22 @@ async def test_the_page_about_live_orders(
     assert capsys.readouterr().out.startswith("A-19 refused receiver_id is another text")
 
 
+async def test_the_page_about_the_outbox(
+    sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The orders are stored once; the one that was rolled back is not put."""
+    monkeypatch.chdir(tmp_path)
+    await run_page("outbox.md", sandbox)
+    first, second = capsys.readouterr().out.splitlines()
+    assert ("'waiting': 0", "'waiting': 1") == (first[1:13], second[1:13])
+    orders = [line["order_id"] for line in sandbox.store.orders("ann@example.org")]
+    assert ["A-17", "A-18", "A-19"] == sorted(orders)
+    assert 1 == len(sandbox.store.orders("bob@example.org"))
+
+
 async def test_the_page_about_synchronisation(
     sandbox: Sandbox,
     capsys: pytest.CaptureFixture[str],

@@ -548,3 +548,43 @@ async def test_every_order_ends_exactly_once(
     sent = orders.delivered + orders.handed_over
     desk.check(orders, sent)
     assert sent == 15 or (cancels and pause)
+
+
+class Keeper:
+    """An outbox that stores orders in memory, or fails."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[object, ...]] = []
+
+    async def put_order(
+        self, receiver_id: Any, order: Any, *, group_id: int | None, account: str
+    ) -> int:
+        """Store an order; some cannot be stored."""
+        await anyio.lowlevel.checkpoint()
+        if order.order_id == "A-2":
+            raise ConfigurationError("the disk is full")
+        if order.order_id == "A-3":
+            raise ZeroDivisionError(ANN)
+        self.kept.append((receiver_id, order.order_id, order.stamp, group_id, account))
+        return 1
+
+
+async def test_orders_can_be_stored_in_an_outbox(desk: Desk) -> None:
+    """Nothing is sent from memory; only what could not be stored is handed over."""
+    keeper = Keeper()
+    async with desk.background(outbox=keeper, account="shop-42", group_id=7) as orders:
+        for number in range(1, 5):
+            orders.send(ANN, order(number))
+        orders.send(ANN, order(5), group_id=None)
+    kept = [(ANN, f"A-{number}", START, 7, "shop-42") for number in (1, 4)]
+    assert [*kept, (ANN, "A-5", START, None, "shop-42")] == keeper.kept
+    assert [("A-2", "failed"), ("A-3", "failed")] == desk.outcomes()
+    assert ["the disk is full", "unexpected error (ZeroDivisionError)"] == sorted(
+        (it.reason for it in desk.failed), reverse=False
+    )
+    assert (3, 0, 2, []) == (
+        orders.kept,
+        orders.delivered,
+        orders.handed_over,
+        desk.server.bodies,
+    )

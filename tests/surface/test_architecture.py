@@ -26,13 +26,14 @@ LAYERS: tuple[str, ...] = (
     "nouns",
     "accounts",
     "client",
+    "outbox",
     "cli",
     "__main__",
 )
 """Each may import itself and those before it."""
 
 LAYERS_WITH_ROOMS = (
-    *("transport", "auth", "webhooks", "resources", "sources", "bulk", "cli", "sandbox"),
+    *("transport", "auth", "webhooks", "resources", "sources", "bulk", "outbox", "cli", "sandbox"),
 )
 
 ONLY_HERE = {

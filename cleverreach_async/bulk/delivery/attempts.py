@@ -37,7 +37,6 @@ __all__ = ["UNREADABLE_RESPONSES", "Attempts", "DeliveryState", "Failure"]
 UNREADABLE_RESPONSES: Final = 3
 """Unreadable responses to one batch or look-up, after which it is not sent again."""
 
-_MOST_WITHOUT_PROOF: Final = 15
 _BACKOFF: Final = RetryPolicy(cap=30.0)
 # A renewed token is refused: the server has not caught up, or tokens end after a few requests.
 _TOKEN_TOO_NEW: Final = Diagnosis(fault=Fault.THROTTLED, lowers_limit=True)
@@ -105,6 +104,7 @@ class Attempts:
         body_size: The largest body that the server accepts.
         turns: Gives each long step a pass of the event loop.
         state: Counters that the batches of the import have in common.
+        most_without_proof: Responses in a row that show nothing, at which it gives up.
     """
 
     transport: Transport
@@ -116,6 +116,7 @@ class Attempts:
     body_size: BodySizeLimit = attrs.field(factory=BodySizeLimit)
     turns: Turns = attrs.field(factory=Turns)
     state: DeliveryState = attrs.field(factory=DeliveryState)
+    most_without_proof: int = 15
 
     async def send(
         self, rows: Sequence[EncodedRow], call: Strategy, group_id: int, result: BatchResult
@@ -220,17 +221,18 @@ class Attempts:
         """
         self.state.without_proof += 1
         if self.gets_no_proof:
+            before = self.most_without_proof - 1
             reason = (
-                f"{'; '.join(error.problems)}, and so were the {_MOST_WITHOUT_PROOF - 1} responses"
-                " before: check base_url, and whether a proxy or a login page of the network"
-                " responds instead of the API"
+                f"{'; '.join(error.problems)}, and so were the {before} responses before: check"
+                " base_url, and whether a proxy or a login page of the network responds instead of"
+                " the API"
             )
             raise ResponseDecodeError([reason], method=error.method, path=error.path)
 
     @property
     def gets_no_proof(self) -> bool:
         """Whether so many responses in a row show nothing that no batch can succeed."""
-        return self.state.without_proof >= _MOST_WITHOUT_PROOF
+        return self.state.without_proof >= self.most_without_proof
 
     def new_streak(self, suspected_at: int | None = None) -> FailureStreak:
         """Return an empty streak of failures, for one batch or one look-up."""

@@ -2,10 +2,12 @@
 
 import enum
 import html
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal, getcontext
 from typing import Any, Final, cast
 
 import msgspec
@@ -17,7 +19,9 @@ from cleverreach_async.transport.wire import as_list, as_object, is_numbered
 _EXACT: Final = 2**53
 """Above it, decimals do not tell whole numbers from each other."""
 
-__all__ = ["Evidence", "Profile", "evidence_of"]
+_is_number: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?").fullmatch
+
+__all__ = ["Evidence", "Profile", "evidence_of", "lines_by_order", "order_number"]
 
 Profile = Mapping[str, Any]
 
@@ -66,6 +70,19 @@ def _evidence_of_orders(sent: Sequence[Any], stored: Any) -> Evidence:
     known = set[str]().union(*ids_of_lines)
     is_absent = all(ids_of_lines) and all(known.isdisjoint(_ids_of(order)) for order in sent)
     return Evidence.ABSENT if is_absent else Evidence.UNCLEAR
+
+
+def lines_by_order(orders: Sequence[Any]) -> Counter[str]:
+    """Return the number of lines of each order, whatever their text is."""
+    return Counter(order_number(as_object(order).get("order_id")) for order in orders)
+
+
+def order_number(value: object) -> str:
+    """Return the number of an order in a form in which two orders are hardly ever the same."""
+    text = unicodedata.normalize("NFKC", html.unescape(str(value))).strip().casefold()
+    # As a float, long numbers would be the same; so would still longer ones as a decimal.
+    is_exact = len(text) <= getcontext().prec and _is_number(text)
+    return str(Decimal(text).normalize()) if is_exact else text
 
 
 def _order_line(order: Any) -> tuple[str, str]:

@@ -1,0 +1,1 @@
+"""Live orders that survive crash, outage and lost answers, in the user's own database."""

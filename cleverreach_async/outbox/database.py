@@ -1,0 +1,274 @@
+"""The databases of the outbox: one connection for each process, used by one thread at a time.
+
+Work runs in worker threads, on any event loop. A transaction is on the disk when it ends.
+"""
+
+import os
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
+
+import anyio.to_thread
+
+from cleverreach_async.auth.locks import LoopLock
+from cleverreach_async.bulk.sqlite_file import make_durable
+from cleverreach_async.errors import ConfigurationError, OutboxError
+from cleverreach_async.files import create_empty
+from cleverreach_async.outbox.queries import Execute
+from cleverreach_async.outbox.statements import POSTGRES, SQLITE, Dialect, Rows
+from cleverreach_async.transport.clock import Clock
+from cleverreach_async.transport.redaction import Masked, mask_emails
+
+__all__ = ["OutboxDatabase", "PostgresDatabase", "SqliteDatabase"]
+
+T = TypeVar("T")
+
+_OLDEST_SQLITE: Final = (3, 35, 0)
+"""The first with RETURNING."""
+_WAIT: Final = 10.0
+"""Seconds to wait for others who write, or for a connection."""
+_ANY_NUMBER: Final = 0x4352_6F62  # the letters CRob
+
+run_in_thread: Final = anyio.to_thread.run_sync
+"""Where transactions run. Tests in virtual time run them in the event loop instead."""
+
+
+class OutboxDatabase(ABC):
+    """A database with the tables of the outbox.
+
+    A process that was forked opens a connection of its own.
+
+    Args:
+        dialect: What differs between the databases.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._turn = LoopLock()
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        _databases.add(self)
+
+    async def run(self, work: Callable[[Execute], T]) -> T:
+        """Run work in one transaction, in a worker thread.
+
+        Args:
+            work: Gets a function that runs a statement and returns its rows.
+
+        Raises:
+            OutboxError: The database cannot be used.
+        """
+        async with self._turn.get():  # so that one thread is used, not all of them
+            return await run_in_thread(self.transact, work)
+
+    def transact(self, work: Callable[[Execute], T]) -> T:
+        """Run work in one transaction, in this thread; see :meth:`run`."""
+        with self._lock:
+            return self._in_transaction(work)
+
+    def close(self) -> None:
+        """Close the connection. It is opened again when it is needed."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def leave_to_parent(self) -> None:
+        """Forget the connection in a process that was forked. Closing it would harm the parent."""
+        if self._connection is not None:
+            _connections_of_parents.append(self._connection)
+        self._lock, self._connection = threading.Lock(), None
+
+    @abstractmethod
+    def now(self, execute: Execute, clock: Clock) -> float:
+        """Return Unix time as all who use this database see it."""
+
+    @abstractmethod
+    def _in_transaction(self, work: Callable[[Execute], T]) -> T: ...
+
+
+_databases: Final[WeakSet[OutboxDatabase]] = WeakSet()
+_connections_of_parents: Final[list[Any]] = []
+
+
+class SqliteDatabase(OutboxDatabase):
+    """An SQLite file. Any number of processes of one computer may use it.
+
+    Args:
+        path: The file; it is created if it does not exist, readable by its owner only.
+
+    Raises:
+        ConfigurationError: The SQLite of this Python is too old.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(SQLITE)
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise ConfigurationError(
+                f"the outbox needs SQLite 3.35, and this Python has {sqlite3.sqlite_version}"
+            )
+        self.path = path
+
+    def now(self, execute: Execute, clock: Clock) -> float:
+        """Return the time of this computer."""
+        del execute
+        return clock.now()
+
+    def _in_transaction(self, work: Callable[[Execute], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            database: sqlite3.Connection = self._connection
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(lambda sql, values: database.execute(sql, values).fetchall())
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            raise OutboxError(f"{self.path} {_problem(error)}") from error
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        create_empty(self.path)
+        database = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=_WAIT,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            make_durable(database)
+            # What is removed is overwritten, addresses among it.
+            database.execute("PRAGMA secure_delete = ON")
+            database.execute("BEGIN IMMEDIATE")
+            for statement in self.dialect.tables:
+                database.execute(statement)
+            database.execute("COMMIT")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+def _problem(error: Exception) -> str:
+    match int(getattr(error, "sqlite_errorcode", 0)) & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return f"was locked by another process for {_WAIT:g} s; try again"
+        case sqlite3.SQLITE_FULL:
+            return "cannot be written: the disk is full; free some space"
+        case sqlite3.SQLITE_NOTADB:
+            return "is not an SQLite file; choose another file for the outbox"
+        case sqlite3.SQLITE_CORRUPT:
+            return "is damaged; restore it from a backup"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
+            return "cannot be written; check the permissions of the file and its folder"
+        case _:
+            return f"cannot be used: {getattr(error, 'strerror', None) or error}"
+
+
+class PostgresDatabase(OutboxDatabase):
+    """A PostgreSQL database, over psycopg. A lost connection is opened again.
+
+    Args:
+        conninfo: Its URL, or what libpq understands; it may have a password.
+
+    Raises:
+        ConfigurationError: psycopg is not installed.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__(POSTGRES)
+        self._conninfo = Masked(conninfo)
+        try:
+            self._psycopg: Any = import_module("psycopg")
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                "PostgreSQL needs psycopg: pip install 'cleverreach-async[postgres]'"
+            ) from None
+
+    def now(self, execute: Execute, clock: Clock) -> float:
+        """Return the time of the database, because computers differ."""
+        del clock
+        return float(execute("SELECT extract(epoch FROM clock_timestamp())", ())[0][0])
+
+    def _in_transaction(self, work: Callable[[Execute], T]) -> T:
+        psycopg = self._psycopg
+        is_new = self._connection is None
+        try:
+            try:
+                return self._once(work)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                # An old connection is lost when the server restarts. What was committed
+                # nevertheless does no harm: lines are known by their keys, and a claim ends.
+                if is_new or not self._connection.closed:
+                    raise
+                self._connection = None
+                return self._once(work)
+        except psycopg.Error as error:
+            if self._connection is not None and self._connection.closed:
+                self._connection = None
+            kind = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
+            # The text of the error may have values, such as an address.
+            raise OutboxError(f"the PostgreSQL of the outbox cannot be used ({kind})") from None
+
+    def _once(self, work: Callable[[Execute], T]) -> T:
+        if self._connection is None:
+            self._connection = self._open()
+        connection = self._connection
+
+        def execute(sql: str, values: Sequence[Any]) -> Rows:
+            cursor = connection.execute(sql.replace("?", "%s"), values)
+            rows: Rows = cursor.fetchall() if cursor.description else ()
+            return rows
+
+        with connection.transaction():
+            return work(execute)
+
+    def _open(self) -> Any:
+        psycopg = self._psycopg
+        try:
+            connection = psycopg.connect(
+                self._conninfo, autocommit=True, connect_timeout=int(_WAIT)
+            )
+        except psycopg.Error as error:
+            # It names host, port and user, not the password.
+            reason = mask_emails(str(error).partition("\n")[0])
+            raise OutboxError(f"the PostgreSQL of the outbox cannot be reached: {reason}") from None
+        try:
+            connection.execute(f"SET statement_timeout = {int(_WAIT * 1000)}")
+            if not _has_tables(connection):
+                with connection.transaction():
+                    # Two processes that create a table at the same time would fail.
+                    connection.execute(f"SELECT pg_advisory_xact_lock({_ANY_NUMBER})")
+                    for statement in self.dialect.tables:
+                        connection.execute(statement)
+        except BaseException:
+            with suppress(Exception):
+                connection.close()
+            raise
+        return connection
+
+
+def _has_tables(connection: Any) -> bool:
+    """Whether they exist; then the right to create tables is not needed."""
+    found = connection.execute("SELECT to_regclass('cleverreach_outbox_lines')").fetchone()
+    return found[0] is not None
+
+
+def _leave_to_parent() -> None:
+    for database in _databases:
+        database.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -1,0 +1,97 @@
+"""Options of sending from the outbox."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypedDict, Unpack
+
+import attrs
+
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.outbox.entries import OutboxEntry
+
+__all__ = ["SendingOptions", "SendingSettings"]
+
+_DAY: Final = 86_400.0
+
+
+class SendingOptions(TypedDict, total=False):
+    """Options of :meth:`Outbox.sending` and :meth:`Outbox.send_due`. Times are in seconds.
+
+    Attributes:
+        accounts: The accounts to send for; all by default.
+        concurrency: Most requests in flight, 4 by default.
+        timeout: Time for one request, 30 by default.
+        lease: Time after which an entry of a process that has died is taken by another one, 120 by
+            default. It must be longer than ``timeout``, and enough for a renewal of the token.
+        settle: Time after a lost answer, or a lease, before the orders are looked up, 60 by
+            default: what is stored by then has to be readable.
+        keep: Time after which the address and the data of an entry that is done are removed, 7
+            days by default.
+        give_up: Time after which an entry that always fails is dead, 7 days by default.
+        poll: Time between two looks for entries that other processes put, 1 by default.
+        drain: Time that the end of the block leaves to requests in flight, 10 by default.
+        on_dead: Called with each entry that becomes dead. What it raises is logged.
+    """
+
+    accounts: Sequence[str]
+    concurrency: int
+    timeout: float
+    lease: float
+    settle: float
+    keep: float
+    give_up: float
+    poll: float
+    drain: float
+    on_dead: Callable[[OutboxEntry], object]
+
+
+@attrs.frozen(kw_only=True)
+class SendingSettings:
+    """The options with their defaults, checked; see :class:`SendingOptions`."""
+
+    accounts: Sequence[str] | None = None
+    concurrency: int = 4
+    timeout: float = 30.0
+    lease: float = 120.0
+    settle: float = 60.0
+    keep: float = 7 * _DAY
+    give_up: float = 7 * _DAY
+    poll: float = 1.0
+    drain: float = 10.0
+    on_dead: Callable[[OutboxEntry], object] | None = None
+
+    @classmethod
+    def of(cls, **options: Unpack[SendingOptions]) -> "SendingSettings":
+        """Return the settings of some options.
+
+        Raises:
+            ConfigurationError: An option is unknown or out of range.
+        """
+        known = [field.name for field in attrs.fields(cls)]
+        for name in options:
+            if name not in known:
+                raise ConfigurationError(f"unknown option {name!r}; known are {', '.join(known)}")
+        settings = cls(**options)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Check the options.
+
+        Raises:
+            ConfigurationError: One is out of range.
+        """
+        if isinstance(self.accounts, str):
+            raise ConfigurationError("accounts is one text; pass a list of names: ['shop-42']")
+        count: Any = self.concurrency
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigurationError(f"concurrency is {count!r}; it must be at least 1")
+        for name in ("timeout", "lease", "settle", "keep", "give_up", "poll", "drain"):
+            value: Any = getattr(self, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (is_number and 0 <= value < float("inf")):
+                raise ConfigurationError(f"{name} is {value!r}; it must be a number of seconds")
+        if not 0 < self.timeout < self.lease:
+            raise ConfigurationError(
+                f"lease ({self.lease:g} s) must be longer than timeout ({self.timeout:g} s), which"
+                " must be above 0: no other process may take an entry whose request is in flight"
+            )
