@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
     from cleverreach_async.auth.tokens import Token
     from cleverreach_async.bulk.export.export import Export, ExportReport
+    from cleverreach_async.bulk.journal.redis_store import RedisJournal
+    from cleverreach_async.bulk.journal.sql_store import SqlJournal
+    from cleverreach_async.bulk.journal.store import JournalEntry, JournalStore
     from cleverreach_async.bulk.options import ImportOptions
     from cleverreach_async.bulk.outcomes.results import Results, ResultStream
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
@@ -126,6 +129,9 @@ _HOMES: Final = {
     "auth.stores": ("CallbackTokenStore", "MemoryTokenStore", "TokenStore"),
     "auth.tokens": ("Token",),
     "bulk.export.export": ("Export", "ExportReport"),
+    "bulk.journal.redis_store": ("RedisJournal",),
+    "bulk.journal.sql_store": ("SqlJournal",),
+    "bulk.journal.store": ("JournalEntry", "JournalStore"),
     "bulk.options": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),
     "bulk.outcomes.results": ("ResultStream", "Results"),
@@ -280,7 +286,9 @@ __all__ = [
     "ImportReport",
     "ImportRun",
     "InternalServerError",
+    "JournalEntry",
     "JournalError",
+    "JournalStore",
     "Mailing",
     "MailingPreview",
     "MailingTemplate",
@@ -304,6 +312,7 @@ __all__ = [
     "ReceiverAttribute",
     "ReceiverEvent",
     "ReceiverInput",
+    "RedisJournal",
     "RedisRepeatStore",
     "RedisTokenStore",
     "RepeatStore",
@@ -321,6 +330,7 @@ __all__ = [
     "SignUpOutcome",
     "SourceError",
     "SourceRow",
+    "SqlJournal",
     "SyncFailedError",
     "SyncOptions",
     "SyncReport",
