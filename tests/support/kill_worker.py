@@ -11,18 +11,24 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import attrs
+from redis import Redis
+from sqlalchemy import create_engine
 
 from cleverreach_async import (
     CleverReach,
     CleverReachError,
     FileTokenStore,
     ImportReport,
+    JournalStore,
     OAuthApp,
     OrderInput,
     ReceiverInput,
+    RedisJournal,
+    SqlJournal,
     read_csv,
 )
 from cleverreach_async.bulk.run import ImportRun
@@ -48,13 +54,22 @@ async def import_file(spec: dict[str, Any]) -> None:
         report = await getattr(cr.bulk, spec["strategy"])(
             source,
             group_id=spec["group"],
-            journal=spec["journal"],
+            journal=shared_journal(spec) if spec["shared"] else spec["journal"],
             rejects=spec["rejects"],
             on_start=report_rows_in_doubt,
             settle=0.0,
             **spec["options"],
         )
     write_message("report", counts(report))
+
+
+def shared_journal(spec: dict[str, Any]) -> JournalStore:
+    """Return the journal in a store; its lease is short, so that the tests are fast."""
+    key, address = f"group {spec['group']}", str(spec["shared"])
+    if address.startswith("redis:"):
+        url = urlsplit(address)
+        return RedisJournal(Redis(url.hostname or "", url.port or 0), key, lease=0.3)
+    return SqlJournal(create_engine(address), key, lease=0.3)
 
 
 def customers(spec: dict[str, Any]) -> Any:
