@@ -8,14 +8,14 @@ from typing import Any, Final
 import anyio.lowlevel
 import pytest
 
-from cleverreach_async import JournalEntry, JournalStore, RedisJournal, SqlJournal
+from cleverreach_async import JournalEntry, RedisJournal, SqlJournal
 from support.postgres import run_postgres
 
 __all__ = ["KINDS", "MemoryJournal", "OpenStore", "open_store", "postgres_address"]
 
 KINDS: Final = ("memory", "redis", "async redis", "sqlite", "postgresql", "async postgresql")
 
-OpenStore = Callable[[], JournalStore]
+OpenStore = Callable[[], Any]
 
 
 class MemoryJournal:
@@ -90,11 +90,11 @@ def open_store(
         pytest.skip("the client runs on asyncio")
     key = f"nightly/{secrets.token_hex(4)}"
     if kind == "memory":
-        store = MemoryJournal(lease=0.5)
+        store = MemoryJournal()
         yield lambda: store
     elif kind == "async redis":
         open_redis: Callable[[], Any] = request.getfixturevalue("open_redis")
-        yield lambda: RedisJournal(open_redis(), key, lease=0.5)
+        yield lambda: RedisJournal(open_redis(), key)
     elif kind == "redis":
         yield from _with_redis(request.getfixturevalue("redis_port"), key)
     else:
@@ -105,7 +105,7 @@ def _with_redis(port: int, key: str) -> Generator[OpenStore]:
     from redis import Redis  # noqa: PLC0415 - an extra
 
     with Redis(host="127.0.0.1", port=port) as client:
-        yield lambda: RedisJournal(client, key, lease=0.5)
+        yield lambda: RedisJournal(client, key)
 
 
 def _with_sql(
@@ -121,8 +121,8 @@ def _with_sql(
         address = f"postgresql+psycopg://postgres@{request.getfixturevalue('postgres_address')}/"
     if kind == "async postgresql":
         engine: Any = create_async_engine(address.replace("psycopg", "asyncpg"), poolclass=NullPool)
-        yield lambda: SqlJournal(engine, key, lease=0.5)
+        yield lambda: SqlJournal(engine, key)
         return
     engine = create_engine(address)
-    yield lambda: SqlJournal(engine, key, lease=0.5)
+    yield lambda: SqlJournal(engine, key)
     engine.dispose()
