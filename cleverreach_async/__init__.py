@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cleverreach_async.auth.stores import CallbackTokenStore, MemoryTokenStore, TokenStore
     from cleverreach_async.auth.tokens import Token
     from cleverreach_async.bulk.export.export import Export, ExportReport
+    from cleverreach_async.bulk.journal.redis_store import RedisJournal
+    from cleverreach_async.bulk.journal.sql_store import SqlJournal
+    from cleverreach_async.bulk.journal.store import JournalEntry, JournalStore
     from cleverreach_async.bulk.options import ImportOptions
     from cleverreach_async.bulk.outcomes.results import Results, ResultStream
     from cleverreach_async.bulk.report import ImportProgress, ImportReport
@@ -135,6 +138,9 @@ _HOMES: Final = {
     "auth.stores": ("CallbackTokenStore", "MemoryTokenStore", "TokenStore"),
     "auth.tokens": ("Token",),
     "bulk.export.export": ("Export", "ExportReport"),
+    "bulk.journal.redis_store": ("RedisJournal",),
+    "bulk.journal.sql_store": ("SqlJournal",),
+    "bulk.journal.store": ("JournalEntry", "JournalStore"),
     "bulk.options": ("ImportOptions",),
     "bulk.report": ("ImportProgress", "ImportReport"),
     "bulk.outcomes.results": ("ResultStream", "Results"),
@@ -295,7 +301,9 @@ __all__ = [
     "ImportReport",
     "ImportRun",
     "InternalServerError",
+    "JournalEntry",
     "JournalError",
+    "JournalStore",
     "Mailing",
     "MailingPreview",
     "MailingTemplate",
@@ -324,6 +332,7 @@ __all__ = [
     "ReceiverEvent",
     "ReceiverInput",
     "RedisAccount",
+    "RedisJournal",
     "RedisRepeatStore",
     "RedisTokenStore",
     "RepeatStore",
@@ -343,6 +352,7 @@ __all__ = [
     "SignUpOutcome",
     "SourceError",
     "SourceRow",
+    "SqlJournal",
     "SyncFailedError",
     "SyncOptions",
     "SyncReport",

@@ -1,7 +1,7 @@
 """The parts of an import put together."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +17,14 @@ from cleverreach_async.bulk.intake.encoding import Encoder
 from cleverreach_async.bulk.intake.intake import Intake
 from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.intake.slices import SliceLimit
-from cleverreach_async.bulk.journal.journal import Journal
+from cleverreach_async.bulk.journal.opened import OpenJournal
+from cleverreach_async.bulk.journal.opening import open_journal
+from cleverreach_async.bulk.journal.record import decode_report
 from cleverreach_async.bulk.journal.rowset import RowSet
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.options import AUTO_CONCURRENCY, Settings
 from cleverreach_async.bulk.outcomes.accounting import Accounting
-from cleverreach_async.bulk.outcomes.checkpoint import Checkpoint, run_in_thread
+from cleverreach_async.bulk.outcomes.checkpoint import Checkpoint
 from cleverreach_async.bulk.outcomes.reject_limit import RejectLimit
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.outcomes.results import ResultBuffer
@@ -40,7 +42,7 @@ from cleverreach_async.transport.rate import RateLimit
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.transport import Transport
 
-__all__ = ["adapt_source", "assemble", "find_attributes", "open_journal", "start_attempts"]
+__all__ = ["adapt_source", "assemble", "find_attributes", "opened_journal", "start_attempts"]
 
 SPARE_SLOTS: Final = 4
 """Batches held beyond those in flight: prefetched, or waiting for a retry."""
@@ -110,23 +112,22 @@ async def adapt_source(
         raise as_import_failure(error, report) from error
 
 
-async def open_journal(
-    resources: ExitStack,
+@asynccontextmanager
+async def opened_journal(
     transport: Transport,
     settings: Settings,
     source: Source | None,
     *,
     group_id: int,
     strategy: Strategy,
-) -> Journal | None:
-    """Create or resume the journal, if the settings name one; ``resources`` closes it."""
+) -> AsyncGenerator[OpenJournal | None, None]:
+    """Create or resume the journal, if the settings name one, and close it after the block."""
     if settings.journal is None:
-        return None
-    now = transport.clock.now()
-    path = Path(settings.journal)
+        yield None
+        return
 
-    def open_it() -> Journal:
-        identity = {
+    def identity() -> Mapping[str, Any]:
+        return {
             "server": transport.base_url,
             "group_id": group_id,
             "strategy": strategy.name,
@@ -136,11 +137,14 @@ async def open_journal(
             "reactivate": settings.reactivate,
             "source": _identity(source),
         }
-        if settings.resume:
-            return Journal.resume(path, identity, now=now)
-        return Journal.create(path, identity, now=now)
 
-    return resources.enter_context(await run_in_thread(open_it))
+    journal = await open_journal(
+        settings.journal, identity, resume=settings.resume, clock=transport.clock
+    )
+    try:
+        yield journal
+    finally:
+        await journal.close()
 
 
 def _identity(source: Source | None) -> Mapping[str, Any]:
@@ -151,7 +155,7 @@ def assemble(
     resources: ExitStack,
     attempts: Attempts,
     settings: Settings,
-    journal: Journal | None,
+    journal: OpenJournal | None,
     attributes: AccountAttributes | None,
     *,
     group_id: int,
@@ -163,9 +167,12 @@ def assemble(
         ConfigurationError: The rejects file cannot be written, or does not fit the journal.
     """
     stop, clock = attempts.stop, attempts.transport.clock
-    resumed = journal.state.snapshot() if journal is not None and settings.resume else None
-    if resumed is not None:
-        attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
+    resumed = None
+    if journal is not None:
+        attempts = attrs.evolve(attempts, hold=journal)
+        if not journal.is_new:
+            resumed = journal.state.snapshot()
+            attempts = attrs.evolve(attempts, body_size=BodySizeLimit.known(resumed.ceiling))
     accounting = _accounting(resources, settings, attempts, journal, resumed)
     resources.enter_context(attempts.gate.on_switched(accounting.gate_switched))
     send_batch, batches = anyio.create_memory_object_stream[Batch](0)
@@ -201,6 +208,7 @@ def assemble(
         limit=SliceLimit.for_batches(settings.batch_size, clock),
         attributes=attributes,
         resumed=resumed,
+        answer=None if journal is None or not journal.answer else decode_report(journal.answer),
     )
 
 
@@ -235,10 +243,12 @@ def _accounting(
     resources: ExitStack,
     settings: Settings,
     attempts: Attempts,
-    journal: Journal | None,
+    journal: OpenJournal | None,
     resumed: JournalState | None,
 ) -> Accounting:
-    rejects = resources.enter_context(_rejects_file(settings, resumed))
+    rejects = resources.enter_context(_rejects_file(settings, resumed, journal))
+    if journal is not None and journal.rejects and not rejects.size:
+        rejects.write(journal.rejects, sync=True)
     clock, limiter = attempts.transport.clock, attempts.limiter
     return Accounting(
         report=_report(resumed, pauses=int(attempts.is_paused)),
@@ -261,10 +271,24 @@ def _accounting(
     )
 
 
-def _rejects_file(settings: Settings, resumed: JournalState | None) -> RejectsFile:
+def _rejects_file(
+    settings: Settings, resumed: JournalState | None, journal: OpenJournal | None
+) -> RejectsFile:
+    path = settings.rejects
     if resumed is None:
-        return RejectsFile(settings.rejects, overwrite=settings.overwrite)
-    return RejectsFile(settings.rejects, keep=resumed.rejects_bytes, has_done=resumed.has_done)
+        return RejectsFile(path, overwrite=settings.overwrite)
+    keep = resumed.rejects_bytes
+    can_rebuild = journal is not None and journal.rejects is not None and _is_absent(path)
+    if can_rebuild:
+        keep = 0  # the file is on another machine
+    elif resumed.finished:
+        return RejectsFile(None)  # the file may have been repaired, or be gone
+    return RejectsFile(path, keep=keep, has_done=resumed.has_done)
+
+
+def _is_absent(path: str | Path | None) -> bool:
+    """Whether a rejects file does not exist, or is empty."""
+    return path is None or not (Path(path).exists() and Path(path).stat().st_size)
 
 
 def _report(resumed: JournalState | None, *, pauses: int) -> ImportReport:

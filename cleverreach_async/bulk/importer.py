@@ -10,7 +10,7 @@ from cleverreach_async.bulk.assembly import (
     adapt_source,
     assemble,
     find_attributes,
-    open_journal,
+    opened_journal,
     start_attempts,
 )
 from cleverreach_async.bulk.export.export import Export, ExportRequest, checked_path
@@ -296,27 +296,24 @@ class Bulk:
                 attempts, settings, source, group_id=group_id, strategy=strategy
             )
             await adapt_source(source, attributes, settings)
-            journal = await open_journal(
-                resources, self._transport, settings, source, group_id=group_id, strategy=strategy
-            )
-            try:
-                run = assemble(
-                    resources,
-                    attempts,
-                    settings,
-                    journal,
-                    attributes,
-                    group_id=group_id,
-                    strategy=strategy,
-                )
-            except ConfigurationError:
-                if journal is not None and not settings.resume:
-                    journal.discard()  # nothing has happened yet that could be resumed
-                raise
-            if journal is not None and journal.state.sent:
-                # Requests of the killed run may still be executing.
-                await self._transport.clock.sleep(settings.settle)
-            async with run.running():
-                if settings.on_start is not None:
-                    settings.on_start(run)
-                yield run
+            async with opened_journal(
+                self._transport, settings, source, group_id=group_id, strategy=strategy
+            ) as journal:
+                try:
+                    run = assemble(
+                        resources,
+                        attempts,
+                        settings,
+                        journal,
+                        attributes,
+                        group_id=group_id,
+                        strategy=strategy,
+                    )
+                except ConfigurationError:
+                    if journal is not None and journal.is_new:
+                        await journal.discard()  # nothing has happened yet that could be resumed
+                    raise
+                async with run.running(settle=settings.settle):
+                    if settings.on_start is not None:
+                        settings.on_start(run)
+                    yield run

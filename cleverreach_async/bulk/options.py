@@ -11,6 +11,7 @@ import attrs
 from cleverreach_async.bulk.attributes.account import AttributeMode
 from cleverreach_async.bulk.attributes.known import KnownAttributes
 from cleverreach_async.bulk.intake.preparation import Preparation
+from cleverreach_async.bulk.journal.opening import JournalPlace, Resume, check_place
 from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted, noop
 from cleverreach_async.bulk.report import OnProgress
 from cleverreach_async.bulk.rows import MAX_ROWS
@@ -44,8 +45,12 @@ class ImportOptions(TypedDict, total=False):
         rejects: File for the rows that were not accepted, as JSON Lines. One that is not empty is
             refused, unless the import is resumed.
         overwrite: Whether an older rejects file is replaced.
-        journal: File that makes the import resumable, also after a crash.
-        resume: Resume the import of that journal. The source has to be the same.
+        journal: What makes the import resumable, also after a crash: a file; or a
+            :class:`JournalStore` such as :class:`RedisJournal` or :class:`SqlJournal`, if another
+            machine may have to go on.
+        resume: Resume the import of that journal. The source has to be the same. ``"auto"`` resumes
+            it or begins it; if it is complete, the source is compared, nothing is sent, and the
+            result is the report of the run that completed it.
         on_start: Called with the :class:`ImportRun` before the first row is read; its ``stop()``
             ends the import in order.
         on_accepted: Called with the addresses, in lower case, of rows that the server has stored,
@@ -80,8 +85,8 @@ class ImportOptions(TypedDict, total=False):
     batch_size: int
     rejects: str | Path | None
     overwrite: bool
-    journal: str | Path | None
-    resume: bool
+    journal: JournalPlace | None
+    resume: Resume
     on_start: Callable[[ImportRun], None] | None
     on_accepted: OnAccepted
     on_progress: OnProgress | None
@@ -109,8 +114,8 @@ class Settings:
     batch_size: int = MAX_ROWS
     rejects: str | Path | None = None
     overwrite: bool = False
-    journal: str | Path | None = None
-    resume: bool = False
+    journal: JournalPlace | None = None
+    resume: Resume = False
     on_start: Callable[[ImportRun], None] | None = None
     on_accepted: OnAccepted = noop
     on_progress: OnProgress | None = None
@@ -148,8 +153,12 @@ class Settings:
             raise ConfigurationError(
                 f"attributes is {self.attributes!r}; use 'check', 'create' or 'ignore'"
             )
+        if self.resume not in {False, True, "auto"}:
+            raise ConfigurationError(f"resume is {self.resume!r}; use True, False or 'auto'")
         if self.resume and self.journal is None:
             raise ConfigurationError("resume needs a journal; pass it as journal=")
+        if self.journal is not None:
+            check_place(self.journal)
         if self.inactive and strategy.name != "insert":
             raise ConfigurationError(
                 "inactive creates receivers that have yet to confirm; with"

@@ -17,9 +17,9 @@ from cleverreach_async.bulk.outcomes.accounting import Accounting
 from cleverreach_async.bulk.outcomes.results import ResultStream
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.turns import Turns
-from cleverreach_async.errors import CleverReachError, ConfigurationError
+from cleverreach_async.errors import CleverReachError, ConfigurationError, SourceError
 from cleverreach_async.sources.column_options import TakesTypes, columns_of
-from cleverreach_async.sources.counted_rows import as_resumable
+from cleverreach_async.sources.counted_rows import CountedRows, as_resumable
 from cleverreach_async.sources.later import inspect_source
 from cleverreach_async.sources.resumable import Resumable
 from cleverreach_async.sources.rows import Item
@@ -49,14 +49,15 @@ class ImportRun:
     _turns: Turns = attrs.field(alias="turns")
     _attributes: AccountAttributes | None = attrs.field(default=None, alias="attributes")
     _resumed: JournalState | None = attrs.field(default=None, alias="resumed")
+    _answer: ImportReport | None = attrs.field(default=None, alias="answer")
     _slice: list[Item] = attrs.field(factory=list[Item], init=False)
     _has_ended: bool = attrs.field(default=False, init=False)
     _all_taken: bool = attrs.field(default=False, init=False)
 
     @property
     def report(self) -> ImportReport:
-        """The counters."""
-        return self._accounting.report
+        """The counters; of a complete import those of the run that completed it."""
+        return self._answer or self._accounting.report
 
     async def put(self, row: Item) -> None:
         """Add one row. Waits only when too many batches are in progress, or results are not read.
@@ -189,7 +190,7 @@ class ImportRun:
     @property
     def rows_taken(self) -> int:
         """Rows taken from the source so far."""
-        return self.report.read + len(self._slice)
+        return self._accounting.report.read + len(self._slice)
 
     def stop(self, reason: str = "stop was requested") -> None:
         """Take no more rows, let requests in flight complete, and leave the rest pending.
@@ -205,16 +206,26 @@ class ImportRun:
         Args:
             reason: What the report says.
         """
-        self.report.stopped = self.report.stopped or reason
+        self._accounting.report.stopped = self._accounting.report.stopped or reason
         self._stop.abort()
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None, None]:
+    async def running(self, *, settle: float) -> AsyncGenerator[None, None]:
         """Run the workers around the caller's block, and account for every row after it.
+
+        Args:
+            settle: Seconds after which a request of an earlier run has surely ended on the server.
 
         Raises:
             ImportFailedError: The import stopped itself, or a callback failed.
+            JournalError: The journal cannot be written.
         """
+        accounting = self._accounting
+        async with accounting.checkpoint.holding(accounting.fail, settle=settle), self._working():
+            yield
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncGenerator[None, None]:
         error: Exception | None = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -241,24 +252,42 @@ class ImportRun:
 
     async def _close(self, error: Exception | None) -> Exception | None:
         unsent = len(self._slice) + self._intake.discard()
-        self.report.read += len(self._slice)
+        self._accounting.report.read += len(self._slice)
         self._slice.clear()
         return await self._accounting.close(unsent=unsent, all_taken=self._all_taken, error=error)
 
     def _seek(self, source: Source) -> None:
         """Resume the source at the journal's position, instead of reading done rows again."""
         resumed = self._resumed
-        if resumed is None or resumed.position is None or self.report.read:
+        if resumed is None or resumed.position is None or self._accounting.report.read:
             return
         if isinstance(source, Resumable):
             source.seek(resumed.position)
-            self.report.read = self.report.skipped = resumed.position_row - 1
+            self._accounting.report.read = self._accounting.report.skipped = (
+                resumed.position_row - 1
+            )
+
+    @property
+    def _is_beyond_end(self) -> bool:
+        """Whether the next rows come after the last one of an import that is complete."""
+        resumed = self._resumed
+        return resumed is not None and resumed.finished and self.rows_taken >= resumed.next_row
 
     def _record_position(self, source: Resumable, row: int) -> None:
-        self._accounting.checkpoint.position(row, source.tell())
+        with_read = source.with_read if isinstance(source, CountedRows) else None
+        self._accounting.checkpoint.position(row, source.tell(), with_read=with_read)
 
     async def _take_slice(self, position: Callable[[int], None] = _ignore_position) -> None:
         if self._stop.requested:
+            raise StopRequestedError
+        if self._slice and self._is_beyond_end:
+            await self._intake.refuse(
+                SourceError(
+                    f"the import is complete with {self._accounting.report.read:,} rows, and there"
+                    " are more rows now; import them with another journal",
+                    path="the source",
+                )
+            )
             raise StopRequestedError
         if self._accounting.results.is_full:
             with self._stop.ending_waits():
@@ -281,4 +310,4 @@ class ImportRun:
             await self.flush()
         except StopRequestedError:
             return self._workers.delivering > 0 or self._intake.is_offering
-        return self.report.settled < self.report.read
+        return self._accounting.report.settled < self._accounting.report.read

@@ -1,16 +1,19 @@
 """Rows of any iterable, counted, so that an import of them can be resumed by reading them again."""
 
 import zlib
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from contextlib import suppress
+from itertools import chain, islice
 from typing import Any, Final, cast
 
 from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.receiver_models import ReceiverInput
-from cleverreach_async.sources.resumable import Resumable
+from cleverreach_async.sources.column_options import columns_of
+from cleverreach_async.sources.resumable import Position, Resumable
 from cleverreach_async.sources.rows import BadRow, SourceRow
 
-__all__ = ["as_resumable"]
+__all__ = ["CountedRows", "as_resumable"]
 
 _MOST_AT_ONCE: Final = 1000
 _TEXT: Final = frozenset({str})
@@ -20,10 +23,10 @@ def as_resumable(source: Any) -> Any:
     """Return a source that can be resumed: the same source, or one that counts its rows."""
     if isinstance(source, Resumable):
         return source
-    return _AsyncCountedRows(source) if hasattr(source, "__aiter__") else _CountedRows(source)
+    return _AsyncRows(source) if hasattr(source, "__aiter__") else _SyncRows(source)
 
 
-class _Counter:
+class CountedRows:
     """Counts the rows that were read, with a checksum of their addresses, one after the other.
 
     Rows are counted several at once, which takes a small part of the time of a checksum for each.
@@ -36,6 +39,7 @@ class _Counter:
         self._sum = 0
         self._uncounted: list[Any] = []
         self._target: Mapping[str, int] = {"rows": 0, "sum": 0}
+        self._ahead: Mapping[str, int] | None = None
 
     def identity(self) -> Mapping[str, Any]:
         """See :class:`Resumable`. Nothing is known of the rows before they are read."""
@@ -46,9 +50,20 @@ class _Counter:
         self._count()
         return {"rows": self._rows, "sum": self._sum}
 
-    def seek(self, position: Mapping[str, int]) -> None:
-        """See :class:`Resumable`. The rows before it are read again and compared by checksum."""
-        self._target = position
+    def with_read(self, position: Position | None, read: Position) -> Position:
+        """Return a position that also says which rows after it were read, and perhaps sent.
+
+        Args:
+            position: Where to resume; ``None`` for the beginning.
+            read: What :meth:`tell` returned after the last row that was read.
+        """
+        return {**(position or {"rows": 0, "sum": 0}), "read": read}
+
+    def seek(self, position: Mapping[str, Any]) -> None:
+        """See :class:`Resumable`. Rows that were read before are compared by checksum."""
+        self._target = {name: position[name] for name in ("rows", "sum")}
+        # Values of columns are converted when rows are read, which must not happen too early.
+        self._ahead = position.get("read") if columns_of(self._source) is None else None
 
     def _count(self) -> None:
         """Count the rows that were read since the last call."""
@@ -64,20 +79,32 @@ class _Counter:
 
     def _check(self) -> None:
         if self.tell() != self._target:
-            raise SourceError(
-                f"the first {self._target['rows']:,} rows are not those of the import that is to"
-                " be resumed; pass the same rows in the same order",
-                path="the source",
-            )
+            raise _other_rows(self._target["rows"])
+
+    @property
+    def _left_to_read_ahead(self) -> int:
+        """Rows after the position to resume at that an earlier run has read."""
+        return 0 if self._ahead is None else max(0, self._ahead["rows"] - self._rows)
+
+    def _check_ahead(self, rows: list[Any]) -> None:
+        """Compare rows before one of them is sent: those of an earlier run have their numbers."""
+        if self._ahead is None:
+            return
+        text = "".join(_addresses(rows))
+        found = zlib.crc32(text.encode("utf-8", "replace"), self._sum)
+        if (self._rows + len(rows), found) != (self._ahead["rows"], self._ahead["sum"]):
+            raise _other_rows(self._ahead["rows"])
 
 
-class _CountedRows(_Counter):
+class _SyncRows(CountedRows):
     def __iter__(self) -> Iterator[Any]:
-        rows = iter(self._source)
+        rows: Iterator[Any] = iter(self._source)
         uncounted = self._uncounted
         try:
             self._skip(rows)
-            for item in rows:
+            ahead = list(islice(rows, self._left_to_read_ahead))
+            self._check_ahead(ahead)
+            for item in chain(ahead, rows):
                 uncounted.append(item)
                 if len(uncounted) > _MOST_AT_ONCE:
                     self._count()
@@ -98,15 +125,18 @@ class _CountedRows(_Counter):
                 self._check()
 
 
-class _AsyncCountedRows(_Counter):
+class _AsyncRows(CountedRows):
     def __aiter__(self) -> AsyncIterator[Any]:
         self._iterator = aiter(self._source)
+        self._read: deque[Any] = deque()
         return self
 
     async def __anext__(self) -> Any:
         while left := self._left_to_skip:
             await self._skip(min(left, _MOST_AT_ONCE))
-        item = await anext(self._iterator)
+        if self._ahead is not None:
+            await self._read_ahead()
+        item = self._read.popleft() if self._read else await anext(self._iterator)
         self._uncounted.append(item)
         if len(self._uncounted) > _MOST_AT_ONCE:
             self._count()
@@ -124,11 +154,28 @@ class _AsyncCountedRows(_Counter):
         if not self._left_to_skip:
             self._check()
 
+    async def _read_ahead(self) -> None:
+        rows: list[Any] = []
+        with suppress(StopAsyncIteration):
+            for _ in range(self._left_to_read_ahead):
+                rows.append(await anext(self._iterator))  # noqa: PERF401 - keep those before the end
+        self._check_ahead(rows)
+        self._read.extend(rows)
+        self._ahead = None
+
     async def aclose(self) -> None:
         """Close the rows, when reading ends early."""
         close = getattr(self._iterator, "aclose", None)
         if close is not None:
             await close()
+
+
+def _other_rows(count: int) -> SourceError:
+    return SourceError(
+        f"the first {count:,} rows are not those of the import that is to be resumed; pass the"
+        " same rows in the same order",
+        path="the source",
+    )
 
 
 def _addresses(items: list[Any]) -> Iterable[str]:

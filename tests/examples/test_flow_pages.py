@@ -118,3 +118,16 @@ async def test_the_page_about_synchronisation(
     assert ["2 added", "2 unchanged, 0 requests", "1 deactivated"] == lines[:3]
     assert "the source lacks 19 of 39 receivers" in lines[3]
     assert ["0 deleted"] == lines[4:]
+
+
+async def test_the_page_about_shared_journals(
+    sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The repeated import stores no order twice, and it prints what the comments say."""
+    monkeypatch.chdir(tmp_path)
+    await run_page("shared-journal.md", sandbox)
+    assert ["2500 2500", "1 ['one']"] == capsys.readouterr().out.splitlines()
+    assert 1 == len(sandbox.store.orders("p2499@shop.example"))

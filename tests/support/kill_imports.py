@@ -108,6 +108,7 @@ class Import:
         options: Other arguments of that method.
         backend: The event loop.
         orders: Number of rows with an order to import instead of the file.
+        shared: Address of the store of the journal, for SQLAlchemy or Redis; empty for a file.
         store: File of the token store; empty for a fixed token.
         is_user: Whether the token belongs to a user and is renewed with refresh tokens.
         group: Number of the group.
@@ -125,6 +126,7 @@ class Import:
     options: dict[str, Any] = attrs.field(factory=dict[str, Any])
     backend: str = "asyncio"
     orders: int | None = None
+    shared: str = ""
     store: str = ""
     is_user: bool = False
     group: int = attrs.field(init=False)
@@ -156,10 +158,13 @@ class Import:
             **options: Arguments that replace those in ``options``.
         """
         options = {**self.options, **options}
-        if self.journal.exists() and self.journal.stat().st_size:
+        if self.shared:
+            options["resume"] = "auto"
+        elif self.journal.exists() and self.journal.stat().st_size:
             options["resume"] = True
         spec = {name: getattr(self, name) for name in ("group", "strategy", "backend", "orders")}
         spec |= {"store": self.store, "is_user": self.is_user, "url": self.server.url}
+        spec["shared"] = self.shared
         spec |= {name: str(getattr(self, name)) for name in ("file", "journal", "rejects")}
         spec |= {"options": options, "point": [point, occurrence] if point else None}
         return self.workers.start(spec)

@@ -11,18 +11,24 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import attrs
+from redis import Redis
+from sqlalchemy import create_engine
 
 from cleverreach_async import (
     CleverReach,
     CleverReachError,
     FileTokenStore,
     ImportReport,
+    JournalStore,
     OAuthApp,
     OrderInput,
     ReceiverInput,
+    RedisJournal,
+    SqlJournal,
     read_csv,
 )
 from cleverreach_async.bulk.run import ImportRun
@@ -39,22 +45,34 @@ def write_message(name: str, value: object) -> None:
 async def import_file(spec: dict[str, Any]) -> None:
     """Import a file as specified, and write its report."""
     source: Any = customers(spec)
+    journal: Any = shared_journal(spec) if spec["shared"] else spec["journal"]
 
     def report_rows_in_doubt(run: ImportRun) -> None:
         doubtful = run._workers.delivery.doubtful  # pyright: ignore[reportPrivateUsage]
         write_message("in_doubt", doubtful.ranges)
+        if spec["shared"]:
+            journal.lease = 30.0  # on a busy machine a short one would be over too early
 
     async with CleverReach(credentials(spec), base_url=spec["url"]) as cr:
         report = await getattr(cr.bulk, spec["strategy"])(
             source,
             group_id=spec["group"],
-            journal=spec["journal"],
+            journal=journal,
             rejects=spec["rejects"],
             on_start=report_rows_in_doubt,
             settle=0.0,
             **spec["options"],
         )
     write_message("report", counts(report))
+
+
+def shared_journal(spec: dict[str, Any]) -> JournalStore:
+    """Return the journal in a store; its lease is short, so that the wait for it is."""
+    key, address = f"group {spec['group']}", str(spec["shared"])
+    if address.startswith("redis:"):
+        url = urlsplit(address)
+        return RedisJournal(Redis(url.hostname or "", url.port or 0), key, lease=0.3)
+    return SqlJournal(create_engine(address), key, lease=0.3)
 
 
 def customers(spec: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ import sniffio
 import trio.testing
 from anyio.abc import TaskGroup
 
-from cleverreach_async.bulk import assembly
+from cleverreach_async.bulk.journal import opened, opening
 from cleverreach_async.bulk.outcomes import checkpoint
 from support.clocks import START
 
@@ -111,8 +111,9 @@ def write_in_the_loop(
         on_write()
         return result
 
+    patch.setattr(opened, "run_in_thread", run)
+    patch.setattr(opening, "run_in_thread", run)
     patch.setattr(checkpoint, "run_in_thread", run)
-    patch.setattr(assembly, "run_in_thread", run)
 
 
 def switch_after(calls: int, first: Callable[..., Any], then: Callable[..., Any]) -> Any:

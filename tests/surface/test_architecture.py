@@ -52,6 +52,8 @@ ONLY_HERE = {
     "random": {"transport/clock.py", "sandbox/"},
     "typer": {"cli/"},
     "rich": {"cli/"},
+    "redis": set[str](),  # the user passes a client
+    "sqlalchemy": set[str](),  # loaded by name
     "starlette": {"sandbox/"},
     "tempfile": {"sources/content.py"},  # files.py replaces files
     "uvicorn": {"sandbox/", "cli/"},

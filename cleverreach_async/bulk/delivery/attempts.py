@@ -11,6 +11,7 @@ import attrs
 
 from cleverreach_async.bulk.delivery.body_size import BodySizeLimit
 from cleverreach_async.bulk.delivery.failure_streak import FailureStreak
+from cleverreach_async.bulk.journal.hold import ALWAYS, Hold
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.pacing.limiter import ConcurrencyLimiter
 from cleverreach_async.bulk.rows import EncodedRow, join_rows
@@ -105,6 +106,7 @@ class Attempts:
         turns: Gives each long step a pass of the event loop.
         state: Counters that the batches of the import have in common.
         most_without_proof: Responses in a row that show nothing, at which it gives up.
+        hold: Whether this run may still send; another one may have taken the import over.
     """
 
     transport: Transport
@@ -117,6 +119,7 @@ class Attempts:
     turns: Turns = attrs.field(factory=Turns)
     state: DeliveryState = attrs.field(factory=DeliveryState)
     most_without_proof: int = 15
+    hold: Hold = ALWAYS
 
     async def send(
         self, rows: Sequence[EncodedRow], call: Strategy, group_id: int, result: BatchResult
@@ -131,18 +134,18 @@ class Attempts:
 
         Raises:
             StopRequestedError: A stop was requested before the request was sent.
+            JournalError: Another run has taken the import over.
         """
-        if self.stop.requested:
-            raise StopRequestedError
-        await self.turns.take()
-        request = build_request(call.method, call.path, path={"group_id": group_id})
-        request = attrs.evolve(request, content=join_rows(rows))
+        await self._take_turn()
+        request = _request_of(rows, call, group_id)
         async with self.limiter.permit(len(rows), self.stop) as permit:
             started: float | None = None
             sent = 0
+            await self._confirm_hold(rows)
 
             def on_send() -> None:
                 nonlocal started, sent
+                self.hold.check()
                 result.doubt(rows)  # until they have a result, or are known not to be stored
                 started = self.transport.clock.monotonic()
                 sent += 1
@@ -177,6 +180,15 @@ class Attempts:
             self.state.succeeded += 1
             self.body_size.accepted(len(rows), len(request.content) - len(rows) - 1)
             return response
+
+    async def _take_turn(self) -> None:
+        if self.stop.requested:
+            raise StopRequestedError
+        await self.turns.take()
+
+    async def _confirm_hold(self, rows: Sequence[EncodedRow]) -> None:
+        """Make sure that no other run sends the rows: the wait for a permit may have been long."""
+        await self.hold.confirm(strictly=not all(row.repeatable for row in rows))
 
     async def query(self, request: Request) -> Response:
         """Send a look-up, retrying it for as long as batches are retried.
@@ -286,6 +298,11 @@ class Attempts:
             _BACKOFF, fault, attempt=streak.failures, retry_after=None, rng=self.transport.rng
         )
         return wait if self.transport.spend(diagnosis) else max(wait, _BACKOFF.cap / 2)
+
+
+def _request_of(rows: Sequence[EncodedRow], call: Strategy, group_id: int) -> Request:
+    request = build_request(call.method, call.path, path={"group_id": group_id})
+    return attrs.evolve(request, content=join_rows(rows))
 
 
 def _diagnose(error: CleverReachError, path: str, sent: int) -> Diagnosis:

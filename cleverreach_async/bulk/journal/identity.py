@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.redaction import mask_emails
 
-__all__ = ["differences", "encode_identity"]
+__all__ = ["differences", "encode_identity", "masked"]
 
 _LABELS: Final[Mapping[str, str]] = {
     "source.path": "file",
@@ -32,7 +32,7 @@ def encode_identity(identity: Mapping[str, Any]) -> str:
         ConfigurationError: It contains something else.
     """
     try:
-        return json.dumps(_masked(identity), sort_keys=True, allow_nan=False)
+        return json.dumps(masked(identity), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the identity of an import is not JSON: {error}") from None
 
@@ -97,12 +97,13 @@ def _shown(key: str, value: Any) -> str:
     return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
+    """Return a value of JSON with the e-mail addresses in its texts masked."""
     if isinstance(value, str):
         return mask_emails(value)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, Any]", value).items()
-        return {mask_emails(str(key)): _masked(inner) for key, inner in pairs}
+        return {mask_emails(str(key)): masked(inner) for key, inner in pairs}
     if isinstance(value, list | tuple):
-        return [_masked(inner) for inner in cast("Sequence[Any]", value)]
+        return [masked(inner) for inner in cast("Sequence[Any]", value)]
     return value

@@ -15,9 +15,15 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from cleverreach_async.bulk.journal.identity import differences, encode_identity
+from cleverreach_async.bulk.journal.refusals import (
+    exists_already,
+    is_another,
+    is_complete,
+    no_journal,
+)
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.sqlite_file import SqliteFormat, is_blank, make_durable
-from cleverreach_async.errors import ConfigurationError, JournalError
+from cleverreach_async.errors import JournalError
 from cleverreach_async.files import create_empty
 from cleverreach_async.transport.wire import USER_AGENT
 
@@ -78,6 +84,7 @@ class Journal:
         path: The file.
         meta: Texts by name: the unique id of this journal, the identity of its import, and more.
         state: The state that was saved last: the same object that was passed to :meth:`save`.
+        is_new: Whether it was created, not resumed.
     """
 
     def __init__(
@@ -89,9 +96,11 @@ class Journal:
         state: JournalState,
     ) -> None:
         self.path = path
-        self.meta = meta
+        self.meta: Mapping[str, str] = meta
         self.state: JournalState = state
+        self.is_new: bool = False
         self._database = database
+        self._report = ""
 
     @property
     def id(self) -> str:
@@ -119,12 +128,8 @@ class Journal:
             with _FORMAT.opening(path) as database:
                 if not is_blank(database):
                     _FORMAT.check(database, path)
-                    raise ConfigurationError(
-                        f"{path} already contains a journal: resume it, or delete it to start again"
-                    )
-                journal = cls(path, database, meta=_new_meta(text, now), state=JournalState())
-                journal._write_all(now=now)
-        return journal
+                    raise exists_already(path)
+                return cls._begin(path, database, identity=text, now=now)
 
     @classmethod
     def resume(cls, path: str | Path, identity: Mapping[str, Any], *, now: float) -> Self:
@@ -144,16 +149,36 @@ class Journal:
         text = encode_identity(identity)
         with _FORMAT.errors(path):
             if not _exists(path):
-                raise _no_journal(path)
+                raise no_journal(path)
             with _FORMAT.opening(path) as database:
                 if is_blank(database):
-                    raise _no_journal(path)
-                _FORMAT.check(database, path)
-                journal = cls._read(path, database, identity=text)
-                make_durable(database)
-                # If the disk cannot be written, fail before a row is sent.
-                journal.save(journal.state, now=now)
+                    raise no_journal(path)
+                journal = cls._continue(path, database, identity=text, now=now)
+                if journal.state.finished:
+                    raise is_complete(path)
         return journal
+
+    @classmethod
+    def create_or_resume(cls, path: str | Path, identity: Mapping[str, Any], *, now: float) -> Self:
+        """Create a journal, or open the one that exists, also if its import is complete.
+
+        Args:
+            path: The file.
+            identity: As passed to :meth:`create`.
+            now: Unix time in seconds.
+
+        Raises:
+            ConfigurationError: It belongs to another import.
+            JournalError: As for :meth:`create` and :meth:`resume`.
+        """
+        path = Path(path)
+        text = encode_identity(identity)
+        with _FORMAT.errors(path):
+            create_empty(path)
+            with _FORMAT.opening(path) as database:
+                if is_blank(database):
+                    return cls._begin(path, database, identity=text, now=now)
+                return cls._continue(path, database, identity=text, now=now)
 
     def __enter__(self) -> Self:
         return self
@@ -173,11 +198,22 @@ class Journal:
             ConfigurationError: The position of the source contains an e-mail address.
             ValueError: The state contradicts itself, or its position is not JSON.
         """
+        meta = self.meta if not self._report else {**self.meta, "report": self._report}
         values: dict[str, Any] = {**state.as_row(), "updated": float(now)}
-        values["checksum"] = _checksum(self.meta, values)
+        values["checksum"] = _checksum(meta, values)
         with _FORMAT.errors(self.path):
-            self._database.execute(_SAVE, values)
-        self.state = state
+            if self._report:
+                self._database.execute("BEGIN IMMEDIATE")
+                self._database.execute("REPLACE INTO meta VALUES ('report', ?)", (self._report,))
+                self._database.execute(_SAVE, values)
+                self._database.execute("COMMIT")
+            else:
+                self._database.execute(_SAVE, values)
+        self.meta, self.state, self._report = meta, state, ""
+
+    def add_report(self, report: str) -> None:
+        """Keep the report of the import, as text, from the next save on."""
+        self._report = report
 
     def close(self) -> None:
         """Unlock the file and remove SQLite's helper files. May be called twice."""
@@ -198,6 +234,25 @@ class Journal:
         self._database.execute("COMMIT")
 
     @classmethod
+    def _begin(cls, path: Path, database: sqlite3.Connection, *, identity: str, now: float) -> Self:
+        journal = cls(path, database, meta=_new_meta(identity, now), state=JournalState())
+        journal._write_all(now=now)
+        journal.is_new = True
+        return journal
+
+    @classmethod
+    def _continue(
+        cls, path: Path, database: sqlite3.Connection, *, identity: str, now: float
+    ) -> Self:
+        _FORMAT.check(database, path)
+        journal = cls._read(path, database, identity=identity)
+        if not journal.state.finished:
+            make_durable(database)
+            # If the disk cannot be written, fail before a row is sent.
+            journal.save(journal.state, now=now)
+        return journal
+
+    @classmethod
     def _read(cls, path: Path, database: sqlite3.Connection, *, identity: str) -> Self:
         [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
@@ -215,15 +270,8 @@ class Journal:
             state = JournalState.from_row(row)
         except (KeyError, TypeError, ValueError) as error:
             raise _FORMAT.damaged(path, error) from None
-        if state.finished:
-            raise ConfigurationError(
-                f"the import of {path} is complete; nothing to resume: delete it to start again"
-            )
         if found:
-            raise ConfigurationError(
-                f"the journal belongs to another import: {'; '.join(found)}; "
-                f"use the original or delete {path} to start again"
-            )
+            raise is_another(path, found)
         return cls(path, database, meta=meta, state=state)
 
 
@@ -248,7 +296,3 @@ def _exists(path: Path) -> bool:
         path.stat()
         return True
     return False
-
-
-def _no_journal(path: Path) -> ConfigurationError:
-    return ConfigurationError(f"No journal to resume at {path}; start without resume")

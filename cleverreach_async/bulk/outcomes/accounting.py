@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from cleverreach_async.bulk.journal.record import encode_report
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.outcomes.checkpoint import Checkpoint
 from cleverreach_async.bulk.outcomes.reject_limit import RejectLimit
@@ -186,7 +187,7 @@ class Accounting:
             self._failure, report.stopped = None, ""
         try:
             complete = not report.stopped and not report.pending and self._failure is None
-            await self.checkpoint.finish(complete=complete)
+            await self.checkpoint.finish(report=encode_report(report) if complete else "")
         except Exception as failure:  # noqa: BLE001 - returned below
             self.fail(failure)
         report.unwritten = self.checkpoint.unwritten

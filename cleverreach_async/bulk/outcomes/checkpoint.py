@@ -6,15 +6,15 @@ before its request is sent, and rejects are on the disk before their rows count 
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 import attrs
 
-from cleverreach_async.bulk.journal.journal import Journal
+from cleverreach_async.bulk.journal.opened import OpenJournal, run_in_thread
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.outcomes.batch_result import BatchResult
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
@@ -26,11 +26,9 @@ from cleverreach_async.transport.shield import uninterrupted
 __all__ = ["Checkpoint", "OnAccepted", "noop", "run_in_thread"]
 
 OnAccepted = Callable[[Sequence[str]], object]
+WithRead = Callable[[Any, Any], Any]
 
 _MOST_BUFFERED: Final = 1000
-
-run_in_thread: Final = anyio.to_thread.run_sync
-"""Where files are written. Tests in virtual time write in the event loop instead."""
 
 
 def noop(addresses: Sequence[str]) -> None:
@@ -42,9 +40,9 @@ def noop(addresses: Sequence[str]) -> None:
 class Checkpoint:
     """The rejects file, and the journal that makes an import resumable.
 
-    With a journal, everything written at once is one transaction in a worker thread; the rejects of
-    that transaction are on the disk before it. After a failure nothing more is written, so that the
-    journal never contains a row whose reject was lost.
+    With a journal, everything written at once is one transaction; the rejects of that transaction
+    are on the disk before it. After a failure nothing more is written, so that the journal never
+    contains a row whose reject was lost. The journal of a complete import does not change.
 
     Attributes:
         rejects: The file, opened.
@@ -55,12 +53,14 @@ class Checkpoint:
     """
 
     rejects: RejectsFile
-    journal: Journal | None
+    journal: OpenJournal | None
     known_body_size: Callable[[], int | None]
     clock: Clock
     on_accepted: OnAccepted = noop
     _state: JournalState = attrs.field(init=False)
     _positions: deque[tuple[int, Any]] = attrs.field(factory=deque[tuple[int, Any]], init=False)
+    _with_read: WithRead | None = attrs.field(default=None, init=False)
+    _last_read: Any = attrs.field(default=None, init=False)
     _windows: deque[int] = attrs.field(factory=deque[int], init=False)
     _buffered: list[RowResult] = attrs.field(factory=list[RowResult], init=False)
     _turn: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
@@ -82,10 +82,19 @@ class Checkpoint:
         """Rows that the rejects file lacks, and that no later run will write to it."""
         return 0 if self.is_resumable else self.rejects.unwritten
 
-    def position(self, row: int, position: Any) -> None:
-        """Record the position at which the source continues with a row."""
+    def position(self, row: int, position: Any, *, with_read: WithRead | None = None) -> None:
+        """Record the position at which the source continues with a row.
+
+        Args:
+            row: The row.
+            position: The position.
+            with_read: Adds to the position to resume at the one after the last row that was read,
+                so that a later run can tell whether it gets the same rows.
+        """
         if self.journal is not None:
             self._positions.append((row, position))
+            self._with_read = with_read
+            self._last_read = position
 
     def window_starts(self, row: int) -> None:
         """Record that a batch is gathered from a row on, and that none before is incomplete."""
@@ -137,11 +146,36 @@ class Checkpoint:
 
         await self._write(self.journal, change)
 
-    async def finish(self, *, complete: bool) -> None:
+    @asynccontextmanager
+    async def holding(
+        self, on_lost: Callable[[Exception], None], *, settle: float
+    ) -> AsyncGenerator[None, None]:
+        """Keep other runs away from the journal during the block, which begins when it is safe.
+
+        Args:
+            on_lost: Called with the error if another run has the journal all the same.
+            settle: Seconds after which a request of an earlier run has surely ended on the server.
+
+        Raises:
+            JournalError: The journal cannot be written.
+        """
+        journal = self.journal
+        if journal is None:
+            yield
+            return
+        async with journal.holding(on_lost):
+            if journal.state.sent:
+                # Requests of the killed run may still be executing.
+                await self.clock.sleep(settle)
+            if journal.rejects is not None and journal.state.rejects_bytes != self.rejects.size:
+                await self._write(journal, _no_change)  # the rejects file is a new one
+            yield
+
+    async def finish(self, *, report: str) -> None:
         """Write the rest down.
 
         Args:
-            complete: Whether every row has a result.
+            report: The report as text, if every row has a result; else empty.
         """
         if self.journal is None:
             if self.rejects.size:
@@ -149,28 +183,40 @@ class Checkpoint:
             return
 
         def change(state: JournalState) -> Sequence[RowResult]:
-            state.finished = complete
+            state.finished = bool(report)
             return ()
 
         if not self._broken:
-            await self._write(self.journal, change)
+            await self._write(self.journal, change, report)
 
     async def _write(
-        self, journal: Journal, change: Callable[[JournalState], Sequence[RowResult]]
+        self,
+        journal: OpenJournal,
+        change: Callable[[JournalState], Sequence[RowResult]],
+        report: str = "",
     ) -> None:
         """Apply a change and make it durable, with what was buffered before it."""
+        if journal.state.finished:
+            return
         # A cancellation between the two steps would lose the rejects of the change.
-        await uninterrupted(partial(self._write_in_turn, journal, change))
+        await uninterrupted(partial(self._write_in_turn, journal, change, report))
 
     async def _write_in_turn(
-        self, journal: Journal, change: Callable[[JournalState], Sequence[RowResult]]
+        self,
+        journal: OpenJournal,
+        change: Callable[[JournalState], Sequence[RowResult]],
+        report: str,
     ) -> None:
         async with self._turn:
             if self._broken:
-                raise JournalError(f"{journal.path}: not written after an earlier failure")
+                raise JournalError(f"{journal.name}: not written after an earlier failure")
             try:
                 results = self._apply(change)
-                await run_in_thread(self._commit, journal, results, self._state.snapshot())
+                state = self._state.snapshot()
+                if results:
+                    await run_in_thread(self._write_rejects, results)
+                state.rejects_bytes = self.rejects.size
+                await journal.save(state, results, now=self.clock.now(), report=report)
             except BaseException:
                 self._broken = True  # the state may have changed in part
                 raise
@@ -197,12 +243,12 @@ class Checkpoint:
             state.window_row = self._windows.popleft()
         while self._positions and self._positions[0][0] <= state.window_row:
             state.position_row, state.position = self._positions.popleft()
+        if self._with_read is not None:
+            state.position = self._with_read(state.position, self._last_read)
 
-    def _commit(self, journal: Journal, results: Sequence[RowResult], state: JournalState) -> None:
+    def _write_rejects(self, results: Sequence[RowResult]) -> None:
         with self._writing:
             self.rejects.write(results, sync=True)
-            state.rejects_bytes = self.rejects.size
-            journal.save(state, now=self.clock.now())
 
 
 def _no_change(state: JournalState) -> Sequence[RowResult]:

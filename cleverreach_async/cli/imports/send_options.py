@@ -229,7 +229,7 @@ class SendOptions:
             help="Continue the import of the journal, and append to its rejects file.",
             rich_help_panel=_RESUMING,
         ),
-    ] = _DEFAULTS.resume
+    ] = False
     settle: Annotated[
         float,
         typer.Option(

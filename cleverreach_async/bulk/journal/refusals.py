@@ -1,0 +1,46 @@
+"""Why a journal is refused, in the same words for a file and for a shared store."""
+
+from collections.abc import Sequence
+
+from cleverreach_async.errors import ConfigurationError, JournalError
+
+__all__ = ["exists_already", "is_another", "is_complete", "no_journal", "taken_over"]
+
+
+def exists_already(place: object) -> ConfigurationError:
+    """Return the error for a new import whose journal exists."""
+    return ConfigurationError(
+        f"{place} already contains a journal: resume it, or delete it to start again"
+    )
+
+
+def no_journal(place: object) -> ConfigurationError:
+    """Return the error for an import to resume that has no journal."""
+    return ConfigurationError(f"No journal to resume at {place}; start without resume")
+
+
+def is_complete(place: object) -> ConfigurationError:
+    """Return the error for an import to resume that is complete."""
+    return ConfigurationError(
+        f"the import of {place} is complete; nothing to resume: delete it to start again"
+    )
+
+
+def is_another(place: object, found: Sequence[str]) -> ConfigurationError:
+    """Return the error for the journal of another import.
+
+    Args:
+        place: The journal.
+        found: The differences.
+    """
+    return ConfigurationError(
+        f"the journal belongs to another import: {'; '.join(found)}; "
+        f"use the original or delete {place} to start again"
+    )
+
+
+def taken_over(place: object) -> JournalError:
+    """Return the error for an attempt whose journal another one has."""
+    return JournalError(
+        f"{place}: another attempt of this import has taken it over and goes on; this one stops"
+    )

@@ -1,0 +1,144 @@
+"""The journal of an import in a table of an SQL database, by SQLAlchemy."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, TypeVar
+
+from cleverreach_async.bulk.journal.places import check_lease, check_name, run_abandoning
+from cleverreach_async.bulk.journal.store import JournalEntry
+
+__all__ = ["SqlJournal"]
+
+T = TypeVar("T")
+
+_LENGTH: int = 200
+
+
+class SqlJournal:
+    """Keeps the journal of an import in a database, so that another machine can go on with it.
+
+    Pass it as ``journal=``. It contains row numbers, counts and reasons, and no addresses. The
+    tables ``cleverreach_journals`` and ``cleverreach_journal_rejects`` are created if they are
+    missing. Tested on PostgreSQL and SQLite.
+
+    Args:
+        engine: Your ``Engine`` or ``AsyncEngine`` of SQLAlchemy (extra ``sql``). It is not disposed
+            of. An ``AsyncEngine`` runs on asyncio, an ``Engine`` in worker threads.
+        key: The key, one per import and partition, such as ``nightly-2026-11-28/3``.
+        lease: Seconds without a sign of life after which another attempt takes the import over.
+
+    Raises:
+        ConfigurationError: The key is empty or no text, or ``lease`` is not above 0.
+    """
+
+    def __init__(self, engine: Any, key: str, *, lease: float = 30.0) -> None:
+        self._engine = engine
+        self._key = check_name(key)
+        self._tables = _Tables()
+        self.lease: float = check_lease(lease)
+        self.name: str = f"SQL journal {key}"
+
+    async def load(self) -> JournalEntry | None:
+        """See :class:`JournalStore`."""
+        return await self._run(partial(self._tables.load, self._key))
+
+    async def swap(self, expected: str | None, entry: JournalEntry, rejects: str) -> bool:
+        """See :class:`JournalStore`."""
+        tables = self._tables
+        try:
+            return await self._run(partial(tables.swap, self._key, expected, entry, rejects))
+        except tables.sql.exc.IntegrityError:  # another attempt has inserted the first entry
+            return False
+
+    async def load_rejects(self) -> Sequence[str]:
+        """See :class:`JournalStore`."""
+        return await self._run(partial(self._tables.load_rejects, self._key))
+
+    async def delete(self) -> None:
+        """Delete the journal, so that the import can begin anew. No attempt may be running."""
+        await self._run(partial(self._tables.delete, self._key))
+
+    async def _run(self, work: Callable[[Any], T]) -> T:
+        """Do work with a connection, in one transaction."""
+        if hasattr(self._engine, "sync_engine"):
+            async with self._engine.begin() as connection:
+                result: T = await connection.run_sync(work)
+                return result
+
+        def in_transaction() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return await run_abandoning(in_transaction)
+
+
+class _Tables:
+    """The two tables, and what is asked of them; each call is a part of one transaction."""
+
+    def __init__(self) -> None:
+        # Whoever has an engine has the library.
+        self.sql: Any = import_module("sqlalchemy")
+        column, text = self.sql.Column, self.sql.Text
+        name = self.sql.String(_LENGTH)
+        self._metadata = self.sql.MetaData()
+        self._entries = self.sql.Table(
+            "cleverreach_journals",
+            self._metadata,
+            column("key", name, primary_key=True),
+            column("version", name, nullable=False),
+            column("text", text, nullable=False),
+        )
+        self._rejects = self.sql.Table(
+            "cleverreach_journal_rejects",
+            self._metadata,
+            column("key", name, primary_key=True),
+            column("version", name, primary_key=True),
+            column("text", text, nullable=False),
+        )
+        self._exist = False
+
+    def load(self, key: str, connection: Any) -> JournalEntry | None:
+        """Return the entry of a key."""
+        self._create(connection)
+        entries = self._entries
+        wanted = self.sql.select(entries.c.version, entries.c.text).where(entries.c.key == key)
+        row = connection.execute(wanted).one_or_none()
+        return None if row is None else JournalEntry(*row)
+
+    def swap(
+        self, key: str, expected: str | None, entry: JournalEntry, rejects: str, connection: Any
+    ) -> bool:
+        """Replace the entry of a key if it has the expected version."""
+        self._create(connection)
+        values = {"version": entry.version, "text": entry.text}
+        entries = self._entries
+        if expected is None:
+            connection.execute(entries.insert().values(key=key, **values))
+        else:
+            is_same = (entries.c.key == key) & (entries.c.version == expected)
+            if not connection.execute(entries.update().where(is_same).values(**values)).rowcount:
+                return False
+        if rejects:
+            connection.execute(
+                self._rejects.insert().values(key=key, version=entry.version, text=rejects)
+            )
+        return True
+
+    def load_rejects(self, key: str, connection: Any) -> Sequence[str]:
+        """Return the rejects of a key."""
+        rejects = self._rejects
+        found = connection.execute(self.sql.select(rejects.c.text).where(rejects.c.key == key))
+        return [text for (text,) in found]
+
+    def delete(self, key: str, connection: Any) -> None:
+        """Delete the entry and the rejects of a key."""
+        self._create(connection)
+        for table in (self._entries, self._rejects):
+            connection.execute(table.delete().where(table.c.key == key))
+
+    def _create(self, connection: Any) -> None:
+        """Create missing tables; if another process is faster, the call is repeated."""
+        if not self._exist:
+            self._metadata.create_all(connection)
+            self._exist = True
