@@ -17,8 +17,13 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "readme", "coverage", "fuzz"]
 
+# Tests start hundreds of Python processes, each of which would compile every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).parent
 STATE_MACHINE = "tests/bulk/test_import_machine.py"
+NO_TIME_LIMIT = "faulthandler_timeout=0"
+HUNTING = ("--hypothesis-profile=hunt", "-o", NO_TIME_LIMIT)
 MUTATION = ROOT / ".mutation"
 TESTS_OF_LAYER = {
     "transport": ["tests/wire", "tests/http", "tests/engine", "tests/auth"],
@@ -77,15 +82,15 @@ def kill(session: nox.Session) -> None:
 def hunt(session: nox.Session) -> None:
     """Search for failures with many random examples; ``-- 20`` runs twenty rounds."""
     for _ in range(int(session.posargs[0]) if session.posargs else 5):
-        session.run("pytest", "--hypothesis-profile=hunt", "-m", "hypothesis")
-        session.run("pytest", STATE_MACHINE)
+        session.run("pytest", *HUNTING, "-m", "hypothesis")
+        session.run("pytest", *HUNTING, STATE_MACHINE)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Send random hostile answers to every method for two minutes; ``-- 600`` for ten."""
     seconds = session.posargs[0] if session.posargs else "120"
-    session.run("pytest", "tests/fuzz", env={"FUZZ_SECONDS": seconds})
+    session.run("pytest", "-o", NO_TIME_LIMIT, "tests/fuzz", env={"FUZZ_SECONDS": seconds})
 
 
 @nox.session

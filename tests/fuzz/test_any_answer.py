@@ -42,7 +42,7 @@ pytestmark = [
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 """Seconds for both event loops together; 0 for a number of examples instead."""
 FIRST_SEED = int(os.environ.get("FUZZ_SEED", "1"))
-EXAMPLES = 1 if "FUZZ_SEED" in os.environ else 60
+EXAMPLES = 1 if "FUZZ_SEED" in os.environ else 20
 TIMEOUT = 0.3
 LONGEST_BLOCK = 1.0
 MOST_MEMORY = 500 * 1024

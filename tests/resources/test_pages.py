@@ -7,6 +7,7 @@ import anyio
 import anyio.lowlevel
 import msgspec
 import pytest
+from support.event_loops import anyio_backend
 
 from cleverreach_async.errors import ConfigurationError, InternalServerError, ResponseDecodeError
 from cleverreach_async.resources.receiver_lists import MAX_PAGE_SIZE
@@ -14,6 +15,7 @@ from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request, Response
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 

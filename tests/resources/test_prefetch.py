@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.event_loops import anyio_backend
 from support.virtual_time import VirtualClock
 
 from cleverreach_async.errors import (
@@ -24,6 +25,7 @@ from cleverreach_async.resources.receiver_models import Receiver
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.transport.wire import Request, Response
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 
