@@ -75,7 +75,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def kill(session: nox.Session) -> None:
     """Run the tests that kill processes; ``-s`` shows how many rows were sent again."""
-    session.run("pytest", "-s", "tests/kill", *session.posargs)
+    fifty = {"KILLS": "50"}
+    session.run("pytest", "-s", "-o", NO_TIME_LIMIT, "tests/kill", *session.posargs, env=fifty)
 
 
 @nox.session

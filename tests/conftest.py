@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -27,7 +28,7 @@ REPEATING_FOLDERS = ("cases", "chaos", "contract", "kill")
 
 
 def pytest_configure() -> None:
-    """Keep files in memory: journals wait for the disk after every batch, and tests for them."""
+    """Keep files in memory: journals wait for the disk after every batch; and heed Ctrl-C."""
     if (
         "TMPDIR" not in os.environ
         and os.access(IN_MEMORY, os.W_OK)
@@ -35,6 +36,9 @@ def pytest_configure() -> None:
     ):
         os.environ["TMPDIR"] = str(IN_MEMORY)
         tempfile.tempdir = None  # read the variable again
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # In the background of a shell. Commands that tests start would ignore Ctrl-C too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
