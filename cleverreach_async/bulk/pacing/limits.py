@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["AdaptiveLimit", "ConcurrencyLimit", "FixedLimit", "RateLimit"]
 
@@ -104,7 +105,7 @@ class FixedLimit:
     limit: int
 
     def __attrs_post_init__(self) -> None:
-        _check_least("limit", self.limit, 1)
+        check_number("limit", self.limit, least=1)
 
     def started(self, in_flight: int) -> None:
         """Do nothing."""
@@ -194,8 +195,8 @@ class AdaptiveLimit:
     """
 
     def __init__(self, max_limit: int = 8, first: int = 2) -> None:
-        _check_least("max_limit", max_limit, 1)
-        _check_least("first", first, 1)
+        check_number("max_limit", max_limit, least=1)
+        check_number("first", first, least=1)
         self._max = float(max_limit)
         self._estimate = min(float(first), self._max)
         self._double_until = self._max
@@ -321,8 +322,3 @@ class RateLimit:
         starts_at = max(self._free_at, now)
         self._free_at = starts_at + rows / self._rate
         return starts_at - now
-
-
-def _check_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ConfigurationError(f"{name} is {value}; use at least {least}")
