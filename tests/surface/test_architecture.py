@@ -25,6 +25,7 @@ LAYERS: tuple[str, ...] = (
     "bulk",
     "nouns",
     "client",
+    "types",
     "cli",
     "__main__",
 )
