@@ -1,6 +1,7 @@
 """Check arguments that are numbers."""
 
 import math
+from typing import Any
 
 from cleverreach_async.errors import ConfigurationError
 
@@ -8,7 +9,7 @@ __all__ = ["check_number"]
 
 
 def check_number(
-    name: str, value: object, *, least: float = 0, most: float = math.inf, whole: bool = True
+    name: str, value: Any, *, least: float = 0, most: float = math.inf, whole: bool = True
 ) -> None:
     """Check that an argument is a number between two others.
 

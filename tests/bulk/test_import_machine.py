@@ -246,7 +246,7 @@ def test_any_combination_of_faults() -> None:
     run_state_machine_as_test(
         ImportMachine,
         settings=settings(
-            max_examples=2 * settings.default.max_examples,
+            max_examples=2 * settings().max_examples,
             stateful_step_count=12,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
