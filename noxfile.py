@@ -63,7 +63,7 @@ def coverage(session: nox.Session) -> None:
 
     Two at a time: many tests wait for a process that they have started.
     """
-    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=2")
+    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=2 --dist=worksteal")
 
 
 @nox.session

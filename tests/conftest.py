@@ -12,6 +12,7 @@ import coverage
 import pytest
 from hypothesis import settings
 from support.event_loops import anyio_backend
+from support.real_time import RealTime
 
 __all__ = ["anyio_backend"]
 
@@ -45,6 +46,14 @@ def pytest_configure() -> None:
 def _long_keep_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep unused connections open: the usual seconds may pass on a busy machine."""
     monkeypatch.setattr("cleverreach_async.transport.http.pooled_sender._KEEP_ALIVE", 600.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_long_wait(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Retries and outages are tested with other clocks than the system's."""
+    waits = RealTime(monkeypatch)
+    yield
+    waits.check()
 
 
 def pytest_collection_finish() -> None:
