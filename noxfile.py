@@ -21,7 +21,6 @@ nox.options.sessions = ["lint", "types", "readme", "coverage", "fuzz"]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent
-STATE_MACHINE = "tests/bulk/test_import_machine.py"
 NO_TIME_LIMIT = "faulthandler_timeout=0"
 HUNTING = ("--hypothesis-profile=hunt", "-o", NO_TIME_LIMIT)
 MUTATION = ROOT / ".mutation"
@@ -63,7 +62,9 @@ def coverage(session: nox.Session) -> None:
 
     Two at a time: many tests wait for a process that they have started.
     """
-    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=2 --dist=worksteal")
+    run_line_of_readme(
+        session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=2 --dist=worksteal"
+    )
 
 
 @nox.session
@@ -84,7 +85,6 @@ def hunt(session: nox.Session) -> None:
     """Search for failures with many random examples; ``-- 20`` runs twenty rounds."""
     for _ in range(int(session.posargs[0]) if session.posargs else 5):
         session.run("pytest", *HUNTING, "-m", "hypothesis")
-        session.run("pytest", *HUNTING, STATE_MACHINE)
 
 
 @nox.session

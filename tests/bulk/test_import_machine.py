@@ -241,6 +241,7 @@ def check_deleted(scenario: Scenario, played: Played) -> None:
             assert key not in scenario.existing or reported[0][0] == "accepted"
 
 
+@pytest.mark.hypothesis
 def test_any_combination_of_faults() -> None:
     """Hypothesis searches for one that violates an invariant."""
     run_state_machine_as_test(
