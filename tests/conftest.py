@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -37,9 +38,12 @@ def pytest_configure() -> None:
     ):
         os.environ["TMPDIR"] = str(IN_MEMORY)
         tempfile.tempdir = None  # read the variable again
+    # A run in the background of a shell, or by nohup, ignores these, and so would the commands that
+    # tests start. A handler of Python's is not passed on.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # In the background of a shell. Commands that tests start would ignore Ctrl-C too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
