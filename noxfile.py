@@ -17,8 +17,12 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "readme", "coverage", "fuzz"]
 
+# Tests start hundreds of Python processes, each of which would compile every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).parent
-STATE_MACHINE = "tests/bulk/test_import_machine.py"
+NO_TIME_LIMIT = "faulthandler_timeout=0"
+HUNTING = ("--hypothesis-profile=hunt", "-o", NO_TIME_LIMIT)
 MUTATION = ROOT / ".mutation"
 TESTS_OF_LAYER = {
     "transport": ["tests/wire", "tests/http", "tests/engine", "tests/auth"],
@@ -58,7 +62,9 @@ def coverage(session: nox.Session) -> None:
 
     Two at a time: many tests wait for a process that they have started.
     """
-    run_line_of_readme(session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=2")
+    run_line_of_readme(
+        session, ending="pytest", PYTEST_ADDOPTS="--cov --numprocesses=2 --dist=worksteal"
+    )
 
 
 @nox.session
@@ -70,7 +76,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def kill(session: nox.Session) -> None:
     """Run the tests that kill processes; ``-s`` shows how many rows were sent again."""
-    session.run("pytest", "-s", "tests/kill", *session.posargs)
+    fifty = {"KILLS": "50"}
+    session.run("pytest", "-s", "-o", NO_TIME_LIMIT, "tests/kill", *session.posargs, env=fifty)
 
 
 @nox.session
@@ -83,15 +90,14 @@ def outbox(session: nox.Session) -> None:
 def hunt(session: nox.Session) -> None:
     """Search for failures with many random examples; ``-- 20`` runs twenty rounds."""
     for _ in range(int(session.posargs[0]) if session.posargs else 5):
-        session.run("pytest", "--hypothesis-profile=hunt", "-m", "hypothesis")
-        session.run("pytest", STATE_MACHINE)
+        session.run("pytest", *HUNTING, "-m", "hypothesis")
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Send random hostile answers to every method for two minutes; ``-- 600`` for ten."""
     seconds = session.posargs[0] if session.posargs else "120"
-    session.run("pytest", "tests/fuzz", env={"FUZZ_SECONDS": seconds})
+    session.run("pytest", "-o", NO_TIME_LIMIT, "tests/fuzz", env={"FUZZ_SECONDS": seconds})
 
 
 @nox.session

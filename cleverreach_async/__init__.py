@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from cleverreach_async.transport.redaction import Secret
     from cleverreach_async.transport.response_info import ResponseInfo
     from cleverreach_async.transport.retry import Fault, RetryPolicy
+    from cleverreach_async.transport.stop import StopRequestedError
     from cleverreach_async.transport.transport import RequestEvent
     from cleverreach_async.webhooks.asgi import WebhookApp
     from cleverreach_async.webhooks.django import django_webhook
@@ -224,6 +225,7 @@ _HOMES: Final = {
     "transport.redaction": ("Secret",),
     "transport.response_info": ("ResponseInfo",),
     "transport.retry": ("Fault", "RetryPolicy"),
+    "transport.stop": ("StopRequestedError",),
     "transport.transport": ("RequestEvent",),
     "webhooks.asgi": ("WebhookApp",),
     "webhooks.django": ("django_webhook",),
@@ -353,6 +355,7 @@ __all__ = [
     "SourceError",
     "SourceRow",
     "SqlJournal",
+    "StopRequestedError",
     "SyncFailedError",
     "SyncOptions",
     "SyncReport",

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from cleverreach_async.bulk.assembly import (
     adapt_source,
@@ -13,24 +13,24 @@ from cleverreach_async.bulk.assembly import (
     opened_journal,
     start_attempts,
 )
-from cleverreach_async.bulk.export.export import Export, ExportRequest, checked_path
 from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.intake.source_check import check_source
 from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
-from cleverreach_async.bulk.sync.options import SyncOptions, SyncSettings
-from cleverreach_async.bulk.sync.report import SyncReport
-from cleverreach_async.bulk.sync.sync import Synchronisation
-from cleverreach_async.bulk.verify.report import VerifyReport
-from cleverreach_async.bulk.verify.verify import Verification, verify
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receiver_models import Detail, ReceiverState
 from cleverreach_async.sources.later import inspect_source
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
+
+if TYPE_CHECKING:
+    from cleverreach_async.bulk.export.export import Export
+    from cleverreach_async.bulk.sync.options import SyncOptions
+    from cleverreach_async.bulk.sync.report import SyncReport
+    from cleverreach_async.bulk.verify.report import VerifyReport
 
 __all__ = ["Bulk"]
 
@@ -125,8 +125,8 @@ class Bulk:
         *,
         group_id: int,
         state: str | Path,
-        **options: Unpack[SyncOptions],
-    ) -> SyncReport:
+        **options: "Unpack[SyncOptions]",
+    ) -> "SyncReport":
         """Send the rows of a source that are new or changed since the last run.
 
         New rows are sent by ``insert``, changed ones by ``update`` without ``activated``, so that
@@ -153,6 +153,9 @@ class Bulk:
 
         ``POST /groups/{group_id}/receivers/insert``, ``PUT …/update``
         """
+        from cleverreach_async.bulk.sync.options import SyncSettings
+        from cleverreach_async.bulk.sync.sync import Synchronisation
+
         check_source(source)
         synchronisation = Synchronisation(
             transport=self._transport,
@@ -193,7 +196,7 @@ class Bulk:
         order_by: str | None = "id ASC",
         page_size: int = 1000,
         concurrency: int = 4,
-    ) -> Export:
+    ) -> "Export":
         """Read every receiver of a group: ``async for receiver in cr.bulk.export(group_id=7)``.
 
         ``await cr.bulk.export(group_id=7).write("group.csv")`` writes them to a file. Some pages
@@ -214,6 +217,8 @@ class Bulk:
 
         ``GET /groups/{group_id}/receivers``
         """
+        from cleverreach_async.bulk.export.export import Export, ExportRequest
+
         wanted = ExportRequest(
             group_id=check_id("group_id", group_id),
             state=state,
@@ -232,7 +237,7 @@ class Bulk:
         group_id: int,
         differences: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
-    ) -> VerifyReport:
+    ) -> "VerifyReport":
         """Compare a source with a group: what is missing in it, what differs, what is beyond.
 
         Rows are compared as an import would send them, with later rows of an address after earlier
@@ -255,6 +260,9 @@ class Bulk:
         ``GET /groups/{group_id}/receivers``, ``GET /attributes``,
         ``GET /groups/{group_id}/attributes``
         """
+        from cleverreach_async.bulk.export.export import checked_path
+        from cleverreach_async.bulk.verify.verify import Verification, verify
+
         check_source(source)
         path = None if differences is None else checked_path(differences)
         export = self.export(group_id=group_id)

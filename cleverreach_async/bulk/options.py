@@ -1,6 +1,5 @@
 """Options of an import, with defaults and limits."""
 
-import math
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +17,7 @@ from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["AUTO_CONCURRENCY", "MAX_CONCURRENCY", "ImportOptions", "Settings", "check_names"]
 
@@ -140,11 +140,11 @@ class Settings:
             ConfigurationError: An argument is out of range, or does not fit another.
         """
         if self.concurrency != "auto":
-            _check_range("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
-        _check_range("batch_size", self.batch_size, 1, MAX_ROWS)
-        _check_range("max_reject_share", self.max_reject_share, 0, 1)
+            check_number("concurrency", self.concurrency, least=1, most=MAX_CONCURRENCY)
+        check_number("batch_size", self.batch_size, least=1, most=MAX_ROWS)
+        check_number("max_reject_share", self.max_reject_share, most=1, whole=False)
         for name in ("timeout", "max_outage", "settle", "drain"):
-            _check_range(name, getattr(self, name), 0, math.inf)
+            check_number(name, getattr(self, name), whole=False)
         if self.not_subscribed not in {None, "exclude", "deactivate"}:
             raise ConfigurationError(
                 f"not_subscribed is {self.not_subscribed!r}; use 'exclude' or 'deactivate'"
@@ -209,13 +209,3 @@ def check_names(options: Iterable[str]) -> None:
         close = _OTHER_NAMES.get(name) or next(iter(get_close_matches(name, known, n=1)), "")
         hint = f"did you mean {close}? The" if close else "the"
         raise ConfigurationError(f"unknown option {name}: {hint} options are {', '.join(known)}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
-
-
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not (_is_number(value) and least <= value <= most):
-        limits = f"{least:g} to {most:g}" if math.isfinite(most) else f"at least {least:g}"
-        raise ConfigurationError(f"{name} is {value!r}; use {limits}")

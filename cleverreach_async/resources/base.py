@@ -8,11 +8,12 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError, NotFoundError, ResponseDecodeError
 from cleverreach_async.resources.converter import structure
-from cleverreach_async.resources.pages import Page, Paginator, check_number
+from cleverreach_async.resources.pages import Page, Paginator
 from cleverreach_async.resources.success import failure_in
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.error_bodies import refusal
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id, fill_path
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import (

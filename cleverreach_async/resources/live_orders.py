@@ -15,6 +15,7 @@ from cleverreach_async.resources.kept_orders import KeptOrders, OrderKeeper
 from cleverreach_async.resources.order_delivery import OrderDelivery, prepared
 from cleverreach_async.resources.order_results import OrderResult
 from cleverreach_async.resources.orders import OrderLike, Orders
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 
@@ -102,11 +103,13 @@ class LiveOrders(Orders):
             raise ConfigurationError(f"on_error is {kind_of(on_error)}; pass a function")
         if inspect.iscoroutinefunction(on_error):
             raise ConfigurationError("on_error is an async function; pass a plain one")
+        check_number("limit", limit, least=1)
+        check_number("concurrency", concurrency, least=1)
         options = BackgroundOptions(
             on_error=on_error,
             group_id=None if group_id is None else check_id("group_id", group_id),
-            limit=_count("limit", limit),
-            concurrency=_count("concurrency", concurrency),
+            limit=limit,
+            concurrency=concurrency,
             max_wait=_positive("max_wait", max_wait),
             drain=_positive("drain", drain),
         )
@@ -116,12 +119,6 @@ class LiveOrders(Orders):
             else KeptOrders(outbox=outbox, account=account)
         )
         return BackgroundOrders(delivery, self._clock, options)
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name} is {value!r}; it must be a whole number of at least 1")
-    return value
 
 
 def _positive(name: str, value: Any) -> float:

@@ -15,9 +15,10 @@ from cleverreach_async.resources.mailing_models import (
     MailingState,
 )
 from cleverreach_async.resources.order_models import Order
-from cleverreach_async.resources.pages import Paginator, check_number
+from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import Receiver
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.wire import as_list, as_object, build_request, is_numbered, to_unix
 
 __all__ = ["Mailings"]

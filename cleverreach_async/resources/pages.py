@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, overlo
 import anyio
 import attrs
 
-from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
+from cleverreach_async.errors import ResponseDecodeError
+from cleverreach_async.transport.numbers import check_number
 
-__all__ = ["MAX_PREFETCH", "Page", "Paginator", "check_number"]
+__all__ = ["MAX_PREFETCH", "Page", "Paginator"]
 
 T = TypeVar("T")
 
@@ -147,17 +148,6 @@ class Paginator(Generic[T]):
             if limit is not None and len(items) >= limit:
                 return items[:limit]
         return items
-
-
-def check_number(name: str, value: int, *, least: int = 0, most: int | None = None) -> None:
-    """Check an argument that is a whole number.
-
-    Raises:
-        ConfigurationError: It is out of range, or no whole number.
-    """
-    if type(value) is not int or value < least or (most is not None and value > most):
-        limits = f"a number of {least} or more" if most is None else f"from {least} to {most}"
-        raise ConfigurationError(f"{name} is {value!r}; it must be {limits}")
 
 
 class _Pages(AsyncIterator[Page[T]]):

@@ -9,10 +9,11 @@ import attrs
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
 from cleverreach_async.resources.base import Resource, body, optional_ids, refuse_none
 from cleverreach_async.resources.field_types import Extra
-from cleverreach_async.resources.pages import Paginator, check_number
+from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_arguments import split_tags
 from cleverreach_async.resources.success import looks_like_trouble
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import Request, as_list, build_request, is_numbered
 

@@ -42,7 +42,7 @@ class AccountState:
 
     id: int
     name: str
-    accounts: "Accounts"
+    accounts: "SandboxAccounts"
     store: Store
     behaviour: Behaviour
     clock: Callable[[], float]
@@ -68,7 +68,7 @@ class AccountState:
         return self.accounts.store
 
 
-class Accounts:
+class SandboxAccounts:
     """All accounts. Each has a database of its own; the first one's has the tokens too.
 
     An account that was added before is in the database; it is opened when its name is added again
@@ -81,7 +81,10 @@ class Accounts:
     """
 
     def __init__(
-        self, path: str, name: str, make: Callable[[int, str, "Accounts", Store], AccountState]
+        self,
+        path: str,
+        name: str,
+        make: Callable[[int, str, "SandboxAccounts", Store], AccountState],
     ) -> None:
         self._path = path
         self._make = make

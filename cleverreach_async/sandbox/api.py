@@ -34,7 +34,7 @@ from . import (
     tags,
     webhooks,
 )
-from .accounts import Accounts
+from .accounts import SandboxAccounts
 from .errors import REFUSALS, ApiError, OAuthError, error_body
 from .routing import ACCOUNT, Endpoint, JsonAnswer, OperationRoutes, unknown_operation
 
@@ -69,7 +69,7 @@ _ROUTES: tuple[BaseRoute, ...] = (
 )
 
 
-def make_api(accounts: Accounts) -> Starlette:
+def make_api(accounts: SandboxAccounts) -> Starlette:
     """Make the application that serves all accounts."""
     api = Starlette(routes=_ROUTES, exception_handlers={ApiError: refuse, OAuthError: refuse_grant})
     api.state.accounts = accounts

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 from .account import SandboxAccount
-from .accounts import Accounts, AccountState
+from .accounts import AccountState, SandboxAccounts
 from .api import make_api, path_of
 from .behaviour import Behaviour
 from .faults import Faults
@@ -73,7 +73,9 @@ class Sandbox(SandboxAccount):
         )
         first = (client_id, client_secret, behaviour or Behaviour(), deliver, limits)
 
-        def make(account_id: int, name: str, accounts: Accounts, store: Store) -> AccountState:
+        def make(
+            account_id: int, name: str, accounts: SandboxAccounts, store: Store
+        ) -> AccountState:
             """Make an account; those that are opened later start like the first one."""
             if name == FIRST_NAME:
                 app_id, secret, current, send, limited = first
@@ -87,7 +89,7 @@ class Sandbox(SandboxAccount):
             account.hooks.deliver = send
             return account
 
-        self._accounts = Accounts(path, FIRST_NAME, make)
+        self._accounts = SandboxAccounts(path, FIRST_NAME, make)
         super().__init__(self._accounts.first, RequestLog())
         self.app: FaultInjection = FaultInjection(
             make_api(self._accounts), path_of, self._accounts, self._log, lambda: self.faults

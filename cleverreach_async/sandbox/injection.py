@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .accounts import Accounts, AccountState
+from .accounts import AccountState, SandboxAccounts
 from .call import token_of
 from .errors import error_body, phrase
 from .faults import Fault, Faults, is_call
@@ -43,7 +43,7 @@ class FaultInjection:
         self,
         api: ASGIApp,
         path_of: Callable[[Scope], str],
-        accounts: Accounts,
+        accounts: SandboxAccounts,
         log: RequestLog,
         faults: Callable[[], Faults],
     ) -> None:

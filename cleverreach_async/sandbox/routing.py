@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-from .accounts import Accounts
+from .accounts import SandboxAccounts
 from .call import Call, token_of
 from .errors import ApiError, not_found
 from .tokens import check_token
@@ -147,7 +147,7 @@ async def admit(request: Request, *, needs_token: bool = True) -> Call:
     Raises:
         ApiError: 413, the body is too large; 401, the token is not valid.
     """
-    accounts: Accounts = request.app.state.accounts
+    accounts: SandboxAccounts = request.app.state.accounts
     account = request.scope.get(ACCOUNT) or accounts.first
     body, token = await request.body(), token_of(request)
     limit = account.behaviour.max_body_bytes

@@ -152,7 +152,6 @@ def _with_unknown_time(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"deactivated": "unknown" if is_unknown else moment}
 
 
-@settings(max_examples=25)
 @given(PEOPLE, st.sampled_from([",", ";", "\t"]))
 @example([Person(1_700_000_000, 0, 1, "=1+1", ["-a"][:0], {"firstname": "two\r\nlines"}, {})], ",")
 def test_csv_comes_back_the_same(people: list[Person], delimiter: str) -> None:

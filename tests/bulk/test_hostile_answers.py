@@ -131,16 +131,16 @@ async def test_requests_of_the_second_look_are_counted() -> None:
 
 
 async def test_a_long_error_is_written_once_per_row_and_cut() -> None:
-    """A response of 1 MB does not make the results of a thousand rows large."""
+    """A response of 1 MB does not make the results of many rows large."""
     content = json.dumps({"error": {"code": 422, "message": "bad row " * 100_000}}).encode()
     server = ModelServer(always(Reply(422, executed=False, content=content)))
     results: list[RowResult] = []
     async with Bulk(transport_to(server)).open(group_id=7, max_reject_share=1) as run:
-        for row in receivers(200):
+        for row in receivers(10):
             await run.put(row)
         results = [result async for result in run.results()]
 
-    assert 200 == len(results)
+    assert 10 == len(results)
     assert 2048 >= max(len(result.message.encode()) for result in results)
 
 
@@ -183,9 +183,9 @@ async def renewing(server: ModelServer, rows: Any, **options: Any) -> ImportRepo
 async def test_tokens_that_end_after_a_few_requests(concurrency: Any) -> None:
     """A 401 after a renewal is push-back: the import ends with every row accepted."""
     server = ShortTokens(5)
-    report = await renewing(server, receivers(20_000), concurrency=concurrency, batch_size=100)
+    report = await renewing(server, receivers(5000), concurrency=concurrency, batch_size=25)
 
-    assert {"read": 20_000, "accepted": 20_000} == counts(report)
+    assert {"read": 5000, "accepted": 5000} == counts(report)
 
 
 @pytest.mark.parametrize("refuses", [range(3, 8), range(3, 12)], ids=["five", "nine"])

@@ -241,12 +241,13 @@ def check_deleted(scenario: Scenario, played: Played) -> None:
             assert key not in scenario.existing or reported[0][0] == "accepted"
 
 
+@pytest.mark.hypothesis
 def test_any_combination_of_faults() -> None:
     """Hypothesis searches for one that violates an invariant."""
     run_state_machine_as_test(
         ImportMachine,
         settings=settings(
-            max_examples=150,
+            max_examples=2 * settings().max_examples,
             stateful_step_count=12,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),

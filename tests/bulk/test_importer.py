@@ -240,7 +240,7 @@ async def test_an_import_that_cannot_start_leaves_no_journal(tmp_path: Path) -> 
 )
 async def test_arguments_are_checked(options: dict[str, int]) -> None:
     """Numbers out of range are refused before a row is read."""
-    with pytest.raises(ConfigurationError, match="; use 1 to"):
+    with pytest.raises(ConfigurationError, match="it must be a whole number from 1 to"):
         await upsert(ModelServer(), receivers(1), **options)
 
 

@@ -45,6 +45,7 @@ def flipped(file: Path, *, seed: int) -> Iterator[int]:
         yield place
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(2))
 def test_one_wrong_bit_of_a_journal_never_changes_the_state(tmp_path: Path, seed: int) -> None:
     """It is found, or it is in a byte that means nothing."""
@@ -61,6 +62,7 @@ def test_one_wrong_bit_of_a_journal_never_changes_the_state(tmp_path: Path, seed
     assert {"same", "damage"} == outcomes
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(2))
 def test_one_wrong_bit_of_a_log_takes_nothing_back(tmp_path: Path, seed: int) -> None:
     """Except for the last transaction: after a power cut it may have been written in part."""
@@ -79,6 +81,7 @@ def test_one_wrong_bit_of_a_log_takes_nothing_back(tmp_path: Path, seed: int) ->
     assert {f"{path} is damaged (its log); restore it, or delete it to start again"} == messages
 
 
+@pytest.mark.no_cover
 def test_one_wrong_bit_of_a_killed_journal_changes_nothing(tmp_path: Path) -> None:
     """Its log has newer pages than the file, and is not ignored."""
     path = killed(tmp_path)

@@ -11,6 +11,8 @@ from statistics import fmean
 import pytest
 from support.pacing_simulation import OURS, RULES, SCENARIOS, SEEDS, Measured, measure, row
 
+pytestmark = pytest.mark.no_cover  # long, and its lines are those of the tests of the limiter
+
 PAGE = Path(__file__).parents[2] / "docs" / "pacing.md"
 FEW = range(2)
 """Seeds for the other rules; few are enough, because the difference is large."""

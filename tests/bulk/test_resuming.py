@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.held_server import HeldServer
 from support.model_server import ModelServer, Reply, counts, receivers, transport_to
@@ -129,7 +129,6 @@ def rows_of(keys: list[int]) -> list[Any]:
     ]
 
 
-@settings(max_examples=60)
 @given(
     keys=st.lists(st.integers(0, 40), max_size=150),
     stops=st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=4),
@@ -167,7 +166,6 @@ async def test_any_stops_lead_to_the_same_result(
         assert all_runs["rejected"] == parts.rejected.total()
 
 
-@settings(max_examples=40)
 @given(
     keys=st.lists(st.integers(0, 40), max_size=120),
     at=st.integers(0, 8),

@@ -9,7 +9,7 @@ from typing import Any, Final
 import anyio
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.clocks import FakeClock
 from support.one_by_one import NOW, OneByOne, new_sandbox, state_of
@@ -244,7 +244,6 @@ ODD_ANSWERS: Final = st.lists(
     behaviour=st.sampled_from([Behaviour(), Behaviour(negative_number="store")]),
     faults=st.builds(list[Fault].__add__, LOST_ANSWERS, ODD_ANSWERS),
 )
-@settings(max_examples=150)
 def test_lost_answers_do_not_change_the_end(
     data: st.DataObject,
     strategy: StrategyName,
@@ -274,7 +273,6 @@ def test_lost_answers_do_not_change_the_end(
     sizes=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=1, max_size=3),
     stops=st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["stop", "abort"])), max_size=3),
 )
-@settings(max_examples=60)
 def test_a_resumed_import_ends_as_if_rows_were_sent_one_by_one(
     data: st.DataObject, strategy: StrategyName, sizes: list[int], stops: list[tuple[int, str]]
 ) -> None:

@@ -198,6 +198,7 @@ async def tagged(it: Group, tags: str) -> Any:
     return (await it.account.person(ANN)).tags
 
 
+WHOLE = "it must be a whole number from 1"
 LINE = {"order_id": "3", "product": "p"}
 mistakes(
     "call",
@@ -212,12 +213,12 @@ mistakes(
     ("price as text", "invalid order: price", lambda it: order(it, {**LINE, "price": "9,99"})),
     (
         "page of nothing",
-        "page_size is 0; it must be from 1 to 5000",
+        f"page_size is 0; {WHOLE} to 5000",
         lambda it: it.cr.receivers.list(group_id=it.id, page_size=0),
     ),
     (
         "page of too many",
-        "page_size is 99999; it must be from 1 to 5000",
+        f"page_size is 99999; {WHOLE} to 5000",
         lambda it: it.cr.receivers.list(group_id=it.id, page_size=99_999),
     ),
     ("path without a slash", "must start with one slash", lambda it: it.cr.request("GET", "a")),
@@ -269,8 +270,8 @@ mistakes(
     ("None", "source is None; pass a list", load(None)),
     ("addresses", 1, load([ANN])),
     ("nothing", 0, load([])),
-    ("no task", "concurrency is 0; use 1 to 32", load([], concurrency=0)),
-    ("text as number", "concurrency is 'x'; use 1 to 32", load([], concurrency="x")),
+    ("no task", f"concurrency is 0; {WHOLE} to 32", load([], concurrency=0)),
+    ("text as number", f"concurrency is 'x'; {WHOLE} to 32", load([], concurrency="x")),
     ("unknown option", "unknown option workers: did you mean concurrency?", load([], workers=3)),
     ("no journal", "resume needs a journal; pass it as journal=", load([], resume=True)),
 )

@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 import pytest
 from support.model_server import ModelServer, counts, receivers, upsert
-from support.virtual_time import switch_after, write_in_the_loop
+from support.virtual_time import write_in_the_loop
 
 from cleverreach_async import ImportFailedError, ImportReport, JournalError, ReceiverInput
 from cleverreach_async.bulk.journal.journal import Journal
+from cleverreach_async.bulk.journal.state import JournalState
 
 pytestmark = pytest.mark.anyio
 
@@ -80,20 +81,29 @@ async def test_l16_cancellation_while_rejects_are_written_loses_none(
     assert list(range(1, 1501)) == sorted(lines)
 
 
+@pytest.mark.parametrize("saves", [1, 2, 3], ids="saved {}".format)
 async def test_l17_a_batch_is_not_sent_if_the_journal_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A journal that cannot be written stops the import before the request is sent."""
-    server = ModelServer()
+    """Only batches are sent that the journal shows as sent; the first save creates it."""
+    server, save = ModelServer(), Journal.save
+    saved = set[int]()
+    left = iter(range(saves))
 
-    def full(*_args: Any, **_kwargs: Any) -> None:
-        raise JournalError("database or disk is full")
+    def save_or_fail(journal: Journal, state: JournalState, **options: Any) -> None:
+        if next(left, None) is None:
+            raise JournalError("database or disk is full")
+        saved.update(row for row in range(1, 31) if row in state.sent)
+        save(journal, state, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "save", switch_after(2, Journal.save, full))
+        patch.setattr(Journal, "save", save_or_fail)
         report = await failed(
             server, receivers(30), journal=tmp_path / "journal", batch_size=10, concurrency=1
         )
-    # The first one is sent, unless the failure of the second stops the import before.
-    assert len(server.requests) == report.requests <= 1
+    numbers = {row.email: number for number, row in enumerate(receivers(30), 1)}
+    sent = {numbers[row["email"]] for _, rows in server.requests for row in rows}
+    assert len(server.requests) == report.requests
+    assert set() == sent - saved
+    assert (saves > 1) is bool(saved)
     assert {} == {name: n for name, n in counts(report).items() if name in {"rejected", "unknown"}}

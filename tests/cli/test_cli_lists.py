@@ -6,20 +6,15 @@ from pathlib import Path
 
 import anyio
 import pytest
+from support.webhook_answers import verifying
 from typer.testing import Result
 
 from cleverreach_async import CleverReach, OAuthApp
-from cleverreach_async.sandbox import Sandbox, WebhookAnswer, WebhookCall
+from cleverreach_async.sandbox import Sandbox
 
 Run = Callable[..., Result]
 
 WORD = "ten letters"
-
-
-async def verified(call: WebhookCall) -> WebhookAnswer:
-    """Answer the verification of a webhook."""
-    value = call.url.partition("?secret=")[2]
-    return WebhookAnswer(200, {"content-type": "text/plain"}, f"{WORD} {value}".encode())
 
 
 @pytest.fixture
@@ -27,7 +22,7 @@ def filled(run: Run, workdir: Path, sandbox: Sandbox, account: str) -> None:
     """An account with a group, three blacklisted addresses and a webhook."""
     (workdir / "k.csv").write_text("email\na@example.org\n", "utf-8")
     run("import", "k.csv", "--group", "Nord", "--create")
-    sandbox.deliver = verified
+    sandbox.deliver = verifying(WORD)
 
     async def fill() -> None:
         app = OAuthApp("mia", "geheim-123", base_url=account)

@@ -55,8 +55,8 @@ def test_a_windows_console_gets_question_marks(spawn: Spawn) -> None:
 @pytest.mark.socket
 def test_a_server_with_faults_changes_no_result(workdir: Path, spawn: Spawn) -> None:
     """429 and 502 cause retries, but the result is that of an import without faults."""
-    good = write_many(workdir / "kunden.csv", rows=3000)
-    words = (*IMPORT, "--json", "--batch-size", "100")
+    good = write_many(workdir / "kunden.csv", rows=1000)
+    words = (*IMPORT, "--json", "--batch-size", "50")
     without_faults = json.loads(spawn(*words, "--sandbox").stdout)
     faults = ("--fault", "429=5%", "--fault", "502=2%", "--seed", "4")
     with started("sandbox", "--port", "0", "--store", "s.db", *faults) as server:

@@ -10,6 +10,12 @@ from cleverreach_async.sandbox import Sandbox
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """One event loop: the behaviours change what the server says, not how the client waits."""
+    return "asyncio"
+
+
+@pytest.fixture
 async def cr(sandbox: Sandbox) -> AsyncIterator[CleverReach]:
     """A client of the sandbox."""
     transport = httpx.ASGITransport(app=sandbox.app)

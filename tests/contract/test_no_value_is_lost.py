@@ -8,7 +8,7 @@ from typing import Any, Literal
 import anyio
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async import CleverReach, ImportFailedError, ImportReport, OAuthApp, ReceiverInput
@@ -68,7 +68,6 @@ def meant(values: Values) -> dict[str, str] | None:
     return found if len(found) == len(values) else None
 
 
-@settings(max_examples=60)
 @given(
     rows=rows,
     names=st.sets(st.sampled_from(sorted(SPELLINGS))),

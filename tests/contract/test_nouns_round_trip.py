@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.webhook_answers import verifying
 
 from cleverreach_async import (
     AbandonedCart,
@@ -19,7 +20,6 @@ from cleverreach_async import (
     RetryPolicy,
 )
 from cleverreach_async.sandbox import Behaviour, Sandbox
-from cleverreach_async.sandbox.hook_calls import WebhookAnswer, WebhookCall
 from cleverreach_async.sandbox.server import running
 from cleverreach_async.transport.wire import as_list
 
@@ -59,12 +59,6 @@ WORD = "a-word-of-mine"
 URL = "https://shop.example/hook"
 
 
-async def verified(call: WebhookCall) -> WebhookAnswer:
-    """Answer the verification of a webhook."""
-    value = call.url.partition("?secret=")[2]
-    return WebhookAnswer(200, {"content-type": "text/plain"}, f"{WORD} {value}".encode())
-
-
 @pytest.fixture(
     params=[
         pytest.param(name, marks=[pytest.mark.socket] if name == "socket" else [])
@@ -79,7 +73,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncGenerator[tuple[Sandbox,
     async with AsyncExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(behaviour=BEHAVIOURS[name]))
         if name == "socket":
-            sandbox.deliver = verified
+            sandbox.deliver = verifying(WORD)
             options["base_url"] = stack.enter_context(running(sandbox))
             app = OAuthApp("sandbox", "sandbox-secret", base_url=options["base_url"])
         else:

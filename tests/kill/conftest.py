@@ -65,6 +65,7 @@ def prepare(prepare_in: Any, server: Server, tmp_path: Path) -> Generator[Prepar
 
     yield prepare
     server.control("plan", posts=0, phase="")
+    server.control("hold", hold=False)
     server.control("tokens")
 
 

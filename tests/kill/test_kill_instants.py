@@ -1,5 +1,6 @@
-"""A large import that is killed many times, at random instants."""
+"""A large import that is killed many times, at random instants; fifty times by ``nox -s kill``."""
 
+import os
 import random
 import threading
 from itertools import cycle, islice
@@ -14,8 +15,8 @@ from support.kill_imports import Child, Import, Server
 
 pytestmark = pytest.mark.socket
 
-ROWS = 200_000
-KILLS = 50
+KILLS = int(os.environ.get("KILLS", "12"))
+ROWS = 4000 * KILLS
 OPTIONS = {"batch_size": 250, "concurrency": 8}
 SLOTS = 12
 """Batches in memory of such an import: eight in flight, and four that wait."""
@@ -51,7 +52,7 @@ def kill_at_random(child: Child, server: Server, rng: random.Random) -> None:
 def test_t4_killed_at_random_instants(
     prepare: Prepare, whole: Import, large: Path, server: Server
 ) -> None:
-    """Fifty times in one import, on both event loops; the result is that of the reference."""
+    """Many times in one import, on both event loops; the result is that of the reference."""
     rng = random.Random(0)
     killed = prepare(file=large, options=OPTIONS)
     for backend in islice(cycle(["asyncio", "trio"]), KILLS):

@@ -14,6 +14,12 @@ from cleverreach_async.transport.wire import Request, Response
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """One event loop: nouns only await one call after the other."""
+    return "asyncio"
+
+
+@pytest.fixture
 def sent() -> list[Request]:
     """The requests that ``serve`` has received."""
     return []

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.clocks import START
+from support.event_loops import anyio_backend
 from support.order_server import OrderServer, live_orders
 from support.virtual_time import VirtualClock
 
@@ -24,6 +25,7 @@ from cleverreach_async import (
     OrderResult,
 )
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 ANN = "ann@example.org"

@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 from support.clocks import START
+from support.event_loops import anyio_backend
 from support.order_server import OrderServer, live_orders, order_transport
 from support.virtual_time import VirtualClock
 
@@ -28,6 +29,7 @@ from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.token_source import Credential
 from cleverreach_async.transport.transport import Transport
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 ANN = "ann@example.org"

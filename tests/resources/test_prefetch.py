@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.event_loops import anyio_backend
 from support.virtual_time import VirtualClock
 
 from cleverreach_async.errors import (
@@ -24,6 +25,7 @@ from cleverreach_async.resources.receiver_models import Receiver
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.transport.wire import Request, Response
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 
@@ -189,7 +191,7 @@ async def test_collecting_up_to_a_limit() -> None:
 async def test_wrong_limits(limit: int) -> None:
     """Nothing is requested."""
     server = Server(1)
-    with pytest.raises(ConfigurationError, match=r"^limit is .*a number of 1 or more"):
+    with pytest.raises(ConfigurationError, match=r"^limit is .*a whole number of 1 or more"):
         await server.list().collect(limit=limit)
     assert [] == server.sent
 
@@ -198,7 +200,7 @@ async def test_wrong_limits(limit: int) -> None:
 def test_wrong_pages_and_numbers_of_pages(number: int) -> None:
     """The error is that of the line with the list."""
     server = Server(1)
-    with pytest.raises(ConfigurationError, match=r"^page is .*a number of 0 or more"):
+    with pytest.raises(ConfigurationError, match=r"^page is .*a whole number of 0 or more"):
         server.list(first=number)
     with pytest.raises(ConfigurationError, match=r"^prefetch is .*from 0 to 50"):
         server.list(prefetch=number)

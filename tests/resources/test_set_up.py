@@ -9,6 +9,7 @@ import httpx
 import pytest
 from support.asgi import with_checkpoints
 from support.clocks import FakeClock
+from support.event_loops import anyio_backend
 
 from cleverreach_async import (
     APIConnectionError,
@@ -29,6 +30,7 @@ from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 NAME = "Newsletter"

@@ -10,6 +10,7 @@ import attrs
 import httpx
 import pytest
 from support.clocks import FakeClock
+from support.event_loops import anyio_backend
 
 from cleverreach_async import (
     APIConnectionError,
@@ -35,6 +36,7 @@ from cleverreach_async.sandbox.faults import FaultKind
 from cleverreach_async.transport.transport import Call
 from cleverreach_async.transport.wire import Request
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 ANN = "ann@example.org"

@@ -18,7 +18,7 @@ def outcomes(tmp_path: Path, text: str) -> list[str]:
     for item in source:
         found.append(item.code if isinstance(item, BadRow) else item.receiver.email[0])
         positions.append(source.tell())
-    for place, position in enumerate(positions):
+    for place, position in [*enumerate(positions)][:: 1 + len(positions) // 20]:
         other = read_csv(path)
         other.seek(position)
         rest = [it.code if isinstance(it, BadRow) else it.receiver.email[0] for it in other]

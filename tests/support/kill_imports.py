@@ -36,6 +36,10 @@ class Workers:
         self._command("gone", "reap", pid)
         return self._messages.pop(pid, {})
 
+    def reap_next(self) -> dict[str, Any]:
+        """Wait until any process has ended, and return the values it reported, by name."""
+        return self._messages.pop(self._command("gone", "reap_next"), {})
+
     def _command(self, reply: str, *command: object) -> Any:
         """Send a command and return the value of its reply."""
         assert self._process.stdin is not None

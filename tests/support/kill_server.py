@@ -46,6 +46,8 @@ class Server:
         self.clients: set[Connection] = set()
         self.posts = 0
         self._plan: dict[str, Any] = {}
+        self._holds = False
+        self._held: list[tuple[Connection, bytes]] = []
         self._waiting: list[tuple[Callable[[], bool], Connection]] = []
 
     def control(self, name: str, fields: dict[str, Any], connection: "Connection") -> None:
@@ -59,6 +61,8 @@ class Server:
                 group.refuses_look_ups = fields["refuse"]
             case "plan":
                 self._plan = {**fields, "at": self.posts + fields["posts"]}
+            case "hold":
+                self.hold(holds=fields["hold"])
             case "wait_for_posts":
                 at = self.posts + fields["posts"]
                 self.respond_when(lambda: self.posts >= at, connection)
@@ -74,6 +78,19 @@ class Server:
             case _:
                 response = self.tokens.issued
         connection.respond(200, msgspec.json.encode(response))
+
+    def hold(self, *, holds: bool) -> None:
+        """Keep all responses to batches, or send those that were kept."""
+        self._holds = holds
+        held, self._held = self._held, []
+        for connection, response in held:
+            connection.respond(200, response)
+
+    def keeps(self, connection: "Connection", response: bytes) -> bool:
+        """Keep a response if all are kept."""
+        if self._holds:
+            self._held.append((connection, response))
+        return self._holds
 
     def respond_when(self, is_true: Callable[[], bool], connection: "Connection") -> None:
         """Respond to a test as soon as a condition is true."""
@@ -189,7 +206,7 @@ class Connection(asyncio.Protocol):
                 self._respond_in_part(
                     response, 0 if part == "headers received" else len(response) // 2
                 )
-        if not self._is_silent:
+        if not self._is_silent and not server.keeps(self, response):
             self.respond(200, response)
             if server.planned("responded"):
                 server.kill()

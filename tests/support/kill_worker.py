@@ -134,6 +134,10 @@ def main() -> None:
                 os.waitpid(child, 0)
                 children.discard(child)
                 write_message("gone", child)
+            case ["reap_next"]:
+                child, _ = os.wait()
+                children.discard(child)
+                write_message("gone", child)
             case command:
                 write_message("fault", f"unknown: {command}")
     for child in children:

@@ -251,9 +251,9 @@ async def test_sources_of_every_kind_are_taken(cr: CleverReach, tmp_path: Path) 
         ("on_progres", None, "did you mean on_progress?"),
         ("reject", "a", "did you mean rejects?"),
         ("xyz", 1, "unknown option xyz: the options are concurrency, "),
-        ("concurrency", "x", "concurrency is 'x'; use 1 to 32"),
-        ("batch_size", None, "batch_size is None; use 1 to 1000"),
-        ("timeout", "30", "timeout is '30'; use at least 0"),
+        ("concurrency", "x", "concurrency is 'x'; it must be a whole number from 1 to 32"),
+        ("batch_size", None, "batch_size is None; it must be a whole number from 1 to 1000"),
+        ("timeout", "30", "timeout is '30'; it must be a number of 0 or more"),
     ],
 )
 async def test_an_option_that_is_none(

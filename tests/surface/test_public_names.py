@@ -240,3 +240,11 @@ def test_an_import_without_a_terminal_loads_no_screen(tmp_path: Path) -> None:
     assert "cleverreach_async.cli.imports.command" in loaded
     own = {"cli.imports.screen", "cli.imports.html_report", "cli.report.page"}
     assert set() == {f"cleverreach_async.{name}" for name in own} & loaded
+
+
+def test_the_importer_loads_neither_sync_nor_verify_nor_export() -> None:
+    """Few imports need them, and they have as many modules as the importer itself."""
+    loaded = modules_after("from cleverreach_async.bulk.importer import Bulk")
+    parts = {name.split(".")[2] for name in loaded if name.startswith("cleverreach_async.bulk.")}
+    assert "delivery" in parts
+    assert set() == {"export", "sync", "verify"} & parts

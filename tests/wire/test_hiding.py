@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleverreach_async.transport.error_bodies import error_in
@@ -120,7 +120,6 @@ words = st.text(st.sampled_from("abcXYZ0189-._~+/='\"!$(),:@[]{}|"), min_size=12
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=60)
 @given(secret=words)
 def test_a_notation_does_not_reveal_a_credential(shape: str, secret: str) -> None:
     """What was before it remains, and a few bits of its first and last character."""

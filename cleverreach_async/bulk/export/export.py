@@ -30,6 +30,7 @@ from cleverreach_async.resources.base import Resource, decode_in_steps
 from cleverreach_async.resources.pages import Page
 from cleverreach_async.resources.receiver_lists import MAX_PAGE_SIZE
 from cleverreach_async.resources.receiver_models import Detail, Receiver
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import build_request
@@ -101,9 +102,7 @@ class ExportRequest:
         if type(self.detail) not in (Detail, int) or not 0 <= self.detail <= Detail.ALL:
             raise ConfigurationError(f"detail is {self.detail!r}; use Detail.TAGS or Detail.ALL")
         for name, most in (("page_size", MAX_PAGE_SIZE), ("concurrency", _MOST_AT_A_TIME)):
-            value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= most:
-                raise ConfigurationError(f"{name} is {value!r}; it must be from 1 to {most}")
+            check_number(name, getattr(self, name), least=1, most=most)
         order: Any = self.order_by
         if order is not None and not (isinstance(order, str) and order.strip()):
             raise ConfigurationError("order_by is no text such as 'id ASC'")

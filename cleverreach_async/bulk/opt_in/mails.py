@@ -21,6 +21,7 @@ from cleverreach_async.errors import (
 from cleverreach_async.resources.forms import Form, Forms
 from cleverreach_async.resources.sign_up_steps import send_when_found
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.retry import diagnose
 
@@ -105,8 +106,7 @@ async def send_opt_ins(
     Raises:
         ConfigurationError: An argument is invalid, or the list cannot be written.
     """
-    if not 1 <= concurrency <= MAX_CONCURRENCY:
-        raise ConfigurationError(f"concurrency is {concurrency}; use 1 to {MAX_CONCURRENCY}")
+    check_number("concurrency", concurrency, least=1, most=MAX_CONCURRENCY)
     for name, text in (("user_ip", user_ip), ("referer", referer), ("user_agent", user_agent)):
         if not str(text).strip():
             raise ConfigurationError(f"{name} is empty; the API sends no mail without it")

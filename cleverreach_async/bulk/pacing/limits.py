@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["AdaptiveLimit", "ConcurrencyLimit", "FixedLimit"]
 
@@ -104,7 +104,7 @@ class FixedLimit:
     limit: int
 
     def __attrs_post_init__(self) -> None:
-        _check_least("limit", self.limit, 1)
+        check_number("limit", self.limit, least=1)
 
     def started(self, in_flight: int) -> None:
         """Do nothing."""
@@ -194,8 +194,8 @@ class AdaptiveLimit:
     """
 
     def __init__(self, max_limit: int = 8, first: int = 2) -> None:
-        _check_least("max_limit", max_limit, 1)
-        _check_least("first", first, 1)
+        check_number("max_limit", max_limit, least=1)
+        check_number("first", first, least=1)
         self._max = float(max_limit)
         self._estimate = min(float(first), self._max)
         self._double_until = self._max
@@ -288,8 +288,3 @@ class AdaptiveLimit:
         self._before = None
         self._skip = max(self._skip, self._next_skip)
         self._next_skip = min(MOST_SKIPPED, 2 * self._next_skip)
-
-
-def _check_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ConfigurationError(f"{name} is {value}; use at least {least}")

@@ -10,6 +10,7 @@ from cleverreach_async.bulk.options import ImportOptions, Settings
 from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["SyncOptions", "SyncSettings"]
 
@@ -108,6 +109,4 @@ class SyncSettings:
             raise ConfigurationError(
                 f"missing is {self.missing!r}; use 'keep', 'deactivate' or 'delete'"
             )
-        share: Any = self.max_missing_share
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise ConfigurationError(f"max_missing_share is {share!r}; use 0 to 1")
+        check_number("max_missing_share", self.max_missing_share, most=1, whole=False)
