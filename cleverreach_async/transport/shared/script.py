@@ -91,6 +91,7 @@ local function push_back(probe)
   local asked, longest, random = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
   local failures = get('failures', 0) + 1
   set('failures', failures)
+  set('failed', now)
   if asked >= 0 then
     set('asked', asked > longest and asked or 0)
     close_for(math.min(asked + random * math.max(250000, asked / 10), longest))
@@ -109,7 +110,8 @@ local function leave()
   if probe then clear('probe') end
   if outcome == 'ok' and (probe or not get('until')) then
     set('held', get('held', held) * 0.8 + held * 0.2)
-    clear('failures', 'rounds', 'asked')
+    -- A call that was sent before the last failure does not show that the server has recovered.
+    if probe or now - held >= get('failed', 0) then clear('failures', 'rounds', 'asked') end
     if get('until', math.huge) <= now then clear('until') end
   elseif outcome == 'failed' then
     push_back(probe)
