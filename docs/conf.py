@@ -18,37 +18,73 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_llms_txt",
 ]
+
 html_theme = "furo"
 html_title = f"{project} {version}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_sphinx = False
+copybutton_prompt_text = "$ "
+copybutton_exclude = ".linenos, .gp, .go"
 myst_heading_anchors = 3
-myst_enable_extensions = ["fieldlist"]
 
 nitpicky = True
 nitpick_ignore_regex = [
     # No inventory of another project can be fetched while the pages are built.
-    ("py:.*", r"(?!cleverreach_async|_)[a-z]\w*(\.\w+)*"),
+    ("py:.*", r"(?!cleverreach_async|_)[a-z]\w*(\.\w+)*(\[\w+)?"),
+    # Names of the standard library that annotations use without their module.
+    ("py:.*", r"[A-Z]\w*|'.*'"),
+    # What stands behind an argument or a result and has no name of its own for users.
+    ("py:.*", r"cleverreach_async\.(auth|bulk|client|resources|sources|transport|webhooks)\..+"),
 ]
+autodoc_default_options = {"members": True}
 autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-maximum_signature_line_length = 88
+maximum_signature_line_length = 72
 napoleon_google_docstring = True
+napoleon_use_ivar = True
 python_display_short_literal_types = True
+python_use_unqualified_type_names = True
 
 
 def setup(app: Sphinx) -> None:
-    """Resolve names by where they are imported from, not by where they are defined."""
+    """Resolve names by where they are imported from, and read docstrings of attributes as text."""
+    texts: dict[str, list[str]] = {}
+
+    def keep(_: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+        if what in {"attribute", "data", "property"}:
+            texts[name] = list(lines)
+
+    def restore(_: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+        lines[:] = texts.pop(name, lines)
+
+    # Between these two, Napoleon takes the words before a colon for the type of an attribute.
+    app.connect("autodoc-process-docstring", keep, priority=400)
+    app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("missing-reference", _public_reference)
 
 
 def _public_reference(app: Sphinx, env: Any, node: Any, content: nodes.Element) -> Any:
     target: str = node.get("reftarget", "")
-    name = target.rpartition(".")[2]
     domain = env.get_domain("py")
-    for full in (f"cleverreach_async.{name}", f"cleverreach_async.sandbox.{name}"):
-        if full in domain.objects:
-            node["reftarget"] = full
-            return domain.resolve_xref(
-                env, node["refdoc"], app.builder, node["reftype"], full, node, content
-            )
-    return None
+    full = _documented(target, domain.objects)
+    if full is None:
+        return None
+    node["reftarget"] = full
+    return domain.resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], full, node, content
+    )
+
+
+def _documented(target: str, objects: Any) -> str | None:
+    """Return the name on the pages of what a docstring or an annotation calls otherwise."""
+    name = target.rpartition(".")[2]
+    packages = ["cleverreach_async", "cleverreach_async.sandbox"]
+    if target.startswith("cleverreach_async.sandbox."):
+        packages.reverse()
+    for package in packages:
+        if f"{package}.{name}" in objects:
+            return f"{package}.{name}"
+    found = [it for it in objects if it.endswith(f".{name}") and objects[it].objtype == "class"]
+    return found[0] if len(found) == 1 else None
