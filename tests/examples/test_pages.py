@@ -98,7 +98,7 @@ async def add(stage: Stage, email: str, **fields: Any) -> None:
 def before_api_quirks(stage: Stage) -> None:
     """The server stores a time that is none in seconds."""
     add_ann(stage)
-    stage.sandbox.store.run("UPDATE  SET registered = ?", 1767225600000)
+    stage.sandbox.store.run("UPDATE members SET registered = ?", 1767225600000)
 
 
 def before_importing(stage: Stage) -> None:

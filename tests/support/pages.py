@@ -154,31 +154,37 @@ class PageRun:
 
     def _command(self, block: Block, line: str, *, expected: str | None) -> None:
         words = shlex.split(line.replace(PRINTED_URL, self.url), comments=True)
-        if not words or words[0] in NOT_RUN:
-            return
-        status = int(found[1]) if (found := _STATUS.search(line)) else 0
-        if words[0] == "export":
-            for word in words[1:]:
-                name, _, value = word.partition("=")
-                if "…" not in value:
-                    self.environ(name, value)
-        elif words[0] == "$EDITOR":
-            self.edit(Path(words[1]))
-        elif words[:2] == ["cleverreach", "sandbox"]:
-            _parse_only(words[1:])  # it would serve for ever, and one is running
-        elif words[0] == "cleverreach":
-            result = CliRunner().invoke(app, words[1:], catch_exceptions=False)
-            assert status == result.exit_code, f"line {block.line}: {line}\n{result.output}"
-            if expected is not None:
-                self._compare(block, expected, result.output)
-        elif words[0] == "python":
-            runpy.run_path(words[1], run_name="__main__")
-            self._compare(block, expected or "", self.printed())
-        elif words[0] == "pytest":
-            assert 0 == pytest.main(["-q", "-p", "no:cacheprovider", *words[1:]])
-            self.printed()
-        else:
-            pytest.fail(f"line {block.line}: nobody knows how to run {words[0]}")
+        match words:
+            case []:
+                pass
+            case [word, *_] if word in NOT_RUN:
+                pass
+            case ["export", *variables]:
+                self._export(variables)
+            case ["$EDITOR", name]:
+                self.edit(Path(name))
+            case ["cleverreach", "sandbox", *options]:
+                _parse_only("sandbox", options)  # it would serve for ever, and one is running
+            case ["cleverreach", *rest]:
+                status = int(found[1]) if (found := _STATUS.search(line)) else 0
+                result = CliRunner().invoke(app, rest, catch_exceptions=False)
+                assert status == result.exit_code, f"line {block.line}: {line}\n{result.output}"
+                if expected is not None:
+                    self._compare(block, expected, result.output)
+            case ["python", name]:
+                runpy.run_path(name, run_name="__main__")
+                self._compare(block, expected or "", self.printed())
+            case ["pytest", *rest]:
+                assert 0 == pytest.main(["-q", "-p", "no:cacheprovider", *rest])
+                self.printed()
+            case _:
+                pytest.fail(f"line {block.line}: nobody knows how to run {words[0]}")
+
+    def _export(self, variables: list[str]) -> None:
+        for variable in variables:
+            name, _, value = variable.partition("=")
+            if "…" not in value:
+                self.environ(name, value)
 
     def _compare(self, block: Block, expected: str, actual: str) -> None:
         """Compare line by line, without blanks at the ends and in rows."""
@@ -192,11 +198,10 @@ def _normal(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in text.strip().splitlines() if line.strip())
 
 
-def _parse_only(words: list[str]) -> None:
+def _parse_only(name: str, options: list[str]) -> None:
     command: Any = typer.main.get_command(app)
-    with command.make_context("cleverreach", list(words)) as context:
-        name, inner, rest = command.resolve_command(context, [*words])
-        inner.make_context(name, rest, parent=context)
+    with command.make_context("cleverreach", [name, *options]) as context:
+        command.get_command(context, name).make_context(name, options, parent=context)
 
 
 def _commands(text: str) -> Iterator[str]:

@@ -11,9 +11,7 @@ from cleverreach_async import errors, sandbox, testing
 from cleverreach_async.nouns import Nouns
 
 DOCS = Path(__file__).parents[2] / "docs"
-DIRECTIVE = re.compile(
-    r"^\.\. auto(?:class|exception|function|data):: (\S+)|^\.\. currentmodule:: (\S+)"
-)
+DIRECTIVE = re.compile(r"^\.\. (?:auto(?:class|exception|function|data)|(currentmodule)):: (\S+)")
 
 
 def names_on(page: Path) -> list[str]:
@@ -22,9 +20,10 @@ def names_on(page: Path) -> list[str]:
     module = ""
     for line in page.read_text("utf-8").splitlines():
         if found := DIRECTIVE.match(line):
-            name, current = found.groups()
-            module = current or module
-            if name:
+            current, name = found.groups()
+            if current:
+                module = name
+            else:
                 names.append(name if name.startswith("cleverreach_async.") else f"{module}.{name}")
     return names
 
