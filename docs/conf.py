@@ -1,8 +1,10 @@
 """Settings of the documentation: ``nox -s docs`` builds it, and every warning is an error."""
 
+from functools import cache
 from typing import Any
 
 from docutils import nodes
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 import cleverreach_async
@@ -62,14 +64,15 @@ def setup(app: Sphinx) -> None:
     # Between these two, Napoleon takes the words before a colon for the type of an attribute.
     app.connect("autodoc-process-docstring", keep, priority=400)
     app.connect("autodoc-process-docstring", restore, priority=600)
+    app.add_lexer("csv", TextLexer)
     app.connect("missing-reference", _public_reference)
 
 
 def _public_reference(app: Sphinx, env: Any, node: Any, content: nodes.Element) -> Any:
     target: str = node.get("reftarget", "")
     domain = env.get_domain("py")
-    full = _documented(target, domain.objects)
-    if full is None:
+    full = _documented(domain).get(_key(target))
+    if full is None or full == target:
         return None
     node["reftarget"] = full
     return domain.resolve_xref(
@@ -77,14 +80,17 @@ def _public_reference(app: Sphinx, env: Any, node: Any, content: nodes.Element) 
     )
 
 
-def _documented(target: str, objects: Any) -> str | None:
-    """Return the name on the pages of what a docstring or an annotation calls otherwise."""
-    name = target.rpartition(".")[2]
-    packages = ["cleverreach_async", "cleverreach_async.sandbox"]
-    if target.startswith("cleverreach_async.sandbox."):
-        packages.reverse()
-    for package in packages:
-        if f"{package}.{name}" in objects:
-            return f"{package}.{name}"
-    found = [it for it in objects if it.endswith(f".{name}") and objects[it].objtype == "class"]
-    return found[0] if len(found) == 1 else None
+@cache
+def _documented(domain: Any) -> dict[tuple[bool, str], str]:
+    """Return the name on the pages of each class and function, by what docstrings may call it."""
+    found: dict[tuple[bool, str], str] = {}
+    for full, it in domain.objects.items():
+        if it.objtype in {"class", "exception", "function", "data"}:
+            found.setdefault(_key(full), full)
+            found.setdefault((False, _key(full)[1]), full)
+    return found
+
+
+def _key(target: str) -> tuple[bool, str]:
+    """Return what tells two classes apart: the sandbox has a ``Fault`` of its own."""
+    return target.startswith("cleverreach_async.sandbox."), target.rpartition(".")[2]

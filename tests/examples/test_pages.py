@@ -2,9 +2,11 @@
 
 import inspect
 import os
+import re
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,14 @@ from typing import Any
 import anyio
 import attrs
 import httpx
+import psycopg
 import pytest
+import xlsxwriter
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from starlette.types import Receive, Scope, Send
+from support.django_project import configured_settings
 from support.pages import DOCS, PageRun, blocks_of, missing_imports, pages_with_code
+from support.postgres import run_postgres
 
 from cleverreach_async import CleverReach, OAuthApp, ReceiverInput, WebhookEndpoint
 from cleverreach_async.sandbox import Sandbox
@@ -39,13 +46,17 @@ class Stage:
         sandbox: An account with one group, one form, and the attributes of the file.
         url: Its server.
         portal: The event loop of the page.
-        names: The names that its code may use.
+        given: The names that its code may use.
+        names: The names that its code has defined.
+        stack: Closes what is only there for one page.
     """
 
     sandbox: Sandbox
     url: str
     portal: BlockingPortal
+    given: dict[str, Any]
     names: dict[str, Any]
+    stack: ExitStack
 
 
 async def furnish(cr: CleverReach) -> dict[str, Any]:
@@ -56,29 +67,59 @@ async def furnish(cr: CleverReach) -> dict[str, Any]:
     return {"group_id": group_id, "form_id": form_id}
 
 
+@attrs.define
+class Server:
+    """A server on a port, and an event loop, for all pages one after the other.
+
+    Attributes:
+        portal: Runs what awaits.
+        account: What the server serves.
+        url: Its root.
+    """
+
+    portal: BlockingPortal
+    account: Sandbox
+    url: str = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the account of the page respond."""
+        await self.account.app(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Webhooks are delivered when a page asks for it, and not by the server beside it."""
+    with pytest.MonkeyPatch.context() as patch, Sandbox() as first:
+        patch.setattr(HookQueue, "run", lambda *_: anyio.sleep_forever())
+        with start_blocking_portal() as portal:
+            server = Server(portal, first)
+            patch.setattr(first, "app", server)
+            with running(first) as server.url:
+                yield server
+
+
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """An account with its server, and a folder with a file of customers."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "customers.csv").write_text(CUSTOMERS, "utf-8")
-    for name in [it for it in os.environ if it.startswith("CLEVERREACH_")]:
+    for name in [it for it in os.environ if it.startswith(("CLEVERREACH_", "PYTEST_ADD"))]:
         monkeypatch.delenv(name)
     for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    # Webhooks are delivered when a page asks for it, and not by the server beside it.
-    monkeypatch.setattr(HookQueue, "run", lambda *_: anyio.sleep_forever())
-    with Sandbox() as sandbox, running(sandbox) as url, start_blocking_portal() as portal:
+    url, portal = server.url, server.portal
+    with Sandbox() as sandbox:
+        server.account = sandbox
         monkeypatch.setenv("CLEVERREACH_BASE_URL", url)
         monkeypatch.setenv("CLEVERREACH_CLIENT_ID", "sandbox")
         monkeypatch.setenv("CLEVERREACH_CLIENT_SECRET", "sandbox-secret")
         # What a page does with the vendor's server happens here.
         monkeypatch.setattr("cleverreach_async.client.DEFAULT_BASE_URL", url)
         monkeypatch.setattr("cleverreach_async.auth.app.DEFAULT_BASE_URL", url)
-        sandbox.deliver = None
         auth = OAuthApp("sandbox", "sandbox-secret").client_credentials()
         with portal.wrap_async_context_manager(CleverReach(auth)) as cr:
-            names = {
+            given = {
                 "__name__": "page",
                 "cr": cr,
                 "sandbox": sandbox,
@@ -86,13 +127,17 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
                 "client_secret": "sandbox-secret",
                 **portal.call(furnish, cr),
             }
-            yield Stage(sandbox, url, portal, names)
+            with ExitStack() as stack:
+                yield Stage(sandbox, url, portal, given, {}, stack)
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", None)).startswith(f"{tmp_path}{os.sep}"):
+            del sys.modules[name]  # other pages have files of the same name
 
 
 async def add(stage: Stage, email: str, **fields: Any) -> None:
     """Add a receiver to the group."""
     receiver = ReceiverInput(email, **fields)
-    await stage.names["cr"].receivers.create(receiver, group_id=stage.names["group_id"])
+    await stage.given["cr"].receivers.create(receiver, group_id=stage.given["group_id"])
 
 
 def before_api_quirks(stage: Stage) -> None:
@@ -108,9 +153,9 @@ def before_importing(stage: Stage) -> None:
 
 def repair(path: Path) -> None:
     """Do what somebody does with an editor."""
-    text = path.read_text("utf-8")
-    assert '"eve@example"' in text
-    path.write_text(text.replace('"eve@example"', '"eve@example.org"'), "utf-8")
+    text, count = re.subn('@example"', '@example.org"', path.read_text("utf-8"))
+    assert count
+    path.write_text(text, "utf-8")
 
 
 def add_ann(stage: Stage) -> None:
@@ -127,13 +172,51 @@ def before_authentication(stage: Stage) -> None:
             answer = httpx.get(stage.names["url"])
             return dict(httpx.URL(answer.headers["location"]).params)
 
-    stage.names["request"] = Visit()
+    stage.given["request"] = Visit()
 
 
 def before_exporting(stage: Stage) -> None:
     """Somebody is in the group."""
     fields = {"global_attributes": {"firstname": "Ada"}}
     stage.portal.call(partial(add, stage, "ada@example.org", **fields))
+
+
+def before_django(_: Stage) -> None:
+    """There is a project."""
+    configured_settings()
+
+
+CUSTOMERS_TABLE = """
+    CREATE TABLE customers (id int, email text, city text, opted_in_at timestamptz);
+    INSERT INTO customers VALUES
+        (1, 'ann@example.org', 'Kiel', now()),
+        (2, 'ben@example.org', 'Ulm', NULL),
+        (3, 'cleo@example.org', 'Bonn', now());
+"""
+
+
+def before_postgresql(stage: Stage) -> None:
+    """There is a database, where PostgreSQL is installed."""
+    address = stage.stack.enter_context(run_postgres())
+    url = f"postgresql://postgres@{address}/postgres"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(CUSTOMERS_TABLE)
+    stage.stack.enter_context(pytest.MonkeyPatch.context()).setenv("DATABASE_URL", url)
+
+
+def before_frames(_: Stage) -> None:
+    """There is a workbook."""
+    with xlsxwriter.Workbook("customers.xlsx") as book:
+        sheet = book.add_worksheet("Kunden")
+        sheet.write_row(0, 0, ["E-Mail", "Vorname"])
+        sheet.write_row(1, 0, ["dora@example.org", "Dora"])
+
+
+def before_tutorial(stage: Stage) -> None:
+    """Nothing is there, as in the reader's folder."""
+    Path("customers.csv").unlink()
+    for table in ("recipient_groups", "attributes", "forms"):
+        stage.sandbox.store.run(f"DELETE FROM {table}")  # noqa: S608 - our own words
 
 
 def before_sources(stage: Stage) -> None:
@@ -152,7 +235,7 @@ def after_live_orders(stage: Stage) -> None:
 def after_sign_up(stage: Stage) -> None:
     """Ann got two mails, and is not active."""
     assert ["ann@example.org"] * 2 == [mail.email for mail in stage.sandbox.mails]
-    stored = stage.sandbox.store.receiver(stage.names["group_id"], "ann@example.org") or {}
+    stored = stage.sandbox.store.receiver(stage.given["group_id"], "ann@example.org") or {}
     assert ("0", {"firstname": "Ann"}) == (str(stored["activated"]), stored["global_attributes"])
 
 
@@ -166,10 +249,10 @@ def after_set_up(stage: Stage) -> None:
 
 def after_webhooks(stage: Stage) -> None:
     """A receiver who is deleted leaves the table of consent."""
-    names = stage.names
+    names, given = stage.names, stage.given
 
     async def leave() -> None:
-        await names["cr"].receivers.delete("bruce@wayne.example", group_id=names["group_id"])
+        await given["cr"].receivers.delete("bruce@wayne.example", group_id=given["group_id"])
         await stage.sandbox.deliver_webhooks()
 
     stage.portal.call(leave)
@@ -180,9 +263,13 @@ BEFORE: dict[str, Callable[[Stage], None]] = {
     "api-quirks.md": before_api_quirks,
     "authentication.md": before_authentication,
     "exporting.md": before_exporting,
+    "how-to/django.md": before_django,
+    "how-to/frames.md": before_frames,
+    "how-to/postgresql.md": before_postgresql,
     "importing.md": before_importing,
     "live-orders.md": add_ann,
     "sources.md": before_sources,
+    "tutorial.md": before_tutorial,
 }
 AFTER: dict[str, Callable[[Stage], None]] = {
     "live-orders.md": after_live_orders,
@@ -205,7 +292,8 @@ def test_the_code_of_the_page_runs(
         DOCS / page,
         stage.portal,
         stage.url,
-        stage.names,
+        stage.given,
+        names=stage.names,
         printed=lambda: capsys.readouterr().out,
         environ=monkeypatch.setenv,
         edit=repair,

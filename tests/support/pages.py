@@ -6,6 +6,7 @@
 | ``python``, first line ``# NAME.py`` | is written to that file |
 | ``sh`` | each line is a command, and runs in this process |
 | ``console`` | the same for lines that begin with ``$``; the lines below are its output |
+| ``csv`` | is written to the file that the text above it names last |
 | ``output`` | what the block of Python above it prints |
 
 In outputs ``…`` stands for any text. A command that ends with another status than 0 says so in a
@@ -17,14 +18,13 @@ import inspect
 import re
 import runpy
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, Final
 
 import attrs
 import pytest
-import typer
 from anyio.from_thread import BlockingPortal
 from typer.testing import CliRunner
 
@@ -37,10 +37,15 @@ DOCS: Final = Path(__file__).parents[2] / "docs"
 PRINTED_URL: Final = "http://127.0.0.1:8800"
 """The address of the sandbox on the pages; in the tests it listens on another port."""
 NOT_RUN: Final = frozenset({"celery", "crontab", "mkdir", "pip", "python3", "uv"})
-RUN: Final = frozenset({"python", "sh", "console", "output"})
+RUN: Final = frozenset({"python", "sh", "console", "csv", "output"})
+PYTEST_OPTIONS: Final = (
+    *("-q", "--import-mode=importlib", "-pno:cacheprovider", "-pno:randomly"),
+    *("-o", "asyncio_default_fixture_loop_scope=function"),
+)
 
 _FENCE: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE: Final = re.compile(r"# (\w+\.py)\n")
+_CSV: Final = re.compile(r"`([\w-]+\.csv)`")
 _STATUS: Final = re.compile(r"# status (\d+)")
 
 
@@ -51,21 +56,30 @@ class Block:
     Attributes:
         language: What stands beside the fence.
         code: The text.
+        file: The file that it is written to instead of being run, or an empty text.
         line: The number of the first line of the text.
     """
 
     language: str
     code: str
+    file: str
     line: int
 
 
 def blocks_of(text: str) -> list[Block]:
     """Return the code blocks of a page that run or say what is printed."""
     return [
-        Block(found[1], found[2], text.count("\n", 0, found.start(2)) + 1)
+        Block(found[1], found[2], _file_of(text, found), text.count("\n", 0, found.start(2)) + 1)
         for found in _FENCE.finditer(text)
         if found[1] in RUN
     ]
+
+
+def _file_of(text: str, found: re.Match[str]) -> str:
+    if found[1] == "csv":
+        return _CSV.findall(text, 0, found.start())[-1]
+    named = _FILE.match(found[2]) if found[1] == "python" else None
+    return named[1] if named else ""
 
 
 def pages_with_code() -> list[str]:
@@ -110,25 +124,29 @@ class PageRun:
         page: The path of the page, for tracebacks.
         portal: Runs what awaits.
         url: The root of the sandbox.
-        names: The names that code may use and define.
+        given: The names that every block may use, whatever the blocks above it did with them.
         printed: Returns what was printed since the last call.
         environ: Sets a variable of the environment.
         edit: Changes a file as somebody with an editor.
+        names: The names that the blocks have defined.
     """
 
     page: Path
     portal: BlockingPortal
     url: str
-    names: dict[str, Any]
+    given: Mapping[str, Any]
     printed: Callable[[], str]
     environ: Callable[[str, str], None]
     edit: Callable[[Path], None]
+    names: dict[str, Any] = attrs.field(factory=dict[str, Any])
 
     def run(self, blocks: list[Block]) -> None:
         """Run all blocks; what one prints has to be in the block after it."""
-        following = [*blocks[1:], None]
+        following = [*blocks[1:], None][: len(blocks)]
         for block, after in zip(blocks, following, strict=True):
-            if block.language == "python":
+            if block.file:
+                Path(block.file).write_text(block.code.replace(PRINTED_URL, self.url), "utf-8")
+            elif block.language == "python":
                 self._python(block)
                 expected = after.code if after and after.language == "output" else ""
                 self._compare(block, expected, self.printed())
@@ -141,11 +159,9 @@ class PageRun:
 
     def _python(self, block: Block) -> None:
         code = block.code.replace(PRINTED_URL, self.url)
-        if found := _FILE.match(code):
-            Path(found[1]).write_text(code, "utf-8")
-            return
         padded = "\n" * (block.line - 1) + code
         made: CodeType = compile(padded, str(self.page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        self.names.update(self.given)
         function = FunctionType(made, self.names)
         if made.co_flags & inspect.CO_COROUTINE:
             self.portal.call(function)
@@ -163,19 +179,19 @@ class PageRun:
                 self._export(variables)
             case ["$EDITOR", name]:
                 self.edit(Path(name))
-            case ["cleverreach", "sandbox", *options]:
-                _parse_only("sandbox", options)  # it would serve for ever, and one is running
             case ["cleverreach", *rest]:
+                # A sandbox would serve for ever, and one is running: only its options are read.
+                rest += ["--help"] if rest[0] == "sandbox" else []
                 status = int(found[1]) if (found := _STATUS.search(line)) else 0
                 result = CliRunner().invoke(app, rest, catch_exceptions=False)
                 assert status == result.exit_code, f"line {block.line}: {line}\n{result.output}"
-                if expected is not None:
+                if expected is not None and rest[0] != "sandbox":
                     self._compare(block, expected, result.output)
             case ["python", name]:
                 runpy.run_path(name, run_name="__main__")
                 self._compare(block, expected or "", self.printed())
             case ["pytest", *rest]:
-                assert 0 == pytest.main(["-q", "-p", "no:cacheprovider", *rest])
+                assert 0 == pytest.main([*PYTEST_OPTIONS, *rest]), self.printed()
                 self.printed()
             case _:
                 pytest.fail(f"line {block.line}: nobody knows how to run {words[0]}")
@@ -191,17 +207,12 @@ class PageRun:
         wanted, got = _normal(expected.replace(PRINTED_URL, self.url)), _normal(actual)
         pattern = ".*".join(re.escape(it) for it in wanted.split("…"))
         if not re.fullmatch(pattern, got, re.DOTALL):
-            assert wanted == got, f"{self.page.name}, line {block.line}"
+            name = self.page.name
+            pytest.fail(f"{name}, line {block.line}: expected\n{wanted}\nbut got\n{got}")
 
 
 def _normal(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in text.strip().splitlines() if line.strip())
-
-
-def _parse_only(name: str, options: list[str]) -> None:
-    command: Any = typer.main.get_command(app)
-    with command.make_context("cleverreach", [name, *options]) as context:
-        command.get_command(context, name).make_context(name, options, parent=context)
 
 
 def _commands(text: str) -> Iterator[str]:
