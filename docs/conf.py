@@ -25,7 +25,9 @@ html_theme = "furo"
 html_title = f"{project} {version}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_show_copyright = False
 html_show_sphinx = False
+add_module_names = False
 copybutton_prompt_text = "$ "
 copybutton_exclude = ".linenos, .gp, .go"
 myst_heading_anchors = 3
@@ -64,8 +66,36 @@ def setup(app: Sphinx) -> None:
     # Between these two, Napoleon takes the words before a colon for the type of an attribute.
     app.connect("autodoc-process-docstring", keep, priority=400)
     app.connect("autodoc-process-docstring", restore, priority=600)
+    app.connect("autodoc-process-signature", _signature)
+    app.connect("doctree-resolved", _link_names)
     app.add_lexer("csv", TextLexer)
     app.connect("missing-reference", _public_reference)
+
+
+def _signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str, result: str
+) -> tuple[str, str] | None:
+    """Leave out how a noun is made: users get it from the client."""
+    is_noun = what == "class" and name.startswith(_NOUNS)
+    return ("", "") if is_noun else None
+
+
+_NOUNS = ("cleverreach_async.resources.", "cleverreach_async.bulk.")
+
+
+def _link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Link the names of classes and functions in the text of pages to the reference."""
+    if page.startswith("reference/"):
+        return
+    objects = app.env.get_domain("py").objects
+    for literal in [*doctree.findall(nodes.literal)]:
+        name = literal.astext().partition("(")[0]
+        target = objects.get(f"cleverreach_async.{name}")
+        if target is None or isinstance(literal.parent, nodes.reference | nodes.title):
+            continue
+        uri = app.builder.get_relative_uri(page, target.docname)
+        link = nodes.reference("", "", literal.deepcopy(), refuri=f"{uri}#{target.node_id}")
+        literal.replace_self(link)
 
 
 def _public_reference(app: Sphinx, env: Any, node: Any, content: nodes.Element) -> Any:
