@@ -16,12 +16,12 @@ import attrs
 import httpx
 import psycopg
 import pytest
-import xlsxwriter
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.types import Receive, Scope, Send
 from support.django_project import configured_settings
 from support.pages import DOCS, PageRun, blocks_of, missing_imports, pages_with_code
 from support.postgres import run_postgres
+from support.workbooks import write_workbook
 
 from cleverreach_async import CleverReach, OAuthApp, ReceiverInput, WebhookEndpoint
 from cleverreach_async.sandbox import Sandbox
@@ -86,11 +86,16 @@ class Server:
         await self.account.app(scope, receive, send)
 
 
+async def idle(*_: object) -> None:
+    """Do nothing until cancelled."""
+    await anyio.sleep_forever()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """Webhooks are delivered when a page asks for it, and not by the server beside it."""
     with pytest.MonkeyPatch.context() as patch, Sandbox() as first:
-        patch.setattr(HookQueue, "run", lambda *_: anyio.sleep_forever())
+        patch.setattr(HookQueue, "run", idle)
         with start_blocking_portal() as portal:
             server = Server(portal, first)
             patch.setattr(first, "app", server)
@@ -102,7 +107,7 @@ def server() -> Iterator[Server]:
 def stage(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """An account with its server, and a folder with a file of customers."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     (tmp_path / "customers.csv").write_text(CUSTOMERS, "utf-8")
     for name in [it for it in os.environ if it.startswith(("CLEVERREACH_", "PYTEST_ADD"))]:
         monkeypatch.delenv(name)
@@ -206,10 +211,8 @@ def before_postgresql(stage: Stage) -> None:
 
 def before_frames(_: Stage) -> None:
     """There is a workbook."""
-    with xlsxwriter.Workbook("customers.xlsx") as book:
-        sheet = book.add_worksheet("Kunden")
-        sheet.write_row(0, 0, ["E-Mail", "Vorname"])
-        sheet.write_row(1, 0, ["dora@example.org", "Dora"])
+    rows = [["E-Mail", "Vorname"], ["dora@example.org", "Dora"]]
+    write_workbook("customers.xlsx", {"Kunden": rows})
 
 
 def before_tutorial(stage: Stage) -> None:

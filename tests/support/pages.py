@@ -14,6 +14,7 @@ comment: ``# status 2``. What begins with one of ``NOT_RUN`` is for the reader's
 """
 
 import ast
+import importlib
 import inspect
 import re
 import runpy
@@ -77,7 +78,7 @@ def blocks_of(text: str) -> list[Block]:
 
 def _file_of(text: str, found: re.Match[str]) -> str:
     if found[1] == "csv":
-        return _CSV.findall(text, 0, found.start())[-1]
+        return [*_CSV.finditer(text, 0, found.start())][-1][1]
     named = _FILE.match(found[2]) if found[1] == "python" else None
     return named[1] if named else ""
 
@@ -146,6 +147,7 @@ class PageRun:
         for block, after in zip(blocks, following, strict=True):
             if block.file:
                 Path(block.file).write_text(block.code.replace(PRINTED_URL, self.url), "utf-8")
+                importlib.invalidate_caches()
             elif block.language == "python":
                 self._python(block)
                 expected = after.code if after and after.language == "output" else ""

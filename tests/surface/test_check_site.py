@@ -1,4 +1,4 @@
-"""The check of the built documentation finds links to nothing, and what is loaded from elsewhere."""
+"""The check of the built site finds links to nothing, and what is loaded from elsewhere."""
 
 import runpy
 from collections.abc import Callable, Iterator
