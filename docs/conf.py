@@ -1,5 +1,6 @@
 """Settings of the documentation: ``nox -s docs`` builds it, and every warning is an error."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -73,14 +74,27 @@ def setup(app: Sphinx) -> None:
 
 
 def _signature(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str, result: str
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str | None, result: str
 ) -> tuple[str, str] | None:
-    """Leave out how a noun is made: users get it from the client."""
-    is_noun = what == "class" and name.startswith(_NOUNS)
-    return ("", "") if is_noun else None
+    """Leave out how the library makes its objects, and show defaults that are made as ``...``."""
+    if arguments is None:
+        return None
+    if what == "class" and (name.startswith(_MADE_HERE) or getattr(obj, "_is_protocol", False)):
+        return "", ""
+    arguments = re.sub(r"=\s*(NOTHING|<factory>)", "= ...", arguments)
+    return re.sub(r"[~\w.]*Annotated\[(.+?), '[^']*'\]", r"\1", arguments), result
 
 
-_NOUNS = ("cleverreach_async.resources.", "cleverreach_async.bulk.")
+_MADE_HERE = (
+    "cleverreach_async.bulk.importer.",
+    "cleverreach_async.resources.",
+    "cleverreach_async.sources.",
+    *(
+        f"cleverreach_async.{name}"
+        for name in ("BackgroundOrders", "Export", "ImportRun", "Paginator", "ResultStream")
+    ),
+)
+"""The names of classes whose objects users get from a call."""
 
 
 def _link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:

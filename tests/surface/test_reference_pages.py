@@ -13,6 +13,20 @@ from cleverreach_async.nouns import Nouns
 DOCS = Path(__file__).parents[2] / "docs"
 DIRECTIVE = re.compile(r"^\.\. (?:auto(?:class|exception|function|data)|(currentmodule)):: (\S+)")
 
+BESIDE = {
+    "cleverreach_async.bulk.report.RemarkCount",
+    "cleverreach_async.resources.background_orders.BackgroundOptions",
+    "cleverreach_async.resources.drafts.MailingSettings",
+    "cleverreach_async.resources.mailing_models.MailingGroups",
+    "cleverreach_async.resources.mailing_models.MailingLink",
+    "cleverreach_async.resources.reports.ReportCounters",
+    "cleverreach_async.sandbox.server.running",
+    "cleverreach_async.sandbox.server.serve",
+    "cleverreach_async.sources.column_options.ColumnParameters",
+    "cleverreach_async.sources.file_source.FileSource",
+}
+"""Options and parts of public classes, which users meet but need not import."""
+
 
 def names_on(page: Path) -> list[str]:
     """Return the full names that a page documents."""
@@ -53,8 +67,7 @@ def test_every_public_name_is_on_one_page() -> None:
     """Neither missing nor repeated."""
     found = Counter(name for page in (DOCS / "reference").glob("*.md") for name in names_on(page))
     expected = Counter(public_names())
-    beside = {"cleverreach_async.sandbox.server.running", "cleverreach_async.sandbox.server.serve"}
-    assert ({}, beside) == (dict(expected - found), set(found - expected))
+    assert ({}, BESIDE) == (dict(expected - found), set(found - expected))
 
 
 def test_every_error_is_explained() -> None:
