@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import cleverreach_async
-from cleverreach_async import errors, sandbox, testing
+from cleverreach_async import errors, sandbox
 from cleverreach_async.nouns import Nouns
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -52,13 +52,19 @@ def class_of(noun: str) -> str:
     return f"{home[1]}.{found[1]}"
 
 
+def fixtures() -> list[str]:
+    """Return the names of the fixtures; pytest wants to be the first to import their module."""
+    source = Path(cleverreach_async.__file__).with_name("testing.py").read_text("utf-8")
+    return re.findall(r"^@pytest\.fixture\ndef (\w+)", source, re.MULTILINE)
+
+
 def public_names() -> list[str]:
     """Return the full names of everything that a user may import, and of the nouns of a client."""
     nouns = [name for name, it in vars(Nouns).items() if isinstance(it, cached_property)]
     return [
         *(f"cleverreach_async.{it}" for it in cleverreach_async.__all__),
         *(f"cleverreach_async.sandbox.{it}" for it in sandbox.__all__),
-        *(f"cleverreach_async.testing.{it}" for it in testing.__all__),
+        *(f"cleverreach_async.testing.{it}" for it in fixtures()),
         *(class_of(it) for it in nouns),
     ]
 
