@@ -15,7 +15,7 @@ import nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "readme", "coverage", "fuzz"]
+nox.options.sessions = ["lint", "types", "readme", "docs", "coverage", "fuzz"]
 
 # Tests start hundreds of Python processes, each of which would compile every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -54,6 +54,16 @@ def types(session: nox.Session) -> None:
 def readme(session: nox.Session) -> None:
     """Run the README's import as printed there."""
     run_line_of_readme(session, ending="--sandbox", success_codes=[SOME_ROWS_REJECTED])
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site of the documentation, every warning an error, and check all its links."""
+    site = ROOT / ".site"
+    shutil.rmtree(site, ignore_errors=True)
+    options = ("--fail-on-warning", "--nitpicky", "--keep-going", "--quiet", "--jobs=2")
+    session.run("python", "-m", "sphinx", *options, "-b", "html", "docs", str(site))
+    session.run("python", "docs/check_site.py", str(site))
 
 
 @nox.session

@@ -72,8 +72,8 @@ class CleverReach(Nouns):
         allow_http: Whether ``base_url`` may be ``http://`` on another computer. The token and all
             data are then readable on the way. It may always be with an ``http_client`` over
             ``MockTransport`` or ``ASGITransport``, which sends nothing.
-        timeout: Seconds that one attempt may take from connecting to the last byte; ``None`` for
-            no limit.
+        timeout: Seconds that one attempt may take from connecting to the last byte, 30 by default;
+            ``None`` for no limit.
         retry: How ordinary calls are retried.
         http_client: Your own ``httpx.AsyncClient`` or ``httpx2.AsyncClient``, for proxy, TLS and
             HTTP/2 settings, or ``aiohttp.ClientSession``, which needs the least CPU time. It is

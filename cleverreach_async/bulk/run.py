@@ -35,7 +35,7 @@ def _ignore_position(row: int) -> None:
 
 @attrs.define(kw_only=True, eq=False)
 class ImportRun:
-    """One import in progress. Created by :meth:`Bulk.open`.
+    """One import in progress. Created by ``cr.bulk.open()``.
 
     Attributes:
         report: The counters, correct at any moment for the rows that have a result.

@@ -3,6 +3,7 @@
 import shutil
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -12,13 +13,19 @@ import pytest
 
 @pytest.fixture(scope="session")
 def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
-    """The port of a Redis server without persistence that is stopped after the tests."""
+    """The port of a Redis server that is stopped after the tests."""
+    with run_redis(tmp_path_factory.mktemp("redis")) as port:
+        yield port
+
+
+@contextmanager
+def run_redis(folder: Path) -> Generator[int]:
+    """Run a Redis server without persistence; returns its port."""
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    folder: Path = tmp_path_factory.mktemp("redis")
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
     with Popen(command, stdout=PIPE, encoding="utf-8") as process:  # noqa: S603 - from PATH

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.django_project import configured_settings
 
 from cleverreach_async import ConfigurationError, django_webhook
 
@@ -21,15 +22,7 @@ BODY = {"event": "receiver.updated", "condition": "5", "payload": {"pool_id": "7
 
 def django_app(view: Any) -> Any:
     """An ASGI application of Django with one view, and its check of CSRF tokens."""
-    settings: Any = import_module("django.conf").settings
-    if not settings.configured:
-        settings.configure(
-            ALLOWED_HOSTS=["shop.example"],
-            SECRET_KEY="invented",
-            MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
-        )
-        package: Any = import_module("django")
-        package.setup(set_prefix=False)
+    settings = configured_settings()
     urls: Any = ModuleType("urls")
     paths: Any = import_module("django.urls")
     urls.urlpatterns = [paths.path("hook", view), paths.path("form", plain_view)]
