@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from cleverreach_async.bulk.export.formats import ExportFormat
     from cleverreach_async.bulk.importer import Bulk
     from cleverreach_async.bulk.intake.reading import Source
+    from cleverreach_async.bulk.journal.opening import JournalPlace, Resume
     from cleverreach_async.bulk.outcomes.checkpoint import OnAccepted
     from cleverreach_async.bulk.report import OnProgress, RemarkCount
     from cleverreach_async.bulk.strategies import StrategyName
     from cleverreach_async.client import ClientOptions
+    from cleverreach_async.outbox.entries import EntryState
+    from cleverreach_async.outbox.sender import ClientOf
     from cleverreach_async.resources.attribute_names import AttributeType
     from cleverreach_async.resources.attributes import Attributes
     from cleverreach_async.resources.automation import Automation, Price
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from cleverreach_async.resources.flows import Flows
     from cleverreach_async.resources.forms import Forms
     from cleverreach_async.resources.groups import GroupOrder, Groups
+    from cleverreach_async.resources.kept_orders import OrderKeeper
     from cleverreach_async.resources.live_orders import LiveOrders
     from cleverreach_async.resources.mailing_models import MailingGroups, MailingLink, MailingState
     from cleverreach_async.resources.mailings import Mailings
@@ -67,7 +71,10 @@ if TYPE_CHECKING:
     from cleverreach_async.sources.rows import Item, Remark
     from cleverreach_async.sources.threads import ThreadedRows
     from cleverreach_async.transport.clock import Clock, Random
+    from cleverreach_async.transport.passage import Gate, Passage
     from cleverreach_async.transport.redaction import Masked
+    from cleverreach_async.transport.retry import Diagnosis
+    from cleverreach_async.transport.stop import Stop
     from cleverreach_async.transport.token_source import Credential, Renewal, TokenSource
     from cleverreach_async.transport.transport import Auth, Call
     from cleverreach_async.transport.wire import Request, Response
@@ -81,10 +88,13 @@ _HOMES: Final[dict[str, tuple[str, ...]]] = {
     "bulk.export.formats": ("ExportFormat",),
     "bulk.importer": ("Bulk",),
     "bulk.intake.reading": ("Source",),
+    "bulk.journal.opening": ("JournalPlace", "Resume"),
     "bulk.outcomes.checkpoint": ("OnAccepted",),
     "bulk.report": ("OnProgress", "RemarkCount"),
     "bulk.strategies": ("StrategyName",),
     "client": ("ClientOptions",),
+    "outbox.entries": ("EntryState",),
+    "outbox.sender": ("ClientOf",),
     "resources.attribute_names": ("AttributeType",),
     "resources.attributes": ("Attributes",),
     "resources.automation": ("Automation", "Price"),
@@ -100,6 +110,7 @@ _HOMES: Final[dict[str, tuple[str, ...]]] = {
     "resources.flows": ("Flows",),
     "resources.forms": ("Forms",),
     "resources.groups": ("GroupOrder", "Groups"),
+    "resources.kept_orders": ("OrderKeeper",),
     "resources.live_orders": ("LiveOrders",),
     "resources.mailing_models": ("MailingGroups", "MailingLink", "MailingState"),
     "resources.mailings": ("Mailings",),
@@ -131,7 +142,10 @@ _HOMES: Final[dict[str, tuple[str, ...]]] = {
     "sources.rows": ("Item", "Remark"),
     "sources.threads": ("ThreadedRows",),
     "transport.clock": ("Clock", "Random"),
+    "transport.passage": ("Gate", "Passage"),
     "transport.redaction": ("Masked",),
+    "transport.retry": ("Diagnosis",),
+    "transport.stop": ("Stop",),
     "transport.token_source": ("Credential", "Renewal", "TokenSource"),
     "transport.transport": ("Auth", "Call"),
     "transport.wire": ("Request", "Response"),
@@ -160,6 +174,7 @@ __all__ = [
     "Callback",
     "Channels",
     "Client",
+    "ClientOf",
     "ClientOptions",
     "Clients",
     "Clock",
@@ -169,6 +184,8 @@ __all__ = [
     "CsvSource",
     "CursorSource",
     "Debug",
+    "Diagnosis",
+    "EntryState",
     "Events",
     "ExcelSource",
     "ExportFormat",
@@ -178,11 +195,13 @@ __all__ = [
     "Filters",
     "Flows",
     "Forms",
+    "Gate",
     "GroupOrder",
     "Groups",
     "Headers",
     "Item",
     "Joint",
+    "JournalPlace",
     "JsonLinesSource",
     "JsonListSource",
     "Keys",
@@ -198,8 +217,10 @@ __all__ = [
     "OAuth",
     "OnAccepted",
     "OnProgress",
+    "OrderKeeper",
     "OrderLike",
     "ParquetSource",
+    "Passage",
     "Position",
     "Price",
     "QuerySource",
@@ -217,9 +238,11 @@ __all__ = [
     "Reports",
     "Request",
     "Response",
+    "Resume",
     "RowChunk",
     "RowFile",
     "Source",
+    "Stop",
     "StrategyName",
     "TagOrder",
     "Tags",

@@ -40,7 +40,8 @@ nitpick_ignore_regex = [
     # Names of the standard library that annotations use without their module.
     ("py:.*", r"[A-Z]\w*|'.*'"),
     # What stands behind an argument or a result and has no name of its own for users.
-    ("py:.*", r"cleverreach_async\.(auth|bulk|client|resources|sources|transport|webhooks)\..+"),
+    ("py:.*", r"cleverreach_async\.(accounts|auth|bulk|client|outbox|resources|sources)\..+"),
+    ("py:.*", r"cleverreach_async\.(sandbox\.[a-z]+|transport|webhooks)\..+"),
 ]
 autodoc_default_options = {"members": True}
 autodoc_preserve_defaults = True
@@ -91,7 +92,10 @@ _MADE_HERE = (
     "cleverreach_async.sources.",
     *(
         f"cleverreach_async.{name}"
-        for name in ("BackgroundOrders", "Export", "ImportRun", "Paginator", "ResultStream")
+        for name in (
+            *("Accounts", "BackgroundOrders", "Export", "ImportRun", "OutboxEntry", "Paginator"),
+            *("ResultStream", "sandbox.SandboxAccount"),
+        )
     ),
 )
 """The names of classes whose objects users get from a call."""

@@ -13,7 +13,7 @@ __all__ = ["Stop", "StopRequestedError", "is_stop"]
 
 
 class StopRequestedError(Exception):
-    """A wait ended because of :meth:`Stop.request`. Nothing was sent meanwhile."""
+    """A wait ended, because the import is to stop. Nothing was sent meanwhile."""
 
 
 def is_stop(error: Exception) -> bool:

@@ -19,7 +19,17 @@ PUBLIC = {
 }
 NAMES = sorted(PUBLIC.keys() - {"__version__"})
 MADE_BY_USERS = set(cleverreach_async.__all__) - {
-    *("BackgroundOrders", "Export", "ImportRun", "Page", "Paginator", "ResultStream", "Rules"),
+    *(
+        "Accounts",
+        "BackgroundOrders",
+        "Export",
+        "OutboxEntry",
+        "ImportRun",
+        "Page",
+        "Paginator",
+        "ResultStream",
+        "Rules",
+    ),
 }
 """Only their constructors are for users: what ``types`` has is made by the library."""
 
@@ -124,11 +134,14 @@ def definitions(name: str) -> Iterator[tuple[str, ast.stmt]]:
 def types_named_by(name: str) -> set[str]:
     """Our types that the signatures of a public name have."""
     found = set[str]()
+    constructor = name in MADE_BY_USERS
     for module, node in definitions(name):
-        for used in named_by(node, constructor=name in MADE_BY_USERS):
+        for used in named_by(node, constructor=constructor):
             place = place_of(module, used)
             if place is not None and not isinstance(value_at(place), TypeVar):
                 found.add(place[1])
+        if "__init__" in {getattr(part, "name", "") for part in getattr(node, "body", [])}:
+            constructor = False  # those of its bases are not called by users
     return found
 
 
