@@ -9,6 +9,7 @@ from .accounts import Accounts, AccountState
 from .api import make_api, path_of
 from .behaviour import Behaviour
 from .faults import Faults
+from .front import SandboxApplication
 from .hook_calls import Deliver
 from .injection import FaultInjection
 from .limits import AccountLimits, Outage
@@ -44,7 +45,7 @@ class Sandbox(SandboxAccount):
         retry_after: Whether a 429 for the rate says how many seconds to wait.
 
     Attributes:
-        app: The ASGI application, which serves all accounts.
+        app: The ASGI application, which serves all accounts and, at ``/``, a page about them.
         faults: The current faults.
 
     Raises:
@@ -89,9 +90,9 @@ class Sandbox(SandboxAccount):
 
         self._accounts = Accounts(path, FIRST_NAME, make)
         super().__init__(self._accounts.first, RequestLog())
-        self.app: FaultInjection = FaultInjection(
-            make_api(self._accounts), path_of, self._accounts, self._log, lambda: self.faults
-        )
+        parts = self._accounts, self._log, lambda: self.faults
+        api = FaultInjection(make_api(self._accounts), path_of, *parts)
+        self.app: SandboxApplication = SandboxApplication(api, *parts)
 
     def __enter__(self) -> Self:
         return self
