@@ -13,7 +13,6 @@ from cleverreach_async.sandbox.server import running
 pytestmark = [
     pytest.mark.socket,
     pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-    pytest.mark.xdist_group("chromium"),
 ]
 
 PROOF = {"user_ip": "127.0.0.1", "referer": "x", "user_agent": "y"}

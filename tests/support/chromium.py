@@ -79,7 +79,7 @@ class Tab:
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError("The browser did not do what the test waits for")
-            self.run("new Promise(done => setTimeout(done, 20))")
+            self._browser.take_events()
 
     def run(self, script: str) -> Any:
         """Return the value of an expression; a promise is awaited."""
@@ -142,15 +142,21 @@ class Browser:
         if tab is not None:
             message["sessionId"] = tab.session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
-            if answer.get("id") == self._last:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']}")
-                return answer["result"]
-            if "method" in answer and answer.get("sessionId") in self._tabs:
-                of = self._tabs[answer["sessionId"]]
-                of.events.append((answer["method"], answer["params"]))
+        while (answer := self._receive()).get("id") != self._last:
+            self._keep(answer)
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def take_events(self, seconds: float = 0.02) -> None:
+        """Take the events that have come, and wait for a moment if there are none."""
+        if b"\0" in self._rest or select.select([self._read], [], [], seconds)[0]:
+            self._keep(self._receive())
+
+    def _keep(self, event: dict[str, Any]) -> None:
+        """Give an event to its tab."""
+        if "method" in event and event.get("sessionId") in self._tabs:
+            self._tabs[event["sessionId"]].events.append((event["method"], event["params"]))
 
     def _receive(self) -> dict[str, Any]:
         """Return the next message."""
@@ -162,7 +168,7 @@ class Browser:
                 raise EOFError("The browser has ended")
             self._rest += part
         message, _, self._rest = self._rest.partition(b"\0")
-        return json.loads(message)
+        return dict(json.loads(message))
 
 
 @contextmanager
