@@ -51,4 +51,4 @@ class SandboxApplication:
 def _is_page(scope: Scope) -> bool:
     """Whether a request is for the page."""
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    return path in {"", "/"} or path.startswith("/sandbox/")
+    return path == "/" or path.startswith("/sandbox/")
