@@ -224,10 +224,12 @@ async def test_webhooks(sandbox: Sandbox, api: httpx.AsyncClient, guest: httpx.A
     async def deliver(call: WebhookCall) -> WebhookAnswer:
         """Accept the verification and refuse everything else."""
         secret = httpx.URL(call.url).params.get("secret", "")
-        return WebhookAnswer(200 if call.method == "GET" else 500, {}, f"check {secret}".encode())
+        return WebhookAnswer(
+            200 if call.method == "GET" else 500, {}, f"check-of-the-shop {secret}".encode()
+        )
 
     sandbox.deliver = deliver
-    hook = {"url": "https://shop.example/hook", "event": "group", "verify": "check"}
+    hook = {"url": "https://shop.example/hook", "event": "group", "verify": "check-of-the-shop"}
     await guest.post("/hooks/eventhook", json=hook, headers=api.headers)
     assert "Nothing was delivered yet." in section(await guest.get("/"), "webhooks")
     await api.post("groups", json={"name": "Newsletter"})

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from cleverreach_async.sandbox.behaviour import Behaviour
+from cleverreach_async.sandbox.behaviour import Behaviour, as_text
 
 _HEADING = re.compile(r"    # (.+)")
 
@@ -34,16 +34,7 @@ class BehaviourSwitch:
 
     def value_in(self, behaviour: Behaviour) -> str:
         """Return the value as text, which ``Behaviour.parse`` reads."""
-        return _text(getattr(behaviour, self.name))
-
-
-def _text(value: Any) -> str:
-    """Return a value as ``Behaviour.parse`` reads it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return "none" if value is None else str(value)
+        return as_text(getattr(behaviour, self.name))
 
 
 @cache
@@ -55,7 +46,7 @@ def switches() -> tuple[BehaviourSwitch, ...]:
         BehaviourSwitch(
             it.name,
             _choices(hints[it.name]),
-            _text(it.default),
+            as_text(it.default),
             *reversed(found.get(it.name, ("switches", ""))),
         )
         for it in fields(Behaviour)
