@@ -224,9 +224,9 @@ async def test_webhooks(sandbox: Sandbox, api: httpx.AsyncClient, guest: httpx.A
     async def deliver(call: WebhookCall) -> WebhookAnswer:
         """Accept the verification and refuse everything else."""
         secret = httpx.URL(call.url).params.get("secret", "")
-        return WebhookAnswer(
-            200 if call.method == "GET" else 500, {}, f"check-of-the-shop {secret}".encode()
-        )
+        status = 200 if call.method == "GET" else 500
+        body = f"check-of-the-shop {secret}".encode()
+        return WebhookAnswer(status, {"content-type": "text/plain"}, body)
 
     sandbox.deliver = deliver
     hook = {"url": "https://shop.example/hook", "event": "group", "verify": "check-of-the-shop"}
