@@ -98,7 +98,7 @@ async def test_a_php_client_over_guzzle(
         text = json.dumps(body, separators=(",", ":"))
         return await replay(guest, method, path, text, **bearer)
 
-    person = {
+    person: dict[str, Any] = {
         "email": "mia@example.org",
         "registered": 1_767_225_600,
         "activated": 0,
@@ -137,7 +137,7 @@ async def test_a_script_with_requests(
     bearer = {"authorization": f"Bearer {tokens['access_token']}", "accept": "*/*"}
     json_type = {**bearer, "content_type": "application/json"}
     base = f"/v3/groups.json/{group}"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"email": f"r{index}@example.org", "source": "User Import", "attributes": {},
          "global_attributes": {}, "tags": [], "orders": []}
         for index in range(4)

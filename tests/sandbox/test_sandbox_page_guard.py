@@ -21,7 +21,7 @@ async def ask(
     host: str = "127.0.0.1:8800",
     client: tuple[str, int] | None = ("127.0.0.1", 50000),
     server: tuple[str, int] = ("127.0.0.1", 8800),
-    **headers: str,
+    **headers: Any,
 ) -> tuple[int, str]:
     """Send a request as a server does, and return status and body."""
     named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -117,7 +117,7 @@ async def test_clients_in_process(sandbox: Sandbox, client: tuple[str, int] | No
         ({"origin": "http://["}, 403),
     ],
 )
-async def test_forms_of_other_sites(sandbox: Sandbox, headers: dict[str, str], status: int) -> None:
+async def test_forms_of_other_sites(sandbox: Sandbox, headers: dict[str, Any], status: int) -> None:
     """They are refused before anything happens; another port is another site."""
     token = sandbox.add_token()
     answer = await ask(sandbox, method="POST", path="/sandbox/expire-tokens", **headers)
@@ -137,7 +137,7 @@ async def test_the_stream_of_requests(sandbox: Sandbox, api: httpx.AsyncClient) 
     shop = sandbox.add_account("shop-42")
     await api.get("groups")
     access = PageAccess()
-    log = sandbox._log
+    log = sandbox._log  # pyright: ignore[reportPrivateUsage]
     events = stream(log, access, after=1, account="main")
     assert "retry: 1000\n\n" == await anext(events)
 
@@ -160,7 +160,8 @@ async def test_the_stream_of_requests(sandbox: Sandbox, api: httpx.AsyncClient) 
 async def test_a_stream_of_an_earlier_sandbox(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """Its number was never reached: the browser gets all requests."""
     await api.get("groups")
-    events = stream(sandbox._log, PageAccess(), after=4711, account="main")
+    log = sandbox._log  # pyright: ignore[reportPrivateUsage]
+    events = stream(log, PageAccess(), after=4711, account="main")
     await anext(events)
     assert "/v3/groups" in await anext(events)
     await events.aclose()

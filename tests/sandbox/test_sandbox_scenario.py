@@ -1,12 +1,13 @@
 """Scenarios as TOML files."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
-from cleverreach_async.sandbox.behaviour import as_text
 
 WHOLE = """
 path = "data.db"
@@ -94,9 +95,8 @@ def test_every_switch_can_be_written(tmp_path: Path) -> None:
     """With its default, as TOML writes it."""
     lines = ["[behaviour]"]
     for it in fields(Behaviour):
-        value = as_text(it.default) if it.default is None else it.default
-        text = str(value).lower() if isinstance(value, bool | int) else repr(value)
-        lines.append(f"{it.name} = {list(value) if isinstance(value, tuple) else text}")
+        default: Any = "none" if it.default is None else it.default
+        lines.append(f"{it.name} = {json.dumps(default)}")
     with Sandbox.from_toml(written(tmp_path, "\n".join(lines))) as sandbox:
         assert Behaviour() == sandbox.behaviour
 

@@ -54,7 +54,7 @@ class Tab:
 
     def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Call a method of the DevTools protocol and return its result."""
-        return self._browser.call(method, parameters, self)
+        return dict(self._browser.call(method, parameters, self))
 
     @property
     def session(self) -> str:

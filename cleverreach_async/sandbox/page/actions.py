@@ -42,7 +42,8 @@ def _follow_link(account: SandboxAccount, _faults: Faults, form: Form) -> None:
     row = account.store.one(sql, form.get("mail", ""))
     if row is None:
         raise LookupError("There is no such e-mail.")
-    account.follow_link(SentMail(**row | {"doidata": load_map(row["doidata"])}))
+    row["doidata"] = load_map(row["doidata"])
+    account.follow_link(SentMail(**row))
 
 
 def _add_fault(_account: SandboxAccount, faults: Faults, form: Form) -> None:
