@@ -9,6 +9,7 @@ import pytest
 from cleverreach_async.sandbox import Sandbox
 from cleverreach_async.sandbox.page.live import stream
 from cleverreach_async.sandbox.page_access import PageAccess
+from cleverreach_async.sandbox.server import running
 
 pytestmark = pytest.mark.anyio
 
@@ -192,3 +193,14 @@ async def test_a_stream_over_asgi_ends_with_its_client(sandbox: Sandbox) -> None
         with anyio.fail_after(5):
             await sandbox.app(scope, receive, send)
         assert (200, b"retry: 1000\n\n") == (sent[0]["status"], sent[1]["body"])
+
+
+@pytest.mark.socket
+def test_a_server_does_not_wait_for_open_pages(sandbox: Sandbox) -> None:
+    """Their streams end with it, in order; uvicorn would cut them after a second."""
+    with httpx.Client() as browser:
+        with running(sandbox) as url:
+            request = browser.build_request("GET", f"{url}/sandbox/requests")
+            lines = browser.send(request, stream=True).iter_lines()
+            assert "retry: 1000" == next(lines)
+        assert [""] == list(lines)

@@ -173,7 +173,7 @@ def _orders(view: PageView) -> Html:
         for email, data in found
     ]
     heads = ("Order", "Receiver", "Product", "Quantity", "Price", "Currency", "Time")
-    note = tag("p", f"Newest first. {_number(view.account.store, 'orders'):,} order lines.")
+    note = tag("p", f"Newest first. Order lines in all: {_number(view.account.store, 'orders'):,}.")
     return view.section("orders", "Orders", note, table("The last order lines", heads, rows))
 
 
