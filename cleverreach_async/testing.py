@@ -1,6 +1,7 @@
 '''A pytest plugin: run your own tests with a local CleverReach server.
 
-It requires the extra ``sandbox`` and one line in the ``conftest.py`` at the root of your tests::
+It requires the extra ``sandbox``, and pytest loads it on its own. In suites that run with
+``PYTEST_DISABLE_PLUGIN_AUTOLOAD`` one line in the ``conftest.py`` at the root of the tests does::
 
     pytest_plugins = ["cleverreach_async.testing"]
 

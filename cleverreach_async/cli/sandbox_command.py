@@ -4,7 +4,7 @@ import ipaddress
 import sqlite3
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 import typer
@@ -17,11 +17,9 @@ from cleverreach_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cleverreach_async.sandbox import Sandbox
+    from cleverreach_async.sandbox.scenario import Scenario
 
 __all__ = ["SandboxOptions", "serve_sandbox"]
-
-_ID: Final = "sandbox"
-_SECRET: Final = "sandbox-secret"  # noqa: S105 - a sandbox has no secrets
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +33,10 @@ class SandboxOptions:
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1"
     store: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File to keep the data in.")
+    ] = None
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML file with these options; options here go first."),
     ] = None
     latency: Annotated[
         str | None,
@@ -54,11 +56,13 @@ class SandboxOptions:
         ),
     ] = None
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Random seed; it decides which requests fail.")
-    ] = 1
+        int | None,
+        typer.Option(metavar="N", help="Random seed, 1 by default; it decides what fails."),
+    ] = None
     token_lifetime: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Lifetime of an access token in seconds.")
-    ] = 2_592_000
+        int | None,
+        typer.Option(min=1, metavar="N", help="Seconds until a token expires; 30 days by default."),
+    ] = None
 
     behaviour: Annotated[
         list[str] | None,
@@ -123,7 +127,10 @@ def serve_sandbox(output: Output, options: SandboxOptions) -> None:
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     except sqlite3.Error as error:
-        raise ConfigurationError(f"{options.store}: cannot be used as store: {error}") from None
+        store = options.store or options.config
+        raise ConfigurationError(f"{store}: cannot be used as store: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{options.config}: {error.strerror or error}") from None
     with sandbox:
         if options.access_log or output.is_verbose:
             sandbox.on_request = lambda request: output.info(request.line, wrap=False)
@@ -146,31 +153,44 @@ def _make(options: SandboxOptions) -> "Sandbox":
         ValueError: An option is not valid.
         sqlite3.Error: The file cannot be used.
     """
-    from cleverreach_async.sandbox import Behaviour, Faults, Sandbox  # noqa: PLC0415
-    from cleverreach_async.sandbox.limits import LimitOptions, parse_outage  # noqa: PLC0415
+    from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415
 
-    limits: LimitOptions = {
-        "rate": options.rate,
-        "max_in_flight": options.max_in_flight,
-        "outages": [parse_outage(spec) for spec in options.outage or ()],
-        "retry_after": options.retry_after,
-    }
-    sandbox = Sandbox(
-        str(options.store or ":memory:"),
-        client_id=_ID,
-        client_secret=_SECRET,
-        token_lifetime=options.token_lifetime,
-        behaviour=Behaviour.parse(*options.behaviour or ()),
-        faults=Faults.parse(*options.faults, seed=options.seed),
-        **limits,
+    return Sandbox.from_scenario(_scenario(options))
+
+
+def _scenario(options: SandboxOptions) -> "Scenario":
+    """Return the scenario of the file and the command line.
+
+    Raises:
+        ValueError: An option or the file is not valid.
+    """
+    from cleverreach_async.sandbox import Behaviour, Faults  # noqa: PLC0415
+    from cleverreach_async.sandbox.limits import parse_outage  # noqa: PLC0415
+    from cleverreach_async.sandbox.scenario import (  # noqa: PLC0415
+        AccountScenario,
+        Scenario,
+        read_scenario,
     )
-    try:
-        for name in options.account or ():
-            sandbox.add_account(name, **limits)
-    except BaseException:
-        sandbox.close()
-        raise
-    return sandbox
+
+    scenario = read_scenario(options.config) if options.config else Scenario()
+    if options.store:
+        scenario.path = str(options.store)
+    scenario.seed = scenario.seed if options.seed is None else options.seed
+    scenario.token_lifetime = options.token_lifetime or scenario.token_lifetime
+    scenario.faults += Faults.parse(*options.faults).current
+    for name in options.account or ():
+        if name in scenario.accounts:
+            raise ValueError(f"There is an account {name!r} already: use another name")
+        scenario.accounts[name] = AccountScenario()
+    outages = [parse_outage(spec) for spec in options.outage or ()]
+    for account in (scenario, *scenario.accounts.values()):
+        account.rate = account.rate if options.rate is None else options.rate
+        account.max_in_flight = options.max_in_flight or account.max_in_flight
+        account.outages = outages or account.outages
+        account.retry_after = options.retry_after or account.retry_after
+        if options.behaviour and (account is scenario or account.behaviour):
+            account.behaviour = Behaviour.parse(*options.behaviour, base=account.behaviour)
+    return scenario
 
 
 def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port: int) -> None:
@@ -178,12 +198,13 @@ def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port:
     output.result(
         f"CleverReach sandbox on http://{host}:{port}\n\n"
         f"export {BASE_URL}=http://{host}:{port}\n"
-        f"export {CLIENT_ID}={_ID}\n"
-        f"export {CLIENT_SECRET}={_SECRET}\n"
+        f"export {CLIENT_ID}={sandbox.client_id}\n"
+        f"export {CLIENT_SECRET}={sandbox.client_secret}\n"
         "cleverreach import customers.csv --group Newsletter --create\n"
     )
-    for name in options.account or ():
-        account = sandbox.accounts[name]
+    for name, account in sandbox.accounts.items():
+        if account is sandbox:
+            continue
         output.result(
             f"# account {name}\n"
             f"export {CLIENT_ID}={account.client_id}\n"
@@ -191,7 +212,9 @@ def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port:
         )
     if not _is_local(options.host):
         output.warn("other computers can connect to it: use invented data only")
-    output.info("Ctrl-C stops it" + ("." if options.store else " and deletes its data."))
+    output.info("Open its address in a browser to look inside.")
+    keeps = sandbox.account.accounts.is_stored
+    output.info("Ctrl-C stops it" + ("." if keeps else " and deletes its data."))
 
 
 def _is_local(host: str) -> bool:

@@ -25,9 +25,11 @@ from .hook_calls import Deliver, WebhookAnswer, WebhookCall, deliver_over_http, 
 from .hook_queue import SentWebhook
 from .limits import AccountLimits
 from .recording import RecordedRequest
+from .scenario import AccountScenario, Scenario
 
 __all__ = [
     "AccountLimits",
+    "AccountScenario",
     "Behaviour",
     "Deliver",
     "Fault",
@@ -35,6 +37,7 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "SandboxAccount",
+    "Scenario",
     "SentMail",
     "SentWebhook",
     "WebhookAnswer",

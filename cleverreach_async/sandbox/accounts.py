@@ -115,6 +115,11 @@ class SandboxAccounts:
             account.store.close()
 
     @property
+    def is_stored(self) -> bool:
+        """Whether files keep the data."""
+        return self._path != ":memory:"
+
+    @property
     def opened(self) -> list[AccountState]:
         """The accounts that are open, in the order in which they were opened."""
         return list(self._by_id.values())

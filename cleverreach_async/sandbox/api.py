@@ -1,7 +1,7 @@
 """The API as a Starlette application.
 
-A page beside the API is one more route before the last one. Routes get paths as
-:func:`~.routing.encode_path` makes them.
+Routes get paths as :func:`~.routing.encode_path` makes them. The page is not part of it:
+see :mod:`.front`.
 """
 
 from itertools import chain

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Self
 
 from .account import SandboxAccount
@@ -9,10 +10,12 @@ from .accounts import AccountState, SandboxAccounts
 from .api import make_api, path_of
 from .behaviour import Behaviour
 from .faults import Faults
+from .front import SandboxApplication
 from .hook_calls import Deliver
 from .injection import FaultInjection
 from .limits import AccountLimits, Outage
 from .recording import RecordedRequest, RequestLog
+from .scenario import Scenario, read_scenario
 from .store import Store
 
 FIRST_NAME = "main"
@@ -44,7 +47,7 @@ class Sandbox(SandboxAccount):
         retry_after: Whether a 429 for the rate says how many seconds to wait.
 
     Attributes:
-        app: The ASGI application, which serves all accounts.
+        app: The ASGI application, which serves all accounts and, at ``/``, a page about them.
         faults: The current faults.
 
     Raises:
@@ -91,9 +94,73 @@ class Sandbox(SandboxAccount):
 
         self._accounts = SandboxAccounts(path, FIRST_NAME, make)
         super().__init__(self._accounts.first, RequestLog())
-        self.app: FaultInjection = FaultInjection(
-            make_api(self._accounts), path_of, self._accounts, self._log, lambda: self.faults
+        parts = self._accounts, self._log, lambda: self.faults
+        api = FaultInjection(make_api(self._accounts), path_of, *parts)
+        self.app: SandboxApplication = SandboxApplication(api, *parts)
+
+    @classmethod
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        now: Callable[[], float] = time.time,
+        deliver: Deliver | None = None,
+    ) -> Self:
+        """Make a sandbox, with its accounts, of a TOML file with the same names as the arguments.
+
+        ``faults`` is a list of texts such as ``"429=5%"`` or of tables with the fields of
+        :class:`Fault`, ``behaviour`` a table with the fields of :class:`Behaviour`, and
+        ``accounts.NAME`` a table with the arguments of :meth:`add_account` and a ``behaviour``.
+        ``path`` is relative to the file.
+
+        Args:
+            path: The file.
+            now: Returns the time in unix seconds.
+            deliver: Sends the requests of webhooks.
+
+        Raises:
+            ValueError: The file is not valid; the message names file and key.
+            OSError: The file cannot be read.
+        """
+        scenario = read_scenario(path)
+        try:
+            return cls.from_scenario(scenario, now=now, deliver=deliver)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_scenario(
+        cls,
+        scenario: Scenario,
+        *,
+        now: Callable[[], float] = time.time,
+        deliver: Deliver | None = None,
+    ) -> Self:
+        """Make a sandbox, with its accounts, of a scenario.
+
+        Raises:
+            ValueError: An argument is not valid.
+        """
+        sandbox = cls(
+            scenario.path,
+            client_id=scenario.client_id or "sandbox",
+            client_secret=scenario.client_secret or "sandbox-secret",
+            token_lifetime=scenario.token_lifetime,
+            behaviour=scenario.behaviour,
+            faults=Faults(scenario.faults, seed=scenario.seed),
+            now=now,
+            deliver=deliver,
+            **scenario.limits,
         )
+        try:
+            for name, it in scenario.accounts.items():
+                app = {"client_id": it.client_id, "client_secret": it.client_secret}
+                account = sandbox.add_account(name, **app, **it.limits)
+                account.behaviour = it.behaviour or sandbox.behaviour
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ client is tested with all of them. The letter behind each field is the confidenc
 H several independent or live-tested sources, M one good source, L one weak source, U unknown.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -199,11 +199,15 @@ class Behaviour:
     """The id of a deleted receiver, which is of no use any more (U)."""
 
     @classmethod
-    def parse(cls, *specs: str) -> Self:
+    def parse(cls, *specs: str, base: Self | None = None) -> Self:
         """Parse switches of a command line, such as ``put_tags=replace`` or ``agency=no``.
 
         Lists are separated by commas, as in ``webhook_retries=5,30``; an empty text is an empty
         list, and ``none`` is no limit.
+
+        Args:
+            *specs: The switches.
+            base: Has the values of the others; the defaults by default.
 
         Raises:
             ValueError: A switch is unknown, or has not such a value.
@@ -223,7 +227,16 @@ class Behaviour:
             if not equals:
                 raise ValueError(f"Switch {spec!r} needs a value, such as {name}=VALUE")
             values[name] = _parse_value(name, text, hints[name])
-        return cls(**values)
+        return cls(**values) if base is None else replace(base, **values)
+
+
+def as_text(value: Any) -> str:
+    """Return the value of a switch as :meth:`Behaviour.parse` reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return "none" if value is None else str(value)
 
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

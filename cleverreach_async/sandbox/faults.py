@@ -113,6 +113,19 @@ class Faults:
         """Add a fault."""
         self._faults.append(fault)
 
+    @property
+    def current(self) -> tuple[Fault, ...]:
+        """The faults, in the order in which they were added."""
+        return tuple(self._faults)
+
+    def remove(self, index: int) -> None:
+        """Remove the fault at an index of :attr:`current`; the others go on as before."""
+        del self._faults[index]
+        for counter in (self._seen, self._used):
+            kept = {i - (i > index): number for i, number in counter.items() if i != index}
+            counter.clear()
+            counter.update(kept)
+
     def clear(self) -> None:
         """Remove all faults."""
         self._faults.clear()

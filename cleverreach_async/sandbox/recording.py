@@ -115,6 +115,7 @@ class RequestLog:
     def __init__(self, keep: int = 10_000) -> None:
         self._last: deque[RecordedRequest] = deque(maxlen=keep)
         self._counts: Counter[tuple[str | None, str, str]] = Counter()
+        self._completed = 0
         self.on_completed: Callable[[RecordedRequest], None] | None = None
 
     def received(self, pending: PendingRequest) -> None:
@@ -160,12 +161,22 @@ class RequestLog:
             body_sha256=sha256(body).hexdigest(),
         )
         self._last.append(recorded)
+        self._completed += 1
         if self.on_completed is not None:
             self.on_completed(recorded)
 
     def requests(self, account: str | None = None) -> list[RecordedRequest]:
         """Return the last requests, of one account or of all, in the order of their completion."""
         return [it for it in self._last.copy() if account in {None, it.account}]
+
+    def since(self, number: int) -> tuple[int, list[RecordedRequest]]:
+        """Return how many requests were completed, and the stored ones after a number of them.
+
+        A number that was never reached is of an earlier sandbox; then all are returned.
+        """
+        completed = self._completed
+        new = completed - number if number <= completed else completed
+        return completed, list(self._last.copy())[-new:] if new else []
 
     def count(self, method: str | None, path_prefix: str | None, account: str | None = None) -> int:
         """Return how many requests were received in total, of one account or of all."""

@@ -71,7 +71,9 @@ async def serve(
         over_http = deliver_over_http()
         for account in sandbox.accounts.values():
             account.deliver = account.deliver or over_http
-        await _run_until_cancelled(server, listener, partial(_send_webhooks, sandbox))
+        beside = partial(_send_webhooks, sandbox)
+        with sandbox.app.access.listening(host) as end:
+            await _run_until_cancelled(server, listener, beside, end)
 
 
 async def _send_webhooks(sandbox: Sandbox) -> None:
@@ -93,7 +95,10 @@ async def _send_webhooks(sandbox: Sandbox) -> None:
 
 
 async def _run_until_cancelled(
-    server: uvicorn.Server, listener: socket.socket, beside: Callable[[], Coroutine[Any, Any, None]]
+    server: uvicorn.Server,
+    listener: socket.socket,
+    beside: Callable[[], Coroutine[Any, Any, None]],
+    end: Callable[[], None],
 ) -> None:
     """Run a server, and something beside it, and shut it down when the scope is cancelled."""
 
@@ -109,6 +114,7 @@ async def _run_until_cancelled(
         try:
             await anyio.sleep_forever()
         finally:
+            end()
             server.should_exit = True
 
 

@@ -1,6 +1,7 @@
 """``cleverreach sandbox``: accounts, limits, switches and the access log."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -78,6 +79,43 @@ def test_switches(run: Run, served: list[Sandbox]) -> None:
         behaviour.contact_limit,
         behaviour.agency,
     )
+
+
+def test_a_file_with_options(run: Run, served: list[Sandbox], tmp_path: Path) -> None:
+    """Options of the command line go first, and add to its lists."""
+    file = tmp_path / "scenario.toml"
+    file.write_text(
+        "rate = 5\nclient_id = 'shop'\nfaults = ['503:times=1']\ntoken_lifetime = 60\n"
+        "[behaviour]\nerror_shape = 'flat'\nagency = false\n[accounts.first]\nrate = 7\n"
+    )
+    words = ("--account", "second", "--fault", "404", "--behaviour", "agency=yes")
+    result = run("sandbox", "--config", str(file), *words, "--max-in-flight", "9")
+
+    assert 0 == result.exit_code
+    [sandbox] = served
+    assert {"main", "first", "second"} == sandbox.accounts.keys()
+    assert [(5.0, 9), (7.0, 9), (None, 9)] == [
+        (it.limits.rate, it.limits.max_in_flight) for it in sandbox.accounts.values()
+    ]
+    assert [503, 404] == [it.code for it in sandbox.faults.current]
+    assert (60, "flat", True) == (
+        sandbox.account.token_lifetime,
+        sandbox.behaviour.error_shape,
+        sandbox.behaviour.agency,
+    )
+    assert "export CLEVERREACH_CLIENT_ID=shop\n" in result.stdout
+    assert "# account first" in result.stdout
+
+
+def test_files_that_cannot_be_used(run: Run, served: list[Sandbox], tmp_path: Path) -> None:
+    """The error names the file, and the key."""
+    missing = run("sandbox", "--config", str(tmp_path / "none.toml"))
+    (tmp_path / "wrong.toml").write_text("raet = 5")
+    wrong = run("sandbox", "--config", str(tmp_path / "wrong.toml"))
+
+    assert (1, 1, []) == (missing.exit_code, wrong.exit_code, served)
+    assert "none.toml: No such file" in "".join(missing.stderr.splitlines())
+    assert "did you mean rate" in " ".join(wrong.stderr.split())
 
 
 @pytest.mark.parametrize(

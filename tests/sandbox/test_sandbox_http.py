@@ -81,7 +81,7 @@ async def test_spellings_of_one_path(sandbox: Sandbox, path: str) -> None:
     ("method", "path", "error"),
     [
         ("GET", "", NOT_FOUND),
-        ("GET", "/", NOT_FOUND),
+        ("POST", "/v3/", NOT_FOUND),
         ("GET", "/v3", NOT_FOUND),
         ("GET", "/v3/nothing", NOT_FOUND),
         ("GET", "/v3/Groups", NOT_FOUND),

@@ -11,23 +11,21 @@ import pytest
 from cleverreach_async import CleverReach, OAuthApp, RateLimitError, ReceiverInput, RetryPolicy
 from cleverreach_async.sandbox import Fault, Sandbox
 
-pytest_plugins = ["pytester", "cleverreach_async.testing"]
+pytest_plugins = ["pytester"]
 
 PLUGIN = "cleverreach_async.testing"
-"""Imported by name, since pytest wants to be the first to import a plugin."""
 
-Suite = Callable[[str], pytest.RunResult]
+Suite = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture
 def run_suite(pytester: pytest.Pytester) -> Suite:
-    """Run a test module in a suite that loads the plugin. Warnings are errors there too."""
-    pytester.makeconftest('pytest_plugins = ["cleverreach_async.testing"]')
+    """Run a test module in a suite without a conftest. Warnings are errors there too."""
 
-    def run(module: str) -> pytest.RunResult:
+    def run(module: str, *more: str) -> pytest.RunResult:
         pytester.makepyfile(textwrap.dedent(module))
         options = ("-p", "no:randomly", "-o", "asyncio_default_fixture_loop_scope=function")
-        return pytester.runpytest_inprocess(*options, "-W", "error")
+        return pytester.runpytest_inprocess(*options, "-W", "error", *more)
 
     return run
 
@@ -86,6 +84,17 @@ def test_each_test_has_its_own_account(run_suite: Suite) -> None:
             await cleverreach.groups.create(name="Newsletter")
             assert 1 == len(await cleverreach.groups.list())
     """).assert_outcomes(passed=2)
+
+
+def test_a_suite_that_names_the_plugin(pytester: pytest.Pytester, run_suite: Suite) -> None:
+    """It is loaded once, where pytest loads it on its own and where it must not."""
+    pytester.makeconftest('pytest_plugins = ["cleverreach_async.testing"]')
+    again = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # imported here before
+    module = "def test_account(cleverreach_sandbox): assert [] == cleverreach_sandbox.requests"
+    run_suite(module, *again).assert_outcomes(passed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        pytester.runpytest_inprocess("-W", "error", *again).assert_outcomes(passed=1)
 
 
 def test_a_suite_without_the_fixtures_imports_nothing(run_suite: Suite) -> None:
