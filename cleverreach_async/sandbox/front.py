@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .accounts import Accounts
+from .accounts import SandboxAccounts
 from .faults import Faults
 from .page_access import PageAccess
 from .recording import RequestLog
@@ -27,7 +27,7 @@ class SandboxApplication:
     """
 
     def __init__(
-        self, api: ASGIApp, accounts: Accounts, log: RequestLog, faults: Callable[[], Faults]
+        self, api: ASGIApp, accounts: SandboxAccounts, log: RequestLog, faults: Callable[[], Faults]
     ) -> None:
         self.access: PageAccess = PageAccess()
         self._api = api

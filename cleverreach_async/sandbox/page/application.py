@@ -16,7 +16,7 @@ from starlette.responses import (
 from starlette.types import Receive, Scope, Send
 
 from cleverreach_async.sandbox.account import SandboxAccount
-from cleverreach_async.sandbox.accounts import Accounts
+from cleverreach_async.sandbox.accounts import SandboxAccounts
 from cleverreach_async.sandbox.faults import Faults
 from cleverreach_async.sandbox.page_access import PageAccess
 from cleverreach_async.sandbox.recording import RequestLog
@@ -43,7 +43,7 @@ class SandboxPage:
 
     def __init__(
         self,
-        accounts: Accounts,
+        accounts: SandboxAccounts,
         log: RequestLog,
         faults: Callable[[], Faults],
         access: PageAccess,
