@@ -65,7 +65,9 @@ def test_httpx_is_the_default(environ: dict[str, str]) -> None:
 
 def test_an_unknown_library_is_refused() -> None:
     """The error has the name of the variable and what it may be."""
-    with pytest.raises(ConfigurationError, match=rf"^{HTTP_LIBRARY} is 'curl'; use httpx or httpx2"):
+    with pytest.raises(
+        ConfigurationError, match=rf"^{HTTP_LIBRARY} is 'curl'; use httpx or httpx2"
+    ):
         chosen_library({HTTP_LIBRARY: "curl"})
 
 
