@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nox
+import nox.command
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
@@ -252,7 +253,7 @@ def use_on(
 ) -> None:
     """Use the package on a version of Python: bare, with each extra, and with all."""
     venv = wheel.parent.parent / f"python{version}"
-    compiled = str(venv.with_suffix(".compiled"))
+    compiled = f"{venv}.compiled"
     every = list(extras_of_package())
     alone = {} if is_short else {it: [it] for it in every}
     for name, extras in {"bare": list[str](), **alone, "all": every}.items():

@@ -102,7 +102,10 @@ def test_quiet_prints_the_result_only(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("missing", "user", "extras"),
-    [("typer", "cli", "cli,sandbox"), ("starlette", "sandbox", "sandbox")],
+    [
+        ("typer", "cleverreach_async.cli.app", "cli,sandbox"),
+        ("starlette", "cleverreach_async.sandbox", "sandbox"),
+    ],
 )
 def test_a_missing_extra_is_named(
     missing: str,
@@ -116,7 +119,7 @@ def test_a_missing_extra_is_named(
     usual: Any = builtins.__import__
 
     def without(name: str, *args: Any) -> Any:
-        if name == f"cleverreach_async.{user}.app":
+        if name == user:
             raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
         return usual(name, *args)
 

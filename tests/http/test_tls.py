@@ -24,7 +24,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]"
 @pytest.fixture(autouse=True)
 def _no_old_certificates() -> None:
     """Forget those of other tests: some versions of pytest use the path of a folder again."""
-    tls._context.cache_clear()
+    vars(tls)["_context"].cache_clear()
 
 
 @pytest.fixture

@@ -241,7 +241,8 @@ def check_all() -> None:
 def check(extra: str) -> None:
     """Check an extra, ``bare`` or ``all``, and that the modules of others are not there."""
     package = import_module("cleverreach_async")
-    assert Path(package.__file__).is_relative_to(sys.prefix), f"not installed: {package.__file__}"
+    home = str(package.__file__)
+    assert Path(home).is_relative_to(sys.prefix), f"not installed: {home}"
     installed = {name for name, modules in EXTRAS.items() if all(map(find_spec, modules))}
     expected = {"bare": set[str](), "all": {*EXTRAS}}.get(extra, {extra})
     assert installed - expected <= ({"files"} if extra == "cli" else set()), installed

@@ -42,8 +42,9 @@ def run_demo(output: Output, *, overwrite: Overwrite = False) -> int:
         ConfigurationError: A file cannot be written, or the sandbox's extra is not installed.
         CleverReachError: The import did not begin.
     """
-    with sandbox_extra():
-        import cleverreach_async.sandbox.app  # noqa: F401, PLC0415 - before a file is written
+    with sandbox_extra():  # before a file is written
+        from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415 - it is an extra
+    del Sandbox  # the import makes its own
     from cleverreach_async.cli.imports.command import import_file  # noqa: PLC0415
 
     arguments = _arguments(overwrite=overwrite)
@@ -104,8 +105,8 @@ def _check_no_others(content: bytes, rejects: Path) -> None:
     if found:
         names = " and ".join(sorted(map(str, found)))
         raise ConfigurationError(
-            f"{names} of an earlier demo, or of somebody else: move them, or replace them with"
-            " cleverreach demo --overwrite"
+            f"the demo would replace {names}: move what you want to keep, or replace the files of"
+            " an earlier demo with cleverreach demo --overwrite"
         )
 
 
