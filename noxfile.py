@@ -36,8 +36,12 @@ TESTS_OF_LAYER = {
 UV = ROOT / ".ci" / "uv"
 PYTHONS = ("3.11", "3.12", "3.13")
 """The versions that the package is installed on."""
-FAST_TESTS = ("cli", "engine", "files", "http", "sources", "surface", "webhooks", "wire")
-"""The folders of tests that ``lowest`` runs: those that use the libraries of others most."""
+FAST_TESTS = (
+    *("files", "http", "sources", "surface/test_public_names.py", "webhooks", "wire"),
+    *("cli/test_cli_demo.py", "cli/test_cli_import.py", "cli/test_cli_options.py"),
+    *("cli/test_cli_rejects_file.py", "resources/test_debug.py", "resources/test_groups.py"),
+)
+"""The tests that ``lowest`` runs: those that use the libraries of others most."""
 SOME_ROWS_REJECTED = 2
 """Exit status of the README's import: the example file has rows that are broken on purpose."""
 
