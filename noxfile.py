@@ -9,9 +9,12 @@ import json
 import os
 import shutil
 import sys
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
+import nox.command
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
@@ -30,6 +33,15 @@ TESTS_OF_LAYER = {
     "bulk": ["tests/bulk"],
 }
 """The folders that ``mutate`` runs for a change in a layer."""
+UV = ROOT / ".ci" / "uv"
+PYTHONS = ("3.11", "3.12", "3.13")
+"""The versions that the package is installed on."""
+FAST_TESTS = (
+    *("files", "http", "sources", "surface/test_public_names.py", "webhooks", "wire"),
+    *("cli/test_cli_demo.py", "cli/test_cli_import.py", "cli/test_cli_options.py"),
+    *("cli/test_cli_rejects_file.py", "resources/test_debug.py", "resources/test_groups.py"),
+)
+"""The tests that ``lowest`` runs: those that use the libraries of others most."""
 SOME_ROWS_REJECTED = 2
 """Exit status of the README's import: the example file has rows that are broken on purpose."""
 
@@ -152,6 +164,52 @@ def shared(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.shared_account", *session.posargs)
 
 
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the package, and use it in clean environments: bare, with each extra, and with all.
+
+    On each version of Python; ``-- 3.11`` names those to use, and one that is missing is skipped.
+    ``-- short`` leaves out the extras one by one.
+    """
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    uv(session, "build", "--quiet", "--out-dir", str(dist))
+    session.run("python", "tests/package/archives.py", str(dist))
+    [wheel] = dist.glob("*.whl")
+    is_short = "short" in session.posargs
+    versions = [word for word in session.posargs if word != "short"] or PYTHONS
+    interpreters = {version: interpreter(session, version) for version in versions}
+    for version, python in interpreters.items():
+        if python is not None:
+            use_on(session, python, wheel, version, is_short=is_short)
+    missing = [version for version, python in interpreters.items() if python is None]
+    if missing:
+        session.skip(f"not installed here: Python {', '.join(missing)}")
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run fast tests with the oldest versions of all libraries that ``pyproject.toml`` allows."""
+    venv = Path(session.create_tmp()) / "lowest"
+    oldest = interpreter(session, PYTHONS[0])
+    if oldest is None:
+        session.skip(f"not installed here: Python {PYTHONS[0]}")
+    uv(session, "venv", "--quiet", "--clear", "--python", oldest, str(venv))
+    extras = ",".join(extras_of_package())
+    lowest = ("--quiet", "--resolution", "lowest-direct", "--group", "tests", f".[{extras}]")
+    uv(session, "pip", "install", *lowest, VIRTUAL_ENV=str(venv))
+    folders = session.posargs or [f"tests/{name}" for name in FAST_TESTS]
+    pytest = (str(scripts_of(venv) / "python"), "-m", "pytest", "-q", "--numprocesses=2")
+    session.run(*pytest, *folders, external=True)
+
+
+@nox.session
+def httpx2(session: nox.Session) -> None:
+    """Run tests of calls on httpx2 instead of httpx. respx cannot intercept it yet."""
+    tests = ("tests/http", "tests/engine", "--ignore=tests/http/test_respx.py")
+    session.run("pytest", *tests, env={"CLEVERREACH_HTTP_LIBRARY": "httpx2"})
+
+
 @nox.session(name="format")
 def format_(session: nox.Session) -> None:
     """Format the code and fix what ruff can fix."""
@@ -170,3 +228,54 @@ def run_line_of_readme(
     path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own]
     variables: dict[str, str | None] = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": None, **env}
     session.run("sh", "-c", line, env=variables, success_codes=success_codes, external=True)
+
+
+def uv(session: nox.Session, *words: str, **env: str) -> str:
+    """Run uv, which is no part of the environment, and return what it prints.
+
+    It downloads no Python.
+    """
+    settings = {"UV_PYTHON_DOWNLOADS": "never", **env}
+    return str(session.run("sh", str(UV), *words, env=settings, external=True, silent=True))
+
+
+def extras_of_package() -> Sequence[str]:
+    """Return the names of all extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return [*project["optional-dependencies"]]
+
+
+def scripts_of(venv: Path) -> Path:
+    """Return the folder of an environment that has its interpreter."""
+    return venv / ("Scripts" if sys.platform == "win32" else "bin")
+
+
+def interpreter(session: nox.Session, version: str) -> str | None:
+    """Return the path of a version of Python that uv or pyenv has, ``None`` if there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for found in sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True):
+        return str(found)
+    try:
+        printed = uv(session, "python", "find", "--no-project", version)
+    except nox.command.CommandFailed:
+        return None
+    return printed.strip()
+
+
+def use_on(
+    session: nox.Session, interpreter: str, wheel: Path, version: str, *, is_short: bool
+) -> None:
+    """Use the package on a version of Python: bare, with each extra, and with all."""
+    venv = wheel.parent.parent / f"python{version}"
+    compiled = f"{venv}.compiled"
+    every = list(extras_of_package())
+    alone = {} if is_short else {it: [it] for it in every}
+    for name, extras in {"bare": list[str](), **alone, "all": every}.items():
+        uv(session, "venv", "--quiet", "--clear", "--python", interpreter, str(venv))
+        wanted = f"{wheel}[{','.join(extras)}]"
+        uv(session, "pip", "install", "--quiet", wanted, VIRTUAL_ENV=str(venv))
+        # -I: only what is installed can be imported. All environments share what is compiled.
+        python = (str(scripts_of(venv) / "python"), "-I", "-X", f"pycache_prefix={compiled}")
+        env = {"PYTHONPYCACHEPREFIX": compiled}
+        session.run(*python, "tests/package/clean_install.py", name, env=env, external=True)
+        session.log(f"Python {version}, {name}: works")

@@ -23,7 +23,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRAS:
             raise
+        # Whoever begins with the demo installs both at once.
+        extras = "cli,sandbox" if sys.argv[1:2] == ["demo"] else "cli"
         sys.stderr.write(
-            "the cleverreach command is an extra: pip install 'cleverreach-async[cli]'\n"
+            f"the cleverreach command is an extra: pip install 'cleverreach-async[{extras}]'\n"
         )
         raise SystemExit(USAGE) from None

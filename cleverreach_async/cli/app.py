@@ -49,6 +49,23 @@ def root(*, version: Version = False, quiet: Quiet = False, verbose: Verbose = F
         library.addHandler(logging.NullHandler())
 
 
+@app.command(cls=Command, short_help="See a first import, without an account and without a file.")
+def demo() -> Run:
+    """See a first import, without an account and without a file.
+
+    It writes `demo-customers.csv`, invented customers of whom some are broken on purpose, to this
+    folder. Then it imports them into a sandbox, which ends with the command: nothing is sent. The
+    rows that were not accepted are written to `demo-customers.rejects.jsonl`, and a report to
+    `demo-customers.html`.
+
+    Exit status: 0 the demo ran, although some rows are rejected; 1 it could not, because a file
+    cannot be written or the extra sandbox is missing.
+    """
+    from cleverreach_async.cli.demo.command import run_demo
+
+    return run_demo
+
+
 @app.command(
     "import",
     cls=Command,

@@ -73,11 +73,13 @@ class Server:
     Attributes:
         portal: Runs what awaits.
         account: What the server serves.
+        access: Where it listens, for the page of the sandbox.
         url: Its root.
     """
 
     portal: BlockingPortal
     account: Sandbox
+    access: Any
     url: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +95,7 @@ def server() -> Iterator[Server]:
         Sandbox() as first,
         start_blocking_portal() as portal,
     ):
-        server = Server(portal, first)
+        server = Server(portal, first, first.app.access)
         patch.setattr(first, "app", server)
         with running(first) as server.url:
             yield server

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
-import httpcore
 import pytest
 import trustme
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 
+from cleverreach_async.transport.http.library import httpcore
 from cleverreach_async.transport.http.network import NetworkBackend
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]

@@ -13,11 +13,18 @@ import pytest
 import trustme
 
 from cleverreach_async import APIConnectionError, CleverReach, ConfigurationError
+from cleverreach_async.transport.http import tls
 from cleverreach_async.transport.http.pooled_sender import PooledSender
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]"
+
+
+@pytest.fixture(autouse=True)
+def _no_old_certificates() -> None:
+    """Forget those of other tests: some versions of pytest use the path of a folder again."""
+    vars(tls)["_context"].cache_clear()
 
 
 @pytest.fixture
@@ -50,10 +57,10 @@ def respond_to_all(listener: socket.socket, context: ssl.SSLContext) -> None:
         with (
             connection,
             suppress(OSError),
-            context.wrap_socket(connection, server_side=True) as tls,
+            context.wrap_socket(connection, server_side=True) as encrypted,
         ):
-            tls.recv(65536)
-            tls.sendall(ANSWER)
+            encrypted.recv(65536)
+            encrypted.sendall(ANSWER)
 
 
 async def get(url: str) -> int:

@@ -186,7 +186,7 @@ def test_a_library_is_imported_in_one_place(library: str) -> None:
 
 def test_imports_are_found() -> None:
     """The tests above would pass if no import were found."""
-    assert "httpx" in set(imports(ROOT / "transport/http/choice.py"))
+    assert "httpcore" in set(imports(ROOT / "transport/http/library.py"))
     assert "cleverreach_async.transport.retry" in set(imports(ROOT / "transport/transport.py"))
 
 

@@ -19,7 +19,7 @@ def make_sender(http_client: Any, *, base_url: str, max_connections: int) -> Sen
 
     Raises:
         ConfigurationError: ``http_client`` is of no known kind, or the environment names a proxy
-            that cannot be used.
+            or an HTTP library that cannot be used.
     """
     # Each library is loaded only where it is needed.
     if http_client is None:
@@ -47,7 +47,12 @@ def _library_of(client: object) -> str:
 
 
 def asgi_client(app: Any) -> Any:
-    """Return a client that calls an ASGI application in this process, without a socket."""
-    import httpx  # noqa: PLC0415
+    """Return a client that calls an ASGI application in this process, without a socket.
 
+    Raises:
+        ConfigurationError: The environment names an HTTP library that cannot be used.
+    """
+    from cleverreach_async.transport.http.library import load_httpx  # noqa: PLC0415
+
+    httpx = load_httpx()
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app))

@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import anyio
-import httpcore
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
+
+from cleverreach_async.transport.http.library import httpcore
 
 __all__ = ["NetworkBackend", "NetworkStream"]
 

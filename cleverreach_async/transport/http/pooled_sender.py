@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-import httpcore
 
 from cleverreach_async.transport.http.bodies import read_response
 from cleverreach_async.transport.http.exchange import Failures, built, connect_seconds, exchange
+from cleverreach_async.transport.http.library import httpcore
 from cleverreach_async.transport.http.network import NetworkBackend
 from cleverreach_async.transport.http.pool import ConnectionPool
 from cleverreach_async.transport.http.proxies import ProxyConnection, environment_proxy

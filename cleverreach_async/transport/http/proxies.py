@@ -4,9 +4,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import httpcore
-
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.http.library import httpcore
 from cleverreach_async.transport.http.tls import tls_context
 
 __all__ = ["ProxyConnection", "environment_proxy"]

@@ -1,0 +1,1 @@
+"""``cleverreach demo``: a first import, without an account and without a file."""
