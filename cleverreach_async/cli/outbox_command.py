@@ -11,9 +11,10 @@ import anyio
 import attrs
 import typer
 
+from cleverreach_async.cli.confirmation import check_yes, confirm
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
-from cleverreach_async.cli.exit_statuses import INCOMPLETE
+from cleverreach_async.cli.exit_statuses import INCOMPLETE, USAGE
 from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.signals import Interrupts
@@ -203,7 +204,17 @@ def retry_entries(
     output.info(f"{number} to be sent again{_missing(chosen, number)}")
 
 
-def drop_entries(output: Output, outbox: Place, ids: Ids = None, *, every: All = False) -> None:
+def drop_entries(
+    output: Output,
+    outbox: Place,
+    ids: Ids = None,
+    *,
+    every: All = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask. Without a terminal it is needed."),
+    ] = False,
+) -> int | None:
     """Delete entries.
 
     Args:
@@ -211,15 +222,29 @@ def drop_entries(output: Output, outbox: Place, ids: Ids = None, *, every: All =
         outbox: Where they are.
         ids: Their numbers.
         every: Whether all that were given up are meant.
+        yes: Whether nobody is asked.
+
+    Returns:
+        The exit status.
 
     Raises:
-        ConfigurationError: There is no outbox, or it is not said which entries are meant.
+        ConfigurationError: There is no outbox, it is not said which entries are meant, or nobody
+            can be asked.
         OutboxError: The outbox cannot be used.
     """
     chosen = _chosen(ids, every=every)
+    check_yes(output, "drop", yes=yes)
     with _opened(outbox) as place:
+
+        def question() -> str:
+            number = len(chosen) if chosen else run(place.counts)["dead"]
+            return f"{number} orders are deleted from {outbox} for good. Delete them?"
+
+        if not confirm(output, question, yes=yes):
+            return USAGE
         number = run(partial(place.drop, chosen))
     output.info(f"{number} deleted{_missing(chosen, number)}")
+    return None
 
 
 @contextmanager

@@ -56,7 +56,8 @@ def test_orders_are_sent_listed_retried_and_dropped(
     assert ["ID", "1", "2"] == [line.split()[0] for line in listed.splitlines()]
     assert "404 Not Found" in listed
 
-    assert "1 deleted" in run("outbox", "drop", "orders.db", "2").stderr
+    assert "add --yes" in run("outbox", "drop", "orders.db", "2").stderr
+    assert "1 deleted" in run("outbox", "drop", "orders.db", "2", "--yes").stderr
     add_ann(account)
     again = run("outbox", "retry", "orders.db", "1", "7").stderr
     assert "1 to be sent again; 1 of the numbers are of no such order" in again

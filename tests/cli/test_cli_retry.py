@@ -166,10 +166,12 @@ def test_a_retry_can_be_resumed(run: Run, workdir: Path) -> None:
     words = (*RETRY, "--journal", "j")
     run(*words, "--max-rows-per-second", "1000000")
 
+    again = run(*words, "--resume")
     other = run(*words, "--resume", "--only", "rejected")
 
-    assert 1 == other.exit_code
-    assert "j is complete" in other.stderr
+    assert (1, 1) == (again.exit_code, other.exit_code)
+    assert "j is complete" in again.stderr
+    assert "another import: source only was not set, is 'rejected'" in other.stderr
 
 
 def test_a_dry_run_checks_the_repairs(run: Run, workdir: Path) -> None:

@@ -3,8 +3,9 @@
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_group
@@ -103,10 +104,19 @@ def test_both_at_once_make_no_sense(run: Run, words: tuple[str, ...]) -> None:
     )
 
 
-@pytest.mark.parametrize("name", sorted(get_group(app).commands))
-def test_every_command_has_both(run: Run, name: str) -> None:
+def names_of(group: Any, *before: str) -> Iterator[tuple[str, ...]]:
+    """The names of the commands of a group, and of the groups in it."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from names_of(command, *before, name)
+        else:
+            yield (*before, name)
+
+
+@pytest.mark.parametrize("names", [*names_of(get_group(app))], ids=" ".join)
+def test_every_command_has_both(run: Run, names: tuple[str, ...]) -> None:
     """And no other meaning of their short names."""
-    shown = run(name, "--help").stdout
+    shown = run(*names, "--help").stdout
 
     assert "\n  -q, --quiet " in shown
     assert "\n  -v, --verbose " in shown
