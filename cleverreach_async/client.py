@@ -56,6 +56,7 @@ class ClientOptions(TypedDict, total=False):
     on_event: Callable[[RequestEvent], None] | None
     on_response: Callable[[ResponseInfo], None] | None
     shared: SharedAccount | None
+    requests_per_second: float | None
 
 
 class CleverReach(Nouns):
@@ -84,6 +85,9 @@ class CleverReach(Nouns):
         on_response: Called with a :class:`ResponseInfo` for each success, with status and headers.
         shared: The account as other processes share it, such as a :class:`RedisAccount`; by default
             its limits and pauses apply to this process only.
+        requests_per_second: Most requests per second of each account, of this process, imports
+            included; ``None`` for no limit. Of several processes: tell it to the
+            :class:`RedisAccount`.
         clock: Source of time, for tests.
         rng: Source of random numbers, for tests.
 
@@ -104,6 +108,7 @@ class CleverReach(Nouns):
         on_event: Callable[[RequestEvent], None] | None = None,
         on_response: Callable[[ResponseInfo], None] | None = None,
         shared: SharedAccount | None = None,
+        requests_per_second: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
@@ -126,6 +131,7 @@ class CleverReach(Nouns):
             on_response=on_response,
             clock=clock,
             rng=rng,
+            requests_per_second=requests_per_second,
         )
         self._set_up(connections, _with_auth(transport, auth, shared), is_owner=True)
 
@@ -353,6 +359,11 @@ def _with_auth(transport: Transport, auth: Auth, shared: SharedAccount | None = 
         raise ConfigurationError(
             f"the app is for the server {server}, and the client for {transport.base_url}: pass"
             " base_url= to OAuthApp only, or the same to both"
+        )
+    if shared is not None and transport.requests_per_second is not None:
+        raise ConfigurationError(
+            "requests_per_second of a client is that of one process: tell it to the account that"
+            " processes share, RedisAccount(…, requests_per_second=…), instead"
         )
     return transport.with_auth(auth, shared)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cleverreach_async import ConfigurationError
 from cleverreach_async.bulk.pacing.limits import (
     LEAST_RESPONSES,
+    MOST_EXCUSED,
     RESPONSES_PER_REQUEST,
     AdaptiveLimit,
     FixedLimit,
@@ -50,8 +51,11 @@ class Windows:
         return [self.window(goodput) for goodput in goodputs]
 
     def push_back(self) -> int:
-        """Push back a request that was just sent."""
-        self.adaptive.pushed_back(sent_at=self.now, now=self.now)
+        """Push back requests that were just sent until the limit falls; returns it."""
+        before = self.adaptive.limit
+        for _ in range(MOST_EXCUSED + 1):
+            if self.adaptive.limit == before:
+                self.adaptive.pushed_back(sent_at=self.now, now=self.now)
         return self.adaptive.limit
 
 
@@ -239,9 +243,9 @@ def test_a_fixed_limit_does_not_change() -> None:
         (lambda: FixedLimit(0), "limit"),
         (lambda: AdaptiveLimit(max_limit=0), "max_limit"),
         (lambda: AdaptiveLimit(first=0), "first"),
-        (lambda: RateLimit(0), "rows_per_second"),
-        (lambda: RateLimit(float("nan")), "rows_per_second"),
-        (lambda: RateLimit(float("inf")), "rows_per_second"),
+        (lambda: RateLimit(0), "max_rows_per_second"),
+        (lambda: RateLimit(float("nan")), "max_rows_per_second"),
+        (lambda: RateLimit(float("inf")), "max_rows_per_second"),
     ],
 )
 def test_invalid_numbers_are_refused(make: Any, name: str) -> None:
