@@ -44,7 +44,7 @@ CEILING: Final = 64
 
 ROWS: Final = 1000
 SECONDS: Final = 600.0
-SEEDS: Final = range(6)
+SEEDS: Final = range(3)
 REFUSAL_SECONDS: Final = 0.1
 """Seconds until a response 429."""
 
@@ -67,6 +67,7 @@ class Scenario:
         retry_after: ``Retry-After`` of a 429, in seconds.
         knee: Requests at a time above which the server gets slower.
         chance: Share of requests with a response 429, whatever the load.
+        chance_ends: When that ends, in seconds.
         processes: Number of processes that send, each with its own rule and gate.
     """
 
@@ -83,6 +84,7 @@ class Scenario:
     retry_after: float | None = None
     knee: int | None = None
     chance: float = 0.0
+    chance_ends: float = math.inf
     processes: int = 1
 
     def places_at(self, now: float) -> int:
@@ -285,7 +287,8 @@ class _Simulation:
         process.in_flight += 1
         process.pacing.started(process.in_flight)
         scenario = self.scenario
-        refused = scenario.chance > 0 and self.rng.random() < scenario.chance
+        chance = scenario.chance if self.now < scenario.chance_ends else 0.0
+        refused = chance > 0 and self.rng.random() < chance
         if refused or not self._take_token():
             self._schedule(REFUSAL_SECONDS, _Event.REFUSED, process, self.now)
         elif self.busy < scenario.places_at(self.now):
