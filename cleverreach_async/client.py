@@ -27,6 +27,7 @@ from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.passage import SharedAccount
 from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
@@ -119,6 +120,8 @@ class CleverReach(Nouns):
         _check_timeout(timeout)
         if max_connections < 1:
             raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")
+        if requests_per_second is not None:
+            check_number("requests_per_second", requests_per_second, whole=False)
         sender = make_sender(http_client, base_url=root, max_connections=max_connections)
         connections = Connections(sender)
         transport = Transport(

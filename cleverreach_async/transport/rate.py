@@ -19,8 +19,7 @@ class RateLimit:
     """
 
     def __init__(self, per_second: float, name: str = "max_rows_per_second") -> None:
-        is_number = isinstance(per_second, int | float) and not isinstance(per_second, bool)
-        if not (is_number and 0 < per_second < float("inf")):
+        if not 0 < per_second < float("inf"):
             raise ConfigurationError(f"{name} is {per_second!r}; use a positive number")
         self._rate = per_second
         self._free_at = float("-inf")

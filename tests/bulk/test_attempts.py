@@ -30,6 +30,10 @@ class LimitLog:
     limit: int = 4
     lowered_by: list[str] = attrs.field(factory=list[str])
 
+    def reserve(self, now: float) -> float:
+        """Return 0: there is no rate."""
+        return 0.0
+
     def started(self, in_flight: int) -> None:
         """Do nothing."""
 

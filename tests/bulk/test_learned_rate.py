@@ -74,7 +74,7 @@ def test_the_rate_is_between_what_was_accepted_and_what_was_tried(server: Server
     mean = sqrt(10.0 * 20.0)
     assert isclose(0.9 * mean, server.known())
 
-    factors = []
+    factors = list[float]()
     for _ in range(4):
         server.now += FIRST_PERIOD
         factors.append(round(server.known() / mean, 3))
@@ -109,7 +109,7 @@ def test_the_period_gets_longer_while_the_rate_is_about_right(server: Server) ->
     """So that refusals get rare; it is doubled up to its maximum."""
     server.accept(30, per_second=20.0)
     server.refuse()
-    periods = []
+    periods = list[int]()
     for _ in range(4):
         while server.known() < 20.0:
             server.accept(1, per_second=1000.0)

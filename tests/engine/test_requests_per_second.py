@@ -23,7 +23,11 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def cr(sender: ScriptedSender, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> CleverReach:
     """A client with the scripted sender, which may send four requests per second."""
-    monkeypatch.setattr("cleverreach_async.client.make_sender", lambda *_, **__: sender)
+
+    def make_sender(*_args: Any, **_kwargs: Any) -> ScriptedSender:
+        return sender
+
+    monkeypatch.setattr("cleverreach_async.client.make_sender", make_sender)
     return CleverReach("token", clock=clock, requests_per_second=4)
 
 
