@@ -284,6 +284,7 @@ class AdaptiveLimit:
             known = self._estimate
             self._decrease(REOPENING, now)
             self._double_until = known
+        self._is_reason = True
 
     @property
     def _excuse(self) -> int:
