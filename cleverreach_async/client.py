@@ -27,6 +27,7 @@ from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http.choice import make_sender
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.passage import SharedAccount
 from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
@@ -56,6 +57,7 @@ class ClientOptions(TypedDict, total=False):
     on_event: Callable[[RequestEvent], None] | None
     on_response: Callable[[ResponseInfo], None] | None
     shared: SharedAccount | None
+    requests_per_second: float | None
 
 
 class CleverReach(Nouns):
@@ -84,6 +86,9 @@ class CleverReach(Nouns):
         on_response: Called with a :class:`ResponseInfo` for each success, with status and headers.
         shared: The account as other processes share it, such as a :class:`RedisAccount`; by default
             its limits and pauses apply to this process only.
+        requests_per_second: Most requests per second of each account, of this process, imports
+            included; ``None`` for no limit. Of several processes: tell it to the
+            :class:`RedisAccount`.
         clock: Source of time, for tests.
         rng: Source of random numbers, for tests.
 
@@ -104,6 +109,7 @@ class CleverReach(Nouns):
         on_event: Callable[[RequestEvent], None] | None = None,
         on_response: Callable[[ResponseInfo], None] | None = None,
         shared: SharedAccount | None = None,
+        requests_per_second: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: Random = SYSTEM_RANDOM,
     ) -> None:
@@ -114,6 +120,8 @@ class CleverReach(Nouns):
         _check_timeout(timeout)
         if max_connections < 1:
             raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")
+        if requests_per_second is not None:
+            check_number("requests_per_second", requests_per_second, whole=False)
         sender = make_sender(http_client, base_url=root, max_connections=max_connections)
         connections = Connections(sender)
         transport = Transport(
@@ -126,6 +134,7 @@ class CleverReach(Nouns):
             on_response=on_response,
             clock=clock,
             rng=rng,
+            requests_per_second=requests_per_second,
         )
         self._set_up(connections, _with_auth(transport, auth, shared), is_owner=True)
 
@@ -353,6 +362,11 @@ def _with_auth(transport: Transport, auth: Auth, shared: SharedAccount | None = 
         raise ConfigurationError(
             f"the app is for the server {server}, and the client for {transport.base_url}: pass"
             " base_url= to OAuthApp only, or the same to both"
+        )
+    if shared is not None and transport.requests_per_second is not None:
+        raise ConfigurationError(
+            "requests_per_second of a client is that of one process: tell it to the account that"
+            " processes share, RedisAccount(…, requests_per_second=…), instead"
         )
     return transport.with_auth(auth, shared)
 

@@ -20,9 +20,17 @@ class RateLimit:
 
     def __init__(self, per_second: float, name: str = "max_rows_per_second") -> None:
         if not 0 < per_second < float("inf"):
-            raise ConfigurationError(f"{name} is {per_second}; use a positive number")
+            raise ConfigurationError(f"{name} is {per_second!r}; use a positive number")
         self._rate = per_second
         self._free_at = float("-inf")
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the next free turn, which is not reserved.
+
+        Args:
+            now: Clock reading in seconds.
+        """
+        return max(0.0, self._free_at - now)
 
     def reserve(self, count: int, now: float) -> float:
         """Reserve the next free turn.

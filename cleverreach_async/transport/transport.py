@@ -31,6 +31,7 @@ from cleverreach_async.transport.retry import (
     diagnose,
     wait_before,
 )
+from cleverreach_async.transport.shared.local_share import LimitedGate
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.token_source import Credential, TokenSource, send_with_token
 from cleverreach_async.transport.wire import Request, Response
@@ -118,6 +119,7 @@ class Transport:
         on_response: Called with one :class:`ResponseInfo` per success, but not for tokens.
         clock: Source of time.
         rng: Source of jitter.
+        requests_per_second: Most requests per second of each account; ``None`` for no limit.
     """
 
     sender: Sender
@@ -130,6 +132,7 @@ class Transport:
     on_response: Callable[[ResponseInfo], None] | None = None
     clock: Clock = SYSTEM_CLOCK
     rng: Random = SYSTEM_RANDOM
+    requests_per_second: float | None = None
 
     def with_auth(self, auth: Auth, shared: SharedAccount | None = None) -> "Transport":
         """Return a transport of another account over the same connections.
@@ -151,14 +154,15 @@ class Transport:
         )
         account = Account(
             tokens=auth.bind(token_calls.call, self.clock),
-            gate=(
-                AccountGate(self.clock, self.rng)
-                if shared is None
-                else shared.gate(self.clock, self.rng)
-            ),
+            gate=self._own_gate() if shared is None else shared.gate(self.clock, self.rng),
             budget=RetryBudget(),
         )
         return attrs.evolve(self, account=account)
+
+    def _own_gate(self) -> Gate:
+        if self.requests_per_second is None:
+            return AccountGate(self.clock, self.rng)
+        return LimitedGate(self.clock, self.rng, requests_per_second=self.requests_per_second)
 
     def own_account(self) -> Account:
         """Return the account.

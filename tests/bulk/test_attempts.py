@@ -30,6 +30,10 @@ class LimitLog:
     limit: int = 4
     lowered_by: list[str] = attrs.field(factory=list[str])
 
+    def reserve(self, now: float) -> float:
+        """Return 0: there is no rate."""
+        return 0.0
+
     def started(self, in_flight: int) -> None:
         """Do nothing."""
 
@@ -48,14 +52,14 @@ class LimitLog:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (Reply(429, headers={"retry-after": "1"}, executed=False), ["reopened gate"]),
+        (Reply(429, headers={"retry-after": "1"}, executed=False), ["push-back", "reopened gate"]),
         (Reply(429, executed=False), ["push-back"]),
         (Reply(500, executed=False), []),
     ],
     ids=["429 that closes the gate", "429 that does not", "500"],
 )
-async def test_one_failure_lowers_the_limit_at_most_once(reply: Reply, expected: list[str]) -> None:
-    """A 429 that closes the gate lowers the limit when the gate reopens, not a second time."""
+async def test_the_limit_is_told_of_refusals_and_pauses(reply: Reply, expected: list[str]) -> None:
+    """A 429 that closes the gate is a refusal too: a rate can be learned from it."""
     clock = FakeClock()
     transport = transport_to(ModelServer(at(reply, 0)), clock=clock)
     limit = LimitLog()
@@ -74,6 +78,30 @@ async def test_one_failure_lowers_the_limit_at_most_once(reply: Reply, expected:
         await Delivery(attempts=attempts, group_id=7).deliver([row], result)
 
     assert (expected, [row]) == (limit.lowered_by, result.accepted)
+
+
+@pytest.mark.parametrize("probes", [1, 5])
+async def test_the_limit_is_not_told_of_refused_probes(probes: int) -> None:
+    """They say that the server is still in trouble, not that the limit is too high."""
+    clock = FakeClock()
+    reply = Reply(429, headers={"retry-after": "1"}, executed=False)
+    transport = transport_to(ModelServer(at(reply, *range(probes + 1))), clock=clock)
+    limit = LimitLog()
+    limiter = ConcurrencyLimiter(limit, clock)
+    attempts = Attempts(
+        transport=transport,
+        limiter=limiter,
+        stop=Stop(),
+        timeout=30.0,
+        max_outage=600.0,
+        settle=5.0,
+    )
+    row = EncodedRow("a@example.org", b'{"email":"a@example.org"}', 1, None, repeatable=True)
+    result = BatchResult()
+    with transport.own_account().gate.on_reopened(limiter.reopened):
+        await Delivery(attempts=attempts, group_id=7).deliver([row], result)
+
+    assert (["push-back", "reopened gate"], [row]) == (limit.lowered_by, result.accepted)
 
 
 async def test_the_time_of_an_attempt_begins_when_it_is_sent() -> None:

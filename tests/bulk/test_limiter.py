@@ -28,12 +28,18 @@ class RecordingLimit:
     Attributes:
         limit: The limit now.
         next_limit: The limit after the next call about a response.
+        wait: Seconds that each request has to wait for its turn.
         calls: Name and arguments of each call.
     """
 
     limit: int = 1
     next_limit: int | None = None
+    wait: float = 0.0
     calls: list[tuple[object, ...]] = attrs.field(factory=list[tuple[object, ...]])
+
+    def reserve(self, now: float) -> float:
+        """Return the wait that the test sets."""
+        return self.wait
 
     def started(self, in_flight: int) -> None:
         """Record the call."""
@@ -259,6 +265,23 @@ async def test_the_rate_limit_of_rows_is_kept() -> None:
         assert ["a", "b"] == callers.holders
         await clock.advance(1)
         assert ["a", "b", "c"] == callers.holders
+
+
+@pytest.mark.parametrize(("learned", "waits"), [(2.0, 10), (30.0, 30)])
+async def test_requests_wait_for_the_learned_rate_too(learned: float, waits: float) -> None:
+    """The longer one of both waits counts."""
+    clock = FakeClock()
+    clock.hold()
+    limit = RecordingLimit(limit=3)
+    async with callers_of(make(limit, clock, RateLimit(100))) as callers:
+        await callers.acquire("a", rows=1000)
+        limit.wait = learned
+        await callers.acquire("b", rows=1000)
+        await clock.advance(waits - 1)
+        assert ["a"] == callers.holders
+
+        await clock.advance(1)
+        assert ["a", "b"] == callers.holders
 
 
 async def test_a_stop_ends_the_wait_for_the_rate_limit() -> None:

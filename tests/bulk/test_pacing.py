@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cleverreach_async import ConfigurationError
 from cleverreach_async.bulk.pacing.limits import (
     LEAST_RESPONSES,
+    MOST_EXCUSED,
     RESPONSES_PER_REQUEST,
     AdaptiveLimit,
     FixedLimit,
@@ -50,8 +51,11 @@ class Windows:
         return [self.window(goodput) for goodput in goodputs]
 
     def push_back(self) -> int:
-        """Push back a request that was just sent."""
-        self.adaptive.pushed_back(sent_at=self.now, now=self.now)
+        """Push back requests that were just sent until the limit falls; returns it."""
+        before = self.adaptive.limit
+        for _ in range(MOST_EXCUSED + 1):
+            if self.adaptive.limit == before:
+                self.adaptive.pushed_back(sent_at=self.now, now=self.now)
         return self.adaptive.limit
 
 
@@ -170,6 +174,53 @@ def test_push_back_lowers_the_limit_once_per_round_trip() -> None:
     assert 14 == adaptive.limit
 
 
+def test_a_refusal_at_a_new_limit_lowers_it() -> None:
+    """Nothing shows that the server can handle so many."""
+    windows = Windows(AdaptiveLimit(first=8))
+    windows.adaptive.pushed_back(sent_at=windows.now, now=windows.now)
+
+    assert 6 == windows.adaptive.limit
+
+
+@pytest.mark.parametrize(("accepted", "limit"), [(7, 6), (8, 8)])
+def test_a_limit_that_worked_is_no_reason_for_a_refusal(accepted: int, limit: int) -> None:
+    """It worked when as many requests as the limit were accepted at it; then a rate is learned."""
+    adaptive = AdaptiveLimit(max_limit=8, first=8)
+    for _ in range(accepted):
+        adaptive.succeeded(rows=1, sent_at=0.0, now=1.0)
+    adaptive.pushed_back(sent_at=1.0, now=1.0)
+    adaptive.reserve(1.0)
+
+    assert limit == adaptive.limit
+    assert (limit == 8) == (adaptive.reserve(1.0) > 0)
+
+
+def test_refusals_in_a_row_lower_a_limit_that_worked_for_long() -> None:
+    """The server can handle fewer now."""
+    windows = Windows(AdaptiveLimit(max_limit=8, first=8))
+    for _ in range(100):
+        windows.window(8000)
+    for _ in range(MOST_EXCUSED):
+        windows.adaptive.pushed_back(sent_at=windows.now, now=windows.now)
+        assert 8 == windows.adaptive.limit
+
+    windows.adaptive.pushed_back(sent_at=windows.now, now=windows.now)
+    assert 6 == windows.adaptive.limit
+
+
+def test_a_pause_that_the_limit_did_not_cause_does_not_halve_it() -> None:
+    """All requests do not resume at once if a rate was learned."""
+    windows = Windows(AdaptiveLimit(max_limit=8, first=8))
+    windows.window(8000)
+    windows.adaptive.pushed_back(sent_at=windows.now, now=windows.now)
+    windows.adaptive.reopened(windows.now + 1)
+    assert 8 == windows.adaptive.limit
+
+    windows.push_back()
+    windows.adaptive.reopened(windows.now + 1)
+    assert 3 == windows.adaptive.limit
+
+
 def test_reverted_growth_is_a_decrease_too() -> None:
     """Push-back of requests sent under the failed limit does not lower the previous one."""
     windows = Windows(AdaptiveLimit(first=2))
@@ -239,9 +290,9 @@ def test_a_fixed_limit_does_not_change() -> None:
         (lambda: FixedLimit(0), "limit"),
         (lambda: AdaptiveLimit(max_limit=0), "max_limit"),
         (lambda: AdaptiveLimit(first=0), "first"),
-        (lambda: RateLimit(0), "rows_per_second"),
-        (lambda: RateLimit(float("nan")), "rows_per_second"),
-        (lambda: RateLimit(float("inf")), "rows_per_second"),
+        (lambda: RateLimit(0), "max_rows_per_second"),
+        (lambda: RateLimit(float("nan")), "max_rows_per_second"),
+        (lambda: RateLimit(float("inf")), "max_rows_per_second"),
     ],
 )
 def test_invalid_numbers_are_refused(make: Any, name: str) -> None:

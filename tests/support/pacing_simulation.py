@@ -14,7 +14,7 @@ import math
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Final
@@ -44,17 +44,14 @@ CEILING: Final = 64
 
 ROWS: Final = 1000
 SECONDS: Final = 600.0
-SEEDS: Final = range(6)
+SEEDS: Final = range(3)
 REFUSAL_SECONDS: Final = 0.1
 """Seconds until a response 429."""
-
-BURST: Final = 6.0
-"""Burst of the server's rate limit, in requests."""
 
 
 @attrs.frozen(kw_only=True)
 class Scenario:
-    """A server.
+    """A server, and how many processes send to it.
 
     Attributes:
         title: Short description.
@@ -65,8 +62,13 @@ class Scenario:
         refuses: Whether it responds 429 when all places are busy; otherwise the request is queued.
         dip: Start and end, in seconds, of a period with only three places.
         rate: Requests per second above which it responds 429.
+        burst: Requests that may come at once under the rate.
+        by_second: Whether the rate is that of each second by the clock, without a burst.
         retry_after: ``Retry-After`` of a 429, in seconds.
         knee: Requests at a time above which the server gets slower.
+        chance: Share of requests with a response 429, whatever the load.
+        chance_ends: When that ends, in seconds.
+        processes: Number of processes that send, each with its own rule and gate.
     """
 
     title: str
@@ -77,8 +79,13 @@ class Scenario:
     refuses: bool = False
     dip: tuple[float, float] | None = None
     rate: float | None = None
+    burst: float = 6.0
+    by_second: bool = False
     retry_after: float | None = None
     knee: int | None = None
+    chance: float = 0.0
+    chance_ends: float = math.inf
+    processes: int = 1
 
     def places_at(self, now: float) -> int:
         """Requests that it handles at a time, at an instant."""
@@ -93,8 +100,13 @@ class Scenario:
         return 1.0 if self.knee is None or busy <= self.knee else (busy / self.knee) ** 1.5
 
 
+_FAST: Final = Scenario(title="", best=20.0, service=0.1, rate=20.0, burst=4.0)
+"""A plain limit of 20 requests per second."""
+
+_QUEUES: Final = Scenario(title="8 places, queues silently", best=10.0, places=8)
+
 SCENARIOS: Final[Mapping[str, Scenario]] = {
-    "A": Scenario(title="8 places, queues silently", best=10.0, places=8),
+    "A": _QUEUES,
     "B": Scenario(title="8 places, 429 at once", best=10.0, places=8, refuses=True),
     "C": Scenario(title="6 requests/s, Retry-After 1 s", best=6.0, rate=6.0, retry_after=1.0),
     "D": Scenario(
@@ -107,6 +119,15 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "E": Scenario(title="24 places, noisy, queues", best=30.0, places=24, sigma=0.6),
     "F": Scenario(title="contention above 6", best=7.5, knee=6),
     "G": Scenario(title="8 s batches, 6 places, queues", best=0.75, places=6, service=8.0),
+    "H": attrs.evolve(_FAST, title="20 requests/s, Retry-After 1 s", retry_after=1.0),
+    "I": attrs.evolve(_FAST, title="20 requests/s"),
+    "J": attrs.evolve(
+        _FAST, title="20 in each second, Retry-After 1 s", by_second=True, retry_after=1.0
+    ),
+    "K": attrs.evolve(_QUEUES, title="as A, 2% are refused by chance", chance=0.02),
+    "L": attrs.evolve(_QUEUES, title="as A, 10% are refused by chance", chance=0.1),
+    "M": attrs.evolve(_FAST, title="as H, 4 processes", retry_after=1.0, processes=4),
+    "N": Scenario(title="as B, 4 processes", best=10.0, places=8, refuses=True, processes=4),
 }
 
 OURS: Final = "ours"
@@ -118,6 +139,10 @@ RULES: Final[Mapping[str, Callable[[], ConcurrencyLimit]]] = {
 }
 
 
+COMPARED: Final = frozenset("ABCDEFG")
+"""Servers of which the table shows all rules. With the others they would send too much."""
+
+
 @attrs.define
 class Measured:
     """The result of a simulation.
@@ -125,14 +150,14 @@ class Measured:
     Attributes:
         seconds: Length of the simulation.
         taken: Instants at which requests succeeded.
-        refusals: Number of responses 429.
+        refusals: Instants of responses 429.
         round_trips: Seconds of each request that succeeded.
         limit_seconds: Integral of the limit over time.
     """
 
     seconds: float
     taken: list[float] = attrs.field(factory=list[float])
-    refusals: int = 0
+    refusals: list[float] = attrs.field(factory=list[float])
     round_trips: list[float] = attrs.field(factory=list[float])
     limit_seconds: float = 0.0
 
@@ -141,10 +166,10 @@ class Measured:
         end = min(end, self.seconds)
         return sum(start <= instant < end for instant in self.taken) / (end - start)
 
-    @property
-    def refused_share(self) -> float:
-        """Share of requests with a response 429."""
-        return self.refusals / max(1, self.refusals + len(self.taken))
+    def refused_share(self, start: float = 0.0) -> float:
+        """Share of requests with a response 429, from an instant."""
+        refused = sum(instant >= start for instant in self.refusals)
+        return refused / max(1, refused + sum(instant >= start for instant in self.taken))
 
     @property
     def p95(self) -> float:
@@ -161,6 +186,7 @@ class _Event(enum.Enum):
     DONE = enum.auto()
     REFUSED = enum.auto()
     GATE = enum.auto()
+    TURN = enum.auto()
 
 
 class _Gate(enum.Enum):
@@ -170,134 +196,182 @@ class _Gate(enum.Enum):
     PROBING = enum.auto()
 
 
+@attrs.define(eq=False)
+class _Process:
+    """A process that sends, with its gate.
+
+    Attributes:
+        pacing: Its rule.
+        permits: Requests that wait for their turn or the gate, or are in flight.
+        ready: Requests whose turn has come.
+        in_flight: Requests in flight.
+        gate: State of its gate.
+        reopens_at: When the gate is half open.
+        probe: When the probe was sent.
+    """
+
+    pacing: ConcurrencyLimit
+    permits: int = 0
+    ready: int = 0
+    in_flight: int = 0
+    gate: _Gate = _Gate.OPEN
+    reopens_at: float = 0.0
+    probe: float = -1.0
+
+    def passes(self) -> bool:
+        """Whether a request may pass the gate."""
+        return self.gate in {_Gate.OPEN, _Gate.HALF_OPEN}
+
+
 class _Simulation:
-    """Server and client; time jumps from event to event."""
+    """Server and clients; time jumps from event to event."""
 
     def __init__(
-        self, pacing: ConcurrencyLimit, scenario: Scenario, seed: int, seconds: float
+        self, pacings: Sequence[ConcurrencyLimit], scenario: Scenario, seed: int, seconds: float
     ) -> None:
-        self.pacing = pacing
+        self.processes = [_Process(pacing) for pacing in pacings]
         self.scenario = scenario
         self.rng = random.Random(seed)
         self.measured = Measured(seconds)
         self.now = 0.0
-        self.events: list[tuple[float, int, _Event, float]] = []
+        self.events: list[tuple[float, int, _Event, _Process, float]] = []
         self.number = 0
-        self.in_flight = 0
         self.busy = 0
-        self.queue: deque[float] = deque()
-        self.tokens = BURST
+        self.queue: deque[tuple[_Process, float]] = deque()
+        self.tokens = scenario.burst
         self.tokens_at = 0.0
-        self.gate = _Gate.OPEN
-        self.reopens_at = 0.0
-        self.probe = -1.0
         self.mu = math.log(scenario.service) - scenario.sigma**2 / 2
 
     def run(self) -> Measured:
         """Process events until the end of the simulation."""
         self._send_allowed()
         while self.events:
-            instant, _, event, sent_at = heapq.heappop(self.events)
-            self.measured.limit_seconds += self.pacing.limit * (
+            instant, _, event, process, sent_at = heapq.heappop(self.events)
+            self.measured.limit_seconds += sum(it.pacing.limit for it in self.processes) * (
                 min(instant, self.measured.seconds) - self.now
             )
             if instant >= self.measured.seconds:
                 break
             self.now = instant
             match event:
+                case _Event.TURN:
+                    process.ready += 1
                 case _Event.DONE:
-                    self._done(sent_at)
+                    self._done(process, sent_at)
                 case _Event.REFUSED:
-                    self._refused(sent_at)
-                case _Event.GATE if self.now >= self.reopens_at:
-                    self.gate = _Gate.HALF_OPEN
+                    self._refused(process, sent_at)
+                case _Event.GATE if self.now >= process.reopens_at:
+                    process.gate = _Gate.HALF_OPEN
                 case _Event.GATE:
                     pass  # the gate was closed for longer; another event follows
             self._send_allowed()
         return self.measured
 
-    def _schedule(self, seconds: float, event: _Event, sent_at: float) -> None:
+    def _schedule(self, seconds: float, event: _Event, process: _Process, sent_at: float) -> None:
         self.number += 1
-        heapq.heappush(self.events, (self.now + seconds, self.number, event, sent_at))
+        heapq.heappush(self.events, (self.now + seconds, self.number, event, process, sent_at))
 
     def _send_allowed(self) -> None:
-        while self.in_flight < self.pacing.limit:
-            if self.gate is _Gate.HALF_OPEN:
-                self.gate = _Gate.PROBING
-                self.probe = self.now
-            elif self.gate is not _Gate.OPEN:
-                return
-            self.in_flight += 1
-            self.pacing.started(self.in_flight)
-            self._arrive()
+        for process in self.processes:
+            while process.ready and process.passes():
+                process.ready -= 1
+                self._send(process)
+            while process.permits < process.pacing.limit and process.passes():
+                process.permits += 1
+                wait = process.pacing.reserve(self.now)
+                if wait > 0:
+                    self._schedule(wait, _Event.TURN, process, self.now)
+                else:
+                    self._send(process)
 
-    def _arrive(self) -> None:
-        if not self._take_token():
-            self._schedule(REFUSAL_SECONDS, _Event.REFUSED, self.now)
-        elif self.busy < self.scenario.places_at(self.now):
-            self._serve(self.now)
-        elif self.scenario.refuses:
-            self._schedule(REFUSAL_SECONDS, _Event.REFUSED, self.now)
+    def _send(self, process: _Process) -> None:
+        if process.gate is _Gate.HALF_OPEN:
+            process.gate = _Gate.PROBING
+            process.probe = self.now
+        process.in_flight += 1
+        process.pacing.started(process.in_flight)
+        scenario = self.scenario
+        chance = scenario.chance if self.now < scenario.chance_ends else 0.0
+        refused = chance > 0 and self.rng.random() < chance
+        if refused or not self._take_token():
+            self._schedule(REFUSAL_SECONDS, _Event.REFUSED, process, self.now)
+        elif self.busy < scenario.places_at(self.now):
+            self._serve(process, self.now)
+        elif scenario.refuses:
+            self._schedule(REFUSAL_SECONDS, _Event.REFUSED, process, self.now)
         else:
-            self.queue.append(self.now)
+            self.queue.append((process, self.now))
 
     def _take_token(self) -> bool:
-        rate = self.scenario.rate
-        if rate is None:
+        scenario = self.scenario
+        if scenario.rate is None:
             return True
-        self.tokens = min(BURST, self.tokens + rate * (self.now - self.tokens_at))
+        if scenario.by_second:
+            if int(self.now) > int(self.tokens_at) or not self.now:
+                self.tokens = scenario.rate
+        else:
+            earned = scenario.rate * (self.now - self.tokens_at)
+            self.tokens = min(scenario.burst, self.tokens + earned)
         self.tokens_at = self.now
         if self.tokens < 1:
             return False
         self.tokens -= 1
         return True
 
-    def _serve(self, sent_at: float) -> None:
+    def _serve(self, process: _Process, sent_at: float) -> None:
         self.busy += 1
         seconds = self.rng.lognormvariate(self.mu, self.scenario.sigma)
-        self._schedule(seconds * self.scenario.slowdown(self.busy), _Event.DONE, sent_at)
+        seconds *= self.scenario.slowdown(self.busy)
+        self._schedule(seconds, _Event.DONE, process, sent_at)
 
-    def _done(self, sent_at: float) -> None:
+    def _done(self, process: _Process, sent_at: float) -> None:
         self.busy -= 1
         if self.queue and self.busy < self.scenario.places_at(self.now):
-            self._serve(self.queue.popleft())
-        self.in_flight -= 1
+            self._serve(*self.queue.popleft())
+        process.in_flight -= 1
+        process.permits -= 1
         self.measured.taken.append(self.now)
         self.measured.round_trips.append(self.now - sent_at)
-        self.pacing.succeeded(rows=ROWS, sent_at=sent_at, now=self.now)
-        if self.gate is _Gate.PROBING and sent_at == self.probe:
-            self.gate = _Gate.OPEN
-            self.pacing.reopened(self.now)
+        process.pacing.succeeded(rows=ROWS, sent_at=sent_at, now=self.now)
+        if process.gate is _Gate.PROBING and sent_at == process.probe:
+            process.gate = _Gate.OPEN
+            process.pacing.reopened(self.now)
 
-    def _refused(self, sent_at: float) -> None:
-        self.in_flight -= 1
-        self.measured.refusals += 1
-        self.pacing.pushed_back(sent_at=sent_at, now=self.now)
+    def _refused(self, process: _Process, sent_at: float) -> None:
+        process.in_flight -= 1
+        process.permits -= 1
+        self.measured.refusals.append(self.now)
+        process.pacing.pushed_back(sent_at=sent_at, now=self.now)
         wait = self.scenario.retry_after
         if wait is not None:
             wait += self.rng.random() * max(0.25, wait / 10)
-            self.gate = _Gate.CLOSED
-            self.reopens_at = max(self.reopens_at, self.now + wait)
-            self._schedule(self.reopens_at - self.now, _Event.GATE, self.now)
+            process.gate = _Gate.CLOSED
+            process.reopens_at = max(process.reopens_at, self.now + wait)
+            self._schedule(process.reopens_at - self.now, _Event.GATE, process, self.now)
 
 
 def simulate(
-    pacing: ConcurrencyLimit, scenario: Scenario, *, seed: int, seconds: float = SECONDS
+    make: Callable[[], ConcurrencyLimit],
+    scenario: Scenario,
+    *,
+    seed: int,
+    seconds: float = SECONDS,
 ) -> Measured:
     """Simulate an import to a server.
 
     Args:
-        pacing: A new limit.
+        make: Returns a new limit, one for each process.
         scenario: The server.
         seed: Seed of the random values.
         seconds: Length of the simulation.
     """
-    return _Simulation(pacing, scenario, seed, seconds).run()
+    pacings = [make() for _ in range(scenario.processes)]
+    return _Simulation(pacings, scenario, seed, seconds).run()
 
 
 def measure(rule: str, name: str, *, seeds: range = SEEDS) -> list[Measured]:
     """Simulate a rule of ``RULES`` against a server of ``SCENARIOS``, once per seed."""
-    return [simulate(RULES[rule](), SCENARIOS[name], seed=seed) for seed in seeds]
+    return [simulate(RULES[rule], SCENARIOS[name], seed=seed) for seed in seeds]
 
 
 def row(rule: str, name: str, runs: list[Measured]) -> str:
@@ -306,7 +380,7 @@ def row(rule: str, name: str, runs: list[Measured]) -> str:
     throughput = fmean(run.throughput() for run in runs)
     return (
         f"| {name} {scenario.title} | {rule} | {throughput:.2f} of {scenario.best:.2f} "
-        f"| {throughput / scenario.best:.0%} | {fmean(run.refused_share for run in runs):.1%} "
+        f"| {throughput / scenario.best:.0%} | {fmean(run.refused_share() for run in runs):.1%} "
         f"| {fmean(run.p95 for run in runs):.1f} | {fmean(run.mean_limit for run in runs):.0f} |"
     )
 
@@ -314,7 +388,11 @@ def row(rule: str, name: str, runs: list[Measured]) -> str:
 def table() -> str:
     """Return all measurements as a Markdown table."""
     head = "| server | rule | requests/s | of the best | 429 | p95 s | limit |"
-    rows = [row(rule, name, measure(rule, name)) for name in SCENARIOS for rule in RULES]
+    rows = [
+        row(rule, name, measure(rule, name))
+        for name in SCENARIOS
+        for rule in (RULES if name in COMPARED else [OURS])
+    ]
     return "\n".join([head, "| --- " * 7 + "|", *rows])
 
 

@@ -22,6 +22,10 @@ class NetflixAimd:
     limit: int = 10
     in_flight: int = 0
 
+    def reserve(self, now: float) -> float:
+        """Return 0: the rule has no rate."""
+        return 0.0
+
     def started(self, in_flight: int) -> None:
         """Store how many requests are in flight."""
         self.in_flight = in_flight
@@ -55,6 +59,10 @@ class Gradient2:
     def limit(self) -> int:
         """The estimate, rounded down."""
         return int(self.estimate)
+
+    def reserve(self, now: float) -> float:
+        """Return 0: the rule has no rate."""
+        return 0.0
 
     def started(self, in_flight: int) -> None:
         """Store how many requests are in flight."""
@@ -93,6 +101,10 @@ class VectorArc:
     round_trips: list[float] = attrs.field(factory=list[float])
     pushed: bool = False
     reached: bool = False
+
+    def reserve(self, now: float) -> float:
+        """Return 0: the rule has no rate."""
+        return 0.0
 
     def started(self, in_flight: int) -> None:
         """Store whether the limit was reached."""

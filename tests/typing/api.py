@@ -79,6 +79,7 @@ def connect(show: list[RequestEvent]) -> CleverReach:
         timeout=None,
         retry=RetryPolicy(attempts=2, max_retry_after=5),
         max_connections=20,
+        requests_per_second=20,
         on_event=show.append,
     )
     slow = cr.with_options(timeout=120)

@@ -140,15 +140,16 @@ class Attempts:
         request = _request_of(rows, call, group_id)
         async with self.limiter.permit(len(rows), self.stop) as permit:
             started: float | None = None
-            sent = 0
+            sent, is_probe = 0, False
             await self._confirm_hold(rows)
 
             def on_send() -> None:
-                nonlocal started, sent
+                nonlocal started, sent, is_probe
                 self.hold.check()
                 result.doubt(rows)  # until they have a result, or are known not to be stored
                 started = self.transport.clock.monotonic()
                 sent += 1
+                is_probe = self.is_paused
                 permit.sent()
                 result.requests += 1
                 self.state.requests += 1
@@ -166,7 +167,7 @@ class Attempts:
                 status: int | None = getattr(error, "status_code", None)
                 if started is not None:  # else it waited at the gate for too long
                     self.transport.log_attempt(request, status, result.requests, started, None)
-                if not self.is_paused:  # the limit is lowered when the gate reopens
+                if not is_probe:  # it says that the server is still in trouble, not why
                     permit.failed(diagnosis)
                 # No variable holds the failure: its traceback and this frame would be a cycle.
                 if not _is_perhaps_executed(error, diagnosis):

@@ -51,10 +51,10 @@ class ConcurrencyLimiter:
     When the limit is lowered, permits in use stay valid, and no new ones are issued until enough
     have been returned.
 
-    A request waits for the rate of rows while it holds a permit. This does not delay others: turns
-    in the rate are assigned in the same order, so a later request has to wait longer anyway. The
-    limit counts requests in flight, not permits, so that such a wait does not look like a limit
-    that is used up.
+    A request waits for the rate of rows, and for that of requests if the limit has learned one,
+    while it holds a permit. This does not delay others: turns are assigned in the same order, so a
+    later request has to wait longer anyway. The limit counts requests in flight, not permits, so
+    that such a wait does not look like a limit that is used up.
 
     Args:
         limit: Decides how many requests may be in flight. All events reach it through this object,
@@ -146,9 +146,10 @@ class ConcurrencyLimiter:
             raise
 
     async def _wait_for_rate(self, rows: int) -> None:
-        if self._rate is None:
-            return
-        wait = self._rate.reserve(rows, self._clock.monotonic())
+        now = self._clock.monotonic()
+        wait = self._limit.reserve(now)
+        if self._rate is not None:
+            wait = max(wait, self._rate.reserve(rows, now))
         if wait > 0:
             await self._clock.sleep(wait)
 

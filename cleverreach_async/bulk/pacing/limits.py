@@ -1,13 +1,15 @@
 """How many requests may be in flight: pure decisions.
 
 The server does not say how many requests it can handle, so :class:`AdaptiveLimit` tries: one more
-as long as that increases the throughput, fewer when the server throttles. See ``docs/pacing.md``.
+as long as that increases the throughput, fewer when the server throttles, and fewer per second when
+that is what it limits. See ``docs/pacing.md``.
 """
 
 from typing import Final, Protocol
 
 import attrs
 
+from cleverreach_async.bulk.pacing.learned_rate import LearnedRate
 from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["AdaptiveLimit", "ConcurrencyLimit", "FixedLimit"]
@@ -55,6 +57,15 @@ RESPONSES_PER_REQUEST: Final = 2
 ROUND_TRIPS: Final = 2
 """Least length of a measurement. Its first round trip still contains earlier requests."""
 
+LEAST_TO_EXCUSE: Final = 2
+"""Fewest requests that must be accepted at a limit before it is no reason for a refusal.
+
+Otherwise it is as many as the limit: a server that handles one less refuses one in each round.
+"""
+
+MOST_EXCUSED: Final = 4
+"""Most refusals in a row of which the limit is no reason, however many requests were accepted."""
+
 GREW: Final = 1.01
 """Limits that differ by less than this factor count as equal; nothing was tried."""
 
@@ -68,6 +79,10 @@ class ConcurrencyLimit(Protocol):
     @property
     def limit(self) -> int:
         """Requests that may be in flight now, at least 1."""
+        ...
+
+    def reserve(self, now: float) -> float:
+        """Reserve the turn of a request; returns the seconds to wait before it is sent."""
         ...
 
     def started(self, in_flight: int) -> None:
@@ -105,6 +120,10 @@ class FixedLimit:
 
     def __attrs_post_init__(self) -> None:
         check_number("limit", self.limit, least=1)
+
+    def reserve(self, now: float) -> float:  # noqa: ARG002 - of the protocol
+        """Return 0: there is no rate."""
+        return 0.0
 
     def started(self, in_flight: int) -> None:
         """Do nothing."""
@@ -185,6 +204,9 @@ class AdaptiveLimit:
     tried, as long as they lose almost nothing. Goodput decides, not latency: how long a batch takes
     depends on its rows and on the server's load, and an import has no idle time to compare with.
 
+    A refusal lowers the limit if the limit is new. If as many requests as the limit were accepted
+    at it, something else is the reason: a rate, which is learned, or chance.
+
     Args:
         max_limit: Most requests in flight.
         first: First limit; ``max_limit`` if that is lower.
@@ -199,7 +221,10 @@ class AdaptiveLimit:
         self._max = float(max_limit)
         self._estimate = min(float(first), self._max)
         self._double_until = self._max
-        self._decreased_at = float("-inf")
+        self._rate = LearnedRate()
+        self._handled = 0
+        self._changed_at = float("-inf")
+        self._is_reason = True
         self._measurement = _Measurement()
         self._before: _Trial | None = None
         self._failed = 0
@@ -211,6 +236,10 @@ class AdaptiveLimit:
         """Requests that may be in flight now."""
         return int(self._estimate)
 
+    def reserve(self, now: float) -> float:
+        """Reserve the next turn in the learned rate; returns the seconds to wait for it."""
+        return self._rate.reserve(now)
+
     def started(self, in_flight: int) -> None:
         """Record whether the limit was reached; without that a higher one has no evidence."""
         if in_flight >= self.limit:
@@ -218,28 +247,49 @@ class AdaptiveLimit:
 
     def succeeded(self, *, rows: int, sent_at: float, now: float) -> None:
         """Count a response; with the last one of a measurement, evaluate the limit."""
+        self._rate.succeeded(sent_at=sent_at, now=now)
+        if sent_at >= self._changed_at:
+            self._handled = min(self._handled + 1, MOST_EXCUSED * self._excuse)
         self._measurement.add(rows, sent_at, now)
         goodput = self._measurement.goodput(now, limit=self.limit)
         if goodput is not None:
-            tried = self._estimate
+            tried, limit = self._estimate, self.limit
             self._evaluate(_Trial(tried, goodput), used=self._measurement.used)
             self._measurement = _Measurement(now)
-            if self._estimate < tried:
-                self._decreased_at = now
+            if self.limit != limit:
+                self._handled, self._changed_at = 0, now
 
     def pushed_back(self, *, sent_at: float, now: float) -> None:
-        """Lower the limit, once per round trip.
+        """Lower the limit once per round trip, or learn a rate if the limit is not the reason.
 
         Requests sent before the last decrease say something about the earlier limit only.
         """
-        if sent_at >= self._decreased_at:
+        if sent_at < self._changed_at:
+            return
+        self._is_reason = self._handled < self._excuse
+        if self._is_reason:
+            self._rate.restart(now)
             self._decrease(DECREASE, now)
+        else:
+            self._handled -= self._excuse
+            self._rate.refused(in_flight=self.limit, now=now)
 
     def reopened(self, now: float) -> None:
-        """Continue with half of the limit, and return to it quickly if that succeeds."""
-        known = self._estimate
-        self._decrease(REOPENING, now)
-        self._double_until = known
+        """Continue with half of the limit, and return to it quickly if that succeeds.
+
+        Not if the limit was not the reason for the pause.
+        """
+        self._rate.reopened(now)
+        if self._is_reason:
+            known = self._estimate
+            self._decrease(REOPENING, now)
+            self._double_until = known
+        self._is_reason = True
+
+    @property
+    def _excuse(self) -> int:
+        """Requests that must have been accepted at this limit to excuse one refusal."""
+        return max(LEAST_TO_EXCUSE, self.limit)
 
     def _evaluate(self, trial: _Trial, *, used: bool) -> None:
         if self._skip and self._estimate >= self._double_until:
@@ -277,7 +327,8 @@ class AdaptiveLimit:
 
     def _decrease(self, factor: float, now: float) -> None:
         self._estimate = max(1.0, self._estimate * factor)
-        self._decreased_at = now
+        self._changed_at = now
+        self._handled = 0
         self._failed = 0
         self._measurement = _Measurement(now)
         self._stop_growing()

@@ -89,9 +89,7 @@ class LimitedGate:
         with (stop or Stop()).ending_waits():
             await self._take(give_up_at, max_wait)
         try:
-            wait = 0.0 if self._rate is None else self._rate.reserve(1, self._clock.monotonic())
-            if self._clock.monotonic() + wait > give_up_at:
-                raise no_permit(max_wait)
+            wait = self._reserve(give_up_at, max_wait)
             if wait > 0:
                 with (stop or Stop()).ending_waits():
                     await self._clock.sleep(wait)
@@ -100,6 +98,16 @@ class LimitedGate:
                 yield passage
         finally:
             self._release()
+
+    def _reserve(self, give_up_at: float, max_wait: float) -> float:
+        """Reserve a turn in the rate; returns the seconds to wait for it."""
+        if self._rate is None:
+            return 0.0
+        now = self._clock.monotonic()
+        if now + self._rate.wait(now) > give_up_at:
+            # The turn stays free, or calls that give up would delay those that can wait.
+            raise no_permit(max_wait)
+        return self._rate.reserve(1, now)
 
     async def _take(self, give_up_at: float, max_wait: float) -> None:
         if self._free >= 1:
