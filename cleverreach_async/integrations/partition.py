@@ -4,30 +4,32 @@ All sinks share this: they pass a table and a number, and the engine repeats wha
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal, Self, TypedDict, Unpack, cast
+from typing import Any, Final, Literal, Self, Unpack, cast
 
 import anyio.to_thread
 import attrs
-import msgspec
 from anyio.from_thread import start_blocking_portal
 
 from cleverreach_async.bulk.journal.places import check_name
+from cleverreach_async.bulk.journal.record import decode_rejects
 from cleverreach_async.bulk.journal.refusals import AnotherImportError
 from cleverreach_async.bulk.journal.repeats import check_repeated
+from cleverreach_async.bulk.journal.shared import ask
 from cleverreach_async.bulk.journal.store import JournalStore
 from cleverreach_async.bulk.options import ImportOptions, Settings
 from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.rows import RowResult
 from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.integrations.attempt import AttemptJournal
 from cleverreach_async.integrations.results import PartitionResult, as_table
 from cleverreach_async.integrations.rows import PartitionRows, orders_column
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
+from cleverreach_async.transport.clock import SYSTEM_CLOCK
 from cleverreach_async.transport.paths import check_id
 
 __all__ = ["Connect", "OpenStore", "PartitionJob", "SinkOptions", "SinkStrategy"]
@@ -169,27 +171,25 @@ class PartitionJob:
         self.check_columns(rows.column_names)
         # The thread may be one with an event loop, as in a notebook.
         with start_blocking_portal() as portal:
-            return portal.call(self._import, partition, rows)
+            result: PartitionResult = portal.call(self._import, partition, rows)
+            return result
 
     async def _import(self, partition: int | str, table: Any) -> PartitionResult:
         rows = await anyio.to_thread.run_sync(partial(PartitionRows.of, table, self.columns))
         store = self._store(partition)
-        options: dict[str, Any] = {**self.options, "group_id": self.group_id}
-        if store is not None:
-            options |= {"journal": store, "resume": "auto"}
-        with TemporaryDirectory(prefix="cleverreach-") as folder:
-            path = Path(folder, "rejects.jsonl")
-            try:
-                async with self._client() as cr:
-                    report = await self._call(cr)(rows, **options, rejects=path)
-            except AnotherImportError as error:
-                raise ConfigurationError(
-                    f"partition {partition} of {self.job} has other rows than the attempt that"
-                    f" began it, or those of one address in another order, so it cannot continue;"
-                    f" nothing was sent. {self.remedy}; for other rows pass another job. ({error})"
-                ) from None
-            lines = path.read_bytes().splitlines() if path.exists() else []
-        return _result(partition, rows.table, report, [*map(msgspec.json.decode, lines)])
+        try:
+            async with self._client() as cr:
+                report = await self._call(cr)(
+                    rows, group_id=self.group_id, journal=store, resume="auto", **self.options
+                )
+        except AnotherImportError as error:
+            raise ConfigurationError(
+                f"partition {partition} of {self.job} has other rows than the attempt that began"
+                f" it, or those of one address in another order, so it cannot continue; nothing"
+                f" was sent. {self.remedy}; for other rows pass another job. ({error})"
+            ) from None
+        rejects = decode_rejects(await ask(store, SYSTEM_CLOCK, store.load_rejects, seconds=60.0))
+        return _result(partition, rows.table, report, rejects)
 
     def _call(self, cr: CleverReach) -> Callable[..., Any]:
         match self.strategy:
@@ -208,9 +208,9 @@ class PartitionJob:
             )
         return client
 
-    def _store(self, partition: int | str) -> JournalStore | None:
+    def _store(self, partition: int | str) -> JournalStore:
         if self.journal is None:
-            return None
+            return AttemptJournal()
         store = _function("journal", self.journal)(check_name(f"{self.job}/{partition}"))
         if not isinstance(store, JournalStore):
             raise ConfigurationError(
@@ -256,17 +256,17 @@ def _function(name: str, factory: str | Callable[..., Any]) -> Callable[..., Any
         found: Callable[..., Any] = getattr(import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(
-            f"{name}={factory!r} is not found in a worker ({type(error).__name__}: {error}); install"
-            " the module where the workers run, and write it as module:function"
+            f"{name}={factory!r} is not found in a worker ({type(error).__name__}: {error});"
+            " install the module where the workers run, and write it as module:function"
         ) from None
     return found
 
 
 def _result(
-    partition: int | str, table: Any, report: ImportReport, rejects: list[dict[str, Any]]
+    partition: int | str, table: Any, report: ImportReport, rejects: Sequence[RowResult]
 ) -> PartitionResult:
     """Return the result over all attempts of a partition, balanced against its rows."""
-    totals = {name: report.total(name) for name in _COUNTED}
+    totals: dict[str, Any] = {name: report.total(name) for name in _COUNTED}
     total = ImportReport(
         read=report.total("read"),
         **totals,
@@ -275,7 +275,7 @@ def _result(
         retries=report.retries,
         replayed=report.replayed,
         elapsed=report.elapsed,
-        reasons=dict(Counter(line["code"] for line in rejects)),
+        reasons=dict(Counter(it.code for it in rejects)),
     )
     total.assert_balanced()
     if (total.read, total.rejected + total.unknown) != (table.num_rows, len(rejects)):

@@ -1,7 +1,7 @@
 """Results of partitions: counters that add up, and the rejected rows as a table."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -10,6 +10,7 @@ import attrs
 
 from cleverreach_async.bulk.journal.record import decode_report, encode_report
 from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.rows import RowResult
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.sources.arrow_rows import import_arrow
 
@@ -48,7 +49,7 @@ class PartitionResult:
         partition: int | str,
         report: ImportReport,
         table: Any,
-        rejects: Sequence[Mapping[str, Any]],
+        rejects: Sequence[RowResult],
     ) -> Self:
         """Return the result of a partition.
 
@@ -56,15 +57,19 @@ class PartitionResult:
             partition: Identifies it in its job.
             report: The counters.
             table: The rows, in the order in which they were sent.
-            rejects: Lines of the rejects file; ``row`` is the number of a row, from 1.
+            rejects: Those that were not accepted; ``row`` is the number of a row, from 1.
         """
         if not rejects:
             return cls(partition=str(partition), report=report)
         pa = import_arrow("pyarrow")
-        found = table.take([line["row"] - 1 for line in rejects])
-        for place, name in enumerate(("outcome", "code", "message")):
-            values = pa.array([line[name] for line in rejects], pa.string())
-            found = found.add_column(place, f"reject_{name}", values)
+        found = table.take([it.row - 1 for it in rejects])
+        reasons = {
+            "reject_outcome": [it.outcome.value for it in rejects],
+            "reject_code": [it.code for it in rejects],
+            "reject_message": [it.message for it in rejects],
+        }
+        for place, (name, values) in enumerate(reasons.items()):
+            found = found.add_column(place, name, pa.array(values, pa.string()))
         return cls(partition=str(partition), report=report, rejects=found)
 
 
@@ -108,11 +113,11 @@ class ResultFolder:
         job: Names the job, which gets a folder of its own in it.
 
     Raises:
-        ConfigurationError: ``folder`` is no text.
+        ConfigurationError: ``folder`` is empty.
     """
 
     def __init__(self, folder: str | Path, job: str) -> None:
-        if not isinstance(folder, str | Path) or not str(folder):
+        if not str(folder):
             raise ConfigurationError(
                 f"results is {folder!r}; pass a folder that all workers reach, such as"
                 " s3://bucket/rejects: rejected rows are written there"

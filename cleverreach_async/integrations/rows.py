@@ -11,7 +11,7 @@ import msgspec
 
 from cleverreach_async.bulk.rows import email_key
 from cleverreach_async.resources.unset import Unset
-from cleverreach_async.sources.arrow_rows import import_arrow, read_batch, with_types
+from cleverreach_async.sources.arrow_rows import read_batch, with_types
 from cleverreach_async.sources.chunked_rows import CHUNK_ROWS, ChunkedRows, RowChunk
 from cleverreach_async.sources.column_options import ColumnOptions
 from cleverreach_async.sources.columns import ColumnMapping

@@ -23,7 +23,7 @@ def main() -> None:
     @dlt.resource(name="customers", file_format="parquet")
     def rows() -> Iterator[Any]:
         for number in range(arguments.partitions):
-            yield customers(number * step, (number + 1) * step)
+            yield customers(number * step, (number + 1) * step, bad_every=arguments.bad_every)
 
     destination = cleverreach(
         connect=f"{arguments.shop}:make_client",

@@ -18,22 +18,24 @@ def read_arguments(engine: str) -> argparse.Namespace:
     parser.add_argument("--results", default="results", help="folder for rejected rows")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--bad-every", type=int, default=1000, help="0 for no bad address")
     parser.add_argument("--shop", default="shop", help="module with make_client, open_journal")
     return parser.parse_args()
 
 
-def customers(first: int, last: int) -> Any:
-    """Return invented customers with one order each; one in a thousand has no valid address."""
+def customers(first: int, last: int, *, bad_every: int) -> Any:
+    """Return invented customers with one order each, of which some have no valid address."""
     numbers = range(first, last)
     orders = [
         [{"order_id": f"A-{it}", "product": "Lamp", "price": 49.9, "currency": "EUR"}]
         for it in numbers
     ]
+    names = [f"customer{it:06}" for it in numbers]
     addresses = [
-        f"customer{it:06}@shop.example" if it % 1000 != 999 else f"customer{it:06}"  # noqa: PLR2004
-        for it in numbers
+        name if bad_every and it % bad_every == bad_every - 1 else f"{name}@shop.example"
+        for it, name in zip(numbers, names, strict=True)
     ]
-    return pa.table({"email": addresses, "firstname": ["Ann"] * len(orders), "orders": orders})
+    return pa.table({"email": addresses, "firstname": ["Ann"] * len(names), "orders": orders})
 
 
 def prepare(arguments: argparse.Namespace) -> int:

@@ -24,7 +24,10 @@ def main() -> None:
         runtime_env={"env_vars": {"PYTHONPATH": f"{here}{os.pathsep}{path}"}},
     )
     step = arguments.rows // arguments.partitions
-    parts = [customers(n * step, (n + 1) * step) for n in range(arguments.partitions)]
+    parts = [
+        customers(n * step, (n + 1) * step, bad_every=arguments.bad_every)
+        for n in range(arguments.partitions)
+    ]
     sink = CleverReachSink(
         connect=f"{arguments.shop}:make_client",
         journal=f"{arguments.shop}:open_journal",
@@ -33,8 +36,8 @@ def main() -> None:
     )
     ray.data.from_arrow(parts).write_datasink(sink)
     report = sink.report
-    assert report is not None
-    print(f"{report.read} read, {report.accepted} accepted, {report.rejected} rejected")
+    if report is not None:
+        print(f"{report.read} read, {report.accepted} accepted, {report.rejected} rejected")
     if sink.rejects is not None:
         print(ray.data.from_arrow(sink.rejects).select_columns(["email", "reject_code"]).take(3))
 

@@ -15,9 +15,11 @@ def main() -> None:
     """Load them, and show what was rejected."""
     arguments = read_arguments("spark")
     # A task is repeated three times, also on this machine.
-    spark = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", False).getOrCreate()
+    spark = (
+        SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", False).getOrCreate()
+    )
     spark.dataSource.register(CleverReachDataSource)
-    rows = spark.createDataFrame(customers(0, arguments.rows))
+    rows = spark.createDataFrame(customers(0, arguments.rows, bad_every=arguments.bad_every))
     (
         rows.repartition(arguments.partitions, "email")
         .write.format("cleverreach")
@@ -27,7 +29,7 @@ def main() -> None:
             group_id=prepare(arguments),
             job=arguments.job,
             results=arguments.results,
-            )
+        )
         .mode("append")
         .save()
     )

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from cleverreach_async.errors import ConfigurationError, JournalError
 
-__all__ = ["AnotherImportError", "exists_already", "is_another", "is_complete", "no_journal", "taken_over"]
+__all__ = [
+    "AnotherImportError",
+    "exists_already",
+    "is_another",
+    "is_complete",
+    "no_journal",
+    "taken_over",
+]
 
 
 def exists_already(place: object) -> ConfigurationError:
