@@ -1,17 +1,19 @@
 """The tasks of the project: what continuous integration runs, and what developers run by hand.
 
 ``uv run --all-extras nox --list`` shows them; without arguments nox runs those of continuous
-integration. All sessions use uv's environment, so nothing is installed twice. Arguments after
-``--`` go to the tool: ``uv run --all-extras nox -s tests -- tests/bulk -x``.
+integration. All sessions but ``engines`` use uv's environment, so nothing is installed twice.
+Arguments after ``--`` go to the tool: ``uv run --all-extras nox -s tests -- tests/bulk -x``.
 """
 
 import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
@@ -84,6 +86,27 @@ def kill(session: nox.Session) -> None:
 def outbox(session: nox.Session) -> None:
     """Kill the processes of an outbox: 1,000 orders, 24 kills, an outage of 5 s; prints figures."""
     session.run("pytest", "-s", "tests/kill/test_kill_outbox.py", env={"LONG_OUTBOX": "1"})
+
+
+@nox.session(venv_backend="uv|virtualenv")
+def engines(session: nox.Session) -> None:
+    """Kill workers of dlt, Ray and Spark; ``-- long`` loads 40,000 rows and kills three workers.
+
+    The engines are large, so they have an environment of their own.
+    """
+    started = time.monotonic()
+    package = ".[arrow,cli,dlt,ray,sandbox,spark,sql]"
+    try:
+        session.install("-e", package, "--group", "tests")
+    except CommandFailed:
+        session.skip("the engines cannot be installed here")
+    session.log(f"installed in {time.monotonic() - started:.0f} s")
+    is_long = session.posargs[:1] == ["long"]
+    arguments = session.posargs[1:] if is_long else session.posargs
+    files = ["tests/engines", "tests/integrations", "tests/examples/test_pipelines_page.py"]
+    options = ["-s", "-rs", "-o", NO_TIME_LIMIT, "-o", "filterwarnings=default"]
+    env = {"LONG_ENGINES": "1" if is_long else "0"}
+    session.run("pytest", *options, *files, *arguments, env=env)
 
 
 @nox.session

@@ -7,6 +7,7 @@ takes 40,000 rows and kills three workers.
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from collections.abc import Generator
@@ -30,6 +31,8 @@ def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if find_spec(MODULES[name]) is None:
         pytest.skip(f"{name} is not installed; nox -s engines installs it")
+    if name == "spark" and shutil.which("java") is None:
+        pytest.skip("Java is not installed (Debian: apt-get install default-jre-headless)")
     return name
 
 
@@ -69,10 +72,8 @@ def test_workers_killed_at_random_instants(job: EngineRun) -> None:
     assert 0 == status, job.output[-3000:]
     assert KILLS == kills
     check(job)
-    seconds = time.monotonic() - started
-    print(
-        f"{kills} kills, {len(job.attempts())} attempts, {job.batches()} batches, {seconds:.0f} s"
-    )
+    figures = f"{kills} kills, {len(job.attempts())} attempts, {job.batches()} batches"
+    show(f"{figures}, {time.monotonic() - started:.0f} s")
 
 
 def test_a_worker_killed_after_the_last_request(job: EngineRun, tmp_path: Path) -> None:
@@ -110,8 +111,8 @@ def test_two_attempts_of_a_partition_at_once(job: EngineRun) -> None:
     os.kill(stopped.process, signal.SIGCONT)
     assert 0 == job.finish(second), job.output[-3000:]
     check(job)
-    assert 0 == job.finish(first), job.output[-3000:]
-    check(job)
+    # Its own engine may repeat the partition, or report that another attempt has it.
+    assert job.finish(first) == 0 or "ImportFailedError: the import stopped" in job.output
     attempts = job.attempts()
     [loser] = [it for it in attempts if (it.key, it.process) == (stopped.key, stopped.process)]
     assert [] == [sent for sent in loser.sent if sent > continued]
