@@ -105,7 +105,7 @@ def engines(session: nox.Session) -> None:
     arguments = session.posargs[1:] if is_long else session.posargs
     files = ["tests/engines", "tests/integrations", "tests/examples/test_pipelines_page.py"]
     options = ["-s", "-rs", "-o", NO_TIME_LIMIT, "-o", "filterwarnings=default"]
-    env = {"LONG_ENGINES": "1" if is_long else "0"}
+    env = {"ENGINES": "long" if is_long else "short"}
     session.run("pytest", *options, *files, *arguments, env=env)
 
 

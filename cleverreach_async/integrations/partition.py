@@ -19,7 +19,7 @@ from cleverreach_async.bulk.journal.refusals import AnotherImportError
 from cleverreach_async.bulk.journal.repeats import check_repeated
 from cleverreach_async.bulk.journal.shared import ask
 from cleverreach_async.bulk.journal.store import JournalStore
-from cleverreach_async.bulk.options import ImportOptions, Settings
+from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.rows import RowResult
 from cleverreach_async.bulk.strategies import find_strategy
@@ -90,7 +90,7 @@ class PartitionJob:
     journal: OpenStore | None
     strategy: SinkStrategy
     columns: ColumnOptions
-    options: ImportOptions
+    options: Mapping[str, Any]
     remedy: str
 
     @classmethod
@@ -133,7 +133,7 @@ class PartitionJob:
             journal=journal,
             strategy=strategy,
             columns=ColumnOptions(**columns),
-            options=cast("ImportOptions", own),
+            options=own,
             remedy=remedy,
         )
 
@@ -179,7 +179,7 @@ class PartitionJob:
         store = self._store(partition)
         try:
             async with self._client() as cr:
-                report = await self._call(cr)(
+                report: ImportReport = await self._call(cr)(
                     rows, group_id=self.group_id, journal=store, resume="auto", **self.options
                 )
         except AnotherImportError as error:

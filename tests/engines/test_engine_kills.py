@@ -1,7 +1,7 @@
 """Jobs of Ray, Spark and dlt whose workers are killed: each order is stored once.
 
-``nox -s engines`` installs the engines and runs this; elsewhere it is skipped. ``LONG_ENGINES=1``
-takes 40,000 rows and kills three workers.
+``nox -s engines`` installs the engines and runs this; elsewhere it is skipped. With ``-- long`` it
+loads 40,000 rows, kills three workers, and tries everything with every engine.
 """
 
 import os
@@ -19,26 +19,22 @@ from support.engine_runs import Attempt, EngineRun, running_sandbox
 
 pytestmark = [pytest.mark.socket, pytest.mark.no_cover]
 
-LONG = os.environ.get("LONG_ENGINES") == "1"
-ROWS = 40_000 if LONG else 4_000
+SELECTED = os.environ.get("ENGINES")
+LONG = SELECTED == "long"
+ROWS = 40_000 if LONG else 2_000
 KILLS = 3 if LONG else 1
-MODULES = {"ray": "ray", "spark": "pyspark", "dlt": "dlt"}
-
-
-@pytest.fixture(params=MODULES)
-def engine(request: pytest.FixtureRequest) -> str:
-    """The name of an engine that is installed."""
-    name: str = request.param
-    if find_spec(MODULES[name]) is None:
-        pytest.skip(f"{name} is not installed; nox -s engines installs it")
-    if name == "spark" and shutil.which("java") is None:
-        pytest.skip("Java is not installed (Debian: apt-get install default-jre-headless)")
-    return name
+MODULES = {"dlt": "dlt", "ray": "ray", "spark": "pyspark", "plain": "pyarrow"}
 
 
 @pytest.fixture
 def job(engine: str, tmp_path: Path) -> Generator[EngineRun]:
-    """A job of the engine, and a sandbox."""
+    """A job of an engine that is installed, and a sandbox."""
+    if SELECTED is None:
+        pytest.skip("nox -s engines installs the engines and runs this")
+    if find_spec(MODULES[engine]) is None:
+        pytest.skip(f"{engine} is not installed")
+    if engine == "spark" and shutil.which("java") is None:
+        pytest.skip("Java is not installed (Debian: apt-get install default-jre-headless)")
     seed = int(os.environ.get("ENGINE_SEED", time.time_ns() % 10_000))
     show(f"\n{engine}: {ROWS:,} rows, seed {seed}")
     with running_sandbox(tmp_path, "--latency", "60ms", "--max-in-flight", "8") as variables:
@@ -56,6 +52,7 @@ def check(job: EngineRun) -> None:
     assert (ROWS, ROWS) == job.orders()
 
 
+@pytest.mark.parametrize("engine", ["dlt", "ray", "spark"])
 def test_workers_killed_at_random_instants(job: EngineRun) -> None:
     """Their partitions are repeated, and no order is stored twice."""
     started = time.monotonic()
@@ -76,6 +73,7 @@ def test_workers_killed_at_random_instants(job: EngineRun) -> None:
     show(f"{figures}, {time.monotonic() - started:.0f} s")
 
 
+@pytest.mark.parametrize("engine", ["dlt", "ray", "spark"] if LONG else ["dlt"])
 def test_a_worker_killed_after_the_last_request(job: EngineRun, tmp_path: Path) -> None:
     """The import was complete, but the engine was not told: the next attempt sends nothing."""
     mark = tmp_path / "died"
@@ -93,10 +91,12 @@ def test_a_worker_killed_after_the_last_request(job: EngineRun, tmp_path: Path) 
     show(f"batches of the partition by attempt: {sent}")
 
 
+@pytest.mark.parametrize("engine", ["ray", "spark", "plain"] if LONG else ["plain"])
 def test_two_attempts_of_a_partition_at_once(job: EngineRun) -> None:
-    """One stands still for longer than its lease: it sends nothing after another one goes on."""
-    if job.engine == "dlt":
-        pytest.skip("dlt has one process for a package; see test_partition_processes")
+    """One stands still for longer than its lease: it sends nothing after another one goes on.
+
+    dlt has one process for a package, so its partitions are those without an engine here.
+    """
     first = job.start()
     while not (running := [it for it in job.attempts() if it.sent and it.is_alive]):
         assert first.poll() is None, job.finish(first)

@@ -18,6 +18,7 @@ __all__ = ["Attempt", "EngineRun", "running_sandbox"]
 
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples" / "engines"
+ENGINES: Final = ("dlt", "ray", "spark")
 _PAUSE: Final = 0.02
 
 
@@ -52,15 +53,19 @@ class Attempt:
         key: Key of its journal, with signs replaced.
         process: Id of the process.
         sent: When each of its batches was sent, on the system's monotonic clock.
+        has_ended: Whether the import has ended; the process may go on with another one.
     """
 
     key: str
     process: int
     sent: list[float]
+    has_ended: bool
 
     @property
     def is_alive(self) -> bool:
-        """Whether its process still runs."""
+        """Whether it goes on, as far as its process still runs."""
+        if self.has_ended:
+            return False
         try:
             state = Path(f"/proc/{self.process}/stat").read_text("utf-8").rpartition(")")[2].split()
         except OSError:
@@ -73,7 +78,7 @@ class EngineRun:
     """A job of an engine, which may be started several times.
 
     Attributes:
-        engine: ``ray``, ``spark`` or ``dlt``.
+        engine: ``dlt``, ``ray`` or ``spark``; ``plain`` for none.
         folder: Everything that it writes.
         variables: Those of the sandbox.
         rows: Number of rows, each with one order.
@@ -105,8 +110,9 @@ class EngineRun:
         }
 
     def start(self, **more: str) -> Popen[str]:
-        """Start the example of the engine."""
-        command = [sys.executable, str(EXAMPLES / f"{self.engine}_load.py"), "--bad-every", "0"]
+        """Start the example of the engine, or a script that needs none."""
+        folder = EXAMPLES if self.engine in ENGINES else Path(__file__).parent
+        command = [sys.executable, str(folder / f"{self.engine}_load.py"), "--bad-every", "0"]
         command += ["--rows", str(self.rows), "--results", str(self.folder / "results")]
         command += ["--shop", "support.engine_worker"]
         return Popen(  # noqa: S603 - our own example
@@ -128,8 +134,9 @@ class EngineRun:
         found: list[Attempt] = []
         for path in sorted((self.folder / "attempts").iterdir(), key=lambda it: it.stat().st_ctime):
             key, process, _ = path.name.split("~")
-            sent = [float(line.split()[0]) for line in path.read_text("utf-8").splitlines()]
-            found.append(Attempt(key, int(process), sent))
+            lines = path.read_text("utf-8").splitlines()
+            sent = [float(line.split()[0]) for line in lines if line != "ended"]
+            found.append(Attempt(key, int(process), sent, "ended" in lines))
         return found
 
     def batches(self) -> int:

@@ -1,7 +1,8 @@
 """The functions that workers of an engine call in tests: they write requests down, and may die.
 
 Each attempt of a partition has a file in the folder ``ENGINE_ATTEMPTS``, named after the partition
-and the process, with a line for each batch that was answered: when it was sent, and the status.
+and the process, with a line for each batch that was answered: when it was sent, and the status; and
+one when the import has ended.
 """
 
 import os
@@ -22,6 +23,7 @@ __all__ = ["make_client", "open_journal"]
 
 LEASE: Final = 3.0
 _key: ContextVar[str] = ContextVar("_key", default="none")
+_attempt: ContextVar[Path | None] = ContextVar("_attempt", default=None)
 
 
 class MortalClient(CleverReach):
@@ -30,6 +32,9 @@ class MortalClient(CleverReach):
     async def __aexit__(self, *exc_info: object) -> None:
         """Close the client, and die where the test wants that."""
         await super().__aexit__(*exc_info)
+        if (path := _attempt.get()) is not None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write("ended\n")
         if _key.get() != "none" and exc_info[0] is None:
             die_once(_key.get())
 
@@ -54,6 +59,7 @@ def make_client() -> CleverReach:
     name = re.sub(r"\W+", "-", _key.get())
     path = folder / f"{name}~{os.getpid()}~{uuid.uuid4().hex[:6]}"
     path.touch()
+    _attempt.set(path)
 
     def write(event: RequestEvent) -> None:
         if event.path.endswith(("/upsertplus", "/insert")):
