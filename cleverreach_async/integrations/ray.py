@@ -17,8 +17,8 @@ from cleverreach_async.integrations.results import PartitionResult, add_reports,
 __all__ = ["CleverReachSink"]
 
 _REMEDY: Final = (
-    "To repeat a whole job write the dataset to Parquet first, and read it with"
-    " override_num_blocks=1 per file and DataContext.execution_options.preserve_order"
+    "Repeat a whole job only from data that Ray splits in the same way: Parquet files, read with"
+    " the same override_num_blocks, and DataContext.get_current().execution_options.preserve_order"
 )
 
 _Datasink: Any = import_engine("ray.data", "ray").Datasink

@@ -81,14 +81,14 @@ def test_spark_checks_the_sum() -> None:
 def test_ray_checks_columns_on_the_driver() -> None:
     """As soon as the first block is known; a dataset without schema is checked in the tasks."""
     ray = sink_of("ray", "ray")
-    sink = ray.CleverReachSink(**SHOP)
+    sink: Any = ray.CleverReachSink(**SHOP)
     sink.on_write_start(None)
     sink.on_write_start(schema("email"))
     with pytest.raises(ConfigurationError, match="column 'orders' contains orders"):
         sink.on_write_start(schema("email", "orders"))
-    assert sink.report is None
+    assert not sink.report
     sink.on_write_complete(SimpleNamespace(write_returns=[PartitionResult.empty(0)]))
-    assert (0, None) == (sink.report.read, sink.rejects)
+    assert (ImportReport(), None) == (sink.report, sink.rejects)
     assert b"make" in pickle.dumps(sink)
 
 
