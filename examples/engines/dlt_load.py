@@ -31,6 +31,7 @@ def main() -> None:
         group_id=prepare(arguments),
         job=arguments.job,
         results=arguments.results,
+        settle=arguments.settle,
     )
     # One file for each partition.
     dlt.config["data_writer.file_max_items"] = step

@@ -19,6 +19,7 @@ def read_arguments(engine: str) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--bad-every", type=int, default=1000, help="0 for no bad address")
+    parser.add_argument("--settle", type=float, default=5.0, help="see ImportOptions")
     parser.add_argument("--shop", default="shop", help="module with make_client, open_journal")
     return parser.parse_args()
 

@@ -4,8 +4,6 @@
 that it prints in another, and there: ``python ray_load.py``.
 """
 
-import os
-
 import ray
 from options import customers, prepare, read_arguments
 
@@ -15,14 +13,7 @@ from cleverreach_async.integrations.ray import CleverReachSink
 def main() -> None:
     """Load them, and show what was rejected."""
     arguments = read_arguments("ray")
-    path = os.environ.get("PYTHONPATH", "")
-    here = os.path.dirname(__file__)  # noqa: PTH120 - a text for the environment
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": f"{here}{os.pathsep}{path}"}},
-    )
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     step = arguments.rows // arguments.partitions
     parts = [
         customers(n * step, (n + 1) * step, bad_every=arguments.bad_every)
@@ -33,6 +24,7 @@ def main() -> None:
         journal=f"{arguments.shop}:open_journal",
         group_id=prepare(arguments),
         job=arguments.job,
+        settle=arguments.settle,
     )
     ray.data.from_arrow(parts).write_datasink(sink)
     report = sink.report

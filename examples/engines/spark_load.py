@@ -29,6 +29,7 @@ def main() -> None:
             group_id=prepare(arguments),
             job=arguments.job,
             results=arguments.results,
+            settle=arguments.settle,
         )
         .mode("append")
         .save()

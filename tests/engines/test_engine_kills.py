@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.socket, pytest.mark.no_cover]
 
 SELECTED = os.environ.get("ENGINES")
 LONG = SELECTED == "long"
-ROWS = 40_000 if LONG else 2_000
+ROWS = 40_000 if LONG else 800
 KILLS = 3 if LONG else 1
+ONLY_LONG = pytest.mark.skipif(not LONG, reason="takes minutes: nox -s engines -- long")
 MODULES = {"dlt": "dlt", "ray": "ray", "spark": "pyspark", "plain": "pyarrow"}
 
 
@@ -73,7 +74,8 @@ def test_workers_killed_at_random_instants(job: EngineRun) -> None:
     show(f"{figures}, {time.monotonic() - started:.0f} s")
 
 
-@pytest.mark.parametrize("engine", ["dlt", "ray", "spark"] if LONG else ["dlt"])
+@ONLY_LONG
+@pytest.mark.parametrize("engine", ["dlt", "ray", "spark"])
 def test_a_worker_killed_after_the_last_request(job: EngineRun, tmp_path: Path) -> None:
     """The import was complete, but the engine was not told: the next attempt sends nothing."""
     mark = tmp_path / "died"
@@ -91,7 +93,8 @@ def test_a_worker_killed_after_the_last_request(job: EngineRun, tmp_path: Path) 
     show(f"batches of the partition by attempt: {sent}")
 
 
-@pytest.mark.parametrize("engine", ["ray", "spark", "plain"] if LONG else ["plain"])
+@ONLY_LONG
+@pytest.mark.parametrize("engine", ["ray", "spark", "plain"])
 def test_two_attempts_of_a_partition_at_once(job: EngineRun) -> None:
     """One stands still for longer than its lease: it sends nothing after another one goes on.
 

@@ -114,7 +114,7 @@ class EngineRun:
         folder = EXAMPLES if self.engine in ENGINES else Path(__file__).parent
         command = [sys.executable, str(folder / f"{self.engine}_load.py"), "--bad-every", "0"]
         command += ["--rows", str(self.rows), "--results", str(self.folder / "results")]
-        command += ["--shop", "support.engine_worker"]
+        command += ["--shop", "support.engine_worker", "--settle", "1"]
         return Popen(  # noqa: S603 - our own example
             command,
             stdout=PIPE,

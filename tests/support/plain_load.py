@@ -20,6 +20,7 @@ def main() -> None:
         job=arguments.job,
         strategy="upsertplus",
         remedy="Pass the same rows",
+        settle=arguments.settle,
     )
     step = arguments.rows // arguments.partitions
     report = add_reports(
