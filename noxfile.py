@@ -1,20 +1,21 @@
 """The tasks of the project: what continuous integration runs, and what developers run by hand.
 
-``uv run --all-extras nox --list`` shows them; without arguments nox runs those of continuous
-integration. All sessions use uv's environment, so nothing is installed twice. Arguments after
-``--`` go to the tool: ``uv run --all-extras nox -s tests -- tests/bulk -x``.
+``uv run --extra all nox --list`` shows them; without arguments nox runs those of continuous
+integration. All sessions but ``engines`` use uv's environment, so nothing is installed twice.
+Arguments after ``--`` go to the tool: ``uv run --extra all nox -s tests -- tests/bulk -x``.
 """
 
 import json
 import os
 import shutil
 import sys
+import time
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import nox
-import nox.command
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
@@ -42,6 +43,8 @@ FAST_TESTS = (
     *("cli/test_cli_rejects_file.py", "resources/test_debug.py", "resources/test_groups.py"),
 )
 """The tests that ``lowest`` runs: those that use the libraries of others most."""
+ENGINES = {"dlt", "ray", "spark"}
+"""Extras of pipelines, which take a gigabyte and have an environment of their own."""
 SOME_ROWS_REJECTED = 2
 """Exit status of the README's import: the example file has rows that are broken on purpose."""
 
@@ -106,6 +109,27 @@ def kill(session: nox.Session) -> None:
 def outbox(session: nox.Session) -> None:
     """Kill the processes of an outbox: 1,000 orders, 24 kills, an outage of 5 s; prints figures."""
     session.run("pytest", "-s", "tests/kill/test_kill_outbox.py", env={"LONG_OUTBOX": "1"})
+
+
+@nox.session(venv_backend="uv|virtualenv")
+def engines(session: nox.Session) -> None:
+    """Kill workers of dlt, Ray and Spark; ``-- long`` loads 40,000 rows and kills three workers.
+
+    The engines are large, so they have an environment of their own.
+    """
+    started = time.monotonic()
+    package = ".[arrow,cli,dlt,ray,sandbox,spark,sql]"
+    try:
+        session.install("-e", package, "--group", "tests")
+    except CommandFailed:
+        session.skip("the engines cannot be installed here")
+    session.log(f"installed in {time.monotonic() - started:.0f} s")
+    is_long = session.posargs[:1] == ["long"]
+    arguments = session.posargs[1:] if is_long else session.posargs
+    files = ["tests/engines", "tests/integrations", "tests/examples/test_pipelines_page.py"]
+    options = ["-s", "-rs", "-o", NO_TIME_LIMIT, "-o", "filterwarnings=default"]
+    env = {"ENGINES": "long" if is_long else "short"}
+    session.run("pytest", *options, *files, *arguments, env=env)
 
 
 @nox.session
@@ -240,9 +264,9 @@ def uv(session: nox.Session, *words: str, **env: str) -> str:
 
 
 def extras_of_package() -> Sequence[str]:
-    """Return the names of all extras."""
+    """Return the names of the extras, but for the engines of pipelines and for those together."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return [*project["optional-dependencies"]]
+    return [it for it in project["optional-dependencies"] if it not in {"all", *ENGINES}]
 
 
 def scripts_of(venv: Path) -> Path:
@@ -257,7 +281,7 @@ def interpreter(session: nox.Session, version: str) -> str | None:
         return str(found)
     try:
         printed = uv(session, "python", "find", "--no-project", version)
-    except nox.command.CommandFailed:
+    except CommandFailed:
         return None
     return printed.strip()
 

@@ -1,7 +1,7 @@
 """A shop's table of consent, kept in step with CleverReach by webhooks.
 
-    uv run --all-extras uvicorn examples.consent_webhook:from_environment --factory
-    uv run --all-extras python examples/consent_webhook.py https://shop.example/cleverreach
+    uv run --extra all uvicorn examples.consent_webhook:from_environment --factory
+    uv run --extra all python examples/consent_webhook.py https://shop.example/cleverreach
 
 The first command serves the webhook, the second registers it and fills the table. Both read
 CLEVERREACH_CLIENT_ID, CLEVERREACH_CLIENT_SECRET, CLEVERREACH_BASE_URL, CLEVERREACH_GROUP (the id of

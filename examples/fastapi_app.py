@@ -1,6 +1,6 @@
 """A web application with many tenants, each with their own CleverReach account.
 
-    uv run --all-extras --group tests uvicorn examples.fastapi_app:from_environment --factory
+    uv run --extra all --group tests uvicorn examples.fastapi_app:from_environment --factory
 
 It reads CLEVERREACH_CLIENT_ID, CLEVERREACH_CLIENT_SECRET, CLEVERREACH_REDIRECT_URI (by default
 http://localhost:8000/callback; it must be registered in the app's settings), CLEVERREACH_BASE_URL

@@ -1,6 +1,6 @@
 """Run through the vendor's integration guide on a local sandbox, without an account.
 
-    uv run --all-extras python examples/walkthrough.py
+    uv run --extra all python examples/walkthrough.py
 
 It authorises an app, sets up a group, imports customers with their orders, sends a live order,
 signs a visitor up, receives a webhook, reads a report, exports the group, and compares it with the

@@ -30,6 +30,9 @@ def import_arrow(name: str) -> Any:
 class Unreadable:
     """A value of a column that Python cannot hold, such as a date of the year 20000."""
 
+    def __repr__(self) -> str:
+        return "Unreadable()"  # the same in every process
+
 
 def with_types(mapping: ColumnMapping, schema: Any) -> ColumnMapping:
     """Give attributes the type of their column, where it holds numbers or days.

@@ -286,8 +286,8 @@ def after_webhooks(stage: Stage) -> None:
     assert ({}, 1) == (names["consent"], len(names["urlpatterns"]))
 
 
-TESTED_ELSEWHERE = frozenset({"command.md"})
-"""``test_command_page.py`` compares dates, ids and times too."""
+TESTED_ELSEWHERE = frozenset({"command.md", "pipelines.md"})
+"""``test_command_page.py`` compares dates, ids and times too; pipelines need their engines."""
 
 BEFORE: dict[str, Callable[[Stage], None]] = {
     "api-quirks.md": before_api_quirks,

@@ -49,7 +49,7 @@ its test. † marks operations that the vendor's current description does not li
 use in production.
 
 This page is generated from the code, and a test compares both. Write it anew with
-`uv run --all-extras python tests/support/operation_coverage.py`.
+`uv run --extra all python tests/support/operation_coverage.py`.
 """
 _PLACEHOLDER: Final = re.compile(r"\{[^}]*\}")
 _NAMED: Final = re.compile(r"``([A-Z]+) (/[^`\s]*)``")

@@ -27,6 +27,7 @@ LAYERS: tuple[str, ...] = (
     "accounts",
     "client",
     "outbox",
+    "integrations",
     "types",
     "cli",
     "__main__",
@@ -35,6 +36,7 @@ LAYERS: tuple[str, ...] = (
 
 LAYERS_WITH_ROOMS = (
     *("transport", "auth", "webhooks", "resources", "sources", "bulk", "outbox", "cli", "sandbox"),
+    "integrations",
 )
 
 ONLY_HERE = {
@@ -47,8 +49,11 @@ ONLY_HERE = {
     "asyncio": {"cli/"},
     "cryptography": {"sandbox/hook_secrets.py"},  # the client loads it by name
     "django": set[str](),  # loaded by name
+    "dlt": set[str](),  # the engines too
     "time": {"cli/", "transport/clock.py", "sandbox/app.py"},
     "trio": set[str](),
+    "pyspark": set[str](),
+    "ray": set[str](),
     "sniffio": set[str](),
     "random": {"transport/clock.py", "sandbox/"},
     "typer": {"cli/"},

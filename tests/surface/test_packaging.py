@@ -11,7 +11,11 @@ from package import clean_install
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "installing.md").read_text("utf-8")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+EXTRAS: dict[str, list[str]] = {
+    name: listed for name, listed in PROJECT["optional-dependencies"].items() if name != "all"
+}
+ENGINES = {"dlt", "ray", "spark"}
+"""They are large, and tried by a session of their own."""
 
 
 def library(requirement: str) -> str:
@@ -22,19 +26,27 @@ def library(requirement: str) -> str:
 def test_the_page_lists_each_extra_and_what_it_installs() -> None:
     """An extra that includes another installs its libraries too."""
     rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", PAGE, re.MULTILINE)
-    files = [library(it) for it in EXTRAS["files"]]
-    expected = {
-        name: {it for it in map(library, listed) if it != PROJECT["name"]}
-        | ({*files} if f"{PROJECT['name']}[files]" in listed else set[str]())
-        for name, listed in EXTRAS.items()
-    }
+
+    def libraries(listed: list[str]) -> set[str]:
+        included = re.findall(rf"{PROJECT['name']}\[(\w+)\]", " ".join(listed))
+        own = {it for it in map(library, listed) if it != PROJECT["name"]}
+        return own.union(*(libraries(EXTRAS[name]) for name in included))
+
+    expected = {name: libraries(listed) for name, listed in EXTRAS.items()}
     assert expected == {name: set(installed.split(", ")) for name, installed in rows}
 
 
 def test_each_extra_is_tried_alone() -> None:
     """In a clean environment, by a function of its own."""
-    assert {*EXTRAS} == {*clean_install.EXTRAS}
-    assert all(hasattr(clean_install, f"check_{name}") for name in (*EXTRAS, "bare", "all"))
+    assert {*EXTRAS} - ENGINES == {*clean_install.EXTRAS}
+    names = (*clean_install.EXTRAS, "bare", "all")
+    assert all(hasattr(clean_install, f"check_{name}") for name in names)
+
+
+def test_all_has_every_extra_but_the_engines() -> None:
+    """Nobody waits for a gigabyte who wants to try everything."""
+    [included] = PROJECT["optional-dependencies"]["all"]
+    assert f"{PROJECT['name']}[{','.join(sorted({*EXTRAS} - ENGINES))}]" == included
 
 
 def versions_tried() -> tuple[str, ...]:

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from cleverreach_async.errors import ConfigurationError, JournalError
 
-__all__ = ["exists_already", "is_another", "is_complete", "no_journal", "taken_over"]
+__all__ = [
+    "AnotherImportError",
+    "exists_already",
+    "is_another",
+    "is_complete",
+    "no_journal",
+    "taken_over",
+]
 
 
 def exists_already(place: object) -> ConfigurationError:
@@ -26,14 +33,18 @@ def is_complete(place: object) -> ConfigurationError:
     )
 
 
-def is_another(place: object, found: Sequence[str]) -> ConfigurationError:
+class AnotherImportError(ConfigurationError):
+    """The journal belongs to another import, or to other rows."""
+
+
+def is_another(place: object, found: Sequence[str]) -> AnotherImportError:
     """Return the error for the journal of another import.
 
     Args:
         place: The journal.
         found: The differences.
     """
-    return ConfigurationError(
+    return AnotherImportError(
         f"the journal belongs to another import: {'; '.join(found)}; "
         f"use the original or delete {place} to start again"
     )

@@ -1,0 +1,87 @@
+"""Results of partitions: the sum balances, and rejected rows come back as data."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cleverreach_async import ConfigurationError, ImportReport, Outcome, RowResult
+from cleverreach_async.integrations.results import (
+    PartitionResult,
+    ResultFolder,
+    add_reports,
+    as_table,
+)
+
+pa: Any = import_module("pyarrow")  # brings no types
+
+ORDERS = [None, [{"order_id": "A"}], None]
+TABLE = pa.table({"email": ["a@example.org", "b", "c"], "orders": ORDERS})
+LINES = [
+    RowResult(2, None, Outcome.REJECTED, "invalid_email", "no address"),
+    RowResult(3, None, Outcome.UNKNOWN, "unknown_outcome", "no answer"),
+]
+
+
+def result(partition: int | str, *, rejects: bool = True) -> PartitionResult:
+    """A result of three rows."""
+    report = ImportReport(read=3, accepted=3, requests=2, elapsed=4.0)
+    if rejects:
+        report = ImportReport(read=3, accepted=1, rejected=1, unknown=1, requests=1, elapsed=1.0)
+        report.reasons = {"invalid_email": 1, "unknown_outcome": 1}
+    return PartitionResult.of(partition, report, TABLE, LINES if rejects else [])
+
+
+def test_the_sum_has_all_rows() -> None:
+    """Rows and requests are added; the longest partition determines the time."""
+    total = add_reports([result(0).report, result(1, rejects=False).report, result(2).report])
+    assert (9, 5, 2, 2) == (total.read, total.accepted, total.rejected, total.unknown)
+    assert (4, 4.0) == (total.requests, total.elapsed)
+    assert {"invalid_email": 2, "unknown_outcome": 2} == total.reasons
+
+
+def test_a_sum_that_does_not_balance_is_an_error() -> None:
+    """A row must not get lost between a worker and the driver."""
+    with pytest.raises(AssertionError, match="4 rows were read, but 3"):
+        add_reports([ImportReport(read=4, accepted=3)])
+
+
+@pytest.mark.parametrize("job", ["nightly", "nightly/2026 äß"])
+def test_a_folder_returns_reports_and_rejects(tmp_path: Path, job: str) -> None:
+    """What a repeated partition writes replaces what it wrote before."""
+    folder = ResultFolder(tmp_path / "results", job)
+    for partition in ("0", "1/x"):
+        folder.write(result(partition))
+    folder.write(result("1/x"))
+    folder.write(result("2", rejects=False))
+
+    assert (9, 5) == (folder.report().read, folder.report().accepted)
+    rejects = folder.rejects().to_pylist()
+    assert [("rejected", "b"), ("unknown", "c")] * 2 == [
+        (it["reject_outcome"], it["email"]) for it in rejects
+    ]
+    assert [[{"order_id": "A"}], None] * 2 == [it["orders"] for it in rejects]
+    assert 1 == len([*(tmp_path / "results").iterdir()])
+
+
+def test_an_address_of_a_folder_may_be_a_url(tmp_path: Path) -> None:
+    """Whatever pyarrow opens, such as a bucket."""
+    ResultFolder(f"file://{tmp_path}/results", "nightly").write(result(0))
+    assert 3 == ResultFolder(tmp_path / "results", "nightly").report().read
+
+
+def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
+    """A report of no rows would look like success."""
+    with pytest.raises(ConfigurationError, match="has no results of nightly"):
+        ResultFolder(tmp_path, "nightly").report()
+    with pytest.raises(ConfigurationError, match="pass a folder that all workers reach"):
+        ResultFolder("", "nightly")
+
+
+def test_batches_and_tables_become_one_table() -> None:
+    """A column that is empty in one block has another type there."""
+    empty = pa.table({"email": ["d"], "orders": pa.array([None], pa.null())})
+    assert 7 == as_table([TABLE, *TABLE.to_batches(), empty]).num_rows
+    assert 3 == as_table(TABLE.to_batches()[0]).num_rows
+    assert as_table([]) is None
