@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from cleverreach_async.auth.locks import LoopLock, hold_lock
 from cleverreach_async.auth.tokens import Token, parse_token
 from cleverreach_async.errors import ConfigurationError, TokenStoreError
 from cleverreach_async.transport.redaction import Masked
+from cleverreach_async.transport.shield import in_background
 
 __all__ = ["RedisTokenStore"]
 
@@ -129,24 +131,10 @@ class RedisTokenStore:
         async with (
             self._task_lock.get(),
             hold_lock(acquire, release, name=name, timeout=timeout),
-            self._extending(mark),
+            in_background(partial(self._extend, mark)),
         ):
             self._mark = mark
             yield
-
-    @asynccontextmanager
-    async def _extending(self, mark: str) -> AsyncGenerator[None, None]:
-        """Extend the lock in the background of the block."""
-        errors: list[Exception] = []
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._extend, mark)
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - raised below, outside the task group
-                errors.append(error)
-            tasks.cancel_scope.cancel()
-        if errors:
-            raise errors[0]
 
     async def _extend(self, mark: str) -> None:
         while True:

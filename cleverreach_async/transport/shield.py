@@ -1,11 +1,12 @@
 """Run work that must not be interrupted, and work in the background of other work."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
 
-__all__ = ["alongside", "uninterrupted"]
+__all__ = ["alongside", "in_background", "uninterrupted"]
 
 T = TypeVar("T")
 
@@ -58,3 +59,24 @@ async def alongside(
     if errors:
         raise errors[0]
     return results[0]
+
+
+@asynccontextmanager
+async def in_background(
+    work: Callable[[], Coroutine[Any, Any, None]],
+) -> AsyncGenerator[None, None]:
+    """Run work during the block, and cancel it at its end.
+
+    Args:
+        work: It handles its own errors.
+    """
+    errors: list[Exception] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised below, outside the task group
+            errors.append(error)
+        tasks.cancel_scope.cancel()
+    if errors:
+        raise errors.pop()  # kept in no variable, or the traceback and it would be a cycle

@@ -22,6 +22,7 @@ from cleverreach_async.bulk.rows import RowResult
 from cleverreach_async.errors import JournalError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import excerpt
+from cleverreach_async.transport.shield import in_background
 from cleverreach_async.transport.stop import StopRequestedError
 
 __all__ = ["Holder", "SharedJournal", "ask"]
@@ -217,18 +218,12 @@ class SharedJournal:
     @asynccontextmanager
     async def holding(self, on_lost: Callable[[Exception], None]) -> AsyncGenerator[None, None]:
         """See :class:`OpenJournal`."""
-        errors: list[Exception] = []
         self._on_lost = on_lost
-        async with anyio.create_task_group() as tasks:
-            if not self.state.finished:
-                tasks.start_soon(self._keep_alive)
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - raised below, outside the task group
-                errors.append(error)
-            tasks.cancel_scope.cancel()
-        if errors:
-            raise errors[0]
+        if self.state.finished:
+            yield
+            return
+        async with in_background(self._keep_alive):
+            yield
 
     async def _keep_alive(self) -> None:
         third = self._holder.store.lease / 3

@@ -11,7 +11,6 @@ from functools import partial
 from secrets import token_hex
 from typing import Final
 
-import anyio
 import attrs
 
 from cleverreach_async.transport.clock import Clock, Random
@@ -19,7 +18,7 @@ from cleverreach_async.transport.passage import Passage, paused
 from cleverreach_async.transport.retry import MAX_PAUSE, Diagnosis
 from cleverreach_async.transport.shared.local_share import LimitedGate, no_permit
 from cleverreach_async.transport.shared.script import AccountScript, Reply
-from cleverreach_async.transport.shield import uninterrupted
+from cleverreach_async.transport.shield import in_background, uninterrupted
 from cleverreach_async.transport.stop import Stop
 from cleverreach_async.transport.switch import Switch
 
@@ -128,7 +127,7 @@ class SharedGate:
                 yield own
                 return
         try:
-            async with self._renewing(passage):
+            async with in_background(partial(self._renew, passage)):
                 yield passage
         finally:
             await uninterrupted(partial(self._leave, passage, max_pause))
@@ -187,20 +186,6 @@ class SharedGate:
                 return False
         passage.entered_at = self._clock.monotonic()
         return True
-
-    @asynccontextmanager
-    async def _renewing(self, passage: SharedPassage) -> AsyncGenerator[None, None]:
-        """Renew the permit in the background of the block."""
-        errors: list[Exception] = []
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._renew, passage)
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - raised below, outside the task group
-                errors.append(error)
-            tasks.cancel_scope.cancel()
-        if errors:
-            raise errors.pop()  # kept in no variable, or the traceback and it would be a cycle
 
     async def _renew(self, passage: SharedPassage) -> None:
         while True:
