@@ -28,6 +28,7 @@ from cleverreach_async import (
 if not settings.configured:
     settings.configure(
         ALLOWED_HOSTS=["localhost", "127.0.0.1", "shop.example"],
+        MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
         ROOT_URLCONF=__name__,
         SECRET_KEY=os.environ.get("SECRET_KEY", "only for this example"),
     )

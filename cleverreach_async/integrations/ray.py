@@ -1,7 +1,7 @@
 """Ray Data writes a dataset to a group: ``ds.write_datasink(CleverReachSink(…))``."""
 
 from collections.abc import Iterable
-from typing import Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.integrations.engines import import_engine
@@ -21,10 +21,13 @@ _REMEDY: Final = (
     " the same override_num_blocks, and DataContext.get_current().execution_options.preserve_order"
 )
 
-_Datasink: Any = import_engine("ray.data", "ray").Datasink
+if TYPE_CHECKING:  # the engines are not installed where types are checked
+    _Datasink = object
+else:
+    _Datasink = import_engine("ray.data", "ray").Datasink
 
 
-class CleverReachSink(_Datasink):  # type: ignore[misc]
+class CleverReachSink(_Datasink):
     """A ``Datasink`` for the receivers of a group.
 
     Each write task imports its blocks, sorted by address, as one partition. A task that is repeated

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.integrations.engines import import_engine
@@ -17,13 +17,21 @@ _REMEDY: Final = (
 )
 _NEEDED: Final = ("connect", "group_id", "job", "results")
 
-_sources: Any = import_engine("pyspark.sql.datasource", "spark")
-_Message: Any = _sources.WriterCommitMessage
-_ArrowWriter: Any = _sources.DataSourceArrowWriter
-_Source: Any = _sources.DataSource
+if TYPE_CHECKING:  # the engines are not installed where types are checked
+    _Message = object
+    _ArrowWriter = object
+
+    class _Source:
+        options: Mapping[str, str]
+
+else:
+    _sources = import_engine("pyspark.sql.datasource", "spark")
+    _Message = _sources.WriterCommitMessage
+    _ArrowWriter = _sources.DataSourceArrowWriter
+    _Source = _sources.DataSource
 
 
-class CleverReachDataSource(_Source):  # type: ignore[misc]
+class CleverReachDataSource(_Source):
     """The format ``cleverreach``: ``spark.dataSource.register(CleverReachDataSource)``.
 
     Options are text. Needed are ``connect`` and ``job`` (see :class:`PartitionJob`), ``group_id``,
@@ -51,7 +59,7 @@ class CleverReachDataSource(_Source):  # type: ignore[misc]
         return CleverReachWriter(job, folder)
 
 
-class CleverReachWriter(_ArrowWriter):  # type: ignore[misc]
+class CleverReachWriter(_ArrowWriter):
     """Imports the partitions of a data frame in workers.
 
     Args:
@@ -80,7 +88,7 @@ class CleverReachWriter(_ArrowWriter):  # type: ignore[misc]
         add_reports(it.result.report for it in messages if it is not None)
 
 
-class CommittedPartition(_Message):  # type: ignore[misc]
+class CommittedPartition(_Message):
     """What a worker tells the driver: the counters of a partition.
 
     Args:
@@ -88,7 +96,9 @@ class CommittedPartition(_Message):  # type: ignore[misc]
     """
 
     def __init__(self, result: PartitionResult) -> None:
-        self.result = PartitionResult(partition=result.partition, report=result.report)
+        self.result: PartitionResult = PartitionResult(
+            partition=result.partition, report=result.report
+        )
 
 
 def _job_of(options: Mapping[str, str]) -> tuple[PartitionJob, ResultFolder]:

@@ -1,5 +1,7 @@
 """The tables of the sandbox."""
 
+from typing import Final
+
 VERSION = 1
 """The number of the schema; increase it when a table or a column is added."""
 
@@ -123,7 +125,7 @@ CREATE INDEX IF NOT EXISTS hook_events_by_receiver ON hook_events (receiver_id);
 
 _ACCOUNT = ("account", "INTEGER NOT NULL DEFAULT 129000")
 _APP = ("client_id", "TEXT NOT NULL DEFAULT ''")
-ADDED_COLUMNS = {
+ADDED_COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "access_tokens": (_ACCOUNT,),
     "refresh_tokens": (_ACCOUNT, _APP),
     "codes": (_ACCOUNT, _APP),

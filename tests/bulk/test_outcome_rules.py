@@ -19,7 +19,6 @@ from support.model_server import (
     Reply,
     Row,
     always,
-    at,
     counts,
     receivers,
     transport_to,
@@ -142,13 +141,17 @@ async def test_the_first_failure_among_suspects_is_raised() -> None:
 
 
 async def test_push_back_lowers_the_limit_and_the_import_goes_on() -> None:
-    """Pacing is told of each push-back, while the gate is open."""
+    """Pacing is told of each push-back, while the gate is open; one alone may be chance."""
     limits: list[int] = []
 
     def on_progress(event: ImportProgress) -> None:
         limits.append(event.limit)
 
-    server = ModelServer(at(Reply(429, executed=False), 10), steps=3)
+    def refuse(number: int, rows: list[Row]) -> Reply | None:
+        del rows
+        return Reply(429, executed=False) if 10 <= number < 40 and number % 4 == 0 else None
+
+    server = ModelServer(refuse, steps=3)
     await upsert(
         server, receivers(2000), batch_size=50, concurrency="auto", on_progress=on_progress
     )
