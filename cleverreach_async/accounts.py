@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from cleverreach_async.auth.credentials import check_text
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.transport import Account
 
 __all__ = ["Accounts", "check_auth"]
@@ -39,7 +40,7 @@ class Accounts(Generic[ClientT]):
         make: Callable[[str, Account | None], tuple[ClientT, Account]],
         keep: int,
     ) -> None:
-        _check_keep(keep)
+        check_number("keep", keep, least=1)
         self._make = make
         self._keep = keep
         self._kept: OrderedDict[str, ClientT] = OrderedDict()
@@ -131,8 +132,3 @@ def _check_key(key: object) -> None:
     check_text(key, "the key of an account")
     if not key:
         raise ConfigurationError("the key of an account is empty")
-
-
-def _check_keep(keep: object) -> None:
-    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
-        raise ConfigurationError(f"keep is {keep!r}; use a whole number above 0")
