@@ -7,6 +7,7 @@ import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.outbox.entries import OutboxEntry
+from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["SendingOptions", "SendingSettings"]
 
@@ -82,9 +83,7 @@ class SendingSettings:
         """
         if isinstance(self.accounts, str):
             raise ConfigurationError("accounts is one text; pass a list of names: ['shop-42']")
-        count: Any = self.concurrency
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigurationError(f"concurrency is {count!r}; it must be at least 1")
+        check_number("concurrency", self.concurrency, least=1)
         for name in ("timeout", "lease", "settle", "keep", "give_up", "poll", "drain"):
             value: Any = getattr(self, name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
