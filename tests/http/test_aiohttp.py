@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,27 @@ async def test_a_large_body_is_sent_without_a_warning(
         warnings.simplefilter("error")
         await send(session, server.url, content=b"x" * 3_000_000)
     assert server.requests[0].endswith(b"x" * 3_000_000)
+
+
+async def test_a_request_without_a_body_takes_no_task(
+    session: aiohttp.ClientSession, server: RawServer
+) -> None:
+    """aiohttp would start one to send an empty body, which takes two passes of the event loop."""
+    started: list[str] = []
+
+    def start(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        started.append(coro.__qualname__)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    await send(session, server.url + "/v3/groups", "GET", b"")  # connects
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(start)
+    try:
+        await send(session, server.url + "/v3/groups", "GET", b"")
+    finally:
+        loop.set_task_factory(None)
+    assert [] == [name for name in started if name.startswith("ClientRequest")]
+    assert all(request.endswith(b"\r\n\r\n") for request in server.requests)
 
 
 async def test_a_refused_connection_counts_as_not_sent(server: RawServer) -> None:

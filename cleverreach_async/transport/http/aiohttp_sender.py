@@ -116,6 +116,10 @@ class _SentOnce(Payload):
         super().__init__(content)
         self._content = content
 
+    def __bool__(self) -> bool:
+        """Whether there is something to write, for which aiohttp starts a task."""
+        return bool(self._content)
+
     @property
     def size(self) -> int:
         """The number of bytes."""
