@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results: dict[str, SuiteResult] = {}
     for suite in options.suites:
         print(f"== {suite}", flush=True)
-        result = _run(suite, settings)
+        result = _run(suite, settings, options.start_python)
         if result is None:
             continue
         results[suite] = result
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write(options.json, {**read(options.json), **results})
 
 
-def _run(suite: str, settings: Settings) -> SuiteResult | None:
+def _run(suite: str, settings: Settings, start_python: str) -> SuiteResult | None:
     started = time.perf_counter()
     machine = describe_machine(load=os.getloadavg()[0])
     comparisons: list[Comparison] = []
@@ -61,8 +61,11 @@ def _run(suite: str, settings: Settings) -> SuiteResult | None:
         if importlib.util.find_spec(SCRIPTS[suite]) is None:
             print(f"skipped: there is no {SCRIPTS[suite]}")
             return None
-        rounds = settings.start_rounds if suite == "start" else settings.sandbox_rounds
-        text, data = _run_script(SCRIPTS[suite], rounds)
+        if suite == "start":
+            words = ["--rounds", str(settings.start_rounds), "--python", start_python]
+        else:
+            words = ["--rounds", str(settings.sandbox_rounds)]
+        text, data = _run_script(SCRIPTS[suite], words)
     return SuiteResult(
         machine=machine,
         seconds=round(time.perf_counter() - started, 1),
@@ -73,11 +76,11 @@ def _run(suite: str, settings: Settings) -> SuiteResult | None:
     )
 
 
-def _run_script(module: str, rounds: int) -> tuple[str, Any]:
+def _run_script(module: str, words: Sequence[str]) -> tuple[str, Any]:
     """Return what a script prints, and its figures."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "figures.json")
-        command = [sys.executable, "-m", module, "--rounds", str(rounds), "--json", str(path)]
+        command = [sys.executable, "-m", module, *words, "--json", str(path)]
         done = subprocess.run(  # noqa: S603 - our own module
             command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
         )
@@ -103,6 +106,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=lambda text: [int(number.replace("_", "")) for number in text.split(",")],
         metavar="N,N",
         help="rows of the imports of memory, such as 100_000,10_000_000",
+    )
+    parser.add_argument(
+        "--start-python",
+        default=sys.executable,
+        metavar="PATH",
+        help="interpreter of the cases of start: that of an environment with the extra cli only",
     )
     options = parser.parse_args(arguments)
     if options.suites == ["all"]:

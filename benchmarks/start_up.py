@@ -104,7 +104,7 @@ def children_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def run(words: list[str], folder: Path, port: int) -> tuple[float, float, str]:
+def run(python: str, words: list[str], folder: Path, port: int) -> tuple[float, float, str]:
     """Run one process; return wall time and processor time in milliseconds, and its output."""
     environment = {
         **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
@@ -115,7 +115,7 @@ def run(words: list[str], folder: Path, port: int) -> tuple[float, float, str]:
     }
     cpu, began = children_cpu(), time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own
-        [sys.executable, *words],
+        [python, *words],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -125,7 +125,7 @@ def run(words: list[str], folder: Path, port: int) -> tuple[float, float, str]:
     return 1000 * (time.perf_counter() - began), 1000 * (children_cpu() - cpu), done.stdout
 
 
-def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
+def measure(rounds: int, python: str) -> dict[str, dict[str, list[float]]]:
     """Run every case in every round, forwards and backwards; the first round warms up."""
     with tempfile.TemporaryDirectory() as name, sandbox(Path(name)) as port:
         programs = cases(port, Path(name))
@@ -135,7 +135,7 @@ def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
         for number in range(-1, rounds):
             order = list(programs) if number % 2 else list(programs)[::-1]
             for case in order:
-                wall, cpu, output = run(programs[case], Path(name), port)
+                wall, cpu, output = run(python, programs[case], Path(name), port)
                 if number < 0:
                     continue
                 values = found[case]
@@ -192,8 +192,11 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=15, help="processes of each case")
     parser.add_argument("--json", type=Path, help="file for the result")
+    parser.add_argument(
+        "--python", default=sys.executable, help="interpreter of the cases, of any environment"
+    )
     options = parser.parse_args()
-    result = summary(measure(max(2, options.rounds)))
+    result = summary(measure(max(2, options.rounds), options.python))
     show(result)
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
