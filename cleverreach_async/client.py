@@ -27,7 +27,7 @@ from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http.choice import make_sender
-from cleverreach_async.transport.numbers import check_number
+from cleverreach_async.transport.numbers import check_above_zero, check_number
 from cleverreach_async.transport.passage import SharedAccount
 from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
@@ -118,10 +118,9 @@ class CleverReach(Nouns):
         auth = as_auth(auth)
         root = _root_of(auth, base_url, allow_http=allow_http or stays_in_process(http_client))
         _check_timeout(timeout)
-        if max_connections < 1:
-            raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")
+        check_number("max_connections", max_connections, least=1)
         if requests_per_second is not None:
-            check_number("requests_per_second", requests_per_second, whole=False)
+            check_above_zero("requests_per_second", requests_per_second)
         sender = make_sender(http_client, base_url=root, max_connections=max_connections)
         connections = Connections(sender)
         transport = Transport(
@@ -379,5 +378,5 @@ def _check_operation(method: object, path: object) -> None:
 
 
 def _check_timeout(timeout: object) -> None:
-    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
-        raise ConfigurationError(f"timeout is {timeout!r}; it must be a number of seconds above 0")
+    if timeout is not None:
+        check_above_zero("timeout", timeout, "number of seconds", may_be_infinite=True)

@@ -6,7 +6,7 @@ from cleverreach_async.auth.credentials import check_text
 from cleverreach_async.auth.redis_store import RedisTokenStore
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.clock import Clock, Random
-from cleverreach_async.transport.numbers import check_number
+from cleverreach_async.transport.numbers import check_above_zero, check_number
 from cleverreach_async.transport.passage import Gate
 from cleverreach_async.transport.shared.script import AccountScript
 from cleverreach_async.transport.shared.shared_gate import SharedGate
@@ -99,10 +99,5 @@ def _check_client(redis: object) -> None:
 def _check_limits(max_in_flight: object, requests_per_second: object) -> None:
     if max_in_flight is not None:
         check_number("max_in_flight", max_in_flight, least=1)
-    if requests_per_second is not None and not (
-        isinstance(requests_per_second, int | float) and 0 < requests_per_second < float("inf")
-    ):
-        raise ConfigurationError(
-            f"requests_per_second is {requests_per_second!r}; use a number above 0, or None for no"
-            " limit"
-        )
+    if requests_per_second is not None:
+        check_above_zero("requests_per_second", requests_per_second)

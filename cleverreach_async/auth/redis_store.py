@@ -12,6 +12,7 @@ from cleverreach_async.auth.credentials import check_text
 from cleverreach_async.auth.locks import LoopLock, hold_lock
 from cleverreach_async.auth.tokens import Token, parse_token
 from cleverreach_async.errors import ConfigurationError, TokenStoreError
+from cleverreach_async.transport.numbers import check_above_zero
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.shield import in_background
 
@@ -66,8 +67,7 @@ class RedisTokenStore:
         check_text(key, "key")
         if not key:
             raise ConfigurationError("key is empty; use one key per account")
-        if not lock_timeout > 0:
-            raise ConfigurationError(f"lock_timeout is {lock_timeout}; it must be above 0")
+        check_above_zero("lock_timeout", lock_timeout, "number of seconds")
         self._redis = redis
         self._key = key
         self._lock_key = f"{key}:lock"

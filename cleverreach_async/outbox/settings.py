@@ -1,13 +1,13 @@
 """Options of sending from the outbox."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.outbox.entries import OutboxEntry
-from cleverreach_async.transport.numbers import check_number
+from cleverreach_async.transport.numbers import check_number, check_seconds
 
 __all__ = ["SendingOptions", "SendingSettings"]
 
@@ -85,10 +85,7 @@ class SendingSettings:
             raise ConfigurationError("accounts is one text; pass a list of names: ['shop-42']")
         check_number("concurrency", self.concurrency, least=1)
         for name in ("timeout", "lease", "settle", "keep", "give_up", "poll", "drain"):
-            value: Any = getattr(self, name)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (is_number and 0 <= value < float("inf")):
-                raise ConfigurationError(f"{name} is {value!r}; it must be a number of seconds")
+            check_seconds(name, getattr(self, name))
         if not 0 < self.timeout < self.lease:
             raise ConfigurationError(
                 f"lease ({self.lease:g} s) must be longer than timeout ({self.timeout:g} s), which"

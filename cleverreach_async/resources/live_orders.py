@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.arguments import kind_of
@@ -15,7 +14,7 @@ from cleverreach_async.resources.kept_orders import KeptOrders, OrderKeeper
 from cleverreach_async.resources.order_delivery import OrderDelivery, prepared
 from cleverreach_async.resources.order_results import OrderResult
 from cleverreach_async.resources.orders import OrderLike, Orders
-from cleverreach_async.transport.numbers import check_number
+from cleverreach_async.transport.numbers import check_above_zero, check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 
@@ -61,11 +60,11 @@ class LiveOrders(Orders):
 
         ``POST /receivers/{pool_id}/orders``, ``POST /groups/{group_id}/receivers/{pool_id}/orders``
         """
-        seconds = _positive("timeout", timeout)
+        check_above_zero("timeout", timeout, "number of seconds")
         ready = prepared(receiver_id, order, group_id, now=int(self._clock.now()))
         if isinstance(ready, OrderResult):
             return ready
-        return await OrderDelivery(transport=self._transport).deliver(ready, seconds)
+        return await OrderDelivery(transport=self._transport).deliver(ready, timeout)
 
     def background(
         self,
@@ -105,13 +104,15 @@ class LiveOrders(Orders):
             raise ConfigurationError("on_error is an async function; pass a plain one")
         check_number("limit", limit, least=1)
         check_number("concurrency", concurrency, least=1)
+        check_above_zero("max_wait", max_wait, "number of seconds")
+        check_above_zero("drain", drain, "number of seconds")
         options = BackgroundOptions(
             on_error=on_error,
             group_id=None if group_id is None else check_id("group_id", group_id),
             limit=limit,
             concurrency=concurrency,
-            max_wait=_positive("max_wait", max_wait),
-            drain=_positive("drain", drain),
+            max_wait=max_wait,
+            drain=drain,
         )
         delivery: BackgroundDelivery = (
             OrderDelivery(transport=self._transport)
@@ -119,10 +120,3 @@ class LiveOrders(Orders):
             else KeptOrders(outbox=outbox, account=account)
         )
         return BackgroundOrders(delivery, self._clock, options)
-
-
-def _positive(name: str, value: Any) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and 0 < value < float("inf")):
-        raise ConfigurationError(f"{name} is {value!r}; it must be a number of seconds above 0")
-    return float(value)

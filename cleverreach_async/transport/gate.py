@@ -5,8 +5,6 @@ that failed. When the wait is over, one call goes first as the probe. If it succ
 follow, spread over half a second; if it fails, the gate stays closed for longer.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Final, Self
 
 import anyio
@@ -74,16 +72,16 @@ class LocalPassage:
         self.gate.push_back(diagnosis.retry_after, probe=self.probe, max_pause=self.max_pause)
 
 
-class AccountGate:
+class AccountGate(Switch):
     """The circuit breaker that all calls of one account pass.
 
     It is open, closed until an instant, or half open while one probe is in flight.
     """
 
     def __init__(self, clock: Clock, rng: Random) -> None:
+        super().__init__()
         self._clock = clock
         self._rng = rng
-        self._switch = Switch()
         self._until = 0.0
         self._failures = 0
         self._rounds = 0
@@ -92,25 +90,9 @@ class AccountGate:
         self._probe_ended = anyio.Event()
 
     @property
-    def closed(self) -> bool:
-        """Whether calls have to wait."""
-        return self._switch.closed
-
-    @property
     def remaining(self) -> float:
         """Seconds until a probe is sent; 0 when the gate is open or half open."""
         return max(0.0, self._until - self._clock.monotonic()) if self.closed else 0.0
-
-    def on_reopened(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call back, during the block, each time the gate reopens.
-
-        A closing that began before the block is not reported.
-        """
-        return self._switch.on_reopened(callback)
-
-    def on_switched(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call back, during the block, each time after the gate has closed or opened."""
-        return self._switch.on_switched(callback)
 
     def passage(
         self, *, max_wait: float, max_pause: float = MAX_PAUSE, stop: Stop | None = None
@@ -168,7 +150,7 @@ class AccountGate:
         self._rounds = 0
         self._asked_for = 0.0
         if self.closed and self._until <= self._clock.monotonic():
-            self._switch.turn(closed=False)
+            self.turn(closed=False)
         self.release_probe()
 
     def push_back(
@@ -195,7 +177,7 @@ class AccountGate:
 
     def _close_for(self, seconds: float) -> None:
         self._until = max(self._until, self._clock.monotonic() + seconds)
-        self._switch.turn(closed=True)
+        self.turn(closed=True)
 
     def release_probe(self) -> None:
         """Wake the waiting calls, so that one of them becomes the next probe."""

@@ -1,6 +1,6 @@
 """How many rows or requests may be sent per second: a pure decision."""
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_above_zero
 
 __all__ = ["RateLimit"]
 
@@ -15,12 +15,11 @@ class RateLimit:
         name: What to call it in a message.
 
     Raises:
-        ConfigurationError: The rate is not a positive number.
+        ConfigurationError: The rate is no number above 0.
     """
 
     def __init__(self, per_second: float, name: str = "max_rows_per_second") -> None:
-        if not 0 < per_second < float("inf"):
-            raise ConfigurationError(f"{name} is {per_second!r}; use a positive number")
+        check_above_zero(name, per_second)
         self._rate = per_second
         self._free_at = float("-inf")
 

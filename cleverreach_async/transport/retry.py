@@ -19,6 +19,7 @@ from cleverreach_async.errors import (
     UnprocessableEntityError,
 )
 from cleverreach_async.transport.clock import Random
+from cleverreach_async.transport.numbers import check_above_zero, check_number
 
 __all__ = [
     "MAX_PAUSE",
@@ -156,18 +157,27 @@ class RetryPolicy:
             raised immediately, with ``retry_after`` on the error.
         max_pause: Longest time in seconds for which a ``Retry-After`` pauses all calls of the
             account. After it one call is tried, whatever the server asked for.
+
+    Raises:
+        ConfigurationError: One is out of range.
     """
 
-    attempts: int = attrs.field(default=4, validator=attrs.validators.ge(1))
-    wait: float = attrs.field(default=0.2, validator=attrs.validators.ge(0))
-    throttled_wait: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
-    cap: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
-    jitter: float = attrs.field(
-        default=1.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)]
-    )
+    attempts: int = 4
+    wait: float = 0.2
+    throttled_wait: float = 1.0
+    cap: float = 30.0
+    jitter: float = 1.0
     retry_on: frozenset[Fault] = frozenset(Fault)
-    max_retry_after: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
-    max_pause: float = attrs.field(default=MAX_PAUSE, validator=attrs.validators.gt(0))
+    max_retry_after: float = 60.0
+    max_pause: float = MAX_PAUSE
+
+    def __attrs_post_init__(self) -> None:
+        check_number("attempts", self.attempts, least=1)
+        check_number("jitter", self.jitter, most=1, whole=False)
+        for name in ("wait", "throttled_wait", "max_retry_after"):
+            check_number(name, getattr(self, name), whole=False)
+        for name in ("cap", "max_pause"):
+            check_above_zero(name, getattr(self, name), "number of seconds", may_be_infinite=True)
 
 
 def wait_before(

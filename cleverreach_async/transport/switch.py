@@ -1,4 +1,4 @@
-"""Whether a gate is open or closed, and who wants to know when that changes."""
+"""What all gates are: open or closed. They call back those who want to know when that changes."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager

@@ -15,6 +15,7 @@ import anyio
 
 from cleverreach_async.auth.credentials import as_credential
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_number, check_seconds
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.webhooks.encryption import load_aes
 from cleverreach_async.webhooks.events import (
@@ -121,11 +122,9 @@ class WebhookEndpoint:
         _check_verify(verify)
         if verify is None and self._keys == ():
             raise ConfigurationError("pass calltoken and secret, keys, or verify")
-        _check_seconds(window, "window", least=0.0)
-        _check_seconds(lease, "lease", least=1.0)
-        size: Any = max_body
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ConfigurationError("max_body must be a number of bytes, at least 1")
+        check_seconds("window", window)
+        check_seconds("lease", lease, least=1)
+        check_number("max_body", max_body, least=1)
         self._on_event = on_event
         self._on_error = on_error or _log_error
         self._verify = verify
@@ -291,12 +290,6 @@ def _check_callable(value: Any, name: str) -> None:
 def _check_verify(verify: Any) -> None:
     if verify is not None and not (isinstance(verify, str) and _VERIFY.fullmatch(verify)):
         raise ConfigurationError("verify must be a word of 10 to 50 letters, digits and signs")
-
-
-def _check_seconds(value: Any, name: str, *, least: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not least <= value < math.inf:
-        raise ConfigurationError(f"{name} must be a number of seconds, at least {least:g}")
 
 
 def _log_error(error: Exception, event: WebhookEvent) -> None:

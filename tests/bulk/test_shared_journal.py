@@ -480,7 +480,10 @@ async def test_an_attempt_that_ends_in_order_lets_the_next_one_begin_at_once() -
     [
         (lambda: RedisJournal(None, ""), "key is ''; use a text of 1 to 200 characters"),
         (lambda: SqlJournal(None, "x" * 201), "key is 'xxx"),
-        (lambda: SqlJournal(None, "a", lease=0), "lease is 0; it must be above 0 seconds"),
+        (
+            lambda: SqlJournal(None, "a", lease=0),
+            "lease is 0; it must be a number of seconds above 0",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(make: Callable[[], JournalStore], reason: str) -> None:

@@ -13,7 +13,11 @@ from cleverreach_async import (
     ConfigurationError,
     InternalServerError,
     NotFoundError,
+    RedisTokenStore,
     ResponseDecodeError,
+    RetryPolicy,
+    SqlJournal,
+    WebhookEndpoint,
 )
 from cleverreach_async.transport.wire import DEFAULT_BASE_URL, Response
 
@@ -68,8 +72,34 @@ def test_an_invalid_timeout_is_refused(timeout: Any) -> None:
 @pytest.mark.parametrize("max_connections", [0, -1])
 def test_zero_connections_are_refused(max_connections: int) -> None:
     """A client without connections would wait indefinitely."""
-    with pytest.raises(ConfigurationError, match="at least 1"):
+    with pytest.raises(ConfigurationError, match="a whole number of 1 or more"):
         CleverReach("token", max_connections=max_connections)
+
+
+NUMBERS: dict[str, Callable[[Any], object]] = {
+    "timeout": lambda it: CleverReach("token", timeout=it),
+    "max_connections": lambda it: CleverReach("token", max_connections=it),
+    "requests_per_second": lambda it: CleverReach("token", requests_per_second=it),
+    "attempts": lambda it: RetryPolicy(attempts=it),
+    "wait": lambda it: RetryPolicy(wait=it),
+    "throttled_wait": lambda it: RetryPolicy(throttled_wait=it),
+    "cap": lambda it: RetryPolicy(cap=it),
+    "jitter": lambda it: RetryPolicy(jitter=it),
+    "max_retry_after": lambda it: RetryPolicy(max_retry_after=it),
+    "max_pause": lambda it: RetryPolicy(max_pause=it),
+    "lock_timeout": lambda it: RedisTokenStore(None, "shop", lock_timeout=it),
+    "lease": lambda it: SqlJournal(None, "a", lease=it),
+    "window": lambda it: WebhookEndpoint(print, calltoken="t", secret="s", window=it),
+    "max_body": lambda it: WebhookEndpoint(print, calltoken="t", secret="s", max_body=it),
+}
+
+
+@pytest.mark.parametrize("value", ["5", True, float("nan"), -1, [1]])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_is_no_suitable_number_is_refused(name: str, value: Any) -> None:
+    """The message says which argument it is, and what it must be."""
+    with pytest.raises(ConfigurationError, match=f"^{name} is .*; it must be a .*number"):
+        NUMBERS[name](value)
 
 
 @pytest.mark.parametrize("auth", ["", " ", "two words"])

@@ -168,7 +168,7 @@ async def test_a_large_body_is_sent_without_a_warning(
 async def test_a_request_without_a_body_takes_no_task(
     session: aiohttp.ClientSession, server: RawServer
 ) -> None:
-    """aiohttp would start one to send an empty body, which takes two passes of the event loop."""
+    """Else aiohttp would start one to send an empty body, which takes two passes of the loop."""
     started: list[str] = []
 
     def start(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:

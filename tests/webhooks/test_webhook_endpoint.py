@@ -544,14 +544,35 @@ async def test_no_secret_is_shown(
         ({"verify": "x" * 51}, "verify must be"),
         ({"verify": "with a blank"}, "verify must be"),
         ({"verify": 1234567890}, "verify must be"),
-        ({"calltoken": "t", "window": -1}, "window must be"),
-        ({"calltoken": "t", "window": True}, "window must be"),
-        ({"calltoken": "t", "window": float("nan")}, "window must be"),
-        ({"calltoken": "t", "window": "10"}, "window must be"),
-        ({"calltoken": "t", "lease": 0}, "lease must be"),
-        ({"calltoken": "t", "max_body": 0}, "max_body must be"),
-        ({"calltoken": "t", "max_body": True}, "max_body must be"),
-        ({"calltoken": "t", "max_body": "9"}, "max_body must be"),
+        (
+            {"calltoken": "t", "window": -1},
+            "window is .*; it must be a number of seconds, 0 or more",
+        ),
+        (
+            {"calltoken": "t", "window": True},
+            "window is .*; it must be a number of seconds, 0 or more",
+        ),
+        (
+            {"calltoken": "t", "window": float("nan")},
+            "window is .*; it must be a number of seconds, 0 or more",
+        ),
+        (
+            {"calltoken": "t", "window": "10"},
+            "window is .*; it must be a number of seconds, 0 or more",
+        ),
+        ({"calltoken": "t", "lease": 0}, "lease is 0; it must be a number of seconds, 1 or more"),
+        (
+            {"calltoken": "t", "max_body": 0},
+            "max_body is .*; it must be a whole number of 1 or more",
+        ),
+        (
+            {"calltoken": "t", "max_body": True},
+            "max_body is .*; it must be a whole number of 1 or more",
+        ),
+        (
+            {"calltoken": "t", "max_body": "9"},
+            "max_body is .*; it must be a whole number of 1 or more",
+        ),
         ({"calltoken": "t", "on_error": "log"}, "on_error must be"),
     ],
 )

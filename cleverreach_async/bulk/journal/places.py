@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import anyio.to_thread
 
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.numbers import check_above_zero
 
 __all__ = ["check_lease", "check_name", "run_abandoning"]
 
@@ -35,8 +36,7 @@ def check_lease(lease: float) -> float:
     Raises:
         ConfigurationError: They are not above 0.
     """
-    if not lease > 0:
-        raise ConfigurationError(f"lease is {lease!r}; it must be above 0 seconds")
+    check_above_zero("lease", lease, "number of seconds")
     return float(lease)
 
 

@@ -5,8 +5,8 @@ call went. While Redis cannot be reached, a gate of this process stands in, with
 """
 
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from secrets import token_hex
 from typing import Final
@@ -65,7 +65,7 @@ class SharedPassage:
         self.failure = diagnosis if diagnosis.closes_gate else None
 
 
-class SharedGate:
+class SharedGate(Switch):
     """A gate whose state is in Redis.
 
     Args:
@@ -75,29 +75,16 @@ class SharedGate:
     """
 
     def __init__(self, script: AccountScript, clock: Clock, rng: Random) -> None:
+        super().__init__()
         self._script = script
         self._clock = clock
         self._rng = rng
         self._process = token_hex(8)
-        self._switch = Switch()
         self._probe_at = 0.0
         self._processes = 1
         self._stand_in: LimitedGate | None = None
         self._following = ExitStack()
         self._ask_at = 0.0
-
-    @property
-    def closed(self) -> bool:
-        """Whether calls have to wait, as Redis answered last."""
-        return self._switch.closed
-
-    def on_reopened(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call back, during the block, each time the gate reopens."""
-        return self._switch.on_reopened(callback)
-
-    def on_switched(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call back, during the block, each time after the gate has closed or opened."""
-        return self._switch.on_switched(callback)
 
     @asynccontextmanager
     async def passage(
@@ -220,7 +207,7 @@ class SharedGate:
             return None
         self._processes = reply.processes
         self._probe_at = self._clock.monotonic() + (reply.closed or 0.0)
-        self._switch.turn(closed=reply.closed is not None)
+        self.turn(closed=reply.closed is not None)
         return reply
 
     def _replace_redis(self, error: Exception) -> LimitedGate:
@@ -234,10 +221,10 @@ class SharedGate:
             requests_per_second=None if rate is None else rate / processes,
         )
         self._following.enter_context(
-            stand_in.on_switched(lambda: self._switch.turn(closed=stand_in.closed))
+            stand_in.on_switched(lambda: self.turn(closed=stand_in.closed))
         )
         self._ask_at = self._clock.monotonic() + _ASK_AGAIN
-        if self._switch.closed:
+        if self.closed:
             stand_in.push_back(max(0.0, self._probe_at - self._clock.monotonic()))
         # The text of the error may contain a password.
         _log.warning(
