@@ -128,7 +128,8 @@ def engines(session: nox.Session) -> None:
     arguments = session.posargs[1:] if is_long else session.posargs
     files = ["tests/engines", "tests/integrations", "tests/examples/test_pipelines_page.py"]
     options = ["-s", "-rs", "-o", NO_TIME_LIMIT, "-o", "filterwarnings=default"]
-    env = {"ENGINES": "long" if is_long else "short"}
+    # Ray would start its workers by the same `uv run`, in another environment.
+    env = {"ENGINES": "long" if is_long else "short", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
     session.run("pytest", *options, *files, *arguments, env=env)
 
 
