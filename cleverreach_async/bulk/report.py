@@ -15,10 +15,13 @@ __all__ = [
     "OnProgress",
     "RemarkCount",
     "as_import_failure",
+    "counted",
     "message_of",
+    "stopped_because",
     "too_many_rejects",
 ]
 
+_COUNTS: Final = ("accepted", "rejected", "unknown", "pending", "superseded", "excluded")
 _SAMPLES: Final = 100
 _SAMPLES_PER_REASON: Final = 5
 _LINES_PER_REMARK: Final = 5
@@ -217,6 +220,12 @@ class ImportReport:
             return self.read - self.skipped + sum(self.earlier.values())
         return int(getattr(self, name)) + self.earlier.get(name, 0)
 
+    def __str__(self) -> str:
+        """Return the result over all runs in one line."""
+        line = counted(self.total("read"), {name: self.total(name) for name in _COUNTS})
+        reasons = ", ".join(f"{count:,} {code}" for code, count in self.reasons.items())
+        return line + (f"; reasons: {reasons}" if reasons else "") + stopped_because(self.stopped)
+
     @property
     def settled(self) -> int:
         """Rows that have been counted in one of the classes."""
@@ -269,6 +278,17 @@ class ImportReport:
             elapsed=elapsed,
             **state,
         )
+
+
+def counted(rows: int, counts: Mapping[str, int]) -> str:
+    """Return rows and what has become of them in words, such as ``2 rows: 2 accepted``."""
+    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return f"{rows:,} {'row' if rows == 1 else 'rows'}: {shown or 'none'}"
+
+
+def stopped_because(reason: str) -> str:
+    """Return the end of a line about an import that may have stopped early."""
+    return f"; stopped: {reason}" if reason else ""
 
 
 def message_of(error: BaseException) -> str:

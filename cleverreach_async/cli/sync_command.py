@@ -9,7 +9,8 @@ import typer
 
 from cleverreach_async.bulk.attributes.definitions import Definitions
 from cleverreach_async.bulk.attributes.plan import plan_attributes
-from cleverreach_async.bulk.sync.report import SyncReport
+from cleverreach_async.bulk.report import counted
+from cleverreach_async.bulk.sync.report import COUNTS, SyncReport
 from cleverreach_async.cli.completion import one_of
 from cleverreach_async.cli.confirmation import Yes, check_yes, confirm
 from cleverreach_async.cli.connection import connect, run
@@ -37,10 +38,6 @@ __all__ = ["SyncArguments", "synchronise"]
 _ROWS_PER_LINE: Final = 100_000
 _DEFAULT_SHARE: Final[Any] = "10%"
 _DEFAULT_CONCURRENCY: Final[Any] = "auto"
-_COUNTS: Final = (
-    *("unchanged", "added", "changed", "gone", "rejected", "unknown", "superseded", "excluded"),
-    "pending",
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -219,11 +216,8 @@ class _SyncRun:
         if self._arguments.as_json:
             self._output.result_json(_as_json(report) | {"attributes_created": self._created})
             return
-        counts = {name: getattr(report, name) for name in _COUNTS}
-        shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-        self._output.result(
-            f"{report.read:,} rows: {shown or 'none'} ({report.requests:,} requests)"
-        )
+        rows = counted(report.read, {name: getattr(report, name) for name in COUNTS})
+        self._output.result(f"{rows} ({report.requests:,} requests)")
         if report.missing:
             removed = f", {report.removed:,} removed" if report.removed else ""
             removed = ", nobody was removed" if self.has_declined else removed
@@ -231,7 +225,7 @@ class _SyncRun:
 
 
 def _as_json(report: SyncReport) -> dict[str, object]:
-    names = ("read", *_COUNTS, "missing", "removed", "requests")
+    names = ("read", *COUNTS, "missing", "removed", "requests")
     reasons = {**report.additions.reasons}
     reasons.pop("duplicate", None)  # they became changes
     for code, count in report.changes.reasons.items():

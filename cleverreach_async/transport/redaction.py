@@ -6,9 +6,21 @@ from typing import Final, TypeVar, final
 
 from cleverreach_async.transport.hiding import hide
 
-__all__ = ["Masked", "MaskedBytes", "Secret", "drop_tracebacks", "excerpt", "mask_emails"]
+__all__ = [
+    "EXAMPLE_ADDRESS",
+    "Masked",
+    "MaskedBytes",
+    "Secret",
+    "drop_tracebacks",
+    "excerpt",
+    "mask_emails",
+]
 
 E = TypeVar("E", bound=BaseException)
+
+EXAMPLE_ADDRESS: Final = "name@example.org"
+"""The address in messages of this library that show what is expected; it is not masked."""
+
 
 _MASK: Final = "Secret(…)"
 _WORD: Final = re.compile(r"[^\s<>'\"(),;:]+")
@@ -91,7 +103,7 @@ def mask_emails(text: str) -> str:
 
 def _masked_word(match: re.Match[str]) -> str:
     word = match[0]
-    return "<e-mail>" if _SIGN.search(word) else word
+    return "<e-mail>" if word != EXAMPLE_ADDRESS and _SIGN.search(word) else word
 
 
 def excerpt(text: str, limit: int, *, lines: bool = False, secrets: Iterable[str] = ()) -> str:

@@ -14,6 +14,7 @@ from cleverreach_async import (
     ImportReport,
     Outcome,
     RowResult,
+    SyncReport,
 )
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.sources.rows import Remark
@@ -67,6 +68,30 @@ def test_samples_are_few_and_without_data() -> None:
     assert (1000, 5) == (report.rejected, len(report.samples))
     assert {"refused": 1000} == report.reasons
     assert {b""} == {sample.receiver for sample in report.samples}
+
+
+def test_a_report_is_one_line_of_text() -> None:
+    """It counts all runs with the journal, and says why rows were not accepted."""
+    report = ImportReport(
+        read=1200,
+        skipped=1000,
+        accepted=198,
+        rejected=2,
+        earlier={"accepted": 999, "rejected": 1},
+        reasons={"invalid_email": 2},
+        stopped="too many rows are rejected",
+    )
+    expected = "1,200 rows: 1,197 accepted, 3 rejected; reasons: 2 invalid_email; stopped: too many"
+    assert f"{expected} rows are rejected" == str(report)
+    assert "1 row: 1 accepted" == str(ImportReport(read=1, accepted=1))
+    assert "0 rows: none" == str(ImportReport())
+
+
+def test_the_report_of_a_synchronisation_is_one_line_of_text() -> None:
+    """It says who is missing too."""
+    report = SyncReport(read=3, unchanged=2, added=1, missing=4, removed=0)
+    assert "3 rows: 2 unchanged, 1 added; 4 missing, 0 removed" == str(report)
+    assert "0 rows: none; stopped: it was asked to" == str(SyncReport(stopped="it was asked to"))
 
 
 def test_progress_has_rows_per_second() -> None:

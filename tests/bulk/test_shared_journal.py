@@ -433,7 +433,8 @@ async def test_the_store_gets_no_addresses() -> None:
     rows = [*receivers(5), "broken address", ReceiverInput("refuse@wayne.example")]
     await load(ModelServer(), rows, store, strategy="upsert")
     content = json.dumps([*(entry.text for entry in store.swaps), *store.rejects])
-    assert "rejected" in content
+    assert "expected something like name@example.org" in content
+    content = content.replace("name@example.org", "")
     for secret in ("example.org", "wayne", "a-token", "broken address"):
         assert secret not in content
 

@@ -24,6 +24,8 @@ MASKED: dict[str, tuple[str, str]] = {
     "quoted twice": ('Address "x y"', "Address <hidden>"),
     "quoted empty": ("invalid address ''", "invalid address <hidden>"),
     "nothing to hide": ("Not Found: invalid receiver", "Not Found: invalid receiver"),
+    "the example of our messages": ("such as name@example.org", "such as name@example.org"),
+    "an address like it": ("xname@example.org", "<e-mail>"),
     "a lone sign": ("at @ all", "at @ all"),
 }
 

@@ -23,6 +23,7 @@ from cleverreach_async.sources.consent import REASONS
 from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.records import as_receiver_fields
 from cleverreach_async.sources.rows import BadRow, BadValueError, Item, Remark, SourceRow
+from cleverreach_async.transport.redaction import EXAMPLE_ADDRESS
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["Encoder"]
@@ -167,7 +168,7 @@ class Encoder:
             stripped = attrs.evolve(receiver, email=address)
             return self._encode_receiver(stripped, number, line, not_subscribed=not_subscribed)
         code, message = (
-            ("invalid_email", "not an e-mail address; expected something like name@example.org")
+            ("invalid_email", f"not an e-mail address; expected something like {EXAMPLE_ADDRESS}")
             if address
             else ("missing_email", "the row has no e-mail address")
         )

@@ -1,11 +1,19 @@
 """The report of a synchronisation."""
 
+from typing import Final
+
 import attrs
 
-from cleverreach_async.bulk.report import ImportReport
+from cleverreach_async.bulk.report import ImportReport, counted, stopped_because
 from cleverreach_async.errors import SyncFailedError
 
-__all__ = ["SyncReport"]
+__all__ = ["COUNTS", "SyncReport"]
+
+COUNTS: Final = (
+    *("unchanged", "added", "changed", "gone", "rejected", "unknown", "superseded", "excluded"),
+    "pending",
+)
+"""The classes of rows, by their names in the report."""
 
 
 @attrs.define(kw_only=True)
@@ -50,6 +58,12 @@ class SyncReport:
     def requests(self) -> int:
         """Requests that sent rows."""
         return self.additions.requests + self.changes.requests
+
+    def __str__(self) -> str:
+        """Return the result in one line."""
+        line = counted(self.read, {name: getattr(self, name) for name in COUNTS})
+        missing = f"; {self.missing:,} missing, {self.removed:,} removed" if self.missing else ""
+        return line + missing + stopped_because(self.stopped)
 
     @property
     def settled(self) -> int:
