@@ -56,9 +56,10 @@ def imported(block: Block) -> Iterator[str]:
 def names_in(block: Block) -> Iterator[str]:
     """Yield the names and parameters of a block."""
     for node in ast.walk(ast.parse(block.code)):
-        match node:
-            case ast.Name(id=name) | ast.arg(arg=name):
-                yield name
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
 
 
 def not_installed(text: str) -> set[str]:
