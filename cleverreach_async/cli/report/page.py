@@ -245,7 +245,8 @@ def _table_of(title: str, what: str, reasons: Sequence[Reason], note: str = "") 
     rows = "".join(
         f'<tr><td class="number">{reason.count:,}</td><td><code>{_safe(reason.code)}</code></td>'
         f'<td class="words">{_safe(reason.message)}</td>'
-        f'<td class="lines">{_safe(reason.shown_lines)}</td></tr>'
+        f'<td class="lines" data-label="{"Line" if reason.count == 1 else "Lines"}">'
+        f"{_safe(reason.shown_lines)}</td></tr>"
         for reason in reasons
     )
     below = f'<p class="soft">{_safe(note)}</p>' if note else ""
