@@ -19,7 +19,7 @@ from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "readme", "docs", "coverage", "fuzz"]
+nox.options.sessions = ["lint", "types", "readme", "docs", "coverage", "fuzz", "httpx2", "engines"]
 
 # Tests start hundreds of Python processes, each of which would compile every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -232,7 +232,8 @@ def lowest(session: nox.Session) -> None:
 def httpx2(session: nox.Session) -> None:
     """Run tests of calls on httpx2 instead of httpx. respx cannot intercept it yet."""
     tests = ("tests/http", "tests/engine", "--ignore=tests/http/test_respx.py")
-    session.run("pytest", *tests, env={"CLEVERREACH_HTTP_LIBRARY": "httpx2"})
+    two = "--numprocesses=2"
+    session.run("pytest", two, *tests, env={"CLEVERREACH_HTTP_LIBRARY": "httpx2"})
 
 
 @nox.session(name="format")
