@@ -24,8 +24,8 @@ from .profiles import EVENTS, ORDERS, TAGS, profiles
 from .routing import route
 from .rows import AttributeRules, RowParser, sent_row
 from .saving import save_members, save_orders
-from .store import ACTIVE
-from .values import Json, dump_text, split_csv
+from .store import ACTIVE, Store
+from .values import MAX_INT, Json, dump_text, split_csv
 
 EVERYTHING = EVENTS | ORDERS | TAGS
 MAX_PAGE = 5000
@@ -36,8 +36,10 @@ STATES = {
     "bounce": " AND m.bounced > 0",
 }
 """SQL for the states of receivers."""
+BY_ID = "m.receiver_id"
+"""The column of the primary key: SQLite would sort all rows of a group by the same in ``r.id``."""
 ORDERABLE = {
-    "id": "r.id",
+    "id": BY_ID,
     "email": "r.email_key",
     "registered": "m.registered",
     "activated": "m.activated",
@@ -86,12 +88,24 @@ def _query_members(call: Call, source: Mapping[str, Json]) -> Json:
         if source.get(name):
             conditions.append(f"{column} {ANY_OF}")
             values.append(dump_text([part.lower() for part in split_csv(source[name])]))
+    default = f"{BY_ID} ASC"
+    order = order_clause(text(source, "order_by"), ORDERABLE, "order_by", default)
+    if offset and (order, state, len(conditions)) == (default, "", 1):
+        conditions.append(f"{BY_ID} >= ?")
+        values.append(_id_at(call.store, group_id, offset))
+        offset = 0
     where = " AND ".join(conditions)
-    order = order_clause(text(source, "order_by"), ORDERABLE, "order_by", "r.id ASC")
-    rest = f"WHERE {where} ORDER BY {order}, r.id LIMIT ? OFFSET ?"
+    rest = f"WHERE {where} ORDER BY {order}, {BY_ID} LIMIT ? OFFSET ?"
     members = load_members(call.store, rest, *values, limit, offset)
     # H: no total and no link to the next page; a short page is the last one.
     return profiles(call, members, whole(source, "detail"))
+
+
+def _id_at(store: Store, group_id: int, place: int) -> int:
+    """Return the id at a place in a group, without loading the rows before it."""
+    sql = "SELECT receiver_id FROM members WHERE group_id = ? ORDER BY receiver_id LIMIT 1 OFFSET ?"
+    found = store.value(sql, group_id, place)
+    return MAX_INT if found is None else int(found)
 
 
 def list_receivers(call: Call) -> Json:
