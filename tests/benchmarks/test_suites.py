@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import memory
+from benchmarks import memory, outbox
 from benchmarks.__main__ import SUITES, main
 from benchmarks.measure import Comparison
 from benchmarks.report import main as write_report
@@ -42,6 +42,16 @@ def test_memory_is_measured_in_a_process_of_its_own() -> None:
     columns = comparison.samples["ours"]
     assert [300.0] == columns["count"]
     assert 0 < columns["before"][0] <= columns["peak"][0]
+
+
+def test_the_outbox_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every order is timed, and nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    outbox.main(["--orders", "5"])
+    assert capsys.readouterr().out.startswith("5 orders: p50 ")
+    assert [] == [*tmp_path.iterdir()]
 
 
 def test_the_command_writes_figures_and_the_report_reads_them(
