@@ -216,11 +216,12 @@ def test_every_option_exists() -> None:
     assert [] == [(place, it) for place, text in commands() for it in unknown_options(text)]
 
 
-def test_every_variable_of_the_environment_is_read() -> None:
-    """In the code of the package, or of its tests."""
-    read = source() + (ROOT / "tests" / "README.md").read_text("utf-8")
+def test_the_variables_of_the_environment_are_those_that_are_read() -> None:
+    """No page names another one, and the page about the configuration names all."""
+    read = {*re.findall(r'"(CLEVERREACH_[A-Z_]+[A-Z])"', source())}
     named = {it for page in PAGES for it in re.findall(r"CLEVERREACH_[A-Z_]+", text_of(page))}
-    assert set() == {it for it in named if f'"{it}"' not in read and f"`{it}`" not in read}
+    page = text_of(ROOT / "docs" / "how-to" / "configuration.md")
+    assert (read, read) == (named, {*re.findall(r"CLEVERREACH_[A-Z_]+", page)})
 
 
 def test_every_file_exists() -> None:
@@ -241,10 +242,20 @@ def test_the_defaults_of_options_are_those_of_the_code(name: str) -> None:
 
 def test_what_does_not_exist_is_found() -> None:
     """One of each kind."""
-    text = "cr.groups.lst(…), `cr.grps`, `report.acepted`, `RetryPolicy.tries`, `cr.bulk.sync`"
-    found = ["cr.lst", "cr.grps", "report.acepted", "RetryPolicy.tries"]
+    text = "cr.groups.lst(…), `cr.grps`, `report.sent_rows`, `RetryPolicy.tries`, `cr.bulk.sync`"
+    found = ["cr.lst", "cr.grps", "report.sent_rows", "RetryPolicy.tries"]
     assert found == [*missing_attributes(text)]
     assert ["--dry"] == [*unknown_options("cleverreach import customers.csv --group N --dry")]
     assert ["--strict"] == [*unknown_options("cleverreach outbox list --strict")]
     assert ["--no-such"] == [*unknown_options("--strict, --no-such")]
     assert [True, False] == [exists(it) for it in files("`transport/gate.py`, `bulk/gate.py`")]
+
+
+@pytest.mark.parametrize("name", ["reliability.md", "decisions/0005-three-outcomes.md"])
+def test_the_sum_of_a_report_has_all_of_its_counters(name: str) -> None:
+    """The counters that ``assert_balanced`` adds up."""
+    text = " ".join((ROOT / "docs" / name).read_text("utf-8").split())
+    found = re.search(r"read = (\w+(?: \+ \w+)+)", text)
+    code = inspect.getsource(ImportReport.settled.fget)  # type: ignore[attr-defined]
+    assert found
+    assert set(re.findall(r"self\.(\w+)", code)) == set(found[1].split(" + "))
