@@ -172,17 +172,11 @@ async def register(
     """Register the webhook, which must be served already, in place of an older one."""
     event, condition = "receiver", str(group_id)
     try:
-        await cr.request(
-            "DELETE",
-            "/hooks/eventhook/{event}",
-            path_params={"event": event},
-            query={"condition": condition},
-        )
+        await cr.webhooks.delete(event, condition=condition)
     except NotFoundError:
         log.info("no webhook was registered before")
-    body = {"url": url, "event": event, "condition": condition, "verify": word}
-    made = await cr.request("POST", "/hooks/eventhook", json=body)
-    table.store_keys(event, condition, made["call_token"], made["secret"])
+    made = await cr.webhooks.register(url, event, verify=word, condition=condition)
+    table.store_keys(event, condition, made.call_token.reveal(), made.secret.reveal())
 
 
 def create_app(cr: CleverReach, table: ConsentTable, *, group_id: int, word: str) -> Starlette:

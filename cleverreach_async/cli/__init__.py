@@ -1,6 +1,6 @@
 """The ``cleverreach`` command.
 
-Exit status: 0 all rows accepted, 1 usage or configuration error, 2 some rows rejected or unknown,
+Exit status: 0 all rows accepted, 1 ended before a row was sent, 2 some rows rejected or unknown,
 3 stopped before the end (can be run again), 130 interrupted.
 """
 

@@ -39,8 +39,8 @@ Version = Annotated[
 def root(*, version: Version = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Import receivers into a CleverReach account, or try it in a local sandbox.
 
-    Exit status: 0 all rows accepted, 1 usage or configuration error, 2 some rows rejected or
-    unknown, 3 stopped before the end (can be run again), 130 interrupted.
+    Exit status: 0 all rows accepted, 1 ended before a row was sent, such as a usage error, 2 some
+    rows rejected or unknown, 3 stopped before the end (can be run again), 130 interrupted.
     """
     del version, quiet, verbose  # a command reads the last two where its own are
     # Without a handler Python prints the library's warnings in the middle of the progress bar.

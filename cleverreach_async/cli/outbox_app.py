@@ -11,7 +11,7 @@ __all__ = ["outbox_app"]
 outbox_app: Final = typer.Typer(cls=CommandGroup, no_args_is_help=True, rich_markup_mode=None)
 
 
-@outbox_app.callback()
+@outbox_app.callback(short_help="Send and look after the orders of an outbox.")
 def root() -> None:
     """Send the orders of an outbox, and look after those that could not be sent.
 

@@ -60,6 +60,16 @@ def test_no_line_of_a_help_ends_at_a_hyphen(name: str) -> None:
     assert [] == [line for line in lines if line.endswith("-") or "\u2011" in line]
 
 
+@pytest.mark.parametrize("words", [[], ["outbox"]])
+def test_no_description_of_a_command_is_cut(words: list[str]) -> None:
+    """Each fits into its line."""
+    environ = {"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)}
+    listed = CliRunner(env=environ).invoke(app, [*words, "--help"]).output.partition("Commands:")[2]
+
+    assert listed
+    assert [] == [line for line in listed.splitlines() if line.endswith("...")]
+
+
 @pytest.mark.parametrize(
     ("word", "expected"), [("10%", 0.1), ("0.1", 0.1), ("0", 0.0), ("100%", 1.0), ("1%", 0.01)]
 )

@@ -1,6 +1,7 @@
 """The structure of the code: imports between layers and rooms, libraries, names, sizes."""
 
 import ast
+import re
 from collections import defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -113,6 +114,15 @@ def allowed_layers(own: str) -> set[str | None]:
         return {"sandbox"}
     more = {"sandbox", "__version__"} if own == "cli" else set[str]()
     return {*LAYERS[: LAYERS.index(own) + 1], *more}
+
+
+def test_the_pages_name_all_layers_in_their_order() -> None:
+    """In the table of `docs/architecture.md`."""
+    text = (ROOT.parent / "docs" / "architecture.md").read_text("utf-8")
+    table = text.partition("| layer |")[2].partition("\n\n")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = [it for cell in cells for it in re.findall(r"`(\w+)(?:\.py|/)`", cell)]
+    assert list(LAYERS) == named
 
 
 def test_imports_point_one_way() -> None:
