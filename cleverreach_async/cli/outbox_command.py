@@ -22,7 +22,8 @@ from cleverreach_async.cli.tables import day, plain_fields, print_list
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.outbox.entries import ENTRY_STATES, EntryState, OutboxEntry, checked_state
-from cleverreach_async.outbox.outbox import DEFAULT_ACCOUNT, OrderStore, Outbox, PostgresOutbox
+from cleverreach_async.outbox.order_store import DEFAULT_ACCOUNT, OrderStore
+from cleverreach_async.outbox.outbox import Outbox, PostgresOutbox
 
 __all__ = ["drop_entries", "list_entries", "retry_entries", "run_outbox"]
 

@@ -212,21 +212,25 @@ def retry(execute: Execute, ids: Sequence[int] | None, *, now: float, resend_dou
     return len(changed)
 
 
-def drop(execute: Execute, ids: Sequence[int] | None, *, dead_only: bool) -> int:
-    """Delete entries that are dead, or wait; returns how many.
+def drop(execute: Execute, ids: Sequence[int] | None, *, now: float) -> int:
+    """Delete entries that are dead, and of those with the numbers also some that wait.
 
     Args:
         execute: Runs statements.
-        ids: The entries; ``None`` for all.
-        dead_only: Whether those that wait stay.
+        ids: The entries; ``None`` for all that are dead.
+        now: Unix time. An entry that is sent waits too if no sender has it, or its lease ended.
+
+    Returns:
+        How many there were.
     """
-    states = "('dead')" if dead_only else "('dead', 'waiting')"
-    found = _change(
-        execute,
-        f"DELETE FROM cleverreach_outbox WHERE state IN {states}",  # noqa: S608 - no values
-        (),
-        ids,
-    )
+    delete, values = "DELETE FROM cleverreach_outbox WHERE state = 'dead'", list[float]()
+    if ids is not None:
+        delete = (
+            "DELETE FROM cleverreach_outbox WHERE (state IN ('dead', 'waiting')"
+            " OR (state = 'sent' AND (owner = '' OR due <= ?)))"
+        )
+        values = [now]
+    found = _change(execute, delete, values, ids)
     for entry in found:  # so that they can be put again
         execute("DELETE FROM cleverreach_outbox_lines WHERE entry = ?", (entry,))
     return len(found)

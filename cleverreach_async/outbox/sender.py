@@ -14,7 +14,7 @@ import attrs
 from anyio.abc import TaskGroup
 
 from cleverreach_async.client import CleverReach, transport_of
-from cleverreach_async.errors import OutboxError
+from cleverreach_async.errors import ConfigurationError, OutboxError
 from cleverreach_async.outbox import queries
 from cleverreach_async.outbox.attempt import EntryAttempt
 from cleverreach_async.outbox.database import OutboxDatabase
@@ -168,9 +168,9 @@ class OutboxSender:
             client = self.client_of(claimed.parcel.account)
             transport = transport_of(client)
         except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
-            reason = (
-                f"there is no client of account {claimed.parcel.account!r} ({type(error).__name__})"
-            )
+            known = isinstance(error, ConfigurationError)
+            why = str(error) if known else type(error).__name__
+            reason = f"there is no client of account {claimed.parcel.account!r} ({why})"
             _log.warning("%s", reason)
             return Verdict(
                 state="sent" if claimed.doubtful else "waiting",
