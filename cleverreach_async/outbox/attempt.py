@@ -22,12 +22,14 @@ from cleverreach_async.errors import (
     APIStatusError,
     AuthenticationError,
     CleverReachError,
+    ConfigurationError,
     NotFoundError,
     ResponseDecodeError,
 )
 from cleverreach_async.outbox.entries import Claimed, Verdict
 from cleverreach_async.outbox.parcels import Parcel, row_of, write_of
 from cleverreach_async.outbox.settings import SendingSettings
+from cleverreach_async.outbox.stopwatch import Stopwatch
 from cleverreach_async.resources.base import receiver_path
 from cleverreach_async.resources.order_delivery import OrderAttempt
 from cleverreach_async.resources.order_results import OrderStatus, status_after
@@ -72,7 +74,7 @@ class EntryAttempt:
         claimed: The entry.
         renew: Keeps the claim.
         clock: Source of time.
-        claimed_at: Reading of that clock before it was claimed.
+        watch: Started before it was claimed.
         stop: Its abort cuts off the requests in flight.
     """
 
@@ -81,7 +83,7 @@ class EntryAttempt:
     claimed: Claimed
     renew: Renew
     clock: Clock
-    claimed_at: float
+    watch: Stopwatch
     stop: Stop
 
     async def deliver(self) -> Verdict:
@@ -89,7 +91,7 @@ class EntryAttempt:
 
         It raises nothing but cancellation.
         """
-        since = self.claimed_at
+        watch = self.watch
         if self.claimed.doubtful:
             found = await self._look_up()
             if isinstance(found, Verdict):
@@ -98,10 +100,10 @@ class EntryAttempt:
                 return Verdict(state="done")
             if found is Evidence.UNCLEAR:
                 return Verdict(state="dead", doubtful=True, reason=_UNCLEAR)
-            since = self.clock.monotonic()
+            watch = Stopwatch(self.clock)
             if not await self.renew():
                 return self._doubt("another process has taken it")
-        return await self._send(since)
+        return await self._send(watch)
 
     async def _look_up(self) -> Evidence | Verdict:
         """Return what the server has of the entry, or what becomes of it if that is not known."""
@@ -137,10 +139,7 @@ class EntryAttempt:
         return Evidence.STORED if result.accepted else Evidence.UNCLEAR
 
     async def _look_up_orders(self, parcel: Parcel) -> Evidence:
-        try:
-            stored = await self._stored_orders(parcel)
-        except NotFoundError:
-            return Evidence.ABSENT  # without the receiver there is no order of it
+        stored = await self._stored_orders(parcel)
         return Evidence.UNCLEAR if stored is None else evidence_of(row_of(parcel), stored)
 
     async def _count_lines(self, parcel: Parcel) -> Evidence:
@@ -148,10 +147,7 @@ class EntryAttempt:
 
         The lines of these orders can be from no other entry.
         """
-        try:
-            stored = await self._stored_orders(parcel)
-        except NotFoundError:
-            return Evidence.UNCLEAR
+        stored = await self._stored_orders(parcel)
         sent = parse_json(row_of(parcel).body)
         if stored is None or lines_by_order(sent["orders"]) - lines_by_order(stored["orders"]):
             return Evidence.UNCLEAR
@@ -161,35 +157,39 @@ class EntryAttempt:
         """Return the orders of the receiver; ``None`` if the server refuses to tell.
 
         Raises:
-            NotFoundError: There is no such receiver.
             CleverReachError: It is not known for now.
         """
         template, path = receiver_path(parcel.receiver, parcel.group_id)
-        request = build_request("GET", f"{template}/orders", path=path, accepts_false=True)
+        request = build_request("GET", f"{template}/orders", path=path)
         try:
             response = await self.transport.call_once(
                 request, timeout=self.settings.timeout, max_wait=0.0, stop=self.stop
             )
         except APIStatusError as error:
-            may_pass = diagnose(error, request.template).fault is not None
-            if may_pass or isinstance(error, AuthenticationError | NotFoundError):
+            is_missing = isinstance(error, NotFoundError)
+            if is_missing and error.code is not None:
+                return {"orders": []}  # without the receiver there is no order of it
+            # Without the vendor's code it is from a proxy, which knows nothing of receivers.
+            may_pass = is_missing or diagnose(error, request.template).fault is not None
+            if may_pass or isinstance(error, AuthenticationError):
                 raise
             return None
         if not response.content:
             raise ResponseDecodeError(["it is empty"], method="GET", path=template)
-        stored = decode_json(response, request)
-        return {"orders": as_list(stored) if stored else []}
+        return {"orders": as_list(decode_json(response, request))}
 
-    async def _send(self, since: float) -> Verdict:
+    async def _send(self, watch: Stopwatch) -> Verdict:
         """Send the entry once. The request ends before the lease does, or does not begin."""
-        clock, settings = self.clock, self.settings
-        latest = since + settings.lease - settings.timeout
-        request = write_of(self.claimed.parcel)
-        sent = False
+        settings, sent = self.settings, False
+        try:
+            request = write_of(self.claimed.parcel)
+        except ConfigurationError as error:  # somebody has changed the row
+            return Verdict(state="dead", reason=_reason(error))
 
         def on_send() -> None:
             nonlocal sent
-            if clock.monotonic() > latest or self.stop.requested:
+            too_late = watch.elapsed() > settings.lease - settings.timeout
+            if too_late or self.stop.requested:
                 raise StopRequestedError
             sent = True
 

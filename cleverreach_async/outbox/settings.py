@@ -29,7 +29,8 @@ class SendingOptions(TypedDict, total=False):
             default: what is stored by then has to be readable.
         keep: Time after which the address and the data of an entry that is done are removed, 7
             days by default.
-        give_up: Time after which an entry that always fails is dead, 7 days by default.
+        give_up: Time from its first attempt after which an entry that always fails is dead, 7 days
+            by default.
         poll: Time between two looks for entries that other processes put, 1 by default.
         drain: Time that the end of the block leaves to requests in flight, 10 by default.
         on_dead: Called with each entry that becomes dead. What it raises is logged.

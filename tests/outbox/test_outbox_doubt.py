@@ -281,3 +281,49 @@ async def test_a_request_that_begins_too_late_is_not_sent(
     [entry] = await outbox.entries()
     assert ("waiting", False, []) == (entry.state, entry.doubtful, server.writes)
     assert "before its lease ended" in entry.reason
+
+
+HTML = (404, b"<html>nginx</html>")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (HTML, ("sent", True)),
+        ((404, {"message": "no Route matched"}), ("sent", True)),
+        ((200, False), ("dead", True)),
+        ((200, None), ("dead", True)),
+        ((200, {}), ("dead", True)),
+        ((200, "none"), ("dead", True)),
+    ],
+    ids=str,
+)
+async def test_a_response_that_does_not_list_orders_is_no_proof(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock, answer: Any, expected: Any
+) -> None:
+    """Only a list of orders, or the API's own 404, says that the server does not have it."""
+    server.script, server.look_up = first("lost"), answer
+    await outbox.put_order(ANN, LAMP)
+    await server.send_due(outbox)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert ([expected], 1) == (await states(outbox), len(server.writes))
+
+    server.look_up = None
+    await outbox.retry()
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert ([("done", False)], 1) == (await states(outbox), len(server.writes))
+
+
+async def test_a_receiver_who_does_not_exist_has_no_orders(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock
+) -> None:
+    """The API says so, and the order is sent again."""
+    server.script = first("cut")
+    server.look_up = (404, {"error": {"code": 404, "message": "Not Found: invalid receiver"}})
+    await outbox.put_order(ANN, LAMP)
+    await server.send_due(outbox)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert ([("done", False)], 2) == (await states(outbox), len(server.writes))
