@@ -302,8 +302,8 @@ class Proxy:
     def __init__(self, connection: Any) -> None:
         self._traced = connection
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         """Return the class of the other one."""
         return self._traced.__class__
 

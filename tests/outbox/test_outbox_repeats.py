@@ -9,7 +9,7 @@ from support.outbox_server import ANN, GROUP, LAMP, OutboxServer, receiver
 from support.virtual_time import VirtualClock
 
 from cleverreach_async import Outbox
-from cleverreach_async.outbox.parcels import order_parcel, receiver_parcel
+from cleverreach_async.outbox.parcels import receiver_parcel
 from cleverreach_async.outbox.statements import insertion
 
 pytestmark = pytest.mark.anyio
@@ -93,4 +93,3 @@ def test_lines_are_stored_in_one_sequence() -> None:
         next(steps)
         found.append(steps.send([(1,)]))
     assert found[0] == found[1]
-    assert "Lamp" in order_parcel(ANN, LAMP, account="a", group_id=None, now=0).body
