@@ -40,7 +40,14 @@ from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.transport.retry import Fault, RetryPolicy, diagnose, wait_before
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
-from cleverreach_async.transport.wire import Request, Response, as_list, build_request, decode_json
+from cleverreach_async.transport.wire import (
+    Request,
+    Response,
+    as_list,
+    as_object,
+    build_request,
+    decode_json,
+)
 
 __all__ = ["EntryAttempt"]
 
@@ -58,6 +65,7 @@ _UNCLEAR: Final = (
     "an answer was lost, and what the server has of the order differs from what was sent, or cannot"
     " be read: compare them, then drop it or send it again"
 )
+_NOT_LISTED: Final = "the response lists orders of the receiver, and not all of these"
 _TOO_LATE: Final = "it could not be sent before its lease ended"
 
 Renew = Callable[[], Awaitable[bool]]
@@ -226,6 +234,8 @@ class EntryAttempt:
             raise ResponseDecodeError([problem], method=request.method, path=request.template)
         matched = match_rows([row_of(self.claimed.parcel)], items)
         if matched.accepted:
+            if self._lists_other_orders(response):
+                return self._doubt(_NOT_LISTED)
             lost = [remark.text for _, remark in lost_values(matched.accepted, response)]
             if lost:
                 _log.warning("entry %d of the outbox: %s", self.claimed.id, "; ".join(lost))
@@ -234,6 +244,12 @@ class EntryAttempt:
             words = hide(matched.refused[0][1], response.secrets)
             return Verdict(state="dead", reason=_shown(f"the server refused it: {words}"))
         return Verdict(state="dead", doubtful=True, reason=_NOT_SHOWN)
+
+    def _lists_other_orders(self, response: Response) -> bool:
+        """Whether the response lists orders of the receiver, and not all of those sent."""
+        row, shown = row_of(self.claimed.parcel), as_list(parse_json(response.content))
+        listing = [profile for profile in map(as_object, shown) if profile.get("orders")]
+        return any(evidence_of(row, profile) is not Evidence.STORED for profile in listing)
 
     def _after(self, error: Exception, request: Request, *, sent: bool) -> Verdict:
         status = status_after(error, request.template, sent=sent)

@@ -327,3 +327,42 @@ async def test_a_receiver_who_does_not_exist_has_no_orders(
     clock.elapsed += SETTLE + 1
     await server.send_due(outbox)
     assert ([("done", False)], 2) == (await states(outbox), len(server.writes))
+
+
+MUG = LAMP | {"product": "Mug"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "stored", "expected"),
+    [
+        ([LAMP, MUG], [LAMP, MUG], ("done", False)),
+        ([], [LAMP, MUG], ("done", False)),
+        ([LAMP], [LAMP, MUG], ("done", False)),
+        ([LAMP], [LAMP], ("dead", True)),
+        ([LAMP | {"order_id": "16"}], [], ("done", False)),
+    ],
+    ids=["all", "none listed", "listed late", "one refused", "none stored"],
+)
+async def test_a_response_that_lists_other_orders_is_looked_up(
+    outbox: Outbox,
+    server: OutboxServer,
+    clock: VirtualClock,
+    listed: list[Any],
+    stored: list[Any],
+    expected: tuple[str, bool],
+) -> None:
+    """A receiver may be accepted, and a line of the order not."""
+
+    def answer(number: int) -> Any:
+        if number:
+            return "stored"
+        server.lines[ANN] = [(0.0, line) for line in stored]
+        return 200, [{"id": 1, "email": ANN, "orders": listed}]
+
+    server.script = answer
+    await outbox.put(receiver(LAMP, MUG), group_id=GROUP)
+    await server.send_due(outbox)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert [expected] == await states(outbox)
+    assert (len(stored) or 2) == len(server.orders())
