@@ -66,6 +66,8 @@ _UNCLEAR: Final = (
     " be read: compare them, then drop it or send it again"
 )
 _NOT_LISTED: Final = "the response lists orders of the receiver, and not all of these"
+_OF_PROXIES: Final = frozenset({301, 302, 303, 307, 308, 403, 404, 405, 408})
+"""What maintenance, a firewall or a wrong address answers with a page."""
 _TOO_LATE: Final = "it could not be sent before its lease ended"
 
 Renew = Callable[[], Awaitable[bool]]
@@ -253,9 +255,9 @@ class EntryAttempt:
 
     def _after(self, error: Exception, request: Request, *, sent: bool) -> Verdict:
         status = status_after(error, request.template, sent=sent)
-        if status is OrderStatus.REFUSED:
+        if status is OrderStatus.REFUSED and not _is_of_proxy(error):
             return Verdict(state="dead", reason=_reason(error))
-        if status is OrderStatus.FAILED:
+        if status in (OrderStatus.FAILED, OrderStatus.REFUSED):
             return self._again(_reason(error), error)
         return self._doubt(_reason(error), error)
 
@@ -288,6 +290,17 @@ class EntryAttempt:
             rng=self.transport.rng,
         )
         return max(wait, min(asked or 0.0, self.transport.retry.max_pause))
+
+
+def _is_of_proxy(error: Exception) -> bool:
+    """Whether something before the API refused a request, which says nothing about the order."""
+    if not isinstance(error, APIStatusError) or error.status_code not in _OF_PROXIES:
+        return False
+    try:
+        parse_json(error.body.encode())
+    except ValueError:
+        return True
+    return False
 
 
 def _reason(error: Exception) -> str:
