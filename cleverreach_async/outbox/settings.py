@@ -1,7 +1,7 @@
 """Options of sending from the outbox."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack, cast
 
 import attrs
 
@@ -53,8 +53,7 @@ def _checked_accounts(accounts: Any) -> tuple[str, ...] | None:
         return None
     if isinstance(accounts, str) or not isinstance(accounts, Iterable):
         raise ConfigurationError("accounts is no list; pass a list of names: ['shop-42']")
-    names: Iterable[object] = accounts
-    return tuple(map(check_account, names))
+    return tuple(map(check_account, cast("Iterable[object]", accounts)))
 
 
 @attrs.frozen(kw_only=True)

@@ -286,18 +286,17 @@ async def test_a_request_that_begins_too_late_is_not_sent(
 HTML = (404, b"<html>nginx</html>")
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (HTML, ("sent", True)),
-        ((404, {"message": "no Route matched"}), ("sent", True)),
-        ((200, False), ("dead", True)),
-        ((200, None), ("dead", True)),
-        ((200, {}), ("dead", True)),
-        ((200, "none"), ("dead", True)),
-    ],
-    ids=str,
-)
+NO_PROOF: list[tuple[Any, tuple[str, bool]]] = [
+    (HTML, ("sent", True)),
+    ((404, {"message": "no Route matched"}), ("sent", True)),
+    ((200, False), ("dead", True)),
+    ((200, None), ("dead", True)),
+    ((200, {}), ("dead", True)),
+    ((200, "none"), ("dead", True)),
+]
+
+
+@pytest.mark.parametrize(("answer", "expected"), NO_PROOF, ids=str)
 async def test_a_response_that_does_not_list_orders_is_no_proof(
     outbox: Outbox, server: OutboxServer, clock: VirtualClock, answer: Any, expected: Any
 ) -> None:
