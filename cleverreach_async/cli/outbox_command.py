@@ -1,8 +1,9 @@
 """``cleverreach outbox run``, ``list``, ``retry`` and ``drop``."""
 
 import signal
+import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -22,7 +23,8 @@ from cleverreach_async.cli.tables import day, plain_fields, print_list
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.outbox.entries import ENTRY_STATES, EntryState, OutboxEntry, checked_state
-from cleverreach_async.outbox.outbox import DEFAULT_ACCOUNT, OrderStore, Outbox, PostgresOutbox
+from cleverreach_async.outbox.order_store import DEFAULT_ACCOUNT, OrderStore
+from cleverreach_async.outbox.outbox import Outbox, PostgresOutbox
 
 __all__ = ["drop_entries", "list_entries", "retry_entries", "run_outbox"]
 
@@ -104,9 +106,19 @@ async def _run(
         "on_dead": on_dead,
     }
     with _opened(place) as outbox:
-        await outbox.prepare()
+        await _tell_of_others(output, outbox, options.account_name)
         async with connect(access) as client:
             await _send(output, outbox, client, options, settings)
+
+
+async def _tell_of_others(output: Output, outbox: OrderStore, name: str) -> None:
+    """Say which orders stay: an account that is mistyped or left out would send nothing."""
+    others = sorted({it.account for it in await outbox.entries(state="waiting")} - {name})
+    if others:
+        output.info(
+            f"this sends the orders of account {name}; those of {', '.join(others)} stay until"
+            " --account names it"
+        )
 
 
 async def _send(
@@ -166,7 +178,7 @@ def list_entries(
         cells=_cells,
         empty="there are no such orders",
     )
-    if len(found) == limit and not as_json:
+    if len(found) == limit:
         output.info(f"these are the first {limit}; --limit shows more")
 
 
@@ -237,7 +249,7 @@ def drop_entries(
     with _opened(outbox) as place:
 
         def question() -> str:
-            number = len(chosen) if chosen else run(place.counts)["dead"]
+            number = len({*chosen}) if chosen else run(place.counts)["dead"]
             return f"{number} orders are deleted from {outbox} for good. Delete them?"
 
         if not confirm(output, question, yes=yes):
@@ -251,13 +263,26 @@ def drop_entries(
 def _opened(place: str) -> Generator[OrderStore]:
     """Open an outbox that exists: a mistyped name must not become a new one."""
     is_url = "://" in place
-    if not is_url and not Path(place).is_file():
-        raise ConfigurationError(f"there is no outbox {place}; name the file of Outbox(…)")
+    if not is_url and not (Path(place).is_file() and _may_be_outbox(Path(place))):
+        raise ConfigurationError(
+            f"there is no outbox {place}; name the file of Outbox(…), which its first put() or"
+            " prepare() creates"
+        )
     outbox = PostgresOutbox(place) if is_url else Outbox(place)
     try:
         yield outbox
     finally:
         outbox.close()
+
+
+def _may_be_outbox(path: Path) -> bool:
+    """Whether an SQLite file has the tables, which would be created in any other one."""
+    query = "SELECT 1 FROM sqlite_master WHERE name = 'cleverreach_outbox'"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute(query).fetchone() is not None
+    except sqlite3.Error:
+        return True  # what is wrong with it is said when it is used
 
 
 def _chosen(ids: list[int] | None, *, every: bool) -> list[int] | None:

@@ -22,12 +22,14 @@ from cleverreach_async.errors import (
     APIStatusError,
     AuthenticationError,
     CleverReachError,
+    ConfigurationError,
     NotFoundError,
     ResponseDecodeError,
 )
 from cleverreach_async.outbox.entries import Claimed, Verdict
 from cleverreach_async.outbox.parcels import Parcel, row_of, write_of
 from cleverreach_async.outbox.settings import SendingSettings
+from cleverreach_async.outbox.stopwatch import Stopwatch
 from cleverreach_async.resources.base import receiver_path
 from cleverreach_async.resources.order_delivery import OrderAttempt
 from cleverreach_async.resources.order_results import OrderStatus, status_after
@@ -38,7 +40,14 @@ from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.transport.retry import Fault, RetryPolicy, diagnose, wait_before
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 from cleverreach_async.transport.transport import Transport
-from cleverreach_async.transport.wire import Request, Response, as_list, build_request, decode_json
+from cleverreach_async.transport.wire import (
+    Request,
+    Response,
+    as_list,
+    as_object,
+    build_request,
+    decode_json,
+)
 
 __all__ = ["EntryAttempt"]
 
@@ -56,6 +65,9 @@ _UNCLEAR: Final = (
     "an answer was lost, and what the server has of the order differs from what was sent, or cannot"
     " be read: compare them, then drop it or send it again"
 )
+_NOT_LISTED: Final = "the response lists orders of the receiver, and not all of these"
+_OF_PROXIES: Final = frozenset({301, 302, 303, 307, 308, 403, 404, 405, 408})
+"""What maintenance, a firewall or a wrong address answers with a page."""
 _TOO_LATE: Final = "it could not be sent before its lease ended"
 
 Renew = Callable[[], Awaitable[bool]]
@@ -72,7 +84,7 @@ class EntryAttempt:
         claimed: The entry.
         renew: Keeps the claim.
         clock: Source of time.
-        claimed_at: Reading of that clock before it was claimed.
+        watch: Started before it was claimed.
         stop: Its abort cuts off the requests in flight.
     """
 
@@ -81,7 +93,7 @@ class EntryAttempt:
     claimed: Claimed
     renew: Renew
     clock: Clock
-    claimed_at: float
+    watch: Stopwatch
     stop: Stop
 
     async def deliver(self) -> Verdict:
@@ -89,7 +101,7 @@ class EntryAttempt:
 
         It raises nothing but cancellation.
         """
-        since = self.claimed_at
+        watch = self.watch
         if self.claimed.doubtful:
             found = await self._look_up()
             if isinstance(found, Verdict):
@@ -98,10 +110,10 @@ class EntryAttempt:
                 return Verdict(state="done")
             if found is Evidence.UNCLEAR:
                 return Verdict(state="dead", doubtful=True, reason=_UNCLEAR)
-            since = self.clock.monotonic()
+            watch = Stopwatch(self.clock)
             if not await self.renew():
                 return self._doubt("another process has taken it")
-        return await self._send(since)
+        return await self._send(watch)
 
     async def _look_up(self) -> Evidence | Verdict:
         """Return what the server has of the entry, or what becomes of it if that is not known."""
@@ -137,10 +149,7 @@ class EntryAttempt:
         return Evidence.STORED if result.accepted else Evidence.UNCLEAR
 
     async def _look_up_orders(self, parcel: Parcel) -> Evidence:
-        try:
-            stored = await self._stored_orders(parcel)
-        except NotFoundError:
-            return Evidence.ABSENT  # without the receiver there is no order of it
+        stored = await self._stored_orders(parcel)
         return Evidence.UNCLEAR if stored is None else evidence_of(row_of(parcel), stored)
 
     async def _count_lines(self, parcel: Parcel) -> Evidence:
@@ -148,10 +157,7 @@ class EntryAttempt:
 
         The lines of these orders can be from no other entry.
         """
-        try:
-            stored = await self._stored_orders(parcel)
-        except NotFoundError:
-            return Evidence.UNCLEAR
+        stored = await self._stored_orders(parcel)
         sent = parse_json(row_of(parcel).body)
         if stored is None or lines_by_order(sent["orders"]) - lines_by_order(stored["orders"]):
             return Evidence.UNCLEAR
@@ -161,35 +167,39 @@ class EntryAttempt:
         """Return the orders of the receiver; ``None`` if the server refuses to tell.
 
         Raises:
-            NotFoundError: There is no such receiver.
             CleverReachError: It is not known for now.
         """
         template, path = receiver_path(parcel.receiver, parcel.group_id)
-        request = build_request("GET", f"{template}/orders", path=path, accepts_false=True)
+        request = build_request("GET", f"{template}/orders", path=path)
         try:
             response = await self.transport.call_once(
                 request, timeout=self.settings.timeout, max_wait=0.0, stop=self.stop
             )
         except APIStatusError as error:
-            may_pass = diagnose(error, request.template).fault is not None
-            if may_pass or isinstance(error, AuthenticationError | NotFoundError):
+            is_missing = isinstance(error, NotFoundError)
+            if is_missing and error.code is not None:
+                return {"orders": []}  # without the receiver there is no order of it
+            # Without the vendor's code it is from a proxy, which knows nothing of receivers.
+            may_pass = is_missing or diagnose(error, request.template).fault is not None
+            if may_pass or isinstance(error, AuthenticationError):
                 raise
             return None
         if not response.content:
             raise ResponseDecodeError(["it is empty"], method="GET", path=template)
-        stored = decode_json(response, request)
-        return {"orders": as_list(stored) if stored else []}
+        return {"orders": as_list(decode_json(response, request))}
 
-    async def _send(self, since: float) -> Verdict:
+    async def _send(self, watch: Stopwatch) -> Verdict:
         """Send the entry once. The request ends before the lease does, or does not begin."""
-        clock, settings = self.clock, self.settings
-        latest = since + settings.lease - settings.timeout
-        request = write_of(self.claimed.parcel)
-        sent = False
+        settings, sent = self.settings, False
+        try:
+            request = write_of(self.claimed.parcel)
+        except ConfigurationError as error:  # somebody has changed the row
+            return Verdict(state="dead", reason=_reason(error))
 
         def on_send() -> None:
             nonlocal sent
-            if clock.monotonic() > latest or self.stop.requested:
+            too_late = watch.elapsed() > settings.lease - settings.timeout
+            if too_late or self.stop.requested:
                 raise StopRequestedError
             sent = True
 
@@ -226,6 +236,8 @@ class EntryAttempt:
             raise ResponseDecodeError([problem], method=request.method, path=request.template)
         matched = match_rows([row_of(self.claimed.parcel)], items)
         if matched.accepted:
+            if self._lists_other_orders(response):
+                return self._doubt(_NOT_LISTED)
             lost = [remark.text for _, remark in lost_values(matched.accepted, response)]
             if lost:
                 _log.warning("entry %d of the outbox: %s", self.claimed.id, "; ".join(lost))
@@ -235,11 +247,17 @@ class EntryAttempt:
             return Verdict(state="dead", reason=_shown(f"the server refused it: {words}"))
         return Verdict(state="dead", doubtful=True, reason=_NOT_SHOWN)
 
+    def _lists_other_orders(self, response: Response) -> bool:
+        """Whether the response lists orders of the receiver, and not all of those sent."""
+        row, shown = row_of(self.claimed.parcel), as_list(parse_json(response.content))
+        listing = [profile for profile in map(as_object, shown) if profile.get("orders")]
+        return any(evidence_of(row, profile) is not Evidence.STORED for profile in listing)
+
     def _after(self, error: Exception, request: Request, *, sent: bool) -> Verdict:
         status = status_after(error, request.template, sent=sent)
-        if status is OrderStatus.REFUSED:
+        if status is OrderStatus.REFUSED and not _is_of_proxy(error):
             return Verdict(state="dead", reason=_reason(error))
-        if status is OrderStatus.FAILED:
+        if status in (OrderStatus.FAILED, OrderStatus.REFUSED):
             return self._again(_reason(error), error)
         return self._doubt(_reason(error), error)
 
@@ -272,6 +290,17 @@ class EntryAttempt:
             rng=self.transport.rng,
         )
         return max(wait, min(asked or 0.0, self.transport.retry.max_pause))
+
+
+def _is_of_proxy(error: Exception) -> bool:
+    """Whether something before the API refused a request, which says nothing about the order."""
+    if not isinstance(error, APIStatusError) or error.status_code not in _OF_PROXIES:
+        return False
+    try:
+        parse_json(error.body.encode())
+    except ValueError:
+        return True
+    return False
 
 
 def _reason(error: Exception) -> str:

@@ -3,11 +3,12 @@
 Work runs in worker threads, on any event loop. A transaction is on the disk when it ends.
 """
 
+import logging
 import os
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -28,11 +29,15 @@ from cleverreach_async.transport.redaction import Masked, mask_emails
 __all__ = ["OutboxDatabase", "PostgresDatabase", "SqliteDatabase"]
 
 T = TypeVar("T")
+_log: Final = logging.getLogger("cleverreach_async")
 
 _OLDEST_SQLITE: Final = (3, 35, 0)
 """The first with RETURNING."""
 _WAIT: Final = 10.0
 """Seconds to wait for others who write, or for a connection."""
+_OTHER_TABLES: Final = (
+    "compare them with outbox.tables, or use the version of the library that created them"
+)
 _ANY_NUMBER: Final = 0x4352_6F62  # the letters CRob
 
 run_in_thread: Final = anyio.to_thread.run_sync
@@ -75,9 +80,12 @@ class OutboxDatabase(ABC):
     def close(self) -> None:
         """Close the connection. It is opened again when it is needed."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def leave_to_parent(self) -> None:
         """Forget the connection in a process that was forked. Closing it would harm the parent."""
@@ -114,6 +122,7 @@ class SqliteDatabase(OutboxDatabase):
                 f"the outbox needs SQLite 3.35, and this Python has {sqlite3.sqlite_version}"
             )
         self.path = path
+        self._file: tuple[int, int] | None = None
 
     def now(self, execute: Execute, clock: Clock) -> float:
         """Return the time of this computer."""
@@ -122,8 +131,16 @@ class SqliteDatabase(OutboxDatabase):
 
     def _in_transaction(self, work: Callable[[Execute], T]) -> T:
         try:
+            if self._connection is not None and _file_at(self.path) != self._file:
+                _log.warning(
+                    "%s was deleted, moved or replaced while it was open: what was put into the old"
+                    " file is not sent from now on; stop all senders before a file is replaced",
+                    self.path,
+                )
+                self._forget()
             if self._connection is None:
                 self._connection = self._open()
+                self._file = _file_at(self.path)
             database: sqlite3.Connection = self._connection
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -134,6 +151,8 @@ class SqliteDatabase(OutboxDatabase):
                     database.execute("ROLLBACK")
                 raise
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR:
+                self._forget()  # if tables are missing, they are created when it is opened again
             raise OutboxError(f"{self.path} {_problem(error)}") from error
         return result
 
@@ -160,20 +179,38 @@ class SqliteDatabase(OutboxDatabase):
         return database
 
 
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return what identifies the file at a path; ``None`` if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_about_tables(text: str) -> bool:
+    return "no such" in text or "no column" in text
+
+
+_LOCKED: Final = f"was locked by another process for {_WAIT:g} s; try again"
+_UNWRITABLE: Final = "cannot be written; check the permissions of the file and its folder"
+_PROBLEMS: Final[Mapping[int, str]] = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: "cannot be written: the disk is full; free some space",
+    sqlite3.SQLITE_NOTADB: "is not an SQLite file; choose another file for the outbox",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup",
+    sqlite3.SQLITE_READONLY: _UNWRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _UNWRITABLE,
+}
+
+
 def _problem(error: Exception) -> str:
-    match int(getattr(error, "sqlite_errorcode", 0)) & 0xFF:
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return f"was locked by another process for {_WAIT:g} s; try again"
-        case sqlite3.SQLITE_FULL:
-            return "cannot be written: the disk is full; free some space"
-        case sqlite3.SQLITE_NOTADB:
-            return "is not an SQLite file; choose another file for the outbox"
-        case sqlite3.SQLITE_CORRUPT:
-            return "is damaged; restore it from a backup"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
-            return "cannot be written; check the permissions of the file and its folder"
-        case _:
-            return f"cannot be used: {getattr(error, 'strerror', None) or error}"
+    code = int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+    if code == sqlite3.SQLITE_ERROR and _is_about_tables(str(error)):
+        return f"has other tables than this version of the library ({error}); {_OTHER_TABLES}"
+    cause = getattr(error, "strerror", None) or error
+    return _PROBLEMS.get(code, f"cannot be used: {cause}")
 
 
 class PostgresDatabase(OutboxDatabase):
@@ -217,9 +254,12 @@ class PostgresDatabase(OutboxDatabase):
         except psycopg.Error as error:
             if self._connection is not None and self._connection.closed:
                 self._connection = None
-            kind = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
+            state = getattr(error, "sqlstate", None) or ""
+            kind = f"{type(error).__name__} {state}".strip()
             # The text of the error may have values, such as an address.
-            raise OutboxError(f"the PostgreSQL of the outbox cannot be used ({kind})") from None
+            raise OutboxError(
+                f"the PostgreSQL of the outbox cannot be used ({kind}): {_remedy(state)}"
+            ) from None
 
     def _once(self, work: Callable[[Execute], T]) -> T:
         if self._connection is None:
@@ -257,6 +297,25 @@ class PostgresDatabase(OutboxDatabase):
                 connection.close()
             raise
         return connection
+
+
+def _remedy(state: str) -> str:
+    """Return what to do about an error, by its SQLSTATE."""
+    return next(text for start, text in _REMEDIES.items() if state.startswith(start))
+
+
+_REMEDIES: Final[Mapping[str, str]] = {
+    "57014": f"others held what it needs for {_WAIT:g} s; try again",
+    "40": "another transaction was in its way; try again",
+    "55P03": "another transaction was in its way; try again",
+    "53100": "its disk is full; free some space",
+    "42501": "grant SELECT, INSERT, UPDATE and DELETE on both tables of the outbox",
+    "42": f"it has other tables than this version of the library; {_OTHER_TABLES}",
+    "25006": "it takes no writes; pass the URL of the primary server",
+    "57P": "it is stopping or starting; try again",
+    "08": "the connection was lost; try again",
+    "": "look into its log, and try again",
+}
 
 
 def _has_tables(connection: Any) -> bool:

@@ -77,7 +77,7 @@ class Claimed:
         doubtful: Whether an earlier attempt may have been stored, so that it is looked up first.
         is_whole: Whether it is doubtful, and no other entry has lines of the same orders.
         attempts: How often it was taken, this time included.
-        since: Unix time at which it was put, or last given up and tried again by hand.
+        since: Unix time at which it was taken first, or first after it was tried again by hand.
         owner: The mark of this claim; a later claim has another one.
     """
 

@@ -16,7 +16,8 @@ _KINDS: Final = (
     "pass a connection of sqlite3, psycopg or SQLAlchemy, a Session, or django.db.connection; for"
     " asyncpg, aiosqlite and async connections of psycopg and SQLAlchemy use aput_in()"
 )
-_LIBRARIES: Final = frozenset({"aiosqlite", "asyncpg", "psycopg", "sqlalchemy", "sqlite3"})
+_LIBPQ: Final = frozenset({"psycopg", "psycopg2"})
+_LIBRARIES: Final = _LIBPQ | {"aiosqlite", "asyncpg", "sqlalchemy", "sqlite3"}
 _DATABASES: Final = frozenset({"sqlite", "postgresql"})
 _IDLE: Final = 0
 """The transaction status of libpq outside of a transaction."""
@@ -41,9 +42,12 @@ def join(connection: Any, steps: Generator[Statement, Rows, T]) -> T:
         return run_steps(steps, _sqlalchemy(connection.connection()))
     if not callable(getattr(connection, "cursor", None)):
         raise ConfigurationError(f"no connection to a database: {_KINDS}")
+    library = _library_of(connection)
     _check_database(getattr(connection, "vendor", None))
+    if library not in {"sqlite3", *_LIBPQ} and not hasattr(connection, "in_atomic_block"):
+        raise ConfigurationError(f"a connection of {library}, which is not known: {_KINDS}")
     _check_transaction(connection)
-    mark = _MARKS["qmark" if _library_of(connection) == "sqlite3" else "format"]
+    mark = _MARKS["qmark" if library == "sqlite3" else "format"]
 
     def execute(sql: str, values: Sequence[Any]) -> Rows:
         cursor = connection.cursor()
@@ -96,7 +100,9 @@ def _sqlalchemy(connection: Any) -> Callable[[str, Sequence[Any]], Rows]:
     """Return what runs a statement on a connection of SQLAlchemy."""
     dialect = connection.dialect
     _check_database(dialect.name)
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+    isolation = connection.get_execution_options().get("isolation_level")
+    # The engine's own is in no public place.
+    if (isolation or getattr(dialect, "_on_connect_isolation_level", None)) == "AUTOCOMMIT":
         raise _no_transaction("without AUTOCOMMIT")
     mark = _MARKS[dialect.paramstyle]
 
@@ -128,9 +134,12 @@ def _check_transaction(connection: Any) -> None:
         if not connection.is_in_transaction():
             raise _no_transaction("async with connection.transaction():")
     elif library in {"sqlite3", "aiosqlite"}:
-        if connection.isolation_level is None and not connection.in_transaction:
+        # Since Python 3.12 a connection may commit each statement whatever its isolation level is.
+        inner = getattr(connection, "_conn", connection)
+        commits = connection.isolation_level is None or getattr(inner, "autocommit", None) is True
+        if commits and not connection.in_transaction:
             raise _no_transaction("BEGIN")
-    elif library == "psycopg":
+    elif library in _LIBPQ:
         is_idle = connection.info.transaction_status == _IDLE
         if connection.autocommit and is_idle:
             raise _no_transaction("with connection.transaction():")
@@ -152,8 +161,9 @@ def _is_async(connection: Any) -> bool:
 
 
 def _library_of(connection: Any) -> str:
-    """Return the driver of a connection, also if the shop has a class of its own for it."""
-    homes = [kind.__module__.partition(".")[0] for kind in type(connection).__mro__]
+    """Return the driver of a connection, also of a class of the shop, or of a proxy that traces."""
+    kinds: tuple[type, ...] = connection.__class__.__mro__
+    homes = [kind.__module__.partition(".")[0] for kind in kinds]
     return next((home for home in homes if home in _LIBRARIES), homes[0])
 
 

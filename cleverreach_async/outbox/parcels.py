@@ -3,6 +3,7 @@
 It is checked and encoded when it is put, so that what is stored can be sent.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -30,6 +31,8 @@ __all__ = [
     "OrderLine",
     "Parcel",
     "as_parcel",
+    "check_account",
+    "is_unwritable",
     "order_parcel",
     "receiver_parcel",
     "row_of",
@@ -121,7 +124,7 @@ def receiver_parcel(receiver: ReceiverLike, *, account: str, group_id: int, now:
         raise ConfigurationError("the email of the receiver is no e-mail address")
     wire = receiver_on_wire(attrs.evolve(model, email=address, orders=orders))
     return Parcel(
-        account=_checked_account(account),
+        account=check_account(account),
         receiver=address,
         group_id=check_id("group_id", group_id),
         creates=True,
@@ -140,7 +143,7 @@ def order_parcel(
     """
     dated = _dated(order, now)
     return Parcel(
-        account=_checked_account(account),
+        account=check_account(account),
         receiver=check_receiver_id("receiver_id", receiver_id),
         group_id=None if group_id is None else check_id("group_id", group_id),
         creates=False,
@@ -199,8 +202,18 @@ def _checked_text(name: str, value: object) -> str:
     return value
 
 
-def _checked_account(account: object) -> str:
-    if not isinstance(account, str) or not account or "\0" in account:
+def is_unwritable(text: str) -> bool:
+    """Whether a database or a file name cannot hold a text."""
+    return re.search("[\0\ud800-\udfff]", text) is not None
+
+
+def check_account(account: object) -> str:
+    """Return the name of an account.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if not isinstance(account, str) or not account or is_unwritable(account):
         raise ConfigurationError(
             "account is no name; pass the text by which your code finds the account again, such as"
             " 'shop-42'"

@@ -22,6 +22,7 @@ __all__ = [
     "drop",
     "entries",
     "entry",
+    "mend_times",
     "remove_addresses",
     "renew",
     "retry",
@@ -71,13 +72,14 @@ def claim(
     places += f" AND account NOT IN ({_places(out)})" if out else ""
     rows = execute(
         "UPDATE cleverreach_outbox SET state = 'sent', owner = ?, due = ?, changed = ?,"  # noqa: S608 - no values
+        " since = CASE WHEN attempts = 0 THEN ? ELSE since END,"
         " attempts = attempts + 1, doubtful = CASE WHEN state = 'sent' THEN 1 ELSE 0 END"
         " WHERE id = (SELECT id FROM cleverreach_outbox this"
         f" WHERE state IN ('waiting', 'sent') AND due <= ?{places} AND NOT EXISTS"
         " (SELECT 1 FROM cleverreach_outbox first WHERE first.digest = this.digest"
         " AND first.id < this.id AND first.state IN ('waiting', 'sent'))"
         f" ORDER BY due, id LIMIT 1{dialect.skip_locked}) RETURNING {_CLAIMED}",
-        (owner, until, now, now, *(accounts or ()), *out),
+        (owner, until, now, now, now, *(accounts or ()), *out),
     )
     if not rows:
         return None
@@ -204,32 +206,50 @@ def retry(execute: Execute, ids: Sequence[int] | None, *, now: float, resend_dou
         "UPDATE cleverreach_outbox SET state = CASE WHEN "  # noqa: S608 - no values
         f"{doubtful} = 1 THEN 'sent' ELSE 'waiting' END, doubtful = {doubtful},"
         # A request may have begun just now: it is not looked up before it has settled.
-        " due = CASE WHEN due > ? THEN due ELSE ? END,"
+        " due = CASE WHEN due <= ? THEN ? WHEN changed > ? THEN ? + due - changed ELSE due END,"
         " since = ?, changed = ?, attempts = 0 WHERE state = 'dead'",
-        (now, now, now, now),
+        (now,) * 6,
         ids,
     )
     return len(changed)
 
 
-def drop(execute: Execute, ids: Sequence[int] | None, *, dead_only: bool) -> int:
-    """Delete entries that are dead, or wait; returns how many.
+def drop(execute: Execute, ids: Sequence[int] | None, *, now: float) -> int:
+    """Delete entries that are dead, and of those with the numbers also some that wait.
 
     Args:
         execute: Runs statements.
-        ids: The entries; ``None`` for all.
-        dead_only: Whether those that wait stay.
+        ids: The entries; ``None`` for all that are dead.
+        now: Unix time. An entry that is sent waits too if no sender has it, or its lease ended.
+
+    Returns:
+        How many there were.
     """
-    states = "('dead')" if dead_only else "('dead', 'waiting')"
-    found = _change(
-        execute,
-        f"DELETE FROM cleverreach_outbox WHERE state IN {states}",  # noqa: S608 - no values
-        (),
-        ids,
-    )
+    delete, values = "DELETE FROM cleverreach_outbox WHERE state = 'dead'", list[float]()
+    if ids is not None:
+        delete = (
+            "DELETE FROM cleverreach_outbox WHERE (state IN ('dead', 'waiting')"
+            " OR (state = 'sent' AND (owner = '' OR due <= ?)))"
+        )
+        values = [now]
+    found = _change(execute, delete, values, ids)
     for entry in found:  # so that they can be put again
         execute("DELETE FROM cleverreach_outbox_lines WHERE entry = ?", (entry,))
     return len(found)
+
+
+def mend_times(execute: Execute, *, now: float) -> None:
+    """Let entries wait from now on whose times are in the future: the clock was set back.
+
+    They would wait for as long as it was set back, or keep an address for longer. An entry that a
+    sender has now stays with it for another lease.
+    """
+    for states in ("state IN ('waiting', 'sent')", "state = 'done' AND body <> ''"):  # by an index
+        execute(
+            "UPDATE cleverreach_outbox SET due = ? + due - changed, changed = ?,"  # noqa: S608 - no values
+            f" since = CASE WHEN since > ? THEN ? ELSE since END WHERE {states} AND changed > ?",
+            (now,) * 5,
+        )
 
 
 def remove_addresses(execute: Execute, *, before: float) -> int:

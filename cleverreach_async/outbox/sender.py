@@ -14,13 +14,14 @@ import attrs
 from anyio.abc import TaskGroup
 
 from cleverreach_async.client import CleverReach, transport_of
-from cleverreach_async.errors import OutboxError
+from cleverreach_async.errors import ConfigurationError, OutboxError
 from cleverreach_async.outbox import queries
 from cleverreach_async.outbox.attempt import EntryAttempt
 from cleverreach_async.outbox.database import OutboxDatabase
 from cleverreach_async.outbox.entries import Claimed, OutboxEntry, Verdict
 from cleverreach_async.outbox.queries import Execute
 from cleverreach_async.outbox.settings import SendingSettings
+from cleverreach_async.outbox.stopwatch import Stopwatch
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.stop import Stop, StopRequestedError
 
@@ -73,6 +74,7 @@ class OutboxSender:
     _in_flight: int = attrs.field(default=0, init=False)
     _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _next_cleaning: float = attrs.field(default=0.0, init=False)
+    _failure: OutboxError | None = attrs.field(default=None, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
     _pauses: dict[str, AccountPause] = attrs.field(factory=dict[str, AccountPause], init=False)
 
@@ -85,7 +87,8 @@ class OutboxSender:
         """Send entries until a stop is requested, and end when the requests in flight have ended.
 
         Raises:
-            OutboxError: With ``until_idle``: the database cannot be used.
+            OutboxError: With ``until_idle``: the database cannot be used, or could not be at the
+                end of an attempt.
         """
         async with anyio.create_task_group() as tasks:
             try:
@@ -99,12 +102,14 @@ class OutboxSender:
                     await self._wait(changed)
             except StopRequestedError:
                 pass
+        if self.until_idle and self._failure is not None:
+            raise self._failure
 
     async def _start_one(self, tasks: TaskGroup) -> bool:
         """Start to deliver one entry; returns whether there was one, and place for it."""
         if self._in_flight >= self.settings.concurrency:
             return False
-        claimed_at, paused = self.clock.monotonic(), self._paused()
+        watch, paused = Stopwatch(self.clock), self._paused()
         if self.settings.accounts is not None and {*self.settings.accounts} <= {*paused}:
             return False
         try:
@@ -119,7 +124,7 @@ class OutboxSender:
         if claimed is None:
             return False
         self._in_flight += 1
-        tasks.start_soon(self._deliver, claimed, claimed_at)
+        tasks.start_soon(self._deliver, claimed, watch)
         return True
 
     def _claim(self, paused: list[str], execute: Execute) -> Claimed | None:
@@ -148,13 +153,14 @@ class OutboxSender:
         elif verdict.state == "done":
             self._pauses.pop(account, None)
 
-    async def _deliver(self, claimed: Claimed, claimed_at: float) -> None:
+    async def _deliver(self, claimed: Claimed, watch: Stopwatch) -> None:
         try:
-            verdict = await self._attempt(claimed, claimed_at)
+            verdict = await self._attempt(claimed, watch)
             self._note(claimed.parcel.account, verdict)
             entry = await self.database.run(partial(self._settle, claimed, verdict))
         except OutboxError as error:
             # It stays stored as sent, and is looked up after the lease.
+            self._failure = error
             _log.warning("the outbox could not store what became of an entry: %s", error)
         else:
             if verdict.state == "dead" and entry is not None:
@@ -163,14 +169,14 @@ class OutboxSender:
             self._in_flight -= 1
             self.wake()
 
-    async def _attempt(self, claimed: Claimed, claimed_at: float) -> Verdict:
+    async def _attempt(self, claimed: Claimed, watch: Stopwatch) -> Verdict:
         try:
             client = self.client_of(claimed.parcel.account)
             transport = transport_of(client)
         except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
-            reason = (
-                f"there is no client of account {claimed.parcel.account!r} ({type(error).__name__})"
-            )
+            known = isinstance(error, ConfigurationError)
+            why = str(error) if known else type(error).__name__
+            reason = f"there is no client of account {claimed.parcel.account!r} ({why})"
             _log.warning("%s", reason)
             return Verdict(
                 state="sent" if claimed.doubtful else "waiting",
@@ -188,7 +194,7 @@ class OutboxSender:
             claimed=claimed,
             renew=renew,
             clock=self.clock,
-            claimed_at=claimed_at,
+            watch=watch,
             stop=self.stop,
         )
         return await attempt.deliver()
@@ -206,15 +212,16 @@ class OutboxSender:
         return queries.entry(execute, claimed.id) if verdict.state == "dead" else None
 
     async def _clean(self) -> None:
-        """Remove addresses that are no longer needed, from time to time."""
+        """Remove addresses that are no longer needed, from time to time, and mend times."""
         if self.clock.monotonic() < self._next_cleaning:
             return
 
-        def remove(execute: Execute) -> int:
+        def clean(execute: Execute) -> None:
             now = self.database.now(execute, self.clock)
-            return queries.remove_addresses(execute, before=now - self.settings.keep)
+            queries.mend_times(execute, now=now)
+            queries.remove_addresses(execute, before=now - self.settings.keep)
 
-        await self.database.run(remove)
+        await self.database.run(clean)
         self._next_cleaning = self.clock.monotonic() + min(_CLEAN_EVERY, 1.0 + self.settings.keep)
 
     async def _pause(self, error: OutboxError) -> None:

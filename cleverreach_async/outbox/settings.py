@@ -1,12 +1,14 @@
 """Options of sending from the outbox."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypedDict, Unpack
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypedDict, Unpack, cast
 
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.outbox.entries import OutboxEntry
+from cleverreach_async.outbox.parcels import check_account
+from cleverreach_async.resources.arguments import check_plain_function
 from cleverreach_async.transport.numbers import check_number, check_seconds
 
 __all__ = ["SendingOptions", "SendingSettings"]
@@ -27,7 +29,8 @@ class SendingOptions(TypedDict, total=False):
             default: what is stored by then has to be readable.
         keep: Time after which the address and the data of an entry that is done are removed, 7
             days by default.
-        give_up: Time after which an entry that always fails is dead, 7 days by default.
+        give_up: Time from its first attempt after which an entry that always fails is dead, 7 days
+            by default.
         poll: Time between two looks for entries that other processes put, 1 by default.
         drain: Time that the end of the block leaves to requests in flight, 10 by default.
         on_dead: Called with each entry that becomes dead. What it raises is logged.
@@ -45,11 +48,19 @@ class SendingOptions(TypedDict, total=False):
     on_dead: Callable[[OutboxEntry], object]
 
 
+def _checked_accounts(accounts: Any) -> tuple[str, ...] | None:
+    if accounts is None:
+        return None
+    if isinstance(accounts, str) or not isinstance(accounts, Iterable):
+        raise ConfigurationError("accounts is no list; pass a list of names: ['shop-42']")
+    return tuple(map(check_account, cast("Iterable[object]", accounts)))
+
+
 @attrs.frozen(kw_only=True)
 class SendingSettings:
     """The options with their defaults, checked; see :class:`SendingOptions`."""
 
-    accounts: Sequence[str] | None = None
+    accounts: Sequence[str] | None = attrs.field(default=None, converter=_checked_accounts)
     concurrency: int = 4
     timeout: float = 30.0
     lease: float = 120.0
@@ -81,8 +92,8 @@ class SendingSettings:
         Raises:
             ConfigurationError: One is out of range.
         """
-        if isinstance(self.accounts, str):
-            raise ConfigurationError("accounts is one text; pass a list of names: ['shop-42']")
+        if self.on_dead is not None:
+            check_plain_function("on_dead", self.on_dead)
         check_number("concurrency", self.concurrency, least=1)
         for name in ("timeout", "lease", "settle", "keep", "give_up", "poll", "drain"):
             check_seconds(name, getattr(self, name))

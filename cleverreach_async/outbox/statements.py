@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from cleverreach_async.outbox.parcels import OrderLine, Parcel
+from cleverreach_async.outbox.repeats import warn_of_changes
 
 __all__ = [
     "POSTGRES",
@@ -82,6 +83,13 @@ _PUT_LINES: Final = """
 INSERT INTO cleverreach_outbox_lines (entry, account, receiver, order_id, product, nth)
     VALUES {places} ON CONFLICT DO NOTHING RETURNING order_id, product, nth
 """
+_BODIES_OF_ORDER: Final = """
+SELECT DISTINCT entries.creates, entries.body FROM cleverreach_outbox_lines AS lines
+    JOIN cleverreach_outbox AS entries ON entries.id = lines.entry
+    WHERE lines.account = ? AND lines.receiver = ? AND lines.order_id = ? AND entries.id <> ?
+"""
+_LINES_PER_STATEMENT: Final = 1000
+"""Databases take some ten thousand values in a statement."""
 
 
 @attrs.frozen(kw_only=True)
@@ -119,16 +127,23 @@ def insertion(parcel: Parcel, now: float) -> Generator[Statement, Rows, int]:
     """
     # It is due at once, whatever the clock of another computer says.
     times = (now, now, now)
-    owner = (parcel.account, parcel.receiver, parcel.receiver_digest)
-    fields = (*owner, parcel.group_id, int(parcel.creates), parcel.body)
+    receiver = (parcel.receiver, parcel.receiver_digest)
+    fields = (parcel.account, *receiver, parcel.group_id, int(parcel.creates), parcel.body)
     [[entry]] = yield _PUT, (*fields, *times)
-    values: list[Any] = []
-    for line in parcel.lines:
-        values += (entry, parcel.account, parcel.receiver_digest, *attrs.astuple(line))
-    places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(parcel.lines))
-    rows = yield _PUT_LINES.format(places=places), values
-    stored = {OrderLine(*row) for row in rows}
+    owner = (parcel.account, parcel.receiver_digest)
+    stored: set[OrderLine] = set()
+    # Sorted, so that two checkouts of one order never wait for each other.
+    every = sorted(parcel.lines)
+    for start in range(0, len(every), _LINES_PER_STATEMENT):
+        lines = every[start : start + _LINES_PER_STATEMENT]
+        values = [it for line in lines for it in (entry, *owner, *attrs.astuple(line))]
+        places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(lines))
+        rows = yield _PUT_LINES.format(places=places), values
+        stored |= {OrderLine(*row) for row in rows}
     new = [line for line in parcel.lines if line in stored]
+    for order_id in sorted({line.order_id for line in parcel.lines if line not in stored}):
+        bodies = yield _BODIES_OF_ORDER, (*owner, order_id, entry)
+        warn_of_changes(parcel, order_id, [(bool(row[0]), row[1]) for row in bodies])
     if not new:
         yield "DELETE FROM cleverreach_outbox WHERE id = ?", (entry,)
     elif len(new) < len(parcel.lines):

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["as_model", "kind_of"]
+__all__ = ["as_model", "check_plain_function", "kind_of"]
 
 _T = TypeVar("_T")
 
@@ -55,6 +56,23 @@ def _unknown_field(field: object, name: str, known: list[str]) -> str:
     hint = f"did you mean {close[0]!r}? " if close else ""
     also = "; values of attributes belong in global_attributes" if "email" in known else ""
     return f"{name} has no field {field!r}: {hint}Known are {', '.join(known)}{also}"
+
+
+def check_plain_function(name: str, value: object, remedy: str = "pass a function") -> None:
+    """Check that an argument can be called and is not async: nobody would await it.
+
+    Args:
+        name: The name of the argument.
+        value: What was passed for it.
+        remedy: What to pass.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if not callable(value):
+        raise ConfigurationError(f"{name} is {kind_of(value)}; {remedy}")
+    if iscoroutinefunction(value):
+        raise ConfigurationError(f"{name} is an async function; pass a plain one")
 
 
 def kind_of(value: object) -> str:

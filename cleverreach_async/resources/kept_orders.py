@@ -4,7 +4,7 @@ from typing import Protocol
 
 import attrs
 
-from cleverreach_async.errors import CleverReachError
+from cleverreach_async.errors import CleverReachError, ConfigurationError
 from cleverreach_async.resources.order_delivery import LiveOrder
 from cleverreach_async.resources.order_results import OrderResult, OrderStatus
 from cleverreach_async.resources.orders import OrderLike
@@ -47,5 +47,8 @@ class KeptOrders:
         except Exception as error:  # noqa: BLE001 - no error may end the task
             known = isinstance(error, CleverReachError)
             reason = str(error) if known else f"unexpected error ({type(error).__name__})"
-            return order.ended(OrderStatus.FAILED, reason, error)
+            # What the outbox refuses it would refuse again.
+            is_refused = isinstance(error, ConfigurationError)
+            status = OrderStatus.REFUSED if is_refused else OrderStatus.FAILED
+            return order.ended(status, reason, error)
         return order.ended(OrderStatus.KEPT)

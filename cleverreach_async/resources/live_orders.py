@@ -1,10 +1,9 @@
 """Live orders: those of a checkout, which no failure of the API may break."""
 
-import inspect
 from collections.abc import Callable
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import kind_of
+from cleverreach_async.resources.arguments import check_plain_function, kind_of
 from cleverreach_async.resources.background_orders import (
     BackgroundDelivery,
     BackgroundOptions,
@@ -98,14 +97,13 @@ class LiveOrders(Orders):
         Raises:
             ConfigurationError: An argument is invalid.
         """
-        if not callable(on_error):
-            raise ConfigurationError(f"on_error is {kind_of(on_error)}; pass a function")
-        if inspect.iscoroutinefunction(on_error):
-            raise ConfigurationError("on_error is an async function; pass a plain one")
+        check_plain_function("on_error", on_error)
         check_number("limit", limit, least=1)
         check_number("concurrency", concurrency, least=1)
         check_above_zero("max_wait", max_wait, "number of seconds")
         check_above_zero("drain", drain, "number of seconds")
+        if outbox is not None and not callable(getattr(outbox, "put_order", None)):
+            raise ConfigurationError(f"outbox is {kind_of(outbox)}; pass an Outbox('orders.db')")
         options = BackgroundOptions(
             on_error=on_error,
             group_id=None if group_id is None else check_id("group_id", group_id),

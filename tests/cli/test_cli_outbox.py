@@ -1,7 +1,9 @@
 """``cleverreach outbox``: send, list, retry and drop orders."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -14,14 +16,14 @@ from cleverreach_async.sandbox import Sandbox
 Run = Callable[..., Result]
 
 
-def put(path: Path, *order_ids: str) -> None:
+def put(path: Path, *order_ids: str, account: str = "default") -> None:
     """Put orders of an existing customer."""
 
     async def work() -> None:
         outbox = Outbox(path)
         for order_id in order_ids:
             order = {"order_id": order_id, "product": "Lamp"}
-            await outbox.put_order("ann@example.org", order)
+            await outbox.put_order("ann@example.org", order, account=account)
         outbox.close()
 
     anyio.run(work)
@@ -86,6 +88,41 @@ def test_mistakes(run: Run, workdir: Path, words: list[str], expected: str) -> N
     ended = run("outbox", *words)
     assert (1, True) == (ended.exit_code, expected.lower() in ended.stderr.lower())
     assert not (workdir / "nothing.db").exists()
+
+
+def test_another_database_is_no_outbox(run: Run, workdir: Path) -> None:
+    """It is not changed: neither its tables, nor its journal mode. An empty file neither."""
+    with closing(sqlite3.connect(workdir / "shop.db")) as shop:
+        shop.execute("CREATE TABLE orders (id)")
+        shop.commit()
+    (workdir / "empty.db").touch()
+    before = (workdir / "shop.db").read_bytes()
+    for name in ("shop.db", "empty.db"):
+        ended = run("outbox", "list", name)
+        assert (1, True) == (ended.exit_code, f"there is no outbox {name}" in ended.stderr)
+    assert (before, b"") == (
+        (workdir / "shop.db").read_bytes(),
+        (workdir / "empty.db").read_bytes(),
+    )
+
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("account")
+def test_orders_of_other_accounts_are_named(run: Run, workdir: Path) -> None:
+    """A mistyped account would send nothing, and say nothing."""
+    put(workdir / "orders.db", "A-1", account="shop-42")
+    ended = run("outbox", "run", "orders.db", "--once")
+    assert (0, True) == (ended.exit_code, "those of shop-42 stay until" in ended.stderr)
+    same = run("outbox", "run", "orders.db", "--once", "--account", "shop-42")
+    assert "stay until" not in same.stderr
+
+
+def test_a_list_that_is_cut_says_so(run: Run, workdir: Path) -> None:
+    """As JSON too, beside it."""
+    put(workdir / "orders.db", "A-1", "A-2")
+    shown = run("outbox", "list", "orders.db", "--json", "--limit", "1")
+    assert 1 == len(json.loads(shown.stdout))
+    assert "these are the first 1; --limit shows more" in shown.stderr
 
 
 def test_the_help_names_the_commands(run: Run) -> None:

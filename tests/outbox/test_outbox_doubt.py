@@ -281,3 +281,87 @@ async def test_a_request_that_begins_too_late_is_not_sent(
     [entry] = await outbox.entries()
     assert ("waiting", False, []) == (entry.state, entry.doubtful, server.writes)
     assert "before its lease ended" in entry.reason
+
+
+HTML = (404, b"<html>nginx</html>")
+
+
+NO_PROOF: list[tuple[Any, tuple[str, bool]]] = [
+    (HTML, ("sent", True)),
+    ((404, {"message": "no Route matched"}), ("sent", True)),
+    ((200, False), ("dead", True)),
+    ((200, None), ("dead", True)),
+    ((200, {}), ("dead", True)),
+    ((200, "none"), ("dead", True)),
+]
+
+
+@pytest.mark.parametrize(("answer", "expected"), NO_PROOF, ids=str)
+async def test_a_response_that_does_not_list_orders_is_no_proof(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock, answer: Any, expected: Any
+) -> None:
+    """Only a list of orders, or the API's own 404, says that the server does not have it."""
+    server.script, server.look_up = first("lost"), answer
+    await outbox.put_order(ANN, LAMP)
+    await server.send_due(outbox)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert ([expected], 1) == (await states(outbox), len(server.writes))
+
+    server.look_up = None
+    await outbox.retry()
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert ([("done", False)], 1) == (await states(outbox), len(server.writes))
+
+
+async def test_a_receiver_who_does_not_exist_has_no_orders(
+    outbox: Outbox, server: OutboxServer, clock: VirtualClock
+) -> None:
+    """The API says so, and the order is sent again."""
+    server.script = first("cut")
+    server.look_up = (404, {"error": {"code": 404, "message": "Not Found: invalid receiver"}})
+    await outbox.put_order(ANN, LAMP)
+    await server.send_due(outbox)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert ([("done", False)], 2) == (await states(outbox), len(server.writes))
+
+
+MUG = LAMP | {"product": "Mug"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "stored", "expected"),
+    [
+        ([LAMP, MUG], [LAMP, MUG], ("done", False)),
+        ([], [LAMP, MUG], ("done", False)),
+        ([LAMP], [LAMP, MUG], ("done", False)),
+        ([LAMP], [LAMP], ("dead", True)),
+        ([LAMP | {"order_id": "16"}], [], ("done", False)),
+    ],
+    ids=["all", "none listed", "listed late", "one refused", "none stored"],
+)
+async def test_a_response_that_lists_other_orders_is_looked_up(
+    outbox: Outbox,
+    server: OutboxServer,
+    clock: VirtualClock,
+    listed: list[Any],
+    stored: list[Any],
+    expected: tuple[str, bool],
+) -> None:
+    """A receiver may be accepted, and a line of the order not."""
+
+    def answer(number: int) -> Any:
+        if number:
+            return "stored"
+        server.lines[ANN] = [(0.0, line) for line in stored]
+        return 200, [{"id": 1, "email": ANN, "orders": listed}]
+
+    server.script = answer
+    await outbox.put(receiver(LAMP, MUG), group_id=GROUP)
+    await server.send_due(outbox)
+    clock.elapsed += SETTLE + 1
+    await server.send_due(outbox)
+    assert [expected] == await states(outbox)
+    assert (len(stored) or 2) == len(server.orders())

@@ -5,9 +5,11 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import aiosqlite
+import anyio
 import anyio.to_thread
 import psycopg
 import pytest
@@ -238,6 +240,82 @@ def test_a_connection_without_a_transaction_is_refused(files: Path, postgres: st
     ):
         outbox.put_in(third, receiver(), group_id=GROUP)
     engine.dispose()
+
+
+class Autocommitting(sqlite3.Connection):
+    """A connection with ``autocommit=True``, which there is since Python 3.12."""
+
+    autocommit = True
+
+
+def test_a_connection_that_commits_each_statement_is_refused(files: Path) -> None:
+    """Also if its isolation level says otherwise; with a transaction of its own it is taken."""
+    place = files / "commits.db"
+    outbox = Outbox(place)
+    anyio.run(outbox.prepare)
+    with closing(sqlite3.connect(place, factory=Autocommitting)) as connection:
+        with pytest.raises(ConfigurationError, match="in no transaction"):
+            outbox.put_in(connection, receiver(), group_id=GROUP)
+        connection.execute("BEGIN")
+        assert 1 == outbox.put_in(connection, receiver(), group_id=GROUP)
+        connection.rollback()
+    engine = sqlalchemy.create_engine(f"sqlite:///{place}", isolation_level="AUTOCOMMIT")
+    with (
+        engine.connect() as second,
+        pytest.raises(ConfigurationError, match="without AUTOCOMMIT"),
+    ):
+        outbox.put_in(second, receiver(), group_id=GROUP)
+    with engine.connect().execution_options(isolation_level="SERIALIZABLE") as third:
+        assert 1 == outbox.put_in(third, receiver(), group_id=GROUP)
+        third.rollback()
+    engine.dispose()
+    assert 0 == anyio.run(outbox.counts)["waiting"]
+    outbox.close()
+
+
+class Unknown:
+    """A connection of a driver that is not known, such as one to MySQL."""
+
+    autocommit = True
+    info = SimpleNamespace(transaction_status=0)
+
+    def cursor(self) -> None:
+        """Return nothing."""
+
+
+@pytest.mark.parametrize(
+    ("driver", "words"),
+    [("pymysql.connections", "of pymysql, which is not known"), ("psycopg2", "no transaction")],
+)
+def test_a_connection_of_a_driver_that_is_not_known(
+    driver: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it is in a transaction."""
+    monkeypatch.setattr(Unknown, "__module__", driver)
+    with pytest.raises(ConfigurationError, match=words):
+        Outbox("orders.db").put_in(Unknown(), receiver(), group_id=GROUP)
+
+
+class Proxy:
+    """A connection that is traced: it looks like the one that it has."""
+
+    __class__: Any = property(lambda _: sqlite3.Connection)
+
+    def __init__(self, connection: Any) -> None:
+        self._traced = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._traced, name)
+
+
+def test_a_connection_that_is_traced(files: Path) -> None:
+    """It is used like the one that it stands for."""
+    outbox = Outbox(files / "traced.db")
+    anyio.run(outbox.prepare)
+    with closing(sqlite3.connect(files / "traced.db")) as connection:
+        assert 1 == outbox.put_in(Proxy(connection), receiver(), group_id=GROUP)
+        connection.rollback()
+    outbox.close()
 
 
 class MySQL:

@@ -10,6 +10,7 @@ from support.outbox_server import GROUP, LAMP, OutboxServer, receiver
 from support.postgres import run_postgres
 
 from cleverreach_async import OutboxError, PostgresOutbox
+from cleverreach_async.outbox import database as outbox_database
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 
@@ -115,6 +116,41 @@ async def test_existing_tables_need_no_right_to_create_them(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP OWNED BY shop")
         connection.execute("DROP ROLE shop")
+
+
+async def test_errors_say_what_to_do(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order that another transaction is putting, and tables of another version."""
+    monkeypatch.setattr(outbox_database, "_WAIT", 0.05)
+    outbox = PostgresOutbox(url)
+    await outbox.prepare()
+    with psycopg.connect(url) as other:
+        assert 1 == outbox.put_in(other, receiver(), group_id=GROUP)
+        with pytest.raises(OutboxError, match=r"QueryCanceled 57014\): others held .*; try again"):
+            await outbox.put(receiver(), group_id=GROUP)
+        other.rollback()
+    assert [1, 0] == [await outbox.put(receiver(), group_id=GROUP) for _ in range(2)]
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("ALTER TABLE cleverreach_outbox RENAME since TO first")
+    with pytest.raises(OutboxError, match="other tables than this version") as caught:
+        await outbox.put(receiver(LAMP | {"order_id": "18"}), group_id=GROUP)
+    assert "ann@" not in str(caught.value)
+    outbox.close()
+
+
+async def test_times_and_sent_entries_in_postgres(url: str) -> None:
+    """A clock that was set back, and an entry in doubt that is dropped by its number."""
+    server, outbox = OutboxServer(FakeClock()), PostgresOutbox(url)
+    server.script = lambda number: "lost"
+    await outbox.put(receiver(), group_id=GROUP)
+    await server.send_due(outbox)
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("UPDATE cleverreach_outbox SET due = due + 1e8, changed = changed + 1e8")
+        await server.send_due(outbox)
+        query = "SELECT due - extract(epoch FROM clock_timestamp()) FROM cleverreach_outbox"
+        [[wait]] = other.execute(query).fetchall()
+    assert 50 < wait < 61
+    assert [0, 1] == [await outbox.drop(), await outbox.drop([1])]
+    outbox.close()
 
 
 async def test_a_database_that_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> None:

@@ -151,6 +151,7 @@ async def test_an_entry_that_always_fails_is_given_up(
     """After some days, with the last reason; tried again by hand, it gets as many days again."""
     server.script = lambda number: "unreachable"
     await outbox.put(receiver(), group_id=GROUP)
+    await server.send_due(outbox, give_up=3600)
     clock.elapsed += 3600
     await server.send_due(outbox, give_up=3600)
     [entry] = await outbox.entries()
@@ -278,6 +279,42 @@ async def test_a_database_that_fails_stops_nobody(
         await clock.sleep(60)
     assert (["done"], 1) == (await states(outbox), len(server.orders()))
     assert 1 == caplog.text.count("the disk is full")
+
+
+async def test_a_database_that_fails_after_an_attempt_is_no_success(
+    outbox: Outbox, server: OutboxServer, database: OutboxDatabase, clock: VirtualClock
+) -> None:
+    """A timer must see it. The entry is looked up later, and not sent again."""
+    await outbox.put(receiver(), group_id=GROUP)
+
+    def break_it(number: int) -> str:
+        database.transact(
+            lambda execute: execute("ALTER TABLE cleverreach_outbox RENAME reason TO words", ())
+        )
+        return "stored"
+
+    server.script = break_it
+    with pytest.raises(OutboxError):
+        await server.send_due(outbox)
+    database.transact(
+        lambda execute: execute("ALTER TABLE cleverreach_outbox RENAME words TO reason", ())
+    )
+    clock.elapsed += 181
+    await server.send_due(outbox)
+    assert (["done"], 1) == (await states(outbox), len(server.writes))
+
+
+async def test_a_row_that_somebody_has_changed_does_not_stop_the_others(
+    outbox: Outbox, server: OutboxServer, database: OutboxDatabase
+) -> None:
+    """It is dead, with a reason."""
+    await outbox.put_order(ANN, LAMP)
+    database.transact(lambda execute: execute("UPDATE cleverreach_outbox SET receiver = '/'", ()))
+    await outbox.put_order("bob@example.org", LAMP)
+    await server.send_due(outbox)
+    assert ["dead", "done"] == await states(outbox)
+    [entry] = await outbox.entries(state="dead")
+    assert "receiver" in entry.reason
 
 
 async def test_entries_of_one_receiver_are_sent_one_after_the_other(

@@ -581,7 +581,7 @@ async def test_orders_can_be_stored_in_an_outbox(desk: Desk) -> None:
     kept = [(ANN, f"A-{number}", START, 7, "shop-42") for number in (1, 4)]
     # Several are stored at a time, in any order.
     assert [*kept, (ANN, "A-5", START, None, "shop-42")] == sorted(keeper.kept, key=str)
-    assert [("A-2", "failed"), ("A-3", "failed")] == sorted(desk.outcomes())
+    assert [("A-2", "refused"), ("A-3", "failed")] == sorted(desk.outcomes())
     assert ["the disk is full", "unexpected error (ZeroDivisionError)"] == sorted(
         (it.reason for it in desk.failed), reverse=False
     )

@@ -4,7 +4,7 @@ It is an HTTP library's mock transport, so that a whole client talks to it in th
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -45,6 +45,7 @@ class OutboxServer:
         lines: The stored order lines by address, each with the time from which it can be read.
         shown: Changes an order line before it is shown.
         on_read: Called when a look-up arrives.
+        during: Awaited while a write is in flight.
         delay: Seconds until a stored order can be read.
         writes: The body of each write.
         reads: The path and query of each look-up.
@@ -57,6 +58,7 @@ class OutboxServer:
         self.lines: dict[str, list[tuple[float, dict[str, Any]]]] = {}
         self.shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda line: line
         self.on_read: Callable[[], object] = lambda: None
+        self.during: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
         self.delay = 0.0
         self.writes: list[Any] = []
         self.reads: list[str] = []
@@ -84,6 +86,7 @@ class OutboxServer:
         if request.method == "GET":
             return self._read(request)
         self.writes.append(json.loads(request.content))
+        await self.during()
         answer = self.script(len(self.writes) - 1)
         if answer == "unreachable":
             raise httpx.ConnectError("refused")
