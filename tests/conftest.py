@@ -70,6 +70,12 @@ def _no_long_wait(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     waits.check()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names that differ between processes, which cannot run the tests together then."""
+    if unstable := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"give the parameters of {unstable[0]} ids without addresses")
+
+
 def pytest_collection_finish() -> None:
     """Load what tests load later, if it is measured; then spare the garbage collector all of it."""
     if coverage.Coverage.current() is not None:
