@@ -13,11 +13,10 @@ import anyio.to_thread
 import attrs
 from anyio.from_thread import start_blocking_portal
 
+from cleverreach_async.bulk.journal.opening import load_rejects
 from cleverreach_async.bulk.journal.places import check_name
-from cleverreach_async.bulk.journal.record import decode_rejects
 from cleverreach_async.bulk.journal.refusals import AnotherImportError
 from cleverreach_async.bulk.journal.repeats import check_repeated
-from cleverreach_async.bulk.journal.shared import ask
 from cleverreach_async.bulk.journal.store import JournalStore
 from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.report import ImportReport
@@ -188,7 +187,7 @@ class PartitionJob:
                 f" it, or those of one address in another order, so it cannot continue; nothing"
                 f" was sent. {self.remedy}; for other rows pass another job. ({error})"
             ) from None
-        rejects = decode_rejects(await ask(store, SYSTEM_CLOCK, store.load_rejects, seconds=60.0))
+        rejects = await load_rejects(store, SYSTEM_CLOCK, seconds=60.0)
         return _result(partition, rows.table, report, rejects)
 
     def _call(self, cr: CleverReach) -> Callable[..., Any]:
