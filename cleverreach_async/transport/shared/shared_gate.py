@@ -82,6 +82,8 @@ class SharedGate(Switch):
         self._process = token_hex(8)
         self._probe_at = 0.0
         self._processes = 1
+        # One for all outages: it counts what is in flight, also if Redis comes and goes.
+        self._local = LimitedGate(clock, rng)
         self._stand_in: LimitedGate | None = None
         self._following = ExitStack()
         self._ask_at = 0.0
@@ -113,10 +115,12 @@ class SharedGate(Switch):
             async with local as own:
                 yield own
                 return
+        self._local.occupy()
         try:
             async with in_background(partial(self._renew, passage)):
                 yield passage
         finally:
+            self._local.release()
             await uninterrupted(partial(self._leave, passage, max_pause))
 
     async def _enter(
@@ -214,11 +218,11 @@ class SharedGate(Switch):
         """Return a gate with this process's share, because Redis cannot be reached."""
         script, processes = self._script, self._processes
         limit, rate = script.max_in_flight, script.requests_per_second
-        stand_in = LimitedGate(
-            self._clock,
-            self._rng,
-            max_in_flight=None if limit is None else max(1, limit // processes),
-            requests_per_second=None if rate is None else rate / processes,
+        stand_in = self._local
+        stand_in.reopen()
+        stand_in.limit(
+            None if limit is None else max(1, limit // processes),
+            None if rate is None else rate / processes,
         )
         self._following.enter_context(
             stand_in.on_switched(lambda: self.turn(closed=stand_in.closed))
@@ -243,6 +247,8 @@ class SharedGate(Switch):
             )
         self._stand_in = None
         self._following.close()
+        # Those that wait for a permit of this process get one, whatever Redis now lets through.
+        stand_in.limit(self._script.max_in_flight, self._script.requests_per_second)
         _log.warning("Redis answers again for the account %s", self._script.key)
         return reply
 
