@@ -61,7 +61,6 @@ local function wait_for(seconds)
 end
 
 local function enter()
-  for _, key in ipairs({gate, seen}) do redis.call('PEXPIRE', key, 604800000) end
   local ends = get('until')
   if ends then
     if ends > now then return answer(0, ends - now) end
@@ -119,14 +118,32 @@ local function leave()
   return answer(0, 0)
 end
 
+-- The clock was set back, or a server with another clock took over: all is as far away as it was.
+local function rewind(by)
+  for _, field in ipairs({'until', 'next', 'failed'}) do
+    if get(field) then set(field, get(field) - by) end
+  end
+  for _, key in ipairs({permits, waiting, seen}) do
+    for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -by, id) end
+  end
+end
+local function operate()
+  if op == 'enter' then return enter() end
+  if op == 'leave' then return leave() end
+  redis.call('ZADD', permits, now + lease, call)
+  return answer(0, 0)
+end
+
+local last = get('now', now)
+if last > now + 1000000 then rewind(last - now) end
+set('now', now)
 redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', now)) do forget_waiter(gone) end
 redis.call('ZADD', seen, now, process)
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - 120000000)
-if op == 'enter' then return enter() end
-if op == 'leave' then return leave() end
-redis.call('ZADD', permits, now + lease, call)
-return answer(0, 0)
+local result = operate()
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, 604800000) end
+return result
 """
 _SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _PARTS: Final = ("gate", "permits", "queue", "waiting", "processes")
