@@ -109,3 +109,33 @@ async def test_everything_ends_a_week_after_the_last_use(redis: VirtualRedis, cl
     await script.run("leave", "dead", "a", *LEAVES)
     await anyio.lowlevel.checkpoint()
     assert all(client.ttl(key) > 6 * 86400 for key in client.keys(f"{script.key}:*"))
+
+
+@pytest.mark.parametrize("other", [{"max_in_flight": 8}, {"requests_per_second": 5.0}, {}])
+async def test_processes_with_different_limits_are_warned_once_each(
+    redis: VirtualRedis,
+    clock: FakeClock,
+    rng: FixedRandom,
+    caplog: pytest.LogCaptureFixture,
+    other: dict[str, Any],
+) -> None:
+    """Each keeps to its own, so one with lower limits could wait for ever."""
+    key = secrets.token_hex(8)
+    gates = [RedisAccount(redis, key, **limits).gate(clock, rng) for limits in ({}, other)]
+    for gate in (gates[0], gates[0], *gates, *gates):
+        async with gate.passage(max_wait=0.0):
+            await clock.advance(1.0)
+    assert (2 if other else 0) == caplog.text.count("with different limits")
+
+
+async def test_limits_may_be_changed(
+    redis: VirtualRedis, clock: FakeClock, rng: FixedRandom, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a later version of a job, when the processes of the earlier one have ended."""
+    key = secrets.token_hex(8)
+    for most in (4, 8):
+        gate = RedisAccount(redis, key, max_in_flight=most).gate(clock, rng)
+        async with gate.passage(max_wait=0.0):
+            pass
+        clock.elapsed += 200.0
+    assert "" == caplog.text

@@ -37,7 +37,12 @@ local function answer(verdict, wait)
   local ends = get('until')
   local closed = ends and math.max(0, ends - now) or -1
   local asked = string.format('%.0f', get('asked', 0))
-  return {verdict, math.ceil(wait), math.ceil(closed), asked, redis.call('ZCARD', seen)}
+  local processes = redis.call('ZCARD', seen)
+  local limits = limit .. ' ' .. interval
+  local others = redis.call('HGET', gate, 'limits') or limits
+  redis.call('HSET', gate, 'limits', limits)
+  local differ = others ~= limits and processes > 1 and 1 or 0
+  return {verdict, math.ceil(wait), math.ceil(closed), asked, processes, differ}
 end
 local function forget_waiter(id)
   redis.call('ZREM', queue, id)
@@ -160,6 +165,7 @@ class Reply:
         closed: Seconds until a probe of the closed gate may be sent; ``None`` when it is open.
         asked: Seconds that the server asked to wait, if that is longer; otherwise 0.
         processes: Number of processes seen in the last two minutes.
+        differ: Whether another one has just asked with other limits.
     """
 
     granted: bool
@@ -168,6 +174,7 @@ class Reply:
     closed: float | None
     asked: float
     processes: int
+    differ: bool
 
 
 @attrs.frozen(eq=False)
@@ -219,7 +226,7 @@ def _micro(seconds: float) -> int:
 
 
 def _reply(result: Sequence[Any]) -> Reply:
-    verdict, wait, closed, asked, processes = map(int, result)
+    verdict, wait, closed, asked, processes, differ = map(int, result)
     return Reply(
         granted=verdict > 0,
         probe=verdict > 1,
@@ -227,4 +234,5 @@ def _reply(result: Sequence[Any]) -> Reply:
         closed=None if closed < 0 else closed / 1e6,
         asked=asked / 1e6,
         processes=max(1, processes),
+        differ=differ > 0,
     )

@@ -87,6 +87,7 @@ class SharedGate(Switch):
         self._stand_in: LimitedGate | None = None
         self._following = ExitStack()
         self._ask_at = 0.0
+        self._has_warned = False
 
     @asynccontextmanager
     async def passage(
@@ -209,6 +210,13 @@ class SharedGate(Switch):
         except Exception as error:  # noqa: BLE001 - of any client; no call may fail because of it
             self._stand_in = self._stand_in or self._replace_redis(error)
             return None
+        if reply.differ and not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "Processes share the account %s with different limits: each keeps to its own, and"
+                " one with lower limits may wait for long. Pass the same to all",
+                self._script.key,
+            )
         self._processes = reply.processes
         self._probe_at = self._clock.monotonic() + (reply.closed or 0.0)
         self.turn(closed=reply.closed is not None)
