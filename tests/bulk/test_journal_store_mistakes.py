@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 from support.journal_stores import MemoryJournal
-from support.model_server import ModelServer, receivers
+from support.model_server import ModelServer, Reply, receivers
 from support.repeated_imports import load
+from support.virtual_time import VirtualClock
 
-from cleverreach_async import ConfigurationError, JournalEntry, RedisJournal, SqlJournal
+from cleverreach_async import (
+    ConfigurationError,
+    ImportFailedError,
+    JournalEntry,
+    RedisJournal,
+    SqlJournal,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +53,26 @@ async def test_a_wrong_answer_is_an_error_that_says_what_to_return(
     with pytest.raises(ConfigurationError, match=rf"{method}\(\) of memory {said}"):
         await load(server, receivers(5), answering(method, answer))
     assert [] == server.requests
+
+
+@pytest.mark.parametrize("number", range(2, 9))
+@pytest.mark.parametrize("delay", [0.0, 100.0])
+async def test_a_later_wrong_answer_stops_the_import(number: int, delay: float) -> None:
+    """With its report, also if the journal was only renewed while a request took long."""
+    clock = VirtualClock()
+
+    class Forgetful(MemoryJournal):
+        """Answers like a function without return, once."""
+
+        async def swap(self, expected: str | None, entry: JournalEntry, rejects: str) -> bool:
+            done = await super().swap(expected, entry, rejects)
+            return None if len(self.swaps) == number else done  # type: ignore[return-value]
+
+    server = ModelServer(lambda *_: Reply(delay=delay), clock=clock)
+    async with clock.flowing():
+        with pytest.raises(ImportFailedError, match="return whether the entry was replaced") as it:
+            await load(server, receivers(100), Forgetful(), clock=clock, timeout=300.0)
+    assert isinstance(it.value.__cause__, ConfigurationError)
 
 
 @pytest.mark.parametrize("answer", [None, [b"x"], [None], "text"])

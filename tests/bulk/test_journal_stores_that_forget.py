@@ -12,8 +12,17 @@ from support.model_server import ModelServer
 from support.repeated_imports import load, next_server, refusing_from, totals, with_orders
 from support.virtual_time import VirtualClock
 
-from cleverreach_async import ImportFailedError, JournalEntry, JournalError, ReceiverInput
+from cleverreach_async import (
+    ConfigurationError,
+    ImportFailedError,
+    JournalEntry,
+    JournalError,
+    ReceiverInput,
+)
+from cleverreach_async.bulk.journal.opening import open_journal
+from cleverreach_async.bulk.journal.record import JournalRecord
 from cleverreach_async.bulk.journal.shared import Holder
+from cleverreach_async.bulk.journal.state import JournalState
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +153,15 @@ async def test_a_store_that_contradicts_itself_stops_the_import() -> None:
         with pytest.raises(ImportFailedError, match="does not replace the version that it shows"):
             await load(ModelServer(), ROWS, Stubborn(), clock=clock)
     assert 60 <= clock.elapsed <= 180
+
+
+async def test_a_state_that_may_not_be_written_is_not_kept(clock: FakeClock) -> None:
+    """The journal is closed with the last one that may."""
+    store = MemoryJournal()
+    journal = await open_journal(store, lambda: {"a": 1}, resume=False, clock=clock)
+    with pytest.raises(ConfigurationError, match="contains an e-mail address"):
+        await journal.save(JournalState(position="ann@example.org"), [], now=0.0)
+    await journal.close()
+    assert store.entry is not None
+    assert not JournalRecord.from_text(store.entry.text).held
+    assert "ann" not in store.entry.text

@@ -84,7 +84,7 @@ async def ask(
 def _reason(error: Exception) -> str:
     """Return the type of an error, and the first line of its message; SQL follows in others."""
     [first, *_] = str(getattr(error, "orig", error)).splitlines() or [""]
-    text = excerpt(first, 200)
+    text = excerpt(first, 200).rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -238,10 +238,12 @@ class SharedJournal:
     ) -> None:
         """See :class:`OpenJournal`."""
         del now
+        record = attrs.evolve(self._record, state=state, report=report)
+        text = record.to_text()
         async with self._turn:
             # Also if it cannot be written now: it is true, and fits the rejects.
-            self._record = attrs.evolve(self._record, state=state, report=report)
-            await self._holder.write(self._record.to_text(), encode_rejects(results))
+            self._record = record
+            await self._holder.write(text, encode_rejects(results))
 
     async def confirm(self, *, strictly: bool) -> None:
         """See :class:`OpenJournal`."""
@@ -282,7 +284,7 @@ class SharedJournal:
                 continue
             try:
                 await self._renew(0.0)
-            except _LostError as error:
+            except (_LostError, ConfigurationError) as error:
                 self._on_lost(error)
                 return
             except JournalError:
@@ -293,7 +295,7 @@ class SharedJournal:
         if self.answer or self._holder.version is None:
             return
         record = attrs.evolve(self._record, held=False)
-        with anyio.CancelScope(shield=True), suppress(JournalError):
+        with anyio.CancelScope(shield=True), suppress(JournalError, ConfigurationError):
             async with self._turn:
                 await self._holder.write(record.to_text(), seconds=_RELEASE_SECONDS)
 
