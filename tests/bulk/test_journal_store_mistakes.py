@@ -31,7 +31,10 @@ def answering(method: str, answer: Any, *, is_async: bool = True) -> MemoryJourn
     async def answer_later(*_: object) -> Any:
         return answer
 
-    setattr(store, method, answer_later if is_async else lambda *_: answer)
+    def answer_now(*_: object) -> Any:
+        return answer
+
+    setattr(store, method, answer_later if is_async else answer_now)
     return store
 
 
@@ -68,7 +71,10 @@ async def test_a_later_wrong_answer_stops_the_import(number: int, delay: float) 
             done = await super().swap(expected, entry, rejects)
             return None if len(self.swaps) == number else done  # type: ignore[return-value]
 
-    server = ModelServer(lambda *_: Reply(delay=delay), clock=clock)
+    def script(number: int, rows: Any) -> Reply:
+        return Reply(delay=delay)
+
+    server = ModelServer(script, clock=clock)
     async with clock.flowing():
         with pytest.raises(ImportFailedError, match="return whether the entry was replaced") as it:
             await load(server, receivers(100), Forgetful(), clock=clock, timeout=300.0)

@@ -121,10 +121,10 @@ async def test_a_state_that_could_not_be_written_is_written_at_the_end() -> None
     store, clock = MemoryJournal(), VirtualClock()
 
     class Refusing(MemoryJournal):
-        """Fails while a reject is added, until the import has given up."""
+        """Fails while a reject is added, until the import has given up and lets go."""
 
         async def swap(self, expected: str | None, entry: JournalEntry, rejects: str) -> bool:
-            if rejects and clock.elapsed < 60:
+            if rejects and '"held": true' in entry.text:
                 raise ConnectionError("the store is down")
             return await store.swap(expected, entry, rejects)
 
@@ -155,10 +155,10 @@ async def test_a_store_that_contradicts_itself_stops_the_import() -> None:
     assert 60 <= clock.elapsed <= 180
 
 
-async def test_a_state_that_may_not_be_written_is_not_kept(clock: FakeClock) -> None:
+async def test_a_state_that_may_not_be_written_is_not_kept() -> None:
     """The journal is closed with the last one that may."""
     store = MemoryJournal()
-    journal = await open_journal(store, lambda: {"a": 1}, resume=False, clock=clock)
+    journal = await open_journal(store, lambda: {"a": 1}, resume=False, clock=FakeClock())
     with pytest.raises(ConfigurationError, match="contains an e-mail address"):
         await journal.save(JournalState(position="ann@example.org"), [], now=0.0)
     await journal.close()

@@ -58,10 +58,14 @@ class CheckedStore:
         Raises:
             ConfigurationError: The answer is no list of texts.
         """
-        found = await self._call("load_rejects")
-        if isinstance(found, list | tuple) and _are_texts(*cast("list[Any]", found)):
-            return cast("list[str]", found)
-        raise self._wrong("load_rejects", found, "a list of the texts that were added")
+        found: Any = await self._call("load_rejects")
+        if isinstance(found, list | tuple):
+            texts = cast("Sequence[str]", found)
+            if _are_texts(*texts):
+                return texts
+        raise self._wrong(
+            "load_rejects", cast("object", found), "a list of the texts that were added"
+        )
 
     async def delete(self) -> None:
         """See :class:`JournalStore`."""

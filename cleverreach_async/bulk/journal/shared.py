@@ -107,7 +107,7 @@ class Holder:
     _written: float = attrs.field(default=float("-inf"), init=False)
     _written_at: float = attrs.field(default=float("-inf"), init=False)
     _is_lost: bool = attrs.field(default=False, init=False)
-    _rejects: list[str] = attrs.field(factory=list, init=False)
+    _rejects: list[str] = attrs.field(factory=list[str], init=False)
     _stored: int = attrs.field(default=0, init=False)
 
     @property
