@@ -28,7 +28,7 @@ from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from cleverreach_async.transport.connections import Connections
 from cleverreach_async.transport.http.choice import make_sender
 from cleverreach_async.transport.numbers import check_above_zero, check_number
-from cleverreach_async.transport.passage import SharedAccount
+from cleverreach_async.transport.passage import SharedAccount, check_shared
 from cleverreach_async.transport.response_info import ResponseInfo
 from cleverreach_async.transport.retry import RetryPolicy
 from cleverreach_async.transport.transport import Account, Auth, RequestEvent, Transport
@@ -177,7 +177,8 @@ class CleverReach(Nouns):
             shared: The account as other processes share it, such as a :class:`RedisAccount`.
 
         Raises:
-            ConfigurationError: It is no way to authenticate, or for another server.
+            ConfigurationError: It is no way to authenticate, or for another server; or ``shared``
+                is no shared account.
         """
         auth = masked(auth)
         return self._sibling(_with_auth(self._transport, as_auth(auth), shared))
@@ -216,7 +217,10 @@ class CleverReach(Nouns):
             if account is None:
                 auth = masked(auth_of(key))
                 check_auth(auth)
-                own = None if shared is None else shared(key)
+                own = None
+                if shared is not None:
+                    own = shared(key)
+                    check_shared(own)
                 transport = _with_auth(self._transport, as_auth(auth), own)
             else:
                 transport = attrs.evolve(self._transport, account=account)
@@ -362,11 +366,13 @@ def _with_auth(transport: Transport, auth: Auth, shared: SharedAccount | None = 
             f"the app is for the server {server}, and the client for {transport.base_url}: pass"
             " base_url= to OAuthApp only, or the same to both"
         )
-    if shared is not None and transport.requests_per_second is not None:
-        raise ConfigurationError(
-            "requests_per_second of a client is that of one process: tell it to the account that"
-            " processes share, RedisAccount(…, requests_per_second=…), instead"
-        )
+    if shared is not None:
+        check_shared(shared)
+        if transport.requests_per_second is not None:
+            raise ConfigurationError(
+                "requests_per_second of a client is that of one process: tell it to the account"
+                " that processes share, RedisAccount(…, requests_per_second=…), instead"
+            )
     return transport.with_auth(auth, shared)
 
 

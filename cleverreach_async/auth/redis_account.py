@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from cleverreach_async.auth.credentials import check_text
-from cleverreach_async.auth.redis_store import RedisTokenStore
+from cleverreach_async.auth.redis_store import RedisTokenStore, check_client
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.clock import Clock, Random
 from cleverreach_async.transport.numbers import check_above_zero, check_number
@@ -14,7 +14,6 @@ from cleverreach_async.transport.shared.shared_gate import SharedGate
 __all__ = ["RedisAccount"]
 
 _LEASE: Final = 10.0
-_BLOCKING_CLIENTS: Final = {"redis.client.Redis", "redis.cluster.RedisCluster"}
 
 
 class RedisAccount:
@@ -52,7 +51,7 @@ class RedisAccount:
         check_text(key, "key")
         if not key:
             raise ConfigurationError("key is empty; use one key per account")
-        _check_client(redis)
+        check_client(redis)
         _check_limits(max_in_flight, requests_per_second)
         key = key if "{" in key else f"{{{key}}}"
         self._tokens = RedisTokenStore(redis, f"{key}:token")
@@ -84,16 +83,6 @@ class RedisAccount:
             f"RedisAccount({script.key!r}, max_in_flight={script.max_in_flight},"
             f" requests_per_second={script.requests_per_second})"
         )
-
-
-def _check_client(redis: object) -> None:
-    if not hasattr(redis, "evalsha"):
-        raise ConfigurationError(
-            f"redis is of type {type(redis).__name__}; pass a client, such as"
-            " redis.asyncio.Redis.from_url(…)"
-        )
-    if _BLOCKING_CLIENTS & {f"{it.__module__}.{it.__name__}" for it in type(redis).__mro__}:
-        raise ConfigurationError("redis is a blocking client; pass a redis.asyncio.Redis")
 
 
 def _check_limits(max_in_flight: object, requests_per_second: object) -> None:

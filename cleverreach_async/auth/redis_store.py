@@ -1,5 +1,6 @@
 """The token store in Redis."""
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -16,11 +17,13 @@ from cleverreach_async.transport.numbers import check_above_zero
 from cleverreach_async.transport.redaction import Masked
 from cleverreach_async.transport.shield import in_background
 
-__all__ = ["RedisTokenStore"]
+__all__ = ["RedisTokenStore", "check_client"]
 
 _LOCK_SECONDS: Final = 30.0
 _GRACE_SECONDS: Final = 5.0
 _COMMAND_SECONDS: Final = 5.0
+_BLOCKING_CLIENTS: Final = {"redis.client.Redis", "redis.cluster.RedisCluster"}
+_CODE: Final = re.compile(r"[A-Z]{2,}\b")
 
 # KEYS: lock; ARGV: new mark, its prefix, milliseconds. A lock of this store whose release failed,
 # because Redis was gone, is taken again at once.
@@ -60,7 +63,8 @@ class RedisTokenStore:
         lock_timeout: Seconds after which the lock of a dead process is free again.
 
     Raises:
-        ConfigurationError: The key is empty or no text, or ``lock_timeout`` is not above 0.
+        ConfigurationError: The key is empty or no text, ``lock_timeout`` is not above 0, or
+            ``redis`` is no asynchronous client.
     """
 
     def __init__(self, redis: Any, key: str, *, lock_timeout: float = _LOCK_SECONDS) -> None:
@@ -68,6 +72,7 @@ class RedisTokenStore:
         if not key:
             raise ConfigurationError("key is empty; use one key per account")
         check_above_zero("lock_timeout", lock_timeout, "number of seconds")
+        check_client(redis)
         self._redis = redis
         self._key = key
         self._lock_key = f"{key}:lock"
@@ -166,8 +171,26 @@ class RedisTokenStore:
         raise TokenStoreError(f"Redis key {self._key}: cannot {action}: {reason}")
 
 
+def check_client(redis: object) -> None:
+    """Check that calls of a client of Redis can be awaited.
+
+    Raises:
+        ConfigurationError: It is no client, or one that blocks.
+    """
+    if not hasattr(redis, "eval"):
+        raise ConfigurationError(
+            f"redis is of type {type(redis).__name__}; pass a client, such as"
+            " redis.asyncio.Redis.from_url(…)"
+        )
+    if _BLOCKING_CLIENTS & {f"{it.__module__}.{it.__name__}" for it in type(redis).__mro__}:
+        raise ConfigurationError("redis is a blocking client; pass a redis.asyncio.Redis")
+
+
 def _reason(error: Exception) -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     name = type(error).__name__
-    # Others may quote the command with the token.
-    return f"{name}: {error}" if kinds & {"ConnectionError", "TimeoutError", "OSError"} else name
+    if kinds & {"ConnectionError", "TimeoutError", "OSError"}:
+        return f"{name}: {error}"
+    # The rest may quote the command with the token. The code, such as WRONGTYPE, cannot.
+    code = _CODE.match(str(error))
+    return f"{name} {code[0]}" if code else name

@@ -13,11 +13,10 @@ import anyio.to_thread
 import attrs
 from anyio.from_thread import start_blocking_portal
 
+from cleverreach_async.bulk.journal.opening import load_rejects
 from cleverreach_async.bulk.journal.places import check_name
-from cleverreach_async.bulk.journal.record import decode_rejects
 from cleverreach_async.bulk.journal.refusals import AnotherImportError
 from cleverreach_async.bulk.journal.repeats import check_repeated
-from cleverreach_async.bulk.journal.shared import ask
 from cleverreach_async.bulk.journal.store import JournalStore
 from cleverreach_async.bulk.options import Settings
 from cleverreach_async.bulk.report import ImportReport
@@ -26,8 +25,9 @@ from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.integrations.attempt import AttemptJournal
-from cleverreach_async.integrations.results import PartitionResult, as_table
+from cleverreach_async.integrations.results import PartitionResult
 from cleverreach_async.integrations.rows import PartitionRows, orders_column
+from cleverreach_async.integrations.tables import as_table
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.transport.clock import SYSTEM_CLOCK
 from cleverreach_async.transport.paths import check_id
@@ -165,7 +165,7 @@ class PartitionJob:
                 that began it.
             SourceError: The columns cannot become receivers.
         """
-        rows = as_table(table)
+        rows = as_table(table, f"partition {partition}")
         if rows is None or not rows.num_rows:
             return PartitionResult.empty(partition)
         self.check_columns(rows.column_names)
@@ -188,7 +188,7 @@ class PartitionJob:
                 f" it, or those of one address in another order, so it cannot continue; nothing"
                 f" was sent. {self.remedy}; for other rows pass another job. ({error})"
             ) from None
-        rejects = decode_rejects(await ask(store, SYSTEM_CLOCK, store.load_rejects, seconds=60.0))
+        rejects = await load_rejects(store, SYSTEM_CLOCK, seconds=60.0)
         return _result(partition, rows.table, report, rejects)
 
     def _call(self, cr: CleverReach) -> Callable[..., Any]:
@@ -254,7 +254,9 @@ def _function(name: str, factory: str | Callable[..., Any]) -> Callable[..., Any
     module, _, function = factory.partition(":")
     try:
         found: Callable[..., Any] = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        if not callable(found):
+            raise TypeError(f"it is a {type(found).__name__}")  # noqa: TRY301 - as if not found
+    except (ImportError, AttributeError, TypeError) as error:
         raise ConfigurationError(
             f"{name}={factory!r} is not found in a worker ({type(error).__name__}: {error});"
             " install the module where the workers run, and write it as module:function"

@@ -12,7 +12,8 @@ from cleverreach_async.integrations.partition import (
     SinkOptions,
     SinkStrategy,
 )
-from cleverreach_async.integrations.results import PartitionResult, add_reports, add_tables
+from cleverreach_async.integrations.results import PartitionResult, add_reports
+from cleverreach_async.integrations.tables import add_tables
 
 __all__ = ["CleverReachSink"]
 
@@ -95,4 +96,4 @@ class CleverReachSink(_Datasink):
         """Add the results of all partitions, on the driver."""
         results: list[PartitionResult] = write_result.write_returns
         self.report = add_reports(result.report for result in results)
-        self.rejects = add_tables(result.rejects for result in results)
+        self.rejects = add_tables((it.rejects for it in results), "rejected rows")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -12,9 +13,10 @@ from cleverreach_async.bulk.journal.record import decode_report, encode_report
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.rows import RowResult
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.integrations.tables import add_tables
 from cleverreach_async.sources.arrow_rows import import_arrow
 
-__all__ = ["PartitionResult", "ResultFolder", "add_reports", "add_tables", "as_table"]
+__all__ = ["PartitionResult", "ResultFolder", "add_reports"]
 
 _ADDED: Final = (
     *("read", "accepted", "rejected", "unknown", "superseded", "excluded"),
@@ -63,32 +65,16 @@ class PartitionResult:
             return cls(partition=str(partition), report=report)
         pa = import_arrow("pyarrow")
         found = table.take([it.row - 1 for it in rejects])
-        reasons = {
+        reasons: dict[str, list[str]] = {
             "reject_outcome": [it.outcome.value for it in rejects],
             "reject_code": [it.code for it in rejects],
             "reject_message": [it.message for it in rejects],
         }
+        # Those of an earlier job, whose rejected rows are loaded again, are replaced.
+        found = found.drop_columns([name for name in found.column_names if name in reasons])
         for place, (name, values) in enumerate(reasons.items()):
             found = found.add_column(place, name, pa.array(values, pa.string()))
         return cls(partition=str(partition), report=report, rejects=found)
-
-
-def as_table(data: Any) -> Any:
-    """Return a table of pyarrow for tables and batches; ``None`` if there are none."""
-    pa = import_arrow("pyarrow")
-    parts = [data] if isinstance(data, pa.Table | pa.RecordBatch) else [*data]
-    tables = [
-        pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part
-        for part in parts
-    ]
-    return add_tables(tables)
-
-
-def add_tables(tables: Iterable[Any]) -> Any:
-    """Return the rows of several tables in one; ``None`` if there are none."""
-    pa = import_arrow("pyarrow")
-    found = [table for table in tables if table is not None]
-    return pa.concat_tables(found, promote_options="permissive") if found else None
 
 
 def add_reports(reports: Iterable[ImportReport]) -> ImportReport:
@@ -126,11 +112,19 @@ class ResultFolder:
         self.job: str = job
 
     def write(self, result: PartitionResult) -> None:
-        """Write the result of a partition; that of an earlier attempt is replaced."""
+        """Write the result of a partition; that of an earlier attempt is replaced.
+
+        Raises:
+            ConfigurationError: The folder cannot be opened.
+            OSError: The folder cannot be written.
+        """
         system, folder = self._open()
         system.create_dir(folder, recursive=True)
-        name = f"{folder}/{quote(result.partition, safe='')}"
-        if result.rejects is not None:
+        name = f"{folder}/{_file_name(result.partition)}"
+        if result.rejects is None:
+            with suppress(FileNotFoundError):  # of an attempt whose rows were rejected
+                system.delete_file(f"{name}.parquet")
+        else:
             import_arrow("pyarrow.parquet").write_table(
                 result.rejects, f"{name}.parquet", filesystem=system
             )
@@ -141,30 +135,34 @@ class ResultFolder:
         """Return the sum of the counters of all partitions that have ended.
 
         Raises:
-            ConfigurationError: None has.
+            ConfigurationError: None has, or a file of the folder is damaged.
         """
         system, folder = self._open()
         return add_reports(
-            decode_report(system.open_input_stream(path).read().decode())
-            for path in self._names(system, folder, ".json")
+            _read_report(system, path) for path in self._names(system, folder, ".json")
         )
 
     def rejects(self) -> Any:
         """Return the rejected rows of all partitions that have ended; ``None`` if there are none.
 
         Raises:
-            ConfigurationError: None has.
+            ConfigurationError: None has, or a file of the folder is damaged.
+            SourceError: Their columns do not fit together.
         """
         system, folder = self._open()
-        read = import_arrow("pyarrow.parquet").read_table
-        return add_tables(
-            read(path, filesystem=system) for path in self._names(system, folder, ".parquet")
-        )
+        names = self._names(system, folder, ".parquet")
+        return add_tables((_read_rejects(system, path) for path in names), "rejected rows")
 
     def _open(self) -> tuple[Any, str]:
         fs = import_arrow("pyarrow.fs")
-        system, folder = fs.FileSystem.from_uri(self.folder)
-        return system, f"{folder}/{quote(self.job, safe='')}"
+        try:
+            system, folder = fs.FileSystem.from_uri(self.folder)
+        except import_arrow("pyarrow").ArrowException as error:
+            raise ConfigurationError(
+                f"results={self.folder!r} cannot be opened: {error}; pass a path, or an address"
+                " such as s3://bucket/rejects"
+            ) from None
+        return system, f"{folder}/{_file_name(self.job)}"
 
     def _names(self, system: Any, folder: str, end: str) -> list[str]:
         fs = import_arrow("pyarrow.fs")
@@ -173,3 +171,27 @@ class ResultFolder:
         except FileNotFoundError:
             raise ConfigurationError(f"{folder} has no results of {self.job}") from None
         return sorted(info.path for info in found if info.path.endswith(end))
+
+
+def _file_name(text: str) -> str:
+    """Return a name for a file or a folder, of which nothing leads out of its folder."""
+    name = quote(text, safe="")
+    return name if name.strip(".") else name.replace(".", "%2E")
+
+
+def _read_report(system: Any, path: str) -> ImportReport:
+    try:
+        return decode_report(system.open_input_stream(path).read().decode())
+    except ValueError as error:
+        raise _damaged(path, error) from None
+
+
+def _read_rejects(system: Any, path: str) -> Any:
+    try:
+        return import_arrow("pyarrow.parquet").read_table(path, filesystem=system)
+    except import_arrow("pyarrow").ArrowException as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"{path} is damaged ({error}); repeat its partition to write it anew")

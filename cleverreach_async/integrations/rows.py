@@ -10,6 +10,8 @@ import attrs
 import msgspec
 
 from cleverreach_async.bulk.rows import email_key
+from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.integrations.tables import sorted_by
 from cleverreach_async.resources.unset import Unset
 from cleverreach_async.sources.arrow_rows import read_batch, with_types
 from cleverreach_async.sources.chunked_rows import CHUNK_ROWS, ChunkedRows, RowChunk
@@ -29,10 +31,20 @@ _NAME: Final = "the partition"
 
 
 def orders_column(names: Sequence[str], options: ColumnOptions) -> str | None:
-    """Return the column with orders, if there is one and it is not left out by name."""
-    found = next((name for name in names if name.casefold() == ORDERS), None)
+    """Return the column with orders, if there is one and it is not left out by name.
+
+    Raises:
+        ConfigurationError: There are several.
+    """
     left_out = {name.casefold() for name in options.mapping or {}}
-    return None if ORDERS in left_out else found
+    found = [name for name in names if name.casefold() == ORDERS]
+    if ORDERS in left_out or not found:
+        return None
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"the columns {', '.join(map(repr, found))} contain orders; leave all but one out"
+        )
+    return found[0]
 
 
 class PartitionRows(ChunkedRows):
@@ -69,7 +81,7 @@ class PartitionRows(ChunkedRows):
         [addresses] = [column for column, target in mapping.pairs if target == "email"]
         keys = [email_key(str(it)) if it else "" for it in table.column(addresses).to_pylist()]
         in_order = sorted(range(len(keys)), key=keys.__getitem__)
-        return cls(table.take(in_order), mapping, options, orders)
+        return cls(sorted_by(table, in_order, _NAME), mapping, options, orders)
 
     def identity(self) -> Mapping[str, Any]:
         """See :class:`Resumable`."""
@@ -113,11 +125,11 @@ class PartitionRows(ChunkedRows):
             yield RowChunk(0, start, read_batch(part, self.mapping))
 
     def _with_orders(self, row: SourceRow | BadRow, orders: Any) -> SourceRow | BadRow:
-        if isinstance(row, BadRow) or not orders:
+        if isinstance(row, BadRow) or orders is None or orders == "":
             return row
         try:
             value = msgspec.json.decode(orders) if isinstance(orders, str) else orders
-            if not value:
+            if value is None or value == []:
                 return row
             fields = {"email": row.receiver.email, ORDERS: value}
             read = read_fields(fields, self._to_seconds)

@@ -6,14 +6,15 @@ share.
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from inspect import iscoroutine
 from typing import Protocol
 
-from cleverreach_async.errors import RateLimitError
+from cleverreach_async.errors import ConfigurationError, RateLimitError
 from cleverreach_async.transport.clock import Clock, Random
 from cleverreach_async.transport.retry import MAX_PAUSE, Diagnosis
 from cleverreach_async.transport.stop import Stop
 
-__all__ = ["Gate", "Passage", "SharedAccount", "paused"]
+__all__ = ["Gate", "Passage", "SharedAccount", "check_shared", "paused"]
 
 
 class Passage(Protocol):
@@ -83,6 +84,20 @@ class SharedAccount(Protocol):
             rng: Source of jitter.
         """
         ...
+
+
+def check_shared(account: object) -> None:
+    """Check what was passed, or returned, as an account that several processes share.
+
+    Raises:
+        ConfigurationError: It has no gate.
+    """
+    if not callable(getattr(account, "gate", None)):
+        if iscoroutine(account):
+            account.close()  # otherwise Python warns that nobody awaits it
+        raise ConfigurationError(
+            f"shared is of type {type(account).__name__}; use RedisAccount(redis, key)"
+        )
 
 
 def paused(remaining: float, asked_for: float) -> RateLimitError:

@@ -13,15 +13,25 @@ class RateLimit:
     Args:
         per_second: Most rows or requests per second.
         name: What to call it in a message.
+        after: A limit whose reserved turns count too.
+
+    Attributes:
+        free_at: Clock reading at which the next turn is free.
 
     Raises:
         ConfigurationError: The rate is no number above 0.
     """
 
-    def __init__(self, per_second: float, name: str = "max_rows_per_second") -> None:
+    def __init__(
+        self,
+        per_second: float,
+        name: str = "max_rows_per_second",
+        *,
+        after: "RateLimit | None" = None,
+    ) -> None:
         check_above_zero(name, per_second)
         self._rate = per_second
-        self._free_at = float("-inf")
+        self.free_at: float = float("-inf") if after is None else after.free_at
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next free turn, which is not reserved.
@@ -29,7 +39,7 @@ class RateLimit:
         Args:
             now: Clock reading in seconds.
         """
-        return max(0.0, self._free_at - now)
+        return max(0.0, self.free_at - now)
 
     def reserve(self, count: int, now: float) -> float:
         """Reserve the next free turn.
@@ -41,6 +51,6 @@ class RateLimit:
         Returns:
             Seconds to wait before they may be sent.
         """
-        starts_at = max(self._free_at, now)
-        self._free_at = starts_at + count / self._rate
+        starts_at = max(self.free_at, now)
+        self.free_at = starts_at + count / self._rate
         return starts_at - now

@@ -253,3 +253,20 @@ async def test_an_empty_value_is_no_token(redis: Any, key: str, text: str) -> No
     """As without the key."""
     await redis.set(key, text)
     assert await RedisTokenStore(redis, key).load() is None
+
+
+async def test_the_code_of_an_error_is_shown(redis: Any, key: str) -> None:
+    """It says what is wrong; the rest of the message may quote the token."""
+    await redis.lpush(key, "other")
+    with pytest.raises(TokenStoreError, match=r"cannot load the token: ResponseError WRONGTYPE$"):
+        await RedisTokenStore(redis, key).load()
+
+
+async def test_what_cannot_be_awaited_is_refused(redis_port: int) -> None:
+    """A client that blocks would save a token and report that it had not."""
+    from redis import Redis  # noqa: PLC0415 - an extra
+
+    wrong: tuple[Any, ...] = (None, "redis://localhost", Redis(port=redis_port))
+    for client in wrong:
+        with pytest.raises(ConfigurationError, match=r"pass a (client|redis\.asyncio)"):
+            RedisTokenStore(client, "a")

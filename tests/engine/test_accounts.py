@@ -268,3 +268,30 @@ async def test_no_secret_and_no_key_is_shown(cr: CleverReach, server: Server) ->
     shown = f"{tenants!r} {tenants['mia@example.org']!r} {caught.value} {caught.value!r}"
     assert "<Accounts: 1 kept, at most 10000>" in shown
     assert ("geheim" in shown, "mia" in shown) == (False, False)
+
+
+async def _later(key: str) -> Any:
+    """Return a shared account too late."""
+
+
+def _nothing(key: str) -> Any:
+    """Return no shared account."""
+
+
+@pytest.mark.parametrize(("shared_of", "kind"), [(_nothing, "NoneType"), (_later, "coroutine")])
+async def test_a_function_that_returns_no_shared_account_is_refused(
+    shared_of: Any, kind: str
+) -> None:
+    """Without it, each process would keep limits of its own in silence."""
+    async with CleverReach("a-token") as cr:
+        tenants = cr.accounts(lambda _: "a-token", shared=shared_of)
+        with pytest.raises(ConfigurationError, match=f"shared is of type {kind}; use RedisAccount"):
+            tenants["a"]
+    assert 0 == len(tenants)
+
+
+@pytest.mark.parametrize("wrong", [7, "redis://localhost"])
+def test_what_is_no_shared_account_is_refused(wrong: Any) -> None:
+    """When the client is made."""
+    with pytest.raises(ConfigurationError, match=r"shared is of type .*; use RedisAccount"):
+        CleverReach("a-token", shared=wrong)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from support.redis_server import redis_port
 from support.virtual_redis import VirtualRedis
@@ -50,6 +53,12 @@ async def send(gate: Gate, outcome: Diagnosis | None = None, *, max_wait: float 
             passage.succeeded()
         else:
             passage.failed(outcome)
+
+
+async def settle() -> None:
+    """Let all tasks go on until each waits. No answer is from a real socket."""
+    for _ in range(40):
+        await anyio.lowlevel.checkpoint()
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -102,6 +111,77 @@ async def test_each_process_keeps_to_its_share_of_the_rate(
     await clock.advance(0.19)
     with pytest.raises(RateLimitError, match="no turn"):
         await send(gates[0])
+
+
+async def test_calls_in_flight_count_when_redis_comes_and_goes(
+    gates: list[Gate], redis: VirtualRedis, clock: FakeClock
+) -> None:
+    """Else each outage would let as many more through, while a slow server answers none."""
+    in_flight = most = 0
+    end = anyio.Event()
+
+    async def call() -> None:
+        nonlocal in_flight, most
+        with suppress(RateLimitError):
+            async with gates[0].passage(max_wait=0.0):
+                in_flight += 1
+                most = max(most, in_flight)
+                await end.wait()
+
+    async with anyio.create_task_group() as tasks:
+        for outage in range(8):
+            redis.fails = ConnectionError() if outage % 2 else None
+            for _ in range(5):
+                tasks.start_soon(call)
+                await settle()
+            await clock.advance(2.1)
+        end.set()
+    assert 4 == most
+
+
+async def test_a_call_that_waits_for_its_share_gets_it_although_redis_is_back(
+    gates: list[Gate], redis: VirtualRedis, clock: FakeClock
+) -> None:
+    """Also if Redis lets others of this process through meanwhile."""
+    passed, end = anyio.Event(), anyio.Event()
+
+    async def hold() -> None:
+        async with gates[0].passage(max_wait=60.0):
+            await end.wait()
+
+    async def wait() -> None:
+        async with gates[0].passage(max_wait=60.0):
+            passed.set()
+
+    redis.fails = ConnectionError()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(hold)
+        await settle()
+        tasks.start_soon(wait)
+        await settle()
+        redis.fails = None
+        await clock.advance(2.1)
+        await send(gates[0])
+        assert not passed.is_set()
+        end.set()
+        await passed.wait()
+
+
+async def test_turns_in_the_rate_count_when_redis_comes_and_goes(
+    redis: VirtualRedis, clock: FakeClock, rng: FixedRandom
+) -> None:
+    """One request in ten seconds: each outage would let one more through."""
+    gate = RedisAccount(redis, secrets.token_hex(8), requests_per_second=0.1).gate(clock, rng)
+    sent = 0
+    for second in range(40):
+        redis.fails = ConnectionError() if second // 3 % 2 else None
+        with suppress(RateLimitError):
+            await send(gate)
+            sent += 1
+        await clock.advance(1.0)
+    # At most five by Redis and five without it.
+    assert 4 <= sent <= 10
 
 
 async def test_a_pause_holds_when_redis_is_lost_and_when_it_is_back(

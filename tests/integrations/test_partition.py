@@ -116,6 +116,9 @@ def customer(number: int, **fields: Any) -> dict[str, Any]:
     return {"email": f"c{number:04}@shop.example", "firstname": "Ann", "orders": [order], **fields}
 
 
+WRONG_ORDERS = ("0", "false", '""', "{}", '"A-1"')
+"""JSON that is no list; what is false in Python is not nothing."""
+
 CUSTOMERS = [customer(number) for number in range(ROWS)]
 
 
@@ -205,14 +208,17 @@ def test_orders_may_be_json_and_bad_ones_reject_their_row(shop: Shop, group_id: 
         "{no json",
         "",
         None,
+        "null",
+        "[]",
+        *WRONG_ORDERS,
     ]
     rows = [customer(number, orders=text) for number, text in enumerate(orders, 1)]
     result = job_of(shop, group_id, max_reject_share=1.0).load(0, table_of(rows))
     dated = [{"order_id": "A-9", "product": "Lamp", "stamp": naive}]
     job_of(shop, group_id).load(1, table_of([customer(9, orders=dated)]))
 
-    assert (5, 3, 2) == (result.report.read, result.report.accepted, result.report.rejected)
-    assert {"invalid_value": 1, "invalid_json": 1} == result.report.reasons
+    assert (12, 5, 7) == (result.report.read, result.report.accepted, result.report.rejected)
+    assert {"invalid_value": 6, "invalid_json": 1} == result.report.reasons
     stored = shop.sandbox.store.tuples("SELECT data FROM orders")
     assert {1767355200} == {int(json.loads(data)["stamp"]) for (data,) in stored}
 
@@ -226,6 +232,8 @@ def test_orders_and_inserts_need_a_journal(shop: Shop, group_id: int) -> None:
     job = job_of(shop, group_id, journal=None)
     with pytest.raises(ConfigurationError, match="column 'Orders' contains orders"):
         job.check_columns(["email", "Orders"])
+    with pytest.raises(ConfigurationError, match="'orders', 'Orders' contain orders; leave all"):
+        job_of(shop, group_id).check_columns(["email", "orders", "Orders"])
     with pytest.raises(ConfigurationError, match="column 'orders' contains orders"):
         job.load(0, table_of(CUSTOMERS))
     assert 0 == shop.posts
@@ -276,6 +284,7 @@ def test_a_client_or_a_journal_is_refused(shop: Shop, group_id: int) -> None:
         ({"journal": str}, "journal returned a str"),
         ({"connect": "no_such_shop:make"}, "no_such_shop:make.* install the module"),
         ({"connect": "json:make"}, "json:make.* is not found"),
+        ({"connect": "os:environ"}, "os:environ.* is a _Environ"),
     ],
 )
 def test_functions_are_checked_in_the_worker(

@@ -7,12 +7,7 @@ from typing import Any
 import pytest
 
 from cleverreach_async import ConfigurationError, ImportReport, Outcome, RowResult
-from cleverreach_async.integrations.results import (
-    PartitionResult,
-    ResultFolder,
-    add_reports,
-    as_table,
-)
+from cleverreach_async.integrations.results import PartitionResult, ResultFolder, add_reports
 
 pa: Any = import_module("pyarrow")  # brings no types
 
@@ -79,9 +74,49 @@ def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
         ResultFolder("", "nightly")
 
 
-def test_batches_and_tables_become_one_table() -> None:
-    """A column that is empty in one block has another type there."""
-    empty = pa.table({"email": ["d"], "orders": pa.array([None], pa.null())})
-    assert 7 == as_table([TABLE, *TABLE.to_batches(), empty]).num_rows
-    assert 3 == as_table(TABLE.to_batches()[0]).num_rows
-    assert as_table([]) is None
+def test_rejects_of_an_earlier_attempt_do_not_stay(tmp_path: Path) -> None:
+    """Its rows may have been accepted since."""
+    folder = ResultFolder(tmp_path, "nightly")
+    folder.write(result(0))
+    folder.write(result(0, rejects=False))
+    assert (0, None) == (folder.report().rejected, folder.rejects())
+
+
+def test_rejected_rows_that_are_loaded_again_keep_one_reason(tmp_path: Path) -> None:
+    """Their table has the reasons of the first job already."""
+    again = PartitionResult.of(1, ImportReport(), result(0).rejects, [LINES[0]])
+    folder = ResultFolder(tmp_path, "nightly")
+    folder.write(result(0))
+    folder.write(again)
+    assert result(0).rejects.column_names == again.rejects.column_names
+    assert 3 == folder.rejects().num_rows
+
+
+@pytest.mark.parametrize("name", [".", "..", "...", "a/../b"])
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    """Neither that of a job nor that of a partition."""
+    folder = ResultFolder(tmp_path / "results", name)
+    folder.write(result(name))
+    assert 3 == folder.report().read
+    assert [tmp_path / "results"] == [*tmp_path.iterdir()]
+    [inner] = (tmp_path / "results").iterdir()
+    assert 2 == len([*inner.iterdir()])
+
+
+@pytest.mark.parametrize(("end", "read"), [("json", "report"), ("parquet", "rejects")])
+def test_a_damaged_result_is_an_error_that_says_what_to_do(
+    tmp_path: Path, end: str, read: str
+) -> None:
+    """As after a worker that died while it wrote."""
+    folder = ResultFolder(tmp_path, "nightly")
+    folder.write(result(0))
+    path = tmp_path / "nightly" / f"0.{end}"
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(ConfigurationError, match=rf"0\.{end} is damaged .* repeat its partition"):
+        getattr(folder, read)()
+
+
+def test_an_address_that_pyarrow_does_not_open_is_refused() -> None:
+    """With the name of the argument."""
+    with pytest.raises(ConfigurationError, match="results='moon://x' cannot be opened"):
+        ResultFolder("moon://x", "nightly").report()

@@ -84,7 +84,7 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "words"), OPTIONS, ids=str)
+@pytest.mark.parametrize(("options", "words"), OPTIONS)
 async def test_options_that_would_send_or_report_nothing(
     outbox: Outbox, server: OutboxServer, options: dict[str, Any], words: str
 ) -> None:

@@ -25,6 +25,7 @@ class VirtualRedis:
 
     Attributes:
         calls: Number of commands so far.
+        ahead: Seconds that its clock is ahead of the test's.
         fails: The error that it raises instead of answering; ``None`` for none.
     """
 
@@ -32,6 +33,7 @@ class VirtualRedis:
         self._redis = redis
         self._clock = clock
         self.calls = 0
+        self.ahead = 0.0
         self.fails: Exception | None = None
 
     async def evalsha(self, sha: str, *arguments: Any) -> Any:
@@ -43,7 +45,7 @@ class VirtualRedis:
         """Run the script with the clock's time."""
         await anyio.lowlevel.checkpoint()
         self.calls += 1
-        now = 1_800_000_000 + self._clock.elapsed
+        now = 1_800_000_000 + self._clock.elapsed + self.ahead
         time = f"{{{int(now)}, {int(now % 1 * 1e6)}}}"
         script, found = re.subn(r"redis\.call\('TIME'\)", time, script)
         assert found == 1

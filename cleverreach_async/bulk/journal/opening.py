@@ -7,9 +7,11 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from cleverreach_async.bulk.journal.checked import CheckedStore
 from cleverreach_async.bulk.journal.identity import differences, encode_identity
 from cleverreach_async.bulk.journal.journal import Journal
 from cleverreach_async.bulk.journal.opened import FileJournal, OpenJournal, run_in_thread
+from cleverreach_async.bulk.journal.places import check_lease
 from cleverreach_async.bulk.journal.record import JournalRecord, decode_rejects, new_meta
 from cleverreach_async.bulk.journal.refusals import (
     exists_already,
@@ -24,7 +26,7 @@ from cleverreach_async.bulk.rows import RowResult
 from cleverreach_async.errors import ConfigurationError, JournalError
 from cleverreach_async.transport.clock import Clock
 
-__all__ = ["JournalPlace", "Resume", "check_place", "open_journal"]
+__all__ = ["JournalPlace", "Resume", "check_place", "load_rejects", "open_journal"]
 
 JournalPlace = str | Path | JournalStore
 Resume = bool | Literal["auto"]
@@ -32,6 +34,7 @@ Resume = bool | Literal["auto"]
 _LONGEST_WAIT: Final = 3600.0
 """Seconds to wait for another attempt that is alive."""
 _LONGEST_POLL: Final = 2.0
+_MEMBERS: Final = ("name", "lease", "load", "swap", "load_rejects", "delete")
 
 
 async def open_journal(
@@ -58,7 +61,7 @@ async def open_journal(
     if isinstance(place, str | Path):
         return await run_in_thread(partial(_open_file, Path(place), identity, resume, clock.now()))
     text = encode_identity(await run_in_thread(identity))
-    return await _open_shared(place, text, resume, clock)
+    return await _open_shared(CheckedStore(place), text, resume, clock)
 
 
 def _open_file(
@@ -95,7 +98,7 @@ async def _open_shared(
             record = attrs.evolve(record, held=True)
             if not await holder.take(entry.version, record.to_text()):
                 continue
-        rejects = await _load_rejects(store, clock)
+        rejects = await load_rejects(store, clock, seconds=CALL_SECONDS)
         return SharedJournal(holder, record, is_new=False, rejects=rejects)
 
 
@@ -137,11 +140,22 @@ class _Patience:
         await self.clock.sleep(min(self.store.lease / 8, _LONGEST_POLL))
 
 
-async def _load_rejects(store: JournalStore, clock: Clock) -> list[RowResult]:
-    texts = await ask(store, clock, store.load_rejects, seconds=CALL_SECONDS)
+async def load_rejects(store: JournalStore, clock: Clock, *, seconds: float) -> list[RowResult]:
+    """Return the rejects in a store.
+
+    Args:
+        store: The store.
+        clock: Source of time.
+        seconds: How long to try.
+
+    Raises:
+        JournalError: They are damaged, or cannot be reached.
+        ConfigurationError: The store is not a :class:`JournalStore`.
+    """
+    texts = await ask(store, clock, CheckedStore(store).load_rejects, seconds=seconds)
     try:
         return decode_rejects(texts)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise _damaged(store.name, error) from None
 
 
@@ -169,10 +183,15 @@ def check_place(place: object) -> None:
     """Check what was passed as journal.
 
     Raises:
-        ConfigurationError: It is neither a file nor a store.
+        ConfigurationError: It is neither a file nor a store, or its lease is not above 0.
     """
-    if not isinstance(place, str | Path | JournalStore):
+    if isinstance(place, str | Path):
+        return
+    if not isinstance(place, JournalStore):
+        missing = [name for name in _MEMBERS if not hasattr(place, name)]
+        without = f" without {', '.join(missing)}" if len(missing) < len(_MEMBERS) else ""
         raise ConfigurationError(
-            f"journal is a {type(place).__name__}; pass a path, RedisJournal(redis, key) or"
-            " SqlJournal(engine, key)"
+            f"journal is a {type(place).__name__}{without}; pass a path, RedisJournal(redis, key)"
+            " or SqlJournal(engine, key)"
         )
+    check_lease(place.lease)

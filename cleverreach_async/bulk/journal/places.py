@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 import anyio.to_thread
 
+from cleverreach_async.auth.credentials import check_text
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.numbers import check_above_zero
 
@@ -20,13 +21,14 @@ def check_name(key: object) -> str:
     """Return the key of a journal.
 
     Raises:
-        ConfigurationError: It is empty, too long or no text.
+        ConfigurationError: It is empty, too long or no text, or cannot be stored.
     """
     if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_NAME:
         raise ConfigurationError(
             f"key is {key!r:.80}; use a text of 1 to {_LONGEST_NAME} characters that names one"
             " import, such as 'nightly-2026-11-28/3'"
         )
+    check_text(key, "key")
     return key
 
 

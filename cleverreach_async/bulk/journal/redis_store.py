@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cleverreach_async.bulk.journal.places import check_lease, check_name, run_abandoning
 from cleverreach_async.bulk.journal.store import JournalEntry
+from cleverreach_async.errors import ConfigurationError
 
 __all__ = ["RedisJournal"]
 
@@ -36,7 +37,8 @@ class RedisJournal:
         lease: Seconds without a sign of life after which another attempt takes the import over.
 
     Raises:
-        ConfigurationError: The key is empty or no text, or ``lease`` is not above 0.
+        ConfigurationError: The key is empty or no text, ``lease`` is not above 0, or ``redis`` is
+            no client.
     """
 
     def __init__(self, redis: Any, key: str, *, lease: float = 30.0) -> None:
@@ -44,6 +46,11 @@ class RedisJournal:
         self._key = check_name(key)
         self.lease: float = check_lease(lease)
         self.name: str = f"Redis key {key}"
+        if not hasattr(redis, "execute_command"):
+            raise ConfigurationError(
+                f"redis is of type {type(redis).__name__}; pass a client, such as"
+                " redis.Redis.from_url(…)"
+            )
 
     async def load(self) -> JournalEntry | None:
         """See :class:`JournalStore`."""

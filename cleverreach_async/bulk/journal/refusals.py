@@ -9,6 +9,7 @@ __all__ = [
     "exists_already",
     "is_another",
     "is_complete",
+    "is_gone",
     "no_journal",
     "taken_over",
 ]
@@ -54,4 +55,13 @@ def taken_over(place: object) -> JournalError:
     """Return the error for an attempt whose journal another one has."""
     return JournalError(
         f"{place}: another attempt of this import has taken it over and goes on; this one stops"
+    )
+
+
+def is_gone(place: object) -> JournalError:
+    """Return the error for an attempt whose journal does not exist any more."""
+    return JournalError(
+        f"{place}: the journal was deleted, or its store has lost it, and another attempt may have"
+        " begun; this one stops. Begin the import again only if its rows may be sent twice:"
+        " orders would be stored twice"
     )

@@ -4,8 +4,13 @@ Each entry has a version that names the attempt which wrote it, and is replaced 
 still has the expected version. So an attempt that was thought dead, and is not, cannot write once
 another one has. An attempt is thought dead when its version has not changed for the time of the
 lease, on the clock of the one that waits: clocks of different machines are never compared.
+
+A store that has lost the last entries (evicted, restored from a backup, failed over to a replica
+that was behind) gets them back from the attempt that wrote them. Otherwise the next attempt would
+send again what they contain.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
@@ -15,11 +20,11 @@ import anyio
 import attrs
 
 from cleverreach_async.bulk.journal.record import JournalRecord, encode_rejects
-from cleverreach_async.bulk.journal.refusals import taken_over
+from cleverreach_async.bulk.journal.refusals import is_gone, taken_over
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.journal.store import JournalEntry, JournalStore
 from cleverreach_async.bulk.rows import RowResult
-from cleverreach_async.errors import JournalError
+from cleverreach_async.errors import ConfigurationError, JournalError
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import excerpt
 from cleverreach_async.transport.shield import in_background
@@ -28,6 +33,8 @@ from cleverreach_async.transport.stop import StopRequestedError
 __all__ = ["Holder", "SharedJournal", "ask"]
 
 T = TypeVar("T")
+
+_log: Final = logging.getLogger("cleverreach_async")
 
 CALL_SECONDS: Final = 10.0
 """How long one call of a store may take."""
@@ -52,6 +59,7 @@ async def ask(
 
     Raises:
         JournalError: It failed for so long.
+        ConfigurationError: The store is not a :class:`JournalStore`.
     """
     started, pause = clock.monotonic(), _FIRST_PAUSE
     while True:
@@ -59,7 +67,7 @@ async def ask(
         with anyio.move_on_after(CALL_SECONDS):
             try:
                 return await call()
-            except JournalError:
+            except (JournalError, ConfigurationError):
                 raise
             except Exception as error:  # noqa: BLE001 - of any client
                 reason = _reason(error)
@@ -76,7 +84,7 @@ async def ask(
 def _reason(error: Exception) -> str:
     """Return the type of an error, and the first line of its message; SQL follows in others."""
     [first, *_] = str(getattr(error, "orig", error)).splitlines() or [""]
-    text = excerpt(first, 200)
+    text = excerpt(first, 200).rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -95,9 +103,12 @@ class Holder:
     version: str | None = None
     _name: str = attrs.field(factory=lambda: token_hex(8), init=False)
     _count: int = attrs.field(default=0, init=False)
-    _written: float = attrs.field(default=0.0, init=False)
-    _written_at: float = attrs.field(default=0.0, init=False)
+    _replaced: str | None = attrs.field(default=None, init=False)
+    _written: float = attrs.field(default=float("-inf"), init=False)
+    _written_at: float = attrs.field(default=float("-inf"), init=False)
     _is_lost: bool = attrs.field(default=False, init=False)
+    _rejects: list[str] = attrs.field(factory=list[str], init=False)
+    _stored: int = attrs.field(default=0, init=False)
 
     @property
     def is_sure(self) -> bool:
@@ -117,40 +128,76 @@ class Holder:
         Raises:
             JournalError: The store cannot be reached.
         """
-        self.version = expected
+        self.version = self._replaced = expected
         with suppress(_LostError):
             await self.write(text, seconds=CALL_SECONDS)
             return True
         self._is_lost = False
         return False
 
+    def know(self, rejects: str) -> None:
+        """Keep rejects that the store has already, in case it loses them."""
+        self._rejects.append(rejects)
+        self._stored = len(self._rejects)
+
     async def write(self, text: str, rejects: str = "", *, seconds: float = OUTAGE_SECONDS) -> None:
         """Replace the entry.
 
         Args:
             text: Its new text.
-            rejects: What to add to the rejects.
+            rejects: What to add to the rejects; if this fails, the next write adds it.
             seconds: How long to try.
 
         Raises:
             JournalError: Another attempt has taken the entry over, or the store cannot be reached.
         """
-        await ask(self.store, self.clock, lambda: self._swap(text, rejects), seconds=seconds)
+        if rejects:
+            self._rejects.append(rejects)
+        await ask(self.store, self.clock, lambda: self._swap(text), seconds=seconds)
 
-    async def _swap(self, text: str, rejects: str) -> None:
-        while not self._is_lost:
+    async def _swap(self, text: str) -> None:
+        for _ in range(2):
+            if self._is_lost:
+                break
             started, started_at = self.clock.monotonic(), self.clock.now()
             self._count += 1
             entry = JournalEntry(f"{self._name}:{self._count}", text)
-            if await self.store.swap(self.version, entry, rejects):
+            rejects = self._rejects[self._stored :]
+            if await self.store.swap(self.version, entry, "".join(rejects)):
                 self.version = entry.version
                 self._written, self._written_at = started, started_at
+                self._stored += len(rejects)
                 return
-            # An earlier call of this attempt may have been executed although it failed.
-            found = await self.store.load()
-            self._is_lost = found is None or not found.version.startswith(f"{self._name}:")
-            self.version = None if found is None else found.version
+            await self._look(self.version)
+        else:
+            # Without a pause it would be asked for ever.
+            raise RuntimeError("it does not replace the version that it shows")
         raise _LostError(f"{taken_over(self.store.name)}")
+
+    async def _look(self, expected: str | None) -> None:
+        """Find out why the store has another version than expected."""
+        found = await self.store.load()
+        version = None if found is None else found.version
+        if version is not None and version.startswith(f"{self._name}:"):
+            # An earlier call of this attempt may have been executed although it failed.
+            went_back = self._number(version) < self._number(expected)
+        else:
+            went_back = version == self._replaced and self.is_sure
+            self._is_lost = not went_back
+        if went_back:
+            _log.warning(
+                "%s has lost what this import has written to it; it is written again",
+                self.store.name,
+            )
+            self._stored = 0
+        elif found is None:
+            raise _LostError(f"{is_gone(self.store.name)}")
+        self.version = version
+
+    def _number(self, version: str | None) -> int:
+        """Return the number of an entry of this attempt; 0 for any other."""
+        name, _, number = (version or "").partition(":")
+        return int(number) if name == self._name else 0
 
 
 class _LostError(JournalError):
@@ -179,6 +226,7 @@ class SharedJournal:
         self.is_new: bool = is_new
         self.answer: str = record.report
         self.rejects: Sequence[RowResult] | None = rejects
+        holder.know(encode_rejects(rejects))
 
     @property
     def state(self) -> JournalState:
@@ -191,9 +239,11 @@ class SharedJournal:
         """See :class:`OpenJournal`."""
         del now
         record = attrs.evolve(self._record, state=state, report=report)
+        text = record.to_text()
         async with self._turn:
-            await self._holder.write(record.to_text(), encode_rejects(results))
-        self._record = record
+            # Also if it cannot be written now: it is true, and fits the rejects.
+            self._record = record
+            await self._holder.write(text, encode_rejects(results))
 
     async def confirm(self, *, strictly: bool) -> None:
         """See :class:`OpenJournal`."""
@@ -234,7 +284,7 @@ class SharedJournal:
                 continue
             try:
                 await self._renew(0.0)
-            except _LostError as error:
+            except (_LostError, ConfigurationError) as error:
                 self._on_lost(error)
                 return
             except JournalError:
@@ -245,7 +295,7 @@ class SharedJournal:
         if self.answer or self._holder.version is None:
             return
         record = attrs.evolve(self._record, held=False)
-        with anyio.CancelScope(shield=True), suppress(JournalError):
+        with anyio.CancelScope(shield=True), suppress(JournalError, ConfigurationError):
             async with self._turn:
                 await self._holder.write(record.to_text(), seconds=_RELEASE_SECONDS)
 

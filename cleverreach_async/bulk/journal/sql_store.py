@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from cleverreach_async.bulk.journal.places import check_lease, check_name, run_abandoning
 from cleverreach_async.bulk.journal.store import JournalEntry
+from cleverreach_async.errors import ConfigurationError
 
 __all__ = ["SqlJournal"]
 
@@ -29,15 +30,22 @@ class SqlJournal:
         lease: Seconds without a sign of life after which another attempt takes the import over.
 
     Raises:
-        ConfigurationError: The key is empty or no text, or ``lease`` is not above 0.
+        ConfigurationError: The key is empty or no text, ``lease`` is not above 0, or ``engine`` is
+            no engine.
     """
 
     def __init__(self, engine: Any, key: str, *, lease: float = 30.0) -> None:
         self._engine = engine
         self._key = check_name(key)
-        self._tables = _Tables()
         self.lease: float = check_lease(lease)
         self.name: str = f"SQL journal {key}"
+        # A connection and a session can begin too, but only an engine disposes of its pool.
+        if not (hasattr(engine, "begin") and hasattr(engine, "dispose")):
+            raise ConfigurationError(
+                f"engine is of type {type(engine).__name__}; pass an engine, such as"
+                " sqlalchemy.create_engine(…)"
+            )
+        self._tables = _Tables()
 
     async def load(self) -> JournalEntry | None:
         """See :class:`JournalStore`."""
@@ -63,14 +71,15 @@ class SqlJournal:
         """Do work with a connection, in one transaction."""
         if hasattr(self._engine, "sync_engine"):
             async with self._engine.begin() as connection:
-                result: T = await connection.run_sync(work)
-                return result
+                result: T = await connection.run_sync(self._tables.create_before, work)
+        else:
+            result = await run_abandoning(partial(self._in_transaction, work))
+        self._tables.exist = True  # not before the transaction that created them is complete
+        return result
 
-        def in_transaction() -> T:
-            with self._engine.begin() as connection:
-                return work(connection)
-
-        return await run_abandoning(in_transaction)
+    def _in_transaction(self, work: Callable[[Any], T]) -> T:
+        with self._engine.begin() as connection:
+            return self._tables.create_before(connection, work)
 
 
 class _Tables:
@@ -96,11 +105,16 @@ class _Tables:
             column("version", name, primary_key=True),
             column("text", text, nullable=False),
         )
-        self._exist = False
+        self.exist = False
+
+    def create_before(self, connection: Any, work: Callable[[Any], T]) -> T:
+        """Create missing tables, then do work; if another process is faster, this is repeated."""
+        if not self.exist:
+            self._metadata.create_all(connection)
+        return work(connection)
 
     def load(self, key: str, connection: Any) -> JournalEntry | None:
         """Return the entry of a key."""
-        self._create(connection)
         entries = self._entries
         wanted = self.sql.select(entries.c.version, entries.c.text).where(entries.c.key == key)
         row = connection.execute(wanted).one_or_none()
@@ -110,14 +124,14 @@ class _Tables:
         self, key: str, expected: str | None, entry: JournalEntry, rejects: str, connection: Any
     ) -> bool:
         """Replace the entry of a key if it has the expected version."""
-        self._create(connection)
         values = {"version": entry.version, "text": entry.text}
         entries = self._entries
         if expected is None:
             connection.execute(entries.insert().values(key=key, **values))
         else:
             is_same = (entries.c.key == key) & (entries.c.version == expected)
-            if not connection.execute(entries.update().where(is_same).values(**values)).rowcount:
+            found = connection.execute(entries.update().where(is_same).values(**values))
+            if found.rowcount != 1:  # some drivers return -1 if they do not know
                 return False
         if rejects:
             connection.execute(
@@ -133,12 +147,5 @@ class _Tables:
 
     def delete(self, key: str, connection: Any) -> None:
         """Delete the entry and the rejects of a key."""
-        self._create(connection)
         for table in (self._entries, self._rejects):
             connection.execute(table.delete().where(table.c.key == key))
-
-    def _create(self, connection: Any) -> None:
-        """Create missing tables; if another process is faster, the call is repeated."""
-        if not self._exist:
-            self._metadata.create_all(connection)
-            self._exist = True

@@ -35,11 +35,30 @@ class LimitedGate:
         requests_per_second: float | None = None,
     ) -> None:
         self._clock = clock
+        self._rng = rng
         self._gate = AccountGate(clock, rng)
-        self._free = float("inf") if max_in_flight is None else max_in_flight
+        self._in_flight = 0
         self._waiting: deque[anyio.Event] = deque()
+        self._rate: RateLimit | None = None
+        self.limit(max_in_flight, requests_per_second)
+
+    def limit(self, max_in_flight: int | None, requests_per_second: float | None) -> None:
+        """Change the limits; what is in flight, and what was sent, counts for the new ones too.
+
+        Args:
+            max_in_flight: Most requests in flight; ``None`` for no limit.
+            requests_per_second: Most requests per second; ``None`` for no limit.
+        """
+        self._most = float("inf") if max_in_flight is None else max_in_flight
         rate = requests_per_second
-        self._rate = None if rate is None else RateLimit(rate, "requests_per_second")
+        self._rate = (
+            None if rate is None else RateLimit(rate, "requests_per_second", after=self._rate)
+        )
+        self._pass_on()
+
+    def reopen(self) -> None:
+        """Forget failures and pauses. Calls that wait for the end of a pause still do."""
+        self._gate = AccountGate(self._clock, self._rng)
 
     @property
     def closed(self) -> bool:
@@ -58,6 +77,15 @@ class LimitedGate:
     def on_switched(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call back, during the block, each time after the gate has closed or opened."""
         return self._gate.on_switched(callback)
+
+    def occupy(self) -> None:
+        """Count a call that another gate has let through; :meth:`release` when it has ended."""
+        self._in_flight += 1
+
+    def release(self) -> None:
+        """Give a permit back, to the call that has waited longest."""
+        self._in_flight -= 1
+        self._pass_on()
 
     def push_back(self, retry_after: float | None, max_pause: float = MAX_PAUSE) -> None:
         """Record what another gate has learned.
@@ -97,7 +125,7 @@ class LimitedGate:
             async with self._gate.passage(max_wait=left, max_pause=max_pause, stop=stop) as passage:
                 yield passage
         finally:
-            self._release()
+            self.release()
 
     def _reserve(self, give_up_at: float, max_wait: float) -> float:
         """Reserve a turn in the rate; returns the seconds to wait for it."""
@@ -110,8 +138,8 @@ class LimitedGate:
         return self._rate.reserve(1, now)
 
     async def _take(self, give_up_at: float, max_wait: float) -> None:
-        if self._free >= 1:
-            self._free -= 1
+        if self._in_flight < self._most:
+            self._in_flight += 1
             return
         if max_wait <= 0:
             raise no_permit(max_wait)
@@ -128,16 +156,14 @@ class LimitedGate:
 
     def _forget(self, turn: anyio.Event) -> None:
         if turn.is_set():
-            self._release()  # the permit was issued at the moment of a cancellation
+            self.release()  # the permit was issued at the moment of a cancellation
         else:
             self._waiting.remove(turn)
 
-    def _release(self) -> None:
-        """Pass the permit to the call that has waited longest."""
-        if self._waiting:
+    def _pass_on(self) -> None:
+        while self._waiting and self._in_flight < self._most:
+            self._in_flight += 1
             self._waiting.popleft().set()
-        else:
-            self._free += 1
 
 
 def no_permit(waited: float) -> RateLimitError:

@@ -37,7 +37,12 @@ local function answer(verdict, wait)
   local ends = get('until')
   local closed = ends and math.max(0, ends - now) or -1
   local asked = string.format('%.0f', get('asked', 0))
-  return {verdict, math.ceil(wait), math.ceil(closed), asked, redis.call('ZCARD', seen)}
+  local processes = redis.call('ZCARD', seen)
+  local limits = limit .. ' ' .. interval
+  local others = redis.call('HGET', gate, 'limits') or limits
+  redis.call('HSET', gate, 'limits', limits)
+  local differ = others ~= limits and processes > 1 and 1 or 0
+  return {verdict, math.ceil(wait), math.ceil(closed), asked, processes, differ}
 end
 local function forget_waiter(id)
   redis.call('ZREM', queue, id)
@@ -61,7 +66,6 @@ local function wait_for(seconds)
 end
 
 local function enter()
-  for _, key in ipairs({gate, seen}) do redis.call('PEXPIRE', key, 604800000) end
   local ends = get('until')
   if ends then
     if ends > now then return answer(0, ends - now) end
@@ -119,14 +123,32 @@ local function leave()
   return answer(0, 0)
 end
 
+-- The clock was set back, or a server with another clock took over: all is as far away as it was.
+local function rewind(by)
+  for _, field in ipairs({'until', 'next', 'failed'}) do
+    if get(field) then set(field, get(field) - by) end
+  end
+  for _, key in ipairs({permits, waiting, seen}) do
+    for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -by, id) end
+  end
+end
+local function operate()
+  if op == 'enter' then return enter() end
+  if op == 'leave' then return leave() end
+  redis.call('ZADD', permits, now + lease, call)
+  return answer(0, 0)
+end
+
+local last = get('now', now)
+if last > now + 1000000 then rewind(last - now) end
+set('now', now)
 redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', now)) do forget_waiter(gone) end
 redis.call('ZADD', seen, now, process)
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - 120000000)
-if op == 'enter' then return enter() end
-if op == 'leave' then return leave() end
-redis.call('ZADD', permits, now + lease, call)
-return answer(0, 0)
+local result = operate()
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, 604800000) end
+return result
 """
 _SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _PARTS: Final = ("gate", "permits", "queue", "waiting", "processes")
@@ -143,6 +165,7 @@ class Reply:
         closed: Seconds until a probe of the closed gate may be sent; ``None`` when it is open.
         asked: Seconds that the server asked to wait, if that is longer; otherwise 0.
         processes: Number of processes seen in the last two minutes.
+        differ: Whether another one has just asked with other limits.
     """
 
     granted: bool
@@ -151,6 +174,7 @@ class Reply:
     closed: float | None
     asked: float
     processes: int
+    differ: bool
 
 
 @attrs.frozen(eq=False)
@@ -202,7 +226,7 @@ def _micro(seconds: float) -> int:
 
 
 def _reply(result: Sequence[Any]) -> Reply:
-    verdict, wait, closed, asked, processes = map(int, result)
+    verdict, wait, closed, asked, processes, differ = map(int, result)
     return Reply(
         granted=verdict > 0,
         probe=verdict > 1,
@@ -210,4 +234,5 @@ def _reply(result: Sequence[Any]) -> Reply:
         closed=None if closed < 0 else closed / 1e6,
         asked=asked / 1e6,
         processes=max(1, processes),
+        differ=differ > 0,
     )

@@ -82,9 +82,12 @@ class SharedGate(Switch):
         self._process = token_hex(8)
         self._probe_at = 0.0
         self._processes = 1
+        # One for all outages: it counts what is in flight, also if Redis comes and goes.
+        self._local = LimitedGate(clock, rng)
         self._stand_in: LimitedGate | None = None
         self._following = ExitStack()
         self._ask_at = 0.0
+        self._has_warned = False
 
     @asynccontextmanager
     async def passage(
@@ -113,10 +116,12 @@ class SharedGate(Switch):
             async with local as own:
                 yield own
                 return
+        self._local.occupy()
         try:
             async with in_background(partial(self._renew, passage)):
                 yield passage
         finally:
+            self._local.release()
             await uninterrupted(partial(self._leave, passage, max_pause))
 
     async def _enter(
@@ -205,6 +210,13 @@ class SharedGate(Switch):
         except Exception as error:  # noqa: BLE001 - of any client; no call may fail because of it
             self._stand_in = self._stand_in or self._replace_redis(error)
             return None
+        if reply.differ and not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "Processes share the account %s with different limits: each keeps to its own, and"
+                " one with lower limits may wait for long. Pass the same to all",
+                self._script.key,
+            )
         self._processes = reply.processes
         self._probe_at = self._clock.monotonic() + (reply.closed or 0.0)
         self.turn(closed=reply.closed is not None)
@@ -214,11 +226,11 @@ class SharedGate(Switch):
         """Return a gate with this process's share, because Redis cannot be reached."""
         script, processes = self._script, self._processes
         limit, rate = script.max_in_flight, script.requests_per_second
-        stand_in = LimitedGate(
-            self._clock,
-            self._rng,
-            max_in_flight=None if limit is None else max(1, limit // processes),
-            requests_per_second=None if rate is None else rate / processes,
+        stand_in = self._local
+        stand_in.reopen()
+        stand_in.limit(
+            None if limit is None else max(1, limit // processes),
+            None if rate is None else rate / processes,
         )
         self._following.enter_context(
             stand_in.on_switched(lambda: self.turn(closed=stand_in.closed))
@@ -243,6 +255,8 @@ class SharedGate(Switch):
             )
         self._stand_in = None
         self._following.close()
+        # Those that wait for a permit of this process get one, whatever Redis now lets through.
+        stand_in.limit(self._script.max_in_flight, self._script.requests_per_second)
         _log.warning("Redis answers again for the account %s", self._script.key)
         return reply
 
