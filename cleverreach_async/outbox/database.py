@@ -8,8 +8,8 @@ import os
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -271,23 +271,25 @@ class PostgresDatabase(OutboxDatabase):
             rows: Rows = cursor.fetchall() if cursor.description else ()
             return rows
 
-        with connection.transaction():
+        with _transaction(connection):
             return work(execute)
 
     def _open(self) -> Any:
         psycopg = self._psycopg
         try:
             connection = psycopg.connect(
-                self._conninfo, autocommit=True, connect_timeout=int(_WAIT)
+                self._conninfo,
+                autocommit=True,
+                connect_timeout=int(_WAIT),
+                prepare_threshold=None,  # a pooler such as PgBouncer changes the server in between
             )
         except psycopg.Error as error:
             # It names host, port and user, not the password.
             reason = mask_emails(str(error).partition("\n")[0])
             raise OutboxError(f"the PostgreSQL of the outbox cannot be reached: {reason}") from None
         try:
-            connection.execute(f"SET statement_timeout = {int(_WAIT * 1000)}")
             if not _has_tables(connection):
-                with connection.transaction():
+                with _transaction(connection):
                     # Two processes that create a table at the same time would fail.
                     connection.execute(f"SELECT pg_advisory_xact_lock({_ANY_NUMBER})")
                     for statement in self.dialect.tables:
@@ -297,6 +299,15 @@ class PostgresDatabase(OutboxDatabase):
                 connection.close()
             raise
         return connection
+
+
+@contextmanager
+def _transaction(connection: Any) -> Generator[None, None, None]:
+    """Run the block in a transaction, whose statements wait for no longer than a short time."""
+    with connection.transaction():
+        # A setting of the session would stay behind in a pooler such as PgBouncer.
+        connection.execute(f"SET LOCAL statement_timeout = {int(_WAIT * 1000)}")
+        yield
 
 
 def _remedy(state: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.outbox.statements import Rows, Statement, run_steps
+from cleverreach_async.outbox.statements import Rows, Statement, next_statement, run_steps
 
 __all__ = ["join", "join_async"]
 
@@ -73,27 +73,35 @@ async def join_async(connection: Any, steps: Generator[Statement, Rows, T]) -> T
         def run(inner: Any) -> T:
             return join(inner, steps)
 
-        found: T = await connection.run_sync(run)
-        return found
+        joined: T = await connection.run_sync(run)
+        return joined
     if library not in {"asyncpg", "aiosqlite", "psycopg"} or not _is_async(connection):
         if hasattr(connection, "cursor") or hasattr(connection, "exec_driver_sql"):
             raise ConfigurationError("this connection is not asynchronous: use outbox.put_in(…)")
         raise ConfigurationError(f"no connection to a database: {_KINDS}")
     _check_transaction(connection)
     mark = _MARKS[{"asyncpg": "numeric_dollar", "aiosqlite": "qmark"}.get(library, "format")]
-    rows: Rows | None = None
+
+    async def execute(sql: str, values: Sequence[Any]) -> Rows:
+        if library == "asyncpg":
+            return _plain(await connection.fetch(mark(sql), *values))
+        cursor = await connection.execute(mark(sql), tuple(values))
+        try:
+            return _plain(await cursor.fetchall()) if cursor.description else ()
+        finally:
+            await cursor.close()
+
+    found: Rows | Exception | None = None
     while True:
         try:
-            sql, values = next(steps) if rows is None else steps.send(rows)
+            statement = next_statement(steps, found)
         except StopIteration as end:
-            done: T = end.value
-            return done
-        if library == "asyncpg":
-            rows = _plain(await connection.fetch(mark(sql), *values))
-            continue
-        cursor = await connection.execute(mark(sql), tuple(values))
-        rows = _plain(await cursor.fetchall()) if cursor.description else ()
-        await cursor.close()
+            result: T = end.value
+            return result
+        try:
+            found = await execute(*statement)
+        except Exception as error:  # noqa: BLE001 - the generator raises it again
+            found = error
 
 
 def _sqlalchemy(connection: Any) -> Callable[[str, Sequence[Any]], Rows]:

@@ -5,6 +5,7 @@ notation of any driver can be put in their place.
 """
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -20,6 +21,7 @@ __all__ = [
     "Rows",
     "Statement",
     "insertion",
+    "next_statement",
     "run_steps",
 ]
 
@@ -83,6 +85,7 @@ _PUT_LINES: Final = """
 INSERT INTO cleverreach_outbox_lines (entry, account, receiver, order_id, product, nth)
     VALUES {places} ON CONFLICT DO NOTHING RETURNING order_id, product, nth
 """
+_DELETE: Final = "DELETE FROM cleverreach_outbox WHERE id = ?"
 _BODIES_OF_ORDER: Final = """
 SELECT DISTINCT entries.creates, entries.body FROM cleverreach_outbox_lines AS lines
     JOIN cleverreach_outbox AS entries ON entries.id = lines.entry
@@ -130,6 +133,17 @@ def insertion(parcel: Parcel, now: float) -> Generator[Statement, Rows, int]:
     receiver = (parcel.receiver, parcel.receiver_digest)
     fields = (parcel.account, *receiver, parcel.group_id, int(parcel.creates), parcel.body)
     [[entry]] = yield _PUT, (*fields, *times)
+    try:
+        return (yield from _lines_of(entry, parcel))
+    except Exception:
+        # A shop that goes on after the error must not commit an entry that lacks its lines.
+        with suppress(Exception):
+            yield _DELETE, (entry,)
+        raise
+
+
+def _lines_of(entry: int, parcel: Parcel) -> Generator[Statement, Rows, int]:
+    """Put the lines of an entry, and leave what is known out of it."""
     owner = (parcel.account, parcel.receiver_digest)
     stored: set[OrderLine] = set()
     # Sorted, so that two checkouts of one order never wait for each other.
@@ -145,7 +159,7 @@ def insertion(parcel: Parcel, now: float) -> Generator[Statement, Rows, int]:
         bodies = yield _BODIES_OF_ORDER, (*owner, order_id, entry)
         warn_of_changes(parcel, order_id, [(bool(row[0]), row[1]) for row in bodies])
     if not new:
-        yield "DELETE FROM cleverreach_outbox WHERE id = ?", (entry,)
+        yield _DELETE, (entry,)
     elif len(new) < len(parcel.lines):
         body = parcel.with_lines(new).body
         yield "UPDATE cleverreach_outbox SET body = ? WHERE id = ?", (body, entry)
@@ -155,12 +169,33 @@ def insertion(parcel: Parcel, now: float) -> Generator[Statement, Rows, int]:
 def run_steps(
     steps: Generator[Statement, Rows, T], execute: Callable[[str, Sequence[Any]], Rows]
 ) -> T:
-    """Run statements one after the other, and return what the generator returns."""
-    rows: Rows | None = None
+    """Run statements one after the other, and return what the generator returns.
+
+    Raises:
+        Exception: What a statement raises, when the generator has dealt with it.
+    """
+    found: Rows | Exception | None = None
     while True:
         try:
-            statement = next(steps) if rows is None else steps.send(rows)
+            statement = next_statement(steps, found)
         except StopIteration as end:
-            found: T = end.value
-            return found
-        rows = execute(*statement)
+            result: T = end.value
+            return result
+        try:
+            found = execute(*statement)
+        except Exception as error:  # noqa: BLE001 - the generator raises it again
+            found = error
+
+
+def next_statement(
+    steps: Generator[Statement, Rows, Any], found: Rows | Exception | None
+) -> Statement:
+    """Return the next statement of a generator.
+
+    Args:
+        steps: The generator.
+        found: The rows of the statement before it, or what it raised; ``None`` for the first one.
+    """
+    if isinstance(found, Exception):
+        return steps.throw(found)
+    return next(steps) if found is None else steps.send(found)

@@ -318,6 +318,33 @@ def test_a_connection_that_is_traced(files: Path) -> None:
     outbox.close()
 
 
+REFUSED = """
+    CREATE TRIGGER refuse BEFORE INSERT ON cleverreach_outbox_lines
+    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_failure_halfway_leaves_nothing_in_the_transaction(tmp_path: Path) -> None:
+    """The shop may go on after the error and commit: an entry without lines would be sent."""
+    outbox = Outbox(tmp_path / "halfway.db")
+    await outbox.prepare()
+    with closing(sqlite3.connect(tmp_path / "halfway.db")) as connection:
+        connection.execute(REFUSED)
+        with pytest.raises(sqlite3.IntegrityError, match="the disk is full"):
+            outbox.put_in(connection, receiver(), group_id=GROUP)
+        connection.execute("CREATE TABLE shop_orders (id)")
+        connection.commit()
+    async with aiosqlite.connect(tmp_path / "halfway.db") as other:
+        await other.execute("INSERT INTO shop_orders VALUES (1)")
+        with pytest.raises(sqlite3.IntegrityError, match="the disk is full"):
+            await outbox.aput_in(other, receiver(), group_id=GROUP)
+        await other.commit()
+    assert [] == await outbox.entries()
+    outbox.close()
+
+
 class MySQL:
     """A connection of Django to another database."""
 
