@@ -210,8 +210,11 @@ class CleverReach(Nouns):
                 :class:`RedisAccount`.
 
         Raises:
-            ConfigurationError: ``keep`` is below 1.
+            ConfigurationError: ``keep`` is below 1, or one of the others is no function.
         """
+        for name, function in (("auth_of", auth_of), ("shared", shared)):
+            if function is not None and not callable(function):
+                raise ConfigurationError(f"{name} is {kind_of(function)}; pass a function of a key")
 
         def make(key: str, account: Account | None) -> "tuple[CleverReach, Account]":
             if account is None:

@@ -222,6 +222,15 @@ async def test_an_asynchronous_function_is_refused(cr: CleverReach) -> None:
         tenants["a"]
 
 
+def test_what_is_no_function_is_refused() -> None:
+    """Before the first account is used."""
+    token: Any = "token"
+    with pytest.raises(ConfigurationError, match="auth_of is .*; pass a function of a key"):
+        CleverReach("own").accounts(token)
+    with pytest.raises(ConfigurationError, match="shared is .*; pass a function of a key"):
+        CleverReach("own").accounts(lambda key: key, shared=token)
+
+
 @pytest.mark.parametrize("key", ["", 42, None, b"shop", "a\nb"])
 def test_a_key_is_a_text(key: Any) -> None:
     """42 and "42" would be two clients of one account."""
