@@ -225,9 +225,9 @@ async def test_an_asynchronous_function_is_refused(cr: CleverReach) -> None:
 def test_what_is_no_function_is_refused() -> None:
     """Before the first account is used."""
     token: Any = "token"
-    with pytest.raises(ConfigurationError, match="auth_of is .*; pass a function of a key"):
+    with pytest.raises(ConfigurationError, match=r"auth_of is .*; pass a function of a key"):
         CleverReach("own").accounts(token)
-    with pytest.raises(ConfigurationError, match="shared is .*; pass a function of a key"):
+    with pytest.raises(ConfigurationError, match=r"shared is .*; pass a function of a key"):
         CleverReach("own").accounts(lambda key: key, shared=token)
 
 
