@@ -17,6 +17,7 @@ import sqlalchemy
 import sqlalchemy.orm
 from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from support.django_project import configured_settings
 from support.outbox_server import GROUP, LAMP, receiver
 from support.postgres import run_postgres
 
@@ -26,8 +27,6 @@ pytestmark = pytest.mark.socket
 
 # They have no types.
 asyncpg: Any = import_module("asyncpg")
-django: Any = import_module("django")
-settings: Any = import_module("django.conf").settings
 django_db: Any = import_module("django.db")
 
 Order = dict[str, Any]
@@ -99,9 +98,7 @@ def with_session(place: str, outbox: Any, order: Order, commit: bool) -> int:
 
 def with_django(place: str, outbox: Any, order: Order, commit: bool) -> int:
     """Use Django."""
-    if not settings.configured:
-        settings.configure()
-    django.setup()
+    configured_settings()
     host, _, rest = place.partition(":")
     port, _, name = rest.partition("/")
     server = {"USER": "postgres", "HOST": host, "PORT": port, "NAME": name}
