@@ -113,7 +113,9 @@ def check(row: object) -> None:
         for name in ("registered", "activated", "deactivated"):
             seconds = sent.get(name, 1_700_000_000)
             assert type(seconds) is int
-            assert seconds == 1 or 86_400 <= seconds <= 4_102_444_800 or name == "registered"
+            # 0 means never, and true is 1.
+            is_time = 86_400 <= seconds <= 4_102_444_800
+            assert seconds in {0, 1} or is_time or name == "registered"
         assert {"registered", "activated", "deactivated"} & sent.keys() or "activated" not in sent
 
 
