@@ -16,7 +16,7 @@ import coverage
 import pytest
 from hypothesis import settings
 from support.event_loops import anyio_backend
-from support.real_time import RealTime
+from support.real_time import MOST_SECONDS, RealTime
 
 import cleverreach_async
 from cleverreach_async import ConfigurationError
@@ -25,7 +25,8 @@ __all__ = ["anyio_backend"]
 
 # Without a deadline per example, because a test that is slow on a busy machine is not wrong. Every
 # run tries other examples, on continuous integration too, so that many runs find what one misses.
-settings.register_profile("usual", deadline=None, derandomize=False, max_examples=30)
+EXAMPLES = 30
+settings.register_profile("usual", deadline=None, derandomize=False, max_examples=EXAMPLES)
 settings.register_profile("hunt", deadline=None, derandomize=False, max_examples=1000)
 settings.load_profile("usual")
 
@@ -63,9 +64,13 @@ def _long_keep_alive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_long_wait(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+def _no_long_wait(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Generator[None]:
     """Retries and outages are tested with other clocks than the system's."""
-    waits = RealTime(monkeypatch)
+    is_random = request.node.get_closest_marker("hypothesis") is not None
+    times = settings.default.max_examples / EXAMPLES if is_random and settings.default else 1
+    waits = RealTime(monkeypatch, most=MOST_SECONDS * times)
     yield
     waits.check()
 
