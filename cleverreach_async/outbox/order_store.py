@@ -1,7 +1,7 @@
 """What the outboxes of all databases have in common: to put, send, list, retry and drop."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, Unpack
@@ -255,13 +255,7 @@ class OrderStore(ABC):
             ConfigurationError: The numbers are none.
             OutboxError: The database cannot be used.
         """
-        chosen = None if ids is None else check_ids("ids", ids)
-
-        def work(execute: Execute) -> int:
-            now = self._database.now(execute, self._clock)
-            return queries.retry(execute, chosen, now=now, resend_doubtful=resend_doubtful)
-
-        found = await self._database.run(work)
+        found = await self._change(partial(queries.retry, resend_doubtful=resend_doubtful), ids)
         self._wake()
         return found
 
@@ -281,13 +275,7 @@ class OrderStore(ABC):
             ConfigurationError: The numbers are none.
             OutboxError: The database cannot be used.
         """
-        chosen = None if ids is None else check_ids("ids", ids)
-
-        def work(execute: Execute) -> int:
-            now = self._database.now(execute, self._clock)
-            return queries.drop(execute, chosen, now=now)
-
-        return await self._database.run(work)
+        return await self._change(queries.drop, ids)
 
     async def prepare(self) -> None:
         """Create the tables, if they do not exist. Every other method but ``put_in`` does so too.
@@ -315,6 +303,15 @@ class OrderStore(ABC):
 
     def _steps(self, parcel: Parcel) -> Generator[Statement, Rows, int]:
         return insertion(parcel, self._clock.now())
+
+    async def _change(self, change: Callable[..., int], ids: Sequence[int] | None) -> int:
+        """Change the entries with some numbers, or all; returns how many there were."""
+        chosen = None if ids is None else check_ids("ids", ids)
+
+        def work(execute: Execute) -> int:
+            return change(execute, chosen, now=self._database.now(execute, self._clock))
+
+        return await self._database.run(work)
 
     async def _put(self, parcel: Parcel) -> int:
         def work(execute: Execute) -> int:
