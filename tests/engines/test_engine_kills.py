@@ -1,7 +1,8 @@
 """Jobs of Ray, Spark and dlt whose workers are killed: each order is stored once.
 
 ``nox -s engines`` installs the engines and runs this; elsewhere it is skipped. With ``-- long`` it
-loads 40,000 rows, kills three workers, and tries everything with every engine.
+loads 40,000 rows, kills three workers, and tries everything with every engine. With
+``--randomly-seed=N`` it kills at the instants of an earlier run.
 """
 
 import os
@@ -22,7 +23,10 @@ pytestmark = [pytest.mark.socket, pytest.mark.no_cover]
 SELECTED = os.environ.get("ENGINES")
 LONG = SELECTED == "long"
 ROWS = 40_000 if LONG else 800
-KILLS = 3 if LONG else 1
+KILLS, BATCHES = (3, 3) if LONG else (1, 1)
+"""How many workers are killed, and after how many batches of a partition at most."""
+LATENCY = 0.06
+"""Seconds that a response takes. A worker that is killed earlier has a request in flight."""
 ONLY_LONG = pytest.mark.skipif(not LONG, reason="takes minutes: nox -s engines -- long")
 MODULES = {"dlt": "dlt", "ray": "ray", "spark": "pyspark", "plain": "pyarrow"}
 
@@ -36,10 +40,10 @@ def job(engine: str, tmp_path: Path) -> Generator[EngineRun]:
         pytest.skip(f"{engine} is not installed")
     if engine == "spark" and shutil.which("java") is None:
         pytest.skip("Java is not installed (Debian: apt-get install default-jre-headless)")
-    seed = int(os.environ.get("ENGINE_SEED", time.time_ns() % 10_000))
-    show(f"\n{engine}: {ROWS:,} rows, seed {seed}")
-    with running_sandbox(tmp_path, "--latency", "60ms", "--max-in-flight", "8") as variables:
-        yield EngineRun(engine, tmp_path, variables, ROWS, random.Random(seed))
+    show(f"\n{engine}: {ROWS:,} rows")
+    options = ("--latency", f"{LATENCY}s", "--max-in-flight", "8")
+    with running_sandbox(tmp_path, *options) as variables:
+        yield EngineRun(engine, tmp_path, variables, ROWS)
 
 
 def show(figures: str) -> None:
@@ -57,20 +61,17 @@ def check(job: EngineRun) -> None:
 def test_workers_killed_at_random_instants(job: EngineRun) -> None:
     """Their partitions are repeated, and no order is stored twice."""
     started = time.monotonic()
-    process = job.start()
-    kills = 0
-    while kills < KILLS:
-        if job.kill_one(process, after=job.batches() + job.random.randint(1, 3)) is None:
-            break
-        kills += 1
-        if job.engine == "dlt":  # it has one process, which somebody starts again
-            job.finish(process)
-            process = job.start()
-    status = job.finish(process)
+    for _ in range(KILLS):
+        batches = random.randint(1, BATCHES)
+        job.plan(signal.SIGKILL, batches=batches, seconds=random.uniform(0, LATENCY))
+    status = job.finish(job.start())
+    for _ in range(KILLS if job.engine == "dlt" else 0):  # somebody starts its only process again
+        assert -signal.SIGKILL == status, job.output[-3000:]
+        status = job.finish(job.start())
     assert 0 == status, job.output[-3000:]
-    assert KILLS == kills
+    assert KILLS == len(job.signalled())
     check(job)
-    figures = f"{kills} kills, {len(job.attempts())} attempts, {job.batches()} batches"
+    figures = f"{KILLS} kills, {len(job.attempts())} attempts, {job.batches()} batches"
     show(f"{figures}, {time.monotonic() - started:.0f} s")
 
 
@@ -96,16 +97,17 @@ def test_a_worker_killed_after_the_last_request(job: EngineRun, tmp_path: Path) 
 @ONLY_LONG
 @pytest.mark.parametrize("engine", ["ray", "spark", "plain"])
 def test_two_attempts_of_a_partition_at_once(job: EngineRun) -> None:
-    """One stands still for longer than its lease: it sends nothing after another one goes on.
+    """One stands still for longer than its lease: it sends nothing after another one has begun.
 
     dlt has one process for a package, so its partitions are those without an engine here.
     """
+    # It must not stop while it writes: the file of SQLite would stay locked.
+    job.plan(signal.SIGSTOP, batches=1, seconds=0)
     first = job.start()
-    while not (running := [it for it in job.attempts() if it.sent and it.is_alive]):
+    while not job.signalled():
         assert first.poll() is None, job.finish(first)
         time.sleep(0.02)
-    stopped = running[0]
-    os.kill(stopped.process, signal.SIGSTOP)
+    [stopped] = job.signalled()
     second = job.start()
     while not any(it.sent for it in job.attempts() if is_other_attempt(it, stopped)):
         assert second.poll() is None, job.finish(second)

@@ -1,11 +1,10 @@
-"""A job of an engine as a process, the sandbox that it loads into, and a killer of its workers."""
+"""A job of an engine as a process, and the sandbox that it loads into."""
 
 import os
-import random
 import signal
 import sqlite3
 import sys
-import time
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ __all__ = ["Attempt", "EngineRun", "running_sandbox"]
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples" / "engines"
 ENGINES: Final = ("dlt", "ray", "spark")
-_PAUSE: Final = 0.02
 
 
 @contextmanager
@@ -53,24 +51,11 @@ class Attempt:
         key: Key of its journal, with signs replaced.
         process: Id of the process.
         sent: When each of its batches was sent, on the system's monotonic clock.
-        has_ended: Whether the import has ended; the process may go on with another one.
     """
 
     key: str
     process: int
     sent: list[float]
-    has_ended: bool
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it goes on, as far as its process still runs."""
-        if self.has_ended:
-            return False
-        try:
-            state = Path(f"/proc/{self.process}/stat").read_text("utf-8").rpartition(")")[2].split()
-        except OSError:
-            return False
-        return state[0] not in "ZX"
 
 
 @attrs.define
@@ -82,7 +67,6 @@ class EngineRun:
         folder: Everything that it writes.
         variables: Those of the sandbox.
         rows: Number of rows, each with one order.
-        random: Decides when to kill which worker.
         output: What the process that ended last has printed.
     """
 
@@ -90,21 +74,24 @@ class EngineRun:
     folder: Path
     variables: dict[str, str]
     rows: int
-    random: random.Random
     output: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        for folder in ("attempts", "planned", "signalled"):
+            (self.folder / folder).mkdir()
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the variables of a process of the job."""
-        (self.folder / "attempts").mkdir(exist_ok=True)
         paths = (str(ROOT), str(ROOT / "tests"), str(EXAMPLES))
         return {
             **os.environ,
             **self.variables,
             "PYTHONPATH": os.pathsep.join(paths),
             "JOURNALS": f"sqlite:///{self.folder / 'journals.db'}",
-            "ENGINE_ATTEMPTS": str(self.folder / "attempts"),
+            "ENGINE_RUN": str(self.folder),
             "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
             "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "PYSPARK_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": "127.0.0.1",
             **more,
         }
@@ -135,32 +122,28 @@ class EngineRun:
         for path in sorted((self.folder / "attempts").iterdir(), key=lambda it: it.stat().st_ctime):
             key, process, _ = path.name.split("~")
             lines = path.read_text("utf-8").splitlines()
-            sent = [float(line.split()[0]) for line in lines if line != "ended"]
-            found.append(Attempt(key, int(process), sent, "ended" in lines))
+            found.append(Attempt(key, int(process), [float(line.split()[0]) for line in lines]))
         return found
 
     def batches(self) -> int:
         """Return how many batches were answered so far."""
         return sum(len(attempt.sent) for attempt in self.attempts())
 
-    def kill_one(self, process: Popen[str], after: int) -> int | None:
-        """Kill a worker at random, a moment after so many batches; returns its process id.
+    def plan(self, number: signal.Signals, *, batches: int, seconds: float) -> None:
+        """Have one worker send itself a signal, while it has more batches to send.
 
         Args:
-            process: The job; where the engine has no workers, it is the one that is killed.
-            after: Batches.
+            number: The signal; a worker sends itself one at most.
+            batches: It waits for the responses to so many batches of a partition,
+            seconds: and then for so long.
         """
-        while process.poll() is None and self.batches() < after:
-            time.sleep(_PAUSE)
-        time.sleep(self.random.uniform(0, 0.5))
-        while process.poll() is None:
-            alive = sorted({it.process for it in self.attempts() if it.sent and it.is_alive})
-            if alive:
-                victim = self.random.choice(alive)
-                os.kill(victim, signal.SIGKILL)
-                return victim
-            time.sleep(_PAUSE)
-        return None
+        name = f"{int(number)}~{batches}~{seconds:.3f}~{uuid.uuid4().hex[:6]}"
+        (self.folder / "planned" / name).touch()
+
+    def signalled(self) -> list[Attempt]:
+        """Return the attempts whose worker has sent itself a signal."""
+        names = {path.name for path in (self.folder / "signalled").iterdir()}
+        return [it for it in self.attempts() if f"{it.key}~{it.process}" in names]
 
     def orders(self) -> tuple[int, int]:
         """Return how many orders are stored, and how many different ones."""

@@ -1,8 +1,9 @@
 """The functions that workers of an engine call in tests: they write requests down, and may die.
 
-Each attempt of a partition has a file in the folder ``ENGINE_ATTEMPTS``, named after the partition
-and the process, with a line for each batch that was answered: when it was sent, and the status; and
-one when the import has ended.
+In the folder ``ENGINE_RUN``, ``attempts`` has a file for each attempt of a partition, named after
+the partition and the process, with a line for each batch that was answered: when it was sent, and
+the status. ``planned`` has a file for each signal that a worker shall send itself; it is moved to
+``signalled`` when a worker does.
 """
 
 import os
@@ -13,6 +14,7 @@ import uuid
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from threading import Timer
 from typing import Any, Final
 
 from sqlalchemy import create_engine
@@ -23,7 +25,6 @@ __all__ = ["make_client", "open_journal"]
 
 LEASE: Final = 3.0
 _key: ContextVar[str] = ContextVar("_key", default="none")
-_attempt: ContextVar[Path | None] = ContextVar("_attempt", default=None)
 
 
 class MortalClient(CleverReach):
@@ -32,9 +33,6 @@ class MortalClient(CleverReach):
     async def __aexit__(self, *exc_info: object) -> None:
         """Close the client, and die where the test wants that."""
         await super().__aexit__(*exc_info)
-        if (path := _attempt.get()) is not None:
-            with path.open("a", encoding="utf-8") as file:
-                file.write("ended\n")
         if _key.get() != "none" and exc_info[0] is None:
             die_once(_key.get())
 
@@ -51,20 +49,42 @@ def die_once(key: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def signal_as_planned(key: str, batches: int) -> None:
+    """Send this process its signal, if one is planned after so many batches of a partition."""
+    signalled = _folder() / "signalled"
+    if any(signalled.glob(f"*~{os.getpid()}")):
+        return
+    for path in sorted((_folder() / "planned").iterdir()):
+        number, wanted, seconds, _ = path.name.split("~")
+        if batches < int(wanted):
+            continue
+        try:
+            path.rename(signalled / f"{key}~{os.getpid()}")
+        except FileNotFoundError:  # another worker was faster
+            continue
+        if float(seconds):
+            Timer(float(seconds), os.kill, (os.getpid(), int(number))).start()
+        else:
+            os.kill(os.getpid(), int(number))
+        return
+
+
 def make_client() -> CleverReach:
     """Return a client that writes its batches down, under the key opened last in this task."""
     if _key.get() == "none":
         return CleverReach.from_env()
-    folder = Path(os.environ["ENGINE_ATTEMPTS"])
-    name = re.sub(r"\W+", "-", _key.get())
-    path = folder / f"{name}~{os.getpid()}~{uuid.uuid4().hex[:6]}"
+    key = re.sub(r"\W+", "-", _key.get())
+    path = _folder() / "attempts" / f"{key}~{os.getpid()}~{uuid.uuid4().hex[:6]}"
     path.touch()
-    _attempt.set(path)
+    batches = 0
 
     def write(event: RequestEvent) -> None:
+        nonlocal batches
         if event.path.endswith(("/upsertplus", "/insert")):
             with path.open("a", encoding="utf-8") as file:
                 file.write(f"{time.monotonic() - event.elapsed:.3f} {event.status_code}\n")
+            batches += 1
+            signal_as_planned(key, batches)
 
     return MortalClient.from_env(on_event=write)
 
@@ -73,6 +93,10 @@ def open_journal(key: str) -> SqlJournal:
     """Return the journal with a key, whose lease is short."""
     _key.set(key)
     return SqlJournal(_engine(), key, lease=LEASE)
+
+
+def _folder() -> Path:
+    return Path(os.environ["ENGINE_RUN"])
 
 
 @cache
