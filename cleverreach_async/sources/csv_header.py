@@ -21,7 +21,7 @@ _SAMPLE: Final = 100
 
 _BROKEN: Final = (
     "the quotes around column names do not match; if the column separator is not one of ; , | or"
-    " a tab, pass delimiter="
+    " a tab, name it with --delimiter or delimiter="
 )
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(\\t|[^\r\n"])"?[\r\n]*', re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"[^\s@;,|]+@[^\s@;,|]+")

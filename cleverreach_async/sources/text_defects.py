@@ -123,7 +123,9 @@ def source_error(file: BinaryIO, path: str, encoding: str, defect: Defect) -> So
     if defect.kind == "encoding":
         line = line_at(file, encoding, defect.offset)
         return SourceError(
-            f"{defect.reason}; pass encoding= to name the right one", path=path, line=line
+            f"{defect.reason}; name the right one with --encoding or encoding=",
+            path=path,
+            line=line,
         )
     if defect.kind == "line":
         return SourceError(f"{defect.reason}: the file does not hold rows", path=path)
@@ -131,7 +133,7 @@ def source_error(file: BinaryIO, path: str, encoding: str, defect: Defect) -> So
     head = file.read(8)
     hint = next((f", but {what}" for magic, what in _OTHER_FORMATS if head.startswith(magic)), "")
     if not hint and 0 in head and encoding in {"utf-8", "cp1252"}:
-        hint = "; if it is UTF-16, pass encoding='utf-16-le'"
+        hint = "; if it is UTF-16, pass --encoding utf-16-le or encoding='utf-16-le'"
     line = _line_of_control(file, encoding, defect.offset)
     return SourceError(f"{defect.reason}{hint}", path=path, line=line)
 

@@ -103,7 +103,7 @@ class Inspection:
         what = "not" if is_rare else "UTF-8"
         raise SourceError(
             f"{reason}, while other text in the file is {what}: two encodings are mixed. Repair"
-            " the line, or pass encoding= to read the whole file in one of them",
+            " the line, or name one of them for the whole file with --encoding or encoding=",
             path=self.path,
             line=line_at(self.file, "utf-8", first if is_rare else defect.offset),
         )

@@ -468,7 +468,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "concurrency": ({"concurrency": 0}, {}, "from 1 to 32"),
     "order": ({"order_by": " "}, {}, "order_by"),
     "no path": ({}, {"path": None}, "path is None"),
-    "empty path": ({}, {"path": ""}, "path is"),
+    "empty path": ({}, {"path": ""}, "is a folder; pass the name of a file"),
     "suffix": ({}, {"path": "group.xlsx"}, "no format is known"),
     "format": ({}, {"path": "group.csv", "format": "xml"}, "format is 'xml'"),
     "orders in a table": ({"detail": Detail.ALL}, {"path": "group.csv"}, "no place for events"),

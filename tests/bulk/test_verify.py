@@ -239,7 +239,8 @@ async def test_more_rows_than_a_slice_and_a_page() -> None:
     [
         ({"group_id": 0}, "group_id is 0"),
         ({"source": "a@example.org"}, "source is of type str"),
-        ({"differences": ""}, "pass the name of a file"),
+        ({"differences": ""}, "'.' is a folder; pass the name of a file"),
+        ({"differences": 7}, "path is of type int; pass the name of a file"),
         ({"differences": "there.jsonl"}, "exists already"),
         ({"differences": "no/there.jsonl"}, "cannot be written"),
     ],

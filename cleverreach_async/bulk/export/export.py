@@ -269,9 +269,9 @@ def checked_path(path: Any) -> Path:
     try:
         found = Path(path)
     except TypeError:
-        found = Path()
+        raise ConfigurationError(f"path is {kind_of(path)}; pass the name of a file") from None
     if not found.name:
-        raise ConfigurationError(f"path is {kind_of(path)}; pass the name of a file")
+        raise ConfigurationError(f"'{found}' is a folder; pass the name of a file")
     return found
 
 

@@ -153,7 +153,7 @@ def choose_format(suffix: str, wanted: ExportFormat | None, detail: Detail) -> E
     if found is None:
         raise ConfigurationError(
             f"no format is known for files that end with {suffix!r}: name the file .csv, .jsonl or"
-            " .parquet, or pass format="
+            " .parquet, or choose one with --format or format="
         )
     if found not in _BY_SUFFIX.values():
         raise ConfigurationError(f"format is {found!r}; use 'csv', 'jsonl' or 'parquet'")

@@ -103,8 +103,9 @@ class RejectsFile:
             return
         if old and not self._overwrite:
             raise ConfigurationError(
-                f"{path} is not empty, and may be a rejects file that somebody has repaired: pass"
-                " another as rejects=, move it, or pass overwrite=True"
+                f"{path} is not empty, and may be a rejects file that somebody has repaired: choose"
+                " another with --rejects or rejects=, move it, or replace it with --overwrite or"
+                " overwrite=True"
             )
         if old:
             path.chmod(_OWNER_ONLY)
@@ -128,8 +129,8 @@ class RejectsFile:
             return keep
         if not keep:
             raise ConfigurationError(
-                f"{path} is not from the import that is resumed, which has no rejects so far: pass"
-                " another as rejects=, or move it"
+                f"{path} is not from the import that is resumed, which has no rejects so far:"
+                " choose another with --rejects or rejects=, or move it"
             )
         return _end_last_line(file)
 
