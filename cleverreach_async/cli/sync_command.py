@@ -15,9 +15,10 @@ from cleverreach_async.cli.completion import one_of
 from cleverreach_async.cli.confirmation import Yes, check_yes, confirm
 from cleverreach_async.cli.connection import connect, run
 from cleverreach_async.cli.credentials import Access
-from cleverreach_async.cli.exit_statuses import INCOMPLETE, STOPPED
+from cleverreach_async.cli.exit_statuses import INCOMPLETE, STOPPED, USAGE
 from cleverreach_async.cli.failures import explain
 from cleverreach_async.cli.imports.arguments import IntoGroup, Overwrite
+from cleverreach_async.cli.imports.consent import announce, consent_of_sync
 from cleverreach_async.cli.imports.contents import show_mapping, survey
 from cleverreach_async.cli.imports.destination import (
     check_missing,
@@ -29,7 +30,14 @@ from cleverreach_async.cli.imports.send_options import parse_concurrency, parse_
 from cleverreach_async.cli.options import AccountOptions, AsJson
 from cleverreach_async.cli.output import Output
 from cleverreach_async.client import CleverReach
-from cleverreach_async.errors import SyncFailedError
+from cleverreach_async.errors import (
+    CleverReachError,
+    ConfigurationError,
+    ImportFailedError,
+    SourceError,
+    SyncFailedError,
+    TooManyRejectsError,
+)
 from cleverreach_async.resources.groups import Group
 from cleverreach_async.sources import RowFile
 
@@ -38,6 +46,8 @@ __all__ = ["SyncArguments", "synchronise"]
 _ROWS_PER_LINE: Final = 100_000
 _DEFAULT_SHARE: Final[Any] = "10%"
 _DEFAULT_CONCURRENCY: Final[Any] = "auto"
+_UNTIL_CORRECTED: Final = (ConfigurationError, SourceError, TooManyRejectsError)
+"""Errors that the same command would end with again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -134,12 +144,24 @@ def synchronise(output: Output, arguments: SyncArguments, account: AccountOption
     except SyncFailedError as error:
         started.show(error.report)
         output.error(explain(error))
-        output.advise("the same command sends what is left")
-        return STOPPED
+        return _end_of_failed_run(output, error)
     started.show(report)
     if started.has_declined:
         return STOPPED
     return INCOMPLETE if report.rejected or report.unknown else 0
+
+
+def _end_of_failed_run(output: Output, error: SyncFailedError) -> int:
+    """Say whether the next run can go on, and return the exit status."""
+    cause = error.__cause__
+    if isinstance(cause, ImportFailedError):
+        cause = cause if isinstance(cause, TooManyRejectsError) else cause.__cause__
+    if isinstance(cause, _UNTIL_CORRECTED) or type(cause) is CleverReachError:
+        output.advise("correct this first: until then every run ends here")
+    else:
+        output.advise("the same command sends what is left")
+    is_wrong_usage = isinstance(cause, ConfigurationError) and not error.report.requests
+    return USAGE if is_wrong_usage else STOPPED
 
 
 class _SyncRun:
@@ -158,7 +180,9 @@ class _SyncRun:
         self._output = output
         self._arguments = arguments
         self._source = source
-        self._wanted = survey(source).attributes if arguments.create_attributes else Definitions()
+        contents = survey(source)
+        announce(output, consent_of_sync(contents, inactive=arguments.inactive))
+        self._wanted = contents.attributes if arguments.create_attributes else Definitions()
         self._created: list[str] = []
         self._shown = 0
         self.has_declined: bool = False
@@ -218,17 +242,32 @@ class _SyncRun:
             return
         rows = counted(report.read, {name: getattr(report, name) for name in COUNTS})
         self._output.result(f"{rows} ({report.requests:,} requests)")
+        self._show_reasons(report)
         if report.missing:
             removed = f", {report.removed:,} removed" if report.removed else ""
             removed = ", nobody was removed" if self.has_declined else removed
             self._output.result(f"{report.missing:,} receivers are no longer in the file{removed}")
 
+    def _show_reasons(self, report: SyncReport) -> None:
+        reasons = _reasons(report)
+        reasons.pop("not_found", None)  # counted as gone
+        samples = [*report.additions.samples, *report.changes.samples]
+        for code, count in reasons.items():
+            message = next((f": {it.message}" for it in samples if it.code == code), "")
+            self._output.result(f"  {count:,} {code}{message}")
+        if reasons and self._arguments.rejects is None:
+            self._output.advise("--rejects FILE lists these rows with their lines and the reasons")
 
-def _as_json(report: SyncReport) -> dict[str, object]:
-    names = ("read", *COUNTS, "missing", "removed", "requests")
+
+def _reasons(report: SyncReport) -> dict[str, int]:
     reasons = {**report.additions.reasons}
     reasons.pop("duplicate", None)  # they became changes
     for code, count in report.changes.reasons.items():
         reasons[code] = reasons.get(code, 0) + count
+    return reasons
+
+
+def _as_json(report: SyncReport) -> dict[str, object]:
+    names = ("read", *COUNTS, "missing", "removed", "requests")
     fields: dict[str, object] = {name: getattr(report, name) for name in names}
-    return {**fields, "stopped": report.stopped, "reasons": reasons}
+    return {**fields, "stopped": report.stopped, "reasons": _reasons(report)}

@@ -58,6 +58,8 @@ def test_receivers_that_the_file_no_longer_has(
 
     assert 3 == refused.exit_code
     assert "lacks 1 of 3 receivers" in refused.stderr
+    assert "allow more with --max-missing" in refused.stderr
+    assert refused.stderr.endswith("correct this first: until then every run ends here\n")
     assert "1 receivers are no longer in the file, 1 removed\n" in allowed.stdout
     assert ["a@example.org", "b@example.org", "x@example.org"] == sorted(
         sandbox.store.emails(540001)
@@ -93,6 +95,65 @@ def test_a_failure_stops_it(run: Run, sandbox: Sandbox) -> None:
     assert 3 == failed.exit_code
     assert "the same command sends what is left" in failed.stderr
     assert 0 == sync(run).exit_code
+
+
+def test_an_attribute_that_is_missing(run: Run, customers_file: Path) -> None:
+    """Nothing was sent, and the next run would end in the same way."""
+    customers_file.write_text("email,city\na@example.org,Kiel\n", "utf-8")
+
+    refused = sync(run)
+    created = sync(run, "--create-attributes")
+
+    assert 1 == refused.exit_code
+    assert "no attribute city" in refused.stderr
+    assert refused.stderr.endswith("correct this first: until then every run ends here\n")
+    assert "the same command sends what is left" not in refused.stderr
+    assert 0 == created.exit_code
+
+
+def test_rows_that_are_refused_are_explained(run: Run, customers_file: Path) -> None:
+    """A count alone does not say what to repair."""
+    with customers_file.open("a") as file:
+        file.write("nobody,Nemo\n")
+
+    without, with_file = sync(run), sync(run, "--rejects", "rejects.jsonl")
+    again = sync(run, "--rejects", "rejects.jsonl")
+
+    assert "  1 invalid_email: not an e-mail address;" in without.stdout
+    assert "--rejects FILE lists these rows" in without.stderr
+    assert "  1 invalid_email: not an e-mail address;" in with_file.stdout
+    assert "--rejects FILE lists these rows" not in with_file.stderr
+    assert 1 == again.exit_code
+    assert "replace it with --overwrite" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("header", "words", "said"),
+    [
+        ("email,firstname", [], "new receivers will be ACTIVE immediately"),
+        ("email,firstname", ["--inactive"], "new receivers will be inactive until they confirm"),
+        (
+            "email,Registriert am",
+            [],
+            "with an entry in 'Registriert am' will be inactive",
+        ),
+        ("email,Abgemeldet am", [], "those with a date in 'Abgemeldet am' are set inactive"),
+        ("email,Newsletter", [], "rows that say no in 'Newsletter' are left out"),
+    ],
+)
+def test_it_says_who_becomes_active(
+    run: Run, customers_file: Path, header: str, words: list[str], said: str
+) -> None:
+    """Before the first row, as an import does."""
+    customers_file.write_text(f"{header}\n", "utf-8")
+
+    result = sync(run, *words)
+
+    assert 0 == result.exit_code
+    assert said in result.stderr
+    assert "receivers that are in the group already are changed, but never set active" in (
+        result.stderr
+    )
 
 
 @pytest.mark.usefixtures("customers_file")

@@ -141,7 +141,7 @@ class Synchronisation:
             raise CleverReachError(
                 f"the source lacks {report.missing} of {known} receivers of earlier runs, which is"
                 f" more than max_missing_share={share:g} allows; nobody was removed: check that the"
-                " source is complete"
+                " source is complete, or allow more with --max-missing or max_missing_share="
             )
         if settings.before_removal is not None and not settings.before_removal(report.missing):
             return

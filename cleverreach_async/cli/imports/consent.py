@@ -16,7 +16,7 @@ from cleverreach_async.bulk.strategies import StrategyName, find_strategy
 from cleverreach_async.cli.imports.contents import Contents
 from cleverreach_async.cli.output import Output
 
-__all__ = ["Consent", "NewReceivers", "announce", "consent_of"]
+__all__ = ["Consent", "NewReceivers", "announce", "consent_of", "consent_of_sync"]
 
 NewReceivers = Literal["active", "inactive", "by row"]
 
@@ -24,6 +24,7 @@ _INACTIVE: Final = (
     "new receivers will be inactive until they confirm (--inactive); receivers that are in the"
     " group already are not changed"
 )
+_SYNC_INACTIVE: Final = "new receivers will be inactive until they confirm (--inactive)"
 _ACTIVE: Final = (
     "new receivers will be ACTIVE immediately: no column says when they registered or confirmed"
 )
@@ -105,6 +106,28 @@ def consent_of(
         refusing=refusing,
         is_surprising=known in _SURPRISING,
     )
+
+
+def consent_of_sync(contents: Contents, *, inactive: bool) -> Consent:
+    """Return whether a synchronisation makes receivers active.
+
+    Args:
+        contents: What the rows contain.
+        inactive: Whether new receivers have yet to confirm.
+    """
+    new = consent_of(contents, "insert", Settings(inactive=inactive))
+    existing = "receivers that are in the group already are changed, but never set active"
+    left = contents.times.get("deactivated")
+    if left is not None:
+        existing += f"; those with a date in {left!r} are set inactive"
+    refusing = ""
+    if contents.consent:
+        refusing = (
+            f"rows that say no in {' or '.join(map(repr, contents.consent))} are left out, but sent"
+            " as unsubscribed if an earlier run has sent their receivers"
+        )
+    sentence = _SYNC_INACTIVE if inactive else new.sentence
+    return attrs.evolve(new, sentence=sentence, existing=existing, refusing=refusing)
 
 
 def _of_refusing(contents: Contents, *, deactivates: bool) -> str:
