@@ -221,6 +221,20 @@ def test_a_changed_file_is_not_resumed(customers: Path, run: Run, sandbox: Sandb
 
 
 @pytest.mark.usefixtures("stopped")
+def test_a_resumed_import_does_not_create_its_group(run: Run, sandbox: Sandbox) -> None:
+    """A new group has none of the rows that the journal counts as stored."""
+    words = ["Neu" if word == "Newsletter" else word for word in IMPORT]
+    mistyped = run(*words, *JOURNAL, "--resume")
+    sandbox.store.run("DELETE FROM recipient_groups")
+    deleted = run(*IMPORT, *JOURNAL, "--resume")
+
+    assert (1, 1) == (mistyped.exit_code, deleted.exit_code)
+    assert "no group 'Neu', and the import of import.journal has begun" in mistyped.stderr
+    assert "no group 'Newsletter', and the import of import.journal has begun" in deleted.stderr
+    assert [None, None] == [sandbox.store.group_id(name) for name in ("Neu", "Newsletter")]
+
+
+@pytest.mark.usefixtures("stopped")
 def test_a_journal_is_not_started_twice(run: Run, sandbox: Sandbox) -> None:
     """Without --resume the command refuses before it sends a request."""
     before = sandbox.count()

@@ -153,6 +153,12 @@ async def _prepare_destination(job: Job, client: CleverReach) -> None:
         create=arguments.create,
         create_attributes=arguments.create_attributes,
     )
+    if plan.group is None and arguments.send.resume:
+        raise ConfigurationError(
+            f"the account has no group {plan.name!r}, and the import of {arguments.send.journal}"
+            " has begun in a group: check --group and the account. If that group was deleted, start"
+            " again with another journal and without --resume"
+        )
     converted = list(converted_to(wanted, plan.attributes.present))
     if converted:
         output.info(f"  converted to the types of the account: {', '.join(converted)}")
