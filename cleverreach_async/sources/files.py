@@ -117,7 +117,9 @@ def read_json_lines(
     """
     zone = find_zone(timezone)
     _check_name(path, check_consent=check_consent)
-    return JsonLinesSource.of_file(path, lambda: JsonLinesSource(inspect_text(path, "utf-8"), zone))
+    return JsonLinesSource.of_file(
+        path, lambda: JsonLinesSource(inspect_text(path, utf8_only=True), zone)
+    )
 
 
 def read_json_list(
@@ -144,7 +146,7 @@ def read_json_list(
     zone = find_zone(timezone)
     _check_name(path, check_consent=check_consent)
     return JsonListSource.of_file(
-        path, lambda: JsonListSource(inspect_text(path, "utf-8", max_line=sys.maxsize), zone)
+        path, lambda: JsonListSource(inspect_text(path, utf8_only=True, max_line=sys.maxsize), zone)
     )
 
 

@@ -127,5 +127,5 @@ def read_rejects(
     """
     zone = find_zone(timezone)
     return RejectsSource.of_file(
-        path, lambda: RejectsSource(inspect_text(path, "utf-8"), zone, only)
+        path, lambda: RejectsSource(inspect_text(path, utf8_only=True), zone, only)
     )

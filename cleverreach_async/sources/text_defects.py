@@ -23,6 +23,7 @@ _CTRL_Z: Final = b"\x1a"
 _CONTROL: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 
 _ASCII_BASED: Final = ("utf-8", "cp125", "iso8859", "mac-roman", "cp85", "cp437", "koi8")
+_SAVE: Final = "save the file in UTF-8, which JSON needs"
 _OTHER_FORMATS: Final = (
     (
         b"PK\x03\x04",
@@ -118,22 +119,22 @@ def _undecodable(error: UnicodeError, encoding: str, end: int) -> Defect:
     return Defect("encoding", offset, f"byte 0x{byte:02X} is not {label}")
 
 
-def source_error(file: BinaryIO, path: str, encoding: str, defect: Defect) -> SourceError:
+def source_error(
+    file: BinaryIO, path: str, encoding: str, defect: Defect, *, utf8_only: bool = False
+) -> SourceError:
     """Return the error for a defect, with its line."""
     if defect.kind == "encoding":
         line = line_at(file, encoding, defect.offset)
-        return SourceError(
-            f"{defect.reason}; name the right one with --encoding or encoding=",
-            path=path,
-            line=line,
-        )
+        remedy = _SAVE if utf8_only else "name the right one with --encoding or encoding="
+        return SourceError(f"{defect.reason}; {remedy}", path=path, line=line)
     if defect.kind == "line":
         return SourceError(f"{defect.reason}: the file does not hold rows", path=path)
     file.seek(0)
     head = file.read(8)
     hint = next((f", but {what}" for magic, what in _OTHER_FORMATS if head.startswith(magic)), "")
     if not hint and 0 in head and encoding in {"utf-8", "cp1252"}:
-        hint = "; if it is UTF-16, pass --encoding utf-16-le or encoding='utf-16-le'"
+        remedy = _SAVE if utf8_only else "pass --encoding utf-16-le or encoding='utf-16-le'"
+        hint = f"; if it is UTF-16, {remedy}"
     line = _line_of_control(file, encoding, defect.offset)
     return SourceError(f"{defect.reason}{hint}", path=path, line=line)
 

@@ -94,7 +94,11 @@ class TextFile:
 
 
 def inspect_text(
-    path: FilePath | Content, encoding: str | None = None, *, max_line: int = MAX_LINE
+    path: FilePath | Content,
+    encoding: str | None = None,
+    *,
+    utf8_only: bool = False,
+    max_line: int = MAX_LINE,
 ) -> TextFile:
     """Read a file once and detect its encoding.
 
@@ -104,13 +108,14 @@ def inspect_text(
     Args:
         path: The file, which may be compressed by gzip, or its content.
         encoding: The encoding, if the caller knows it.
+        utf8_only: Whether the format of the file, such as JSON, has no other encoding.
         max_line: Bytes that a line may have.
 
     Raises:
         ConfigurationError: Python has no such encoding.
         SourceError: The file cannot be read, is not text, or has another encoding.
     """
-    codec = check_encoding(encoding)
+    codec = "utf-8" if utf8_only else check_encoding(encoding)
     content = open_content(path)
     try:
         size = content.size()
@@ -123,7 +128,9 @@ def inspect_text(
             bom, found = 0, codec
             if mark and codec in {None, mark[1], mark[1].removesuffix("-le").removesuffix("-be")}:
                 found, bom = mark[1], len(mark[0])
-            inspection = Inspection(file, content.path, max_line, is_named=codec is not None)
+            inspection = Inspection(
+                file, content.path, max_line, is_named=codec is not None, utf8_only=utf8_only
+            )
             if found is None:
                 found = inspection.detect()
             else:

@@ -34,12 +34,14 @@ class Inspection:
         path: The file as the caller named it.
         max_line: Bytes that a line may have.
         is_named: Whether the caller named the encoding: then the text is taken as it is.
+        utf8_only: Whether the format of the file has no other encoding than UTF-8.
     """
 
     file: BinaryIO
     path: str
     max_line: int
     is_named: bool
+    utf8_only: bool = False
 
     def detect(self) -> str:
         """Return the encoding."""
@@ -71,7 +73,7 @@ class Inspection:
         add = suspects.add if encoding == "utf-8" and not self.is_named else None
         defect = find_defect(self.file, encoding, start, self.max_line, add)
         if defect is not None:
-            raise source_error(self.file, self.path, encoding, defect)
+            raise source_error(self.file, self.path, encoding, defect, utf8_only=self.utf8_only)
         self._refuse_double(suspects)
 
     def _refuse_double(self, suspects: Suspects) -> None:

@@ -1,6 +1,7 @@
 """JSON Lines: one receiver per line."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from cleverreach_async import (
     SourceError,
     SourceRow,
 )
-from cleverreach_async.sources import JsonLinesSource, read_json_lines
+from cleverreach_async.sources import JsonLinesSource, read_json_lines, read_json_list
 from cleverreach_async.sources.json_lines import OrderRow, ReceiverRow
+from cleverreach_async.sources.rejects_file import read_rejects
 
 
 def source_of(tmp_path: Path, *lines: str) -> JsonLinesSource:
@@ -190,13 +192,18 @@ def test_a_json_list_is_refused(tmp_path: Path) -> None:
         source_of(tmp_path, "", " [", '{"email": "a@x.example"}', "]")
 
 
-def test_other_encodings_are_refused(tmp_path: Path) -> None:
-    """JSON is UTF-8."""
+@pytest.mark.parametrize("read", [read_json_lines, read_json_list, read_rejects])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le"])
+def test_other_encodings_are_refused(
+    tmp_path: Path, read: Callable[[Path], object], encoding: str
+) -> None:
+    """JSON is UTF-8, so no other encoding can be named; the message says what to do instead."""
     path = tmp_path / "a.jsonl"
-    path.write_bytes('{"email": "a@x.example"}\n{"source": "Süd"}\n'.encode("cp1252"))
-    with pytest.raises(SourceError, match="0xFC is not UTF-8") as caught:
-        read_json_lines(path)
-    assert caught.value.line == 2
+    path.write_bytes('{"email": "a@x.example"}\n{"source": "Süd"}\n'.encode(encoding))
+    with pytest.raises(SourceError, match="save the file in UTF-8, which JSON needs") as caught:
+        read(path)
+    assert "encoding=" not in str(caught.value)
+    assert caught.value.line == (2 if encoding == "cp1252" else 1)
 
 
 def test_the_zone_is_the_callers(tmp_path: Path) -> None:
