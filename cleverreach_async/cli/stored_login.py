@@ -21,9 +21,21 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import replace_file
 from cleverreach_async.transport.transport import Auth
 
-__all__ = ["TOKEN_FILE", "Login", "delete_login", "login_file", "read_login", "save_login"]
+__all__ = [
+    "TOKEN_FILE",
+    "Login",
+    "check_login_file",
+    "delete_login",
+    "login_file",
+    "read_login",
+    "save_login",
+]
 
 TOKEN_FILE: Final = "CLEVERREACH_TOKEN_FILE"  # noqa: S105 - the variable's name
+
+
+_BEGINNING: Final = b'{"access_token":'
+"""Of every stored token; a damaged one has at least a part of it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -111,6 +123,30 @@ def read_login(path: Path) -> Login | None:
         raise ConfigurationError(f"{path}: cannot read the login: {error.strerror}") from None
     except (ValueError, AttributeError):
         raise ConfigurationError(f"{path}: not a stored login; run cleverreach login") from None
+
+
+def check_login_file(path: Path) -> None:
+    """Check that a file may be replaced or deleted as a login.
+
+    The user names it, and a mistaken name may be that of any other file. A damaged login may be
+    replaced.
+
+    Raises:
+        ConfigurationError: It is something else, which would be lost.
+    """
+    try:
+        content = (read_token_file(path) or b"").strip(b" \0\r\n\t")
+    except OSError:
+        return  # whoever writes or deletes it says why that fails
+    if _about(path).exists() or content.startswith(_BEGINNING[: len(content)]):
+        return
+    try:
+        parse_token(content, str(path))
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"{path} is another file than a stored login, and would be lost: name one with --store"
+            f" or {TOKEN_FILE}, or move it"
+        ) from None
 
 
 async def save_login(login: Login) -> None:

@@ -401,9 +401,29 @@ def test_logout_deletes_what_cannot_be_revoked(
 
 def test_logout_deletes_a_file_without_a_token(run: Run, workdir: Path) -> None:
     """A damaged file is deleted too."""
-    (workdir / "t.json").write_text("{", "utf-8")
+    for damaged in ("{", '{"access_token": "a', "\0\0"):
+        (workdir / "t.json").write_text(damaged, "utf-8")
 
-    result = run("logout", "--store", "t.json")
+        result = run("logout", "--store", "t.json")
 
-    assert (0, "Logged out.\n") == (result.exit_code, result.stdout)
-    assert not (workdir / "t.json").exists()
+        assert (0, "Logged out.\n") == (result.exit_code, result.stdout)
+        assert not (workdir / "t.json").exists()
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("words", [LOGIN, ("logout",)])
+@pytest.mark.parametrize(
+    "content",
+    ["E-Mail;Vorname\n", "CLEVERREACH_CLIENT_ID=mia\n", '{"row":1}\n{"row":2}\n', "[]", "\xff"],
+)
+def test_another_file_is_neither_replaced_nor_deleted(
+    run: Run, workdir: Path, browser: Browser, words: tuple[str, ...], content: str
+) -> None:
+    """A name that was mistyped may be that of the customers."""
+    (workdir / "customers.csv").write_text(content, "latin-1")
+
+    result = run(*words, "--store", "customers.csv")
+
+    assert (1, []) == (result.exit_code, browser.opened)
+    assert "customers.csv is another file than a stored login, and would be lost" in result.stderr
+    assert content == (workdir / "customers.csv").read_text("latin-1")

@@ -33,6 +33,7 @@ from cleverreach_async.cli.output import Output
 from cleverreach_async.cli.stored_login import (
     TOKEN_FILE,
     Login,
+    check_login_file,
     delete_login,
     read_login,
     save_login,
@@ -115,6 +116,7 @@ def _token_path(store: Path | None, env_file: Path | None) -> Path:
 
 
 async def _log_in(app: OAuthApp, path: Path, options: LoginOptions, output: Output) -> Whoami:
+    check_login_file(path)
     async with FileTokenStore(path).lock():
         pass  # report a folder that cannot be written before the user logs in, not after
     state = new_state()
@@ -189,6 +191,7 @@ def log_out(output: Output, *, store: TokenFile = None, env_file: EnvFile = None
 
 
 async def _log_out(store: Path, output: Output) -> None:
+    check_login_file(store)
     try:
         login = read_login(store)
     except ConfigurationError:
