@@ -358,8 +358,9 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
 def test_a_valid_path_is_accepted_and_not_changed(workdir: Path) -> None:
     """Nothing is written before the import, whether the page exists or not."""
     check_report_path(workdir / "report.html", others=[workdir / "customers.csv"])
-    (workdir / "report.html").write_text("old")
-    check_report_path(Path("report.html"))
+    for old in ("", page()):
+        (workdir / "report.html").write_text(old, "utf-8")
+        check_report_path(Path("report.html"))
 
     assert ["report.html"] == names(workdir)
 
@@ -372,12 +373,14 @@ def test_a_valid_path_is_accepted_and_not_changed(workdir: Path) -> None:
         ("customers.csv", "is a file of the import itself"),
         ("folder/../customers.csv", "is a file of the import itself"),
         ("rejects.jsonl", "is a file of the import itself"),
+        ("notes.txt", "notes.txt is no report, and would be replaced"),
     ],
 )
 def test_an_invalid_path_is_refused_before_the_import(workdir: Path, name: str, words: str) -> None:
     """The files of the import, existing or not, are not replaced."""
     (workdir / "folder").mkdir()
     (workdir / "customers.csv").write_text("E-Mail\n")
+    (workdir / "notes.txt").write_text("mine")
 
     with pytest.raises(ConfigurationError, match=words):
         check_report_path(Path(name), others=[Path("customers.csv"), Path("rejects.jsonl")])

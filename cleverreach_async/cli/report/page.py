@@ -37,6 +37,7 @@ _STYLES: Final = {"read": "", "accepted": "good", "rejected": "bad", "unknown": 
 # The address of nobody, in the message about texts that are no addresses.
 _PLACEHOLDER: Final = re.compile(r"(?<!\S)(name@example\.org)(?!\S)")
 
+_DOCTYPE: Final = b"<!doctype html>"
 _DASH: Final = "\N{EN DASH}"
 
 
@@ -77,7 +78,8 @@ def check_report_path(path: Path, *, others: Iterable[Path] = ()) -> None:
         others: Files of the import that it must not replace.
 
     Raises:
-        ConfigurationError: It cannot be written there, or would replace one of the others.
+        ConfigurationError: It cannot be written there, or would replace one of the others, or a
+            file that is no page.
     """
     for other in others:
         if path.resolve() == other.resolve() or (
@@ -90,9 +92,19 @@ def check_report_path(path: Path, *, others: Iterable[Path] = ()) -> None:
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{path} is not a file; choose one with --report")
     try:
+        if path.exists() and not _is_page(path):
+            raise ConfigurationError(
+                f"{path} is no report, and would be replaced; choose another with --report"
+            )
         check_replaceable(path.resolve())
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(len(_DOCTYPE))
+    return not head or head.lower() == _DOCTYPE
 
 
 def write_report_page(
