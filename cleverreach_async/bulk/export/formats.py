@@ -159,6 +159,7 @@ def choose_format(suffix: str, wanted: ExportFormat | None, detail: Detail) -> E
         raise ConfigurationError(f"format is {found!r}; use 'csv', 'jsonl' or 'parquet'")
     if found != "jsonl" and detail & (Detail.EVENTS | Detail.ORDERS):
         raise ConfigurationError(
-            f"{found} has no place for events and orders; use jsonl, or detail=Detail.TAGS"
+            f"{found} has no place for events and orders; use jsonl, or leave out"
+            " --detail or detail="
         )
     return found
