@@ -33,6 +33,11 @@ __all__ = ["Access", "find_access", "find_app", "find_login_file", "read_env_fil
 
 _QUOTED: Final = re.compile(r"""'([^']*)'\s*(?:\#.*)?|"((?:[^"\\]|\\.)*)"\s*(?:\#.*)?""")
 _OTHERWISE: Final = " or in a file for --env-file, or run cleverreach login; --sandbox needs none"
+_EXPORT: Final = re.compile(r"\Aexport\s+")
+_UNREADABLE: Final = re.compile(
+    r"""\s*["'-]?\s*(?:\$(?i:env):|(?i:set|setx|setenv)\s+)?CLEVERREACH_[A-Z]"""
+)
+"""A variable as YAML, PowerShell and other shells write it."""
 _ESCAPED: Final = re.compile(r"""\\(["\\$`])""")
 
 
@@ -145,7 +150,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     """Read the ``CLEVERREACH_…`` lines of an env file as a shell would; others are ignored.
 
     Raises:
-        ConfigurationError: The file cannot be read, or a closing quote is missing.
+        ConfigurationError: The file cannot be read, or a line of ours is in another form.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
@@ -155,8 +160,13 @@ def read_env_file(path: Path) -> dict[str, str]:
     values: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         name, equals, rest = line.partition("=")
-        name = name.strip().removeprefix("export ").strip()
+        name = _EXPORT.sub("", name.strip(), count=1).strip()
         if not equals or not name.startswith("CLEVERREACH_"):
+            if _UNREADABLE.match(line):
+                # Without it another server or account would be used.
+                raise ConfigurationError(
+                    f"{path}, line {number}: a variable is not of the form NAME=value"
+                )
             continue
         value = rest.strip()
         if value.startswith(("'", '"')):

@@ -95,6 +95,7 @@ def test_a_password_in_the_base_url_is_refused_and_not_shown() -> None:
     [
         ("CLEVERREACH_TOKEN=abc", "abc"),
         ("export CLEVERREACH_TOKEN=abc", "abc"),
+        ("export\tCLEVERREACH_TOKEN=abc\nexport CLEVERREACH_TOKEN", "abc"),
         ("  CLEVERREACH_TOKEN =  abc  ", "abc"),
         ("CLEVERREACH_TOKEN=abc # remark", "abc"),
         ("CLEVERREACH_TOKEN=abc#def", "abc#def"),
@@ -120,6 +121,27 @@ def test_other_env_lines_are_ignored(workdir: Path) -> None:
     (workdir / "my.env").write_text('# CLEVERREACH_TOKEN=x\nKEY="a\nb"\n\nTOKEN=1\nword', "utf-8")
 
     assert {} == read_env_file(Path("my.env"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CLEVERREACH_TOKEN: geheim-7",
+        "- CLEVERREACH_TOKEN: geheim-7",
+        '"CLEVERREACH_TOKEN": "geheim-7",',
+        "CLEVERREACH_TOKEN geheim-7",
+        '$env:CLEVERREACH_TOKEN = "geheim-7"',
+        "set CLEVERREACH_TOKEN=geheim-7",
+    ],
+)
+def test_a_variable_in_another_form_is_reported(workdir: Path, line: str) -> None:
+    """Without it another server could be used; the message does not show the value."""
+    (workdir / "my.env").write_text(f"TOKEN=1\n{line}\n", "utf-8")
+
+    with pytest.raises(ConfigurationError) as refused:
+        read_env_file(Path("my.env"))
+
+    assert "my.env, line 2: a variable is not of the form NAME=value" == str(refused.value)
 
 
 def test_a_missing_quote_is_reported_without_the_value(workdir: Path) -> None:
