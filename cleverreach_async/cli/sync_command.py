@@ -46,6 +46,7 @@ __all__ = ["SyncArguments", "synchronise"]
 _ROWS_PER_LINE: Final = 100_000
 _DEFAULT_SHARE: Final[Any] = "10%"
 _DEFAULT_CONCURRENCY: Final[Any] = "auto"
+_GOES_ON: Final = "the same command sends what is left"
 _UNTIL_CORRECTED: Final = (ConfigurationError, SourceError, TooManyRejectsError)
 """Errors that the same command would end with again."""
 
@@ -145,6 +146,9 @@ def synchronise(output: Output, arguments: SyncArguments, account: AccountOption
         started.show(error.report)
         output.error(explain(error))
         return _end_of_failed_run(output, error)
+    except KeyboardInterrupt:
+        output.advise(_GOES_ON)
+        raise
     started.show(report)
     if started.has_declined:
         return STOPPED
@@ -159,7 +163,7 @@ def _end_of_failed_run(output: Output, error: SyncFailedError) -> int:
     if isinstance(cause, _UNTIL_CORRECTED) or type(cause) is CleverReachError:
         output.advise("correct this first: until then every run ends here")
     else:
-        output.advise("the same command sends what is left")
+        output.advise(_GOES_ON)
     is_wrong_usage = isinstance(cause, ConfigurationError) and not error.report.requests
     return USAGE if is_wrong_usage else STOPPED
 

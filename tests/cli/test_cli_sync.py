@@ -111,6 +111,20 @@ def test_an_attribute_that_is_missing(run: Run, customers_file: Path) -> None:
     assert 0 == created.exit_code
 
 
+@pytest.mark.usefixtures("customers_file")
+def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was accepted is remembered."""
+
+    def interrupted(_work: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cleverreach_async.cli.sync_command.run", interrupted)
+    result = sync(run)
+
+    assert 130 == result.exit_code
+    assert result.stderr.endswith("the same command sends what is left\ninterrupted\n")
+
+
 def test_rows_that_are_refused_are_explained(run: Run, customers_file: Path) -> None:
     """A count alone does not say what to repair."""
     with customers_file.open("a") as file:
