@@ -8,6 +8,7 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
@@ -29,17 +30,20 @@ LOGIN = ("login", "--port", "0")
 
 
 class Browser:
-    """Opens a URL as a browser would, and records the pages."""
+    """Opens a URL as a browser would, and records the pages.
+
+    The command does not wait for its browser, so a page may arrive after the end of the command.
+    """
 
     def __init__(self) -> None:
         self.opened: list[str] = []
-        self.pages: list[tuple[int, str]] = []
+        self.pages = SimpleQueue[tuple[int, str]]()
 
     def __call__(self, url: str) -> bool:
         """Log in: the sandbox redirects the browser immediately."""
         self.opened.append(url)
         response = httpx.get(url, follow_redirects=True)
-        self.pages.append((response.status_code, response.text))
+        self.pages.put((response.status_code, response.text))
         return True
 
 
@@ -69,15 +73,15 @@ def token_file(workdir: Path) -> Path:
 
 def redirect_with(
     monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, str]], Mapping[str, str]]
-) -> list[httpx.Response]:
+) -> SimpleQueue[httpx.Response]:
     """Redirect the browser with other parameters than the server's; return the responses."""
-    responses: list[httpx.Response] = []
+    responses = SimpleQueue[httpx.Response]()
 
     def redirect(url: str) -> bool:
         (there,) = parse_qs(urlsplit(url).query)["redirect_uri"]
         state = parse_qs(urlsplit(url).query)["state"][0]
         query = change({"code": "abc", "state": state})
-        responses.append(httpx.get(f"{there}?{urlencode(query)}"))
+        responses.put(httpx.get(f"{there}?{urlencode(query)}"))
         return True
 
     monkeypatch.setattr(webbrowser, "open", redirect)
@@ -95,7 +99,7 @@ def test_a_login_is_stored_and_used(
     used = run("whoami", "--json")
 
     assert (0, "Logged in to Sandbox (account 129000).\n") == (result.exit_code, result.stdout)
-    ((status, page),) = browser.pages
+    status, page = browser.pages.get(timeout=30)
     assert (200, True) == (status, "You can close this window." in page)
     assert (0, 129000) == (used.exit_code, json.loads(used.stdout)["id"])
     assert "using the stored login to account 129000\n" == used.stderr
@@ -216,10 +220,11 @@ def test_a_denied_login_is_reported(
     )
 
     result = run(*LOGIN)
+    page = responses.get(timeout=30)
 
     assert (1, "") == (result.exit_code, result.stdout)
     assert "access_denied; run cleverreach login" in result.stderr
-    assert [(400, True)] == [(it.status_code, "Not logged in" in it.text) for it in responses]
+    assert (400, True) == (page.status_code, "Not logged in" in page.text)
     assert not token_file.exists()
 
 
