@@ -1,7 +1,6 @@
 """``cleverreach sandbox``: a local CleverReach server."""
 
 import ipaddress
-import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -126,9 +125,6 @@ def serve_sandbox(output: Output, options: SandboxOptions) -> None:
         sandbox = _make(options)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-    except sqlite3.Error as error:
-        store = options.store or options.config
-        raise ConfigurationError(f"{store}: cannot be used as store: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{options.config}: {error.strerror or error}") from None
     with sandbox:
@@ -150,8 +146,7 @@ def _make(options: SandboxOptions) -> "Sandbox":
     """Return the sandbox with its accounts.
 
     Raises:
-        ValueError: An option is not valid.
-        sqlite3.Error: The file cannot be used.
+        ValueError: An option is not valid, or the file of the data cannot be used.
     """
     from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415
 

@@ -51,7 +51,7 @@ class Sandbox(SandboxAccount):
         faults: The current faults.
 
     Raises:
-        ValueError: A limit is not valid.
+        ValueError: A limit is not valid, or the database cannot be used.
     """
 
     def __init__(
