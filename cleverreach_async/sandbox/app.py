@@ -157,6 +157,8 @@ class Sandbox(SandboxAccount):
                 app = {"client_id": it.client_id, "client_secret": it.client_secret}
                 account = sandbox.add_account(name, **app, **it.limits)
                 account.behaviour = it.behaviour or sandbox.behaviour
+            for fault in scenario.faults:
+                sandbox.account.accounts.check_fault(fault)
         except BaseException:
             sandbox.close()
             raise

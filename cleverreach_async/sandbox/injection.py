@@ -21,6 +21,9 @@ from .routing import ACCOUNT, JsonAnswer, clean_path
 from .tokens import expire_token
 from .values import as_list, parse_json
 
+_WITHOUT_BODY = frozenset({204, 205, 304})
+"""Statuses whose responses have no body."""
+
 Respond = Callable[[], Awaitable[Response]]
 """Runs the request and returns its response."""
 
@@ -202,7 +205,9 @@ def fault_response(fault: Fault) -> Response:
     """Return the response of a ``status`` fault."""
     reason = phrase(fault.code)
     response: Response
-    if fault.body == "html":
+    if fault.code in _WITHOUT_BODY:
+        response = Response(status_code=fault.code)
+    elif fault.body == "html":
         response = HTMLResponse(f"<html>{reason}</html>", fault.code)
     else:
         response = JsonAnswer(error_body(fault.code, reason), fault.code)

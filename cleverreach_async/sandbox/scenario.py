@@ -81,8 +81,10 @@ def read_scenario(path: str | Path) -> Scenario:
     """
     file = Path(path)
     try:
-        values = tomllib.loads(file.read_text("utf-8"))
+        values = tomllib.loads(file.read_text("utf-8-sig"))
         return _scenario(values, file.parent)
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: this is not UTF-8 text, which TOML needs") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file}: this is not valid TOML: {error}") from None
     except ValueError as error:
@@ -181,4 +183,6 @@ def _fault_of(value: Any) -> Fault:
     table = convert(value, dict[str, Any])
     if unknown := table.keys() - known.keys():
         raise ValueError(_unknown(min(unknown), min(unknown), [*known]))
+    if table.get("kind") in {"latency", "hang"} and "seconds" not in table:
+        raise ValueError(f"{table['kind']} needs seconds, such as seconds = 0.2")
     return convert(table, Fault)

@@ -118,6 +118,7 @@ def test_parse(spec: str, fault: Fault) -> None:
         "flood=5%",
         "status=5%",
         "999",
+        "100=5%",
         "429=0%",
         "429=101%",
         "429=often",
@@ -138,6 +139,15 @@ def test_parse_errors_name_the_fault(spec: str) -> None:
 
 
 # In process.
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("code", [204, 304])
+async def test_statuses_without_a_body(api: httpx.AsyncClient, sandbox: Sandbox, code: int) -> None:
+    """A server refuses to send a body with them."""
+    sandbox.faults = Faults([Fault("status", code=code)])
+    answer = await api.get("groups")
+    assert (code, b"") == (answer.status_code, answer.content)
 
 
 @pytest.mark.anyio
