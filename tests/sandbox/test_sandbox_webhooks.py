@@ -99,6 +99,7 @@ async def test_the_value_may_be_another_one(
     "fields",
     [
         *({"url": ...}, {"url": ""}, {"url": "shop.example"}, {"url": "ftp://shop.example/"}),
+        *({"url": "https://["}, {"url": "https://shop.example:x/"}),
         *({"event": ...}, {"event": "receiver.sent"}, {"event": "Receiver"}),
         *({"verify": ...}, {"verify": "short"}, {"verify": "x" * 51}, {"condition": 540_001}),
     ],
