@@ -1,5 +1,6 @@
 """The sandbox behind a socket."""
 
+import logging
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,6 +19,7 @@ from .hook_calls import deliver_over_http
 from .injection import drop_connection
 
 _POLL_SECONDS = 0.1
+_log = logging.getLogger(__name__)
 
 
 _GRACE_SECONDS = 0.5
@@ -136,9 +138,13 @@ async def _send_webhooks(sandbox: Sandbox) -> None:
     busy = set[int]()
 
     async def send(account: AccountState) -> None:
-        """Send what is due for one account."""
-        await account.send_webhooks()
-        busy.discard(account.id)
+        """Send what is due for one account; a failure does not stop the server."""
+        try:
+            await account.send_webhooks()
+        except Exception as error:  # noqa: BLE001 - such as a library that a switch needs
+            _log.error("Webhooks of account %s were not sent: %s", account.name, error)
+        finally:
+            busy.discard(account.id)
 
     async with anyio.create_task_group() as tasks:
         while True:

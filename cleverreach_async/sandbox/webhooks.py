@@ -39,7 +39,9 @@ async def register(call: Call) -> Json:
     # H: clients delete the first one before.
     if is_known and call.behaviour.repeated_webhook == "refuse":
         raise ApiError(409, "Conflict: event is registered already")
-    if event in {"receiver", "receiver.deleted"}:
+    if event in {"receiver", "receiver.deleted"} or (
+        event.startswith("receiver.") and call.behaviour.webhook_email_of == "all"
+    ):
         _check_encryption(call)
     secret = token_hex(16)
     await _verify(call, url, verify, secret)

@@ -95,6 +95,25 @@ def test_stopping_ends_a_webhook_that_is_not_answered(sandbox: Sandbox) -> None:
             request.result(30)
 
 
+def test_a_failure_of_webhooks_does_not_stop_the_server(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and requests get responses as before."""
+    tried = Event()
+
+    async def fail() -> None:
+        """Fail like a switch whose library is missing."""
+        tried.set()
+        raise ModuleNotFoundError("webhooks need a library")
+
+    sandbox.account.hooks.is_used = True
+    sandbox.account.hooks.send_due = lambda *_: fail()  # type: ignore[method-assign, assignment]
+    with running(sandbox) as url:
+        assert tried.wait(30)
+        assert 200 == httpx.get(f"{url}/v3/debug/ping").status_code
+    assert "webhooks need a library" in caplog.text
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.anyio
 async def test_serve_in_a_task(sandbox: Sandbox, anyio_backend: str) -> None:
