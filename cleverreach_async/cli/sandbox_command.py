@@ -3,6 +3,7 @@
 import ipaddress
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -193,8 +194,8 @@ def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port:
     output.result(
         f"CleverReach sandbox on http://{host}:{port}\n\n"
         f"export {BASE_URL}=http://{host}:{port}\n"
-        f"export {CLIENT_ID}={sandbox.client_id}\n"
-        f"export {CLIENT_SECRET}={sandbox.client_secret}\n"
+        f"export {CLIENT_ID}={quote(sandbox.client_id)}\n"
+        f"export {CLIENT_SECRET}={quote(sandbox.client_secret)}\n"
         "cleverreach import customers.csv --group Newsletter --create\n"
     )
     for name, account in sandbox.accounts.items():
@@ -202,8 +203,8 @@ def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port:
             continue
         output.result(
             f"# account {name}\n"
-            f"export {CLIENT_ID}={account.client_id}\n"
-            f"export {CLIENT_SECRET}={account.client_secret}\n"
+            f"export {CLIENT_ID}={quote(account.client_id)}\n"
+            f"export {CLIENT_SECRET}={quote(account.client_secret)}\n"
         )
     if not _is_local(options.host):
         output.warn("other computers can connect to it: use invented data only")
