@@ -67,9 +67,10 @@ class FaultInjection:
         except ClientDisconnect:
             return
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        path, encoded_path = clean_path(raw_path)
+        path, encoded_path = clean_path(raw_path, scope.get("root_path", ""))
         account = self._accounts.with_token(token_of(request))
-        routed = {**scope, "path": encoded_path, ACCOUNT: account}
+        routed = {**scope, "path": encoded_path, "root_path": "", ACCOUNT: account}
+        routed.pop("endpoint", None)  # of an application that the sandbox is mounted in
         clock = self._accounts.first.clock
         pending = PendingRequest(request.method, path, clock(), account.name if account else None)
         self._log.received(pending)

@@ -3,6 +3,8 @@
 import anyio
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from cleverreach_async.sandbox import Fault, Faults, Sandbox
 from cleverreach_async.sandbox.faults import parse_fault
@@ -139,6 +141,27 @@ def test_parse_errors_name_the_fault(spec: str) -> None:
 
 
 # In process.
+
+
+@pytest.mark.anyio
+async def test_a_mounted_sandbox(sandbox: Sandbox) -> None:
+    """Faults, limits, counts and records do not depend on where an application has it."""
+    sandbox.faults = Faults([Fault("status", code=502, times=1, path_prefix="/v3/groups")])
+    sandbox.limits.max_in_flight = 1
+    sandbox.limits.rate = 2
+    mounted = Starlette(routes=[Mount("/a/cr", sandbox.app)])
+    headers = {"authorization": f"Bearer {sandbox.add_token()}"}
+    transport = httpx.ASGITransport(app=mounted)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://localhost/a/cr/", headers=headers
+    ) as api:
+        answers = [await api.get("v3/groups.json/a%2Fb") for _ in range(3)]
+        page = await api.get("")
+    assert [502, 404, 429] == [it.status_code for it in answers]
+    assert (200, 3) == (page.status_code, sandbox.count("GET", "/v3/groups"))
+    assert {("/v3/groups/a/b", "/v3/groups/{group}")} == {
+        (it.path, it.route) for it in sandbox.requests
+    }
 
 
 @pytest.mark.anyio
