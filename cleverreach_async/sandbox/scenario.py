@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from .behaviour import Behaviour, as_text
 from .faults import Fault, parse_fault
-from .limits import LimitOptions, Outage
+from .limits import AccountLimits, LimitOptions, Outage
 
 T = TypeVar("T")
 _PositiveInt = Annotated[int, Meta(ge=1)]
@@ -131,9 +131,13 @@ def _checked(values: Mapping[str, Any], kind: type[T], prefix: str, *taken: str)
         if name not in known:
             raise ValueError(_unknown(f"{prefix}{name}", name, [*known.keys(), *taken]))
         try:
-            convert(value, known[name].type)
+            converted = convert(value, known[name].type)
+            if name == "outages":
+                AccountLimits(lambda: 0.0, outages=converted)
         except ValidationError as error:
             raise ValueError(f"{prefix}{name}: {_reason(error)}") from None
+        except ValueError as error:
+            raise ValueError(f"{prefix}{name}: {error}") from None
     return convert(values, kind)
 
 
