@@ -84,9 +84,9 @@ class Call:
     def number(self, name: str, what: str = "") -> int:
         """Return an id from the path; anything but a number is an unknown id."""
         text = self.params[name]
-        if not (text.isascii() and text.isdigit()) or int(text[:20]) > MAX_INT:
+        if not (text.isascii() and text.isdigit()) or len(text) > len(str(MAX_INT)):
             raise not_found(what)
-        return int(text)
+        return min(int(text), MAX_INT)
 
     def group(self) -> int:
         """Return the id of the group in the path, which must exist."""

@@ -118,6 +118,7 @@ async def serve(
         requests = _Requests(sandbox.app)
         config = uvicorn.Config(
             requests,
+            log_config=None,  # that of uvicorn needs a stdout, and replaces that of a test suite
             log_level="warning",
             access_log=False,
             lifespan="off",

@@ -99,6 +99,8 @@ async def test_spellings_of_one_path(sandbox: Sandbox, path: str) -> None:
         ("GET", "/v3/groups/%FF", NO_GROUP),
         ("GET", "/v3/groups/1%0A", NO_GROUP),
         ("GET", "/v3/groups/%", NO_GROUP),
+        ("GET", f"/v3/groups/{'0' * 5000}1", NO_GROUP),
+        ("GET", f"/v3/groups/{'9' * 16}", NO_GROUP),
     ],
 )
 async def test_unknown_paths(sandbox: Sandbox, method: str, path: str, error: object) -> None:

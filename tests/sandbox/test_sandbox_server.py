@@ -141,6 +141,16 @@ async def test_serve_in_a_task(sandbox: Sandbox, anyio_backend: str) -> None:
         assert again.getsockname()[1] == ports[0]
 
 
+def test_a_server_without_stdout(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service manager may give it none; and the logging of a test suite stays as it is."""
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    handlers = list(logging.getLogger("uvicorn").handlers)
+    with running(sandbox) as url:
+        assert 200 == httpx.get(f"{url}/v3/debug/ping").status_code
+    assert handlers == logging.getLogger("uvicorn").handlers
+
+
 def test_port_in_use(sandbox: Sandbox) -> None:
     """A port in use is an error."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
