@@ -138,9 +138,10 @@ def _map_of(fields: dict[str, Json], name: str) -> dict[str, Json] | None:
 def _list_of(fields: dict[str, Json], name: str) -> list[Json] | None:
     """Return a list of a request; None if it was not sent."""
     value = fields.get(name)
-    if value is not None and not isinstance(value, list):
+    found = as_list(value)
+    if found is None and value is not None:
         raise bad_value(name, "list")
-    return as_list(value)
+    return found
 
 
 def _changes(call: Call, fields: dict[str, Json]) -> dict[str, Json]:
