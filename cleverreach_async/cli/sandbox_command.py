@@ -1,9 +1,9 @@
 """``cleverreach sandbox``: a local CleverReach server."""
 
 import ipaddress
-import sqlite3
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -126,9 +126,6 @@ def serve_sandbox(output: Output, options: SandboxOptions) -> None:
         sandbox = _make(options)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-    except sqlite3.Error as error:
-        store = options.store or options.config
-        raise ConfigurationError(f"{store}: cannot be used as store: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{options.config}: {error.strerror or error}") from None
     with sandbox:
@@ -150,8 +147,7 @@ def _make(options: SandboxOptions) -> "Sandbox":
     """Return the sandbox with its accounts.
 
     Raises:
-        ValueError: An option is not valid.
-        sqlite3.Error: The file cannot be used.
+        ValueError: An option is not valid, or the file of the data cannot be used.
     """
     from cleverreach_async.sandbox import Sandbox  # noqa: PLC0415
 
@@ -198,8 +194,8 @@ def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port:
     output.result(
         f"CleverReach sandbox on http://{host}:{port}\n\n"
         f"export {BASE_URL}=http://{host}:{port}\n"
-        f"export {CLIENT_ID}={sandbox.client_id}\n"
-        f"export {CLIENT_SECRET}={sandbox.client_secret}\n"
+        f"export {CLIENT_ID}={quote(sandbox.client_id)}\n"
+        f"export {CLIENT_SECRET}={quote(sandbox.client_secret)}\n"
         "cleverreach import customers.csv --group Newsletter --create\n"
     )
     for name, account in sandbox.accounts.items():
@@ -207,8 +203,8 @@ def _announce(options: SandboxOptions, output: Output, sandbox: "Sandbox", port:
             continue
         output.result(
             f"# account {name}\n"
-            f"export {CLIENT_ID}={account.client_id}\n"
-            f"export {CLIENT_SECRET}={account.client_secret}\n"
+            f"export {CLIENT_ID}={quote(account.client_id)}\n"
+            f"export {CLIENT_SECRET}={quote(account.client_secret)}\n"
         )
     if not _is_local(options.host):
         output.warn("other computers can connect to it: use invented data only")

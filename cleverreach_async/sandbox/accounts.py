@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from .behaviour import Behaviour
+from .faults import Fault
 from .hook_events import watch
 from .hook_queue import HookQueue, SentWebhook
 from .limits import AccountLimits
@@ -165,6 +166,21 @@ class SandboxAccounts:
     def with_name(self, name: str) -> AccountState | None:
         """Return an open account by its name."""
         return next((it for it in self.opened if it.name == name), None)
+
+    def check_fault(self, fault: Fault) -> None:
+        """Refuse a fault of an account that does not exist, because it would never be injected.
+
+        The names of customers' accounts are numbers; a fault may be there before they are.
+
+        Raises:
+            ValueError: There is no such account.
+        """
+        name = fault.account
+        if name is None or name.isdecimal() or self.with_name(name):
+            return
+        if self.store.value("SELECT 1 FROM accounts WHERE name = ?", name) is None:
+            known = ", ".join(it.name for it in self.opened)
+            raise ValueError(f"There is no account {name!r} for a fault: use one of {known}")
 
     def with_app(self, client_id: str) -> AccountState | None:
         """Return the account whose OAuth app has an id."""

@@ -51,7 +51,7 @@ class Sandbox(SandboxAccount):
         faults: The current faults.
 
     Raises:
-        ValueError: A limit is not valid.
+        ValueError: A limit is not valid, or the database cannot be used.
     """
 
     def __init__(
@@ -157,6 +157,8 @@ class Sandbox(SandboxAccount):
                 app = {"client_id": it.client_id, "client_secret": it.client_secret}
                 account = sandbox.add_account(name, **app, **it.limits)
                 account.behaviour = it.behaviour or sandbox.behaviour
+            for fault in scenario.faults:
+                sandbox.account.accounts.check_fault(fault)
         except BaseException:
             sandbox.close()
             raise

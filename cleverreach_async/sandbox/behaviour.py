@@ -7,6 +7,7 @@ H several independent or live-tested sources, M one good source, L one weak sour
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -15,7 +16,11 @@ RowText = Literal["string", "object"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How the sandbox acts where the real API is undocumented; defaults are the most likely."""
+    """How the sandbox acts where the real API is undocumented; defaults are the most likely.
+
+    Raises:
+        ValueError: A switch has a value that it does not know.
+    """
 
     # batches
     bad_row_as: RowText = "string"
@@ -198,6 +203,11 @@ class Behaviour:
     webhook_deleted_id: Literal["missing", "zero", "stale"] = "missing"
     """The id of a deleted receiver, which is of no use any more (U)."""
 
+    def __post_init__(self) -> None:
+        for name, hint in _hints().items():
+            if not _is_of_type(value := getattr(self, name), hint):
+                raise ValueError(f"Switch {name} needs {_expected(hint)}, not {value!r}")
+
     @classmethod
     def parse(cls, *specs: str, base: Self | None = None) -> Self:
         """Parse switches of a command line, such as ``put_tags=replace`` or ``agency=no``.
@@ -212,7 +222,7 @@ class Behaviour:
         Raises:
             ValueError: A switch is unknown, or has not such a value.
         """
-        hints = get_type_hints(cls)
+        hints = _hints()
         values: dict[str, Any] = {}
         for spec in specs:
             name, equals, text = (part.strip() for part in spec.partition("="))
@@ -237,6 +247,35 @@ def as_text(value: Any) -> str:
     if isinstance(value, tuple | list):
         return ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     return "none" if value is None else str(value)
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    """Return the types of the switches by name."""
+    return get_type_hints(Behaviour)
+
+
+def _is_of_type(value: object, hint: Any) -> bool:
+    """Whether a value is of the type of a switch."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint) and not isinstance(value, bool)
+    if get_origin(hint) is tuple:
+        items = value if isinstance(value, tuple | list) else (None,)  # pyright: ignore[reportUnknownVariableType]
+        return all(_is_of_type(item, get_args(hint)[0]) for item in items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if hint is int or int in get_args(hint):
+        is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return is_number or (value is None and NoneType in get_args(hint))
+    return isinstance(value, hint)
+
+
+def _expected(hint: Any) -> str:
+    """Return which values a switch of a type has."""
+    if get_origin(hint) is Literal:
+        return ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return f"a tuple, each item {_expected(get_args(hint)[0])}"
+    names = {bool: "True or False", str: "a text"}
+    return names.get(hint, "a whole number" + " or None" * (NoneType in get_args(hint)))
 
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
@@ -10,7 +9,17 @@ from .accounts import AccountState
 from .behaviour import Behaviour
 from .errors import ApiError, bad_value, not_found
 from .store import Store
-from .values import MAX_INT, Json, as_list, as_map, is_email, parse_json, to_bool, to_int
+from .values import (
+    MAX_INT,
+    Json,
+    as_list,
+    as_map,
+    is_email,
+    parse_form,
+    parse_json,
+    to_bool,
+    to_int,
+)
 
 
 @dataclass(slots=True, repr=False)
@@ -52,16 +61,15 @@ class Call:
     @property
     def is_form(self) -> bool:
         """Whether the body is a form instead of JSON."""
-        content_type = self.headers.get("content-type", "")
-        return content_type.startswith("application/x-www-form-urlencoded")
+        return media_type(self.headers) == "application/x-www-form-urlencoded"
 
     def body(self) -> Json:
-        """Return the JSON body, or form fields as an object (M: forms work on POST receivers)."""
+        """Return the JSON body, or what a form has (M: forms work on POST receivers)."""
         if not self.raw:
             return None
         try:
             if self.is_form:
-                return dict(parse_qsl(self.raw.decode(), keep_blank_values=True))
+                return parse_form(self.raw.decode())
             return parse_json(self.raw)
         except ValueError as error:
             raise ApiError(400, "Bad Request: invalid JSON") from error
@@ -76,9 +84,9 @@ class Call:
     def number(self, name: str, what: str = "") -> int:
         """Return an id from the path; anything but a number is an unknown id."""
         text = self.params[name]
-        if not (text.isascii() and text.isdigit()) or int(text[:20]) > MAX_INT:
+        if not (text.isascii() and text.isdigit()) or len(text) > len(str(MAX_INT)):
             raise not_found(what)
-        return int(text)
+        return min(int(text), MAX_INT)
 
     def group(self) -> int:
         """Return the id of the group in the path, which must exist."""
@@ -128,6 +136,11 @@ class Call:
         return value if self.behaviour.single_read == "object" else [value]
 
 
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the content type in lower case, without parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def token_of(request: Request) -> str:
     """Return the access token, from the header or else from the query (H)."""
     headers: list[tuple[bytes, bytes]] = request.scope["headers"]
@@ -144,7 +157,8 @@ def whole(source: Mapping[str, Json], name: str, default: int = 0) -> int:
     if value is None or value == "":
         return default
     number = to_int(value)
-    if number is None or number < 0:
+    # M: the recorded refusal of a fraction or a text says "Expecting integer value".
+    if number is None or number < 0 or float(value) != number:
         raise bad_value(name, "integer value")
     return number
 

@@ -19,7 +19,9 @@ def is_call(path: str) -> bool:
     return path.startswith("/v3/") and path not in EXEMPT
 
 
-_STATUS = re.compile(r"[1-5]\d\d")
+_STATUS = re.compile(r"[2-5]\d\d")
+_FINAL_STATUSES = range(200, 600)
+"""The statuses below are not of responses: after them a client waits for one."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 
@@ -52,7 +54,7 @@ class Fault:
         account: Matches only requests of the account with this name.
 
     Raises:
-        ValueError: The kind is unknown, or the rate is out of range.
+        ValueError: The kind is unknown, a number is out of range, or no request can match.
     """
 
     kind: FaultKind
@@ -78,6 +80,14 @@ class Fault:
             )
         if not 0 < self.rate <= 1:
             raise ValueError(f"The rate of a fault must be above 0 and up to 1, not {self.rate}")
+        if not self.seconds >= 0:
+            raise ValueError(f"The seconds of a fault must not be below 0, not {self.seconds}")
+        if self.code not in _FINAL_STATUSES:
+            raise ValueError(f"The code of a fault must be from 200 to 599, not {self.code}")
+        if self.method is not None and self.method != self.method.upper():
+            raise ValueError(f"A method is in capitals: {self.method.upper()}, not {self.method}")
+        if self.path_prefix is not None and not self.path_prefix.startswith("/"):
+            raise ValueError(f"A path prefix begins with a slash, not as {self.path_prefix!r}")
 
     def matches(self, method: str, path: str, account: str | None = None) -> bool:
         """Whether the method, the path and the account of a request match."""

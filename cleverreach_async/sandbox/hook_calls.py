@@ -1,9 +1,11 @@
 """The requests that webhooks send, and the ways to send them."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPConnection, HTTPSConnection
+from socket import SHUT_RDWR, socket
 from ssl import SSLContext
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -106,21 +108,37 @@ def deliver_over_http(timeout: float = 10.0, *, context: SSLContext | None = Non
     """
 
     async def deliver(call: WebhookCall) -> WebhookAnswer:
-        send = partial(_send, call, timeout, context)
-        return await anyio.to_thread.run_sync(send, abandon_on_cancel=True)
+        connection = _connection(call, timeout, context)
+        send = partial(_send, call, connection)
+        try:
+            return await anyio.to_thread.run_sync(send, abandon_on_cancel=True)
+        except anyio.get_cancelled_exc_class():
+            _end(connection)
+            raise
 
     return deliver
 
 
-def _send(call: WebhookCall, timeout: float, context: SSLContext | None) -> WebhookAnswer:
-    """Send a request and wait for the response."""
+def _connection(call: WebhookCall, timeout: float, context: SSLContext | None) -> HTTPConnection:
+    """Return the connection for a request; it is not open yet."""
     url = urlsplit(call.url)
     host, port = url.hostname or "", _port(url)
-    connection: HTTPConnection = (
-        HTTPSConnection(host, port, timeout=timeout, context=context)
-        if url.scheme == "https"
-        else HTTPConnection(host, port, timeout=timeout)
-    )
+    if url.scheme == "https":
+        return HTTPSConnection(host, port, timeout=timeout, context=context)
+    return HTTPConnection(host, port, timeout=timeout)
+
+
+def _end(connection: HTTPConnection) -> None:
+    """End what a thread waits for on a connection: Python does not exit before the thread does."""
+    open_socket: socket | None = connection.sock
+    if open_socket is not None:
+        with suppress(OSError):
+            open_socket.shutdown(SHUT_RDWR)
+
+
+def _send(call: WebhookCall, connection: HTTPConnection) -> WebhookAnswer:
+    """Send a request and wait for the response."""
+    url = urlsplit(call.url)
     try:
         target = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
         connection.request(call.method, target, call.body or None, dict(call.headers))

@@ -21,6 +21,9 @@ from .routing import ACCOUNT, JsonAnswer, clean_path
 from .tokens import expire_token
 from .values import as_list, parse_json
 
+_WITHOUT_BODY = frozenset({204, 205, 304})
+"""Statuses whose responses have no body."""
+
 Respond = Callable[[], Awaitable[Response]]
 """Runs the request and returns its response."""
 
@@ -64,9 +67,10 @@ class FaultInjection:
         except ClientDisconnect:
             return
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        path, encoded_path = clean_path(raw_path)
+        path, encoded_path = clean_path(raw_path, scope.get("root_path", ""))
         account = self._accounts.with_token(token_of(request))
-        routed = {**scope, "path": encoded_path, ACCOUNT: account}
+        routed = {**scope, "path": encoded_path, "root_path": "", ACCOUNT: account}
+        routed.pop("endpoint", None)  # of an application that the sandbox is mounted in
         clock = self._accounts.first.clock
         pending = PendingRequest(request.method, path, clock(), account.name if account else None)
         self._log.received(pending)
@@ -202,7 +206,9 @@ def fault_response(fault: Fault) -> Response:
     """Return the response of a ``status`` fault."""
     reason = phrase(fault.code)
     response: Response
-    if fault.body == "html":
+    if fault.code in _WITHOUT_BODY:
+        response = Response(status_code=fault.code)
+    elif fault.body == "html":
         response = HTMLResponse(f"<html>{reason}</html>", fault.code)
     else:
         response = JsonAnswer(error_body(fault.code, reason), fault.code)

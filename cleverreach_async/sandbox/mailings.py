@@ -4,7 +4,7 @@ from .accounts import AccountState
 from .call import Call, required, text, whole
 from .errors import ApiError, bad_value, not_found
 from .routing import route
-from .values import Json, as_list, as_map, dump_text, load_map
+from .values import Json, as_list, as_map, dump_text, is_email, load_map
 
 STATES = ("draft", "waiting", "running", "finished", "automation")
 _CONTENT = {"text": (1, "text"), "html": (2, "html"), "html/text": (3, "html/text")}
@@ -125,27 +125,50 @@ def list_mailings(call: Call) -> Json:
     }
 
 
+def _map_of(fields: dict[str, Json], name: str) -> dict[str, Json] | None:
+    """Return an object of a request; None if it was not sent. PHP sends an empty one as a list."""
+    value = fields.get(name)
+    if value is None or value == []:
+        return None
+    if (found := as_map(value)) is None:
+        raise bad_value(name, "object")
+    return found
+
+
+def _list_of(fields: dict[str, Json], name: str) -> list[Json] | None:
+    """Return a list of a request; None if it was not sent."""
+    value = fields.get(name)
+    found = as_list(value)
+    if found is None and value is not None:
+        raise bad_value(name, "list")
+    return found
+
+
 def _changes(call: Call, fields: dict[str, Json]) -> dict[str, Json]:
-    """Return the fields of a mailing that a request changes."""
+    """Return the fields of a mailing that a request changes; 400 names a bad one (M)."""
     data: dict[str, Json] = {
         name: required(fields, name)
         for name in ("name", "subject", "sender_name", "sender_email")
         if name in fields
     }
-    if (content := as_map(fields.get("content"))) is not None:
+    if not is_email(data.get("sender_email", "nobody@example.org")):
+        raise bad_value("sender_email", "e-mail address")
+    if (content := _map_of(fields, "content")) is not None:
         kind = text(content, "type", "html/text")
         if kind not in _CONTENT:
             raise bad_value("content.type", "one of html, text, html/text")
         data |= {"body_html": text(content, "html"), "body_text": text(content, "text")}
         data["m_type"], data["type_name"] = _CONTENT[kind]
         data |= {"is_html": kind != "text", "is_text": kind != "html"}
-    if (receivers := as_map(fields.get("receivers"))) is not None:
-        groups = as_list(receivers.get("groups")) or []
+    if (receivers := _map_of(fields, "receivers")) is not None:
+        groups = [
+            whole({"groups": group}, "groups") for group in _list_of(receivers, "groups") or ()
+        ]
         data["mailing_groups"] = {"group_ids": [str(group) for group in groups]}
-    if (settings := as_map(fields.get("settings"))) is not None:
+    if (settings := _map_of(fields, "settings")) is not None:
         data["category_id"] = str(whole(settings, "category_id"))
         data["unsubscribe_form_id"] = text(settings, "unsubscribe_form_id", "0")
-    if (tags := as_list(fields.get("tags"))) is not None:
+    if (tags := _list_of(fields, "tags")) is not None:
         data["tags"] = [str(tag) for tag in tags]
     return data | {"last_changed": call.now()}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ COLUMNS = (
     " m.deactivated, m.imported, m.bounced, m.last_changed, m.source, m.attributes, m.tags"
 )
 """The columns for :func:`_from_columns`, of ``receivers r`` joined with ``members m``."""
+
+_MAX_ID_DIGITS = 15
 
 ANY_OF = "IN (SELECT value FROM json_each(?))"
 """SQL for "is in a list"; the list is bound as JSON and may have any length."""
@@ -112,12 +114,20 @@ def find_members(store: Store, group_id: int, keys: Iterable[str]) -> dict[str, 
 
 def find_member(store: Store, group_id: int, receiver: str) -> Member | None:
     """Return a receiver of a group by id or address (H: both work in a path)."""
-    by_email = "@" in receiver
-    if not by_email and not (receiver.isascii() and receiver.isdigit()):
+    key = key_of(store, receiver)
+    if key is None:
         return None
-    column, value = ("r.email_key", receiver.lower()) if by_email else ("r.id", int(receiver[:15]))
-    found = load_members(store, f"WHERE m.group_id = ? AND {column} = ?", group_id, value)
+    found = load_members(store, "WHERE m.group_id = ? AND r.email_key = ?", group_id, key)
     return found[0] if found else None
+
+
+def key_of(store: Store, receiver: str) -> str | None:
+    """Return the address in lower case of a receiver with an id or address; None if unknown."""
+    if "@" in receiver:
+        return receiver.lower()
+    if not (receiver.isascii() and receiver.isdigit() and len(receiver) <= _MAX_ID_DIGITS):
+        return None
+    return cast("str | None", store.value("SELECT email_key FROM receivers WHERE id = ?", receiver))
 
 
 def memberships(store: Store, receiver_id: int) -> list[Member]:

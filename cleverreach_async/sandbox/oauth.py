@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from .accounts import AccountState
-from .call import Call
+from .call import Call, media_type
 from .clients import client_json
 from .errors import OAuthError
 from .routing import route
@@ -26,7 +26,7 @@ CODE_LIFETIME = 30
 def _grant_fields(call: Call) -> dict[str, str]:
     """Return the fields of a token request; a form and JSON both work (H)."""
     try:
-        if call.headers.get("content-type", "").startswith("application/json"):
+        if media_type(call.headers) == "application/json":
             fields = as_map(parse_json(call.raw)) or {}
         else:
             fields = dict(parse_qsl(call.raw.decode(), keep_blank_values=True))

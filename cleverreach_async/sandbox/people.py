@@ -135,7 +135,9 @@ def find_matching(
     call: Call, groups: list[int], rules: list[Rule], fields: Mapping[str, Json]
 ) -> list[Member]:
     """Return the matching receivers, each once."""
-    any_rule = text(fields, "operator", "AND").upper() == "OR"
+    operator = text(fields, "operator").upper()
+    if operator not in {"", "AND", "OR"}:
+        raise bad_value("operator", "AND or OR")
     active_only = to_bool(fields.get("activeonly", call.behaviour.filter_active_only))
     where = "(? = '[]' OR m.group_id IN (SELECT value FROM json_each(?)))"
     clause = order_clause(text(fields, "orderby"), ORDERABLE, "orderby", "r.id ASC")
@@ -149,7 +151,9 @@ def find_matching(
         raise bad_value("rules", f"a known field, not {unknown}")
     found: dict[int, Member] = {}
     for member in load_members(call.store, rest, wanted, wanted):
-        if member.id not in found and matches_rules(rule_values(member), rules, any_rule=any_rule):
+        if member.id not in found and matches_rules(
+            rule_values(member), rules, any_rule=operator == "OR"
+        ):
             found[member.id] = member
     return list(found.values())
 

@@ -16,6 +16,7 @@ from .members import (
     delete_receiver,
     find_member,
     find_members,
+    key_of,
     leave_group,
     load_members,
     memberships,
@@ -56,10 +57,8 @@ def find_receiver(call: Call, receiver: str, group_id: int = 0) -> Member:
     if group_id:
         member = find_member(call.store, group_id, receiver)
     else:
-        column = "email_key" if "@" in receiver else "id"
-        sql = f"SELECT email_key FROM receivers WHERE {column} = ?"  # noqa: S608 - fixed names
-        key = call.store.value(sql, receiver.lower())
-        member = None if key is None else find_members(call.store, 0, [key])[key]
+        key = key_of(call.store, receiver)
+        member = None if key is None else find_members(call.store, 0, [key]).get(key)
     if member is None:
         raise not_found("receiver")  # H: live-tested text
     return member

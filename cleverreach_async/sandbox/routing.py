@@ -160,9 +160,17 @@ async def admit(request: Request, *, needs_token: bool = True) -> Call:
 
 
 @lru_cache(maxsize=1000)
-def clean_path(raw_path: bytes) -> tuple[str, str]:
-    """Return the decoded path for the record, and the encoded one that the routes match."""
+def clean_path(raw_path: bytes, root_path: str = "") -> tuple[str, str]:
+    """Return the decoded path for the record, and the encoded one that the routes match.
+
+    Args:
+        raw_path: The path as it was sent.
+        root_path: The decoded path that the sandbox is mounted at, which is left out.
+    """
     segments = split_path(raw_path.decode("latin-1"))
+    root = root_path.strip("/").split("/") if root_path.strip("/") else []
+    if segments[: len(root)] == root:
+        segments = segments[len(root) :] or [""]
     return "/" + "/".join(segments), encode_path(segments)
 
 

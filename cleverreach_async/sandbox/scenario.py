@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from .behaviour import Behaviour, as_text
 from .faults import Fault, parse_fault
-from .limits import LimitOptions, Outage
+from .limits import AccountLimits, LimitOptions, Outage
 
 T = TypeVar("T")
 _PositiveInt = Annotated[int, Meta(ge=1)]
@@ -81,8 +81,10 @@ def read_scenario(path: str | Path) -> Scenario:
     """
     file = Path(path)
     try:
-        values = tomllib.loads(file.read_text("utf-8"))
+        values = tomllib.loads(file.read_text("utf-8-sig"))
         return _scenario(values, file.parent)
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: this is not UTF-8 text, which TOML needs") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file}: this is not valid TOML: {error}") from None
     except ValueError as error:
@@ -129,9 +131,13 @@ def _checked(values: Mapping[str, Any], kind: type[T], prefix: str, *taken: str)
         if name not in known:
             raise ValueError(_unknown(f"{prefix}{name}", name, [*known.keys(), *taken]))
         try:
-            convert(value, known[name].type)
+            converted = convert(value, known[name].type)
+            if name == "outages":
+                AccountLimits(lambda: 0.0, outages=converted)
         except ValidationError as error:
             raise ValueError(f"{prefix}{name}: {_reason(error)}") from None
+        except ValueError as error:
+            raise ValueError(f"{prefix}{name}: {error}") from None
     return convert(values, kind)
 
 
@@ -181,4 +187,6 @@ def _fault_of(value: Any) -> Fault:
     table = convert(value, dict[str, Any])
     if unknown := table.keys() - known.keys():
         raise ValueError(_unknown(min(unknown), min(unknown), [*known]))
+    if table.get("kind") in {"latency", "hang"} and "seconds" not in table:
+        raise ValueError(f"{table['kind']} needs seconds, such as seconds = 0.2")
     return convert(table, Fault)

@@ -5,6 +5,9 @@ from typing import Final
 VERSION = 1
 """The number of the schema; increase it when a table or a column is added."""
 
+OLDEST_TABLE: Final = "access_tokens"
+"""A table that the stores of all versions have, and hardly a database of another program."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS access_tokens (
     token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, refresh_token TEXT,

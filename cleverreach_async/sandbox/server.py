@@ -1,5 +1,6 @@
 """The sandbox behind a socket."""
 
+import logging
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,19 +11,62 @@ from typing import Any
 import anyio
 import uvicorn
 from anyio.from_thread import start_blocking_portal
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .accounts import AccountState
 from .app import Sandbox
 from .hook_calls import deliver_over_http
+from .injection import drop_connection
 
 _POLL_SECONDS = 0.1
+_log = logging.getLogger(__name__)
+
+
+_GRACE_SECONDS = 0.5
+
+
+class _Requests:
+    """An ASGI application that can drop the requests that are running.
+
+    Args:
+        app: The application that handles them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._running = set[anyio.CancelScope]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        with anyio.CancelScope() as request:
+            self._running.add(request)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._running.discard(request)
+        if request.cancelled_caught:
+            await drop_connection(receive, send)
+
+    def drop(self) -> None:
+        """Close the connections of all requests that have no response yet."""
+        for request in tuple(self._running):
+            request.cancel()
 
 
 class _Server(uvicorn.Server):
-    """A server that does not handle signals and reports when it listens."""
+    """A server that does not handle signals and reports when it listens.
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    Args:
+        config: The configuration.
+        requests: Its application.
+        on_started: Called when the server listens.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, requests: _Requests, on_started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._requests = requests
         self._on_started = on_started
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
@@ -33,6 +77,18 @@ class _Server(uvicorn.Server):
         """Start, then call the callback."""
         await super().startup(sockets=sockets)
         self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; drop what still waits, which uvicorn would answer with 500 and a traceback."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._drop_late_requests)
+            await super().shutdown(sockets)
+            tasks.cancel_scope.cancel()
+
+    async def _drop_late_requests(self) -> None:
+        """Drop the requests that are not done in a short time."""
+        await anyio.sleep(_GRACE_SECONDS)
+        self._requests.drop()
 
 
 async def serve(
@@ -59,15 +115,17 @@ async def serve(
         # waits 40 ms for the client's delayed acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         actual_port: int = listener.getsockname()[1]
+        requests = _Requests(sandbox.app)
         config = uvicorn.Config(
-            sandbox.app,
+            requests,
+            log_config=None,  # that of uvicorn needs a stdout, and replaces that of a test suite
             log_level="warning",
             access_log=False,
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=1,
         )
-        server = _Server(config, lambda: on_started(actual_port) if on_started else None)
+        server = _Server(config, requests, lambda: on_started(actual_port) if on_started else None)
         over_http = deliver_over_http()
         for account in sandbox.accounts.values():
             account.deliver = account.deliver or over_http
@@ -81,9 +139,13 @@ async def _send_webhooks(sandbox: Sandbox) -> None:
     busy = set[int]()
 
     async def send(account: AccountState) -> None:
-        """Send what is due for one account."""
-        await account.send_webhooks()
-        busy.discard(account.id)
+        """Send what is due for one account; a failure does not stop the server."""
+        try:
+            await account.send_webhooks()
+        except Exception as error:  # noqa: BLE001 - such as a library that a switch needs
+            _log.error("Webhooks of account %s were not sent: %s", account.name, error)
+        finally:
+            busy.discard(account.id)
 
     async with anyio.create_task_group() as tasks:
         while True:

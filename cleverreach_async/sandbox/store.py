@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-from .schema import ADDED_COLUMNS, FIRST_IDS, SCHEMA, VERSION
+from .schema import ADDED_COLUMNS, FIRST_IDS, OLDEST_TABLE, SCHEMA, VERSION
 from .values import load_list, load_map
 
 Row = dict[str, Any]
@@ -19,6 +19,11 @@ _ROWS_OF_AN_INSERT = 50
 """Old versions of SQLite allow 999 values in a statement."""
 
 
+def _unusable(path: str, error: Exception) -> ValueError:
+    """Return the error of a file that cannot be used."""
+    return ValueError(f"{path}: cannot be used as store: {error}")
+
+
 class Store:
     """One SQLite database, in memory or in a file that keeps the data.
 
@@ -27,23 +32,41 @@ class Store:
     Args:
         path: ``:memory:``, or a file.
         first_ids_after: Is added to the first ids of a new database.
+
+    Raises:
+        ValueError: The file cannot be used; the message names it.
     """
 
     def __init__(self, path: str = ":memory:", *, first_ids_after: int = 0) -> None:
         self._lock = RLock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            if self.value("PRAGMA user_version") != VERSION:
-                self._create(first_ids_after)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+        try:
+            self._open(first_ids_after)
+        except (sqlite3.Error, ValueError) as error:
+            self._db.close()
+            raise _unusable(path, error) from error
         except BaseException:
             self._db.close()
             raise
 
-    def _create(self, first_ids_after: int) -> None:
+    def _open(self, first_ids_after: int) -> None:
+        """Check the file before anything is written to it; then create what it lacks."""
+        tables = {name for (name,) in self.tuples("SELECT name FROM sqlite_master")}
+        version = self.value("PRAGMA user_version")
+        if tables and OLDEST_TABLE not in tables:
+            raise ValueError("it is a database of another program")
+        if version > VERSION:
+            raise ValueError(f"it is of a later version, {version}; this one is {VERSION}")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if version != VERSION:
+            self._create(first_ids_after, is_new=not tables)
+
+    def _create(self, first_ids_after: int, *, is_new: bool) -> None:
         """Create the tables, or bring those of an earlier version up to date."""
-        is_new = self.value("SELECT 1 FROM sqlite_master") is None
         self._db.executescript(SCHEMA)
         if not is_new:
             self._add_columns()

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -12,6 +13,9 @@ Json = Any
 
 MAX_INT = 2**53
 """The largest accepted number; SQLite and every JSON decoder can represent it."""
+
+_FORM_DEPTH = 64
+"""PHP drops fields that are nested more deeply."""
 
 _LABEL = r"\w(?:[\w-]*\w)?"
 _EMAIL = re.compile(rf"[^\s@,;:<>()\"\[\]\\]+@(?:{_LABEL}\.)+\w{{2,}}")
@@ -64,6 +68,39 @@ def _parse_unusual_json(raw: bytes) -> Json:
 def _refuse_constant(name: str) -> Json:
     """Refuse NaN and infinities, which Python's decoder accepts."""
     raise ValueError(f"{name} is not JSON")
+
+
+def parse_form(text: str) -> Json:
+    """Return the fields of a form; ``a[b]`` and ``a[]`` are nested, as in PHP."""
+    fields: dict[str, Json] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        first, _, rest = name.partition("[")
+        inner = rest[:-1].split("][") if first and rest.endswith("]") else []
+        keys = [first, *inner] if inner else [name]
+        if len(keys) <= _FORM_DEPTH:
+            _put(fields, keys, value)
+    return _php_list(fields)
+
+
+def _put(fields: dict[str, Json], keys: list[str], value: str) -> None:
+    """Set a nested field; an empty key is the next number."""
+    *outer, last = keys
+    for key in outer:
+        name = key or str(len(fields))
+        inner = as_map(fields.get(name))
+        if inner is None:
+            inner = fields[name] = {}
+        fields = inner
+    fields[last or str(len(fields))] = value
+
+
+def _php_list(value: Json) -> Json:
+    """Return a value in which objects with the keys 0, 1, … are lists."""
+    fields = as_map(value)
+    if fields is None:
+        return value
+    items = {name: _php_list(item) for name, item in fields.items()}
+    return list(items.values()) if list(items) == [*map(str, range(len(items)))] else items
 
 
 def php_arrays(value: Json, *, keyed: bool) -> Json:

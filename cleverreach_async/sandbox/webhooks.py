@@ -1,5 +1,6 @@
 """Webhooks: registration with its verification, outside of /v3 (H)."""
 
+from collections.abc import Container
 from secrets import token_hex
 from urllib.parse import urlsplit
 
@@ -30,7 +31,7 @@ async def register(call: Call) -> Json:
     if len(verify) not in _VERIFY_LENGTHS:
         raise bad_value("verify", "10 to 50 characters")
     schemes = {"https"} if call.behaviour.webhook_url == "https" else {"https", "http"}
-    if urlsplit(url).scheme not in schemes or not urlsplit(url).hostname:
+    if not _is_url(url, schemes):
         raise bad_value("url", "an https URL")
     is_known = call.store.value(
         "SELECT 1 FROM webhooks WHERE event = ? AND condition = ?", event, condition
@@ -38,7 +39,9 @@ async def register(call: Call) -> Json:
     # H: clients delete the first one before.
     if is_known and call.behaviour.repeated_webhook == "refuse":
         raise ApiError(409, "Conflict: event is registered already")
-    if event in {"receiver", "receiver.deleted"}:
+    if event in {"receiver", "receiver.deleted"} or (
+        event.startswith("receiver.") and call.behaviour.webhook_email_of == "all"
+    ):
         _check_encryption(call)
     secret = token_hex(16)
     await _verify(call, url, verify, secret)
@@ -56,6 +59,15 @@ async def register(call: Call) -> Json:
         )
         call.account.hooks.is_used = watch(call.store)
     return {"success": True, "call_token": call_token, "secret": secret}
+
+
+def _is_url(url: str, schemes: Container[str]) -> bool:
+    """Whether a text is a URL with one of some schemes and a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an address, or a port that is no number
+        return False
 
 
 def _check_encryption(call: Call) -> None:

@@ -1,5 +1,6 @@
 """``cleverreach sandbox``: accounts, limits, switches and the access log."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,19 @@ def test_a_file_with_options(run: Run, served: list[Sandbox], tmp_path: Path) ->
     assert "# account first" in result.stdout
 
 
+def test_credentials_can_be_pasted(run: Run, served: list[Sandbox], tmp_path: Path) -> None:
+    """A shell reads them as they are, whatever characters they have."""
+    secret = "it's $HOME; `x` #1"
+    (tmp_path / "s.toml").write_text(
+        f'client_secret = "{secret}"\n[accounts.a]\nclient_id = "two words"\n'
+    )
+    result = run("sandbox", "--config", str(tmp_path / "s.toml"))
+
+    assert 1 == len(served)
+    words = shlex.split(result.stdout.replace("# account a", ""))
+    assert {f"CLEVERREACH_CLIENT_SECRET={secret}", "CLEVERREACH_CLIENT_ID=two words"} < {*words}
+
+
 def test_files_that_cannot_be_used(run: Run, served: list[Sandbox], tmp_path: Path) -> None:
     """The error names the file, and the key."""
     missing = run("sandbox", "--config", str(tmp_path / "none.toml"))
@@ -132,6 +146,7 @@ def test_files_that_cannot_be_used(run: Run, served: list[Sandbox], tmp_path: Pa
         (("--account", "mia@example.org"), "needs a name"),
         (("--account", "a", "--account", "a"), "already"),
         (("--fault", "503:account="), "account=NAME"),
+        (("--fault", "503:account=shp", "--account", "shop"), "There is no account 'shp'"),
     ],
 )
 def test_options_that_are_not_valid(

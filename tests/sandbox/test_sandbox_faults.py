@@ -3,6 +3,8 @@
 import anyio
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from cleverreach_async.sandbox import Fault, Faults, Sandbox
 from cleverreach_async.sandbox.faults import parse_fault
@@ -118,6 +120,7 @@ def test_parse(spec: str, fault: Fault) -> None:
         "flood=5%",
         "status=5%",
         "999",
+        "100=5%",
         "429=0%",
         "429=101%",
         "429=often",
@@ -138,6 +141,36 @@ def test_parse_errors_name_the_fault(spec: str) -> None:
 
 
 # In process.
+
+
+@pytest.mark.anyio
+async def test_a_mounted_sandbox(sandbox: Sandbox) -> None:
+    """Faults, limits, counts and records do not depend on where an application has it."""
+    sandbox.faults = Faults([Fault("status", code=502, times=1, path_prefix="/v3/groups")])
+    sandbox.limits.max_in_flight = 1
+    sandbox.limits.rate = 2
+    mounted = Starlette(routes=[Mount("/a/cr", sandbox.app)])
+    headers = {"authorization": f"Bearer {sandbox.add_token()}"}
+    transport = httpx.ASGITransport(app=mounted)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://localhost/a/cr/", headers=headers
+    ) as api:
+        answers = [await api.get("v3/groups.json/a%2Fb") for _ in range(3)]
+        page = await api.get("")
+    assert [502, 404, 429] == [it.status_code for it in answers]
+    assert (200, 3) == (page.status_code, sandbox.count("GET", "/v3/groups"))
+    assert {("/v3/groups/a/b", "/v3/groups/{group}")} == {
+        (it.path, it.route) for it in sandbox.requests
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("code", [204, 304])
+async def test_statuses_without_a_body(api: httpx.AsyncClient, sandbox: Sandbox, code: int) -> None:
+    """A server refuses to send a body with them."""
+    sandbox.faults = Faults([Fault("status", code=code)])
+    answer = await api.get("groups")
+    assert (code, b"") == (answer.status_code, answer.content)
 
 
 @pytest.mark.anyio

@@ -165,6 +165,32 @@ async def test_refused_mailings(api: httpx.AsyncClient, sandbox: Sandbox) -> Non
         sandbox.add_mailing(name="x", state="odd")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sender_email": "nobody"},
+        {"content": "<p>Hello</p>"},
+        {"receivers": [540001]},
+        {"receivers": {"groups": 540001}},
+        {"receivers": {"groups": ["Newsletter"]}},
+        {"settings": "none"},
+        {"tags": "spring"},
+    ],
+)
+async def test_parts_of_a_mailing_with_a_wrong_type(
+    api: httpx.AsyncClient, fields: dict[str, Any]
+) -> None:
+    """They are refused by name, instead of being left out of the mailing."""
+    mailing = {"name": "n", "subject": "s", "sender_name": "a", "sender_email": "a@example.org"}
+    made = (await api.post("mailings", json={**mailing, "content": [], "settings": []})).json()
+    for answer in (
+        await api.post("mailings", json=mailing | fields),
+        await api.put(f"mailings/{made['id']}", json=fields),
+    ):
+        assert 400 == answer.status_code
+        assert any(name in answer.text for name in (*fields, "groups"))
+
+
 async def test_mailing_lists(api: httpx.AsyncClient, sandbox: Sandbox, now: int) -> None:
     """Without a page there is a list per state; with one state and a page, one list."""
     for number in range(3):

@@ -99,6 +99,8 @@ async def test_spellings_of_one_path(sandbox: Sandbox, path: str) -> None:
         ("GET", "/v3/groups/%FF", NO_GROUP),
         ("GET", "/v3/groups/1%0A", NO_GROUP),
         ("GET", "/v3/groups/%", NO_GROUP),
+        ("GET", f"/v3/groups/{'0' * 5000}1", NO_GROUP),
+        ("GET", f"/v3/groups/{'9' * 16}", NO_GROUP),
     ],
 )
 async def test_unknown_paths(sandbox: Sandbox, method: str, path: str, error: object) -> None:
@@ -212,6 +214,28 @@ async def test_form_body_instead_of_json(api: httpx.AsyncClient) -> None:
     assert created.json()["name"] == "A + B"
     refused = await api.post("groups", content=b"name=\xff", headers=headers)
     assert refused.json() == {"error": {"code": 400, "message": "Bad Request: invalid JSON"}}
+
+
+async def test_nested_fields_of_a_form(api: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """PHP names them with brackets; none is lost, in one receiver or in a list of them."""
+    group = (await api.post("groups", json={"name": "x"})).json()["id"]
+    for name in ("firstname", "city"):
+        await api.post("attributes", json={"name": name, "type": "text"})
+    headers = {"content-type": "Application/x-www-form-urlencoded"}
+    one = "email=a%40b.example&global_attributes%5Bfirstname%5D=Ann&global_attributes[city]=Kiel"
+    one += "&tags%5B%5D=x&tags[]=y&activated=0&source=a[b"
+    path = f"groups/{group}/receivers"
+    assert 200 == (await api.post(path, content=one, headers=headers)).status_code
+    stored = sandbox.store.receiver(int(group), "a@b.example")
+    assert stored is not None
+    assert {"firstname": "Ann", "city": "Kiel"} == stored["global_attributes"]
+    assert (["x", "y"], 0, "a[b") == (stored["tags"], stored["activated"], stored["source"])
+
+    rows = "0[email]=c@b.example&1[email]=d@b.example&1[tags][0]=z" + f"&1{'[a]' * 5000}=deep"
+    answer = await api.post(f"{path}/upsertplus", content=rows, headers=headers)
+    assert [("c@b.example", []), ("d@b.example", ["z"])] == [
+        (it["email"], it["tags"]) for it in answer.json()
+    ]
 
 
 async def test_body_in_chunks(api: httpx.AsyncClient, sandbox: Sandbox) -> None:

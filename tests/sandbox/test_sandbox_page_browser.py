@@ -88,6 +88,22 @@ def test_layout(served: tuple[Sandbox, str], tab: Tab, width: int, scheme: str) 
     assert (scheme == "light") == (background == "rgb(246, 247, 249)")
 
 
+def test_a_long_name_of_a_group(tab: Tab) -> None:
+    """A name or an error without a space is wrapped on a phone too."""
+    with Sandbox() as sandbox, running(sandbox) as url, client(sandbox, url) as api:
+        api.post("groups", json={"name": "x" * 300})
+        tab.look(width=390)
+        tab.open(url)
+        assert 390 == tab.run("document.documentElement.scrollWidth")
+        with tab.loading():
+            tab.run(
+                "(document.querySelector('input[name=spec]').value = 'y'.repeat(300),"
+                " document.querySelector('#faults form').submit())"
+            )
+        assert "Not done" in tab.run("document.getElementById('notice').textContent")
+        assert 390 == tab.run("document.documentElement.scrollWidth")
+
+
 def test_nothing_foreign_and_no_error(served: tuple[Sandbox, str], tab: Tab) -> None:
     """The browser asks for nothing but the page's own files, and reports nothing."""
     start = len(tab.events)

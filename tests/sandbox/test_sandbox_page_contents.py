@@ -92,7 +92,7 @@ async def test_text_is_escaped(
     """Names are shown as they are, and are no HTML."""
     name = "<script>alert(1)</script> & \"'"
     await api.post("groups", json={"name": name})
-    sandbox.faults.add(Fault("status", path_prefix=name))
+    sandbox.faults.add(Fault("status", path_prefix=f"/{name}"))
 
     page = await guest.get("/", params={"find": name, "done": name})
 
@@ -149,6 +149,8 @@ async def test_faults(sandbox: Sandbox, api: httpx.AsyncClient, guest: httpx.Asy
     assert "latency, 0.001 s, path_suffix /none" in section(page, "faults")
     assert [503, 503, 404] == [(await api.get("groups")).status_code for _ in range(3)]
 
+    unknown = await post(guest, "add-fault", spec="503:account=shp")
+    assert (400, True) == (unknown.status_code, "There is no account" in unknown.text)
     refused = await post(guest, "add-fault", spec="<nonsense>")
     assert 400 == refused.status_code
     assert "Not done: Unknown fault '<nonsense>'" in section(refused, "faults")

@@ -1,6 +1,7 @@
 """Receivers across groups, and their orders, events and tags."""
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -39,6 +40,15 @@ async def test_read_without_and_with_a_group(
     assert full["group_id"] == str(groups[0])
     missing = await api.get(f"receivers/{BOB}", params={"group_id": groups[0]})
     assert missing.json()["error"]["message"] == "Not Found: invalid receiver"
+
+
+@pytest.mark.parametrize("receiver", ["1.0", "1e0", "+1", " 1", "1" + "0" * 16, "0" * 14 + "10"])
+async def test_ids_that_are_no_ids(api: httpx.AsyncClient, group: int, receiver: str) -> None:
+    """Nothing but the digits of an id is that id, in the account as in a group."""
+    await api.post(f"groups/{group}/receivers", json={"email": ANN})
+    for place in ("receivers", f"groups/{group}/receivers"):
+        answer = await api.get(f"{place}/{quote(receiver)}")
+        assert 404 == answer.status_code
 
 
 async def test_groups_of_a_receiver(api: httpx.AsyncClient, groups: tuple[int, int]) -> None:
@@ -178,6 +188,8 @@ async def test_filter_options(
         {"groups": [], "rules": [{"field": "email", "logic": "like", "condition": ""}]},
         {"groups": [], "rules": [{"field": "nope", "logic": "eq", "condition": ""}]},
         {"groups": [], "rules": [], "orderby": "nope"},
+        {"groups": [], "rules": [], "operator": "XOR"},
+        {"groups": [], "rules": [], "page": 1.5},
     ],
 )
 async def test_refused_filter(api: httpx.AsyncClient, group: int, body: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Scenarios as TOML files."""
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ def test_every_switch_can_be_written(tmp_path: Path) -> None:
         ("rate = 0", "rate: Expected float > 0.0"),
         ("max_in_flight = 1.5", "max_in_flight: Expected int"),
         ("token_lifetime = 0", "token_lifetime: Expected int >= 1"),
-        ("outages = [[30, 10]]", "An outage must end after its start, not 30:10"),
+        ("outages = [[30, 10]]", "outages: An outage must end after its start, not 30:10"),
+        ("[accounts.a]\noutages = [[3, 1]]", "accounts.a.outages: An outage must end after"),
         ("outages = [30, 10]", "outages: Expected array"),
         ("faults = '429=5%'", "faults: Expected array, got str"),
         ("faults = ['reset', 'nonsense']", "faults[1]: Unknown fault 'nonsense'"),
@@ -123,6 +125,12 @@ def test_every_switch_can_be_written(tmp_path: Path) -> None:
         ("faults = [{kind = 'reset', times = 'x'}]", "faults[0]: times: Expected int"),
         ("faults = [{kind = 'reset', rate = 2}]", "faults[0]: The rate of a fault must be"),
         ("faults = [{kind = 'x'}]", "faults[0]: kind: Invalid enum value 'x'"),
+        ("faults = [{kind = 'latency'}]", "faults[0]: latency needs seconds"),
+        ("faults = [{kind = 'hang', seconds = -1}]", "faults[0]: The seconds of a fault must"),
+        ("faults = [{kind = 'status', code = 100}]", "faults[0]: The code of a fault must"),
+        ("faults = [{kind = 'reset', method = 'post'}]", "faults[0]: A method is in capitals"),
+        ("faults = [{kind = 'reset', path_prefix = 'v3'}]", "faults[0]: A path prefix begins"),
+        ("faults = ['429:account=shp']\n[accounts.shop]", "There is no account 'shp' for a fault"),
         ("behaviour = 1", "behaviour: Expected object, got int"),
         (
             "[behaviour]\nput_tag = 'add'",
@@ -147,3 +155,46 @@ def test_files_that_are_not_valid(tmp_path: Path, text: str, reason: str) -> Non
     with pytest.raises(ValueError, match=r"scenario\.toml: ") as error:
         Sandbox.from_toml(file)
     assert str(error.value).startswith(f"{file}: {reason}")
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    file = tmp_path / "scenario.toml"
+    file.write_bytes(b"\xef\xbb\xbfrate = 5\r\n")
+    with Sandbox.from_toml(file) as sandbox:
+        assert 5 == sandbox.limits.rate
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    """The error says what is wrong with the file, not which byte."""
+    file = tmp_path / "scenario.toml"
+    file.write_bytes("rate = 5".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"scenario\.toml: this is not UTF-8 text"):
+        Sandbox.from_toml(file)
+
+
+def test_faults_of_accounts_that_come_later(tmp_path: Path) -> None:
+    """A customer's account, whose name is a number, and one that the file of the data has."""
+    with Sandbox(str(tmp_path / "data.db")) as sandbox:
+        sandbox.add_account("stored")
+    text = "path = 'data.db'\nfaults = ['429:account=129002', '429:account=stored']"
+    with Sandbox.from_toml(written(tmp_path, text)) as sandbox:
+        assert ["129002", "stored"] == [it.account for it in sandbox.faults.current]
+
+
+@pytest.mark.parametrize(
+    ("switches", "reason"),
+    [
+        ({"refused_plus_row": "strings"}, "refused_plus_row needs omit, string, object, not"),
+        ({"duplicate_status": "409"}, "duplicate_status needs 400, 409, not '409'"),
+        ({"agency": "no"}, "agency needs True or False, not 'no'"),
+        ({"max_rows": "10"}, "max_rows needs a whole number, not '10'"),
+        ({"contact_limit": -1}, "contact_limit needs a whole number or None, not -1"),
+        ({"webhook_retries": 5}, "webhook_retries needs a tuple, each item a whole number, not 5"),
+        ({"webhook_content_type": None}, "webhook_content_type needs a text, not None"),
+    ],
+)
+def test_switches_in_a_program(switches: dict[str, Any], reason: str) -> None:
+    """A value that a switch does not know is refused, and never taken for another one."""
+    with pytest.raises(ValueError, match=re.escape(f"Switch {reason}")):
+        Behaviour(**switches)

@@ -60,6 +60,51 @@ def test_a_file_of_an_earlier_version(tmp_path: Path) -> None:
             assert 129_001 <= sandbox.add_account("shop-42").id
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path, version: int) -> None:
+    """It is refused by name, and not one byte of it changes, whatever its version number is."""
+    path = tmp_path / "shop.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE orders (number)")
+        other.execute(f"PRAGMA user_version = {version}")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"shop\.sqlite: .*another program"):
+        Sandbox(str(path))
+    assert before == path.read_bytes()
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    """It is refused, and keeps its version number, so that the later version can still use it."""
+    path = str(tmp_path / "later.sqlite")
+    Sandbox(path).close()
+    with sqlite3.connect(path) as later:
+        later.execute("PRAGMA user_version = 99")
+    later.close()
+    with pytest.raises(ValueError, match=r"later\.sqlite: .*later version, 99"):
+        Sandbox(path)
+    with sqlite3.connect(path) as later:
+        assert (99,) == later.execute("PRAGMA user_version").fetchone()
+    later.close()
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """The error names the database, also that of a further account or of a scenario."""
+    damaged = tmp_path / "damaged.sqlite"
+    damaged.write_text("no database")
+    with pytest.raises(ValueError, match=r"damaged\.sqlite: cannot be used"):
+        Sandbox(str(damaged))
+    with Sandbox(str(tmp_path / "good.sqlite")) as sandbox:
+        damaged.rename(tmp_path / "good.shop-42.sqlite")
+        with pytest.raises(ValueError, match=r"good\.shop-42\.sqlite: cannot be used"):
+            sandbox.add_account("shop-42")
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text("path = 'missing/data.sqlite'")
+    with pytest.raises(ValueError, match=r"scenario\.toml: .*data\.sqlite: cannot be used"):
+        Sandbox.from_toml(scenario)
+
+
 def test_transaction_is_all_or_nothing() -> None:
     """A failed block is rolled back, with its inner blocks."""
     store = Store()

@@ -99,6 +99,7 @@ async def test_the_value_may_be_another_one(
     "fields",
     [
         *({"url": ...}, {"url": ""}, {"url": "shop.example"}, {"url": "ftp://shop.example/"}),
+        *({"url": "https://["}, {"url": "https://shop.example:x/"}),
         *({"event": ...}, {"event": "receiver.sent"}, {"event": "Receiver"}),
         *({"verify": ...}, {"verify": "short"}, {"verify": "x" * 51}, {"condition": 540_001}),
     ],
@@ -484,5 +485,7 @@ async def test_without_the_library_nothing_is_registered(
     monkeypatch.delattr("cleverreach_async.sandbox.hook_secrets", raising=False)
     refused = await register(api)
     assert (400, True) == (refused.status_code, "cleverreach-async[webhooks]" in refused.text)
+    sandbox.behaviour = Behaviour(webhook_email_of="all")
+    assert 400 == (await register(api, event="receiver.created")).status_code
     sandbox.behaviour = Behaviour(webhook_email="missing")
     assert 200 == (await register(api)).status_code

@@ -46,8 +46,10 @@ def _follow_link(account: SandboxAccount, _faults: Faults, form: Form) -> None:
     account.follow_link(SentMail(**row))
 
 
-def _add_fault(_account: SandboxAccount, faults: Faults, form: Form) -> None:
-    faults.add(parse_fault(form.get("spec", "")))
+def _add_fault(account: SandboxAccount, faults: Faults, form: Form) -> None:
+    fault = parse_fault(form.get("spec", ""))
+    account.account.accounts.check_fault(fault)
+    faults.add(fault)
 
 
 def _remove_fault(_account: SandboxAccount, faults: Faults, form: Form) -> None:

@@ -29,6 +29,7 @@ from .view import Notice, PageView
 
 _FILES = {"page.css": "text/css", "page.js": "text/javascript"}
 _MAX_FORM = 100_000
+_DIGITS = 19
 
 
 class SandboxPage:
@@ -140,7 +141,8 @@ class SandboxPage:
     def _stream(self, request: Request, account: SandboxAccount) -> Response:
         """Return the stream of requests, from where the page or an earlier stream ends."""
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        number = int(after) if after.isascii() and after.isdigit() else 0
+        is_number = after.isascii() and after.isdigit() and len(after) < _DIGITS
+        number = int(after) if is_number else 0
         events = stream(self._log, self._access, after=number, account=account.name)
         return StreamingResponse(events, media_type="text/event-stream")
 
