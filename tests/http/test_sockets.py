@@ -145,6 +145,26 @@ async def test_a_broken_response_may_hide_a_success(
 
 
 @GIVEN_UP
+async def test_an_error_that_the_caller_handles_keeps_its_traceback(
+    sender: PooledSender, server: RawServer
+) -> None:
+    """A call may be made while another error is handled, such as one to report."""
+
+    async def break_off(connection: Connection) -> None:
+        await connection.request()
+        await connection.respond(HEAD + b"Content-Length: 9\r\n\r\n[1]")
+
+    server.behaviour = break_off
+    try:
+        raise LookupError("the caller's own")  # noqa: TRY301 - to be handled here
+    except LookupError as error:
+        handled = error
+        with pytest.raises(APIConnectionError):
+            await send(sender, server.url)
+    assert handled.__traceback__ is not None
+
+
+@GIVEN_UP
 async def test_an_endless_response_is_cut_off(
     sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
