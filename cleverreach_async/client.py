@@ -20,7 +20,7 @@ from cleverreach_async.auth.environment import (
 )
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.nouns import Nouns
-from cleverreach_async.resources.arguments import check_plain_function, kind_of
+from cleverreach_async.resources.arguments import check_plain_functions, kind_of
 from cleverreach_async.resources.relative import body_has_relative_values
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.base_url import server_root, stays_in_process
@@ -389,9 +389,8 @@ def _check_operation(method: object, path: object) -> None:
 def _check_options(**options: Any) -> None:
     if options.get("timeout") is not None:
         check_above_zero("timeout", options["timeout"], "number of seconds", may_be_infinite=True)
-    for name in ("on_event", "on_response"):
-        if options.get(name) is not None:
-            check_plain_function(name, options[name])
+    observers = {name: options.get(name) for name in ("on_event", "on_response")}
+    check_plain_functions(**observers)
     if "retry" in options and not isinstance(options["retry"], RetryPolicy):
         kind = kind_of(options["retry"])
         raise ConfigurationError(f"retry is {kind}; pass a RetryPolicy, with attempts=1 for none")
