@@ -20,7 +20,7 @@ from cleverreach_async.auth.environment import (
 )
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.nouns import Nouns
-from cleverreach_async.resources.arguments import kind_of
+from cleverreach_async.resources.arguments import check_plain_functions, kind_of
 from cleverreach_async.resources.relative import body_has_relative_values
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.base_url import server_root, stays_in_process
@@ -117,7 +117,8 @@ class CleverReach(Nouns):
         auth, base_url = masked(auth), masked(base_url)
         auth = as_auth(auth)
         root = _root_of(auth, base_url, allow_http=allow_http or stays_in_process(http_client))
-        _check_timeout(timeout)
+        policy = RetryPolicy() if retry is None else retry
+        _check_options(timeout=timeout, retry=policy, on_event=on_event, on_response=on_response)
         check_number("max_connections", max_connections, least=1)
         if requests_per_second is not None:
             check_above_zero("requests_per_second", requests_per_second)
@@ -127,7 +128,7 @@ class CleverReach(Nouns):
             sender=connections,
             base_url=root,
             timeout=timeout,
-            retry=retry or RetryPolicy(),
+            retry=policy,
             user_agent=USER_AGENT,
             on_event=on_event,
             on_response=on_response,
@@ -248,7 +249,7 @@ class CleverReach(Nouns):
             on_response: Called with a :class:`ResponseInfo` for each success.
 
         Raises:
-            ConfigurationError: The timeout is invalid.
+            ConfigurationError: An option is invalid.
         """
         options = {
             "timeout": timeout,
@@ -257,8 +258,7 @@ class CleverReach(Nouns):
             "on_response": on_response,
         }
         changes: dict[str, Any] = {k: v for k, v in options.items() if v is not UNSET}
-        if "timeout" in changes:
-            _check_timeout(timeout)
+        _check_options(**changes)
         return self._sibling(attrs.evolve(self._transport, **changes))
 
     def _sibling(self, transport: Transport) -> "CleverReach":
@@ -386,6 +386,11 @@ def _check_operation(method: object, path: object) -> None:
         raise ConfigurationError(f"path is {kind_of(path)}; pass text such as /groups")
 
 
-def _check_timeout(timeout: object) -> None:
-    if timeout is not None:
-        check_above_zero("timeout", timeout, "number of seconds", may_be_infinite=True)
+def _check_options(**options: Any) -> None:
+    if options.get("timeout") is not None:
+        check_above_zero("timeout", options["timeout"], "number of seconds", may_be_infinite=True)
+    observers = {name: options.get(name) for name in ("on_event", "on_response")}
+    check_plain_functions(**observers)
+    if "retry" in options and not isinstance(options["retry"], RetryPolicy):
+        kind = kind_of(options["retry"])
+        raise ConfigurationError(f"retry is {kind}; pass a RetryPolicy, with attempts=1 for none")

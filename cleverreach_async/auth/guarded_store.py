@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 
@@ -12,6 +12,8 @@ from cleverreach_async.errors import ConfigurationError, TokenStoreError
 from cleverreach_async.transport.hiding import hide_in_error
 
 __all__ = ["GuardedStore"]
+
+E = TypeVar("E", bound=Exception)
 
 _PATIENCE: Final = 30.0
 
@@ -26,6 +28,8 @@ class GuardedStore:
     def __init__(self, store: TokenStore) -> None:
         self._store = store
         self._name = type(store).__name__
+        self._loaded: Token | None = None
+        self._saved: Token | None = None
 
     async def load(self) -> Token | None:
         """Return the stored token.
@@ -42,6 +46,7 @@ class GuardedStore:
                 f"{self._name}.load() returned an object of type {kind}, and not a Token; see"
                 " Token.from_json()"
             )
+        self._loaded = token
         return token
 
     async def save(self, token: Token) -> None:
@@ -50,13 +55,9 @@ class GuardedStore:
         Raises:
             TokenStoreError: The store failed.
         """
-        try:
-            with self._translated("save the token"), self._patience("save the token"):
-                await self._store.save(token)
-        except Exception as error:
-            # A database quotes what it could not store.
-            hide_in_error(error, secrets_of(token))
-            raise
+        self._saved = token
+        with self._translated("save the token"), self._patience("save the token"):
+            await self._store.save(token)
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None, None]:
@@ -93,13 +94,18 @@ class GuardedStore:
     def _translated(self, action: str) -> Generator[None, None, None]:
         try:
             yield
-        except (TokenStoreError, ConfigurationError):
+        except (TokenStoreError, ConfigurationError) as error:
+            self._hide_tokens(error)
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - of any store, raised as ours
             # The text of a foreign error may quote the token; it is the cause.
-            raise TokenStoreError(
-                f"{self._name} cannot {action}: {type(error).__name__}"
-            ) from error
+            translated = TokenStoreError(f"{self._name} cannot {action}: {type(error).__name__}")
+            translated.__cause__ = error
+            raise self._hide_tokens(translated) from translated.__cause__
+
+    def _hide_tokens(self, error: E) -> E:
+        """Hide the tokens in an error: a database quotes what it could not store or commit."""
+        return hide_in_error(error, (*secrets_of(self._loaded), *secrets_of(self._saved)))
 
     @contextmanager
     def _patience(self, action: str) -> Generator[None, None, None]:

@@ -17,6 +17,7 @@ from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.arguments import check_plain_functions
 from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["AUTO_CONCURRENCY", "MAX_CONCURRENCY", "ImportOptions", "Settings", "check_names"]
@@ -145,6 +146,9 @@ class Settings:
         check_number("max_reject_share", self.max_reject_share, most=1, whole=False)
         for name in ("timeout", "max_outage", "settle", "drain"):
             check_number(name, getattr(self, name), whole=False)
+        check_plain_functions(
+            on_start=self.on_start, on_accepted=self.on_accepted, on_progress=self.on_progress
+        )
         if self.not_subscribed not in {None, "exclude", "deactivate"}:
             raise ConfigurationError(
                 f"not_subscribed is {self.not_subscribed!r}; use 'exclude' or 'deactivate'"

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, TypeVar, cast
 
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
 
-__all__ = ["as_model", "check_plain_function", "kind_of"]
+__all__ = [
+    "as_model",
+    "check_answer",
+    "check_plain_function",
+    "check_plain_functions",
+    "kind_of",
+]
 
 _T = TypeVar("_T")
 
@@ -71,8 +77,38 @@ def check_plain_function(name: str, value: object, remedy: str = "pass a functio
     """
     if not callable(value):
         raise ConfigurationError(f"{name} is {kind_of(value)}; {remedy}")
-    if iscoroutinefunction(value):
-        raise ConfigurationError(f"{name} is an async function; pass a plain one")
+    if iscoroutinefunction(value) or iscoroutinefunction(getattr(value, "__call__", None)):  # noqa: B004
+        raise _is_async(name)
+
+
+def check_plain_functions(**functions: object) -> None:
+    """Check some arguments as :func:`check_plain_function` does, but for those that are ``None``.
+
+    Raises:
+        ConfigurationError: One is no plain function.
+    """
+    for name, value in functions.items():
+        if value is not None:
+            check_plain_function(name, value)
+
+
+def check_answer(name: str, answer: object) -> None:
+    """Check what a function has returned: something to await would count as a yes.
+
+    Args:
+        name: The name of the argument that is the function.
+        answer: What it has returned.
+
+    Raises:
+        ConfigurationError: It is to be awaited.
+    """
+    if isawaitable(answer):
+        getattr(answer, "close", lambda: None)()  # otherwise Python warns that nobody awaits it
+        raise _is_async(name)
+
+
+def _is_async(name: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} is an async function; pass a plain one")
 
 
 def kind_of(value: object) -> str:

@@ -50,4 +50,5 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Final[Clock] = SystemClock()
-SYSTEM_RANDOM: Final[Random] = random.Random()
+# Not a generator with a state, which would be the same in all workers that a server forks.
+SYSTEM_RANDOM: Final[Random] = random.SystemRandom()

@@ -8,12 +8,13 @@ and without line breaks, and credentials are looked for in Base64 too.
 import html
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import takewhile
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
-__all__ = ["hide", "hide_in_error"]
+__all__ = ["errors_in", "hide", "hide_in_error"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -23,6 +24,7 @@ _BEGINNING: Final = 8
 _MOST_LAYERS: Final = 7
 _MOST_FOUND: Final = 500
 """A text with more of them is hidden as a whole, for it would take long."""
+_TEXTS_OF_OS_ERRORS: Final = ("strerror", "filename", "filename2")
 _BITS_PER_BYTE: Final = 8
 _BITS_IN_BASE64: Final = 6
 
@@ -141,25 +143,99 @@ def _same(text: str, start: int, form: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
+def errors_in(
+    error: BaseException, *, handled: BaseException | None = None
+) -> Iterator[BaseException]:
+    """Yield an error and those that it holds: causes, contexts, members of groups. Each comes once.
+
+    Args:
+        error: Any error. It may be its own cause.
+        handled: What the caller handled before; the error may have it as its context. It is left
+            out, because it is the caller's.
+    """
+    seen = {id(handled)}
+    waiting: list[object] = [error]
+    while waiting:
+        link = waiting.pop()
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [link.__cause__, link.__context__, *vars(link).values()]
+        if isinstance(link, BaseExceptionGroup):
+            group: BaseExceptionGroup[BaseException] = link
+            waiting += group.exceptions
+
+
+_Known = dict[int, tuple[Any, Any]]
+
+
 def hide_in_error(error: E, secrets: Sequence[str]) -> E:
     """Hide secrets in the texts that an error and its causes hold.
+
+    Where one of them shows a secret all the same, the error loses its causes.
 
     Returns:
         The same error.
     """
-    link: BaseException | None = error
-    while link is not None:
-        link.args = tuple(_hidden(it, secrets) for it in link.args)
-        for name, value in vars(link).items():
-            if isinstance(value, str):
-                setattr(link, name, hide(value, secrets))
-        link = link.__cause__ or link.__context__
+    for link in errors_in(error):
+        with suppress(Exception):  # a foreign error may allow no change
+            _hide_in_fields(link, secrets)
+    if any(_shows(link, secrets) for link in errors_in(error) if link is not error):
+        error.__cause__ = error.__context__ = None
     return error
 
 
-def _hidden(value: object, secrets: Sequence[str]) -> object:
+def _hide_in_fields(error: BaseException, secrets: Sequence[str]) -> None:
+    known: _Known = {}
+    args = _hidden(error.args, secrets, known)
+    if args is not error.args:
+        error.args = args
+    names = [*vars(error), *(_TEXTS_OF_OS_ERRORS if isinstance(error, OSError) else ())]
+    for name in names:
+        value = getattr(error, name)
+        hidden = _hidden(value, secrets, known)
+        if hidden is not value:
+            setattr(error, name, hidden)
+
+
+def _shows(error: BaseException, secrets: Sequence[str]) -> bool:
+    try:
+        text = "\n".join((str(error), *getattr(error, "__notes__", ())))
+    except Exception:  # noqa: BLE001 - of a foreign class
+        return True
+    return hide(text, secrets) != text
+
+
+def _hidden(value: Any, secrets: Sequence[str], known: _Known) -> Any:
+    """Return a value without secrets; the same object if it has none.
+
+    Args:
+        value: A text, bytes, or a container of some.
+        secrets: The secrets.
+        known: The containers so far and their results, by their ids. One may contain itself.
+    """
     if isinstance(value, str):
         return hide(value, secrets)
-    if isinstance(value, bytes):
-        return hide(value.decode("latin-1"), secrets).encode("latin-1")
-    return value
+    if isinstance(value, bytes | bytearray):
+        text = value.decode("latin-1")
+        hidden = hide(text, secrets)
+        return value if hidden == text else hidden.encode("latin-1")
+    if not isinstance(value, Mapping | list | tuple | set | frozenset):
+        return value
+    if id(value) not in known:
+        known[id(value)] = (value, _HIDDEN)
+        known[id(value)] = (value, _hidden_in_container(value, secrets, known))
+    return known[id(value)][1]
+
+
+def _hidden_in_container(value: Any, secrets: Sequence[str], known: _Known) -> Any:
+    # Never changed in place, because it may be the user's.
+    is_mapping = isinstance(value, Mapping)
+    items: list[Any] = list(cast("Any", value).items() if is_mapping else value)
+    hidden = [_hidden(item, secrets, known) for item in items]
+    if all(new is old for new, old in zip(hidden, items, strict=True)):
+        return value
+    if is_mapping:
+        return dict(hidden)
+    return hidden if isinstance(value, list) else tuple(hidden)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, TypeVar, final
 
-from cleverreach_async.transport.hiding import hide
+from cleverreach_async.transport.hiding import errors_in, hide
 
 __all__ = [
     "EXAMPLE_ADDRESS",
@@ -136,17 +136,16 @@ def _visible(character: str) -> str:
     return " " if character.isspace() else "\ufffd"
 
 
-def drop_tracebacks(error: E) -> E:
+def drop_tracebacks(error: E, *, handled: BaseException | None = None) -> E:
     """Remove the tracebacks of an error and its causes, whose variables may hold secrets.
 
     Args:
         error: Any error.
+        handled: What the caller handled before, which keeps its own.
 
     Returns:
         The same error.
     """
-    link: BaseException | None = error
-    while link is not None:
+    for link in errors_in(error, handled=handled):
         link.__traceback__ = None
-        link = link.__cause__ or link.__context__
     return error

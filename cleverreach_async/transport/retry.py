@@ -2,7 +2,7 @@
 
 import enum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -11,6 +11,7 @@ from cleverreach_async.errors import (
     APIStatusError,
     BadRequestError,
     CleverReachError,
+    ConfigurationError,
     ConflictError,
     InternalServerError,
     PayloadTooLargeError,
@@ -178,6 +179,10 @@ class RetryPolicy:
             check_number(name, getattr(self, name), whole=False)
         for name in ("cap", "max_pause"):
             check_above_zero(name, getattr(self, name), "number of seconds", may_be_infinite=True)
+        kinds: Any = self.retry_on
+        is_set = isinstance(kinds, set | frozenset | list | tuple)
+        if not is_set or not all(isinstance(kind, Fault) for kind in kinds):
+            raise ConfigurationError("retry_on is no set of Fault, such as {Fault.THROTTLED}")
 
 
 def wait_before(

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from hashlib import sha256
 from hmac import new as new_hmac
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutinefunction
 from secrets import token_hex
 from typing import Any, Final
 
@@ -119,6 +119,8 @@ class WebhookEndpoint:
         _check_callable(on_event, "on_event")
         if on_error is not None:
             _check_callable(on_error, "on_error")
+            if iscoroutinefunction(on_error):  # nobody would await it
+                raise ConfigurationError("on_error must be a plain function, and not async")
         _check_verify(verify)
         if verify is None and self._keys == ():
             raise ConfigurationError("pass calltoken and secret, keys, or verify")

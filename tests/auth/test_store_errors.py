@@ -1,5 +1,6 @@
 """Whatever a token store raises, wherever a token is needed, is an error of the library."""
 
+import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -124,6 +125,43 @@ async def test_each_error_of_a_store_is_ours(
         assert f"TokenStoreError BrokenStore cannot {method} the token: {type(error).__name__}" == (
             f"{type(found).__name__} {found}"
         )
+
+
+class QuotingStore(BrokenStore):
+    """A store whose error quotes the token: at once, or when its lock is released.
+
+    Args:
+        method: save or unlock.
+    """
+
+    def __init__(self, method: str) -> None:
+        super().__init__("", OwnError())
+        self.fails_in = method
+
+    async def save(self, token: Token) -> None:
+        """Fail from now on."""
+        self.method = self.fails_in
+        self.error = OwnError({"parameters": (token.to_json(),)})
+        await super().save(token)
+
+
+@pytest.mark.parametrize("method", ["save", "unlock"])
+async def test_an_error_of_a_store_quotes_no_token(method: str) -> None:
+    """Databases quote the parameters that they could not store, or commit."""
+    async with client(QuotingStore(method)) as cr:
+        with pytest.raises(TokenStoreError) as caught:
+            await list_groups(cr)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert ("OwnError", False) == (type(caught.value.__cause__).__name__, "4711" in shown)
+
+
+async def test_an_error_that_is_its_own_cause_ends() -> None:
+    """As by ``raise error from error``; the event loop is not blocked for ever."""
+    error = OwnError("full")
+    error.__cause__ = error
+    async with client(BrokenStore("save", error)) as cr:
+        with pytest.raises(TokenStoreError, match="cannot save the token: OwnError"):
+            await list_groups(cr)
 
 
 async def test_a_background_order_reports_it() -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,46 @@ async def test_before_a_removal_somebody_is_asked(
     assert [f"p{number}@example.org" for number in left] == sorted(
         shop.sandbox.store.emails(shop.group_id)
     )
+
+
+async def say_no(_count: int) -> bool:
+    """Ask somebody asynchronously."""
+    return False
+
+
+@pytest.mark.parametrize("ask", [say_no, lambda count: say_no(count)])  # noqa: PLW0108 - it hides it
+async def test_an_async_function_before_a_removal_is_no_yes(shop: Shop, ask: Any) -> None:
+    """A coroutine that nobody awaits would count as a yes to each removal."""
+    options: dict[str, Any] = {"missing": "delete", "max_missing_share": 1}
+    await shop.sync([person(1), person(2)], **options)
+    failures = (ConfigurationError, SyncFailedError)
+    with pytest.raises(failures, match="before_removal is an async function"):
+        await shop.sync([person(1)], before_removal=ask, **options)
+    assert 2 == len(shop.sandbox.store.emails(shop.group_id))
+
+
+class AsyncCall:
+    """An object that is called as an async function is."""
+
+    async def __call__(self, *_args: object) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("option", ["on_start", "on_accepted", "on_progress"])
+@pytest.mark.parametrize("function", [say_no, partial(say_no, 7), AsyncCall(), "print"])
+async def test_functions_that_nobody_would_await_are_refused(
+    shop: Shop, option: str, function: Any
+) -> None:
+    """Before anything is sent: what they do, such as to store addresses, would be lost."""
+    options: dict[str, Any] = {option: function}
+    with pytest.raises(ConfigurationError, match=f"{option} is (an async function|of type str)"):
+        await shop.cr.bulk.upsert([person(1)], group_id=shop.group_id, **options)
+    if option == "on_progress":
+        with pytest.raises(ConfigurationError, match="on_progress is"):
+            await shop.sync([person(1)], **options)
+        with pytest.raises(ConfigurationError, match="on_progress is"):
+            await shop.cr.bulk.export(group_id=shop.group_id).write("x.csv", **options)
+    assert [] == [*shop.sandbox.store.emails(shop.group_id)]
 
 
 @pytest.mark.parametrize(("missing", "left"), [("keep", 20), ("deactivate", 20), ("delete", 18)])

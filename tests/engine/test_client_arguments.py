@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -304,3 +305,33 @@ async def test_the_caller_may_mark_a_request_as_idempotent(
     with pytest.raises(InternalServerError):
         await cr.request(path="/thing", **options)
     assert sent == len(sender.sent)
+
+
+async def async_observer(_event: object) -> None:
+    """Nobody would await it."""
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"retry": 3},
+        {"retry": {"attempts": 3}},
+        {"retry": RetryPolicy},
+        {"on_event": "log"},
+        {"on_event": async_observer},
+        {"on_response": async_observer},
+        {"timeout": "30"},
+    ],
+)
+def test_an_option_of_a_wrong_kind_is_refused(option: dict[str, Any]) -> None:
+    """When it is passed, and not by the first call that fails."""
+    for make in (partial(CleverReach, "token"), CleverReach("token").with_options):
+        with pytest.raises(ConfigurationError, match=next(iter(option))):
+            make(**option)
+
+
+def test_no_retry_policy_is_no_option_of_a_sibling() -> None:
+    """It could mean that of the client, that of a new client, or no retries."""
+    options: dict[str, Any] = {"retry": None}
+    with pytest.raises(ConfigurationError, match="retry is None; pass a RetryPolicy"):
+        CleverReach("token").with_options(**options)

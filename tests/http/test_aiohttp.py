@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import anyio
 import pytest
+import trio
 
 from cleverreach_async import (
     APIConnectionError,
@@ -27,6 +28,7 @@ from cleverreach_async.transport.http.choice import make_sender
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from http.conftest import Connection, RawServer
+    from pathlib import Path
 
     from cleverreach_async.transport.wire import Response
 
@@ -102,6 +104,46 @@ async def test_a_closed_session_says_so(server: RawServer) -> None:
     with pytest.raises(ClientClosedError, match="keep it open"):
         await send(session, server.url)
     assert 0 == server.accepted
+
+
+async def test_a_session_of_another_event_loop_says_so(server: RawServer) -> None:
+    """Nothing is sent. aiohttp would use connections of the other loop, from a wrong thread."""
+    session = aiohttp.ClientSession()
+
+    def use_elsewhere() -> None:
+        with pytest.raises(ClientClosedError, match="belongs to another event loop"):
+            asyncio.run(send(session, server.url))
+        with pytest.raises(ConfigurationError, match="aiohttp needs asyncio"):
+            trio.run(send, session, server.url)
+
+    await anyio.to_thread.run_sync(use_elsewhere)
+    await session.close()
+    assert 0 == server.accepted
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+@pytest.mark.parametrize("trust_env", [True, False])
+async def test_the_authentication_of_the_session_does_not_apply(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, trust_env: bool
+) -> None:
+    """Neither its own nor that of netrc, with which aiohttp refuses each request of ours."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login name password word")
+    monkeypatch.setenv("NETRC", str(netrc))
+    seen: list[str] = []
+
+    async def middleware(request: Any, send_on: Any) -> Any:
+        seen.append(request.headers["authorization"])
+        return await send_on(request)
+
+    auth = None if trust_env else aiohttp.BasicAuth("name", "word")
+    async with aiohttp.ClientSession(
+        auth=auth, trust_env=trust_env, middlewares=(middleware,)
+    ) as session:
+        await send(session, server.url)
+    [request] = server.requests
+    sent = [it for it in request.decode().split("\r\n") if it.lower().startswith("authorization")]
+    assert (["Authorization: Bearer token"], ["Bearer token"]) == (sent, seen)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])

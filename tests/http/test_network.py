@@ -104,6 +104,29 @@ async def test_a_handshake_that_takes_too_long_is_no_connection() -> None:
             await plain.start_tls(ssl.create_default_context(), "localhost", timeout=0.05)
 
 
+async def test_a_cancelled_handshake_closes_its_socket() -> None:
+    """Otherwise the socket stays open until the garbage collector finds it."""
+    accepted, left = anyio.Event(), anyio.Event()
+
+    async def wait_for_the_end(stream: SocketStream) -> None:
+        accepted.set()
+        async with stream:
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    await stream.receive()
+        left.set()
+
+    async with server_that(wait_for_the_end) as port:
+        plain = await NetworkBackend().connect_tcp("127.0.0.1", port, timeout=5)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(plain.start_tls, ssl.create_default_context(), "localhost", 5)
+            await accepted.wait()
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(5):
+            await left.wait()
+
+
 async def test_a_refused_connection_is_no_connection() -> None:
     """Nobody listens on the port."""
     async with server_that(None) as port:

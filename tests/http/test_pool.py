@@ -68,6 +68,19 @@ async def test_a_connection_that_takes_no_further_request_is_closed() -> None:
     assert (1, 0, 0) == (opened[0].closed, pool.idle, pool.in_use)
 
 
+async def test_a_connection_in_use_is_closed_after_the_pool_was() -> None:
+    """A client may be closed while background tasks wait for their last response."""
+    opened = Opened()
+    pool = ConnectionPool(opened.open, 2)
+
+    async def close_meanwhile(connection: FakeConnection) -> None:
+        await pool.aclose()
+        await use(connection)
+
+    await pool.use(close_meanwhile)
+    assert (1, 0, 0) == (opened[0].closed, pool.idle, pool.in_use)
+
+
 async def test_an_expired_connection_is_replaced() -> None:
     """It is closed before another one is opened or used."""
     opened = Opened()

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import gzip
 import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
+import httpx2
 import pytest
 
 from cleverreach_async.errors import APIConnectionError, APITimeoutError
 from cleverreach_async.transport.http import bodies
+from cleverreach_async.transport.http.choice import make_sender
 from cleverreach_async.transport.http.httpx_sender import HttpxSender
 from cleverreach_async.transport.http.pooled_sender import PooledSender
 from cleverreach_async.transport.wire import Response
@@ -145,6 +148,26 @@ async def test_a_broken_response_may_hide_a_success(
 
 
 @GIVEN_UP
+async def test_an_error_that_the_caller_handles_keeps_its_traceback(
+    sender: PooledSender, server: RawServer
+) -> None:
+    """A call may be made while another error is handled, such as one to report."""
+
+    async def break_off(connection: Connection) -> None:
+        await connection.request()
+        await connection.respond(HEAD + b"Content-Length: 9\r\n\r\n[1]")
+
+    server.behaviour = break_off
+    try:
+        raise LookupError("the caller's own")  # noqa: TRY301 - to be handled here
+    except LookupError as error:
+        handled = error
+        with pytest.raises(APIConnectionError):
+            await send(sender, server.url)
+    assert handled.__traceback__ is not None
+
+
+@GIVEN_UP
 async def test_an_endless_response_is_cut_off(
     sender: PooledSender, server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +205,50 @@ async def test_a_compressed_response_is_limited_by_its_decoded_size(
     server.behaviour = answer
     with pytest.raises(APIConnectionError, match="larger than 10000 bytes"):
         await send(sender, server.url)
+
+
+@pytest.mark.parametrize("rest", [HEAD + b"Content-Length: 5\r\n\r\n[666]", b"[666]"])
+@pytest.mark.parametrize("library", [None, httpx, httpx2])
+async def test_what_follows_a_response_is_not_taken_for_the_next(
+    server: RawServer, library: Any, rest: bytes
+) -> None:
+    """A proxy may send a response twice, or a longer body than it says: calls would get others'."""
+
+    async def send_more(connection: Connection) -> None:
+        while True:
+            server.requests.append(await connection.request())
+            number = len(server.requests)
+            response = HEAD + b"Content-Length: 3\r\n\r\n[%d]" % number
+            await connection.respond(response + (rest if number == 1 else b""))
+
+    server.behaviour = send_more
+    async with AsyncExitStack() as stack:
+        client = library and await stack.enter_async_context(library.AsyncClient())
+        any_sender: Any = make_sender(client, base_url=server.url, max_connections=1)
+        contents = [(await send(any_sender, server.url)).content for _ in range(3)]
+        await any_sender.aclose()
+    assert ([b"[1]", b"[2]", b"[3]"], 2) == (contents, server.accepted)
+
+
+@pytest.mark.parametrize("value", [b"\xfc", b"a\x01b"])
+async def test_a_cookie_that_cannot_be_sent_ends_no_later_call(
+    server: RawServer, value: bytes
+) -> None:
+    """The client of httpx keeps what a server sets; other cookies are sent."""
+
+    async def set_cookie(connection: Connection) -> None:
+        cookies = b"Set-Cookie: odd=" + value + b"\r\nSet-Cookie: plain=1\r\n"
+        while True:
+            server.requests.append(await connection.request())
+            await connection.respond(HEAD + cookies + b"Content-Length: 2\r\n\r\n[]")
+
+    server.behaviour = set_cookie
+    async with httpx.AsyncClient(params={"mine": "1"}) as client:
+        for _ in range(2):
+            await send(HttpxSender(client), server.url + "/v3/groups?page=0")
+    assert [(b"POST /v3/groups?mine=1&page=0 HTTP/1.1", sent) for sent in (False, True)] == [
+        (it.partition(b"\r\n")[0], b"Cookie: plain=1\r\n" in it) for it in server.requests
+    ]
 
 
 async def test_a_connection_is_reused(sender: PooledSender, server: RawServer) -> None:

@@ -47,7 +47,7 @@ ONLY_HERE = {
     "httpx2": set[str](),
     "httpcore": {"transport/http/"},
     "requests": set[str](),
-    "asyncio": {"cli/"},
+    "asyncio": {"cli/", "transport/http/aiohttp_sender.py"},
     "cryptography": {"sandbox/hook_secrets.py"},  # the client loads it by name
     "django": set[str](),  # loaded by name
     "dlt": set[str](),  # the engines too

@@ -525,6 +525,10 @@ async def test_no_secret_is_shown(
     assert "mia@example.org" == event.email
 
 
+async def log_later(_error: Exception, _event: WebhookEvent) -> None:
+    """Nobody would await it."""
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -574,6 +578,7 @@ async def test_no_secret_is_shown(
             "max_body is .*; it must be a whole number of 1 or more",
         ),
         ({"calltoken": "t", "on_error": "log"}, "on_error must be"),
+        ({"calltoken": "t", "on_error": log_later}, "on_error must be a plain function"),
     ],
 )
 def test_wrong_arguments(options: dict[str, Any], text: str) -> None:

@@ -4,8 +4,10 @@ import html
 import json
 import re
 import time
+import traceback
 from base64 import b64encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -64,6 +66,101 @@ def test_errors_and_their_causes_are_searched() -> None:
     shown = f"{error!r} {vars(error)} {cause!r}"
     assert "4711" not in shown
     assert ("no <hidden>", ("bad <hidden>", b"<hidden>", 7)) == (vars(error)["message"], cause.args)
+
+
+def own_cause() -> Exception:
+    """An error that is its own cause, as by ``raise error from error``."""
+    error = ValueError(SECRET)
+    error.__cause__ = error
+    return error
+
+
+def causes_of_each_other() -> Exception:
+    """What remains when a second way fails because of the first, and the first is raised again."""
+    first, second = ValueError(SECRET), KeyError("second")
+    first.__cause__, second.__cause__ = second, first
+    return first
+
+
+def with_a_note() -> Exception:
+    """An error with a note."""
+    error = ValueError("no")
+    error.add_note(f"parameters: {SECRET}")
+    return error
+
+
+def with_fields(**fields: Any) -> Exception:
+    """An error that formats its fields, as those of SQLAlchemy do with the parameters."""
+
+    class QuotingError(Exception):
+        def __str__(self) -> str:
+            return repr(vars(self))
+
+    error = QuotingError()
+    vars(error).update(fields)
+    return error
+
+
+def with_a_context_beside_the_cause() -> Exception:
+    """An error with both."""
+    error = ValueError("no")
+    error.__cause__, error.__context__ = KeyError(7), KeyError(SECRET)
+    return error
+
+
+class UnchangeableError(Exception):
+    """An error of a foreign class, whose text cannot be changed, as those of Pydantic."""
+
+    def __str__(self) -> str:
+        return f"input_value={SECRET!r}"
+
+
+class WithoutTextError(Exception):
+    """An error whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        own_cause(),
+        causes_of_each_other(),
+        with_a_note(),
+        with_a_context_beside_the_cause(),
+        ExceptionGroup("tasks", [ValueError(7), ExceptionGroup("more", [ValueError(SECRET)])]),
+        ExceptionGroup(f"tasks of {SECRET}", [ValueError(7)]),
+        ValueError({"token": [SECRET]}, {SECRET}, (SECRET,), bytearray(SECRET.encode())),
+        OSError(5, f"cannot write {SECRET}", f"{SECRET}.json"),
+        with_fields(params=({"token": SECRET},)),
+        with_fields(orig=ValueError(SECRET)),
+        UnchangeableError(),
+        WithoutTextError(),
+    ],
+    ids=repr,
+)
+def test_errors_of_all_shapes_are_searched(cause: Exception) -> None:
+    """Whatever a token store raises: what a report of the error shows has no credential."""
+    error = LookupError("the store cannot save the token")
+    error.__cause__ = cause
+    shown = "".join(traceback.format_exception(hide_in_error(error, [SECRET])))
+    assert "the store cannot save the token" in shown
+    assert "4711" not in shown
+
+
+def test_containers_in_errors_are_not_changed_in_place() -> None:
+    """They may be the parameters that the user's own code goes on to use."""
+    params: dict[str, Any] = {"token": SECRET, "number": 7}
+    params["itself"] = params
+    error = with_fields(params=params, other=[7])
+    other = vars(error)["other"]
+    hide_in_error(error, [SECRET])
+    assert ({"token": "<hidden>", "number": 7, "itself": "<hidden>"}, True, SECRET) == (
+        vars(error)["params"],
+        vars(error)["other"] is other,
+        params["token"],
+    )
 
 
 def test_body_headers_and_message_of_an_error_are_searched() -> None:

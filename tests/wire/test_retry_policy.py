@@ -1,5 +1,8 @@
 """Retries: which failures may be repeated, and how long to wait before."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import attrs
@@ -179,7 +182,17 @@ def test_server_is_never_asked_too_early(
 
 @pytest.mark.parametrize(
     "fields",
-    [{"attempts": 0}, {"wait": -1}, {"throttled_wait": -0.1}, {"cap": 0}, {"max_retry_after": -1}],
+    [
+        {"attempts": 0},
+        {"wait": -1},
+        {"throttled_wait": -0.1},
+        {"cap": 0},
+        {"max_retry_after": -1},
+        {"retry_on": None},
+        {"retry_on": Fault.THROTTLED},
+        {"retry_on": "throttled"},
+        {"retry_on": ["throttled"]},
+    ],
     ids=str,
 )
 def test_senseless_policy_is_refused(fields: dict[str, Any]) -> None:
@@ -215,3 +228,19 @@ def test_jitter_is_a_share(jitter: float) -> None:
     """Less than nothing or more than all of a wait makes no sense."""
     with pytest.raises(ValueError, match="jitter"):
         RetryPolicy(jitter=jitter)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_processes_wait_for_different_times() -> None:
+    """Otherwise all workers of a web server retry in the same instant, jitter or not."""
+    program = (
+        "import os\n"
+        "from cleverreach_async.transport.clock import SYSTEM_RANDOM\n"
+        "for _ in range(3):\n"
+        "    if not os.fork():\n"
+        "        os.write(1, b'%a\\n' % SYSTEM_RANDOM.random())\n"
+        "        os._exit(0)\n"
+        "    os.wait()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)  # noqa: S603 - our own
+    assert 3 == len({*ended.stdout.split()})

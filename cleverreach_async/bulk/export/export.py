@@ -24,7 +24,7 @@ from cleverreach_async.bulk.export.parquet import check_parquet, write_parquet
 from cleverreach_async.bulk.export.part_file import ExportState, PartFile, explained
 from cleverreach_async.bulk.export.seen import SeenIds
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import kind_of
+from cleverreach_async.resources.arguments import check_plain_functions, kind_of
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource, decode_in_steps
 from cleverreach_async.resources.pages import Page
@@ -198,6 +198,7 @@ class Export(AsyncIterator[Receiver]):
         if self._is_used:
             raise ConfigurationError("this export was used already; call cr.bulk.export() again")
         self._is_used = True
+        check_plain_functions(on_progress=on_progress)
         target = checked_path(path)
         chosen = _checked_format(target, format, self._wanted.detail, delimiter)
         about = {**self._about(), "format": chosen, "delimiter": delimiter}

@@ -18,6 +18,7 @@ from cleverreach_async.errors import (
     NotFoundError,
     ResponseDecodeError,
 )
+from cleverreach_async.resources.arguments import check_plain_functions
 from cleverreach_async.resources.forms import Form, Forms
 from cleverreach_async.resources.sign_up_steps import send_when_found
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
@@ -106,6 +107,7 @@ async def send_opt_ins(
     Raises:
         ConfigurationError: An argument is invalid, or the list cannot be written.
     """
+    check_plain_functions(on_progress=on_progress, should_stop=should_stop)
     check_number("concurrency", concurrency, least=1, most=MAX_CONCURRENCY)
     for name, text in (("user_ip", user_ip), ("referer", referer), ("user_agent", user_agent)):
         if not str(text).strip():

@@ -10,6 +10,7 @@ from cleverreach_async.bulk.options import ImportOptions, Settings
 from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.arguments import check_plain_functions
 from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["SyncOptions", "SyncSettings"]
@@ -109,4 +110,5 @@ class SyncSettings:
             raise ConfigurationError(
                 f"missing is {self.missing!r}; use 'keep', 'deactivate' or 'delete'"
             )
+        check_plain_functions(before_removal=self.before_removal, on_progress=self.on_progress)
         check_number("max_missing_share", self.max_missing_share, most=1, whole=False)

@@ -21,6 +21,7 @@ from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.selection import Bits
 from cleverreach_async.bulk.sync.state import SyncState
 from cleverreach_async.errors import CleverReachError, SyncFailedError
+from cleverreach_async.resources.arguments import check_answer
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.sources.column_options import columns_of
@@ -143,8 +144,11 @@ class Synchronisation:
                 f" more than max_missing_share={share:g} allows; nobody was removed: check that the"
                 " source is complete, or allow more with --max-missing or max_missing_share="
             )
-        if settings.before_removal is not None and not settings.before_removal(report.missing):
-            return
+        if settings.before_removal is not None:
+            answer = settings.before_removal(report.missing)
+            check_answer("before_removal", answer)
+            if not answer:
+                return
         strategy = "delete" if missing == "delete" else "update"
         report.removed = await remove_missing(
             state,

@@ -1,5 +1,6 @@
 """Send requests over a session of aiohttp that the user made. Only imported for one."""
 
+import asyncio
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ import anyio.to_thread
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.errors import ClientClosedError, ConfigurationError
 from cleverreach_async.transport.http.bodies import read_response
 from cleverreach_async.transport.http.exchange import (
     Failures,
@@ -82,9 +83,10 @@ class AiohttpSender:
     ) -> Response:
         """See :meth:`Sender.send`."""
         check_open(is_closed=self._session.closed)
+        self._check_loop()
         connect = connect_seconds(timeout)
         options: dict[str, Any] = {
-            "headers": headers,
+            **self._with_headers(headers),
             "data": _SentOnce(content),
             "skip_auto_headers": ("Content-Type",),
             "allow_redirects": False,
@@ -100,6 +102,46 @@ class AiohttpSender:
                 )
 
         return await exchange(respond, _FAILURES, url, timeout, stop=stop)
+
+    def _check_loop(self) -> None:
+        """Check that the session belongs to the running event loop, before it sends anything.
+
+        Raises:
+            ConfigurationError: There is none of asyncio.
+            ClientClosedError: It belongs to another one.
+        """
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is None:
+            raise ConfigurationError("aiohttp needs asyncio; on trio pass an httpx.AsyncClient")
+        session: Any = self._session
+        if getattr(session, "_loop", running) is not running:
+            raise ClientClosedError(
+                "the http_client belongs to another event loop; make one inside each asyncio.run()"
+            )
+
+    def _with_headers(self, headers: Headers) -> dict[str, Any]:
+        """Return the options with the headers, so that the session authenticates nothing itself.
+
+        aiohttp refuses a request that has a header and credentials of the session or of netrc.
+        """
+        session: Any = self._session
+        if not (session.auth or session.trust_env):
+            return {"headers": headers}
+        ours = [value for name, value in headers if name == "authorization"]
+
+        async def authorize(request: Any, send: Any) -> Any:
+            request.headers.popall("Authorization", None)
+            for value in ours:
+                request.headers.add("Authorization", value)
+            return await send(request)
+
+        return {
+            "headers": [it for it in headers if it[0] != "authorization"],
+            "middlewares": (authorize, *getattr(session, "_middlewares", ())),
+        }
 
     async def aclose(self) -> None:
         """Do nothing: whoever made the session closes it."""

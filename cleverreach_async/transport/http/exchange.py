@@ -1,6 +1,7 @@
 """One exchange with an HTTP library: its deadline, its abort, and its errors as ours."""
 
 import math
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -102,6 +103,7 @@ async def exchange(
         APIConnectionError: There is no usable response.
     """
     seconds = math.inf if timeout is None else timeout
+    handled = sys.exception()
     with anyio.CancelScope(deadline=anyio.current_time() + seconds, shield=True) as scope:
         if on_scope is not None:
             on_scope(scope)
@@ -112,8 +114,10 @@ async def exchange(
                 return await send()
         except CleverReachError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a library raises
-            raise _translated(error, failures, url, seconds) from drop_tracebacks(error)
+        except Exception as error:
+            # Whatever a library raises.
+            drop_tracebacks(error, handled=handled)
+            raise _translated(error, failures, url, seconds) from error
     if stop is not None and stop.aborted:
         raise APIConnectionError(f"the request to {_host(url)} was aborted", sent=True)
     raise timed_out(url, seconds, sent=True)

@@ -16,6 +16,7 @@ from cleverreach_async.transport.http.exchange import (
     exchange,
     timed_out,
 )
+from cleverreach_async.transport.http.leftover import refuse_leftover
 from cleverreach_async.transport.http.sender import Headers
 from cleverreach_async.transport.shield import uninterrupted
 from cleverreach_async.transport.stop import Stop
@@ -47,6 +48,7 @@ class HttpxSender:
         library = _library_of(client)
         self._client = client
         self._make_request: Any = library.Request
+        self._make_cookies: Any = library.Cookies
         self._url: Any = lru_cache(maxsize=256)(library.URL)
         self._pooled_transport: type = library.AsyncHTTPTransport
         self._failures = Failures(
@@ -88,32 +90,53 @@ class HttpxSender:
     def _request(
         self, method: str, url: str, headers: Headers, content: bytes, extensions: dict[str, Any]
     ) -> Any:
+        # build_request() takes three times as long, replaces the query by the parameters of the
+        # client, and fails with a cookie that cannot be sent.
         client = self._client
-        if client.params or len(client.cookies):
-            return client.build_request(
-                method, url, headers=list(headers), content=content, extensions=extensions
-            )
-        # The same, at a third of the cost.
+        address = self._url(url)
+        if client.params:
+            address = address.copy_with(params=client.params.merge(address.params))
         ours = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
         names = {name.lower() for name, _ in ours}
         defaults = [it for it in client.headers.raw if it[0].lower() not in names]
         return self._make_request(
-            method, self._url(url), headers=defaults + ours, content=content, extensions=extensions
+            method,
+            address,
+            headers=defaults + ours,
+            cookies=self._cookies(),
+            content=content,
+            extensions=extensions,
         )
+
+    def _cookies(self) -> Any:
+        """Return the cookies of the client, but for those that a server has set and none can send.
+
+        One of them would end every later call of the client, of all accounts.
+        """
+        if not len(self._client.cookies):
+            return None
+        usable = self._make_cookies()
+        for cookie in self._client.cookies.jar:
+            text = f"{cookie.name}{cookie.value}"
+            if text.isascii() and text.isprintable():
+                usable.jar.set_cookie(cookie)
+        return usable
 
     async def _respond(self, request: Any) -> Response:
         response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
         # A hook of the client may have read it, or a mocked transport made it.
         is_read = response.is_stream_consumed
-        chunks = response.aiter_bytes() if is_read else response.aiter_raw()
+        chunks = response.aiter_bytes() if is_read else response.stream
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.headers.raw
         ]
         try:
-            return await read_response(
+            result = await read_response(
                 response.status_code, headers, chunks, is_decompressed=is_read
             )
+            refuse_leftover(response.stream)
+            return result
         finally:
             await response.aclose()
 

@@ -132,8 +132,9 @@ class NetworkStream(httpcore.AsyncNetworkStream):
                 ),
                 timeout,
             )
-        except Exception:
-            await self.aclose()
+        except BaseException:  # cancellations too: nobody else knows the socket
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
             raise
         return NetworkStream(stream)
 

@@ -32,6 +32,7 @@ class ConnectionPool(Generic[C]):
         self._most = max_connections
         self._limit = anyio.Semaphore(max_connections, fast_acquire=True)
         self._idle: deque[C] = deque()
+        self._is_closed = False
 
     @property
     def idle(self) -> int:
@@ -58,7 +59,7 @@ class ConnectionPool(Generic[C]):
             except BaseException:
                 await _close(connection)
                 raise
-            if connection.is_idle():
+            if connection.is_idle() and not self._is_closed:
                 self._idle.append(connection)
                 await self._close_oldest_if_expired()
             else:
@@ -79,7 +80,8 @@ class ConnectionPool(Generic[C]):
             await _close(self._idle.popleft())
 
     async def aclose(self) -> None:
-        """Close all connections that nobody uses."""
+        """Close all connections: those in use when their work is done."""
+        self._is_closed = True
         while self._idle:
             await _close(self._idle.pop())
 

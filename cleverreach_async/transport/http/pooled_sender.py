@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from cleverreach_async.transport.http.bodies import read_response
 from cleverreach_async.transport.http.exchange import Failures, built, connect_seconds, exchange
+from cleverreach_async.transport.http.leftover import refuse_leftover
 from cleverreach_async.transport.http.library import httpcore
 from cleverreach_async.transport.http.network import NetworkBackend
 from cleverreach_async.transport.http.pool import ConnectionPool
@@ -131,6 +132,8 @@ async def _respond(connection: _Connection, request: httpcore.Request) -> Respon
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
     ]
     try:
-        return await read_response(response.status, headers, response.aiter_stream())
+        result = await read_response(response.status, headers, response.aiter_stream())
+        refuse_leftover(response.stream)
+        return result
     finally:
         await response.aclose()
