@@ -163,8 +163,7 @@ def errors_in(
         yield link
         waiting += [link.__cause__, link.__context__, *vars(link).values()]
         if isinstance(link, BaseExceptionGroup):
-            group: BaseExceptionGroup[BaseException] = link
-            waiting += group.exceptions
+            waiting += cast("Any", link).exceptions
 
 
 _Known = dict[int, tuple[Any, Any]]
@@ -223,10 +222,12 @@ def _hidden(value: Any, secrets: Sequence[str], known: _Known) -> Any:
         return value if hidden == text else hidden.encode("latin-1")
     if not isinstance(value, Mapping | list | tuple | set | frozenset):
         return value
-    if id(value) not in known:
-        known[id(value)] = (value, _HIDDEN)
-        known[id(value)] = (value, _hidden_in_container(value, secrets, known))
-    return known[id(value)][1]
+    container = cast("Any", value)
+    key = id(container)
+    if key not in known:
+        known[key] = (container, _HIDDEN)
+        known[key] = (container, _hidden_in_container(container, secrets, known))
+    return known[key][1]
 
 
 def _hidden_in_container(value: Any, secrets: Sequence[str], known: _Known) -> Any:

@@ -180,7 +180,7 @@ class RetryPolicy:
         for name in ("cap", "max_pause"):
             check_above_zero(name, getattr(self, name), "number of seconds", may_be_infinite=True)
         kinds: Any = self.retry_on
-        is_set = isinstance(kinds, set | frozenset | list | tuple)
+        is_set = issubclass(kinds.__class__, set | frozenset | list | tuple)
         if not is_set or not all(isinstance(kind, Fault) for kind in kinds):
             raise ConfigurationError("retry_on is no set of Fault, such as {Fault.THROTTLED}")
 
