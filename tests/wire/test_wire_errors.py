@@ -292,7 +292,7 @@ def test_an_error_is_read_in_bounded_time(content: bytes, status: int) -> None:
     """Ten megabytes of anything do not keep the event loop busy."""
     with effort() as spent:
         error = error_in(Response(status, {}, content), GET, now=0.0)
-    assert spent.loops < 4
+    assert spent.loops < 12  # 1.5 on a quiet computer; thousands where time grows with the square
     assert error is None or len(error.message) <= 2000
 
 
