@@ -132,7 +132,7 @@ async def test_a_state_that_could_not_be_written_is_written_at_the_end() -> None
             return store.entry
 
     async with clock.flowing():
-        with pytest.raises(ImportFailedError, match="cannot be reached"):
+        with pytest.raises(ImportFailedError, match="cannot be used"):
             await load(ModelServer(), ROWS, Refusing(), clock=clock)
     assert store.entry is not None
     state = json.loads(store.entry.text)["state"]

@@ -325,10 +325,10 @@ async def test_a_store_that_stays_down_stops_the_import_which_can_be_resumed() -
 
     server = ModelServer(script)
     async with clock.flowing():
-        with pytest.raises(ImportFailedError, match="memory cannot be reached") as caught:
+        with pytest.raises(ImportFailedError, match="memory cannot be used") as caught:
             await load(server, with_orders(40), store, clock=clock)
         assert isinstance(caught.value.__cause__, JournalError)
-        assert "resume the import when the store responds" in str(caught.value)
+        assert "resume the import when the store works again" in str(caught.value)
         assert 20 == caught.value.report.accepted
         assert 60 <= clock.elapsed < 150
         store.failing = 0
@@ -346,7 +346,7 @@ async def test_a_store_that_cannot_be_reached_at_the_start_is_an_error() -> None
     store = RedisJournal(_NoRedis(), "nightly/1")
     async with clock.flowing():
         with pytest.raises(
-            JournalError, match="Redis key nightly/1 cannot be reached: ConnectionRefused"
+            JournalError, match="Redis key nightly/1 cannot be used: ConnectionRefused"
         ):
             await load(server, receivers(5), store, clock=clock)
     assert clock.elapsed <= 10

@@ -6,8 +6,10 @@ from inspect import iscoroutinefunction
 from typing import Any, Final
 
 from cleverreach_async.bulk.journal.places import check_lease, check_name, run_abandoning
+from cleverreach_async.bulk.journal.refusals import StoreRefusedError
 from cleverreach_async.bulk.journal.store import JournalEntry
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.shared.redis_remedies import redis_remedy
 
 __all__ = ["RedisJournal"]
 
@@ -73,10 +75,16 @@ class RedisJournal:
 
     async def _run(self, command: str, *words: Any) -> Any:
         call = getattr(self._redis, command)
-        # The methods of both clients look alike, but this one.
-        if iscoroutinefunction(self._redis.execute_command):
-            return await call(*words)
-        return await run_abandoning(partial(call, *words))
+        try:
+            # The methods of both clients look alike, but this one.
+            if iscoroutinefunction(self._redis.execute_command):
+                return await call(*words)
+            return await run_abandoning(partial(call, *words))
+        except Exception as error:
+            remedy = redis_remedy(error, self._redis)
+            if remedy is None:
+                raise
+            raise StoreRefusedError(self.name, error, remedy) from None
 
 
 def _text(value: Any) -> str:

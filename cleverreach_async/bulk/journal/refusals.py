@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 
 from cleverreach_async.errors import ConfigurationError, JournalError
+from cleverreach_async.transport.redaction import excerpt
 
 __all__ = [
     "AnotherImportError",
+    "StoreRefusedError",
     "exists_already",
     "is_another",
     "is_complete",
     "is_gone",
     "no_journal",
+    "reason_of",
     "taken_over",
 ]
 
@@ -65,3 +68,25 @@ def is_gone(place: object) -> JournalError:
         " begun; this one stops. Begin the import again only if its rows may be sent twice:"
         " orders would be stored twice"
     )
+
+
+class StoreRefusedError(JournalError):
+    """The store answers, but refuses what it is asked. Waiting does not help.
+
+    Args:
+        place: The journal.
+        error: The error of the store.
+        remedy: What to do.
+    """
+
+    def __init__(self, place: object, error: Exception, remedy: str) -> None:
+        super().__init__(
+            f"{place} cannot be used: {reason_of(error)}: {remedy}, and run the import again"
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """Return the type of an error, and the first line of its message; SQL follows in others."""
+    [first, *_] = str(getattr(error, "orig", error)).splitlines() or [""]
+    text = excerpt(first, 200).rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

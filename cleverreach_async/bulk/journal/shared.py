@@ -20,13 +20,17 @@ import anyio
 import attrs
 
 from cleverreach_async.bulk.journal.record import JournalRecord, encode_rejects
-from cleverreach_async.bulk.journal.refusals import is_gone, taken_over
+from cleverreach_async.bulk.journal.refusals import (
+    StoreRefusedError,
+    is_gone,
+    reason_of,
+    taken_over,
+)
 from cleverreach_async.bulk.journal.state import JournalState
 from cleverreach_async.bulk.journal.store import JournalEntry, JournalStore
 from cleverreach_async.bulk.rows import RowResult
 from cleverreach_async.errors import ConfigurationError, JournalError
 from cleverreach_async.transport.clock import Clock
-from cleverreach_async.transport.redaction import excerpt
 from cleverreach_async.transport.shield import in_background
 from cleverreach_async.transport.stop import StopRequestedError
 
@@ -58,7 +62,7 @@ async def ask(
         seconds: How long to go on.
 
     Raises:
-        JournalError: It failed for so long.
+        JournalError: It failed for so long, or the store says that waiting does not help.
         ConfigurationError: The store is not a :class:`JournalStore`.
     """
     started, pause = clock.monotonic(), _FIRST_PAUSE
@@ -70,22 +74,15 @@ async def ask(
             except (JournalError, ConfigurationError):
                 raise
             except Exception as error:  # noqa: BLE001 - of any client
-                reason = _reason(error)
+                reason = reason_of(error)
         if clock.monotonic() - started + pause > seconds:
             break
         await clock.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
     raise JournalError(
-        f"{store.name} cannot be reached: {reason}. Nothing is lost: resume the import when the"
-        " store responds"
+        f"{store.name} cannot be used: {reason}. Nothing is lost: resume the import when the store"
+        " works again"
     )
-
-
-def _reason(error: Exception) -> str:
-    """Return the type of an error, and the first line of its message; SQL follows in others."""
-    [first, *_] = str(getattr(error, "orig", error)).splitlines() or [""]
-    text = excerpt(first, 200).rstrip(".")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @attrs.define(eq=False)
@@ -284,7 +281,7 @@ class SharedJournal:
                 continue
             try:
                 await self._renew(0.0)
-            except (_LostError, ConfigurationError) as error:
+            except (_LostError, StoreRefusedError, ConfigurationError) as error:
                 self._on_lost(error)
                 return
             except JournalError:

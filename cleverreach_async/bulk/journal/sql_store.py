@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from cleverreach_async.bulk.journal.places import check_lease, check_name, run_abandoning
+from cleverreach_async.bulk.journal.refusals import StoreRefusedError
+from cleverreach_async.bulk.journal.sql_remedies import sql_remedy
 from cleverreach_async.bulk.journal.store import JournalEntry
 from cleverreach_async.errors import ConfigurationError
 
@@ -24,8 +26,9 @@ class SqlJournal:
     missing. Tested on PostgreSQL and SQLite.
 
     Args:
-        engine: Your ``Engine`` or ``AsyncEngine`` of SQLAlchemy (extra ``sql``). It is not disposed
-            of. An ``AsyncEngine`` runs on asyncio, an ``Engine`` in worker threads.
+        engine: Your ``Engine`` or ``AsyncEngine`` of SQLAlchemy (extra ``sql``), which must not
+            commit each statement by itself (AUTOCOMMIT). It is not disposed of. An ``AsyncEngine``
+            runs on asyncio, an ``Engine`` in worker threads.
         key: The key, one per import and partition, such as ``nightly-2026-11-28/3``.
         lease: Seconds without a sign of life after which another attempt takes the import over.
 
@@ -56,8 +59,11 @@ class SqlJournal:
         tables = self._tables
         try:
             return await self._run(partial(tables.swap, self._key, expected, entry, rejects))
-        except tables.sql.exc.IntegrityError:  # another attempt has inserted the first entry
-            return False
+        except tables.sql.exc.IntegrityError:
+            found = await self.load()
+            if (None if found is None else found.version) == expected:
+                raise
+            return False  # another attempt has inserted the first entry
 
     async def load_rejects(self) -> Sequence[str]:
         """See :class:`JournalStore`."""
@@ -68,17 +74,38 @@ class SqlJournal:
         await self._run(partial(self._tables.delete, self._key))
 
     async def _run(self, work: Callable[[Any], T]) -> T:
-        """Do work with a connection, in one transaction."""
-        if hasattr(self._engine, "sync_engine"):
-            async with self._engine.begin() as connection:
-                result: T = await connection.run_sync(self._tables.create_before, work)
-        else:
-            result = await run_abandoning(partial(self._in_transaction, work))
+        """Do work with a connection, in one transaction.
+
+        Raises:
+            JournalError: The database refuses it, and waiting does not help.
+            ConfigurationError: The engine has no transactions.
+        """
+        try:
+            if hasattr(self._engine, "sync_engine"):
+                async with self._engine.connect() as connection:
+                    result: T = await connection.run_sync(self._transact, work)
+            else:
+                result = await run_abandoning(partial(self._connect, work))
+        except Exception as error:
+            remedy = sql_remedy(error, has_worked=self._tables.exist)
+            if remedy is None:
+                raise
+            raise StoreRefusedError(self.name, error, remedy) from None
         self._tables.exist = True  # not before the transaction that created them is complete
         return result
 
-    def _in_transaction(self, work: Callable[[Any], T]) -> T:
-        with self._engine.begin() as connection:
+    def _connect(self, work: Callable[[Any], T]) -> T:
+        with self._engine.connect() as connection:
+            return self._transact(connection, work)
+
+    def _transact(self, connection: Any, work: Callable[[Any], T]) -> T:
+        with connection.begin():
+            if not self._tables.exist and not has_transactions(connection):
+                raise ConfigurationError(
+                    f"{self.name}: the engine commits each statement by itself, so that a crash"
+                    " would lose rejects; pass another one: create_engine(…,"
+                    f" isolation_level={connection.default_isolation_level!r})"
+                )
             return self._tables.create_before(connection, work)
 
 
@@ -149,3 +176,19 @@ class _Tables:
         """Delete the entry and the rejects of a key."""
         for table in (self._entries, self._rejects):
             connection.execute(table.delete().where(table.c.key == key))
+
+
+def has_transactions(connection: Any) -> bool:
+    """Whether statements of a connection that has begun are one transaction.
+
+    SQLAlchemy does not know it where the driver was told to commit each statement.
+    """
+    if connection.dialect.name == "postgresql":
+        number = "SELECT txid_current()"
+        first = connection.exec_driver_sql(number).scalar()
+        return bool(first == connection.exec_driver_sql(number).scalar())
+    if connection.dialect.name == "sqlite":
+        driver = connection.connection.driver_connection
+        begins = driver.isolation_level is not None and getattr(driver, "autocommit", 0) is not True
+        return bool(driver.in_transaction or begins)
+    return True

@@ -26,8 +26,9 @@ class JournalStore(Protocol):
     """A place for the journal of one import that several machines can reach.
 
     The library adds everything else: which attempt may write, and how long others wait for it. So
-    ``swap`` is all that has to be exact. Any error of the store counts as an outage: the call is
-    repeated, also when it is unknown whether it was executed.
+    ``swap`` is all that has to be exact. An error of the store counts as an outage: the call is
+    repeated, also when it is unknown whether it was executed. A :class:`JournalError` is not: it
+    stops the import at once.
 
     Attributes:
         name: Names the place in messages, as in ``Redis key nightly-28/3``.
