@@ -3,6 +3,7 @@
 import secrets
 import sqlite3
 from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,7 +89,8 @@ async def test_what_redis_refuses_is_no_outage(
     """A wrong password, a right or a database that is missing."""
     from redis import Redis  # noqa: PLC0415 - an extra
 
-    with Redis(host="127.0.0.1", port=redis_port, **{**login(*rights), **changed}) as client:
+    options: dict[str, Any] = {**login(*rights), **changed}
+    with Redis(host="127.0.0.1", port=redis_port, **options) as client:
         await refuse(RedisJournal(client, "nightly/1"), f"Redis key nightly/1 .*{said}")
 
 
@@ -112,7 +114,7 @@ async def test_a_refusal_during_the_import_stops_it_at_once(delay: float) -> Non
             return await super().swap(expected, entry, rejects)
 
     clock = VirtualClock()
-    server = ModelServer(lambda *_: Reply(delay=delay), clock=clock)
+    server = ModelServer(lambda _number, _request: Reply(delay=delay), clock=clock)
     async with clock.flowing():
         with pytest.raises(ImportFailedError, match="ValueError: closed: open it") as caught:
             await load(server, receivers(100), Closed(), clock=clock, timeout=300.0)
@@ -268,15 +270,33 @@ def test_a_replica_may_become_the_primary_server(has_worked: bool) -> None:
     assert sql_remedy(replica, has_worked=has_worked) is None
 
 
+def _execute(sql: str) -> Callable[[Path], object]:
+    """Return what executes a statement in a file."""
+
+    def execute(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(sql)
+
+    return execute
+
+
+def _remove_folder(path: Path) -> None:
+    path.parent.rmdir()
+
+
+def _write_something_else(path: Path) -> None:
+    path.write_bytes(b"x" * 5000)
+
+
 @pytest.mark.parametrize(
     ("prepare", "suffix", "said"),
     [
-        (lambda path: path.parent.rmdir(), "", "check the permissions of the file"),
-        (lambda path: path.write_bytes(b"x" * 5000), "", "use another file"),
-        (lambda path: sqlite3.connect(path).execute(NARROW), "", "have other columns than"),
-        (lambda path: sqlite3.connect(path).execute(WIDE), "", "have other columns than"),
+        (_remove_folder, "", "check the permissions of the file"),
+        (_write_something_else, "", "use another file"),
+        (_execute(NARROW), "", "have other columns than"),
+        (_execute(WIDE), "", "have other columns than"),
         (
-            lambda path: sqlite3.connect(path).execute("CREATE TABLE a (b)"),
+            _execute("CREATE TABLE a (b)"),
             "?mode=ro&uri=true",
             "check the permissions of the file",
         ),

@@ -126,7 +126,9 @@ def test_an_older_rejects_file_is_refused(tmp_path: Path) -> None:
     path.write_text("repaired\n")
 
     with (
-        pytest.raises(ConfigurationError, match=r"another as rejects=, move it, .*overwrite=True"),
+        pytest.raises(
+            ConfigurationError, match=r"another with .*rejects=, move it, .*overwrite=True"
+        ),
         RejectsFile(path),
     ):
         pass
