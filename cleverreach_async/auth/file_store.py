@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
@@ -16,11 +16,20 @@ from cleverreach_async.auth.tokens import Token, parse_token
 from cleverreach_async.errors import ConfigurationError, TokenStoreError
 from cleverreach_async.files import replace_file
 from cleverreach_async.transport.redaction import MaskedBytes
+from cleverreach_async.transport.retry import UnusableStoreError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 __all__ = ["FileTokenStore", "read_token_file"]
+
+_NO_USE: Final = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EINVAL),
+        *(errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST),
+    }
+)
+"""Errors that do not pass by waiting."""
 
 
 class FileTokenStore:
@@ -99,19 +108,21 @@ class FileTokenStore:
             return read_token_file(self._path)
 
     def _write(self, content: bytes) -> None:
-        with self._explained_errors():
+        with self._explained_errors(saving=True):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
                 _check_regular(self._path.stat().st_mode)
             replace_file(self._path, [content])
 
     @contextmanager
-    def _explained_errors(self) -> Generator[None]:
+    def _explained_errors(self, *, saving: bool = False) -> Generator[None]:
         try:
             yield
         except OSError as error:
             reason = error.strerror or "cannot be used"
-            raise TokenStoreError(f"{self._path}: {reason}") from None
+            is_useless = error.errno in _NO_USE and not saving
+            kind = UnusableStoreError if is_useless else TokenStoreError
+            raise kind(f"{self._path}: {reason}") from None
 
 
 def checked_path(path: str | Path) -> Path:

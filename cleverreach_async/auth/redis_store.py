@@ -15,6 +15,8 @@ from cleverreach_async.auth.tokens import Token, parse_token
 from cleverreach_async.errors import ConfigurationError, TokenStoreError
 from cleverreach_async.transport.numbers import check_above_zero
 from cleverreach_async.transport.redaction import Masked
+from cleverreach_async.transport.retry import UnusableStoreError
+from cleverreach_async.transport.shared.redis_remedies import redis_remedy
 from cleverreach_async.transport.shield import in_background
 
 __all__ = ["RedisTokenStore", "check_client"]
@@ -23,6 +25,7 @@ _LOCK_SECONDS: Final = 30.0
 _GRACE_SECONDS: Final = 5.0
 _COMMAND_SECONDS: Final = 5.0
 _BLOCKING_CLIENTS: Final = {"redis.client.Redis", "redis.cluster.RedisCluster"}
+_SAVING: Final = "save the token"
 _CODE: Final = re.compile(r"[A-Z]{2,}\b")
 
 # KEYS: lock; ARGV: new mark, its prefix, milliseconds. A lock of this store whose release failed,
@@ -103,8 +106,8 @@ class RedisTokenStore:
         """
         text, mark = Masked(token.to_json()), self._mark
         if mark is None:
-            await self._ask("save the token", lambda: self._redis.set(self._key, text))
-        elif not await self._run(_SAVE, "save the token", self._lock_key, self._key, mark, text):
+            await self._ask(_SAVING, lambda: self._redis.set(self._key, text))
+        elif not await self._run(_SAVE, _SAVING, self._lock_key, self._key, mark, text):
             raise TokenStoreError(
                 f"Redis key {self._key}: the token is not saved, because the lock has ended and"
                 " another process may have saved one"
@@ -162,13 +165,16 @@ class RedisTokenStore:
             TokenStoreError: It failed. It has no cause: an error of Redis may quote the command,
                 and its variables hold the token.
         """
-        reason = f"no answer within {_COMMAND_SECONDS:g} s"
+        reason, kind = f"no answer within {_COMMAND_SECONDS:g} s", TokenStoreError
         with anyio.move_on_after(_COMMAND_SECONDS):
             try:
                 return await command()
             except Exception as error:  # noqa: BLE001 - of any client, raised below
-                reason = _reason(error)
-        raise TokenStoreError(f"Redis key {self._key}: cannot {action}: {reason}")
+                remedy = redis_remedy(error, self._redis)
+                reason = f"{_reason(error)}; {remedy}" if remedy else _reason(error)
+                if remedy and action != _SAVING:
+                    kind = UnusableStoreError
+        raise kind(f"Redis key {self._key}: cannot {action}: {reason}")
 
 
 def check_client(redis: object) -> None:

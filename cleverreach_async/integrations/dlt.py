@@ -98,6 +98,7 @@ def _load_file(sink: PartitionJob, folder: ResultFolder, path: str) -> None:
     table = import_arrow("pyarrow.parquet").ParquetFile(path).read()
     own = [name for name in table.column_names if not name.startswith(_OF_DLT)]
     try:
-        folder.write(sink.load(f"{package}/{file.table_name}.{file.file_id}", table.select(own)))
+        key = f"{package}/{file.table_name}.{file.file_id}"
+        sink.load_into(folder, key, table.select(own))
     except (ConfigurationError, SourceError) as error:
         raise failures.DestinationTerminalException(str(error)) from error

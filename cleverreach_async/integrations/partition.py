@@ -25,7 +25,7 @@ from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.client import CleverReach
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.integrations.attempt import AttemptJournal
-from cleverreach_async.integrations.results import PartitionResult
+from cleverreach_async.integrations.results import PartitionResult, ResultFolder
 from cleverreach_async.integrations.rows import PartitionRows, orders_column
 from cleverreach_async.integrations.tables import as_table
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
@@ -173,6 +173,22 @@ class PartitionJob:
         with start_blocking_portal() as portal:
             result: PartitionResult = portal.call(self._import, partition, rows)
             return result
+
+    def load_into(self, folder: ResultFolder, partition: int | str, table: Any) -> PartitionResult:
+        """Import a partition as :meth:`load` does, and write its result to a folder.
+
+        Args:
+            folder: It is created first: if that is not possible, nothing is sent.
+            partition: See :meth:`load`.
+            table: See :meth:`load`.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        folder.prepare()
+        result = self.load(partition, table)
+        folder.write(result)
+        return result
 
     async def _import(self, partition: int | str, table: Any) -> PartitionResult:
         rows = await anyio.to_thread.run_sync(partial(PartitionRows.of, table, self.columns))

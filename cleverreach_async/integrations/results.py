@@ -18,6 +18,8 @@ from cleverreach_async.sources.arrow_rows import import_arrow
 
 __all__ = ["PartitionResult", "ResultFolder", "add_reports"]
 
+_REACHED_WHEN_OPENED: Final = ("s3", "hdfs", "viewfs")
+"""Their servers may be out of reach where a job is only described."""
 _ADDED: Final = (
     *("read", "accepted", "rejected", "unknown", "superseded", "excluded"),
     *("batches", "requests", "retries", "replayed"),
@@ -99,7 +101,7 @@ class ResultFolder:
         job: Names the job, which gets a folder of its own in it.
 
     Raises:
-        ConfigurationError: ``folder`` is empty.
+        ConfigurationError: ``folder`` is empty, or an address that pyarrow does not open.
     """
 
     def __init__(self, folder: str | Path, job: str) -> None:
@@ -110,6 +112,19 @@ class ResultFolder:
             )
         self.folder: str = f"{folder}" if "://" in f"{folder}" else f"{Path(folder).absolute()}"
         self.job: str = job
+        if self.folder.partition("://")[0] not in _REACHED_WHEN_OPENED:
+            self._open()
+
+    def prepare(self) -> tuple[Any, str]:
+        """Open and create the folder of the job, so that its results can be written later.
+
+        Raises:
+            ConfigurationError: The folder cannot be opened.
+            OSError: The folder cannot be written.
+        """
+        system, folder = self._open()
+        system.create_dir(folder, recursive=True)
+        return system, folder
 
     def write(self, result: PartitionResult) -> None:
         """Write the result of a partition; that of an earlier attempt is replaced.
@@ -118,8 +133,7 @@ class ResultFolder:
             ConfigurationError: The folder cannot be opened.
             OSError: The folder cannot be written.
         """
-        system, folder = self._open()
-        system.create_dir(folder, recursive=True)
+        system, folder = self.prepare()
         name = f"{folder}/{_file_name(result.partition)}"
         if result.rejects is None:
             with suppress(FileNotFoundError):  # of an attempt whose rows were rejected

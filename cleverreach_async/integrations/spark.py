@@ -79,8 +79,7 @@ class CleverReachWriter(_ArrowWriter):
             ConfigurationError: The rows are not those of the attempt that began it.
         """
         context = import_engine("pyspark", "spark").TaskContext.get()
-        result = self._job.load(context.partitionId(), [*iterator])
-        self._folder.write(result)
+        result = self._job.load_into(self._folder, context.partitionId(), [*iterator])
         return CommittedPartition(result)
 
     def commit(self, messages: Sequence[Any]) -> None:

@@ -254,6 +254,9 @@ class EntryAttempt:
         return any(evidence_of(row, profile) is not Evidence.STORED for profile in listing)
 
     def _after(self, error: Exception, request: Request, *, sent: bool) -> Verdict:
+        if isinstance(error, ConfigurationError):
+            # Of the client, such as a damaged token: the entry itself could become a request.
+            return self._again(_reason(error), error)
         status = status_after(error, request.template, sent=sent)
         if status is OrderStatus.REFUSED and not _is_of_proxy(error):
             return Verdict(state="dead", reason=_reason(error))

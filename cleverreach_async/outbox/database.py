@@ -258,7 +258,7 @@ class PostgresDatabase(OutboxDatabase):
             kind = f"{type(error).__name__} {state}".strip()
             # The text of the error may have values, such as an address.
             raise OutboxError(
-                f"the PostgreSQL of the outbox cannot be used ({kind}): {_remedy(state)}"
+                f"the PostgreSQL of the outbox cannot be used ({kind}): {_remedy(error, state)}"
             ) from None
 
     def _once(self, work: Callable[[Execute], T]) -> T:
@@ -310,8 +310,10 @@ def _transaction(connection: Any) -> Generator[None, None, None]:
         yield
 
 
-def _remedy(state: str) -> str:
-    """Return what to do about an error, by its SQLSTATE."""
+def _remedy(error: Exception, state: str) -> str:
+    """Return what to do about an error, by its SQLSTATE; PgBouncer has one for everything."""
+    if "not allowed in statement pooling" in str(error):
+        return "PgBouncer needs pool_mode = transaction, or session"
     return next(text for start, text in _REMEDIES.items() if state.startswith(start))
 
 

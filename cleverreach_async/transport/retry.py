@@ -28,6 +28,7 @@ __all__ = [
     "Fault",
     "RetryBudget",
     "RetryPolicy",
+    "UnusableStoreError",
     "diagnose",
     "wait_before",
 ]
@@ -91,14 +92,23 @@ class Diagnosis:
         return self.fault is not None and (idempotent or self.fault is not Fault.AMBIGUOUS)
 
 
+class UnusableStoreError(TokenStoreError):
+    """A store of tokens refuses what it is asked, such as for a wrong password; waiting is useless.
+
+    It is not raised where a token is saved: a new one must not get lost while somebody mends that.
+    """
+
+
 _AMBIGUOUS: Final = Diagnosis(fault=Fault.AMBIGUOUS, server_error=True)
 _THROTTLED: Final = Diagnosis(fault=Fault.THROTTLED, closes_gate=True, lowers_limit=True)
 # A new token that could not be saved is saved by the next attempt.
 _NO_STORE: Final = Diagnosis(fault=Fault.NOT_SENT, in_token_call=True)
+_NO_USE: Final = Diagnosis(in_token_call=True)
 _REFUSED: Final = Diagnosis(batch_refused=True)
 _FINAL: Final = Diagnosis()
 
 _BY_CLASS: Final[tuple[tuple[type[CleverReachError], Diagnosis], ...]] = (
+    (UnusableStoreError, _NO_USE),
     (TokenStoreError, _NO_STORE),
     (RateLimitError, _THROTTLED),
     (InternalServerError, _AMBIGUOUS),

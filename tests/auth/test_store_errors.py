@@ -3,26 +3,31 @@
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from support.clocks import FakeClock
+from support.virtual_time import VirtualClock
 
 from cleverreach_async import (
     CleverReach,
     CleverReachError,
     ConfigurationError,
+    FileTokenStore,
     ImportFailedError,
     MemoryTokenStore,
     OAuthApp,
     OrderInput,
     OrderStatus,
     ReceiverInput,
+    RedisTokenStore,
     Secret,
     Token,
     TokenStoreError,
 )
+from cleverreach_async.transport.retry import Fault, diagnose
 
 pytestmark = pytest.mark.anyio
 
@@ -162,6 +167,53 @@ async def test_an_error_that_is_its_own_cause_ends() -> None:
     async with client(BrokenStore("save", error)) as cr:
         with pytest.raises(TokenStoreError, match="cannot save the token: OwnError"):
             await list_groups(cr)
+
+
+async def refuse_at_once(store: Any, said: str) -> None:
+    """Expect that an import stops without the wait for an outage."""
+    clock = VirtualClock()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client:
+        auth = OAuthApp("id", "secret").user(store=store)
+        cr = CleverReach(auth, http_client=http_client, clock=clock)
+        async with clock.flowing():
+            with pytest.raises(ImportFailedError, match=said) as caught:
+                await cr.bulk.upsert(
+                    [ReceiverInput("mia@example.org")], group_id=7, attributes="ignore"
+                )
+    assert isinstance(caught.value.__cause__, TokenStoreError)
+    assert 60 > clock.elapsed
+
+
+async def test_a_file_that_cannot_be_one_stops_an_import_at_once(tmp_path: Path) -> None:
+    """A folder, or a file where its folder should be, does not change by waiting."""
+    (tmp_path / "file").write_text("")
+    await refuse_at_once(FileTokenStore(tmp_path), str(tmp_path))
+    await refuse_at_once(FileTokenStore(tmp_path / "file" / "token.json"), "token.json")
+
+
+async def test_a_redis_that_refuses_the_login_stops_an_import_at_once(
+    open_redis: Callable[..., Any], anyio_backend_name: str
+) -> None:
+    """And says what to do. What it gets over is waited for."""
+    if anyio_backend_name == "trio":
+        pytest.skip("the client runs on asyncio")
+    store = RedisTokenStore(open_redis(username="nobody", password="geheim"), "token")
+    await refuse_at_once(store, "pass a client with the right user name and password")
+
+
+async def test_a_token_that_a_store_refuses_to_save_is_not_given_up(
+    open_redis: Callable[..., Any], anyio_backend_name: str
+) -> None:
+    """The import waits, in which somebody may mend it: the old token is not valid any more."""
+    if anyio_backend_name == "trio":
+        pytest.skip("the client runs on asyncio")
+    store = RedisTokenStore(open_redis(username="nobody", password="geheim"), "token")
+    with pytest.raises(TokenStoreError) as caught:
+        await store.save(OLD)
+    assert diagnose(caught.value, "/groups").fault is Fault.NOT_SENT
+    with pytest.raises(TokenStoreError) as caught:
+        await store.load()
+    assert diagnose(caught.value, "/groups").fault is None
 
 
 async def test_a_background_order_reports_it() -> None:

@@ -98,7 +98,7 @@ async def test_a_redis_key_of_another_kind_is_named(redis: Any) -> None:
     """Such as that of another program."""
     key = f"nightly/{secrets.token_hex(4)}"
     redis.set(key, "of a shop")
-    await refuse(RedisJournal(redis, key), f"{key} .*use another key for a new import")
+    await refuse(RedisJournal(redis, key), f"{key} .*use a key that nothing else uses")
 
 
 @pytest.mark.parametrize("delay", [0.0, 100.0])

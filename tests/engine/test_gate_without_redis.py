@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Generator
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -78,6 +79,32 @@ async def test_calls_go_on_without_redis_and_one_warning_says_so(
         await send(gates[0])
     [warning] = warnings(caplog)
     assert f"({type(error).__name__})" in warning
+    assert "geheim" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("AuthenticationError", "pass a client with the right user name and password"),
+        ("NoPermissionError", "allow its user the commands and the keys"),
+        ("ResponseError", "use a key that nothing else uses"),
+    ],
+)
+async def test_what_does_not_pass_by_waiting_is_an_error_in_the_log(
+    gates: list[Gate],
+    redis: VirtualRedis,
+    caplog: pytest.LogCaptureFixture,
+    error: str,
+    said: str,
+) -> None:
+    """It says what to do: otherwise each process would send all, as in an outage, for ever."""
+    exceptions: Any = import_module("redis.exceptions")
+    redis.fails = getattr(exceptions, error)("WRONGTYPE geheim" if error == "ResponseError" else "")
+    await send(gates[0])
+    [record] = [it for it in caplog.records if it.levelno >= logging.WARNING]
+    assert logging.ERROR == record.levelno
+    assert f"({error}; " in record.getMessage()
+    assert said in record.getMessage()
     assert "geheim" not in caplog.text
 
 

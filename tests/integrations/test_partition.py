@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from datetime import datetime
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ from cleverreach_async import (
     OAuthApp,
 )
 from cleverreach_async.integrations.partition import PartitionJob
-from cleverreach_async.integrations.results import PartitionResult
+from cleverreach_async.integrations.results import PartitionResult, ResultFolder
 from cleverreach_async.sandbox import Sandbox
 
 pa: Any = import_module("pyarrow")  # brings no types
@@ -321,3 +322,18 @@ def test_a_job_travels_without_secrets(shop: Shop, group_id: int) -> None:
     assert job == pickle.loads(pickle.dumps(job))  # noqa: S301 - our own
     with pytest.raises(TypeError, match="cannot"):
         pickle.dumps(job_of(shop, group_id, connect=partial(id, shop.client())))
+
+
+def test_a_result_that_cannot_be_written_is_known_before_anything_is_sent(
+    shop: Shop, group_id: int, tmp_path: Path
+) -> None:
+    """Such as into a folder whose name a file has."""
+    place = tmp_path / "results"
+    place.write_text("a file")
+    job, folder, table = job_of(shop, group_id), ResultFolder(place, "nightly"), table_of(CUSTOMERS)
+    with pytest.raises(OSError, match="results"):
+        job.load_into(folder, 3, table)
+    assert (0, {}) == (shop.posts, shop.orders)
+    place.unlink()
+    assert job.load_into(folder, 3, table).report == folder.report()
+    assert ROWS == folder.report().accepted

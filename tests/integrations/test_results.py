@@ -116,7 +116,14 @@ def test_a_damaged_result_is_an_error_that_says_what_to_do(
         getattr(folder, read)()
 
 
-def test_an_address_that_pyarrow_does_not_open_is_refused() -> None:
-    """With the name of the argument."""
-    with pytest.raises(ConfigurationError, match="results='moon://x' cannot be opened"):
-        ResultFolder("moon://x", "nightly").report()
+@pytest.mark.parametrize("address", ["moon://x", "file://host/x", "http://shop.example/x"])
+def test_an_address_that_pyarrow_does_not_open_is_refused(address: str) -> None:
+    """When the folder is named, before a partition is loaded."""
+    with pytest.raises(ConfigurationError, match=f"results='{address}' cannot be opened"):
+        ResultFolder(address, "nightly")
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/x", "hdfs://host/x"])
+def test_a_server_is_not_asked_before_a_partition_is_loaded(address: str) -> None:
+    """It may be one that only the workers reach."""
+    assert address == ResultFolder(address, "nightly").folder

@@ -4,11 +4,20 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from support.outbox_server import GROUP, LAMP, OutboxServer, receiver
 from support.virtual_time import VirtualClock
 
-from cleverreach_async import ConfigurationError, OrderInput, OrderResult, Outbox
+from cleverreach_async import (
+    CleverReach,
+    ConfigurationError,
+    FileTokenStore,
+    OAuthApp,
+    OrderInput,
+    OrderResult,
+    Outbox,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -154,3 +163,24 @@ async def test_a_file_name_is_no_outbox(server: OutboxServer, tmp_path: Path) ->
     async with server.client() as cr:
         with pytest.raises(ConfigurationError, match=r"pass an Outbox\('orders\.db'\)"):
             cr.orders.background(on_error=print, outbox=str(tmp_path))  # type: ignore[arg-type]
+
+
+async def test_a_damaged_token_does_not_make_orders_dead(outbox: Outbox, tmp_path: Path) -> None:
+    """They wait, until somebody has mended what has nothing to do with them."""
+    path = tmp_path / "token.json"
+    path.write_text('{"nonsense": 1}')
+    for number in range(3):
+        await outbox.put(receiver(LAMP | {"order_id": f"{number}"}), group_id=GROUP)
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(500)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client:
+        auth = OAuthApp("id", "secret").user(store=FileTokenStore(path))
+        cr = CleverReach(auth, http_client=http_client)
+        await outbox.send_due(lambda account: cr)
+    assert ["waiting"] * 3 == await states(outbox)
+    assert any("authorise again" in entry.reason for entry in await outbox.entries())
+    assert [] == requests

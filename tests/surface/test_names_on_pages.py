@@ -39,7 +39,7 @@ OBJECTS: Final[dict[str, list[Any]]] = {
 }
 """What names mean on every page."""
 
-OF_OTHERS: Final = {"check_same_thread", "schedule_source"}
+OF_OTHERS: Final = {"check_same_thread", "connect_args", "schedule_source"}
 """Arguments of other libraries."""
 
 OF_THE_READER: Final = {

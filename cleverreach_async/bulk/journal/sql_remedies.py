@@ -14,6 +14,10 @@ _SHAPE: Final = (
     "its tables cleverreach_journals and cleverreach_journal_rejects have other columns than those"
     " of this version of the library; use another schema or database"
 )
+_POOLER: Final = (
+    "a pooler such as PgBouncer changes the server in between; make an engine that prepares no"
+    " statements, as the documentation of shared journals shows"
+)
 _UNWRITABLE: Final = "check the permissions of the file and its folder, and how it is opened"
 _BY_STATE: Final[Mapping[str, str]] = {
     "42501": (
@@ -22,6 +26,8 @@ _BY_STATE: Final[Mapping[str, str]] = {
     ),
     "28": _LOGIN,
     "3D": _DATABASE,
+    # Another client of the pooler has got the server on which the statement was prepared.
+    **dict.fromkeys(("26000", "42P05"), _POOLER),
     "3F": "create that schema, or use another one",
     **dict.fromkeys(("42703", "42804", "42883", "23502", "23514", "22001", "22P02"), _SHAPE),
 }
@@ -35,10 +41,11 @@ _BY_CODE: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_CONSTRAINT_NOTNULL: _SHAPE,
     sqlite3.SQLITE_CONSTRAINT_CHECK: _SHAPE,
 }
-# libpq does not say the state of a login that failed, only the text of the server.
+# libpq does not say the state of a login that failed, and PgBouncer has one for everything.
 _BY_TEXT: Final[Mapping[str, str]] = {
     r'database "[^"]*" does not exist|no such database': _DATABASE,
     r"authentication failed|no password supplied|no pg_hba\.conf entry|no such user": _LOGIN,
+    "not allowed in statement pooling": "PgBouncer needs pool_mode = transaction, or session",
     r'role "[^"]*" (?:does not exist|is not permitted)|permission denied for database': _LOGIN,
 }
 
@@ -55,18 +62,19 @@ def sql_remedy(error: Exception, *, has_worked: bool) -> str | None:
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if state == "25006":
         return None if has_worked or "during recovery" in f"{cause}" else _READ_ONLY
-    if state:
+    if state and not state.startswith("08"):
         return next((text for start, text in _BY_STATE.items() if state.startswith(start)), None)
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
         has_other_columns = re.search("no such column|has no column", f"{cause}")
         return _SHAPE if has_other_columns else _BY_CODE.get(code, _BY_CODE.get(code & 0xFF))
-    return _of_login(f"{cause}")
+    return _by_text(f"{cause}")
 
 
-def _of_login(text: str) -> str | None:
-    """Return what to do about a login that failed on each server that was tried."""
-    failures = [line for line in text.splitlines() if " failed: " in line]
+def _by_text(text: str) -> str | None:
+    """Return what to do about a connection that is refused by each server that was tried."""
+    lines = text.splitlines()
+    failures = [line for line in lines if " failed: " in line] or lines[:1]
     found = [
         next((remedy for pattern, remedy in _BY_TEXT.items() if re.search(pattern, line)), None)
         for line in failures

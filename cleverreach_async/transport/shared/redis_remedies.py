@@ -14,7 +14,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "NoPermissionError|NOPERM|The user executing the script": (
         "allow its user the commands and the keys, with ACL SETUSER"
     ),
-    "WRONGTYPE": "something else was stored there; use another key for a new import",
+    "WRONGTYPE": "something else is stored there; use a key that nothing else uses",
     "DB index is out of range|invalid DB index": "pass a client of a database that it has",
     "unknown command": "use a Redis that has this command, and does not rename it",
     "MovedError|MOVED": "it is a cluster; pass a RedisCluster",

@@ -17,6 +17,7 @@ from cleverreach_async.transport.clock import Clock, Random
 from cleverreach_async.transport.passage import Passage, paused
 from cleverreach_async.transport.retry import MAX_PAUSE, Diagnosis
 from cleverreach_async.transport.shared.local_share import LimitedGate, no_permit
+from cleverreach_async.transport.shared.redis_remedies import redis_remedy
 from cleverreach_async.transport.shared.script import AccountScript, Reply
 from cleverreach_async.transport.shield import in_background, uninterrupted
 from cleverreach_async.transport.stop import Stop
@@ -239,10 +240,12 @@ class SharedGate(Switch):
         if self.closed:
             stand_in.push_back(max(0.0, self._probe_at - self._clock.monotonic()))
         # The text of the error may contain a password.
-        _log.warning(
-            "Redis cannot be used for the account %s (%s): until it answers, this process sends"
+        remedy = redis_remedy(error, script.redis)
+        _log.log(
+            logging.WARNING if remedy is None else logging.ERROR,
+            "Redis cannot be used for the account %s (%s%s): until it answers, this process sends"
             " 1/%d of what the account may send",
-            *(script.key, type(error).__name__, processes),
+            *(script.key, type(error).__name__, f"; {remedy}" if remedy else "", processes),
         )
         return stand_in
 
