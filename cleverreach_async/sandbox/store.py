@@ -19,11 +19,6 @@ _ROWS_OF_AN_INSERT = 50
 """Old versions of SQLite allow 999 values in a statement."""
 
 
-def _unusable(path: str, error: Exception) -> ValueError:
-    """Return the error of a file that cannot be used."""
-    return ValueError(f"{path}: cannot be used as store: {error}")
-
-
 class Store:
     """One SQLite database, in memory or in a file that keeps the data.
 
@@ -41,16 +36,13 @@ class Store:
         self._lock = RLock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise _unusable(path, error) from error
-        try:
-            self._open(first_ids_after)
+            try:
+                self._open(first_ids_after)
+            except BaseException:
+                self._db.close()
+                raise
         except (sqlite3.Error, ValueError) as error:
-            self._db.close()
-            raise _unusable(path, error) from error
-        except BaseException:
-            self._db.close()
-            raise
+            raise ValueError(f"{path}: cannot be used as store: {error}") from error
 
     def _open(self, first_ids_after: int) -> None:
         """Check the file before anything is written to it; then create what it lacks."""
