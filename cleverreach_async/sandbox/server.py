@@ -18,10 +18,9 @@ from .app import Sandbox
 from .hook_calls import deliver_over_http
 from .injection import drop_connection
 
-_POLL_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
-
+_POLL_SECONDS = 0.1
 _GRACE_SECONDS = 0.5
 
 
