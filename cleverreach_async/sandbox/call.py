@@ -17,6 +17,7 @@ from .values import (
     is_email,
     parse_form,
     parse_json,
+    parse_number,
     to_bool,
     to_int,
 )
@@ -83,10 +84,10 @@ class Call:
 
     def number(self, name: str, what: str = "") -> int:
         """Return an id from the path; anything but a number is an unknown id."""
-        text = self.params[name]
-        if not (text.isascii() and text.isdigit()) or len(text) > len(str(MAX_INT)):
+        number = parse_number(self.params[name])
+        if number is None or number > MAX_INT:
             raise not_found(what)
-        return min(int(text), MAX_INT)
+        return number
 
     def group(self) -> int:
         """Return the id of the group in the path, which must exist."""

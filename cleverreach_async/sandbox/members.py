@@ -9,15 +9,13 @@ from msgspec import Struct
 from .behaviour import Behaviour
 from .rows import AttributeRules, InputRow
 from .store import Store
-from .values import change_tags, dump_text, load_list, load_texts
+from .values import change_tags, dump_text, load_list, load_texts, parse_number
 
 COLUMNS = (
     "r.id, r.email, r.email_key, r.global_attributes, m.group_id, m.registered, m.activated,"
     " m.deactivated, m.imported, m.bounced, m.last_changed, m.source, m.attributes, m.tags"
 )
 """The columns for :func:`_from_columns`, of ``receivers r`` joined with ``members m``."""
-
-_MAX_ID_DIGITS = 15
 
 ANY_OF = "IN (SELECT value FROM json_each(?))"
 """SQL for "is in a list"; the list is bound as JSON and may have any length."""
@@ -125,9 +123,8 @@ def key_of(store: Store, receiver: str) -> str | None:
     """Return the address in lower case of a receiver with an id or address; None if unknown."""
     if "@" in receiver:
         return receiver.lower()
-    if not (receiver.isascii() and receiver.isdigit() and len(receiver) <= _MAX_ID_DIGITS):
-        return None
-    return cast("str | None", store.value("SELECT email_key FROM receivers WHERE id = ?", receiver))
+    number = parse_number(receiver)
+    return cast("str | None", store.value("SELECT email_key FROM receivers WHERE id = ?", number))
 
 
 def memberships(store: Store, receiver_id: int) -> list[Member]:

@@ -14,6 +14,9 @@ Json = Any
 MAX_INT = 2**53
 """The largest accepted number; SQLite and every JSON decoder can represent it."""
 
+_MOST_DIGITS = 18
+"""Every number of so many digits is one for SQLite."""
+
 _FORM_DEPTH = 64
 """PHP drops fields that are nested more deeply."""
 
@@ -27,6 +30,12 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.\d{1,9})?")
 def as_map(value: object) -> dict[str, Json] | None:
     """Return the value if it is a JSON object, else None."""
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def parse_number(text: str) -> int | None:
+    """Return the number that a text of digits is; None for any other text, and for endless ones."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
 
 
 def as_list(value: object) -> list[Json] | None:

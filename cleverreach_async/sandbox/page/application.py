@@ -20,6 +20,7 @@ from cleverreach_async.sandbox.accounts import SandboxAccounts
 from cleverreach_async.sandbox.faults import Faults
 from cleverreach_async.sandbox.page_access import PageAccess
 from cleverreach_async.sandbox.recording import RequestLog
+from cleverreach_async.sandbox.values import parse_number
 
 from .actions import ACTIONS
 from .document import document
@@ -29,7 +30,6 @@ from .view import Notice, PageView
 
 _FILES = {"page.css": "text/css", "page.js": "text/javascript"}
 _MAX_FORM = 100_000
-_DIGITS = 19
 
 
 class SandboxPage:
@@ -141,8 +141,7 @@ class SandboxPage:
     def _stream(self, request: Request, account: SandboxAccount) -> Response:
         """Return the stream of requests, from where the page or an earlier stream ends."""
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        is_number = after.isascii() and after.isdigit() and len(after) < _DIGITS
-        number = int(after) if is_number else 0
+        number = parse_number(after) or 0
         events = stream(self._log, self._access, after=number, account=account.name)
         return StreamingResponse(events, media_type="text/event-stream")
 

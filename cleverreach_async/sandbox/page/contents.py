@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from cleverreach_async.sandbox.store import ACTIVE, Row, Store
-from cleverreach_async.sandbox.values import dump_text, load_list, load_map
+from cleverreach_async.sandbox.values import dump_text, load_list, load_map, parse_number
 
 from .markup import Html, field, table, tag
 from .view import PageView
@@ -72,11 +72,9 @@ def _groups(view: PageView) -> Html:
 def _chosen_group(view: PageView) -> int:
     """Return the id of the group whose receivers are shown, 0 for none."""
     store = view.account.store
-    wanted = view.query.get("group", "")
-    if wanted.isascii() and wanted.isdigit() and len(wanted) < len(str(2**63)):
-        sql = "SELECT id FROM recipient_groups WHERE id = ?"
-        if found := store.value(sql, int(wanted)):
-            return int(found)
+    wanted = parse_number(view.query.get("group", ""))
+    if found := store.value("SELECT id FROM recipient_groups WHERE id = ?", wanted):
+        return int(found)
     return int(store.value("SELECT min(id) FROM recipient_groups") or 0)
 
 
@@ -87,7 +85,7 @@ def _receivers(view: PageView) -> Html:
         return view.section("receivers", "Receivers", tag("p", "No receiver yet."))
     name = view.account.store.value("SELECT name FROM recipient_groups WHERE id = ?", group_id)
     find, after = view.query.get("find", "").strip(), view.query.get("after", "")
-    start = int(after) if after.isascii() and after.isdigit() and len(after) < len("9" * 19) else 0
+    start = parse_number(after) or 0
     sql = (
         "SELECT r.id, r.email, m.registered, m.activated, m.deactivated, m.bounced, m.source,"  # noqa: S608
         f" m.tags, {ACTIVE} AS active,"
