@@ -26,8 +26,9 @@ _BY_STATE: Final[Mapping[str, str]] = {
     ),
     "28": _LOGIN,
     "3D": _DATABASE,
-    # Another client of the pooler has got the server on which the statement was prepared.
-    **dict.fromkeys(("26000", "42P05"), _POOLER),
+    # Another client of the pooler has got the server on which the statement was prepared. Its own
+    # statement may have the same name, with other types of parameters.
+    **dict.fromkeys(("26000", "42P05", "22P03"), _POOLER),
     "3F": "create that schema, or use another one",
     **dict.fromkeys(("42703", "42804", "42883", "23502", "23514", "22001", "22P02"), _SHAPE),
 }
@@ -41,10 +42,12 @@ _BY_CODE: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_CONSTRAINT_NOTNULL: _SHAPE,
     sqlite3.SQLITE_CONSTRAINT_CHECK: _SHAPE,
 }
-# libpq does not say the state of a login that failed, and PgBouncer has one for everything.
+# libpq does not say the state of a login that failed, and PgBouncer has one for everything. 08P01
+# is both an interrupted connection and a statement of somebody else that has the same name.
 _BY_TEXT: Final[Mapping[str, str]] = {
     r'database "[^"]*" does not exist|no such database': _DATABASE,
     r"authentication failed|no password supplied|no pg_hba\.conf entry|no such user": _LOGIN,
+    'prepared statement "[^"]*" requires|different from what was described': _POOLER,
     "not allowed in statement pooling": "PgBouncer needs pool_mode = transaction, or session",
     r'role "[^"]*" (?:does not exist|is not permitted)|permission denied for database': _LOGIN,
 }

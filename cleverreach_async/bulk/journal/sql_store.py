@@ -1,6 +1,7 @@
 """The journal of an import in a table of an SQL database, by SQLAlchemy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
@@ -99,7 +100,7 @@ class SqlJournal:
             return self._transact(connection, work)
 
     def _transact(self, connection: Any, work: Callable[[Any], T]) -> T:
-        with connection.begin():
+        with without_preparing(connection), connection.begin():
             if not self._tables.exist and not has_transactions(connection):
                 raise ConfigurationError(
                     f"{self.name}: the engine commits each statement by itself, so that a crash"
@@ -176,6 +177,23 @@ class _Tables:
         """Delete the entry and the rejects of a key."""
         for table in (self._entries, self._rejects):
             connection.execute(table.delete().where(table.c.key == key))
+
+
+@contextmanager
+def without_preparing(connection: Any) -> Generator[None]:
+    """Keep psycopg from preparing statements, and from executing those that it has prepared.
+
+    Behind a pooler such as PgBouncer, a name stands for a statement of somebody else.
+    """
+    driver = connection.connection.driver_connection
+    if not hasattr(driver, "prepare_threshold"):
+        yield
+        return
+    threshold, driver.prepare_threshold = driver.prepare_threshold, None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = threshold
 
 
 def has_transactions(connection: Any) -> bool:
