@@ -1,22 +1,20 @@
 """The journal of an import in a table of an SQL database, by SQLAlchemy."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module
 from typing import Any, TypeVar
 
 from cleverreach_async.bulk.journal.places import check_lease, check_name, run_abandoning
 from cleverreach_async.bulk.journal.refusals import StoreRefusedError
+from cleverreach_async.bulk.journal.sql_connections import has_transactions, without_preparing
 from cleverreach_async.bulk.journal.sql_remedies import sql_remedy
+from cleverreach_async.bulk.journal.sql_tables import Tables
 from cleverreach_async.bulk.journal.store import JournalEntry
 from cleverreach_async.errors import ConfigurationError
 
 __all__ = ["SqlJournal"]
 
 T = TypeVar("T")
-
-_LENGTH: int = 200
 
 
 class SqlJournal:
@@ -49,7 +47,7 @@ class SqlJournal:
                 f"engine is of type {type(engine).__name__}; pass an engine, such as"
                 " sqlalchemy.create_engine(…)"
             )
-        self._tables = _Tables()
+        self._tables = Tables()
 
     async def load(self) -> JournalEntry | None:
         """See :class:`JournalStore`."""
@@ -108,105 +106,3 @@ class SqlJournal:
                     f" isolation_level={connection.default_isolation_level!r})"
                 )
             return self._tables.create_before(connection, work)
-
-
-class _Tables:
-    """The two tables, and what is asked of them; each call is a part of one transaction."""
-
-    def __init__(self) -> None:
-        # Whoever has an engine has the library.
-        self.sql: Any = import_module("sqlalchemy")
-        column, text = self.sql.Column, self.sql.Text
-        name = self.sql.String(_LENGTH)
-        self._metadata = self.sql.MetaData()
-        self._entries = self.sql.Table(
-            "cleverreach_journals",
-            self._metadata,
-            column("key", name, primary_key=True),
-            column("version", name, nullable=False),
-            column("text", text, nullable=False),
-        )
-        self._rejects = self.sql.Table(
-            "cleverreach_journal_rejects",
-            self._metadata,
-            column("key", name, primary_key=True),
-            column("version", name, primary_key=True),
-            column("text", text, nullable=False),
-        )
-        self.exist = False
-
-    def create_before(self, connection: Any, work: Callable[[Any], T]) -> T:
-        """Create missing tables, then do work; if another process is faster, this is repeated."""
-        if not self.exist:
-            self._metadata.create_all(connection)
-        return work(connection)
-
-    def load(self, key: str, connection: Any) -> JournalEntry | None:
-        """Return the entry of a key."""
-        entries = self._entries
-        wanted = self.sql.select(entries.c.version, entries.c.text).where(entries.c.key == key)
-        row = connection.execute(wanted).one_or_none()
-        return None if row is None else JournalEntry(*row)
-
-    def swap(
-        self, key: str, expected: str | None, entry: JournalEntry, rejects: str, connection: Any
-    ) -> bool:
-        """Replace the entry of a key if it has the expected version."""
-        values = {"version": entry.version, "text": entry.text}
-        entries = self._entries
-        if expected is None:
-            connection.execute(entries.insert().values(key=key, **values))
-        else:
-            is_same = (entries.c.key == key) & (entries.c.version == expected)
-            found = connection.execute(entries.update().where(is_same).values(**values))
-            if found.rowcount != 1:  # some drivers return -1 if they do not know
-                return False
-        if rejects:
-            connection.execute(
-                self._rejects.insert().values(key=key, version=entry.version, text=rejects)
-            )
-        return True
-
-    def load_rejects(self, key: str, connection: Any) -> Sequence[str]:
-        """Return the rejects of a key."""
-        rejects = self._rejects
-        found = connection.execute(self.sql.select(rejects.c.text).where(rejects.c.key == key))
-        return [text for (text,) in found]
-
-    def delete(self, key: str, connection: Any) -> None:
-        """Delete the entry and the rejects of a key."""
-        for table in (self._entries, self._rejects):
-            connection.execute(table.delete().where(table.c.key == key))
-
-
-@contextmanager
-def without_preparing(connection: Any) -> Generator[None]:
-    """Keep psycopg from preparing statements, and from executing those that it has prepared.
-
-    Behind a pooler such as PgBouncer, a name stands for a statement of somebody else.
-    """
-    driver = connection.connection.driver_connection
-    if not hasattr(driver, "prepare_threshold"):
-        yield
-        return
-    threshold, driver.prepare_threshold = driver.prepare_threshold, None
-    try:
-        yield
-    finally:
-        driver.prepare_threshold = threshold
-
-
-def has_transactions(connection: Any) -> bool:
-    """Whether statements of a connection that has begun are one transaction.
-
-    SQLAlchemy does not know it where the driver was told to commit each statement.
-    """
-    if connection.dialect.name == "postgresql":
-        number = "SELECT txid_current()"
-        first = connection.exec_driver_sql(number).scalar()
-        return bool(first == connection.exec_driver_sql(number).scalar())
-    if connection.dialect.name == "sqlite":
-        driver = connection.connection.driver_connection
-        begins = driver.isolation_level is not None and getattr(driver, "autocommit", 0) is not True
-        return bool(driver.in_transaction or begins)
-    return True
