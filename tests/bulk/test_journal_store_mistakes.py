@@ -38,6 +38,14 @@ def answering(method: str, answer: Any, *, is_async: bool = True) -> MemoryJourn
     return store
 
 
+@pytest.mark.parametrize("key", [" nightly/3", "nightly/3 ", "nightly/3\u00a0", " "])
+@pytest.mark.parametrize("store", [RedisJournal, SqlJournal])
+def test_a_key_with_spaces_around_it_is_refused(store: Any, key: str) -> None:
+    """MariaDB does not distinguish it from one without them."""
+    with pytest.raises(ConfigurationError, match="remove the spaces around it"):
+        store(object(), key)
+
+
 @pytest.mark.parametrize(
     ("method", "answer", "said"),
     [

@@ -9,11 +9,25 @@ import anyio.lowlevel
 import pytest
 
 from cleverreach_async import JournalEntry, RedisJournal, SqlJournal
+from support.mariadb import run_mariadb
 from support.postgres import run_postgres
 
-__all__ = ["KINDS", "MemoryJournal", "OpenStore", "open_store", "postgres_address"]
+__all__ = [
+    "KINDS",
+    "MemoryJournal",
+    "OpenStore",
+    "mariadb_address",
+    "open_store",
+    "postgres_address",
+]
 
-KINDS: Final = ("memory", "redis", "async redis", "sqlite", "postgresql", "async postgresql")
+_SERVERS: Final = {
+    "postgresql": ("postgresql+psycopg://postgres@{}/", "postgres_address"),
+    "async postgresql": ("postgresql+asyncpg://postgres@{}/", "postgres_address"),
+    "mariadb": ("mysql+pymysql://root@{}/test", "mariadb_address"),
+    "async mariadb": ("mysql+aiomysql://root@{}/test", "mariadb_address"),
+}
+KINDS: Final = ("memory", "redis", "async redis", "sqlite", *_SERVERS)
 
 OpenStore = Callable[[], Any]
 
@@ -81,6 +95,13 @@ def postgres_address() -> Generator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def mariadb_address() -> Generator[str]:
+    """The address of a MariaDB server."""
+    with run_mariadb() as address:
+        yield address
+
+
 @pytest.fixture
 def open_store(
     kind: str, anyio_backend_name: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -118,9 +139,10 @@ def _with_sql(
     if kind == "sqlite":
         address = f"sqlite:///{folder / 'journals.db'}"
     else:
-        address = f"postgresql+psycopg://postgres@{request.getfixturevalue('postgres_address')}/"
-    if kind == "async postgresql":
-        engine: Any = create_async_engine(address.replace("psycopg", "asyncpg"), poolclass=NullPool)
+        url, server = _SERVERS[kind]
+        address = url.format(request.getfixturevalue(server))
+    if kind.startswith("async"):
+        engine: Any = create_async_engine(address, poolclass=NullPool)
         yield lambda: SqlJournal(engine, key)
         return
     engine = create_engine(address)

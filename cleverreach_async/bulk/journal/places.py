@@ -21,13 +21,15 @@ def check_name(key: object) -> str:
     """Return the key of a journal.
 
     Raises:
-        ConfigurationError: It is empty, too long or no text, or cannot be stored.
+        ConfigurationError: It is empty, too long or no text, or cannot be stored everywhere.
     """
     if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_NAME:
         raise ConfigurationError(
             f"key is {key!r:.80}; use a text of 1 to {_LONGEST_NAME} characters that names one"
             " import, such as 'nightly-2026-11-28/3'"
         )
+    if key != key.strip():  # some databases do not distinguish them
+        raise ConfigurationError(f"key is {key!r}; remove the spaces around it")
     check_text(key, "key")
     return key
 

@@ -39,8 +39,8 @@ class RedisJournal:
         lease: Seconds without a sign of life after which another attempt takes the import over.
 
     Raises:
-        ConfigurationError: The key is empty or no text, ``lease`` is not above 0, or ``redis`` is
-            no client.
+        ConfigurationError: The key is empty, no text, or has spaces around it, ``lease`` is not
+            above 0, or ``redis`` is no client.
     """
 
     def __init__(self, redis: Any, key: str, *, lease: float = 30.0) -> None:

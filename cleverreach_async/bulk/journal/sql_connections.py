@@ -37,4 +37,6 @@ def has_transactions(connection: Any) -> bool:
         driver = connection.connection.driver_connection
         begins = driver.isolation_level is not None and getattr(driver, "autocommit", 0) is not True
         return bool(driver.in_transaction or begins)
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        return not connection.exec_driver_sql("SELECT @@autocommit").scalar()
     return True

@@ -19,11 +19,12 @@ _POOLER: Final = (
     " statements, as the documentation of shared journals shows"
 )
 _UNWRITABLE: Final = "check the permissions of the file and its folder, and how it is opened"
+_GRANT: Final = (
+    "grant its user SELECT, INSERT, UPDATE and DELETE on cleverreach_journals and"
+    " cleverreach_journal_rejects, and CREATE on the schema if they do not exist"
+)
 _BY_STATE: Final[Mapping[str, str]] = {
-    "42501": (
-        "grant its user SELECT, INSERT, UPDATE and DELETE on cleverreach_journals and"
-        " cleverreach_journal_rejects, and CREATE on the schema if they do not exist"
-    ),
+    "42501": _GRANT,
     "28": _LOGIN,
     "3D": _DATABASE,
     # Another client of the pooler has got the server on which the statement was prepared. Its own
@@ -42,6 +43,14 @@ _BY_CODE: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_CONSTRAINT_NOTNULL: _SHAPE,
     sqlite3.SQLITE_CONSTRAINT_CHECK: _SHAPE,
 }
+# Of MySQL and MariaDB, whose drivers seldom tell a state.
+_READ_ONLY_NUMBERS: Final = {1290, 1792, 1836}
+_BY_NUMBER: Final[Mapping[int, str]] = {
+    **dict.fromkeys((1044, 1045, 1698), _LOGIN),
+    1049: _DATABASE,
+    **dict.fromkeys((1142, 1143), _GRANT),
+    **dict.fromkeys((1048, 1054, 1136, 1265, 1364, 1366, 1406, 3819, 4025), _SHAPE),
+}
 # libpq does not say the state of a login that failed, and PgBouncer has one for everything. 08P01
 # is both an interrupted connection and a statement of somebody else that has the same name.
 _BY_TEXT: Final[Mapping[str, str]] = {
@@ -58,10 +67,15 @@ def sql_remedy(error: Exception, *, has_worked: bool) -> str | None:
 
     Args:
         error: The error of SQLAlchemy, or of a driver.
-        has_worked: Whether something was written before. Then a PostgreSQL that takes no writes may
-            be a replica that becomes the primary server.
+        has_worked: Whether something was written before. Then a server that takes no writes may be
+            a replica that becomes the primary server.
     """
     cause: Any = getattr(error, "orig", None) or error
+    number = next((it for it in cause.args[:1] if isinstance(it, int)), 0)
+    if number in _READ_ONLY_NUMBERS:
+        return None if has_worked else _READ_ONLY
+    if number in _BY_NUMBER:
+        return _BY_NUMBER[number]
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if state == "25006":
         return None if has_worked or "during recovery" in f"{cause}" else _READ_ONLY

@@ -22,7 +22,7 @@ class SqlJournal:
 
     Pass it as ``journal=``. It contains row numbers, counts and reasons, and no addresses. The
     tables ``cleverreach_journals`` and ``cleverreach_journal_rejects`` are created if they are
-    missing. Tested on PostgreSQL and SQLite.
+    missing. Tested on PostgreSQL, MariaDB and SQLite.
 
     Args:
         engine: Your ``Engine`` or ``AsyncEngine`` of SQLAlchemy (extra ``sql``), which must not
@@ -32,8 +32,8 @@ class SqlJournal:
         lease: Seconds without a sign of life after which another attempt takes the import over.
 
     Raises:
-        ConfigurationError: The key is empty or no text, ``lease`` is not above 0, or ``engine`` is
-            no engine.
+        ConfigurationError: The key is empty, no text, or has spaces around it, ``lease`` is not
+            above 0, or ``engine`` is no engine.
     """
 
     def __init__(self, engine: Any, key: str, *, lease: float = 30.0) -> None:

@@ -19,8 +19,7 @@ class Tables:
     def __init__(self) -> None:
         # Whoever has an engine has the library.
         self.sql: Any = import_module("sqlalchemy")
-        column, text = self.sql.Column, self.sql.Text
-        name = self.sql.String(_LENGTH)
+        column, name, text = self.sql.Column, *self._types()
         self._metadata = self.sql.MetaData()
         self._entries = self.sql.Table(
             "cleverreach_journals",
@@ -28,6 +27,8 @@ class Tables:
             column("key", name, primary_key=True),
             column("version", name, nullable=False),
             column("text", text, nullable=False),
+            mysql_engine="InnoDB",
+            mariadb_engine="InnoDB",
         )
         self._rejects = self.sql.Table(
             "cleverreach_journal_rejects",
@@ -35,8 +36,24 @@ class Tables:
             column("key", name, primary_key=True),
             column("version", name, primary_key=True),
             column("text", text, nullable=False),
+            mysql_engine="InnoDB",
+            mariadb_engine="InnoDB",
         )
         self.exist = False
+
+    def _types(self) -> tuple[Any, Any]:
+        """Return the types of names and of long texts.
+
+        By default, MySQL does not distinguish capitals, and its texts end after 64 KiB.
+        """
+        mysql = import_module("sqlalchemy.dialects.mysql")
+        exact = {"charset": "utf8mb4", "collation": "utf8mb4_bin"}
+        name, text = mysql.VARCHAR(_LENGTH, **exact), mysql.LONGTEXT(**exact)
+        dialects = ("mysql", "mariadb")
+        return (
+            self.sql.String(_LENGTH).with_variant(name, *dialects),
+            self.sql.Text().with_variant(text, *dialects),
+        )
 
     def create_before(self, connection: Any, work: Callable[[Any], T]) -> T:
         """Create missing tables, then do work; if another process is faster, this is repeated."""
