@@ -82,6 +82,13 @@ class Fault:
             raise ValueError(f"The rate of a fault must be above 0 and up to 1, not {self.rate}")
         if not self.seconds >= 0:
             raise ValueError(f"The seconds of a fault must not be below 0, not {self.seconds}")
+        for name, number, least in (
+            ("times", self.times, 1),
+            ("after", self.after, 0),
+            ("items", self.items, 1),
+        ):
+            if number is not None and number < least:
+                raise ValueError(f"The {name} of a fault must be at least {least}, not {number}")
         if self.code not in _FINAL_STATUSES:
             raise ValueError(f"The code of a fault must be from 200 to 599, not {self.code}")
         if self.method is not None and self.method != self.method.upper():

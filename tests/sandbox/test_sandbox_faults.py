@@ -89,6 +89,14 @@ def test_impossible_faults(kind: str, rate: float) -> None:
         Fault(kind, rate)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize(("name", "number"), [("times", 0), ("after", -1), ("items", 0)])
+def test_faults_of_no_request(name: str, number: int) -> None:
+    """A fault that never applies is a mistake."""
+    with pytest.raises(ValueError, match=f"The {name} of a fault must be at least {number + 1}"):
+        Fault("short_answer", **{name: number})  # type: ignore[arg-type]
+    Fault("short_answer", **{name: number + 1})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("spec", "fault"),
     [
