@@ -20,9 +20,9 @@ from cleverreach_async.auth.environment import (
 )
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.nouns import Nouns
-from cleverreach_async.resources.arguments import check_plain_functions, kind_of
 from cleverreach_async.resources.relative import body_has_relative_values
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.arguments import check_plain_functions, kind_of
 from cleverreach_async.transport.base_url import server_root, stays_in_process
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock, Random
 from cleverreach_async.transport.connections import Connections

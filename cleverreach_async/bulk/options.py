@@ -17,7 +17,7 @@ from cleverreach_async.bulk.rows import MAX_ROWS
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import Strategy
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import check_plain_functions
+from cleverreach_async.transport.arguments import check_plain_functions
 from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["AUTO_CONCURRENCY", "MAX_CONCURRENCY", "ImportOptions", "Settings", "check_names"]

@@ -24,9 +24,9 @@ from cleverreach_async.outbox.queries import Execute
 from cleverreach_async.outbox.sender import ClientOf, OutboxSender
 from cleverreach_async.outbox.settings import SendingOptions, SendingSettings
 from cleverreach_async.outbox.statements import Rows, Statement, insertion, run_steps
-from cleverreach_async.resources.arguments import check_plain_function
 from cleverreach_async.resources.orders import OrderLike
 from cleverreach_async.resources.receiver_arguments import ReceiverLike
+from cleverreach_async.transport.arguments import check_plain_function
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_ids

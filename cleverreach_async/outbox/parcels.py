@@ -16,7 +16,6 @@ from cleverreach_async.bulk.intake.valid_addresses import is_address
 from cleverreach_async.bulk.rows import EncodedRow, email_key
 from cleverreach_async.bulk.strategies import UPSERTPLUS
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import receiver_path
 from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.resources.orders import OrderLike, order_on_wire
@@ -24,6 +23,7 @@ from cleverreach_async.resources.receiver_arguments import ReceiverLike, as_rece
 from cleverreach_async.resources.receiver_wire import receiver_on_wire
 from cleverreach_async.resources.unset import UNSET
 from cleverreach_async.sources.addresses import strip_address
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_id, check_receiver_id
 from cleverreach_async.transport.wire import Request, build_request, encode_body
 

@@ -8,7 +8,7 @@ import attrs
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.outbox.entries import OutboxEntry
 from cleverreach_async.outbox.parcels import check_account
-from cleverreach_async.resources.arguments import check_plain_function
+from cleverreach_async.transport.arguments import check_plain_function
 from cleverreach_async.transport.numbers import check_number, check_seconds
 
 __all__ = ["SendingOptions", "SendingSettings"]

@@ -6,7 +6,6 @@ from typing import Any, Final, TypeVar, Unpack, cast
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource, body, optional_ids, receiver_path
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
@@ -15,6 +14,7 @@ from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import AttributeValue, Receiver
 from cleverreach_async.resources.relative import has_relative_values
 from cleverreach_async.resources.unset import UNSET
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import (
     RequestParts,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, cast, get_args
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import kind_of
+from cleverreach_async.transport.arguments import kind_of
 
 __all__ = [
     "ASSUMED_CAP",

@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import as_model, kind_of
+from cleverreach_async.resources.arguments import as_model
 from cleverreach_async.resources.base import Resource, body, unwrap
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.success import failure_in
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import as_object, build_request
 

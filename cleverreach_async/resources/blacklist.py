@@ -7,13 +7,13 @@ from typing import Any, ClassVar, cast
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource, body, group_path, refuse_none
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.success import failure_in
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_receiver_id
 from cleverreach_async.transport.wire import (
     Request,

@@ -8,11 +8,11 @@ from typing import Any, Final, cast
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.wire import build_request
 

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Created, Resource, body, group_path
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.wire import build_request
 

@@ -12,11 +12,11 @@ from cleverreach_async.errors import (
     ConfigurationError,
     ResponseDecodeError,
 )
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource, body
 from cleverreach_async.resources.field_types import Extra, Number
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.wire import build_request
 
 __all__ = [

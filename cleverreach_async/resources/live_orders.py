@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import check_plain_function, kind_of
 from cleverreach_async.resources.background_orders import (
     BackgroundDelivery,
     BackgroundOptions,
@@ -13,6 +12,7 @@ from cleverreach_async.resources.kept_orders import KeptOrders, OrderKeeper
 from cleverreach_async.resources.order_delivery import OrderDelivery, prepared
 from cleverreach_async.resources.order_results import OrderResult
 from cleverreach_async.resources.orders import OrderLike, Orders
+from cleverreach_async.transport.arguments import check_plain_function, kind_of
 from cleverreach_async.transport.numbers import check_above_zero, check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport

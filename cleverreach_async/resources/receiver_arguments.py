@@ -7,8 +7,9 @@ from typing import Any, Final, cast
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import as_model, kind_of
+from cleverreach_async.resources.arguments import as_model
 from cleverreach_async.resources.receiver_models import ReceiverInput
+from cleverreach_async.transport.arguments import kind_of
 
 __all__ = ["ReceiverLike", "as_receiver", "as_receivers", "split_tags"]
 

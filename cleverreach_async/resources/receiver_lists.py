@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.parts import fits_into_url, in_parts
 from cleverreach_async.resources.receiver_models import Detail, Receiver, ReceiverState
 from cleverreach_async.resources.rules import Rules, rules_of_search
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_ids
 from cleverreach_async.transport.wire import Request, as_list, as_object, build_request
 

@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, NoReturn, cast
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import as_model, kind_of
+from cleverreach_async.resources.arguments import as_model
 from cleverreach_async.resources.field_types import Extra
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.wire import to_unix
 
 __all__ = [

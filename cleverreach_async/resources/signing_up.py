@@ -3,13 +3,13 @@
 from typing import cast
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.blacklist import Blacklist
 from cleverreach_async.resources.forms import Forms, proof_of
 from cleverreach_async.resources.receiver_arguments import ReceiverLike, as_receiver
 from cleverreach_async.resources.sign_up import SignUp, newcomer
 from cleverreach_async.resources.sign_up_steps import ReceiverCalls, SignUpSteps
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_id
 
 __all__ = ["SigningUp"]

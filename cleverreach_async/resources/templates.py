@@ -6,10 +6,10 @@ from typing import Any
 import attrs
 
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.wire import build_request
 
 __all__ = ["MailingTemplate", "Templates"]

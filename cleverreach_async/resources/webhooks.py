@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import attrs
 
 from cleverreach_async.errors import APIStatusError, ConfigurationError, ResponseDecodeError
-from cleverreach_async.resources.arguments import kind_of
 from cleverreach_async.resources.base import Resource, body
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.hiding import hide_in_error
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.transport.wire import (

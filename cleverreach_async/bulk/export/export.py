@@ -24,12 +24,12 @@ from cleverreach_async.bulk.export.parquet import check_parquet, write_parquet
 from cleverreach_async.bulk.export.part_file import ExportState, PartFile, explained
 from cleverreach_async.bulk.export.seen import SeenIds
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import check_plain_functions, kind_of
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource, decode_in_steps
 from cleverreach_async.resources.pages import Page
 from cleverreach_async.resources.receiver_lists import MAX_PAGE_SIZE
 from cleverreach_async.resources.receiver_models import Detail, Receiver
+from cleverreach_async.transport.arguments import check_plain_functions, kind_of
 from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport

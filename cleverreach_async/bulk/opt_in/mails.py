@@ -18,9 +18,9 @@ from cleverreach_async.errors import (
     NotFoundError,
     ResponseDecodeError,
 )
-from cleverreach_async.resources.arguments import check_plain_functions
 from cleverreach_async.resources.forms import Form, Forms
 from cleverreach_async.resources.sign_up_steps import send_when_found
+from cleverreach_async.transport.arguments import check_plain_functions
 from cleverreach_async.transport.clock import SYSTEM_CLOCK, Clock
 from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id

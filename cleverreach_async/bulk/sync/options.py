@@ -10,7 +10,7 @@ from cleverreach_async.bulk.options import ImportOptions, Settings
 from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.errors import ConfigurationError
-from cleverreach_async.resources.arguments import check_plain_functions
+from cleverreach_async.transport.arguments import check_plain_functions
 from cleverreach_async.transport.numbers import check_number
 
 __all__ = ["SyncOptions", "SyncSettings"]

@@ -21,10 +21,10 @@ from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.selection import Bits
 from cleverreach_async.bulk.sync.state import SyncState
 from cleverreach_async.errors import CleverReachError, SyncFailedError
-from cleverreach_async.resources.arguments import check_answer
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receivers import Receivers
 from cleverreach_async.sources.column_options import columns_of
+from cleverreach_async.transport.arguments import check_answer
 from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.transport.transport import Transport
 
