@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from hashlib import sha256
 from hmac import new as new_hmac
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isawaitable
 from secrets import token_hex
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import anyio
 
 from cleverreach_async.auth.credentials import as_credential
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.arguments import check_answer, check_plain_functions, kind_of
 from cleverreach_async.transport.numbers import check_number, check_seconds
 from cleverreach_async.transport.redaction import Secret
 from cleverreach_async.webhooks.encryption import load_aes
@@ -116,11 +117,9 @@ class WebhookEndpoint:
         calltoken = None if calltoken is None else as_credential(calltoken)
         secret = None if secret is None else as_credential(secret)
         self._keys: _Known = _all_keys(keys, calltoken, secret)
-        _check_callable(on_event, "on_event")
-        if on_error is not None:
-            _check_callable(on_error, "on_error")
-            if iscoroutinefunction(on_error):  # nobody would await it
-                raise ConfigurationError("on_error must be a plain function, and not async")
+        if not callable(on_event):
+            raise ConfigurationError(f"on_event is {kind_of(on_event)}; pass a function")
+        check_plain_functions(on_error=on_error)
         _check_verify(verify)
         if verify is None and self._keys == ():
             raise ConfigurationError("pass calltoken and secret, keys, or verify")
@@ -233,9 +232,10 @@ class WebhookEndpoint:
                 await result
         except Exception as error:  # noqa: BLE001 - the vendor repeats it
             try:
-                self._on_error(error, event)
+                check_answer("on_error", self._on_error(error, event))
             except Exception as second:  # noqa: BLE001 - its text may have an address
                 _log.error("webhooks: on_error raised %s", type(second).__name__)
+                _log_error(error, event)
             return False
         return True
 
@@ -282,11 +282,6 @@ def _all_keys(keys: Any, calltoken: Secret | None, secret: Secret | None) -> _Kn
     if found:
         raise ConfigurationError("pass either calltoken and secret, or keys")
     return (WebhookKeys(calltoken=calltoken, secret=secret),)
-
-
-def _check_callable(value: Any, name: str) -> None:
-    if not callable(value):
-        raise ConfigurationError(f"{name} must be a function")
 
 
 def _check_verify(verify: Any) -> None:

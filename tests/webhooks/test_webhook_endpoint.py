@@ -339,8 +339,10 @@ async def test_a_failed_delivery_is_handled_when_it_is_repeated(
     assert 1 == len(deliveries.events)
 
 
-async def test_errors_can_be_taken(open_endpoint: Open, receiver: Delivery) -> None:
-    """With the event. What ``on_error`` raises does not change the answer."""
+async def test_errors_can_be_taken(
+    open_endpoint: Open, receiver: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the event. What ``on_error`` raises does not change the answer, and both are logged."""
     taken: list[Any] = []
 
     def on_error(error: Exception, event: WebhookEvent) -> None:
@@ -351,6 +353,22 @@ async def test_errors_can_be_taken(open_endpoint: Open, receiver: Delivery) -> N
     shop.fails = ValueError()
     assert 500 == (await shop.send(receiver())).status
     assert [(shop.fails, "receiver.updated")] == taken
+    assert "on_error raised RuntimeError" in caplog.text
+    assert "receiver.updated: on_event raised ValueError" in caplog.text
+
+
+async def test_what_is_returned_to_await_is_an_error(
+    open_endpoint: Open, receiver: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A function that returns a coroutine looks like a plain one."""
+
+    def on_error(error: Exception, event: WebhookEvent) -> Any:
+        return log_later(error, event)
+
+    shop = open_endpoint(on_error=on_error)
+    shop.fails = ValueError()
+    assert 500 == (await shop.send(receiver())).status
+    assert "on_error raised ConfigurationError" in caplog.text
 
 
 async def test_a_function_without_async(receiver: Delivery) -> None:
@@ -529,6 +547,13 @@ async def log_later(_error: Exception, _event: WebhookEvent) -> None:
     """Nobody would await it."""
 
 
+class LogLater:
+    """As above, as an object."""
+
+    async def __call__(self, _error: Exception, _event: WebhookEvent) -> None:
+        """Nobody would await it."""
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -577,8 +602,9 @@ async def log_later(_error: Exception, _event: WebhookEvent) -> None:
             {"calltoken": "t", "max_body": "9"},
             "max_body is .*; it must be a whole number of 1 or more",
         ),
-        ({"calltoken": "t", "on_error": "log"}, "on_error must be"),
-        ({"calltoken": "t", "on_error": log_later}, "on_error must be a plain function"),
+        ({"calltoken": "t", "on_error": "log"}, "on_error is of type str; pass a function"),
+        ({"calltoken": "t", "on_error": log_later}, "on_error is an async function; pass a plain"),
+        ({"calltoken": "t", "on_error": LogLater()}, "on_error is an async function; pass a plain"),
     ],
 )
 def test_wrong_arguments(options: dict[str, Any], text: str) -> None:
@@ -620,7 +646,7 @@ def test_no_error_shows_a_secret(make: Callable[..., Any], options: dict[str, An
 def test_a_function_is_needed() -> None:
     """Anything else cannot be called."""
     nothing: Any = None
-    with pytest.raises(ConfigurationError, match="on_event must be a function"):
+    with pytest.raises(ConfigurationError, match="on_event is None; pass a function"):
         WebhookEndpoint(nothing, calltoken="t")
 
 
