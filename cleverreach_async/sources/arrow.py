@@ -10,6 +10,7 @@ from cleverreach_async.sources.arrow_rows import import_arrow, read_batch, with_
 from cleverreach_async.sources.chunked_rows import CHUNK_ROWS, ChunkedRows, RowChunk
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.columns import ColumnMapping
+from cleverreach_async.sources.content import path_of
 from cleverreach_async.sources.resumable import (
     Position,
     check_size,
@@ -48,7 +49,7 @@ def read_parquet(
         SourceError: The file cannot be read as rows.
     """
     options = ColumnOptions(**columns)
-    name = os.fsdecode(path)
+    name = path_of(path)
 
     def inspect() -> ParquetSource:
         with _open_parquet(name) as file:

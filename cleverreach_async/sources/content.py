@@ -14,11 +14,12 @@ from contextlib import suppress
 from functools import partial
 from pathlib import PurePath
 from threading import Lock
-from typing import BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, cast
 
 import attrs
 
-from cleverreach_async.errors import SourceError
+from cleverreach_async.errors import ConfigurationError, SourceError
+from cleverreach_async.transport.arguments import kind_of
 
 __all__ = [
     "Content",
@@ -28,6 +29,7 @@ __all__ = [
     "check_file",
     "first_bytes",
     "open_content",
+    "path_of",
     "spool",
     "spool_input",
     "suffix_of",
@@ -158,17 +160,48 @@ def check_file(path: FilePath | Content) -> str:
     """Return what error messages call a file, without reading it.
 
     Raises:
+        ConfigurationError: The argument is no path.
         SourceError: There is no such file, or it cannot be opened.
     """
-    if not isinstance(path, str | os.PathLike):
-        return path.path
-    stored = StoredFile(os.fsdecode(path))
+    content = _as_content(path)
+    if content is path:
+        return content.path
     try:
-        stored.size()
-        stored.open().close()
+        content.size()
+        content.open().close()
     except OSError as error:
-        raise SourceError(error.strerror or "cannot be read", path=stored.path) from None
-    return stored.path
+        raise SourceError(error.strerror or "cannot be read", path=content.path) from None
+    return content.path
+
+
+def path_of(path: object) -> str:
+    """Return the path of a file as text.
+
+    Raises:
+        ConfigurationError: The argument is no path.
+        SourceError: No file can have this path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigurationError(
+            f"path is {kind_of(path)}; pass the path of a file. Rows in memory are read by"
+            " read_records(), cursors of a database by read_cursor()"
+        )
+    name = os.fsdecode(cast("FilePath", path))
+    if "\0" in name:
+        raise SourceError("a path has no null characters", path=name)
+    return name
+
+
+def _as_content(path: Any) -> Content:
+    """Return the content of a file as it is stored, or the content that was passed.
+
+    Raises:
+        ConfigurationError: The argument is neither a path nor a content.
+    """
+    is_content = callable(getattr(path, "size", None)) and isinstance(
+        getattr(path, "path", None), str
+    )
+    return path if is_content else StoredFile(path_of(path))
 
 
 def first_bytes(path: FilePath | Content) -> tuple[bytes, bool]:
@@ -177,7 +210,7 @@ def first_bytes(path: FilePath | Content) -> tuple[bytes, bool]:
     Raises:
         SourceError: The file cannot be read.
     """
-    content = StoredFile(os.fsdecode(path)) if isinstance(path, str | os.PathLike) else path
+    content = _as_content(path)
     try:
         content.size()
         with content.open() as file:
@@ -200,9 +233,9 @@ def open_content(path: FilePath | Content) -> Content:
     Raises:
         SourceError: The file cannot be read or decompressed.
     """
-    if not isinstance(path, str | os.PathLike):
-        return path
-    stored = StoredFile(os.fsdecode(path))
+    stored = _as_content(path)
+    if stored is path:
+        return stored
     try:
         if not stored.size():
             return stored

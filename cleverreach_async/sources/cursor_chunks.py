@@ -1,6 +1,6 @@
 """Results of database drivers, synchronous or asynchronous, as chunks of rows."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Self, cast
 
@@ -39,7 +39,8 @@ def read_chunks(cursor: Any, size: int, *, closes: bool) -> "Chunks":
     if fetch is None or not (hasattr(cursor, "description") or hasattr(cursor, "keys")):
         raise ConfigurationError(f"not a cursor but {type(cursor).__name__}: {_ACCEPTED}")
     close: Callable[[], Any] | None = getattr(cursor, "close", None) if closes else None
-    if iscoroutinefunction(fetch):
+    # The functions of some drivers return a future (aiomysql, aioodbc), or are compiled (asyncmy).
+    if iscoroutinefunction(fetch) or hasattr(cursor, "__aiter__"):
         return AsyncChunks(fetch, size, close)
     return ThreadedRows(_chunks(fetch, size), 1, close)
 
@@ -55,6 +56,12 @@ def column_names(cursor: Any) -> tuple[Any, ...] | None:
 
 def _chunks(fetch: Callable[[int], Sequence[Any]], size: int) -> Iterator[Sequence[Any]]:
     while rows := fetch(size):
+        if isawaitable(rows):
+            getattr(rows, "close", lambda: None)()  # otherwise Python warns that nobody awaits it
+            raise ConfigurationError(
+                "fetchmany() of the cursor is asynchronous, and the cursor is not: it needs an"
+                " async def fetchmany(), or __aiter__()"
+            )
         yield rows
 
 
@@ -63,7 +70,7 @@ class AsyncChunks:
 
     def __init__(
         self,
-        fetch: Callable[[int], Awaitable[Sequence[Any]]],
+        fetch: Callable[[int], Any],
         size: int,
         close: Callable[[], Any] | None,
     ) -> None:
@@ -75,7 +82,7 @@ class AsyncChunks:
         return self
 
     async def __anext__(self) -> Sequence[Any]:
-        rows = await self._fetch(self._size)
+        rows: Sequence[Any] = await await_all(self._fetch(self._size))
         if not rows:
             raise StopAsyncIteration
         return rows
