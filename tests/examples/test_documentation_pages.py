@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.types import Receive, Scope, Send
 from support.django_project import configured_settings
+from support.mariadb import run_mariadb
 from support.pages import DOCS, PageRun, blocks_of, missing_imports, pages_with_code
 from support.postgres import run_postgres
 from support.redis_server import run_redis
@@ -198,6 +200,17 @@ CUSTOMERS_TABLE = """
 """
 
 
+MYSQL_TABLE = """
+    CREATE DATABASE shop;
+    CREATE TABLE shop.customers (id INT PRIMARY KEY, email VARCHAR(99), city VARCHAR(99),
+        opted_in_at DATETIME, is_company BIT(1));
+    INSERT INTO shop.customers VALUES
+        (1, 'ann@example.org', 'Kiel', NOW(), 1),
+        (2, 'ben@example.org', 'Ulm', NULL, 0),
+        (3, 'cleo@example.org', 'Bonn', NOW(), 0)
+"""
+
+
 def before_postgresql(stage: Stage) -> None:
     """There is a database, where PostgreSQL is installed."""
     address = stage.stack.enter_context(run_postgres())
@@ -205,6 +218,19 @@ def before_postgresql(stage: Stage) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(CUSTOMERS_TABLE)
     stage.stack.enter_context(pytest.MonkeyPatch.context()).setenv("DATABASE_URL", url)
+
+
+def before_mysql(stage: Stage) -> None:
+    """There is a database, where MariaDB is installed."""
+    host, _, port = stage.stack.enter_context(run_mariadb()).partition(":")
+    connect: Any = import_module("pymysql").connect
+    with connect(host=host, port=int(port), user="root", autocommit=True) as connection:
+        cursor = connection.cursor()
+        for statement in MYSQL_TABLE.split(";"):
+            cursor.execute(statement)
+    patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
+    for name, value in {"HOST": host, "PORT": port, "USER": "root", "PASSWORD": ""}.items():
+        patch.setenv(f"MYSQL_{name}", value)
 
 
 def before_frames(_: Stage) -> None:
@@ -295,6 +321,7 @@ BEFORE: dict[str, Callable[[Stage], None]] = {
     "exporting.md": before_exporting,
     "how-to/django.md": before_django,
     "how-to/frames.md": before_frames,
+    "how-to/mysql.md": before_mysql,
     "how-to/postgresql.md": before_postgresql,
     "importing.md": before_importing,
     "live-orders.md": add_ann,
