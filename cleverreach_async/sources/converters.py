@@ -27,7 +27,7 @@ from cleverreach_async.sources.dates import (
     time_parser,
     unix_seconds,
 )
-from cleverreach_async.sources.numbers import parse_number
+from cleverreach_async.sources.numbers import decimal_text, parse_number
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = [
@@ -171,7 +171,7 @@ def _digits(value: float | Decimal) -> str:
     if not math.isfinite(value):
         raise BadValueError("invalid_value", "the number is infinite")
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return decimal_text(value)
     number = float(value)
     # A data frame stores whole numbers as floats as soon as one value of the column is missing.
     whole = number.is_integer() and abs(number) < _WHOLE_FLOATS
