@@ -321,10 +321,12 @@ def _cached_tags(text: str) -> tuple[str, ...]:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether there is no value: ``None``, or the NaN and NaT of data frames."""
+    """Whether there is no value: ``None``, or the NaN, NaT and NA of data frames."""
     if value is None or value is UNSET:
         return True
-    return isinstance(value, float | Decimal | datetime) and value != value  # noqa: PLR0124
+    if isinstance(value, float | Decimal | datetime):
+        return value != value  # noqa: PLR0124
+    return type(value).__name__ == "NAType"  # of pandas, which cannot be compared
 
 
 def _unusable(value: Any, accepted: str, code: str = "invalid_value") -> BadValueError:
