@@ -14,7 +14,6 @@ from cleverreach_async.bulk.assembly import (
     start_attempts,
 )
 from cleverreach_async.bulk.intake.reading import Source
-from cleverreach_async.bulk.intake.source_check import check_source
 from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
@@ -23,6 +22,7 @@ from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receiver_models import Detail, ReceiverState
 from cleverreach_async.sources.later import inspect_source
+from cleverreach_async.sources.source_check import check_source
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 

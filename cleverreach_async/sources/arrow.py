@@ -177,12 +177,13 @@ class ParquetSource(ChunkedRows):
 
     def _check(self) -> None:
         """Check that the file has not changed since it was inspected."""
-        with open(self.path, "rb") as file:  # noqa: PTH123 - as above
-            now = Stamp.of(file.fileno())
-        if now != self._stamp:
-            check_size(self.path, self.size, now.size)
-            check_content(self.path, now, self._digest)
-            self._stamp = now
+        with _translate_errors(self.path, "cannot be read as Parquet"):
+            with open(self.path, "rb") as file:  # noqa: PTH123 - as above
+                now = Stamp.of(file.fileno())
+            if now != self._stamp:
+                check_size(self.path, self.size, now.size)
+                check_content(self.path, now, self._digest)
+                self._stamp = now
 
 
 class ArrowSource(ChunkedRows):
@@ -247,7 +248,7 @@ def _translate_errors(path: str, what: str) -> Generator[None]:
 def _open_data(data: Any) -> Any:
     """Return a reader of pyarrow for any object that holds Arrow data."""
     pa = import_arrow("pyarrow")
-    with _translate_errors(_NAME, "cannot be read"):
+    with _translate_errors(_NAME, "cannot be read"), _explain_frames():
         if isinstance(data, pa.RecordBatchReader):
             return data
         if hasattr(data, "__arrow_c_stream__"):
@@ -259,10 +260,28 @@ def _open_data(data: Any) -> Any:
     raise ConfigurationError(f"not Arrow data but {type(data).__name__}: {_ACCEPTED}")
 
 
+@contextmanager
+def _explain_frames() -> Generator[None]:
+    """Raise ``SourceError`` for a frame that is no Arrow data; the message may quote a value."""
+    try:
+        yield
+    except (ConfigurationError, SourceError):
+        raise
+    except (TypeError, ValueError) as error:
+        raise SourceError(
+            f"cannot be read ({type(error).__name__}); it takes a frame whose columns have each a"
+            " name of its own and values of one type, convert others with astype()",
+            path=_NAME,
+        ) from error
+
+
 def _reader_of(pa: Any, parts: Sequence[Any]) -> Any:
     if not parts:
         raise SourceError("an empty list; at least one batch defines the columns", path=_NAME)
     if not all(hasattr(part, "__arrow_c_array__") for part in parts):
         raise ConfigurationError(f"the list does not hold batches only: {_ACCEPTED}")
     batches = [pa.record_batch(part) for part in parts]
+    columns = {frozenset(batch.schema.names) for batch in batches}
+    if len(columns) > 1:
+        raise SourceError("the batches have different columns", path=_NAME)
     return pa.RecordBatchReader.from_batches(batches[0].schema, batches)

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol, TypedDict, cast, runtime_checkable
 
 import attrs
 
+from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import AttributeType
 from cleverreach_async.sources.columns import GROUP_PREFIX, ColumnMapping, map_columns, own_type
 from cleverreach_async.sources.dates import find_zone
@@ -43,13 +44,33 @@ class ColumnParameters(TypedDict, total=False):
     strict: bool
 
 
+def _check_mapping(options: object, attribute: object, mapping: Any) -> None:
+    del options, attribute
+    accepted = 'it takes a target by column, such as {"Ort": "city"}, or "-" to leave a column out'
+    if not isinstance(mapping, Mapping | None):
+        raise ConfigurationError(f"mapping is of type {type(mapping).__name__}; {accepted}")
+    for column, target in cast("Mapping[object, object]", mapping or {}).items():
+        if not (isinstance(column, str) and isinstance(target, str)):
+            raise ConfigurationError(f"mapping has {column!r}: {target!r}; {accepted}")
+
+
+def _check_names(options: object, attribute: object, names: Any) -> None:
+    # Of a text its letters would be the names.
+    del options, attribute
+    is_listed = isinstance(names, Collection) and not isinstance(names, str | bytes)
+    if not is_listed or not all(isinstance(name, str) for name in cast("Collection[Any]", names)):
+        raise ConfigurationError(
+            f"date_attributes is {names!r}; it takes a list of attributes, such as ['joined']"
+        )
+
+
 @attrs.frozen(kw_only=True)
 class ColumnOptions:
     """The parameters with their defaults, and what the account says of its attributes."""
 
-    mapping: Mapping[str, str] | None = None
+    mapping: Mapping[str, str] | None = attrs.field(default=None, validator=_check_mapping)
     zone: tzinfo = attrs.field(default=_ZONE, converter=find_zone, alias="timezone")
-    date_attributes: Collection[str] = frozenset()
+    date_attributes: Collection[str] = attrs.field(default=frozenset[str](), validator=_check_names)
     check_consent: bool = True
     strict: bool = False
     types: Mapping[str, str] = attrs.field(factory=dict[str, str])

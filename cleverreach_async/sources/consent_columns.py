@@ -8,6 +8,7 @@ from cleverreach_async.resources.times import FIRST_SECOND
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.columns import ColumnMapping
 from cleverreach_async.sources.consent import CONSENT_TARGETS, PENDING, read_word
+from cleverreach_async.sources.converters import is_missing
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = ["Consent", "ReadConsent", "consent_converters", "consent_reader"]
@@ -80,6 +81,6 @@ def _convert(
 
 
 def _as_word(value: Any) -> str:
-    if value is None or value is UNSET or value != value:  # noqa: PLR0124 - NaN
+    if is_missing(value) or value != value:  # noqa: PLR0124 - NaN of any type
         return ""
     return str(getattr(value, "value", value))

@@ -27,7 +27,7 @@ from cleverreach_async.sources.dates import (
     time_parser,
     unix_seconds,
 )
-from cleverreach_async.sources.numbers import parse_number
+from cleverreach_async.sources.numbers import decimal_text, parse_number
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = [
@@ -171,7 +171,7 @@ def _digits(value: float | Decimal) -> str:
     if not math.isfinite(value):
         raise BadValueError("invalid_value", "the number is infinite")
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return decimal_text(value)
     number = float(value)
     # A data frame stores whole numbers as floats as soon as one value of the column is missing.
     whole = number.is_integer() and abs(number) < _WHOLE_FLOATS
@@ -321,10 +321,12 @@ def _cached_tags(text: str) -> tuple[str, ...]:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether there is no value: ``None``, or the NaN and NaT of data frames."""
+    """Whether there is no value: ``None``, or the NaN, NaT and NA of data frames."""
     if value is None or value is UNSET:
         return True
-    return isinstance(value, float | Decimal | datetime) and value != value  # noqa: PLR0124
+    if isinstance(value, float | Decimal | datetime):
+        return value != value  # noqa: PLR0124
+    return type(value).__name__ == "NAType"  # of pandas, which cannot be compared
 
 
 def _unusable(value: Any, accepted: str, code: str = "invalid_value") -> BadValueError:

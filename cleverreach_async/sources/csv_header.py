@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import attrs
 
@@ -18,6 +18,7 @@ __all__ = ["Header", "check_duplicates", "check_options", "column_name", "read_h
 _DELIMITERS: Final = (";", ",", "\t", "|")
 _SAMPLE: Final = 100
 """Rows with which a column separator is tried."""
+_MOST_SKIPPED: Final = 1 << 31
 
 _BROKEN: Final = (
     "the quotes around column names do not match; if the column separator is not one of ; , | or"
@@ -80,20 +81,21 @@ class Header:
         ]
 
 
-def check_options(delimiter: str | None, skip_lines: int) -> None:
+def check_options(delimiter: Any, skip_lines: Any) -> None:
     """Refuse a column separator or a number of lines that is not possible.
 
     Raises:
         ConfigurationError: The separator is not a single character, or one with another meaning;
-            or the number is negative.
+            or the number is none, or negative.
     """
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n '):
+    is_one = isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n '
+    if delimiter is not None and not is_one:
         raise ConfigurationError(
             f"delimiter is {delimiter!r}; it takes one character, such as ';', ',' or a tab"
         )
-    if skip_lines < 0:
+    if not isinstance(skip_lines, int) or not 0 <= skip_lines <= _MOST_SKIPPED:
         raise ConfigurationError(
-            f"skip_lines is {skip_lines}; it takes the number of lines before the column names"
+            f"skip_lines is {skip_lines!r}; it takes the number of lines before the column names"
         )
 
 

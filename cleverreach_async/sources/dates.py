@@ -78,7 +78,7 @@ def find_zone(timezone: str | tzinfo) -> tzinfo:
         return timezone
     try:
         return ZoneInfo(timezone)
-    except (LookupError, ValueError, OSError):
+    except (LookupError, ValueError, OSError, TypeError):
         raise ConfigurationError(
             f"timezone is {timezone!r}; it takes an IANA name such as 'Europe/Berlin'"
         ) from None

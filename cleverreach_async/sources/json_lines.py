@@ -18,6 +18,7 @@ from cleverreach_async.sources.converters import missing_email
 from cleverreach_async.sources.dates import TimeParser, time_parser
 from cleverreach_async.sources.file_source import FileSource
 from cleverreach_async.sources.line_offsets import Lines
+from cleverreach_async.sources.numbers import decimal_text
 from cleverreach_async.sources.receiver_fields import read_fields, unix_time
 from cleverreach_async.sources.rows import BadRow, BadValueError, SourceRow
 from cleverreach_async.sources.text_file import TextFile
@@ -159,6 +160,8 @@ def _receiver(row: ReceiverRow, parse_time: TimeParser) -> ReceiverInput:
 
 
 def _order(row: OrderRow, parse_time: TimeParser) -> OrderInput:
+    if isinstance(row.price, Decimal):
+        decimal_text(row.price)  # refuses one with too many digits
     fields = [*msgspec.structs.astuple(row)]
     fields[-1] = _seconds(parse_time, row.stamp, "stamp")
     return OrderInput(*fields)

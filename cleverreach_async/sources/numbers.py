@@ -1,11 +1,15 @@
 """Numbers as spreadsheets write them: ``1.234,56``, ``1,234.56``, ``49,90 €``."""
 
 import re
+from decimal import Decimal
 from typing import Final
 
 from cleverreach_async.sources.rows import BadValueError
 
-__all__ = ["parse_number"]
+__all__ = ["decimal_text", "has_usual_size", "parse_number"]
+
+_MOST_DIGITS: Final = 400
+"""Before or behind the point: more than a float has."""
 
 _PLAIN: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+", re.ASCII)
 _AROUND: Final = re.compile(r"^(?:€|EUR|CHF|\$|USD|£|GBP)\s*|\s*(?:€|EUR|CHF|\$|USD|£|GBP|,-|,--)$")
@@ -14,6 +18,22 @@ _GROUPED: Final = re.compile(
 )
 _DECIMAL: Final = re.compile(r"(\d+)([.,])(\d+)", re.ASCII)
 _AMBIGUOUS: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
+
+
+def has_usual_size(number: Decimal) -> bool:
+    """Whether a number can be written in digits: ``1E+999999999`` fills the memory."""
+    return abs(number.adjusted()) <= _MOST_DIGITS
+
+
+def decimal_text(number: Decimal) -> str:
+    """Return a finite number in digits, without an exponent.
+
+    Raises:
+        BadValueError: It has too many.
+    """
+    if not has_usual_size(number):
+        raise BadValueError("invalid_value", "the number has too many digits")
+    return format(number, "f")
 
 
 def parse_number(text: str) -> str:

@@ -18,6 +18,7 @@ from cleverreach_async.resources.times import seconds_on_wire
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.sources.consent import read_word
 from cleverreach_async.sources.converters import is_missing, missing_email, tags
+from cleverreach_async.sources.numbers import decimal_text, has_usual_size
 from cleverreach_async.sources.rows import BadValueError
 
 __all__ = ["ToSeconds", "are_simple", "is_plain", "read_fields", "unix_time"]
@@ -189,7 +190,7 @@ def _attribute(key: str, value: Any) -> AttributeValue:
         return value
     if isinstance(value, float | Decimal):
         if math.isfinite(value):
-            return value if isinstance(value, float) else format(value, "f")
+            return value if isinstance(value, float) else decimal_text(value)
         raise BadValueError("invalid_value", f"key {key!r}: the number is infinite")
     if isinstance(value, date):  # a datetime is a date
         return value.isoformat()
@@ -262,7 +263,7 @@ def _number(value: Any) -> Decimal | None:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and has_usual_size(number) else None
 
 
 def _unusable(name: str, value: object, accepted: str) -> BadValueError:

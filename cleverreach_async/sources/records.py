@@ -15,11 +15,13 @@ from typing import Any, Final, Self, Unpack, cast, overload
 
 import attrs
 
+from cleverreach_async.errors import ConfigurationError, SourceError
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.sources.column_options import ColumnOptions, ColumnParameters
 from cleverreach_async.sources.column_source import ColumnSource
 from cleverreach_async.sources.row_repair import ReadRow
 from cleverreach_async.sources.rows import BadRow, SourceRow
+from cleverreach_async.sources.source_check import check_source
 
 __all__ = [
     "AsyncRecordSource",
@@ -108,11 +110,12 @@ def read_records(
         **columns: See :class:`ColumnParameters`.
 
     Raises:
-        ConfigurationError: There is no such time zone; while reading: the mapping does not fit
-            the columns.
+        ConfigurationError: There is no such time zone, or the rows are none, such as a path; while
+            reading: the mapping does not fit the columns.
         SourceError: While reading: the columns cannot become receivers.
     """
     options = ColumnOptions(**columns)
+    check_source(rows, "rows")
     if isinstance(rows, AsyncIterable):
         return AsyncRecordSource(cast("AsyncIterable[object]", rows), options)
     return RecordSource(rows, options)
@@ -189,7 +192,15 @@ class _RecordReader:
             return row
         if isinstance(row, ReceiverInput):
             return SourceRow(row, None)
-        record = as_record(row)
+        try:
+            return self._read_record(row, as_record(row))
+        except (ConfigurationError, SourceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - no object may end the import
+            message = f"the row cannot be read ({type(error).__name__})"
+            return BadRow(None, "invalid_value", message, {})
+
+    def _read_record(self, row: object, record: Mapping[str, Any] | None) -> SourceRow | BadRow:
         if record is None:
             message = f"a row is {_ACCEPTED}, not {type(row).__name__}"
             return BadRow(None, "invalid_value", message, {})

@@ -158,8 +158,9 @@ def check_encoding(encoding: str | None) -> str | None:
     try:
         # A text stream refuses codecs such as rot13, which lookup() accepts.
         io.TextIOWrapper(io.BytesIO(), encoding=encoding).close()
+        codecs.getincrementaldecoder(encoding)("ignore").decode(b"a")  # not one for host names
         name = codecs.lookup(encoding).name
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, TypeError):
         raise ConfigurationError(
             f"encoding is {encoding!r}; Python has no encoding of that name, try 'utf-8' or"
             " 'cp1252'"

@@ -1,7 +1,8 @@
 """Iterables that block, read in a worker thread."""
 
+import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from threading import Lock
@@ -11,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.sources.source_check import check_source
 
 __all__ = ["CLOSE_TIMEOUT", "ThreadedRows", "in_thread", "run_in_worker"]
 
@@ -33,10 +35,14 @@ def in_thread(rows: Iterable[T], *, chunk_size: int = 500) -> "ThreadedRows[T]":
         chunk_size: Rows per chunk. Use 1 for an iterable that yields a row only now and then.
 
     Raises:
-        ConfigurationError: The chunk size is not positive.
+        ConfigurationError: The chunk size is not a positive number, or the rows are none, such as
+            a path, or asynchronous.
     """
-    if chunk_size < 1:
-        raise ConfigurationError(f"chunk_size is {chunk_size}; it is at least 1")
+    if type(chunk_size) is not int or not 1 <= chunk_size <= sys.maxsize:
+        raise ConfigurationError(f"chunk_size is {chunk_size!r}; it is a whole number, at least 1")
+    check_source(rows, "rows")
+    if isinstance(rows, AsyncIterable) and not hasattr(type(rows), "__iter__"):
+        raise ConfigurationError("rows are asynchronous; pass them without in_thread()")
     return ThreadedRows(rows, chunk_size)
 
 

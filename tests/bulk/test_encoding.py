@@ -309,6 +309,37 @@ def test_orders_in_mappings_that_cannot_be_sent_are_rejected(values: dict[str, A
     assert isinstance(result, RowResult)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN")])
+@pytest.mark.parametrize("field", ["price", "quantity"])
+def test_orders_with_numbers_that_json_has_not_are_rejected(field: str, number: Any) -> None:
+    """The encoder writes them as null, and the order would be stored without a price."""
+    order = OrderInput("A-1", "Lamp", **{field: number})
+    good = ReceiverInput("b@example.org", orders=[OrderInput("A-2", "Lamp")])
+
+    rows, results = Encoder().encode([ReceiverInput("a@example.org", orders=[order]), good], [1, 2])
+
+    assert ["b@example.org"] == [row.key for row in rows]
+    assert [(1, "invalid_value")] == [(result.row, result.code) for result in results]
+
+
+@pytest.mark.parametrize("number", ["1e999999", "0e999999", Decimal("1E+999999"), "1e-999999"])
+@pytest.mark.parametrize("field", ["price", "quantity"])
+def test_numbers_of_orders_with_a_million_digits_are_rejected(field: str, number: Any) -> None:
+    """With some more zeros in the exponent the conversion would never end."""
+    result = encode_one(orders_of(**{field: number}))
+
+    assert isinstance(result, RowResult)
+    assert "invalid_value" == result.code
+
+
+def test_a_number_of_an_attribute_with_a_million_digits_is_rejected() -> None:
+    """Like one of an order."""
+    result = encode_one({"email": "a@example.org", "attributes": {"x": Decimal("1E+999999")}})
+
+    assert isinstance(result, RowResult)
+    assert "invalid_value" == result.code
+
+
 @pytest.mark.parametrize("field", ["attributes", "global_attributes", "orders", "tags", "source"])
 def test_nothing_is_not_sent(field: str) -> None:
     """A field that is ``None`` is left out: sent as null it might delete what the server has."""

@@ -303,6 +303,33 @@ def test_unusable_data_are_an_error(data: Any, error: type[Exception], words: st
         read_arrow(data)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame([["ann@example.org", "a"]], columns=["email", "email"]),
+        pd.DataFrame({"email": ["ann@example.org", "ben@example.org"], "zip": [1067, "D-1"]}),
+        pd.DataFrame({"email": ["ann@example.org"], "n": pd.arrays.SparseArray([1])}),
+        pl.Series("email", ["ann@example.org"]),
+    ],
+    ids=["names", "mixed", "sparse", "series"],
+)
+def test_a_frame_that_is_no_arrow_data_is_an_error(frame: Any) -> None:
+    """It says what to do, and shows no value."""
+    with pytest.raises(SourceError, match="values of one type, convert others with") as caught:
+        read_arrow(frame)
+    assert "D-1" not in str(caught.value)
+
+
+def test_batches_with_different_columns_are_refused() -> None:
+    """Before the first row is sent; their order does not matter."""
+    first = pa.record_batch({"email": ["ann@example.org"], "city": ["Kiel"]})
+    turned = pa.record_batch({"city": ["Bonn"], "email": ["ben@example.org"]})
+    other = pa.record_batch({"mail": ["cem@example.org"], "city": ["Ulm"]})
+    assert 2 == sum(1 for _ in read_arrow([first, turned]))
+    with pytest.raises(SourceError, match="the batches have different columns"):
+        read_arrow([first, turned, other])
+
+
 def test_options_of_csv_are_refused(file: Path) -> None:
     """They would be ignored silently."""
     pq.write_table(people(1), file)

@@ -159,3 +159,16 @@ def test_a_file_replaced_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> 
     (tmp_path / "b").replace(path)
 
     assert ["x"] * ROWS == found + cities(rows)
+
+
+@FORMATS
+def test_a_file_that_was_deleted_before_it_is_read_is_an_error(
+    tmp_path: Path, read: Callable[[Path], Any], write: Write
+) -> None:
+    """An error of the library, which an import can report."""
+    path = tmp_path / "file"
+    write(path, "A")
+    source = read(path)
+    path.unlink()
+    with pytest.raises(SourceError, match="No such file"):
+        next(iter(source))

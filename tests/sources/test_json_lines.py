@@ -186,6 +186,16 @@ def test_other_lines_are_read(tmp_path: Path) -> None:
     assert [type(item) for item in items] == [SourceRow, BadRow, SourceRow]
 
 
+@pytest.mark.parametrize("field", ["price", "quantity"])
+def test_a_number_with_a_million_digits_is_a_bad_row(tmp_path: Path, field: str) -> None:
+    """A few characters in a file would fill the memory."""
+    order = {"order_id": "A-1", "product": "Lamp", field: "1e999999"}
+    line = json.dumps({"email": "a@x.example", "orders": [order]})
+    (item,) = source_of(tmp_path, line)
+    assert isinstance(item, BadRow)
+    assert "invalid_value" == item.code
+
+
 def test_a_json_list_is_refused(tmp_path: Path) -> None:
     """It looks similar to JSON Lines; the message explains the difference."""
     with pytest.raises(SourceError, match=r"a JSON list, not JSON Lines.*; use read_json_list\(\)"):

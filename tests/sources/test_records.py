@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -26,6 +27,7 @@ from cleverreach_async import (
     read_csv,
     read_records,
 )
+from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.records import as_receiver_fields
 from cleverreach_async.sources.rows import Remark
 
@@ -270,6 +272,21 @@ def test_a_row_without_address_is_a_bad_row(email: object, code: str) -> None:
     assert isinstance(item, BadRow)
     assert code == item.code
     assert {"email": email, "city": "Kiel"} == item.record
+
+
+@pytest.mark.parametrize("column", ["registered", "deactivated", "city", "tags", "birthday"])
+def test_the_missing_value_of_pandas_is_no_value(column: str) -> None:
+    """``frame.convert_dtypes()`` stores it instead of NaN."""
+    pandas: Any = import_module("pandas")
+    assert SourceRow(ReceiverInput(ANN), None) == one({"email": ANN, column: pandas.NA})
+    fields = {"email": ANN, "attributes": {"a": pandas.NA}, "registered": pandas.NA}
+    assert ReceiverInput(ANN) == read_fields(fields)
+
+
+def test_the_missing_value_of_pandas_is_no_consent() -> None:
+    """Like an empty cell."""
+    pandas: Any = import_module("pandas")
+    assert one({"email": ANN, "subscribed": None}) == one({"email": ANN, "subscribed": pandas.NA})
 
 
 def test_later_rows_may_omit_columns_but_not_add_new_ones() -> None:

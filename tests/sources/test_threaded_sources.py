@@ -99,10 +99,10 @@ async def test_an_end_inside_a_generator_is_an_error(kind: type[Exception]) -> N
         await anext(rows)
 
 
-async def test_an_object_that_is_not_iterable_is_an_error() -> None:
-    """It is raised when rows are requested."""
-    with pytest.raises(TypeError):
-        await anext(in_thread(7))  # type: ignore[arg-type]
+def test_an_object_that_is_not_iterable_is_an_error() -> None:
+    """It is raised at once, not only when rows are requested."""
+    with pytest.raises(ConfigurationError, match="rows is of type int; pass a list"):
+        in_thread(7)  # type: ignore[arg-type]
 
 
 async def test_closing_early_closes_the_generator() -> None:

@@ -24,7 +24,7 @@ from cleverreach_async.sources.receiver_fields import read_fields
 from cleverreach_async.sources.records import as_receiver_fields
 from cleverreach_async.sources.rows import BadRow, BadValueError, Item, Remark, SourceRow
 from cleverreach_async.transport.redaction import EXAMPLE_ADDRESS
-from cleverreach_async.transport.wire import encode_json
+from cleverreach_async.transport.wire import encode_body, encode_json
 
 __all__ = ["Encoder"]
 
@@ -150,7 +150,7 @@ class Encoder:
             if sent.orders and not self._strategy.takes_orders:
                 message = f"{self._strategy.name} is not known to store orders; use upsertplus"
                 return _rejected(number, line, "orders_not_taken", message, receiver=receiver)
-            body = encode_json(email if self._strategy.only_address else sent)
+            body = encode_body(email if self._strategy.only_address else sent)
         except BadValueError as error:
             return _rejected(number, line, error.code, str(error), receiver=receiver)
         except _UNENCODABLE as error:

@@ -67,7 +67,10 @@ def encode_plain_rows(
         repeatable: Iterable[bool] = repeat(strategy.repeatable)
         if fields.orders:
             repeatable = [not it.orders and strategy.repeatable for it in receivers]
-        encoded = EncodedLines(numbers[0], len(receivers), encode_json_lines(receivers))
+        text = encode_json_lines(receivers)
+        if fields.orders and b":null" in text:  # perhaps a price that is NaN
+            return None
+        encoded = EncodedLines(numbers[0], len(receivers), text)
         return list(map(EncodedRow, keys, repeat(encoded), numbers, lines, repeatable))
     except Exception:  # noqa: BLE001 - the row is found, and explained, by itself
         return None

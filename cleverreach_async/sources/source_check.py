@@ -10,30 +10,34 @@ from cleverreach_async.sources.rows import BadRow, SourceRow
 __all__ = ["check_source"]
 
 
-def check_source(source: object) -> None:
+def check_source(source: object, name: str = "source") -> None:
     """Check that a source yields rows.
 
     Python would iterate over the letters of a text, and the keys of a mapping.
 
+    Args:
+        source: The source.
+        name: The parameter that takes it.
+
     Raises:
         ConfigurationError: It does not; the message says what to pass.
     """
-    remedy = _remedy(source)
+    remedy = _remedy(source, name)
     if remedy:
         kind = "None" if source is None else f"of type {type(source).__name__}"
-        raise ConfigurationError(f"source is {kind}; {remedy}")
+        raise ConfigurationError(f"{name} is {kind}; {remedy}")
 
 
-def _remedy(source: object) -> str:  # noqa: PLR0911 - one per kind of mistake
+def _remedy(source: object, name: str) -> str:  # noqa: PLR0911 - one per kind of mistake
     if isinstance(source, str) and "@" in source:
-        return "pass a list of addresses or receivers: [source]"
+        return f"pass a list of addresses or receivers: [{name}]"
     if isinstance(source, str | bytes | os.PathLike):
         return "read a file with read_rows(path) or read_csv(path), and pass what they return"
     if isinstance(source, Mapping | ReceiverInput | SourceRow | BadRow):
-        return "pass a list, even for one receiver: [source]"
+        return f"pass a list, even for one receiver: [{name}]"
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__"):
-        return "pass read_arrow(source)"
-    if isinstance(source, Iterable | AsyncIterable):
+        return f"pass read_arrow({name})"
+    if isinstance(source, Iterable | AsyncIterable) or hasattr(type(source), "__getitem__"):
         return ""
     if isinstance(source, Awaitable):
         return "pass its result: await it first"
