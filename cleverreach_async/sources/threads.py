@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.sources.reused_rows import ReuseCheck
 from cleverreach_async.sources.source_check import check_source
 
 __all__ = ["CLOSE_TIMEOUT", "ThreadedRows", "in_thread", "run_in_worker"]
@@ -70,6 +71,7 @@ class ThreadedRows(Generic[T]):
         self._iterator: Iterator[T] | None = None
         self._rows: deque[T] = deque()  # filled in a thread, emptied in the event loop
         self._failure: BaseException | None = None
+        self._reuse = ReuseCheck()
         self._has_ended = False
         self._is_stopped = False
         self._is_closed = False
@@ -127,6 +129,8 @@ class ThreadedRows(Generic[T]):
             if self._iterator is None:
                 self._iterator = iter(self.source)
             for row in islice(self._iterator, self._chunk_size):
+                if not self._reuse.is_done:
+                    self._reuse.see(row)
                 found.append(row)
                 if self._is_stopped:
                     break

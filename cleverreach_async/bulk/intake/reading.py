@@ -1,12 +1,13 @@
 """Read a source slice by slice."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import anyio
 
 from cleverreach_async.bulk.intake.slices import SliceLimit
+from cleverreach_async.sources.reused_rows import ReuseCheck
 from cleverreach_async.sources.rows import Item
 
 __all__ = ["Source", "read_source"]
@@ -29,11 +30,12 @@ async def read_source(
         await _read_async(source, rows, take, limit)
         return
     reader = iter(source)
+    checked = chain(_first_two(reader), reader)
     try:
         is_last = False
         while not is_last:
             limit.start()
-            is_last = _read_slice(reader, rows, limit.rows)
+            is_last = _read_slice(checked, rows, limit.rows)
             await take()
     finally:
         close: Callable[[], None] | None = getattr(reader, "close", None)
@@ -48,8 +50,11 @@ async def _read_async(
     limit: SliceLimit,
 ) -> None:
     reader = aiter(source)
+    reuse = ReuseCheck()
     try:
         async for row in reader:
+            if not reuse.is_done:
+                reuse.see(row)
             rows.append(row)
             if len(rows) >= limit.rows:
                 await take()
@@ -59,6 +64,14 @@ async def _read_async(
         if close is not None:
             with anyio.CancelScope(shield=True):
                 await close()
+
+
+def _first_two(reader: Iterator[Item]) -> Iterator[Item]:
+    """Yield the first two rows, checked; the others need no check."""
+    reuse = ReuseCheck()
+    for row in islice(reader, 2):
+        reuse.see(row)
+        yield row
 
 
 def _read_slice(reader: Iterator[Item], rows: list[Item], most: int) -> bool:
