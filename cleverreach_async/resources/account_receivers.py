@@ -1,11 +1,12 @@
 """Receivers across groups: copies, addresses, groups, and single values of attributes."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeVar, Unpack, cast
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar, Unpack
 
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
+from cleverreach_async.resources.arguments import as_texts
 from cleverreach_async.resources.base import Resource, body, optional_ids, receiver_path
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
@@ -135,7 +136,7 @@ class AccountReceivers(Resource):
 
         ``POST /receivers/isvalid``
         """
-        addresses = _texts(emails)
+        addresses = as_texts("emails", emails, "addresses")
         options = body(**_given(group_id), invert=invert)
         found: list[str] = []
         for start in range(0, len(addresses), MAX_ADDRESSES):
@@ -245,19 +246,6 @@ def _address(email: object) -> str:
 def _check_value(value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, str | int | float | None):
         raise ConfigurationError(f"value is {kind_of(value)}; pass text, a number or None")
-
-
-def _texts(emails: object) -> list[str]:
-    if isinstance(emails, str):
-        emails = [emails]
-    if not isinstance(emails, Iterable) or isinstance(emails, bytes):
-        raise ConfigurationError(f"emails is {kind_of(emails)}; pass a list of addresses")
-    texts = [*cast("Iterable[object]", emails)]
-    if not texts:
-        raise ConfigurationError("emails is empty; pass at least one address")
-    if not all(isinstance(text, str) and text.strip() for text in texts):
-        raise ConfigurationError("emails has something that is no text, or an empty one")
-    return cast("list[str]", texts)
 
 
 def _some_of(sent: Sequence[str], response: Any) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """Arguments of calls that are objects, or mappings with their fields."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast
 
@@ -9,7 +9,7 @@ import attrs
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.transport.arguments import kind_of
 
-__all__ = ["as_model"]
+__all__ = ["as_model", "as_texts"]
 
 _T = TypeVar("_T")
 
@@ -49,6 +49,30 @@ def as_model(value: object, model: type[_T], name: str, first: str) -> _T:
     # None stands for no value, but says of ``activated`` that they have not confirmed.
     given = {k: v for k, v in fields.items() if v is not None or k == "activated"}
     return model(**given)
+
+
+def as_texts(name: str, values: object, what: str) -> list[str]:
+    """Return texts, which may be given as one.
+
+    Args:
+        name: The name of the argument.
+        values: What was passed for it.
+        what: What the texts are, for the error.
+
+    Raises:
+        ConfigurationError: There is none, an empty one, or something else.
+    """
+    several = [values] if isinstance(values, str) else values
+    if not isinstance(several, Iterable) or isinstance(several, bytes | Mapping):
+        raise ConfigurationError(f"{name} is {kind_of(values)}; pass a list of {what}")
+    texts = [*cast("Iterable[object]", several)]
+    if not texts:
+        raise ConfigurationError(f"{name} is empty; pass a list of {what}")
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ConfigurationError(
+            f"{name} has something that is no text, or an empty one; pass a list of {what}"
+        )
+    return cast("list[str]", texts)
 
 
 def _unknown_field(field: object, name: str, known: list[str]) -> str:

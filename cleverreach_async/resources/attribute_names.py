@@ -76,8 +76,10 @@ def check_free(name: str) -> str:
     """Return the name of an attribute, unless it is that of a field that every receiver has.
 
     Raises:
-        ConfigurationError: It is that of a field.
+        ConfigurationError: It is that of a field, or no text.
     """
+    if not isinstance(cast("object", name), str):
+        raise ConfigurationError(f"the name of an attribute is {kind_of(name)}; pass text")
     if name.strip().lower() in RESERVED_NAMES:
         raise ConfigurationError(
             f"{name!r} is a field that every receiver has; choose another name for the attribute"

@@ -21,6 +21,7 @@ from cleverreach_async.resources.order_delivery import LiveOrder, prepared
 from cleverreach_async.resources.order_results import OrderResult, OrderStatus
 from cleverreach_async.resources.orders import OrderLike
 from cleverreach_async.resources.unset import UNSET, Unset
+from cleverreach_async.transport.arguments import check_answer
 from cleverreach_async.transport.clock import Clock
 from cleverreach_async.transport.redaction import mask_emails
 from cleverreach_async.transport.stop import Stop
@@ -252,17 +253,23 @@ class BackgroundOrders:
         """Hand an order to ``on_error``; what that raises is only logged."""
         self.handed_over += 1
         try:
-            self._options.on_error(result)
+            check_answer("on_error", self._options.on_error(result))
         except Exception as error:  # noqa: BLE001
             # The checkout must not fail, nor the orders after this one. The text of the error may
             # hold the address.
             _log.error(
                 "on_error failed with %s: order %s, %s: %s",
-                type(error).__name__,
+                _kind_of(error),
                 _shown(result.order_id),
                 result.status,
                 result.reason,
             )
+
+
+def _kind_of(error: Exception) -> str:
+    """Return the type of an error, with its text if that is the library's."""
+    text = f" ({error})" if type(error) is ConfigurationError else ""
+    return f"{type(error).__name__}{mask_emails(text)}"
 
 
 def _shown(order_id: Any) -> str:

@@ -1,7 +1,7 @@
 """The base of every resource: calls and lists."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar, Unpack
+from typing import Any, Final, TypeVar, Unpack, get_origin
 
 import anyio.lowlevel
 import attrs
@@ -81,8 +81,14 @@ class Resource:
         """
         request = build_request(method, template, **parts)
         decoded = self._json(request) if method == "GET" else self._done(request)
+        is_mapping = get_origin(kind) is dict
         # No variable holds what the server sent, since error reports show variables.
-        return structure(unwrap(await decoded, request), kind, method=method, path=template)
+        return structure(
+            unwrap(await decoded, request, keys_may_be_numbers=is_mapping),
+            kind,
+            method=method,
+            path=template,
+        )
 
     async def _do(
         self,
@@ -312,13 +318,19 @@ async def decode_in_steps(
     return tuple(found)
 
 
-def unwrap(value: Any, request: Request) -> Any:
+def unwrap(value: Any, request: Request, *, keys_may_be_numbers: bool = False) -> Any:
     """Return the item of a response, which may be a list of one item or an empty list.
+
+    Args:
+        value: The decoded response.
+        request: The request, for the error.
+        keys_may_be_numbers: Whether an object is the item whatever its keys are.
 
     Raises:
         NotFoundError: The list is empty.
     """
-    if not isinstance(value, list) and not is_numbered(value):
+    is_item = keys_may_be_numbers or not is_numbered(value)
+    if is_item and not isinstance(value, list):
         return value
     items = as_list(value)
     if not items:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.resources.arguments import as_texts
 from cleverreach_async.resources.base import Created, Resource, body, optional_ids
 from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.drafts import MailingSettings, audience, content
@@ -17,9 +18,10 @@ from cleverreach_async.resources.mailing_models import (
 from cleverreach_async.resources.order_models import Order
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.receiver_models import Receiver
+from cleverreach_async.resources.times import beginning_on_wire, bound_on_wire
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.numbers import check_number
-from cleverreach_async.transport.wire import as_list, as_object, build_request, is_numbered, to_unix
+from cleverreach_async.transport.wire import as_list, as_object, build_request, is_numbered
 
 __all__ = ["Mailings"]
 
@@ -59,7 +61,7 @@ class Mailings(Resource):
             prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: A number of paging is out of range, or a time has no time zone.
+            ConfigurationError: A number of paging is out of range, or a bound is no time.
 
         ``GET /mailings``
         """
@@ -73,8 +75,8 @@ class Mailings(Resource):
             "state": state,
             "limit": size,
             **optional_ids(channel_id=channel_id),
-            "start": to_unix(start),
-            "end": to_unix(end),
+            "start": bound_on_wire(start, "start"),
+            "end": bound_on_wire(end, "end"),
             # Not sent as false, because the server may read any text as true.
             "omit_body": omit_body or None,
         }
@@ -260,18 +262,17 @@ class Mailings(Resource):
             preview_text: Note above the test mail.
 
         Raises:
-            ConfigurationError: There is no address.
+            ConfigurationError: There is no address, or something else.
 
         ``POST /mailings/{id}/sendpreview``
         """
-        addresses = [receivers] if isinstance(receivers, str) else [*receivers]
-        if not addresses:
-            raise ConfigurationError("receivers is empty; pass at least one address")
         await self._do(
             "POST",
             "/mailings/{mailing_id}/sendpreview",
             path={"mailing_id": mailing_id},
-            json=body(receivers=addresses, previewText=preview_text),
+            json=body(
+                receivers=as_texts("receivers", receivers, "addresses"), previewText=preview_text
+            ),
         )
 
     async def release(self, mailing_id: int, *, time: datetime | int) -> None:
@@ -282,6 +283,7 @@ class Mailings(Resource):
             time: When sending begins, aware or in Unix seconds.
 
         Raises:
+            ConfigurationError: ``time`` is no time.
             PermissionDeniedError: The OAuth app may not release mailings.
 
         ``POST /mailings/{id}/release``
@@ -290,7 +292,7 @@ class Mailings(Resource):
             "POST",
             "/mailings/{mailing_id}/release",
             path={"mailing_id": mailing_id},
-            json=body(time=time),
+            json={"time": beginning_on_wire(time, "time")},
         )
 
     async def stop(self, mailing_id: int) -> None:

@@ -1,13 +1,19 @@
 """Lists of receivers: of a group, of several groups by rules, and of those who bounced."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
+from cleverreach_async.resources.arguments import as_texts
 from cleverreach_async.resources.base import Resource
 from cleverreach_async.resources.pages import Paginator
 from cleverreach_async.resources.parts import fits_into_url, in_parts
-from cleverreach_async.resources.receiver_models import Detail, Receiver, ReceiverState
+from cleverreach_async.resources.receiver_models import (
+    Detail,
+    Receiver,
+    ReceiverState,
+    detail_on_wire,
+)
 from cleverreach_async.resources.rules import Rules, rules_of_search
 from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.paths import check_ids
@@ -167,16 +173,17 @@ class ReceiverLists(Resource):
 
         ``POST /receivers/filter``
         """
-        if group_ids is not None and not group_ids:
+        groups = [] if group_ids is None else check_ids("group_ids", group_ids)
+        if group_ids is not None and not groups:
             raise ConfigurationError("group_ids is empty; leave it out for all groups")
         joint, sent = _joint_and_rules(rules, operator)
         fields = {
-            "groups": [] if group_ids is None else check_ids("group_ids", group_ids),
+            "groups": groups,
             "operator": joint,
             "rules": sent,
             "activeonly": active_only,  # its default is not documented
             "orderby": order_by,
-            "detail": int(detail),
+            "detail": detail_on_wire(detail),
         }
         paging: dict[str, Any] = {"page_size": page_size, "page": page, "prefetch": prefetch}
         return self._list_by_post(
@@ -213,21 +220,30 @@ def _selection(
     order_by: str | None,
 ) -> dict[str, Any]:
     """Return the parameters of a list without those of paging."""
-    for name, wanted in (("emails", emails), ("ids", ids)):
-        if wanted is not None and not wanted:
-            raise ConfigurationError(f"{name} is empty; leave it out to list all receivers")
+    # As lists before anything else: a generator has a truth value of its own, and is read once.
+    wanted_ids = None if ids is None else check_ids("ids", ids)
+    if wanted_ids == []:
+        raise _is_empty("ids")
     return {
         "type": state,
-        "detail": int(detail) or None,
+        "detail": detail_on_wire(detail) or None,
         "email_list": None if emails is None else _addresses(emails),
-        "id_list": None if ids is None else check_ids("ids", ids),
+        "id_list": wanted_ids,
         "order_by": order_by,
     }
 
 
-def _addresses(emails: Sequence[str]) -> Sequence[str]:
-    addresses = [emails] if isinstance(emails, str) else [*emails]
-    if not all("@" in str(address) for address in addresses):
+def _is_empty(name: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} is empty; leave it out to list all receivers")
+
+
+def _addresses(emails: object) -> Sequence[str]:
+    if isinstance(emails, Iterable) and not isinstance(emails, str | bytes):
+        emails = [*cast("Iterable[object]", emails)]
+    if emails in ("", []):
+        raise _is_empty("emails")
+    addresses = as_texts("emails", emails, "addresses")
+    if not all("@" in address for address in addresses):
         raise ConfigurationError("emails has something that is not an e-mail address")
     return addresses
 

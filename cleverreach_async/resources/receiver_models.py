@@ -13,6 +13,7 @@ from cleverreach_async.resources.success import failure_in, is_word_of_success
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.error_bodies import words_in
 from cleverreach_async.transport.hiding import hide
+from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.wire import as_object
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Receiver",
     "ReceiverInput",
     "ReceiverState",
+    "detail_on_wire",
     "read_batch_item",
 ]
 
@@ -40,6 +42,16 @@ class Detail(enum.IntFlag):
     ORDERS = 2
     TAGS = 4
     ALL = 7
+
+
+def detail_on_wire(detail: Detail) -> int:
+    """Return what a list contains, as a number.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    check_number("detail", detail)
+    return int(detail)
 
 
 @attrs.define

@@ -12,9 +12,10 @@ from cleverreach_async.resources.converter import structure
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.mailing_models import MailingLink
 from cleverreach_async.resources.pages import Paginator
-from cleverreach_async.resources.receiver_models import Detail, Receiver
+from cleverreach_async.resources.receiver_models import Detail, Receiver, detail_on_wire
+from cleverreach_async.resources.times import bound_on_wire
 from cleverreach_async.transport.paths import check_id
-from cleverreach_async.transport.wire import as_object, build_request, to_unix
+from cleverreach_async.transport.wire import as_object, build_request
 
 __all__ = ["Report", "ReportCounters", "Reports"]
 
@@ -119,8 +120,8 @@ class Reports(Resource):
             prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: Only one of start and end is given, or a number of paging is out of
-                range.
+            ConfigurationError: Only one of start and end is given, one is no time, or a number of
+                paging is out of range.
 
         ``GET /reports``
         """
@@ -128,8 +129,8 @@ class Reports(Resource):
             raise ConfigurationError("start and end go together; pass both or neither")
         query = {
             **optional_ids(group_id=group_id, channel_id=channel_id),
-            "start": to_unix(start),
-            "end": to_unix(end),
+            "start": bound_on_wire(start, "start"),
+            "end": bound_on_wire(end, "end"),
             "mode": mode,
         }
         return self._list(
@@ -188,17 +189,17 @@ class Reports(Resource):
             prefetch: Pages to request together with the one that is needed, 0 to 50.
 
         Raises:
-            ConfigurationError: ``link_id`` is given with another state, or a number of paging is
-                out of range.
+            ConfigurationError: ``link_id`` is given with another state, a bound is no time, or a
+                number is out of range.
 
         ``GET /reports/{id}/receivers/{state}``
         """
         if link_id is not None and state != "clicked":
             raise ConfigurationError(f"link_id needs the state 'clicked', not {state!r}")
         query = {
-            "detail": int(detail) or None,
-            "from": to_unix(start),
-            "to": to_unix(end),
+            "detail": detail_on_wire(detail) or None,
+            "from": bound_on_wire(start, "start"),
+            "to": bound_on_wire(end, "end"),
             "linkid": None if link_id is None else check_id("link_id", link_id),
         }
         return self._list(

@@ -32,6 +32,7 @@ Joint = Literal["AND", "OR"]
 
 _OPEN: Final = "("
 _CLOSE: Final = ")"
+_TEXTS: Final = ("field", "logic", "condition", "operator")
 
 
 @attrs.frozen(kw_only=True)
@@ -274,4 +275,7 @@ def _stored(rules: Any) -> list[FilterRule]:
     found = [as_model(it, FilterRule, "a rule", "field") for it in cast("Iterable[object]", rules)]
     if not found or not all(rule.field for rule in found):
         raise ConfigurationError("rules is empty, or a rule has no field")
+    for name, value in ((name, getattr(rule, name)) for rule in found for name in _TEXTS):
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{name} of a rule is {kind_of(value)}; pass text")
     return found

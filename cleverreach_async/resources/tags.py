@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
+from cleverreach_async.resources.arguments import as_texts
 from cleverreach_async.resources.base import Resource, body, optional_ids, refuse_none
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
@@ -128,9 +129,13 @@ class Tags(Resource):
             group_id: Only receivers of this group.
             active: Whether to count active receivers only.
 
+        Raises:
+            ConfigurationError: The tag is empty or no text, or the group is not an id.
+
         ``GET /tags/count``
         """
-        query = {"tag": tag, **optional_ids(group_id=group_id), "active": active}
+        [name] = as_texts("tag", [tag], "tags")
+        query = {"tag": name, **optional_ids(group_id=group_id), "active": active}
         return await self._call(int, "GET", "/tags/count", query=query)
 
     async def add(
@@ -194,10 +199,7 @@ class Tags(Resource):
 
 
 def _names(tags: str | Sequence[str]) -> Sequence[str]:
-    names = split_tags(tags) if isinstance(tags, str) else [*tags]
-    if not names or not all(name.strip() for name in names):
-        raise ConfigurationError("tags must have at least one tag and no empty one")
-    return names
+    return as_texts("tags", split_tags(tags) if isinstance(tags, str) else tags, "tags")
 
 
 def _are_tags(response: Any, sent: Sequence[str]) -> bool:

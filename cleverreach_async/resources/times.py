@@ -5,9 +5,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from cleverreach_async.errors import ConfigurationError
+from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.wire import to_unix
 
-__all__ = ["EARLIEST", "FIRST_SECOND", "LATEST", "is_never", "seconds_on_wire"]
+__all__ = [
+    "EARLIEST",
+    "FIRST_SECOND",
+    "LATEST",
+    "beginning_on_wire",
+    "bound_on_wire",
+    "is_never",
+    "seconds_on_wire",
+]
 
 EARLIEST: Final = 100_000_000
 """Unix seconds of March 1973. Smaller numbers are rather a day of a spreadsheet, or 20251231."""
@@ -60,8 +69,40 @@ def seconds_on_wire(value: Any, name: str) -> int:
         )
     if isinstance(value, float) and value.is_integer():
         return seconds_on_wire(int(value), name)
-    shown = f"{value!r}" if type(value) in {int, float} else f"of type {type(value).__name__}"
-    raise _no_time(shown, name)
+    raise _no_time(_shown(value), name)
+
+
+def bound_on_wire(value: Any, name: str) -> int | None:
+    """Return a time that others are compared with, in Unix seconds; ``None`` stays.
+
+    Args:
+        value: An aware ``datetime``, or Unix seconds.
+        name: The argument, for the error.
+
+    Raises:
+        ConfigurationError: It is no time, or has no time zone.
+    """
+    if value is None or (type(value) is int and 0 <= value <= LATEST):
+        return value
+    if isinstance(value, datetime):
+        return int(to_unix(value))
+    raise _no_time(_shown(value), name)
+
+
+def beginning_on_wire(value: Any, name: str) -> int:
+    """Return a time at which something begins, in Unix seconds; see :func:`bound_on_wire`.
+
+    Raises:
+        ConfigurationError: It is no time, has no time zone, or stands for none.
+    """
+    seconds = bound_on_wire(value, name)
+    if seconds is None or seconds <= 0:
+        raise _no_time(_shown(value), name)
+    return seconds
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r}" if type(value) in {int, float} else kind_of(value)
 
 
 def _of_text(text: str, name: str) -> int:

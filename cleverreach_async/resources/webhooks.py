@@ -11,6 +11,7 @@ from cleverreach_async.errors import APIStatusError, ConfigurationError, Respons
 from cleverreach_async.resources.base import Resource, body
 from cleverreach_async.resources.field_types import Extra
 from cleverreach_async.resources.pages import Paginator
+from cleverreach_async.resources.success import failure_in
 from cleverreach_async.resources.unset import UNSET, Unset
 from cleverreach_async.transport.arguments import kind_of
 from cleverreach_async.transport.hiding import hide_in_error
@@ -107,7 +108,7 @@ class Webhooks(Resource):
         )
         request = build_request("POST", _PATH, json=fields)
         try:
-            return _registration(await self._done(request), request)
+            return _registration(await self._done(request, _has_both), request)
         except APIStatusError as error:
             # Of a refusal too the body may have them.
             raise hide_in_error(error, _SECRETS.findall(error.body)) from None
@@ -134,6 +135,14 @@ class Webhooks(Resource):
         query = {"condition": UNSET if condition is UNSET else _checked_condition(condition)}
         path = {"event": _checked_event(event)}
         await self._do("DELETE", f"{_PATH}/{{event}}", path=path, query=query)
+
+
+def _has_both(response: Any) -> bool:
+    """Whether a response has a call token and a secret, and no failure: they are not sent again."""
+    items = as_list(response)
+    fields = as_object(items[0] if len(items) == 1 else response)
+    has_both = all(isinstance(fields.get(it), str) and fields[it] for it in _SECRET_FIELDS)
+    return has_both and failure_in({"id": 1, **fields}) is None
 
 
 def _registration(response: Any, request: Request) -> WebhookRegistration:

@@ -45,6 +45,8 @@ _AREAS_OF_THE_SERVER: Final = frozenset({"flow", "gomailer", "hooks"})
 
 _LONGEST_TARGET: Final = 60_000
 """Servers take much less, but the HTTP library cannot send more."""
+_PLAIN: Final = frozenset({str, int, float, bool, type(None), type(msgspec.UNSET)})
+_BYTES: Final = (bytes, bytearray, memoryview)
 _MAX_KIND: Final = 100
 _MAX_PROBLEM: Final = 200
 
@@ -243,6 +245,7 @@ def encode_body(value: Any) -> bytes:
     """
     try:
         content = encode_json(value)
+        problem = _problem_in(value, content)
     except UnicodeEncodeError:
         problem = "a text in it is not valid Unicode (it has half a surrogate pair)"
     except RecursionError:
@@ -250,11 +253,28 @@ def encode_body(value: Any) -> bytes:
     except (TypeError, ValueError, OverflowError) as error:
         problem = excerpt(str(error), _MAX_PROBLEM)
     else:
-        if b"null" not in content or not _has_odd_number(value):
+        if problem is None:
             return content
-        problem = "a number in it is infinite or not a number"
     # Not raised while the other error is handled, because the variables of that hold the value.
     raise ConfigurationError(f"the body cannot be sent as JSON: {problem}")
+
+
+def _problem_in(value: Any, content: bytes) -> str | None:
+    """Return what the encoder has changed, of which it says nothing."""
+    if _has_bytes(value):
+        return "it has bytes, which would be stored as Base64; decode them to text"
+    if b"null" in content and _has_odd_number(value):
+        return "a number in it is infinite or not a number"
+    return None
+
+
+def _has_bytes(value: Any) -> bool:
+    if type(value) in _PLAIN:
+        return False
+    if isinstance(value, _BYTES):
+        return True
+    parts = _parts_of(value)
+    return not _PLAIN.issuperset(map(type, parts)) and any(map(_has_bytes, parts))
 
 
 def _has_odd_number(value: Any) -> bool:

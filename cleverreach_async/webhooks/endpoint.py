@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from hashlib import sha256
 from hmac import new as new_hmac
-from inspect import isawaitable
+from inspect import isasyncgenfunction, isawaitable, isgeneratorfunction
 from secrets import token_hex
 from typing import Any, Final
 
@@ -117,9 +117,9 @@ class WebhookEndpoint:
         calltoken = None if calltoken is None else as_credential(calltoken)
         secret = None if secret is None else as_credential(secret)
         self._keys: _Known = _all_keys(keys, calltoken, secret)
-        if not callable(on_event):
-            raise ConfigurationError(f"on_event is {kind_of(on_event)}; pass a function")
+        _check_on_event(on_event)
         check_plain_functions(on_error=on_error)
+        _check_repeats(repeats)
         _check_verify(verify)
         if verify is None and self._keys == ():
             raise ConfigurationError("pass calltoken and secret, keys, or verify")
@@ -208,10 +208,10 @@ class WebhookEndpoint:
         owner = token_hex(8)
         try:
             claim = await self._repeats.claim(subject, event.name, owner, self._lease)
+            wait = {"retry-after": str(max(1, math.ceil(claim.seconds)))}
         except Exception as error:  # noqa: BLE001 - of any client
             _log.error("webhooks: the store of repeats raised %s", type(error).__name__)
             raise RefusedError(503, "try later", **{"retry-after": "60"}) from None
-        wait = {"retry-after": str(max(1, math.ceil(claim.seconds)))}
         if claim.state == "busy":
             # 5xx: should the other task fail or die, the vendor must repeat this.
             raise RefusedError(503, "this delivery is being handled", **wait)
@@ -282,6 +282,21 @@ def _all_keys(keys: Any, calltoken: Secret | None, secret: Secret | None) -> _Kn
     if found:
         raise ConfigurationError("pass either calltoken and secret, or keys")
     return (WebhookKeys(calltoken=calltoken, secret=secret),)
+
+
+def _check_on_event(on_event: Any) -> None:
+    if not callable(on_event):
+        raise ConfigurationError(f"on_event is {kind_of(on_event)}; pass a function")
+    if isasyncgenfunction(on_event) or isgeneratorfunction(on_event):
+        raise ConfigurationError("on_event has a yield, so that a call does nothing; leave it out")
+
+
+def _check_repeats(repeats: Any) -> None:
+    methods = [getattr(repeats, name, None) for name in ("claim", "finish", "release")]
+    if repeats is not None and (isinstance(repeats, type) or not all(map(callable, methods))):
+        raise ConfigurationError(
+            f"repeats is {kind_of(repeats)}; pass a store, such as MemoryRepeatStore()"
+        )
 
 
 def _check_verify(verify: Any) -> None:

@@ -42,7 +42,7 @@ class RedisRepeatStore:
         prefix: The keys begin with it.
 
     Raises:
-        ConfigurationError: The prefix is empty or no text.
+        ConfigurationError: The prefix is empty or no text, or the client is none or blocks.
     """
 
     def __init__(self, redis: Any, prefix: str = "cleverreach-webhook") -> None:
@@ -51,6 +51,9 @@ class RedisRepeatStore:
             raise ConfigurationError(
                 "prefix is empty; other keys in Redis could have the same name"
             )
+        from cleverreach_async.auth.redis_store import check_client  # noqa: PLC0415 - loads much
+
+        check_client(redis)
         self._redis = redis
         self._prefix = prefix
 

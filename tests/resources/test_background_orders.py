@@ -462,6 +462,24 @@ async def test_an_async_on_error_is_refused(desk: Desk) -> None:
         desk.background(on_error=on_error)
 
 
+async def test_an_on_error_that_returns_a_coroutine_is_logged(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It looks like a plain function, and nobody would await what it returns."""
+
+    async def save(failed: OrderResult) -> None:
+        desk.failed.append(failed)
+
+    def on_error(failed: OrderResult) -> Any:
+        return save(failed)
+
+    async with desk.clock.flowing(), desk.background(on_error=on_error) as orders:
+        orders.send(ANN, {"order_id": "A-1", "product": None})
+    assert (1, []) == (orders.handed_over, desk.failed)
+    assert ": order A-1, refused: the order has no product" in caplog.text
+    assert "on_error is an async function; pass a plain one" in caplog.text
+
+
 async def test_a_block_is_entered_once(desk: Desk) -> None:
     """A second one would share its queue."""
     orders = desk.background()

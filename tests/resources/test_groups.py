@@ -136,6 +136,14 @@ ROWS: dict[str, tuple[Act, str, str, object, object, object]] = {
         {"weeks": [1, 2]},
         {"weeks": [1, 2]},
     ),
+    "advanced stats by the year": (
+        lambda it: it.advanced_stats(7),
+        "GET",
+        "/v3/groups/7/advancedstats",
+        None,
+        {"2025": {"sent": 5}},
+        {"2025": {"sent": 5}},
+    ),
 }
 
 

@@ -61,6 +61,15 @@ def test_unwrap(value: object, expected: object) -> None:
     assert expected == unwrap(value, build_request("GET", "/groups"))
 
 
+@pytest.mark.parametrize(
+    "value", [{"2025": {"sent": 5}}, {"0": 5}, {"a": {"id": "a"}}, {"1": 1, "2": 2}]
+)
+def test_unwrap_keeps_numbers_as_keys(value: object) -> None:
+    """Of an object whose fields are not documented they may be days or ids."""
+    request = build_request("GET", "/groups")
+    assert value == unwrap(value, request, keys_may_be_numbers=True)
+
+
 def test_unwrap_of_an_empty_list() -> None:
     """An empty list means not found."""
     with pytest.raises(NotFoundError, match="GET /groups: 404 Not Found"):

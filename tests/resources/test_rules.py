@@ -146,6 +146,12 @@ TEXTS: Any = ["city"]
 UNFINISHED: Any = [where("city")]
 LIST: Any = [STORED]
 REFUSED: dict[str, Callable[[], object]] = {
+    "a stored condition that is a number": lambda: rules_of_segment(
+        [FilterRule(field="city", logic="eq", condition=NUMBER)]
+    ),
+    "a stored condition that is None": lambda: rules_of_segment(
+        [FilterRule(field="city", logic="contains", condition=ANY)]
+    ),
     "no field": lambda: where(""),
     "blanks": lambda: where("  "),
     "a bracket": lambda: where("("),

@@ -204,3 +204,9 @@ async def test_an_answer_without_both_is_no_registration(
         assert_hidden(f"{error} {vars(error)} {error.args} {ours} {error.__cause__!r}")
         return
     pytest.fail("no error")
+
+
+async def test_an_answer_with_both_shows_success(serve: Callable[..., Call]) -> None:
+    """The server does not send them again, so a missing flag does not lose them."""
+    answer = {"call_token": TOKEN, "secret": SECRET}
+    assert MADE == await Webhooks(serve(answer)).register(URL, "receiver", verify=WORD)

@@ -109,6 +109,8 @@ def arguments(resource: type[Resource], method: str, **given: object) -> dict[st
     if "link_id" in given:
         needed.add("state")
     valid = {it: ARGUMENTS.get(it, 7 if is_id(it) else "x") for it in needed}
+    if method == "send_preview":
+        valid["receivers"] = ARGUMENTS["emails"]
     return valid | given
 
 

@@ -4,7 +4,7 @@
 
 import logging
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -12,6 +12,7 @@ import pytest
 
 from cleverreach_async import (
     ConfigurationError,
+    MemoryRepeatStore,
     ReceiverEvent,
     Secret,
     WebhookEndpoint,
@@ -526,6 +527,27 @@ async def test_a_store_that_fails(
     assert "4711" not in caplog.text
 
 
+class StoreWithoutClaims:
+    """A store whose claims are none."""
+
+    async def claim(self, *_: Any) -> None:
+        """Return nothing."""
+
+    async def finish(self, *_: Any) -> None:
+        """Do nothing."""
+
+    release = finish
+
+
+async def test_a_store_without_claims(
+    open_endpoint: Open, receiver: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is one that fails."""
+    shop = open_endpoint(repeats=StoreWithoutClaims())
+    assert 503 == (await shop.send(receiver())).status
+    assert "the store of repeats raised AttributeError" in caplog.text
+
+
 # Secrets and arguments.
 
 
@@ -605,6 +627,9 @@ class LogLater:
         ({"calltoken": "t", "on_error": "log"}, "on_error is of type str; pass a function"),
         ({"calltoken": "t", "on_error": log_later}, "on_error is an async function; pass a plain"),
         ({"calltoken": "t", "on_error": LogLater()}, "on_error is an async function; pass a plain"),
+        ({"calltoken": "t", "repeats": "redis://x"}, "repeats is of type str; pass a store"),
+        ({"calltoken": "t", "repeats": object()}, "repeats is of type object; pass a store"),
+        ({"calltoken": "t", "repeats": MemoryRepeatStore}, "repeats is of type type; pass a store"),
     ],
 )
 def test_wrong_arguments(options: dict[str, Any], text: str) -> None:
@@ -648,6 +673,23 @@ def test_a_function_is_needed() -> None:
     nothing: Any = None
     with pytest.raises(ConfigurationError, match="on_event is None; pass a function"):
         WebhookEndpoint(nothing, calltoken="t")
+
+
+async def yields_later(_: WebhookEvent) -> AsyncIterator[None]:
+    """Does nothing when it is called."""
+    yield
+
+
+def yields(_: WebhookEvent) -> Iterator[None]:
+    """Does nothing when it is called."""
+    yield
+
+
+@pytest.mark.parametrize("function", [yields_later, yields])
+def test_a_function_with_yield_is_refused(function: Any) -> None:
+    """Its events would be answered with 200 and lost."""
+    with pytest.raises(ConfigurationError, match="on_event has a yield"):
+        WebhookEndpoint(function, calltoken="t")
 
 
 @pytest.mark.parametrize("condition", [0, -1, True, 1.5, "x", "0", "٣", 2**63, [5]])

@@ -97,3 +97,12 @@ async def test_a_prefix_is_text(prefix: Any) -> None:
     """An empty one could be the beginning of any key."""
     with pytest.raises(ConfigurationError, match="prefix"):
         RedisRepeatStore(None, prefix)
+
+
+async def test_a_blocking_client_is_refused() -> None:
+    """Every delivery would be answered with 503."""
+    from redis import Redis  # noqa: PLC0415 - an extra
+
+    for client in (Redis(), None, "redis://localhost"):
+        with pytest.raises(ConfigurationError, match="redis is "):
+            RedisRepeatStore(client)

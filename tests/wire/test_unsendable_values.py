@@ -11,6 +11,7 @@ from cleverreach_async.errors import ConfigurationError, ResponseDecodeError
 from cleverreach_async.resources.order_models import OrderInput
 from cleverreach_async.transport.wire import Response, build_request, decode_json
 
+MUG: Any = memoryview(b"Mug")
 HALF = "ann\ud83d@mail.example"
 
 
@@ -44,6 +45,9 @@ BODIES: dict[str, tuple[Any, str]] = {
         "infinite or not a number",
     ),
     "a decimal that is not a number": ([Decimal("NaN")], "non-finite"),
+    "bytes": ({"name": b"Ann"}, "it has bytes, which would be stored as Base64; decode them"),
+    "bytes in a list": ([["vip", bytearray(b"vip")]], "it has bytes"),
+    "bytes in a model": ({"orders": [OrderInput("A", MUG)]}, "it has bytes"),
     "names that are no texts": ({(1, 2): 3}, "Only dicts with str-like or number-like keys"),
 }
 
