@@ -1,6 +1,7 @@
 """Iterables that fill one object again and again."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from copy import copy
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ async def test_copies_are_rows_of_their_own(
 
     def copies() -> Iterator[Any]:
         for row in make():
-            yield {**row} if isinstance(row, dict) else ReceiverInput(row.email)
+            yield copy(row)
 
     report = await import_rows(way(copies()))
     assert (5, 5) == (report.accepted, report.read)
