@@ -62,12 +62,7 @@ async def test_copies_are_rows_of_their_own(
     make: Callable[[], Iterator[Any]], way: Callable[[Iterator[Any]], Any]
 ) -> None:
     """As the error says."""
-
-    def copies() -> Iterator[Any]:
-        for row in make():
-            yield copy(row)
-
-    report = await import_rows(way(copies()))
+    report = await import_rows(way(map(copy, make())))
     assert (5, 5) == (report.accepted, report.read)
 
 
