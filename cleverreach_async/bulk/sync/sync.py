@@ -18,7 +18,6 @@ from cleverreach_async.bulk.sync.comparison import Comparison
 from cleverreach_async.bulk.sync.missing import count_missing, remove_missing
 from cleverreach_async.bulk.sync.options import SyncSettings
 from cleverreach_async.bulk.sync.report import SyncReport
-from cleverreach_async.bulk.sync.selection import Bits
 from cleverreach_async.bulk.sync.state import SyncState
 from cleverreach_async.errors import CleverReachError, SyncFailedError
 from cleverreach_async.resources.attributes import Attributes
@@ -71,9 +70,9 @@ class Synchronisation:
                 RejectsFile(self.settings.rejects, overwrite=self.settings.overwrite)
             )
             try:
-                seen = await self._send(source, state, report, rejects)
+                compared = await self._send(source, state, report, rejects)
                 rejects.finish()
-                await self._care_for_missing(state, seen, report)
+                await self._care_for_missing(state, compared, report)
             except Exception as error:
                 report.stopped = mask_emails(message_of(error))
                 raise SyncFailedError(
@@ -85,8 +84,8 @@ class Synchronisation:
 
     async def _send(
         self, source: Source, state: SyncState, report: SyncReport, rejects: RejectsFile
-    ) -> Bits:
-        """Send what is new or changed; returns the numbers of the entries that the source has."""
+    ) -> Comparison:
+        """Send what is new or changed; returns what was compared."""
         adapt = self._adapter(source)
         await adapt()
         comparison = Comparison(
@@ -107,7 +106,7 @@ class Synchronisation:
             comparison.refresh()
         if comparison.failure is not None:
             raise comparison.failure
-        return comparison.selection.seen
+        return comparison
 
     def _adapter(self, source: Source) -> Callable[[], Awaitable[None]]:
         """Return what lets a source with columns convert values to the types of the account."""
@@ -131,8 +130,10 @@ class Synchronisation:
 
         return adapt
 
-    async def _care_for_missing(self, state: SyncState, seen: Bits, report: SyncReport) -> None:
-        settings = self.settings
+    async def _care_for_missing(
+        self, state: SyncState, compared: Comparison, report: SyncReport
+    ) -> None:
+        settings, seen = self.settings, compared.selection.seen
         missing, share = settings.missing, settings.max_missing_share
         known = await run_in_thread(state.count)
         report.missing = await run_in_thread(partial(count_missing, state, seen))
@@ -143,6 +144,12 @@ class Synchronisation:
                 f"the source lacks {report.missing} of {known} receivers of earlier runs, which is"
                 f" more than max_missing_share={share:g} allows; nobody was removed: check that the"
                 " source is complete, or allow more with --max-missing or max_missing_share="
+            )
+        if compared.unsendable.unclear:
+            raise CleverReachError(
+                f"{compared.unsendable.unclear} rows of the source are cut or cannot be read, and"
+                " may be about anybody, so nobody was removed: correct these rows, which --rejects"
+                " or rejects= lists"
             )
         if settings.before_removal is not None:
             answer = settings.before_removal(report.missing)
