@@ -13,10 +13,12 @@ import httpx
 import pytest
 
 from cleverreach_async import (
+    BadRow,
     CleverReach,
     ConfigurationError,
     OAuthApp,
     ReceiverInput,
+    SourceRow,
     SyncFailedError,
     SyncReport,
     SyncStateError,
@@ -24,7 +26,6 @@ from cleverreach_async import (
 )
 from cleverreach_async.bulk.sync.state import SyncState
 from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
-from cleverreach_async.sources.rows import BadRow, SourceRow
 
 pytestmark = pytest.mark.anyio
 
@@ -585,6 +586,9 @@ async def test_a_callback_that_fails_ends_the_run(shop: Shop) -> None:
         ({"reactivate": True}, "never makes anybody active"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"group_id": 0}, "group_id"),
+        ({"state": None}, "state is None; pass the name of a file"),
+        ({"state": "a\0b"}, "state has a character that no name"),
+        ({"rejects": 7}, "rejects is of type int"),
     ],
 )
 async def test_wrong_options_are_refused(shop: Shop, options: Any, message: str) -> None:
@@ -594,6 +598,25 @@ async def test_wrong_options_are_refused(shop: Shop, options: Any, message: str)
         await shop.cr.bulk.sync([], **arguments)
 
     assert not shop.state.exists()
+
+
+@pytest.mark.parametrize("name", ["customers.csv", "customers.sync"])
+async def test_rejects_do_not_replace_a_file_of_the_run(
+    shop: Shop, tmp_path: Path, name: str
+) -> None:
+    """Whatever may be overwritten."""
+    source = tmp_path / "customers.csv"
+    source.write_text("email\np1@example.org\n")
+    await shop.sync(read_csv(source))
+
+    with pytest.raises(ConfigurationError, match="is used already, and the rejects would replace"):
+        await shop.sync(read_csv(source), rejects=tmp_path / name, overwrite=True)
+    with pytest.raises(ConfigurationError, match="is used already, and the rejects would replace"):
+        await shop.cr.bulk.upsert(
+            read_csv(source), group_id=shop.group_id, rejects=source, overwrite=True
+        )
+
+    assert 1 == (await shop.sync(read_csv(source))).unchanged
 
 
 async def test_a_state_belongs_to_one_group(shop: Shop) -> None:

@@ -23,19 +23,20 @@ from cleverreach_async.bulk.export.pages import NewReceivers
 from cleverreach_async.bulk.export.parquet import check_parquet, write_parquet
 from cleverreach_async.bulk.export.part_file import ExportState, PartFile, explained
 from cleverreach_async.bulk.export.seen import SeenIds
+from cleverreach_async.bulk.output_files import checked_path
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource, decode_in_steps
 from cleverreach_async.resources.pages import Page
 from cleverreach_async.resources.receiver_lists import MAX_PAGE_SIZE
 from cleverreach_async.resources.receiver_models import Detail, Receiver
-from cleverreach_async.transport.arguments import check_plain_functions, kind_of
+from cleverreach_async.transport.arguments import check_plain_functions
 from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import build_request
 
-__all__ = ["Export", "ExportReport", "ExportRequest", "checked_path"]
+__all__ = ["Export", "ExportReport", "ExportRequest"]
 
 _PATH: Final = "/groups/{group_id}/receivers"
 _STATES: Final = ("all", "active", "inactive", "bounce")
@@ -259,21 +260,6 @@ class Export(AsyncIterator[Receiver]):
             if on_progress is not None:
                 on_progress(state.rows)
         state.doubles = before + self._pages.doubles
-
-
-def checked_path(path: Any) -> Path:
-    """Return the path of a file to write.
-
-    Raises:
-        ConfigurationError: It is none.
-    """
-    try:
-        found = Path(path)
-    except TypeError:
-        raise ConfigurationError(f"path is {kind_of(path)}; pass the name of a file") from None
-    if not found.name:
-        raise ConfigurationError(f"'{found}' is a folder; pass the name of a file")
-    return found
 
 
 def _checked_format(

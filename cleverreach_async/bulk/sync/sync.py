@@ -47,7 +47,7 @@ class Synchronisation:
     transport: Transport
     open_import: OpenImport
     group_id: int
-    state: str | Path
+    state: Path
     settings: SyncSettings
 
     async def run(self, source: Source) -> SyncReport:
