@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import anyio.to_thread
 import attrs
 
 from cleverreach_async.bulk.export.columns import Columns, Remarks
@@ -24,6 +23,7 @@ from cleverreach_async.bulk.export.parquet import check_parquet, write_parquet
 from cleverreach_async.bulk.export.part_file import ExportState, PartFile, explained
 from cleverreach_async.bulk.export.seen import SeenIds
 from cleverreach_async.bulk.output_files import checked_path
+from cleverreach_async.bulk.threads import opened_in_thread, to_end_in_thread
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource, decode_in_steps
@@ -204,16 +204,12 @@ class Export(AsyncIterator[Receiver]):
         chosen = _checked_format(target, format, self._wanted.detail, delimiter)
         about = {**self._about(), "format": chosen, "delimiter": delimiter}
         started = self._transport.clock.monotonic()
-        part = await _in_thread(
-            partial(PartFile, target, about, resume=resume, overwrite=overwrite)
-        )
-        try:
+        create = partial(PartFile, target, about, resume=resume, overwrite=overwrite)
+        async with opened_in_thread(create) as part:
             state = part.state or await self._new_state(about)
             resumed = state.rows
             await self._write_lines(part, state, on_progress)
-            await _in_thread(partial(_finish, part, state, target))
-        finally:
-            part.close()
+            await to_end_in_thread(partial(_finish, part, state, target))
         elapsed = self._transport.clock.monotonic() - started
         return _report(target, chosen, state, resumed=resumed, elapsed=elapsed)
 
@@ -244,19 +240,19 @@ class Export(AsyncIterator[Receiver]):
     ) -> None:
         lines, remarks = _lines_of(state), state.remarks()
         if state.size:
-            await _in_thread(partial(_read_ids, part, lines, self._seen))
+            await to_end_in_thread(partial(_read_ids, part, lines, self._seen))
             if len(self._seen) != state.rows:
                 raise ConfigurationError(
                     f"{part.path} was changed; start again with --overwrite or overwrite=True"
                 )
             await self._pages.resume(state.rows, self._wanted.page_size)
         else:
-            await _in_thread(partial(part.append, lines.header, state))
+            await to_end_in_thread(partial(part.append, lines.header, state))
         before = state.doubles
         async for receivers in self._pages:
             state.rows += len(receivers)
             state.doubles = before + self._pages.doubles
-            await _in_thread(partial(_append, part, lines, receivers, state, remarks))
+            await to_end_in_thread(partial(_append, part, lines, receivers, state, remarks))
             if on_progress is not None:
                 on_progress(state.rows)
         state.doubles = before + self._pages.doubles
@@ -286,9 +282,6 @@ def _report(
         read_otherwise=state.read_otherwise,
         elapsed=elapsed,
     )
-
-
-_in_thread: Final = anyio.to_thread.run_sync
 
 
 def _lines_of(state: ExportState) -> LineFormat:

@@ -13,7 +13,6 @@ from cleverreach_async.bulk.intake.encoding import Encoder
 from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.intake.reading import Source, read_source
 from cleverreach_async.bulk.intake.slices import SliceLimit
-from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
 from cleverreach_async.bulk.run import ImportRun
@@ -22,6 +21,7 @@ from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.selection import Selected, Selection
 from cleverreach_async.bulk.sync.state import SyncState
 from cleverreach_async.bulk.sync.unsendable import Unsendable
+from cleverreach_async.bulk.threads import to_end_in_thread
 from cleverreach_async.errors import SyncStateError
 from cleverreach_async.resources.times import EARLIEST
 from cleverreach_async.sources.rows import Item
@@ -281,4 +281,4 @@ class Comparison:
     async def _in_state(self, call: Callable[[], T]) -> T:
         """Call a method of the state in a worker thread, one at a time."""
         async with self._turn:
-            return await run_in_thread(call)
+            return await to_end_in_thread(call)

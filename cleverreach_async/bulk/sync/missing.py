@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 import attrs
 
-from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
 from cleverreach_async.bulk.rows import Outcome, email_key
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.sync.selection import Bits
 from cleverreach_async.bulk.sync.state import Entry, SyncState
+from cleverreach_async.bulk.threads import to_end_in_thread
 from cleverreach_async.resources.receiver_models import Receiver, ReceiverInput
 from cleverreach_async.resources.receivers import Receivers
 
@@ -85,7 +85,7 @@ async def remove_missing(
         removed += done
         if not done or missing == "deactivate":
             break
-    await run_in_thread(partial(_forget, state, seen, kept))
+    await to_end_in_thread(partial(_forget, state, seen, kept))
     return removed
 
 
@@ -107,7 +107,7 @@ async def _remove_once(
     removed = 0
     pages = receivers.list(group_id=group_id, page_size=_PAGE).pages()
     async for page in pages:
-        found = await run_in_thread(partial(_find, state, seen, page))
+        found = await to_end_in_thread(partial(_find, state, seen, page))
         if missing == "deactivate":
             found = [it for it in found if it.receiver.deactivated is None]
         if not found:
@@ -122,7 +122,7 @@ async def _remove_once(
         gone = [found[it.row - 1].address for it in results if it.code == "not_found"]
         kept.update(it.address for it in found)
         kept.difference_update(done, gone)
-        await run_in_thread(partial(state.remove, done))
+        await to_end_in_thread(partial(state.remove, done))
         removed += len(done)
     return removed
 

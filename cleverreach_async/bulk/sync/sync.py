@@ -1,7 +1,7 @@
 """One synchronisation: compare, send, and care for receivers that the source no longer has."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import attrs
 from cleverreach_async.bulk.attributes.account import AccountAttributes
 from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.intake.slices import SliceLimit
-from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.report import message_of
 from cleverreach_async.bulk.run import ImportRun
@@ -19,6 +18,7 @@ from cleverreach_async.bulk.sync.missing import count_missing, remove_missing
 from cleverreach_async.bulk.sync.options import SyncSettings
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.state import SyncState
+from cleverreach_async.bulk.threads import opened_in_thread, to_end_in_thread
 from cleverreach_async.errors import CleverReachError, SyncFailedError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receivers import Receivers
@@ -63,22 +63,19 @@ class Synchronisation:
             "server": self.transport.base_url,
             "group_id": self.group_id,
         }
-        with ExitStack() as resources:
-            state = await run_in_thread(partial(SyncState.open, self.state, identity))
-            resources.enter_context(state)
-            rejects = resources.enter_context(
-                RejectsFile(self.settings.rejects, overwrite=self.settings.overwrite)
-            )
-            try:
-                compared = await self._send(source, state, report, rejects)
-                rejects.finish()
-                await self._care_for_missing(state, compared, report)
-            except Exception as error:
-                report.stopped = mask_emails(message_of(error))
-                raise SyncFailedError(
-                    f"the synchronisation stopped after {report.read} rows: {report.stopped}",
-                    report,
-                ) from error
+        create = partial(SyncState.open, self.state, identity)
+        async with opened_in_thread(create) as state:
+            with RejectsFile(self.settings.rejects, overwrite=self.settings.overwrite) as rejects:
+                try:
+                    compared = await self._send(source, state, report, rejects)
+                    rejects.finish()
+                    await self._care_for_missing(state, compared, report)
+                except Exception as error:
+                    report.stopped = mask_emails(message_of(error))
+                    raise SyncFailedError(
+                        f"the synchronisation stopped after {report.read} rows: {report.stopped}",
+                        report,
+                    ) from error
         report.assert_balanced()
         return report
 
@@ -135,8 +132,8 @@ class Synchronisation:
     ) -> None:
         settings, seen = self.settings, compared.selection.seen
         missing, share = settings.missing, settings.max_missing_share
-        known = await run_in_thread(state.count)
-        report.missing = await run_in_thread(partial(count_missing, state, seen))
+        known = await to_end_in_thread(state.count)
+        report.missing = await to_end_in_thread(partial(count_missing, state, seen))
         if missing == "keep" or not report.missing:
             return
         if report.missing > share * known:
