@@ -15,6 +15,7 @@ from cleverreach_async.bulk.assembly import (
 )
 from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.options import ImportOptions, Settings, check_names
+from cleverreach_async.bulk.output_files import check_apart, checked_path
 from cleverreach_async.bulk.report import ImportReport
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.strategies import StrategyName, find_strategy
@@ -157,12 +158,15 @@ class Bulk:
         from cleverreach_async.bulk.sync.sync import Synchronisation
 
         check_source(source)
+        settings, state = SyncSettings.of(options), checked_path(state, "state")
+        if settings.rejects is not None:
+            check_apart(checked_path(settings.rejects, "rejects"), "the rejects", source, state)
         synchronisation = Synchronisation(
             transport=self._transport,
             open_import=self.open,
             group_id=check_id("group_id", group_id),
             state=state,
-            settings=SyncSettings.of(options),
+            settings=settings,
         )
         await inspect_source(source)
         return await synchronisation.run(source)
@@ -260,11 +264,12 @@ class Bulk:
         ``GET /groups/{group_id}/receivers``, ``GET /attributes``,
         ``GET /groups/{group_id}/attributes``
         """
-        from cleverreach_async.bulk.export.export import checked_path
         from cleverreach_async.bulk.verify.verify import Verification, verify
 
         check_source(source)
         path = None if differences is None else checked_path(differences)
+        if path is not None:
+            check_apart(path, "the differences", source)
         export = self.export(group_id=group_id)
         await inspect_source(source)
         work = Verification(
@@ -298,6 +303,8 @@ class Bulk:
         check_names(options)
         settings = Settings(**options)
         settings.check(strategy)
+        if settings.rejects is not None:
+            check_apart(checked_path(settings.rejects, "rejects"), "the rejects", source)
         with ExitStack() as resources:
             attempts = start_attempts(resources, self._transport, settings)
             attributes = find_attributes(

@@ -74,6 +74,8 @@ def export_group(
         ConfigurationError: There are no credentials, or the file cannot be written.
         CleverReachError: A call failed.
     """
+    if str(arguments.file) == "-":
+        raise ConfigurationError("an export is written to a file; name one with --output")
     access = account.access(output)
     try:
         group, report = run(partial(_export, access, arguments, output))

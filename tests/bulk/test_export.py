@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,15 @@ async def test_going_on_begins_where_it_stopped() -> None:
     await pages.resume(12, 2)
     await ids_of(pages)
     assert min(server.requested) == 5
+
+
+def test_ids_of_any_size() -> None:
+    """A server may send what no id is."""
+    seen = SeenIds()
+    numbers = [-(2**70), 2**70, -1, 2**63, 5]
+    assert [True] * 5 == [seen.add(number) for number in numbers]
+    assert [False] * 5 == [seen.add(number) for number in numbers]
+    assert 6 not in seen
 
 
 def test_ids_in_any_order() -> None:
@@ -475,6 +485,10 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "delimiter": ({}, {"path": "group.csv", "delimiter": '"'}, "delimiter is"),
     "no delimiter": ({}, {"delimiter": None}, "delimiter is None"),
     "folder": ({}, {"path": "missing/group.csv"}, "does not exist"),
+    "null character": ({}, {"path": "a\0.csv"}, "path has a character that no name"),
+    "half a character": ({}, {"path": "\ud800.csv"}, "path has a character that no name"),
+    "long name": ({}, {"path": f"{'x' * 300}.csv"}, "cannot be written"),
+    "device": ({}, {"path": os.devnull, "format": "csv", "overwrite": True}, "is a device"),
 }
 
 

@@ -13,15 +13,18 @@ import httpx
 import pytest
 
 from cleverreach_async import (
+    BadRow,
     CleverReach,
     ConfigurationError,
     OAuthApp,
     ReceiverInput,
+    SourceRow,
     SyncFailedError,
     SyncReport,
     SyncStateError,
     read_csv,
 )
+from cleverreach_async.bulk.sync.state import SyncState
 from cleverreach_async.sandbox import Behaviour, Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -315,6 +318,133 @@ async def test_receivers_that_the_source_no_longer_has(shop: Shop, missing: str,
     assert (2 if missing == "keep" else 0) == again.missing
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        person(0, registered=10**13),
+        attrs.asdict(person(0)) | {"tags": 5},
+        {"email": "\u200bP0@Example.org ", "first name": "Ann"},
+        BadRow(2, "ragged_row", "too many cells", {"Kontakt": "Ann <p0@example.org>, 24105 Kiel"}),
+        SourceRow(person(0), None, not_subscribed="not_stated"),
+    ],
+    ids=lambda row: type(row).__name__,
+)
+@pytest.mark.parametrize("missing", ["delete", "deactivate"])
+async def test_whoever_has_a_row_that_cannot_be_sent_is_not_missing(
+    shop: Shop, missing: str, row: Any
+) -> None:
+    """A mistake in a row is no reason to remove the person."""
+    people = [person(number) for number in range(20)]
+    await shop.sync(people)
+
+    report = await shop.sync([row, *people[1:]], missing=missing)
+
+    assert (0, 0, 19) == (report.missing, report.removed, report.unchanged)
+    assert 1 == report.rejected + report.excluded
+    assert await shop.is_active(0)
+    assert 20 == (await shop.sync(people, missing=missing)).unchanged
+
+
+async def test_a_row_that_cannot_be_sent_is_not_the_first_of_its_address(shop: Shop) -> None:
+    """The rows after it are compared as on any other night."""
+    await shop.sync([person(1), person(2)])
+
+    report = await shop.sync([person(1, registered=10**13), person(1), person(2)])
+
+    assert (2, 1) == (report.unchanged, report.rejected)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        BadRow(2, "cut_row", "the row may be cut", {"email": "p0@example.org"}),
+        BadRow(2, "invalid_json", "not JSON", {"text": '{"email": "p0@exam'}),
+        BadRow(2, "invalid_value", "column 'orders'", {"orders": "["}),
+        5,
+    ],
+)
+async def test_a_row_that_may_be_of_anybody_removes_nobody(shop: Shop, row: Any) -> None:
+    """Nor one that is cut, after which others may be lost. One without an address is nobody's."""
+    people = [person(number) for number in range(20)]
+    await shop.sync(people)
+
+    with pytest.raises(SyncFailedError, match="1 rows of the source are cut or cannot be read"):
+        await shop.sync([row, *people[2:]], missing="delete")
+
+    assert 20 == len(await shop.cities())
+    report = await shop.sync([{"source": "shop"}, "nobody", *people[2:]], missing="delete")
+    assert (2, 2, 2) == (report.missing, report.removed, report.rejected)
+
+
+@pytest.mark.parametrize("missing", ["delete", "deactivate"])
+async def test_whoever_had_several_rows_is_removed(shop: Shop, missing: str) -> None:
+    """All of them are gone, some of them since an earlier night."""
+    people = [person(number) for number in range(40)]
+    await shop.sync([*people, person(0, "Ulm"), person(1, "Ulm")])
+    assert 1 == (await shop.sync(people[1:])).missing
+    assert 2 == (await shop.sync(people[2:])).missing
+
+    report = await shop.sync(people[2:], missing=missing)
+
+    assert (2, 2) == (report.missing, report.removed)
+    left = {it.email async for it in shop.cr.receivers.list(group_id=shop.group_id) if it.active}
+    assert {it.email for it in people[2:]} == left
+    assert 0 == (await shop.sync(people[2:], missing=missing)).missing
+
+
+async def test_whoever_had_several_rows_is_not_added_again(shop: Shop) -> None:
+    """They were deleted in the account, and one of their rows is gone."""
+    await shop.sync([person(1), person(1, "Ulm"), person(2)])
+    await shop.sync([person(1), person(2)])
+    await shop.cr.receivers.delete("p1@example.org", group_id=shop.group_id)
+
+    report = await shop.sync([person(1), person(2)])
+
+    assert (1, 0, 1) == (report.unchanged, report.added, report.gone)
+    assert ["p2@example.org"] == [*await shop.cities()]
+
+
+class RefusesOnce(httpx.ASGITransport):
+    """A server that refuses to remove p1, the first time.
+
+    Attributes:
+        has_refused: Whether it has.
+    """
+
+    has_refused = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """See the base class."""
+        body = request.content
+        is_removal = request.url.path.endswith("/delete") or b'"deactivated"' in body
+        if self.has_refused or not is_removal or b"p1@example.org" not in body:
+            return await super().handle_async_request(request)
+        self.has_refused = True
+        return httpx.Response(200, json=["the receiver is in use"])
+
+
+@pytest.mark.parametrize("missing", ["delete", "deactivate"])
+async def test_whoever_could_not_be_removed_is_tried_again(tmp_path: Path, missing: Any) -> None:
+    """By the next run."""
+    people = [person(number) for number in range(3)]
+    app = OAuthApp("sandbox", "sandbox-secret")
+    with Sandbox() as sandbox:
+        async with (
+            httpx.AsyncClient(transport=RefusesOnce(app=sandbox.app)) as http_client,
+            CleverReach(app.client_credentials(), http_client=http_client) as cr,
+        ):
+            group = await cr.groups.create(name="Newsletter")
+            shop = Shop(cr, sandbox, tmp_path / "customers.sync", group.id)
+            await shop.sync(people)
+            rows = [people[0], people[2]]
+            first = await shop.sync(rows, missing=missing, max_missing_share=1)
+            second = await shop.sync(rows, missing=missing, max_missing_share=1)
+            third = await shop.sync(rows, missing=missing, max_missing_share=1)
+
+    removals = [(it.missing, it.removed) for it in (first, second, third)]
+    assert [(1, 0), (1, 1), (0, 0)] == removals
+
+
 async def test_an_incomplete_source_removes_nobody(shop: Shop) -> None:
     """More than a tenth is gone, so the file may have been cut."""
     await shop.sync([person(number) for number in range(20)])
@@ -405,6 +535,29 @@ async def test_a_cancelled_run_loses_nothing(shop: Shop) -> None:
     assert 2500 == len(await shop.cities())
 
 
+@pytest.mark.parametrize("method", ["find", "add", "accept", "count", "entries", "remove"])
+async def test_a_state_on_a_full_disk_ends_the_run(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The error says so, every row read is counted, and the next run goes on."""
+    people = [person(number) for number in range(1500)]
+    await shop.sync(people)
+
+    def fail(*_: Any) -> None:
+        raise SyncStateError("the disk is full")
+
+    changed = [person(number, "Ulm") for number in range(1, 2500)]
+    options: Any = {"missing": "delete", "max_missing_share": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(SyncState, method, fail)
+        with pytest.raises(SyncFailedError, match="rows: the disk is full") as caught:
+            await shop.sync(changed, **options)
+    assert caught.value.report.read == caught.value.report.settled
+
+    counts(await shop.sync(changed, **options))
+    assert {it.email: "Ulm" for it in changed} == await shop.cities()
+
+
 async def test_missing_attributes_end_the_run(shop: Shop) -> None:
     """Before values are lost."""
     with pytest.raises(SyncFailedError, match="city"):
@@ -433,6 +586,9 @@ async def test_a_callback_that_fails_ends_the_run(shop: Shop) -> None:
         ({"reactivate": True}, "never makes anybody active"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"group_id": 0}, "group_id"),
+        ({"state": None}, "state is None; pass the name of a file"),
+        ({"state": "a\0b"}, "state has a character that no name"),
+        ({"rejects": 7}, "rejects is of type int"),
     ],
 )
 async def test_wrong_options_are_refused(shop: Shop, options: Any, message: str) -> None:
@@ -442,6 +598,25 @@ async def test_wrong_options_are_refused(shop: Shop, options: Any, message: str)
         await shop.cr.bulk.sync([], **arguments)
 
     assert not shop.state.exists()
+
+
+@pytest.mark.parametrize("name", ["customers.csv", "customers.sync"])
+async def test_rejects_do_not_replace_a_file_of_the_run(
+    shop: Shop, tmp_path: Path, name: str
+) -> None:
+    """Whatever may be overwritten."""
+    source = tmp_path / "customers.csv"
+    source.write_text("email\np1@example.org\n")
+    await shop.sync(read_csv(source))
+
+    with pytest.raises(ConfigurationError, match="is used already, and the rejects would replace"):
+        await shop.sync(read_csv(source), rejects=tmp_path / name, overwrite=True)
+    with pytest.raises(ConfigurationError, match="is used already, and the rejects would replace"):
+        await shop.cr.bulk.upsert(
+            read_csv(source), group_id=shop.group_id, rejects=source, overwrite=True
+        )
+
+    assert 1 == (await shop.sync(read_csv(source))).unchanged
 
 
 async def test_a_state_belongs_to_one_group(shop: Shop) -> None:

@@ -1,7 +1,9 @@
 """Comparing a source with a group: what is missing, what differs, what is beyond."""
 
 import json
-from collections.abc import Mapping
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from support.accounts import Account, an_account
 
 from cleverreach_async import (
     BadRow,
+    CleverReachError,
     ConfigurationError,
     Receiver,
     ReceiverInput,
@@ -243,6 +246,10 @@ async def test_more_rows_than_a_slice_and_a_page() -> None:
         ({"differences": 7}, "path is of type int; pass the name of a file"),
         ({"differences": "there.jsonl"}, "exists already"),
         ({"differences": "no/there.jsonl"}, "cannot be written"),
+        ({"differences": "x" * 300}, "cannot be written"),
+        ({"differences": "a\0b"}, "has a character that no name"),
+        ({"differences": os.devnull, "overwrite": True}, "is a device or a pipe"),
+        ({"differences": os.curdir + "/..", "overwrite": True}, "is a folder"),
     ],
 )
 async def test_bad_argument_of_verify(
@@ -256,6 +263,45 @@ async def test_bad_argument_of_verify(
         with pytest.raises(ConfigurationError, match=message):
             await account.client.bulk.verify(**asked)
     assert {"there.jsonl": "mine"} == contents(tmp_path)
+
+
+async def test_differences_do_not_replace_the_source(tmp_path: Path) -> None:
+    """The file is the user's, whatever may be overwritten."""
+    path = tmp_path / "people.csv"
+    path.write_text("email\na@example.org\n")
+    async with an_account() as account:
+        with pytest.raises(ConfigurationError, match=r"people\.csv is used already"):
+            await compare(account, read_csv(path), differences=path, overwrite=True)
+    assert {"people.csv": "email\na@example.org\n"} == contents(tmp_path)
+
+
+async def test_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows are kept in a temporary file."""
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+    def small(place: str, **options: Any) -> sqlite3.Connection:
+        database = connect(place, **options)
+        if not place:
+            database.execute("PRAGMA max_page_count = 3")
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    people = [ReceiverInput(f"r{number}@example.org") for number in range(2000)]
+    async with an_account() as account:
+        with pytest.raises(CleverReachError, match="temporary file: database or disk is full"):
+            await compare(account, people)
+
+
+async def test_excluded_rows_without_an_address_are_not_repeated() -> None:
+    """They have nothing in common; around an address there may be invisible characters."""
+    emails: list[Any] = [None, "", "\u200ba@example.org ", "", None]
+    excluded = [
+        SourceRow(ReceiverInput(email), None, not_subscribed="unsubscribed") for email in emails
+    ]
+    async with an_account() as account:
+        await account.load([ReceiverInput("a@example.org")])
+        report = await compare(account, excluded)
+    assert (5, 0, 1, 0) == (report.excluded, report.repeated, report.different, report.beyond)
 
 
 async def test_failed_comparison_leaves_no_file(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_failed_export_goes_on(run: Run, workdir: Path, group: str, sandbox: San
         (("--group", "Kuden", "-o", "k.csv"), "Unknown group 'Kuden'; did you mean 'Kunden'"),
         (("--group", "Kunden", "-o", "k.txt"), "no format is known for files that end with '.txt'"),
         (("--group", "Kunden", "-o", "k.csv", "--detail", "all"), "no place for events"),
+        (("--group", "Kunden", "-o", "-", "--format", "csv"), "name one with --output"),
     ],
 )
 def test_export_that_is_refused(

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import anyio.to_thread
 import attrs
 
 from cleverreach_async.bulk.export.columns import Columns, Remarks
@@ -23,19 +22,21 @@ from cleverreach_async.bulk.export.pages import NewReceivers
 from cleverreach_async.bulk.export.parquet import check_parquet, write_parquet
 from cleverreach_async.bulk.export.part_file import ExportState, PartFile, explained
 from cleverreach_async.bulk.export.seen import SeenIds
+from cleverreach_async.bulk.output_files import checked_path
+from cleverreach_async.bulk.threads import opened_in_thread, to_end_in_thread
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.base import Resource, decode_in_steps
 from cleverreach_async.resources.pages import Page
 from cleverreach_async.resources.receiver_lists import MAX_PAGE_SIZE
 from cleverreach_async.resources.receiver_models import Detail, Receiver
-from cleverreach_async.transport.arguments import check_plain_functions, kind_of
+from cleverreach_async.transport.arguments import check_plain_functions
 from cleverreach_async.transport.numbers import check_number
 from cleverreach_async.transport.paths import check_id
 from cleverreach_async.transport.transport import Transport
 from cleverreach_async.transport.wire import build_request
 
-__all__ = ["Export", "ExportReport", "ExportRequest", "checked_path"]
+__all__ = ["Export", "ExportReport", "ExportRequest"]
 
 _PATH: Final = "/groups/{group_id}/receivers"
 _STATES: Final = ("all", "active", "inactive", "bounce")
@@ -203,16 +204,12 @@ class Export(AsyncIterator[Receiver]):
         chosen = _checked_format(target, format, self._wanted.detail, delimiter)
         about = {**self._about(), "format": chosen, "delimiter": delimiter}
         started = self._transport.clock.monotonic()
-        part = await _in_thread(
-            partial(PartFile, target, about, resume=resume, overwrite=overwrite)
-        )
-        try:
+        create = partial(PartFile, target, about, resume=resume, overwrite=overwrite)
+        async with opened_in_thread(create) as part:
             state = part.state or await self._new_state(about)
             resumed = state.rows
             await self._write_lines(part, state, on_progress)
-            await _in_thread(partial(_finish, part, state, target))
-        finally:
-            part.close()
+            await to_end_in_thread(partial(_finish, part, state, target))
         elapsed = self._transport.clock.monotonic() - started
         return _report(target, chosen, state, resumed=resumed, elapsed=elapsed)
 
@@ -243,37 +240,22 @@ class Export(AsyncIterator[Receiver]):
     ) -> None:
         lines, remarks = _lines_of(state), state.remarks()
         if state.size:
-            await _in_thread(partial(_read_ids, part, lines, self._seen))
+            await to_end_in_thread(partial(_read_ids, part, lines, self._seen))
             if len(self._seen) != state.rows:
                 raise ConfigurationError(
                     f"{part.path} was changed; start again with --overwrite or overwrite=True"
                 )
             await self._pages.resume(state.rows, self._wanted.page_size)
         else:
-            await _in_thread(partial(part.append, lines.header, state))
+            await to_end_in_thread(partial(part.append, lines.header, state))
         before = state.doubles
         async for receivers in self._pages:
             state.rows += len(receivers)
             state.doubles = before + self._pages.doubles
-            await _in_thread(partial(_append, part, lines, receivers, state, remarks))
+            await to_end_in_thread(partial(_append, part, lines, receivers, state, remarks))
             if on_progress is not None:
                 on_progress(state.rows)
         state.doubles = before + self._pages.doubles
-
-
-def checked_path(path: Any) -> Path:
-    """Return the path of a file to write.
-
-    Raises:
-        ConfigurationError: It is none.
-    """
-    try:
-        found = Path(path)
-    except TypeError:
-        raise ConfigurationError(f"path is {kind_of(path)}; pass the name of a file") from None
-    if not found.name:
-        raise ConfigurationError(f"'{found}' is a folder; pass the name of a file")
-    return found
 
 
 def _checked_format(
@@ -300,9 +282,6 @@ def _report(
         read_otherwise=state.read_otherwise,
         elapsed=elapsed,
     )
-
-
-_in_thread: Final = anyio.to_thread.run_sync
 
 
 def _lines_of(state: ExportState) -> LineFormat:

@@ -13,6 +13,7 @@ from typing import IO, Any
 import msgspec
 
 from cleverreach_async.bulk.export.columns import Remarks
+from cleverreach_async.bulk.output_files import check_target
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import open_locked, publish, replace_file
 from cleverreach_async.transport.wire import encode_json
@@ -92,7 +93,7 @@ class PartFile:
         self._target = path
         self._state_path = path.with_name(f"{path.name}.part.json")
         with explained(self.path):
-            _check_target(path, overwrite=overwrite)
+            check_target(path, overwrite=overwrite)
             file = open_locked(self.path)
         if file is None:
             raise ConfigurationError(f"{self.path} is in use by another export")
@@ -182,13 +183,3 @@ class PartFile:
             if is_empty:
                 self.path.unlink(missing_ok=True)
                 self._state_path.unlink(missing_ok=True)
-
-
-def _check_target(path: Path, *, overwrite: bool) -> None:
-    if path.is_dir():
-        raise ConfigurationError(f"{path} is a folder; name a file")
-    if path.exists() and not overwrite:
-        raise ConfigurationError(
-            f"{path} exists already: choose another file, or replace it (--overwrite,"
-            " overwrite=True)"
-        )

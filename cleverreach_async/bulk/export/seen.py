@@ -17,7 +17,7 @@ class SeenIds:
         self._others: set[int] = set()
 
     def __contains__(self, number: int) -> bool:
-        if number > _LARGEST:
+        if abs(number) > _LARGEST:
             return number in self._others
         ids = self._ascending
         place = bisect_left(ids, number)
@@ -29,7 +29,7 @@ class SeenIds:
     def add(self, number: int) -> bool:
         """Add an id, and return whether it is new."""
         ids = self._ascending
-        if number <= _LARGEST and (not ids or number > ids[-1]):
+        if abs(number) <= _LARGEST and (not ids or number > ids[-1]):
             ids.append(number)
             return True
         if number in self:

@@ -1,6 +1,6 @@
 """Compare a source with the state, and pass new and changed rows to two imports."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
@@ -13,7 +13,6 @@ from cleverreach_async.bulk.intake.encoding import Encoder
 from cleverreach_async.bulk.intake.preparation import Preparation
 from cleverreach_async.bulk.intake.reading import Source, read_source
 from cleverreach_async.bulk.intake.slices import SliceLimit
-from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.rows import EncodedRow, Outcome, RowResult
 from cleverreach_async.bulk.run import ImportRun
@@ -21,6 +20,8 @@ from cleverreach_async.bulk.strategies import find_strategy
 from cleverreach_async.bulk.sync.report import SyncReport
 from cleverreach_async.bulk.sync.selection import Selected, Selection
 from cleverreach_async.bulk.sync.state import SyncState
+from cleverreach_async.bulk.sync.unsendable import Unsendable
+from cleverreach_async.bulk.threads import to_end_in_thread
 from cleverreach_async.errors import SyncStateError
 from cleverreach_async.resources.times import EARLIEST
 from cleverreach_async.sources.rows import Item
@@ -87,6 +88,7 @@ class Comparison:
         on_progress: Callable[[SyncReport], None] | None,
     ) -> None:
         self.selection: Selection = Selection(state)
+        self.unsendable: Unsendable = Unsendable()
         self.failure: Exception | None = None
         self._state = state
         self._report = report
@@ -166,7 +168,9 @@ class Comparison:
         """Encode a slice of rows, whose numbers are their places in the portion."""
         limit, place = self._limit, len(self._items)
         limit.start()
-        rows, _ = self._encoder.encode(items, range(place, place + len(items)))
+        rows, refused = self._encoder.encode(items, range(place, place + len(items)))
+        for result in refused:
+            self.unsendable.add(items[result.row - place], result.code)
         self._items += items
         self._rows += rows
         self._report.read += len(items)
@@ -181,7 +185,11 @@ class Comparison:
     async def _compare(self) -> None:
         """Pass on the rows of the portion that have changed, and those that cannot be sent."""
         rows, items, self._rows = self._rows, self._items, []
-        selected = await self._in_state(partial(self.selection.select, rows))
+        try:
+            selected = await self._in_state(partial(self._select, rows))
+        except SyncStateError as error:
+            self._fail(error)
+            raise StopRequestedError from error
         changed = {it.place: it for it in selected}
         unsendable = {*range(len(items))}.difference([row.number for row in rows])
         first = self._report.read - len(items) + 1
@@ -193,6 +201,10 @@ class Comparison:
             is_known = row.selected is not None and row.selected.is_known
             await (self._changes if is_known else self._additions).put(row)
         self._tell()
+
+    def _select(self, rows: Sequence[EncodedRow]) -> list[Selected]:
+        self.selection.see(self.unsendable.take_keys())
+        return self.selection.select(rows)
 
     async def _follow(
         self,
@@ -269,4 +281,4 @@ class Comparison:
     async def _in_state(self, call: Callable[[], T]) -> T:
         """Call a method of the state in a worker thread, one at a time."""
         async with self._turn:
-            return await run_in_thread(call)
+            return await to_end_in_thread(call)

@@ -1,17 +1,17 @@
 """Receivers that the source no longer has: counted, and deactivated or deleted if asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, Literal
 
 import attrs
 
-from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
 from cleverreach_async.bulk.rows import Outcome, email_key
 from cleverreach_async.bulk.run import ImportRun
 from cleverreach_async.bulk.sync.selection import Bits
 from cleverreach_async.bulk.sync.state import Entry, SyncState
+from cleverreach_async.bulk.threads import to_end_in_thread
 from cleverreach_async.resources.receiver_models import Receiver, ReceiverInput
 from cleverreach_async.resources.receivers import Receivers
 
@@ -23,8 +23,9 @@ _PAGE: Final = 1000
 def count_missing(state: SyncState, seen: Bits) -> int:
     """Count receivers that were not seen; call it in a worker thread.
 
-    Later rows of an address that the source no longer has are forgotten, and its first row counts
-    as changed: the server has the values of the row that is gone.
+    Later rows that the source no longer has are forgotten, unless it lacks the address altogether,
+    and the first row of the address counts as changed: the server has the values of the row that is
+    gone.
 
     Args:
         state: The state.
@@ -35,8 +36,10 @@ def count_missing(state: SyncState, seen: Bits) -> int:
         gone = [(address, entry) for address, entry in part if entry.id not in seen]
         missing += sum(_is_receiver(entry) for _, entry in gone)
         later = [(address, entry.first) for address, entry in gone if entry.first is not None]
-        state.send_again([first for _, first in later])
-        state.remove([address for address, _ in later])
+        firsts = state.find([first for _, first in later])
+        stay = {first for first, entry in firsts.items() if entry.id in seen}
+        state.send_again(stay)
+        state.remove([address for address, first in later if first in stay])
     return missing
 
 
@@ -63,7 +66,8 @@ async def remove_missing(
     The state has no addresses, so the receivers of the group are listed to find them.
 
     Args:
-        state: The state; whoever was removed, or is no longer in the group, is forgotten.
+        state: The state; whoever was removed, or is no longer in the group, is forgotten. Whoever
+            the server did not remove is not, so that the next run tries again.
         seen: Numbers of the entries that the source has.
         receivers: The calls.
         run: Opens an import that updates or deletes.
@@ -72,15 +76,16 @@ async def remove_missing(
         now: Unix time in seconds.
     """
     removed = 0
+    kept: set[bytes] = set()
     while True:
         # A deletion moves the others to earlier pages, so those left out are found in a next pass.
         done = await _remove_once(
-            state, seen, receivers, run, group_id=group_id, missing=missing, now=now
+            state, seen, receivers, run, kept, group_id=group_id, missing=missing, now=now
         )
         removed += done
         if not done or missing == "deactivate":
             break
-    await run_in_thread(partial(_forget, state, seen))
+    await to_end_in_thread(partial(_forget, state, seen, kept))
     return removed
 
 
@@ -89,15 +94,20 @@ async def _remove_once(
     seen: Bits,
     receivers: Receivers,
     run: Callable[[], AbstractAsyncContextManager[ImportRun]],
+    kept: set[bytes],
     *,
     group_id: int,
     missing: Literal["deactivate", "delete"],
     now: int,
 ) -> int:
+    """Remove those who are found in one pass; ``kept`` gets those whom the server did not remove.
+
+    Returns how many were removed.
+    """
     removed = 0
     pages = receivers.list(group_id=group_id, page_size=_PAGE).pages()
     async for page in pages:
-        found = await run_in_thread(partial(_find, state, seen, page))
+        found = await to_end_in_thread(partial(_find, state, seen, page))
         if missing == "deactivate":
             found = [it for it in found if it.receiver.deactivated is None]
         if not found:
@@ -105,11 +115,14 @@ async def _remove_once(
         async with run() as removal:
             for it in found:
                 email = it.receiver.email
-                gone = email if missing == "delete" else ReceiverInput(email, deactivated=now)
-                await removal.put(gone)
+                row = email if missing == "delete" else ReceiverInput(email, deactivated=now)
+                await removal.put(row)
             results = [result async for result in removal.results()]
         done = [found[it.row - 1].address for it in results if it.outcome is Outcome.ACCEPTED]
-        await run_in_thread(partial(state.remove, done))
+        gone = [found[it.row - 1].address for it in results if it.code == "not_found"]
+        kept.update(it.address for it in found)
+        kept.difference_update(done, gone)
+        await to_end_in_thread(partial(state.remove, done))
         removed += len(done)
     return removed
 
@@ -124,10 +137,16 @@ def _find(state: SyncState, seen: Bits, receivers: Sequence[Receiver]) -> list[_
     ]
 
 
-def _forget(state: SyncState, seen: Bits) -> None:
+def _forget(state: SyncState, seen: Bits, kept: Container[bytes]) -> None:
     """Forget who was not seen, and is not in the group, or inactive there already."""
     for part in state.entries():
-        state.remove([address for address, entry in part if entry.id not in seen])
+        state.remove(
+            [
+                address
+                for address, entry in part
+                if entry.id not in seen and (entry.first or address) not in kept
+            ]
+        )
 
 
 def _is_receiver(entry: Entry) -> bool:

@@ -63,6 +63,7 @@ class Selection:
     def __init__(self, state: SyncState) -> None:
         self._state = state
         self.seen: Bits = Bits()
+        self._has_row = Bits()
         self._sent = Bits()
         self._rows_of: dict[bytes, int] = {}
         """How many rows each address has so far, if there are several."""
@@ -77,16 +78,22 @@ class Selection:
         for row, address, content in zip(rows, addresses, contents, strict=True):
             own_address, own = address, entries[address]
             first, must_follow = own, False
-            if not self.seen.add(first.id):
+            if not self._has_row.add(first.id):
                 own_address, own = self._later_entry(row.key, address)
-                self.seen.add(own.id)
                 must_follow = first.id in self._sent
+            self.seen.add(own.id)
             if own.content == content and not must_follow:
                 continue
             self._sent.add(first.id)
             is_known = first.content is not None
             selected.append(Selected(row.number, is_known, own_address, content))
         return selected
+
+    def see(self, keys: Sequence[str]) -> None:
+        """Remember that the source has addresses, although their rows cannot be sent."""
+        addresses = self._state.fingerprints.of_addresses(keys)
+        for entry in self._state.find(addresses).values():
+            self.seen.add(entry.id)
 
     def _find_or_add(self, addresses: Sequence[bytes]) -> dict[bytes, Entry]:
         entries = self._state.find(addresses)

@@ -152,8 +152,9 @@ class SyncState:
         self._change("DELETE FROM entry WHERE address = ? OR first = ?", rows)
 
     def send_again(self, addresses: Iterable[bytes]) -> None:
-        """Forget what was accepted of addresses, so that their rows count as changed."""
-        self._change("UPDATE entry SET content = NULL WHERE address = ?", [(a,) for a in addresses])
+        """Let the rows of addresses count as changed. That the server has them is not forgotten."""
+        update = "UPDATE entry SET content = x'' WHERE address = ? AND content IS NOT NULL"
+        self._change(update, [(address,) for address in addresses])
 
     def count(self) -> int:
         """Return the number of addresses that were accepted."""

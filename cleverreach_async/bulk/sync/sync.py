@@ -1,7 +1,7 @@
 """One synchronisation: compare, send, and care for receivers that the source no longer has."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import attrs
 from cleverreach_async.bulk.attributes.account import AccountAttributes
 from cleverreach_async.bulk.intake.reading import Source
 from cleverreach_async.bulk.intake.slices import SliceLimit
-from cleverreach_async.bulk.outcomes.checkpoint import run_in_thread
 from cleverreach_async.bulk.outcomes.rejects import RejectsFile
 from cleverreach_async.bulk.report import message_of
 from cleverreach_async.bulk.run import ImportRun
@@ -18,8 +17,8 @@ from cleverreach_async.bulk.sync.comparison import Comparison
 from cleverreach_async.bulk.sync.missing import count_missing, remove_missing
 from cleverreach_async.bulk.sync.options import SyncSettings
 from cleverreach_async.bulk.sync.report import SyncReport
-from cleverreach_async.bulk.sync.selection import Bits
 from cleverreach_async.bulk.sync.state import SyncState
+from cleverreach_async.bulk.threads import opened_in_thread, to_end_in_thread
 from cleverreach_async.errors import CleverReachError, SyncFailedError
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receivers import Receivers
@@ -48,7 +47,7 @@ class Synchronisation:
     transport: Transport
     open_import: OpenImport
     group_id: int
-    state: str | Path
+    state: Path
     settings: SyncSettings
 
     async def run(self, source: Source) -> SyncReport:
@@ -64,29 +63,26 @@ class Synchronisation:
             "server": self.transport.base_url,
             "group_id": self.group_id,
         }
-        with ExitStack() as resources:
-            state = await run_in_thread(partial(SyncState.open, self.state, identity))
-            resources.enter_context(state)
-            rejects = resources.enter_context(
-                RejectsFile(self.settings.rejects, overwrite=self.settings.overwrite)
-            )
-            try:
-                seen = await self._send(source, state, report, rejects)
-                rejects.finish()
-                await self._care_for_missing(state, seen, report)
-            except Exception as error:
-                report.stopped = mask_emails(message_of(error))
-                raise SyncFailedError(
-                    f"the synchronisation stopped after {report.read} rows: {report.stopped}",
-                    report,
-                ) from error
+        create = partial(SyncState.open, self.state, identity)
+        async with opened_in_thread(create) as state:
+            with RejectsFile(self.settings.rejects, overwrite=self.settings.overwrite) as rejects:
+                try:
+                    compared = await self._send(source, state, report, rejects)
+                    rejects.finish()
+                    await self._care_for_missing(state, compared, report)
+                except Exception as error:
+                    report.stopped = mask_emails(message_of(error))
+                    raise SyncFailedError(
+                        f"the synchronisation stopped after {report.read} rows: {report.stopped}",
+                        report,
+                    ) from error
         report.assert_balanced()
         return report
 
     async def _send(
         self, source: Source, state: SyncState, report: SyncReport, rejects: RejectsFile
-    ) -> Bits:
-        """Send what is new or changed; returns the numbers of the entries that the source has."""
+    ) -> Comparison:
+        """Send what is new or changed; returns what was compared."""
         adapt = self._adapter(source)
         await adapt()
         comparison = Comparison(
@@ -107,7 +103,7 @@ class Synchronisation:
             comparison.refresh()
         if comparison.failure is not None:
             raise comparison.failure
-        return comparison.selection.seen
+        return comparison
 
     def _adapter(self, source: Source) -> Callable[[], Awaitable[None]]:
         """Return what lets a source with columns convert values to the types of the account."""
@@ -131,11 +127,13 @@ class Synchronisation:
 
         return adapt
 
-    async def _care_for_missing(self, state: SyncState, seen: Bits, report: SyncReport) -> None:
-        settings = self.settings
+    async def _care_for_missing(
+        self, state: SyncState, compared: Comparison, report: SyncReport
+    ) -> None:
+        settings, seen = self.settings, compared.selection.seen
         missing, share = settings.missing, settings.max_missing_share
-        known = await run_in_thread(state.count)
-        report.missing = await run_in_thread(partial(count_missing, state, seen))
+        known = await to_end_in_thread(state.count)
+        report.missing = await to_end_in_thread(partial(count_missing, state, seen))
         if missing == "keep" or not report.missing:
             return
         if report.missing > share * known:
@@ -143,6 +141,12 @@ class Synchronisation:
                 f"the source lacks {report.missing} of {known} receivers of earlier runs, which is"
                 f" more than max_missing_share={share:g} allows; nobody was removed: check that the"
                 " source is complete, or allow more with --max-missing or max_missing_share="
+            )
+        if compared.unsendable.unclear:
+            raise CleverReachError(
+                f"{compared.unsendable.unclear} rows of the source are cut or cannot be read, and"
+                " may be about anybody, so nobody was removed: correct these rows, which --rejects"
+                " or rejects= lists"
             )
         if settings.before_removal is not None:
             answer = settings.before_removal(report.missing)

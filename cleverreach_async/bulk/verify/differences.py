@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Self
 
+from cleverreach_async.bulk.output_files import check_target
 from cleverreach_async.bulk.verify.report import Difference
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.files import open_locked, publish
@@ -29,13 +30,9 @@ class DifferencesFile:
         self._file: IO[bytes] | None = None
         if path is None:
             return
-        if path.exists() and not overwrite:
-            raise ConfigurationError(
-                f"{path} exists already: choose another file, or replace it (--overwrite,"
-                " overwrite=True)"
-            )
         self._draft = path.with_name(f"{path.name}.part")
         try:
+            check_target(path, overwrite=overwrite)
             self._file = open_locked(self._draft)
             if self._file is not None:
                 self._file.truncate(0)

@@ -1,13 +1,14 @@
 """The rows of a source by address, in a temporary file that SQLite deletes at its end."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
 from cleverreach_async.bulk.verify.compare import merged
+from cleverreach_async.errors import CleverReachError
 from cleverreach_async.transport.wire import encode_json
 
 __all__ = ["ExpectedRow", "RowTable"]
@@ -75,17 +76,17 @@ class RowTable:
     def _write(self, sql: str, row: ExpectedRow) -> bool:
         fields = encode_json(row.fields)
         values = (row.key, row.number, row.line, fields, row.is_excluded)
-        return self._database.execute(sql, values).rowcount > 0
+        return self._execute(sql, values).rowcount > 0
 
     def find(self, key: str) -> ExpectedRow | None:
         """Return the row of an address."""
         sql = "SELECT key, number, line, fields, is_excluded FROM rows WHERE key = ?"
-        found = self._database.execute(sql, (key,)).fetchone()
+        found = self._execute(sql, (key,)).fetchone()
         return None if found is None else _row(found)
 
     def mark(self, key: str) -> None:
         """Remember that the group has the receiver."""
-        self._database.execute("UPDATE rows SET is_found = 1 WHERE key = ?", (key,))
+        self._execute("UPDATE rows SET is_found = 1 WHERE key = ?", (key,))
 
     def missing(self) -> Iterator[ExpectedRow]:
         """Iterate over the rows that the group should have and does not, in their order."""
@@ -93,8 +94,22 @@ class RowTable:
             "SELECT key, number, line, fields, is_excluded FROM rows"
             " WHERE NOT is_found AND NOT is_excluded ORDER BY number"
         )
-        with closing(self._database.execute(sql)) as cursor:
+        with closing(self._execute(sql)) as cursor:
             yield from map(_row, cursor)
+
+    def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Execute a statement.
+
+        Raises:
+            CleverReachError: The temporary file cannot be used.
+        """
+        try:
+            return self._database.execute(sql, values)
+        except sqlite3.Error as error:
+            raise CleverReachError(
+                f"the rows cannot be kept in a temporary file: {error}; free some space, or name"
+                " another folder for temporary files with the environment variable SQLITE_TMPDIR"
+            ) from None
 
 
 def _row(columns: tuple[Any, ...]) -> ExpectedRow:

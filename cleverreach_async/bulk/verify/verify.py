@@ -23,6 +23,7 @@ from cleverreach_async.bulk.verify.table import ExpectedRow, RowTable
 from cleverreach_async.resources.attributes import Attributes
 from cleverreach_async.resources.receiver_models import Receiver
 from cleverreach_async.resources.unset import UNSET
+from cleverreach_async.sources.addresses import strip_address
 from cleverreach_async.sources.column_options import columns_of
 from cleverreach_async.sources.columns import ACCOUNT_PREFIX, GROUP_PREFIX
 from cleverreach_async.sources.rows import Item, SourceRow
@@ -110,8 +111,9 @@ class Verification:
         for result in bad:
             if result.outcome is Outcome.EXCLUDED:
                 self.report.excluded += 1
-                key = email_key(_email_in(result))
-                self._keep(ExpectedRow(key, result.row, result.line, {}, is_excluded=True), table)
+                if key := email_key(_email_in(result)):
+                    alone = ExpectedRow(key, result.row, result.line, {}, is_excluded=True)
+                    self._keep(alone, table)
             else:
                 self.report.unreadable += 1
                 unreadable.append(_unreadable(result))
@@ -206,7 +208,8 @@ def _seems_active(receiver: Receiver) -> bool:
 
 
 def _email_in(result: RowResult) -> str:
-    return str(as_object(msgspec.json.decode(result.receiver or b"{}")).get("email", ""))
+    email = as_object(msgspec.json.decode(result.receiver or b"{}")).get("email")
+    return strip_address(email) if isinstance(email, str) else ""
 
 
 def _unreadable(result: RowResult) -> Difference:
