@@ -1,7 +1,7 @@
 """Notice an iterable that fills one object again and again, so that earlier rows are lost."""
 
 from copy import copy
-from typing import Any
+from typing import Any, cast
 
 from cleverreach_async.errors import SourceError
 from cleverreach_async.resources.receiver_models import ReceiverInput
@@ -29,7 +29,8 @@ class ReuseCheck:
         """
         if self._first is None:
             self._first = row
-            self._was = copy(row) if isinstance(row, dict | ReceiverInput) else row
+            is_mutable = isinstance(row, dict | ReceiverInput)
+            self._was = copy(cast("Any", row)) if is_mutable else row
             return
         self.is_done = True
         first, was = self._first, self._was
