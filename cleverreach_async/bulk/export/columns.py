@@ -14,7 +14,7 @@ from cleverreach_async.sources.columns import ACCOUNT_PREFIX, GROUP_PREFIX
 from cleverreach_async.sources.csv_wrapping import looks_wrapped
 from cleverreach_async.sources.null_words import NULL_WORDS
 
-__all__ = ["TIMES", "Columns", "Remarks", "text_cells"]
+__all__ = ["TIMES", "Columns", "Remarks", "text_cells", "unread_time"]
 
 TIMES: Final = ("registered", "activated", "deactivated", "bounced")
 _UNKNOWN_TIME: Final = "1"
@@ -64,7 +64,8 @@ class Remarks:
         without_column: Number of values of attributes that have no column, by the attribute:
             created after the export had begun, or not defined at all.
         read_otherwise: Number of values that an import of the table reads otherwise, by column:
-            with blanks around them, words such as NULL, or wrapped like ``="01067"``.
+            with blanks around them, words such as NULL, wrapped like ``="01067"``, or times that
+            cannot be read.
     """
 
     without_column: Counter[str] = attrs.field(factory=Counter[str])
@@ -74,7 +75,7 @@ class Remarks:
 def text_cells(receiver: Receiver, columns: Columns, remarks: Remarks) -> list[str]:
     """Return the cells of a receiver as text."""
     cells = [str(receiver.id), receiver.email]
-    cells += [_moment(getattr(receiver, name)) for name in TIMES]
+    cells += [_time(receiver, name, remarks) for name in TIMES]
     cells.append(receiver.source)
     _remark(receiver.source, "source", remarks)
     if columns.has_tags:
@@ -112,6 +113,23 @@ def _remark(text: str, column: str, remarks: Remarks) -> None:
 def _text(value: Any) -> str:
     """Return a value of an attribute, which is text but for truth values, lists and objects."""
     return value if isinstance(value, str) else str(value)
+
+
+def unread_time(receiver: Receiver, name: str) -> Any:
+    """Return what the API sent as a time that could not be read, or ``None``.
+
+    It must not be lost: whoever has no ``deactivated`` is active after an import.
+    """
+    value = receiver.extra.get(name)
+    return value if value and f"{value}".strip("0-: ") else None
+
+
+def _time(receiver: Receiver, name: str, remarks: Remarks) -> str:
+    unread = unread_time(receiver, name)
+    if unread is None:
+        return _moment(getattr(receiver, name))
+    remarks.read_otherwise[name] += 1
+    return _text(unread)
 
 
 def _moment(moment: datetime | None) -> str:

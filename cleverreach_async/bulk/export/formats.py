@@ -8,7 +8,7 @@ from typing import IO, Any, Final, Literal, Protocol
 import attrs
 import msgspec
 
-from cleverreach_async.bulk.export.columns import TIMES, Columns, Remarks, text_cells
+from cleverreach_async.bulk.export.columns import TIMES, Columns, Remarks, text_cells, unread_time
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.receiver_models import Detail, Receiver
 from cleverreach_async.resources.times import EARLIEST
@@ -105,7 +105,8 @@ class JsonLines:
 class TableLines:
     """One JSON list a line, with the values of the columns; times are Unix seconds.
 
-    A time before 1973 is one of 1973, and counted: the API stores 1 for an unknown time.
+    A time before 1973, or that cannot be read, is one of 1973, and counted: the API stores 1 for an
+    unknown time.
     """
 
     columns: Columns
@@ -118,7 +119,7 @@ class TableLines:
 
     def _values(self, receiver: Receiver, remarks: Remarks) -> list[Any]:
         cells: list[Any] = [*text_cells(receiver, self.columns, remarks)]
-        times = [_plausible(to_unix(getattr(receiver, it)), it, remarks) for it in TIMES]
+        times = [_time(receiver, name, remarks) for name in TIMES]
         cells[: 2 + len(TIMES)] = [receiver.id, receiver.email, *times]
         if self.columns.has_tags:
             cells[self.columns.names.index("tags")] = receiver.tags
@@ -130,11 +131,14 @@ class TableLines:
         return (int(decode(line)[0]) for line in file)
 
 
-def _plausible(seconds: int | None, column: str, remarks: Remarks) -> int | None:
+def _time(receiver: Receiver, name: str, remarks: Remarks) -> int | None:
     """Return a time that an import takes: for it one of the first years of Unix is none."""
+    if unread_time(receiver, name) is not None:
+        return EARLIEST  # counted already
+    seconds: int | None = to_unix(getattr(receiver, name))
     if seconds is None or seconds >= EARLIEST:
         return seconds
-    remarks.read_otherwise[column] += 1
+    remarks.read_otherwise[name] += 1
     return EARLIEST
 
 
