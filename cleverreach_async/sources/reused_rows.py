@@ -17,7 +17,7 @@ class ReuseCheck:
     """
 
     def __init__(self) -> None:
-        self.is_done = False
+        self.is_done: bool = False
         self._first: Any = None
         self._was: Any = None
 
