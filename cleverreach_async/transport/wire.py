@@ -2,8 +2,10 @@
 
 import codecs
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter, methodcaller
 from typing import Any, Final, TypedDict, TypeGuard, cast
 from urllib.parse import urlencode
 
@@ -285,14 +287,21 @@ def _has_odd_number(value: Any) -> bool:
 
 
 def _parts_of(value: Any) -> Iterable[Any]:
-    kind: type[Any] = value.__class__
+    parts: Iterable[Any] = _reader_of(value.__class__)(value)
+    return parts
+
+
+@lru_cache(maxsize=256)
+def _reader_of(kind: type[Any]) -> Callable[[Any], Any]:
+    """Return what returns the parts of an object of a type."""
     if issubclass(kind, Mapping):
-        values: Iterable[Any] = value.values()
-        return values
+        return methodcaller("values")
     if issubclass(kind, list | tuple | set | frozenset):
-        parts: Iterable[Any] = value
-        return parts
-    return [getattr(value, it.name) for it in attrs.fields(kind)] if attrs.has(kind) else ()
+        return lambda value: value
+    names = [it.name for it in attrs.fields(kind)] if attrs.has(kind) else []
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: [getattr(value, name) for name in names]
 
 
 def decode_json(response: Response, request: Request) -> Any:
