@@ -30,7 +30,7 @@ def run_mariadb() -> Generator[str]:
             shutil.chown(name, user)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        settings = ["--no-defaults", f"--datadir={name}/data"]
+        settings = ["--no-defaults", f"--datadir={name}/data", f"--tmpdir={name}"]
         made = run(  # noqa: S603 - a program of the system
             [install, *settings, "--auth-root-authentication-method=normal"],
             user=user,
