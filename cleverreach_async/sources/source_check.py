@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
 from cleverreach_async.errors import ConfigurationError
 from cleverreach_async.resources.receiver_models import ReceiverInput
 from cleverreach_async.sources.rows import BadRow, SourceRow
+from cleverreach_async.transport.arguments import kind_of
 
 __all__ = ["check_source"]
 
@@ -24,8 +25,7 @@ def check_source(source: object, name: str = "source") -> None:
     """
     remedy = _remedy(source, name)
     if remedy:
-        kind = "None" if source is None else f"of type {type(source).__name__}"
-        raise ConfigurationError(f"{name} is {kind}; {remedy}")
+        raise ConfigurationError(f"{name} is {kind_of(source)}; {remedy}")
 
 
 def _remedy(source: object, name: str) -> str:  # noqa: PLR0911 - one per kind of mistake
